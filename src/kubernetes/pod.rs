@@ -1,0 +1,152 @@
+//! Pods: the templates that read them, and what a row says.
+
+use std::collections::BTreeMap;
+
+use super::rows::{RowError, number, pairs, rows, unquote};
+
+/// `-o` argument that prints one line per pod of a list, with what a drain asks of it.
+pub const PODS: &str = concat!(
+    "go-template={{range .items}}",
+    r#"{{.metadata.namespace}}{{"\t"}}{{.metadata.name}}{{"\t"}}{{with .status}}{{printf "%q" .phase}}{{end}}{{"\t"}}"#,
+    r#"{{if .metadata.deletionTimestamp}}deleting{{end}}{{"\t"}}"#,
+    r#"{{range .metadata.ownerReferences}}{{if .controller}}{{printf "%q" .kind}}{{end}}{{end}}{{"\t"}}"#,
+    r#"{{with .metadata.annotations}}{{if index . "kubernetes.io/config.mirror"}}mirror{{end}}{{end}}{{"\t"}}"#,
+    // An `emptyDir: {}` is an empty mapping, which `if` takes for false: the volume's keys are asked instead.
+    r#"{{range .spec.volumes}}{{range $key, $value := .}}{{if eq $key "emptyDir"}}emptyDir {{end}}{{end}}{{end}}{{"\t"}}"#,
+    r#"{{range .status.conditions}}{{if eq .type "Ready"}}{{printf "%q" .status}}{{end}}{{end}}{{"\t"}}"#,
+    r#"{{range $key, $value := .metadata.labels}}{{$key}}={{$value}},{{end}}{{"\n"}}{{end}}"#,
+);
+
+/// `-o` argument that prints one line per control-plane pod of a list: what tells a component that runs from one that
+/// crashes in a loop. The image is the specification's: the status lags behind.
+pub const COMPONENTS: &str = concat!(
+    "go-template={{range .items}}",
+    r#"{{.metadata.name}}{{"\t"}}{{with .metadata.labels}}{{with index . "component"}}{{.}}{{end}}{{end}}{{"\t"}}"#,
+    r#"{{range .status.conditions}}{{if eq .type "Ready"}}{{printf "%q" .status}}{{end}}{{end}}{{"\t"}}"#,
+    r#"{{with .spec.containers}}{{with index . 0}}{{printf "%q" .image}}{{end}}{{end}}{{"\t"}}"#,
+    r#"{{range .status.containerStatuses}}{{.restartCount}} {{end}}{{"\t"}}"#,
+    r#"{{range .status.containerStatuses}}{{with .state}}{{with .waiting}}{{printf "%q" .reason}}{{end}}{{end}}{{end}}{{"\n"}}{{end}}"#,
+);
+
+/// A pod, as a drain sees it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a filter of kubectl's own, and they combine freely"
+)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodRow {
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// "Pending", "Running", "Succeeded", "Failed" or "Unknown".
+    pub phase: String,
+    /// Whether its deletion has begun.
+    pub deleting: bool,
+    /// The kind of its controller; empty for a bare pod.
+    pub controller: String,
+    /// Whether it mirrors a static pod, which only the kubelet can stop.
+    pub mirror: bool,
+    /// Whether it has an `emptyDir` volume, whose content goes with it.
+    pub empty_dir: bool,
+    /// Whether its condition Ready is true.
+    pub ready: bool,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl PodRow {
+    /// `namespace/name`.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// Whether it has run to its end.
+    pub fn is_finished(&self) -> bool {
+        matches!(self.phase.as_str(), "Succeeded" | "Failed")
+    }
+}
+
+/// A static pod of the control plane.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ComponentRow {
+    /// The pod's name.
+    pub name: String,
+    /// Its label `component`: "kube-apiserver", "etcd".
+    pub component: String,
+    /// Whether its condition Ready is true.
+    pub ready: bool,
+    /// The image of its container.
+    pub image: String,
+    /// How often its containers were restarted, together.
+    pub restarts: i64,
+    /// Why a container waits, such as "CrashLoopBackOff"; empty where none does.
+    pub waiting: String,
+}
+
+/// Reads the rows of [`PODS`].
+pub fn parse_pods(text: &str) -> Result<Vec<PodRow>, RowError> {
+    let pod = |row: Result<[&str; 9], RowError>| {
+        let [namespace, name, phase, deleting, controller, mirror, volumes, ready, labels] = row?;
+        Ok(PodRow {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            phase: unquote(phase).to_owned(),
+            deleting: !deleting.is_empty(),
+            controller: unquote(controller).to_owned(),
+            mirror: !mirror.is_empty(),
+            empty_dir: !volumes.is_empty(),
+            ready: unquote(ready) == "True",
+            labels: pairs(labels)
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
+        })
+    };
+    rows::<9>(text, "a pod").map(pod).collect()
+}
+
+/// Reads the rows of [`COMPONENTS`].
+pub fn parse_components(text: &str) -> Result<Vec<ComponentRow>, RowError> {
+    let component = |row: Result<[&str; 6], RowError>| {
+        let [name, component, ready, image, restarts, waiting] = row?;
+        let counts = restarts.split(' ').filter(|count| !count.is_empty());
+        let restarts: Option<i64> = counts.map(number).sum();
+        Ok(ComponentRow {
+            name: name.to_owned(),
+            component: component.to_owned(),
+            ready: unquote(ready) == "True",
+            image: unquote(image).to_owned(),
+            restarts: restarts.ok_or_else(|| RowError::new("restart counts are expected", name))?,
+            waiting: unquote(waiting).to_owned(),
+        })
+    };
+    rows::<6>(text, "a static pod").map(component).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_is_read_with_what_a_drain_asks_of_it() {
+        let text = "default\tweb-1\t\"Running\"\t\t\"ReplicaSet\"\t\temptyDir \t\"True\"\tapp=web,\n\
+                    kube-system\tetcd-cp1\t\"Running\"\tdeleting\t\"Node\"\tmirror\t\t\"False\"\t\n";
+        let pods = parse_pods(text).expect("two pods");
+        assert_eq!(pods[0].path(), "default/web-1");
+        assert!(pods[0].empty_dir && pods[0].ready && !pods[0].mirror && !pods[0].deleting);
+        assert!(pods[1].mirror && pods[1].deleting && !pods[1].ready && !pods[1].empty_dir);
+        assert_eq!(pods[1].controller, "Node");
+    }
+
+    #[test]
+    fn a_crash_loop_shows_in_the_component() {
+        let text = "kube-scheduler-cp1\tkube-scheduler\t\"False\"\t\"k8s.gcr.io/kube-scheduler:v1.21.0\"\t3 \t\"CrashLoopBackOff\"\n";
+        let rows = parse_components(text).expect("a component");
+        assert_eq!(
+            (rows[0].restarts, rows[0].waiting.as_str(), rows[0].ready),
+            (3, "CrashLoopBackOff", false)
+        );
+        assert!(parse_components("a\tb\t\"True\"\t\"i\"\tmany \t\n").is_err());
+    }
+}

@@ -1,0 +1,12 @@
+//! Rollbook rolls an upgrade over a fleet: a runbook and an inventory become a plan that people review, and the
+//! plan rolls over SSH in ordered batches, never with more hosts out of service than `max_unavailable`.
+//!
+//! The modules stand in reading order: files people write, what they mean, the plan, the decisions, the record,
+//! the rim. `docs/architecture.md` is the map, and a test holds who may import whom.
+
+#![warn(missing_docs)]
+
+pub mod kubernetes;
+pub mod op;
+pub mod source;
+pub mod value;

@@ -1,0 +1,222 @@
+//! The closed set of things done to a host, as data. Nothing here runs anything, and nothing here is a shell line:
+//! a command is an argument vector, so that no value ever becomes syntax.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::value::Duration;
+
+/// What running something may do to a host; the plan shows it and the budget counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Changes nothing.
+    Reads,
+    /// Changes the host, while what runs on it keeps running.
+    Changes,
+    /// Takes the host, or what runs on it, out of service.
+    Disrupts,
+}
+
+/// Where an op runs, seen from the host whose step it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Site {
+    /// On the host itself.
+    Subject,
+    /// Where kubectl runs: a control plane, or the controller when `kube.via` says so.
+    Kube,
+    /// On the machine that runs Rollbook.
+    Controller,
+}
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deed {
+    /// Run this argument vector, never through a shell.
+    Exec {
+        /// Program and arguments. May hold the `run.*` symbols, never a secret one.
+        argv: Vec<String>,
+    },
+    /// Replace a file by write, sync and rename; the content is the op's stdin. Directories are not made.
+    Write {
+        /// Absolute path.
+        path: String,
+        /// Permission bits in octal, such as `0644`.
+        mode: String,
+        /// `user` or `user:group`; kept as it is when empty.
+        owner: String,
+    },
+    /// Restart the machine; done when it is back with another boot id.
+    Reboot,
+}
+
+/// When an op of a task runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunWhen {
+    /// After every earlier op of the task succeeded.
+    InOrder,
+    /// Also when an earlier op of the task failed, such as putting a hold back.
+    Always,
+    /// Only when an earlier op of the task failed, or its verification did, such as taking back the cordon of a drain
+    /// that did not finish.
+    OnFailure,
+}
+
+/// One change sent to a host. Every one of them goes through the launcher.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Op {
+    /// A few words for people, in the imperative: "install kubelet".
+    pub title: String,
+    /// Where it runs.
+    pub site: Site,
+    /// What it does.
+    pub deed: Deed,
+    /// Environment beyond the launcher's allow-list. Public, as argv is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Standard input. May hold secret symbols; the executor resolves them at the last moment.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stdin: String,
+    /// Whether it runs as root.
+    pub r#become: bool,
+    /// Enforced on the host.
+    pub timeout: Duration,
+    /// What it may do.
+    pub effect: Effect,
+    /// Whether it may take long: it then runs as a transient systemd unit where the host has systemd.
+    pub long: bool,
+    /// When it runs.
+    pub when: RunWhen,
+    /// Exit codes that mean success.
+    #[serde(default = "zero", skip_serializing_if = "is_zero")]
+    pub success: Vec<i32>,
+    /// The command that takes it back, for the summary's last lines; empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub undo: String,
+}
+
+fn zero() -> Vec<i32> {
+    vec![0]
+}
+
+fn is_zero(codes: &[i32]) -> bool {
+    codes == [0]
+}
+
+/// One read-only command of a probe.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Query {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Standard input, usually empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stdin: String,
+    /// Where this one runs, if not at the probe's site: some states show only from two sides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Site>,
+    /// Whether this one runs as root, if not as the probe does: kubectl on the controller must not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#become: Option<bool>,
+}
+
+/// A read-only look at a host: commands that run one after the other, in one round trip for each site they name, none
+/// of which may change anything. A query that fails does not stop the later ones. Answers keep the order of the queries.
+/// A probe without queries is one whose verdict follows from the step's arguments alone: nothing is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Probe {
+    /// Where it runs.
+    pub site: Site,
+    /// The commands, in order.
+    pub queries: Vec<Query>,
+    /// Whether they run as root.
+    pub r#become: bool,
+    /// For all of them together, enforced on the host.
+    pub timeout: Duration,
+}
+
+/// What one query gave.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Answer {
+    /// The exit code; 127 where there is no such program, 124 where the time limit ended it.
+    pub rc: i32,
+    /// Standard output, lossily decoded and cut at the transport's limit.
+    pub stdout: String,
+    /// Standard error, likewise.
+    pub stderr: String,
+}
+
+impl Answer {
+    /// Whether the exit code is zero.
+    pub fn ok(&self) -> bool {
+        self.rc == 0
+    }
+}
+
+/// How a process on a host ended, by the launcher's own record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// With this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// By its time limit, with its whole process tree.
+    TimedOut,
+    /// Without a record: the host lost power, or something killed the launcher too.
+    Interrupted,
+}
+
+/// Opens a symbol inside a string: a value that is known only where the op is sent. The two delimiters are
+/// private-use characters, which the readers of users' files refuse.
+pub const SYMBOL_OPEN: char = '\u{F0000}';
+/// Closes a symbol.
+pub const SYMBOL_CLOSE: char = '\u{F0001}';
+
+/// The symbol of a secret: `secret:NAME` between the delimiters.
+pub fn secret_symbol(name: &str) -> String {
+    format!("{SYMBOL_OPEN}secret:{name}{SYMBOL_CLOSE}")
+}
+
+/// The symbol of a property of the run, such as `run.id`. A frozen plan holds no run id.
+pub fn run_symbol(property: &str) -> String {
+    format!("{SYMBOL_OPEN}run:{property}{SYMBOL_CLOSE}")
+}
+
+/// The symbol of a property of the step's own host, such as `node`: one lowered step serves every host of a phase.
+pub fn subject_symbol(property: &str) -> String {
+    format!("{SYMBOL_OPEN}subject:{property}{SYMBOL_CLOSE}")
+}
+
+/// Whether a text is one symbol and nothing else.
+pub fn is_symbol(text: &str) -> bool {
+    text.strip_prefix(SYMBOL_OPEN)
+        .and_then(|rest| rest.strip_suffix(SYMBOL_CLOSE))
+        .is_some_and(|inside| !inside.contains(SYMBOL_OPEN))
+}
+
+/// Replaces each symbol of `text` by what `resolve` gives for its inside (`secret:NAME`, `run:PROPERTY`,
+/// `subject:PROPERTY`).
+pub fn resolve_symbols<E>(
+    text: &str,
+    mut resolve: impl FnMut(&str) -> Result<String, E>,
+) -> Result<String, E> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(SYMBOL_OPEN) {
+        let (symbol, tail) = after.split_once(SYMBOL_CLOSE).unwrap_or((after, ""));
+        out.push_str(before);
+        out.push_str(&resolve(symbol)?);
+        rest = tail;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// Shows symbols to people: `‹secret:db›`, `‹run:id›`.
+pub fn show_symbols(text: &str) -> String {
+    text.replace(SYMBOL_OPEN, "‹").replace(SYMBOL_CLOSE, "›")
+}

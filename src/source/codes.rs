@@ -1,0 +1,228 @@
+//! Every code of a diagnostic: its name, its title and what it means. `rollbook explain RB0103` and the reference page
+//! of errors are made from this table.
+//!
+//! Ranges: 010x files and YAML, 011x structure, 02xx templates and names, 03xx runbook, 04xx inventory and selectors,
+//! 05xx parameters,
+//! 06xx plans. A code is never given a second meaning; one that is no longer used keeps its row.
+
+use super::Code;
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct CodeInfo {
+    /// The code.
+    pub code: Code,
+    /// Its name, in words joined by hyphens: `duplicate-key`.
+    pub name: &'static str,
+    /// What it says, on one line.
+    pub title: &'static str,
+    /// A paragraph: what it means and what to do.
+    pub text: &'static str,
+}
+
+macro_rules! codes {
+    ($($constant:ident = $number:literal, $name:literal, $title:literal, $text:literal;)*) => {
+        $(#[doc = $title] pub const $constant: Code = Code($number);)*
+
+        /// The table, sorted by code.
+        pub const CODES: &[CodeInfo] = &[
+            $(CodeInfo { code: Code($number), name: $name, title: $title, text: $text }),*
+        ];
+    };
+}
+
+/// The row of a code.
+pub fn code_info(code: Code) -> Option<&'static CodeInfo> {
+    CODES.binary_search_by_key(&code, |info| info.code).ok().map(|index| &CODES[index])
+}
+
+codes! {
+    SYNTAX = 100, "yaml-syntax", "The file is not valid YAML",
+        "Reading stops at the first place that cannot be YAML, so the mistake stands there or just above it: a bracket \
+         or a quote that is not closed, a tab, an indentation that matches no line above.";
+    EMPTY_FILE = 101, "empty-file", "The file holds nothing",
+        "The file is empty or holds only comments. A runbook starts with `apiVersion: rollbook/v1` and `kind: Runbook`.";
+    SEVERAL_DOCUMENTS = 102, "several-documents", "The file holds more than one document",
+        "A line `---` starts a second document. Each runbook, fragment and inventory is a file of its own, so that a \
+         path names exactly one of them.";
+    DUPLICATE_KEY = 103, "duplicate-key", "A key is written twice",
+        "Many readers of YAML silently take the last one. Which of the two was meant cannot be known, so neither is \
+         preferred: remove one of them.";
+    BAD_KEY = 104, "bad-key", "A key is not text",
+        "Keys are words. A list, a mapping or nothing before a `:` is nearly always a template without quotes, as in \
+         `version: {{ params.target }}`, which YAML reads as two nested mappings: put the value in quotes.";
+    TAG = 105, "yaml-tag", "YAML tags are not supported",
+        "The type of every value is known from its key, so tags such as `!!str` or `!vault` are not read. Quotes make a \
+         value text.";
+    ALIAS = 106, "bad-alias", "An alias repeats nothing",
+        "`*name` repeats the value marked `&name` above it in the same file. A glob such as `*.example.com` must be \
+         quoted.";
+    MERGE_KEY = 107, "bad-merge", "`<<` merges something that is no mapping",
+        "`<<: *defaults` adds the keys of a mapping that are not written out; it takes a mapping or a list of mappings.";
+    BAD_CHARACTER = 108, "bad-character", "A character is not allowed",
+        "Control characters, characters that reorder text on the screen and two reserved private-use characters are \
+         refused, because what people review must be what runs.";
+    TOO_LARGE = 109, "too-large", "The file exceeds a limit",
+        "Files are bounded in bytes, in depth and in the number of values after aliases are expanded. An alias counts \
+         with all that it repeats.";
+    WRONG_TYPE = 110, "wrong-type", "A value is of the wrong type",
+        "The message says what is expected and what was found. Values without quotes are read by the type of their key: \
+         `1.30` is the version 1.30 where a version is expected and the text \"1.30\" where text is.";
+    UNKNOWN_KEY = 111, "unknown-key", "A key is not known here",
+        "A key that nothing reads would be a setting that silently does nothing. The nearest known key is suggested.";
+    MISSING_KEY = 112, "missing-key", "A key is missing",
+        "The key has no default and must be written.";
+    NOT_UTF8 = 113, "not-utf8", "The file is not UTF-8",
+        "The message names the first byte that is not. Save the file as UTF-8.";
+    UNREADABLE = 114, "unreadable-file", "The file cannot be read",
+        "The system's reason is in the message.";
+    TEMPLATE_SYNTAX = 200, "template-syntax", "A template or expression cannot be compiled",
+        "Templates stand in `{{ }}` inside text; `when`, `that`, `until` and their like are expressions without braces. \
+         Only expressions, `{% if %}`, `{% for %}` and comments exist; there is nothing to include or to define.";
+    UNKNOWN_NAME = 201, "unknown-name", "A name does not exist here",
+        "Every name of an expression is checked when the file is loaded, as deep as the types go. The namespaces are \
+         `params`, `vars`, `args`, `host`, `facts`, `steps`, `run`, `groups` and `secrets`; which of them a place sees \
+         depends on where it stands.";
+    TYPE_OF_EXPRESSION = 202, "expression-type", "An expression has the wrong type",
+        "The name has a known type that the place cannot take, such as a boolean where a version is expected.";
+    CONSTANT_EXPRESSION = 203, "braces-in-expression", "An expression is written with braces",
+        "`when`, `that` and their like are expressions already: `when: params.enabled`, without `{{ }}`.";
+    SHADOWED_NAME = 204, "shadowed-name", "A loop variable hides a namespace",
+        "The variable of `{% for %}` may not be called like a namespace, because the same name would then mean two \
+         things in one text.";
+    NOT_A_RUNBOOK = 300, "not-a-runbook", "The header is not that of the expected file",
+        "Every file begins with `apiVersion: rollbook/v1` and its `kind`: `Runbook`, `Steps` for a fragment that \
+         runbooks include, or `Inventory`. Playbooks and Kubernetes manifests are not read.";
+    UNKNOWN_STEP_KIND = 301, "unknown-step-kind", "A step is of no known kind",
+        "A step is exactly one kind, such as `drain`, plus common keys, such as `when`. `rollbook steps` lists the kinds; \
+         the nearest one is suggested.";
+    NO_STEP_KIND = 302, "no-step-kind", "A step has no kind",
+        "Only common keys are written, so there is nothing to do. Add the kind, such as `drain: {}`.";
+    SEVERAL_STEP_KINDS = 303, "several-step-kinds", "A step has more than one kind",
+        "Which of them runs first could only be guessed. Write a list item for each.";
+    NOT_A_STEP = 304, "not-a-step", "A step is not a mapping",
+        "A step is a mapping with one kind key: `- drain: {}`. A bare word has neither arguments nor a place for common \
+         keys.";
+    STEP_RULE = 305, "step-rule", "The fields of a step do not go together",
+        "Each kind has rules between its fields, such as exactly one of several. `rollbook steps KIND` shows them.";
+    COMMON_KEY = 306, "common-key", "A common key does not fit this step",
+        "`changed_when` and `fail_when` judge the result of a `command` or `script`; other kinds judge themselves. \
+         `env` and `become` belong to kinds that run something.";
+    NOT_READ_ONLY = 307, "not-read-only", "A read-only phase has a step that changes something",
+        "`mode: read_only` promises that nothing is changed, whatever the parameters are. For a `command` that only \
+         reads, write `effect: reads`.";
+    OPEN_BRACKET = 308, "open-bracket", "A phase leaves something undone",
+        "A node that a phase cordons is uncordoned in the same phase, and a package that it unholds is held again, on \
+         every path: what opens without a condition is not closed under one. Where leaving a node cordoned is the \
+         purpose, `leave_cordoned: \"reason\"` on the step says so.";
+    SECRET_IN_PUBLIC = 309, "secret-in-public", "A secret would be visible to others",
+        "Arguments and environment of a process can be read by every user of the host and stand in sudo's log. A secret \
+         reaches a host only as standard input or as the content of a file.";
+    NOT_SUPPORTED_YET = 310, "not-supported-yet", "This is not supported yet",
+        "The key has a meaning that this version does not carry out. It is refused instead of ignored; the hint says \
+         what to write for now.";
+    HABIT = 311, "other-tool", "This belongs to another tool",
+        "The key is known from another tool and has no meaning here. The hint says what to write instead.";
+    DUPLICATE_NAME = 312, "duplicate-name", "A name is used twice",
+        "Phases are named in messages and step ids in expressions, so each names one thing. The ids of an included \
+         fragment are prefixed with the id of its include.";
+    INCLUDE = 313, "bad-include", "A fragment cannot be included",
+        "The file is missing, lies outside the allowed directory, or includes itself. Paths stand relative to the file \
+         that includes.";
+    BAD_NAME = 314, "bad-name", "A name cannot be used in expressions",
+        "Names of parameters, variables, secrets and ids are a letter or `_` followed by letters, digits and `_`, \
+         because expressions such as `params.target` name them.";
+    ROLLOUT = 315, "bad-rollout", "A rollout cannot work",
+        "The message names the value. A budget of 0, for example, lets no host be taken out of service, so nothing \
+         would ever start.";
+    NEEDS_KUBE = 316, "needs-kube", "A step calls kubectl, and the runbook does not say where it runs",
+        "`kube: { via: control_plane }` runs kubectl on a control plane of the inventory, preferring one that is not \
+         being worked on; `kube: { via: controller }` runs it on the machine that runs Rollbook.";
+    NOT_AN_INVENTORY = 400, "not-an-inventory", "The file is no inventory",
+        "An inventory begins with `apiVersion: rollbook/v1` and `kind: Inventory`, and has `hosts:`, a mapping from host \
+         names to what is known of each.";
+    BAD_HOST_NAME = 401, "bad-host-name", "A host name or a range in it is not valid",
+        "Host names hold ASCII letters, digits, `.`, `-` and `_`, so that no shell, path or terminal can mistake them. \
+         Ranges such as `w[01:12]` include both ends and need equal padding.";
+    DUPLICATE_HOST = 402, "duplicate-host", "A host is defined twice",
+        "Which of the two holds could only be guessed. Ranges count with every name that they stand for.";
+    BAD_GROUP = 403, "bad-group", "A group is not defined properly",
+        "A group has a name of its own, which is neither `all` nor that of a host, and gets its hosts from exactly one of \
+         `hosts` and `select`.";
+    UNKNOWN_HOST = 404, "unknown-host", "A group names a host that is not defined",
+        "`hosts:` of a group lists hosts of this inventory, with ranges. To build a group from other groups or labels, \
+         write `select:`.";
+    GROUPS_DISAGREE = 405, "groups-disagree", "Two groups give a host different values",
+        "No group is stronger than another, so that nobody has to remember an order. Write the value at the host, or \
+         change the groups so that they agree.";
+    BAD_SETTING = 406, "bad-setting", "A value of the inventory cannot be used",
+        "Addresses, users, ports and paths end up on ssh's command line and in its configuration, and labels in \
+         selectors, so each has a strict form.";
+    BAD_SELECTOR = 410, "bad-selector", "A selector cannot be read",
+        "Selectors are names, globs and `label(key=value)`, joined by `&`, `|`, `!` and parentheses; `[0]` and `[1:]` stand \
+         after a group or a closing parenthesis.";
+    SELECTS_NOTHING = 411, "selects-nothing", "A selector matches nothing",
+        "A name, glob or label that matches no host is a typing mistake far more often than an intention, and a run that \
+         silently does nothing looks like success.";
+    BAD_PARAM = 500, "bad-param", "A parameter is not declared properly",
+        "The declaration contradicts itself: a default of the wrong type or outside its bounds, bounds on a type that has \
+         no order, an enum without values.";
+    PARAM_MISSING = 501, "param-missing", "A required parameter has no value",
+        "Give it with `-p name=value`, in a `--params-file`, or in `params:` of the inventory.";
+    PARAM_UNKNOWN = 502, "param-unknown", "A value is given for a parameter that does not exist",
+        "The runbook declares its parameters under `params:`. A value for another name would silently do nothing.";
+    PARAM_VALUE = 503, "param-value", "The value of a parameter does not fit",
+        "The message names the type, the bound or the pattern, and where the value comes from. `-p` is stronger than \
+         `--params-file`, which is stronger than the inventory, which is stronger than the default.";
+    SELECTION = 600, "selection", "A selector does not fit the inventory",
+        "The runbook names a group, host, glob or label that the inventory does not have. `rollbook inventory list \
+         SELECTOR` tries one.";
+    LIMIT = 601, "limit", "`--limit` does not fit the inventory",
+        "`--limit` takes the same selector language as `hosts:`. It only narrows: hosts outside it are counted against \
+         the budget and not worked on.";
+    NO_HOSTS = 602, "no-hosts", "There is no host to work on",
+        "Every phase of the runbook selects nothing. A run that does nothing where something was meant must not look \
+         like success.";
+    NOT_THE_MACHINE = 603, "not-the-machine", "A host is not the machine of its node",
+        "A node is acted on only if its `status.nodeInfo.machineID` is the /etc/machine-id of the host behind the SSH \
+         connection. Two addresses were swapped, or a node's name is wrong in the inventory.";
+    SHARED_MACHINE = 604, "shared-machine", "Two hosts are one machine",
+        "Two hosts of the inventory have the same /etc/machine-id: two names of one machine, or clones that were never \
+         given an id of their own.";
+    OUTAGE = 605, "control-plane-outage", "The Kubernetes API will be away",
+        "With one or two control planes, upgrading one of them takes the API away for some minutes. That has to be \
+         accepted in the runbook or on the command line.";
+    STEP_VALUES = 606, "step-values", "A step's values cannot be worked out",
+        "A template or expression of the step fails for a host: a variable that only some hosts have, or values whose \
+         types do not fit. The message names the first such host.";
+    STEP_MEANING = 607, "step-meaning", "A step makes no sense for a host",
+        "The values have the right types and still cannot be carried out, such as a drain of a host that is no node.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_sorted_and_neither_codes_nor_names_repeat() {
+        for pair in CODES.windows(2) {
+            assert!(pair[0].code < pair[1].code, "{} before {}", pair[0].code, pair[1].code);
+        }
+        let names: std::collections::HashSet<_> = CODES.iter().map(|info| info.name).collect();
+        assert_eq!(names.len(), CODES.len());
+    }
+
+    #[test]
+    fn every_row_says_something() {
+        for info in CODES {
+            assert!(
+                info.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+                "{}",
+                info.name
+            );
+            assert!(!info.title.ends_with('.') && info.text.ends_with('.'), "{}", info.code);
+            assert_eq!(code_info(info.code).map(|found| found.name), Some(info.name));
+        }
+        assert!(code_info(Code(9999)).is_none());
+    }
+}

@@ -1,0 +1,16 @@
+//! Text with positions: files, spans, the YAML tree and the diagnostics that point into it. Knows nothing of runbooks.
+
+pub mod codes;
+mod decode;
+mod diagnostic;
+mod file;
+mod render;
+mod suggest;
+mod tree;
+mod yaml;
+
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, shorten};
+pub use file::{FileId, NotUtf8, SourceFile, SourceMap, Span, Spanned, read_utf8};
+pub use suggest::nearest;
+pub use tree::{Entry, MapReader, Node, NodeKind, ScalarStyle};
+pub use yaml::{Limits, parse};

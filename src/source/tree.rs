@@ -1,0 +1,100 @@
+//! The tree of a YAML document as written: raw text of scalars, order of keys, a span on everything.
+
+use super::{Diagnostics, Span, Spanned};
+
+/// How a scalar was written. Only a plain one may mean a number, a boolean or null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScalarStyle {
+    /// Without quotes: `1.30`, `no`, `drain`.
+    Plain,
+    /// In single or double quotes.
+    Quoted,
+    /// A block: `|` or `>`.
+    Block,
+}
+
+/// A node and where it stands.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What it is.
+    pub kind: NodeKind,
+    /// Where it was written. For an alias: where the alias stands.
+    pub span: Span,
+}
+
+/// What a node is. Anchors, aliases and merge keys are resolved; nothing else is interpreted.
+#[derive(Clone, Debug)]
+pub enum NodeKind {
+    /// Nothing was written, or `null` or `~`.
+    Null,
+    /// A scalar with its raw text.
+    Scalar {
+        /// The text after YAML's unescaping, never read as a number: `1.30` stays `1.30`.
+        text: String,
+        /// How it was written.
+        style: ScalarStyle,
+    },
+    /// A sequence.
+    Seq(Vec<Node>),
+    /// A mapping in written order; duplicate keys are already reported and dropped.
+    Map(Vec<Entry>),
+}
+
+/// One `key: value` of a mapping.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The key's text.
+    pub key: Spanned<String>,
+    /// The value.
+    pub value: Node,
+}
+
+/// Reads a mapping key by key; what nobody took is reported as unknown, with a suggestion.
+pub struct MapReader<'n> {
+    entries: &'n [Entry],
+    taken: Vec<bool>,
+    span: Span,
+    pub(super) expected: Vec<String>,
+}
+
+impl<'n> MapReader<'n> {
+    /// Opens `node` for reading; reports and returns `None` where it is no mapping. `what` names it in the message,
+    /// such as "a phase".
+    pub fn open(node: &'n Node, what: &str, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let NodeKind::Map(entries) = &node.kind else {
+            diagnostics.wrong_type(node, &format!("a mapping for {what}"));
+            return None;
+        };
+        Some(Self { entries, taken: vec![false; entries.len()], span: node.span, expected: Vec::new() })
+    }
+
+    /// The mapping's own span.
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// Takes the value of `key`, if it was written.
+    pub fn take(&mut self, key: &str) -> Option<&'n Entry> {
+        self.expected.push(key.to_owned());
+        let index = self.entries.iter().position(|entry| entry.key.value == key)?;
+        self.taken[index] = true;
+        Some(&self.entries[index])
+    }
+
+    /// Everything that was not taken so far; marks it as taken.
+    pub fn take_rest(&mut self) -> Vec<&'n Entry> {
+        let rest = self.entries.iter().zip(&self.taken).filter(|(_, taken)| !**taken).map(|(entry, _)| entry);
+        let rest = rest.collect();
+        self.taken.fill(true);
+        rest
+    }
+
+    /// Reports every key that nobody took. `what` as in [`Self::open`].
+    pub fn finish(self, what: &str, diagnostics: &mut Diagnostics) {
+        for (entry, taken) in self.entries.iter().zip(&self.taken) {
+            if !taken {
+                diagnostics.unknown_key(&entry.key, what, &self.expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Lengths of time as people write them, and points in time as events carry them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A length of time, to the millisecond, never negative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Duration {
+    millis: u64,
+}
+
+impl Duration {
+    /// No time at all.
+    pub const ZERO: Self = Self { millis: 0 };
+
+    /// So many seconds.
+    pub const fn from_secs(secs: u64) -> Self {
+        Self { millis: secs * 1000 }
+    }
+
+    /// So many milliseconds.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self { millis }
+    }
+
+    /// Whole seconds, rounded down.
+    pub const fn as_secs(self) -> u64 {
+        self.millis / 1000
+    }
+
+    /// Milliseconds.
+    pub const fn as_millis(self) -> u64 {
+        self.millis
+    }
+
+    /// Reads `90s`, `10m`, `1h30m`, `500ms`, `2d`, and a bare `0`. A bare number is refused: its unit is a guess.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "0" {
+            return Some(Self::ZERO);
+        }
+        let mut rest = text;
+        let mut millis: u64 = 0;
+        let mut smallest = u64::MAX;
+        while !rest.is_empty() {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            let number: u64 = rest[..digits].parse().ok()?;
+            rest = &rest[digits..];
+            let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+            let unit = UNITS.iter().find(|(name, _)| *name == &rest[..letters])?.1;
+            // `30m1h` and `1m1m` are typing mistakes more often than arithmetic.
+            if unit >= smallest {
+                return None;
+            }
+            smallest = unit;
+            rest = &rest[letters..];
+            millis = millis.checked_add(number.checked_mul(unit)?)?;
+        }
+        (smallest != u64::MAX).then_some(Self { millis })
+    }
+
+    /// The standard library's type, for timers.
+    pub const fn to_std(self) -> std::time::Duration {
+        std::time::Duration::from_millis(self.millis)
+    }
+
+    /// This and another one together; stops at the largest value.
+    #[must_use]
+    pub const fn saturating_add(self, other: Self) -> Self {
+        Self { millis: self.millis.saturating_add(other.millis) }
+    }
+
+    /// So many times this; stops at the largest value.
+    #[must_use]
+    pub const fn saturating_mul(self, times: u64) -> Self {
+        Self { millis: self.millis.saturating_mul(times) }
+    }
+}
+
+const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.millis == 0 {
+            return f.write_str("0s");
+        }
+        let mut rest = self.millis;
+        for (unit, factor) in UNITS {
+            if rest >= factor {
+                write!(f, "{}{unit}", rest / factor)?;
+                rest %= factor;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A point in time: milliseconds since the Unix epoch, UTC. Stamped on every event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// The time this much later.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// How much later this is than `earlier`; zero when it is not, because clocks step back.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_back_as_shown() {
+        let cases = [
+            ("90s", 90_000, "1m30s"),
+            ("1h30m", 5_400_000, "1h30m"),
+            ("500ms", 500, "500ms"),
+            ("2d", 172_800_000, "2d"),
+            ("0", 0, "0s"),
+        ];
+        for (text, millis, shown) in cases {
+            assert_eq!(Duration::parse(text), Some(Duration::from_millis(millis)), "{text}");
+            assert_eq!(Duration::from_millis(millis).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn durations_without_a_unit_or_with_units_out_of_order_are_refused() {
+        for text in ["", "10", "m", "30m1h", "1m1m", "1.5h", "-1s", "1 h", "99999999999999999999s", "1w"] {
+            assert_eq!(Duration::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_makes_no_time_pass() {
+        assert_eq!(Timestamp(5).since(Timestamp(9)), Duration::ZERO);
+    }
+}
