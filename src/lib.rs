@@ -9,4 +9,5 @@
 pub mod kubernetes;
 pub mod op;
 pub mod source;
+pub mod template;
 pub mod value;

@@ -1,0 +1,322 @@
+//! From a node of a file to an argument: every mistake is found here, at its place, before anything runs.
+
+use super::{Arg, ArgKind};
+use crate::source::codes::{
+    BAD_KEY, CONSTANT_EXPRESSION, MISSING_KEY, SHADOWED_NAME, TEMPLATE_SYNTAX, TYPE_OF_EXPRESSION,
+    UNKNOWN_NAME,
+};
+use crate::source::{Diagnostics, Entry, MapReader, Node, NodeKind, ScalarStyle, Severity, Span, shorten};
+use crate::template::lexer::{self, Mistake, Part};
+use crate::template::references::Found;
+use crate::template::{Expression, Names, Template, machine, scalar};
+use crate::value::{Field, Type, Value};
+
+/// Checks a node against a type and compiles its templates against the names of its place. Reports everything that
+/// is wrong; `None` when anything was.
+pub fn compile_arg(node: &Node, ty: &Type, names: &Names, diagnostics: &mut Diagnostics) -> Option<Arg> {
+    let before = diagnostics.items().len();
+    let arg = Compiler { names, diagnostics }.arg(node, ty);
+    let clean = diagnostics.items()[before..].iter().all(|item| item.severity != Severity::Error);
+    arg.filter(|_| clean)
+}
+
+struct Compiler<'n, 'd> {
+    names: &'n Names,
+    diagnostics: &'d mut Diagnostics,
+}
+
+impl Compiler<'_, '_> {
+    fn arg(&mut self, node: &Node, ty: &Type) -> Option<Arg> {
+        match (ty, &node.kind) {
+            (Type::OneOf(types), _) => self.one_of(node, ty, types),
+            (Type::Expr, NodeKind::Scalar { text, .. }) => self.condition(node, text),
+            (_, NodeKind::Scalar { text, .. }) if lexer::is_template(text) => self.template(node, ty, text),
+            (Type::OneOrMany(inner) | Type::List(inner), NodeKind::Seq(items)) => {
+                self.list(node, ty, items, inner)
+            }
+            (Type::Any, NodeKind::Seq(items)) => self.list(node, ty, items, &Type::Any),
+            (Type::OneOrMany(inner), _) => {
+                let only = self.arg(node, inner)?;
+                Some(arg(node, ty, ArgKind::List(vec![only])))
+            }
+            (Type::List(_), NodeKind::Scalar { text, .. }) => {
+                let hint = format!("write a list: `[{}]`", shorten(text));
+                self.diagnostics.wrong_type(node, &ty.expected()).hint(hint);
+                None
+            }
+            (Type::Map(inner), NodeKind::Map(entries)) => self.map(node, ty, entries, inner),
+            (Type::Any, NodeKind::Map(entries)) => self.map(node, ty, entries, &Type::Any),
+            (Type::Record(fields), NodeKind::Map(_)) => self.record(node, ty, fields),
+            _ => {
+                let value = scalar::constant(node, ty, self.diagnostics)?;
+                Some(arg(node, ty, ArgKind::Const(value)))
+            }
+        }
+    }
+
+    fn list(&mut self, node: &Node, ty: &Type, items: &[Node], inner: &Type) -> Option<Arg> {
+        let items: Vec<_> = items.iter().map(|item| self.arg(item, inner)).collect();
+        let items = items.into_iter().collect::<Option<Vec<_>>>()?;
+        Some(folded(node, ty, ArgKind::List(items)))
+    }
+
+    fn map(&mut self, node: &Node, ty: &Type, entries: &[Entry], inner: &Type) -> Option<Arg> {
+        let mut args = Vec::with_capacity(entries.len());
+        let mut complete = true;
+        for entry in entries {
+            if lexer::is_template(&entry.key.value) {
+                let diagnostic =
+                    self.diagnostics.error(BAD_KEY, entry.key.span, "a key cannot hold a template");
+                diagnostic.hint("write the key out; only values may depend on other values");
+                complete = false;
+            }
+            match self.arg(&entry.value, inner) {
+                Some(arg) => args.push((entry.key.value.clone(), arg)),
+                None => complete = false,
+            }
+        }
+        complete.then(|| folded(node, ty, ArgKind::Map(args)))
+    }
+
+    fn record(&mut self, node: &Node, ty: &Type, fields: &[Field]) -> Option<Arg> {
+        let mut reader = MapReader::open(node, "this value", self.diagnostics)?;
+        let mut args = Vec::with_capacity(fields.len());
+        let mut complete = true;
+        for field in fields {
+            let arg = match reader.take(field.name) {
+                Some(entry) => self.arg(&entry.value, &field.ty),
+                None if field.required => {
+                    let message = format!("the key `{}` is missing", field.name);
+                    self.diagnostics.error(MISSING_KEY, node.span, message).hint(field.doc);
+                    None
+                }
+                None => match &field.default {
+                    Some(default) => Some(Arg::constant(default.clone(), field.ty.clone())),
+                    None => continue,
+                },
+            };
+            match arg {
+                Some(arg) => args.push((field.name.to_owned(), arg)),
+                None => complete = false,
+            }
+        }
+        reader.finish("this mapping", self.diagnostics);
+        complete.then(|| folded(node, ty, ArgKind::Map(args)))
+    }
+
+    /// The first alternative that fits. Where none does, but only one has the shape of what was written, its own
+    /// complaint says more than a list of all of them.
+    fn one_of(&mut self, node: &Node, ty: &Type, types: &[Type]) -> Option<Arg> {
+        if let NodeKind::Scalar { text, .. } = &node.kind
+            && lexer::is_template(text)
+        {
+            return self.template(node, ty, text);
+        }
+        for alternative in types {
+            let mut trial = Diagnostics::default();
+            let mut compiler = Compiler { names: self.names, diagnostics: &mut trial };
+            let arg = compiler.arg(node, alternative);
+            if let Some(arg) = arg.filter(|_| !trial.has_errors()) {
+                self.diagnostics.append(trial);
+                return Some(arg);
+            }
+        }
+        let mut shaped = types.iter().filter(|ty| has_shape(ty, &node.kind));
+        if let (Some(only), None) = (shaped.next(), shaped.next()) {
+            return self.arg(node, only);
+        }
+        self.diagnostics.wrong_type(node, &ty.expected());
+        None
+    }
+
+    fn condition(&mut self, node: &Node, text: &str) -> Option<Arg> {
+        if text.trim_start().starts_with("{{") {
+            let diagnostic =
+                self.diagnostics.error(CONSTANT_EXPRESSION, node.span, "this is an expression already");
+            let bare = text.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
+            diagnostic.hint(format!("write it without braces: `{}`", shorten(bare)));
+            return None;
+        }
+        match Expression::parse(text) {
+            Ok((expression, found)) => {
+                self.check(node, 0, &found, Some(&Type::Bool));
+                Some(arg(node, &Type::Expr, ArgKind::Condition(expression)))
+            }
+            Err(mistake) => self.mistake(node, 0, mistake),
+        }
+    }
+
+    fn template(&mut self, node: &Node, ty: &Type, text: &str) -> Option<Arg> {
+        if let Some((base, inside)) = only_expression(text) {
+            return match Expression::parse(inside) {
+                Ok((expression, found)) => {
+                    self.check(node, base, &found, Some(ty));
+                    Some(arg(node, ty, ArgKind::Expr(expression)))
+                }
+                Err(mistake) => self.mistake(node, base, mistake),
+            };
+        }
+        if matches!(ty, Type::List(_) | Type::Map(_) | Type::Record(_)) {
+            let diagnostic = self.diagnostics.wrong_type(node, &ty.expected());
+            diagnostic.hint(
+                "a template with text around it gives text; write exactly one `{{ … }}` to keep the type",
+            );
+            return None;
+        }
+        match Template::parse(text) {
+            Ok((template, found)) => {
+                self.check(node, 0, &found, None);
+                Some(arg(node, ty, ArgKind::Text(template)))
+            }
+            Err(mistake) => self.mistake(node, 0, mistake),
+        }
+    }
+
+    /// Checks names, and types where they are known. Without `wanted`, names stand inside a text; `base` is where the
+    /// compiled source starts in the scalar.
+    fn check(&mut self, node: &Node, base: usize, found: &Found, wanted: Option<&Type>) {
+        for (local, range) in &found.locals {
+            if self.names.roots.contains_key(local) {
+                let span = within(node, base + range.start, range.len());
+                let message = format!("the loop variable `{local}` hides the namespace of that name");
+                self.diagnostics.error(SHADOWED_NAME, span, message).hint("give the variable another name");
+            }
+        }
+        for name in &found.uses {
+            let span = || within(node, base + name.range.start, name.range.len());
+            let known = match self.names.check(&name.reference) {
+                Ok(known) => known,
+                Err(error) => {
+                    let diagnostic = self.diagnostics.error(UNKNOWN_NAME, span(), error.message);
+                    if !error.hint.is_empty() {
+                        diagnostic.hint(error.hint);
+                    }
+                    continue;
+                }
+            };
+            let (Some(known), true) = (known, name.alone) else { continue };
+            let message = match wanted {
+                Some(wanted) if !may_become(&known, wanted) => {
+                    format!(
+                        "expected {}, but `{}` is {}",
+                        wanted.expected(),
+                        name.reference,
+                        known.expected()
+                    )
+                }
+                None if !may_become(&known, &Type::Str) => {
+                    machine::not_text(&name.reference.to_string(), &known.expected())
+                }
+                _ => continue,
+            };
+            self.diagnostics.error(TYPE_OF_EXPRESSION, span(), message);
+        }
+    }
+
+    fn mistake<T>(&mut self, node: &Node, base: usize, mistake: Mistake) -> Option<T> {
+        let span = mistake.at.map_or(node.span, |at| within(node, base + at, 1));
+        let diagnostic = self.diagnostics.error(TEMPLATE_SYNTAX, span, mistake.message);
+        if !mistake.hint.is_empty() {
+            diagnostic.hint(mistake.hint);
+        } else if matches!(&node.kind, NodeKind::Scalar { text, .. } if text.contains("{{.") || text.contains("{{ ."))
+        {
+            diagnostic.hint("to write braces literally: {{ '{{' }}");
+        }
+        None
+    }
+}
+
+fn arg(node: &Node, ty: &Type, kind: ArgKind) -> Arg {
+    Arg { kind, ty: ty.clone(), span: Some(node.span) }
+}
+
+/// A collection of nothing but constants is a constant.
+fn folded(node: &Node, ty: &Type, kind: ArgKind) -> Arg {
+    let value = match &kind {
+        ArgKind::List(items) => {
+            let values: Option<Vec<_>> = items.iter().map(|item| item.as_const().cloned()).collect();
+            values.map(Value::List)
+        }
+        ArgKind::Map(entries) => {
+            let values = entries.iter().map(|(key, arg)| Some((key.clone(), arg.as_const()?.clone())));
+            values.collect::<Option<_>>().map(Value::Map)
+        }
+        _ => None,
+    };
+    arg(node, ty, value.map_or(kind, ArgKind::Const))
+}
+
+/// The inside of a scalar that is exactly one `{{ … }}`, and where it starts.
+fn only_expression(text: &str) -> Option<(usize, &str)> {
+    let parts = lexer::parts(text).ok()?;
+    match parts.as_slice() {
+        [Part::Expression(tokens)] if text.starts_with("{{") && text.ends_with("}}") => {
+            let (first, last) = (tokens.first()?, tokens.last()?);
+            Some((first.range.start, &text[first.range.start..last.range.end]))
+        }
+        _ => None,
+    }
+}
+
+/// The place of bytes `at` of a scalar's text. Where escapes or folding moved the text about, the whole scalar is the
+/// best that can be shown.
+fn within(node: &Node, at: usize, length: usize) -> Span {
+    let NodeKind::Scalar { text, style } = &node.kind else { return node.span };
+    let span_length = (node.span.end - node.span.start) as usize;
+    let moved = span_length.checked_sub(text.len());
+    let offset = match (style, moved) {
+        (ScalarStyle::Plain, Some(0)) => Some(at),
+        (ScalarStyle::Quoted, Some(2)) => Some(at + 1),
+        (ScalarStyle::Block, Some(moved)) => in_block(text, moved, at),
+        _ => None,
+    };
+    match offset {
+        Some(offset) if offset + length <= span_length => {
+            let start = node.span.start as usize + offset;
+            Span::new(node.span.file, start, start + length)
+        }
+        _ => node.span,
+    }
+}
+
+/// A block loses the same indentation on every line after its first, and none on empty ones; from what it lost in all,
+/// the indentation follows.
+fn in_block(text: &str, lost: usize, at: usize) -> Option<usize> {
+    let indented = |text: &str| text.split('\n').skip(1).filter(|line| !line.is_empty()).count();
+    let lines = indented(text);
+    let indentation = lost.checked_div(lines).unwrap_or(0);
+    let before = text.get(..at)?.matches('\n').count();
+    let crossed = text.split('\n').skip(1).take(before).filter(|line| !line.is_empty()).count();
+    (indentation * lines == lost).then_some(at + indentation * crossed)
+}
+
+fn has_shape(ty: &Type, kind: &NodeKind) -> bool {
+    match kind {
+        NodeKind::Null => *ty == Type::Any,
+        NodeKind::Seq(_) => matches!(ty, Type::List(_) | Type::OneOrMany(_) | Type::Any),
+        NodeKind::Map(_) => matches!(ty, Type::Map(_) | Type::Record(_) | Type::Any),
+        NodeKind::Scalar { .. } => !matches!(ty, Type::List(_) | Type::Map(_) | Type::Record(_)),
+    }
+}
+
+/// Whether a value of a known type can be what its place wants. Only what can never work is refused; text may turn
+/// out to be anything that is written in one word.
+fn may_become(known: &Type, wanted: &Type) -> bool {
+    match (known, wanted) {
+        (Type::Any | Type::OneOf(_), _) | (_, Type::Any | Type::OneOf(_)) => true,
+        (Type::OneOrMany(known) | Type::List(known), Type::OneOrMany(wanted) | Type::List(wanted))
+        | (Type::Map(known), Type::Map(wanted)) => may_become(known, wanted),
+        (known, Type::OneOrMany(wanted)) => may_become(known, wanted),
+        (Type::Map(_) | Type::Record(_), wanted) => matches!(wanted, Type::Map(_) | Type::Record(_)),
+        (Type::List(_) | Type::OneOrMany(_), _) | (_, Type::List(_) | Type::Map(_) | Type::Record(_)) => {
+            false
+        }
+        (Type::Bool | Type::Expr, wanted) => matches!(wanted, Type::Bool | Type::Expr),
+        (Type::Str | Type::Host | Type::Enum(_), wanted) => !matches!(wanted, Type::Bool | Type::Expr),
+        (known, Type::Str) => !matches!(known, Type::Bool),
+        (Type::Int, wanted) => matches!(wanted, Type::Int | Type::Amount | Type::Size),
+        (Type::Percent, wanted) => matches!(wanted, Type::Percent | Type::Amount),
+        (Type::Amount, wanted) => matches!(wanted, Type::Int | Type::Percent | Type::Amount),
+        (known, wanted) => known == wanted,
+    }
+}

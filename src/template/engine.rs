@@ -1,0 +1,339 @@
+//! Compiles and renders single templates and expressions.
+
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::{Environment, Expression as Compiled};
+
+use super::lexer::{self, Mistake, Part, Token};
+use super::references::{self, Found};
+use super::{Reference, Scope, machine, rewrite};
+use crate::value::Value;
+
+/// Bytes of a rendered text. What is longer belongs into a file.
+const MOST_OUTPUT: usize = 1 << 20;
+
+/// A compiled text with `{{ }}` in it.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// The text as written.
+    pub source: String,
+    /// Names it uses.
+    pub references: Vec<Reference>,
+    body: Arc<Body>,
+}
+
+#[derive(Debug)]
+enum Body {
+    /// Literal text and expressions in turn.
+    Pieces(Vec<Piece>),
+    /// With `{% %}`: the engine runs the whole of it, rewritten.
+    Blocks(String),
+}
+
+#[derive(Debug)]
+enum Piece {
+    Text(String),
+    Expression { text: String, program: Program },
+}
+
+/// A compiled expression, without braces.
+#[derive(Clone, Debug)]
+pub struct Expression {
+    /// The text as written.
+    pub source: String,
+    /// Names it uses.
+    pub references: Vec<Reference>,
+    program: Arc<Program>,
+}
+
+/// How an expression is evaluated.
+enum Program {
+    /// A single dotted name, which is most of them: looked up without the engine.
+    Name(Reference),
+    /// Anything else.
+    Compiled(Compiled<'static, 'static>),
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "Name({name})"),
+            Self::Compiled(_) => f.write_str("Compiled"),
+        }
+    }
+}
+
+/// A template that could not be rendered. Never holds a value, only names and types.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RenderError {
+    /// What went wrong: "host.vars.slow_disk is not defined".
+    pub message: String,
+}
+
+impl From<Mistake> for RenderError {
+    fn from(mistake: Mistake) -> Self {
+        let Mistake { message, hint, .. } = mistake;
+        Self { message: if hint.is_empty() { message } else { format!("{message}; {hint}") } }
+    }
+}
+
+impl Template {
+    /// Compiles; the error names what is wrong with the syntax.
+    pub fn compile(source: &str) -> Result<Self, RenderError> {
+        Ok(Self::parse(source)?.0)
+    }
+
+    /// Compiles, and says which names stand where.
+    pub(super) fn parse(source: &str) -> Result<(Self, Found), Mistake> {
+        let parts = lexer::parts(source)?;
+        let found = references::in_parts(source, &parts)?;
+        let body = if parts.iter().any(|part| matches!(part, Part::Block(_))) {
+            Body::Blocks(compile_blocks(source, &parts)?)
+        } else {
+            Body::Pieces(parts.into_iter().map(|part| piece(source, part)).collect::<Result<_, _>>()?)
+        };
+        let template = Self { source: source.to_owned(), references: unique(&found), body: Arc::new(body) };
+        Ok((template, found))
+    }
+
+    /// Renders to text; undefined, boolean, null, list and map inside `{{ }}` are errors.
+    pub fn render(&self, scope: &Scope) -> Result<String, RenderError> {
+        let pieces = match self.body.as_ref() {
+            Body::Pieces(pieces) => pieces,
+            Body::Blocks(rewritten) => return self.render_blocks(rewritten, scope),
+        };
+        let mut out = String::with_capacity(self.source.len());
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Expression { text, program } => {
+                    program.write(&mut out, scope, &self.references, text)?;
+                }
+            }
+            if out.len() > MOST_OUTPUT {
+                return Err(RenderError { message: too_long() });
+            }
+        }
+        Ok(out)
+    }
+
+    fn render_blocks(&self, rewritten: &str, scope: &Scope) -> Result<String, RenderError> {
+        // The engine's templates borrow their source, so this rare form is compiled again for each rendering.
+        let env: &Environment<'_> = machine::environment();
+        let fail = |error: &minijinja::Error| {
+            undefined_name(&self.references, scope, machine::translate(error, "the text"), error)
+        };
+        let template = env.template_from_str(rewritten).map_err(|error| fail(&error))?;
+        let mut out = Capped(Vec::new());
+        template
+            .render_captured_to(context(scope, &self.references), &mut out)
+            .map_err(|error| fail(&error))?;
+        String::from_utf8(out.0).map_err(|_| RenderError { message: too_long() })
+    }
+}
+
+fn too_long() -> String {
+    format!("the rendered text is longer than {MOST_OUTPUT} bytes")
+}
+
+/// Refuses to grow past the limit.
+struct Capped(Vec<u8>);
+
+impl std::io::Write for Capped {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() + bytes.len() > MOST_OUTPUT {
+            return Err(std::io::Error::other("the text is too long"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn piece(source: &str, part: Part) -> Result<Piece, Mistake> {
+    match part {
+        Part::Text(text) => Ok(Piece::Text(text)),
+        Part::Expression(tokens) | Part::Block(tokens) => {
+            let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else {
+                return Err(Mistake {
+                    at: None,
+                    message: "`{{ }}` is empty".to_owned(),
+                    hint: String::new(),
+                });
+            };
+            let text = source[first.range.start..last.range.end].to_owned();
+            Ok(Piece::Expression { program: compile(source, &tokens)?, text })
+        }
+    }
+}
+
+/// Compiles what was written, for its own mistakes, and gives the rewritten form.
+fn compile_blocks(source: &str, parts: &[Part]) -> Result<String, Mistake> {
+    let env: &Environment<'_> = machine::environment();
+    env.template_from_str(source).map_err(|error| syntax(&error))?;
+    let rewritten = rewrite::template(source, parts)?;
+    env.template_from_str(&rewritten).map_err(|error| ambiguous(&error))?;
+    Ok(rewritten)
+}
+
+fn compile(source: &str, tokens: &[Token]) -> Result<Program, Mistake> {
+    let found = references::in_expression(source, tokens)?;
+    if let [only] = found.uses.as_slice()
+        && only.alone
+    {
+        return Ok(Program::Name(only.reference.clone()));
+    }
+    let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else {
+        return Err(Mistake::at(0, "the expression is empty"));
+    };
+    let env: &Environment<'_> = machine::environment();
+    let written = &source[first.range.start..last.range.end];
+    env.compile_expression(written).map_err(|error| syntax(&error))?;
+    let rewritten = rewrite::expression(source, tokens)?;
+    let compiled = machine::environment().compile_expression_owned(rewritten);
+    compiled.map(Program::Compiled).map_err(|error| ambiguous(&error))
+}
+
+fn syntax(error: &minijinja::Error) -> Mistake {
+    let detail = error.detail().unwrap_or("the syntax is wrong").to_owned();
+    Mistake { at: None, message: detail, hint: String::new() }
+}
+
+fn ambiguous(_: &minijinja::Error) -> Mistake {
+    let message = "the comparison cannot be told apart from what surrounds it".to_owned();
+    Mistake { at: None, message, hint: "put parentheses around it".to_owned() }
+}
+
+impl Expression {
+    /// Compiles; the error names what is wrong with the syntax.
+    pub fn compile(source: &str) -> Result<Self, RenderError> {
+        Ok(Self::parse(source)?.0)
+    }
+
+    /// Compiles, and says which names stand where.
+    pub(super) fn parse(source: &str) -> Result<(Self, Found), Mistake> {
+        let tokens = lexer::expression(source)?;
+        let found = references::in_expression(source, &tokens)?;
+        let program = Arc::new(compile(source, &tokens)?);
+        Ok((Self { source: source.to_owned(), references: unique(&found), program }, found))
+    }
+
+    /// The value, with its type kept.
+    pub fn eval(&self, scope: &Scope) -> Result<Value, RenderError> {
+        self.program.eval(scope, &self.references, self.source.trim())
+    }
+
+    /// The value, which must be a boolean.
+    pub fn eval_bool(&self, scope: &Scope) -> Result<bool, RenderError> {
+        match self.eval(scope)? {
+            Value::Bool(yes) => Ok(yes),
+            other => Err(RenderError {
+                message: format!(
+                    "`{}` is {}, where true or false is needed",
+                    self.source.trim(),
+                    other.type_word()
+                ),
+            }),
+        }
+    }
+}
+
+impl Program {
+    fn eval(&self, scope: &Scope, names: &[Reference], text: &str) -> Result<Value, RenderError> {
+        match self {
+            Self::Name(name) => lookup(scope, name).cloned(),
+            Self::Compiled(compiled) => {
+                let value = run(compiled, scope, names, text)?;
+                machine::from_engine(&value, text)
+            }
+        }
+    }
+
+    fn write(
+        &self,
+        out: &mut String,
+        scope: &Scope,
+        names: &[Reference],
+        text: &str,
+    ) -> Result<(), RenderError> {
+        use std::fmt::Write as _;
+        match self {
+            Self::Name(name) => match lookup(scope, name)? {
+                Value::Str(value) => out.push_str(value),
+                other @ (Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_)) => {
+                    return Err(RenderError { message: machine::not_text(text, other.type_word()) });
+                }
+                other => write!(out, "{other}").expect("invariant: writing to a string cannot fail"),
+            },
+            Self::Compiled(compiled) => {
+                let value = run(compiled, scope, names, text)?;
+                out.push_str(
+                    &machine::text_of(&value, text).map_err(|error| machine::translate(&error, text))?,
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn run(
+    compiled: &Compiled<'static, 'static>,
+    scope: &Scope,
+    names: &[Reference],
+    text: &str,
+) -> Result<minijinja::Value, RenderError> {
+    compiled
+        .eval(context(scope, names))
+        .map_err(|error| undefined_name(names, scope, machine::translate(&error, text), &error))
+}
+
+/// Only the namespaces that are used; each is converted once per scope.
+fn context(scope: &Scope, names: &[Reference]) -> minijinja::Value {
+    let mut roots: Vec<(String, minijinja::Value)> = Vec::with_capacity(names.len());
+    for name in names {
+        if roots.iter().all(|(root, _)| *root != name.root)
+            && let Some(value) = scope.engine_value(&name.root)
+        {
+            roots.push((name.root.clone(), value));
+        }
+    }
+    machine::context(roots)
+}
+
+fn lookup<'s>(scope: &'s Scope, name: &Reference) -> Result<&'s Value, RenderError> {
+    let value = scope.lookup(&name.root, &name.path);
+    value.ok_or_else(|| RenderError { message: format!("`{name}` is not defined") })
+}
+
+/// The engine does not say which name is missing; the first that is names the mistake better than the whole text.
+fn undefined_name(
+    names: &[Reference],
+    scope: &Scope,
+    fallback: RenderError,
+    error: &minijinja::Error,
+) -> RenderError {
+    if error.kind() != minijinja::ErrorKind::UndefinedError {
+        return fallback;
+    }
+    let missing = names.iter().find_map(|name| lookup(scope, name).err());
+    missing.unwrap_or(fallback)
+}
+
+fn unique(found: &Found) -> Vec<Reference> {
+    let mut unique: Vec<Reference> = Vec::new();
+    for name in &found.uses {
+        if !unique.contains(&name.reference) {
+            unique.push(name.reference.clone());
+        }
+    }
+    unique
+}
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

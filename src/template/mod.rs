@@ -1,0 +1,23 @@
+//! Templates and expressions: compiled when a file is loaded, rendered strictly. The only place that names minijinja.
+
+mod arg;
+mod compare;
+mod convert;
+mod engine;
+mod filters;
+mod glob;
+mod lexer;
+mod machine;
+mod names;
+mod references;
+mod rewrite;
+mod scalar;
+mod scope;
+
+pub use arg::{Arg, ArgKind, compile_arg};
+pub use convert::convert;
+pub use engine::{Expression, RenderError, Template};
+pub use filters::{FILTERS, TESTS};
+pub use glob::glob_matches;
+pub use names::{NameError, NameType, Names, Reference};
+pub use scope::Scope;

@@ -1,0 +1,178 @@
+//! What names exist where an expression stands, so that a wrong one is found when the file is loaded.
+
+use std::fmt;
+
+use indexmap::IndexMap;
+
+use crate::source::nearest;
+use crate::value::Type;
+
+/// A dotted name used by a template: `params.target`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reference {
+    /// The namespace: "params".
+    pub root: String,
+    /// The rest as far as it is static: `target`.
+    pub path: Vec<String>,
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.root)?;
+        self.path.iter().try_for_each(|member| write!(f, ".{member}"))
+    }
+}
+
+/// What is known of a name before there are values.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NameType {
+    /// A value of this type.
+    Value(Type),
+    /// A mapping with these members and no others.
+    Closed(IndexMap<String, NameType>),
+    /// A mapping whose members are known only later (host vars, labels, `json`).
+    Open,
+}
+
+/// The namespaces of one place in a file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Names {
+    /// By namespace.
+    pub roots: IndexMap<String, NameType>,
+}
+
+/// A name that does not exist where it is used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct NameError {
+    /// What is wrong: "unknown name `params.tarrget`".
+    pub message: String,
+    /// What to do; may be empty.
+    pub hint: String,
+}
+
+/// More names than this are a page of the reference, not a hint.
+const MOST_LISTED: usize = 14;
+
+impl Names {
+    /// The type of a name as far as it is known; `Ok(None)` where its members are known only later.
+    pub fn check(&self, name: &Reference) -> Result<Option<Type>, NameError> {
+        let Some(mut at) = self.roots.get(&name.root) else {
+            return Err(self.unknown_root(name));
+        };
+        let mut so_far = name.root.clone();
+        let mut path = name.path.iter();
+        loop {
+            let members = match at {
+                NameType::Open => return Ok(None),
+                NameType::Value(ty) => return member_type(ty, &so_far, path.as_slice()),
+                NameType::Closed(members) => members,
+            };
+            let Some(member) = path.next() else { return Ok(Some(Type::Map(Box::new(Type::Any)))) };
+            let known = || members.keys().map(String::as_str);
+            at = members.get(member).ok_or_else(|| unknown_member(&so_far, member, known()))?;
+            so_far = format!("{so_far}.{member}");
+        }
+    }
+
+    fn unknown_root(&self, name: &Reference) -> NameError {
+        let message = format!("unknown name `{name}`");
+        // `target` for `params.target` is the commonest slip of people who come from other tools.
+        let member = self.roots.iter().find_map(|(root, names)| match names {
+            NameType::Closed(members) if members.contains_key(&name.root) => Some(root),
+            _ => None,
+        });
+        let hint = match (member, nearest(&name.root, self.roots.keys().map(String::as_str))) {
+            (Some(root), _) => format!("did you mean `{root}.{name}`?"),
+            (None, Some(root)) => {
+                let near = Reference { root: root.to_owned(), path: name.path.clone() };
+                format!("did you mean `{near}`?")
+            }
+            (None, None) => list("names here start with", self.roots.keys().map(String::as_str)),
+        };
+        NameError { message, hint }
+    }
+}
+
+fn unknown_member<'n>(parent: &str, member: &str, known: impl Iterator<Item = &'n str> + Clone) -> NameError {
+    let hint = match nearest(member, known.clone()) {
+        Some(nearest) => format!("did you mean `{parent}.{nearest}`?"),
+        None => list(&format!("`{parent}` has"), known),
+    };
+    NameError { message: format!("unknown name `{parent}.{member}`"), hint }
+}
+
+fn list<'n>(intro: &str, known: impl Iterator<Item = &'n str>) -> String {
+    let known: Vec<_> = known.map(|name| format!("`{name}`")).collect();
+    match known.len() {
+        0 => format!("{intro} nothing"),
+        1..=MOST_LISTED => format!("{intro} {}", known.join(", ")),
+        more => format!("{intro} {} and {} more", known[..MOST_LISTED].join(", "), more - MOST_LISTED),
+    }
+}
+
+/// The type of what stands at `path` below a value of this type.
+fn member_type(ty: &Type, so_far: &str, path: &[String]) -> Result<Option<Type>, NameError> {
+    let Some((member, rest)) = path.split_first() else { return Ok(Some(ty.clone())) };
+    match ty {
+        Type::Any | Type::OneOf(_) => Ok(None),
+        Type::Map(inner) => member_type(inner, &format!("{so_far}.{member}"), rest),
+        Type::Record(fields) => match fields.iter().find(|field| field.name == member) {
+            Some(field) => member_type(&field.ty, &format!("{so_far}.{member}"), rest),
+            None => Err(unknown_member(so_far, member, fields.iter().map(|field| field.name))),
+        },
+        _ => Err(NameError {
+            message: format!("`{so_far}` has no member `{member}`"),
+            hint: format!("`{so_far}` is {}", ty.expected()),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        let params = [
+            ("target".to_owned(), NameType::Value(Type::Version)),
+            ("tree".to_owned(), NameType::Value(Type::Map(Box::new(Type::Int)))),
+        ];
+        Names {
+            roots: [
+                ("params".to_owned(), NameType::Closed(params.into_iter().collect())),
+                ("host".to_owned(), NameType::Open),
+            ]
+            .into_iter()
+            .collect(),
+        }
+    }
+
+    fn check(dotted: &str) -> Result<Option<Type>, NameError> {
+        let mut parts = dotted.split('.').map(str::to_owned);
+        let root = parts.next().expect("a root");
+        names().check(&Reference { root, path: parts.collect() })
+    }
+
+    #[test]
+    fn names_are_known_as_deep_as_types_go() {
+        assert_eq!(check("params.target"), Ok(Some(Type::Version)));
+        assert_eq!(check("params.tree.anything"), Ok(Some(Type::Int)));
+        assert_eq!(check("host.vars.anything"), Ok(None));
+        assert_eq!(check("params"), Ok(Some(Type::Map(Box::new(Type::Any)))));
+    }
+
+    #[test]
+    fn unknown_names_get_the_nearest_one() {
+        let cases = [
+            ("params.tarrget", "did you mean `params.target`?"),
+            ("target", "did you mean `params.target`?"),
+            ("parms.target", "did you mean `params.target`?"),
+            ("params.qqqqqq", "`params` has `target`, `tree`"),
+            ("facts.x", "names here start with `params`, `host`"),
+            ("params.target.minor", "`params.target` is a version such as 1.31.4"),
+        ];
+        for (name, hint) in cases {
+            assert_eq!(check(name).expect_err(name).hint, hint, "{name}");
+        }
+    }
+}
