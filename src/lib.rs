@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+pub mod inventory;
 pub mod kubernetes;
 pub mod op;
 pub mod source;

@@ -1,0 +1,102 @@
+//! Reads an inventory from its tree, with all mistakes in one go. Pure: a tree in, an inventory or diagnostics out.
+
+mod groups;
+mod hosts;
+mod settings;
+
+use super::Inventory;
+use crate::source::codes::{MISSING_KEY, NOT_AN_INVENTORY};
+use crate::source::{Diagnostics, MapReader, Node, NodeKind, Spanned};
+
+/// Keys that people bring along, and what to write instead.
+const HABITS: [(&str, &str); 5] = [
+    ("all", "the group `all` always exists: write `hosts:` and `groups:` at the top"),
+    ("ungrouped", "hosts need no group: write them below `hosts:`"),
+    ("children", "write `groups: { name: { select: \"a | b\" } }`"),
+    ("labels", "labels stand at a host or a group"),
+    ("defaults", "write `connection:` or `become:`; defaults of steps belong to the runbook"),
+];
+
+/// Reads an inventory. `None` when nothing usable came out; the diagnostics say why.
+pub fn parse(root: &Node, diagnostics: &mut Diagnostics) -> Option<Inventory> {
+    let mut errors = Diagnostics::default();
+    let inventory = read(root, &mut errors);
+    let failed = errors.has_errors();
+    diagnostics.append(errors);
+    inventory.filter(|_| !failed)
+}
+
+fn read(root: &Node, diagnostics: &mut Diagnostics) -> Option<Inventory> {
+    let NodeKind::Map(entries) = &root.kind else {
+        let diagnostic = diagnostics.error(NOT_AN_INVENTORY, root.span, "an inventory is a mapping");
+        diagnostic.hint("begin with `apiVersion: rollbook/v1`, `kind: Inventory` and `hosts:`");
+        return None;
+    };
+    let has = |wanted: &str| entries.iter().any(|entry| entry.key.value == wanted);
+    if !has("apiVersion") && has("all") {
+        let diagnostic =
+            diagnostics.error(NOT_AN_INVENTORY, root.at(0), "the file is an inventory of Ansible");
+        diagnostic.hint("begin with `apiVersion: rollbook/v1`, `kind: Inventory` and `hosts:`, a mapping from names to hosts");
+        return None;
+    }
+    let mut top = MapReader::open(root, "an inventory", diagnostics)?;
+    header(&mut top, diagnostics);
+    let name = metadata(&mut top, diagnostics);
+    let defaults = settings::read(&mut top, settings::Level::Top, diagnostics);
+    let mut drafts = if let Some(entry) = top.take("hosts") {
+        hosts::read(&entry.value, diagnostics)
+    } else {
+        let diagnostic = diagnostics.error(MISSING_KEY, root.at(0), "an inventory needs `hosts`");
+        diagnostic.hint("write `hosts: { w1.example.com: {} }`");
+        hosts::Drafts::default()
+    };
+    let groups = match top.take("groups") {
+        Some(entry) => groups::read(&entry.value, &mut drafts, diagnostics),
+        None => groups::only_all(&drafts, root.span),
+    };
+    let params = top.take("params").map(|entry| raw_params(&entry.value, diagnostics)).unwrap_or_default();
+    top.finish_with_habits("an inventory", &HABITS, diagnostics);
+    Some(Inventory { name, hosts: drafts.settle(&defaults, &groups), groups, params })
+}
+
+fn header(top: &mut MapReader<'_>, diagnostics: &mut Diagnostics) {
+    for (key, expected) in [("apiVersion", "rollbook/v1"), ("kind", "Inventory")] {
+        let Some(entry) = top.require(key, "an inventory", diagnostics) else { continue };
+        if entry.value.scalar() != Some(expected) {
+            let message = format!("`{key}` of an inventory is `{expected}`");
+            diagnostics.error(NOT_AN_INVENTORY, entry.value.span, message);
+        }
+    }
+}
+
+fn metadata(top: &mut MapReader<'_>, diagnostics: &mut Diagnostics) -> String {
+    let name = (|| {
+        let entry = top.require("metadata", "an inventory", diagnostics)?;
+        let mut metadata = MapReader::open(&entry.value, "`metadata`", diagnostics)?;
+        let name = metadata.require("name", "`metadata`", diagnostics);
+        let name = name.and_then(|entry| entry.value.text("a name", diagnostics)).map(str::to_owned);
+        if let Some(entry) = metadata.take("description") {
+            entry.value.text("a text", diagnostics);
+        }
+        metadata.finish("`metadata`", diagnostics);
+        name
+    })();
+    name.unwrap_or_default()
+}
+
+/// Values stay as written, because only the runbook knows their types.
+fn raw_params(node: &Node, diagnostics: &mut Diagnostics) -> Vec<(Spanned<String>, Node)> {
+    match &node.kind {
+        NodeKind::Map(entries) => {
+            entries.iter().map(|entry| (entry.key.clone(), entry.value.clone())).collect()
+        }
+        NodeKind::Null => Vec::new(),
+        _ => {
+            diagnostics.wrong_type(node, "a mapping from parameters to values");
+            Vec::new()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! The selector language: `(workers | gpu*) & !label(zone=a)`, `control_plane[0]`, `control_plane[1:]`. Pure: text to
+//! tree to hosts.
+
+mod select;
+mod syntax;
+
+use super::{HostName, Inventory};
+use syntax::Expr;
+
+/// A parsed selector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selector {
+    /// The text as written.
+    pub source: String,
+    expr: Expr,
+}
+
+/// What is wrong with a selector, and where in its text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SelectorError {
+    /// What is wrong.
+    pub message: String,
+    /// Byte offset into the selector's text.
+    pub offset: usize,
+    /// What to write instead.
+    pub hint: Option<String>,
+}
+
+impl SelectorError {
+    fn new(offset: usize, message: impl Into<String>) -> Self {
+        Self { message: message.into(), offset, hint: None }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl Selector {
+    /// Reads a selector. Ansible's `a:b` is recognised and answered.
+    pub fn parse(text: &str) -> Result<Self, SelectorError> {
+        Ok(Self { source: text.to_owned(), expr: syntax::parse(text)? })
+    }
+
+    /// The hosts it selects, in the inventory's order. A name, glob or label that matches nothing is an error, and so
+    /// is an empty result, unless it comes from a slice: one control plane has no "others".
+    pub fn select(&self, inventory: &Inventory) -> Result<Vec<HostName>, SelectorError> {
+        let mask = select::evaluate(&self.expr, inventory)?;
+        let chosen: Vec<HostName> = inventory
+            .hosts
+            .keys()
+            .zip(&mask)
+            .filter(|(_, chosen)| **chosen)
+            .map(|(name, _)| name.clone())
+            .collect();
+        if chosen.is_empty() && !self.expr.has_slice() {
+            return Err(SelectorError::new(0, format!("`{}` matches no host", self.source))
+                .hint("every name in it exists, but no host satisfies all of it"));
+        }
+        Ok(chosen)
+    }
+}
+
+#[cfg(test)]
+mod tests;
