@@ -6,9 +6,11 @@
 
 #![warn(missing_docs)]
 
+pub mod facts;
 pub mod inventory;
 pub mod kubernetes;
 pub mod op;
 pub mod source;
+pub mod step;
 pub mod template;
 pub mod value;

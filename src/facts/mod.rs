@@ -1,0 +1,11 @@
+//! Facts: what is true of a host and of the cluster, read without changing anything. Pure: the queries to send, and
+//! what their answers mean.
+
+mod cluster;
+mod etcd;
+mod host;
+
+pub use cluster::{ClusterFacts, NodeFacts, cluster_probe, parse_cluster, server_version};
+pub use etcd::{EtcdFacts, etcd_probe, parse_etcd};
+pub(crate) use host::HOST_FACTS;
+pub use host::{Disk, FactsError, HostFacts, PackageFacts, UnitFacts, host_probe, parse_host};

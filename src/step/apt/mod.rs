@@ -1,0 +1,347 @@
+//! `apt`: packages at a version, with their hold, downloaded or gone. The command lines are in [`commands`], what the
+//! tools print is read in [`output`], what it means is in [`verdict`].
+
+mod commands;
+mod name;
+mod output;
+mod page;
+mod verdict;
+
+use self::commands::AptGet;
+use self::name::{Pattern, Wanted, package_name, takes_host_out};
+use super::args::Args;
+use super::build::{exec, probe, wrong};
+use super::{
+    AssessError, Assessment, BracketKey, Doc, LowerCx, LowerError, Lowered, Poll, Role, StepKind, Subject,
+    Verify,
+};
+use crate::op::{Answer, Effect, Op, Query, RunWhen};
+use crate::value::{Duration, Field, Value};
+
+use self::commands::update_argv;
+pub(super) use self::name::package_name as checked_package_name;
+pub(super) use self::output::{holds, lock_holder, no_apt};
+
+/// The kind `apt`.
+pub(crate) struct Apt;
+
+/// What a step does; exactly one of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Job {
+    Install(Vec<Wanted>),
+    Download(Vec<Wanted>),
+    Remove(Vec<String>),
+    /// Only the lists: whenever it runs, or when they are older than this.
+    Update(Option<Duration>),
+}
+
+/// What a step asks for.
+#[derive(Clone, Debug)]
+struct Wish {
+    job: Job,
+    /// `None`: holds stay what they are, and a held package is not touched.
+    hold: Option<bool>,
+    update_first: bool,
+    apt: AptGet,
+}
+
+const JOBS: [&str; 3] = ["install", "download", "remove"];
+
+impl StepKind for Apt {
+    fn name(&self) -> &'static str {
+        "apt"
+    }
+
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "Installs, holds, downloads and removes Debian packages",
+            body: page::BODY,
+            example: "- apt: { install: { kubelet: \"1.31.4-*\", kubectl: \"1.31.4-*\" }, hold: true }\n",
+            shorthand: None,
+        }
+    }
+
+    fn fields(&self) -> &'static [Field] {
+        &page::FIELDS
+    }
+
+    fn check(&self, written: &[&str]) -> Vec<String> {
+        let jobs: Vec<_> = JOBS.into_iter().filter(|job| written.contains(job)).collect();
+        let mut messages = Vec::new();
+        match jobs.as_slice() {
+            [] if written.contains(&"update") => {}
+            [] => {
+                messages.push("nothing to do: write `install`, `download`, `remove` or `update`".to_owned());
+            }
+            [_] => {}
+            several => messages
+                .push(format!("`{}` exclude each other: write one step for each", several.join("` and `"))),
+        }
+        for field in ["hold", "allow_downgrade", "conffiles"] {
+            if written.contains(&field) && !written.contains(&"install") {
+                messages.push(format!("`{field}` is about `install`, which is not written"));
+            }
+        }
+        messages
+    }
+
+    fn alters(&self, args: &Value) -> Vec<String> {
+        let args = Args(args);
+        if !args.has("install") && !args.has("remove") {
+            return Vec::new();
+        }
+        // Dependencies move packages that the step does not name, and maintainer scripts restart units.
+        ["packages", "kubeadm", "kubelet", "units", "dpkg_broken", "reboot_required", "disks"]
+            .map(ToOwned::to_owned)
+            .into()
+    }
+
+    fn transient(&self, stderr: &str) -> Option<String> {
+        lock_holder(stderr).map(|holder| format!("the lock of apt or dpkg is held by {holder}"))
+    }
+
+    fn effect(&self) -> Effect {
+        Effect::Disrupts
+    }
+
+    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let wish = Wish::read(Args(args))?;
+        let ops = wish.ops(cx);
+        let verify = wish.verify_queries();
+        let poll = Poll {
+            interval: Duration::from_secs(1),
+            stable_for: Duration::ZERO,
+            within: Duration::from_secs(10),
+        };
+        let queries = wish.queries();
+        Ok(Lowered {
+            title: wish.title(),
+            role: Role::Goal,
+            effect: ops.iter().map(|op| op.effect).max().unwrap_or(Effect::Changes),
+            opens: Vec::new(),
+            // What an `unhold` before this step opened, `hold: true` closes.
+            closes: wish.held_after().map(|name| BracketKey::Hold(name.to_owned())).collect(),
+            probe: (!queries.is_empty()).then(|| probe(cx, queries)),
+            poll: None,
+            ops,
+            verify: (!verify.is_empty()).then(|| Verify { probe: probe(cx, verify), poll }),
+            // apt-get is asked for a state; asking again where it was cut off asks for the same one.
+            repeatable: true,
+        })
+    }
+
+    fn assess(&self, args: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+        no_apt(answers).map_or_else(|| verdict::before(&Wish::from_lowered(args)?, answers), Ok)
+    }
+
+    fn assess_verify(
+        &self,
+        args: &Value,
+        _: &Subject,
+        answers: &[Answer],
+    ) -> Result<Assessment, AssessError> {
+        verdict::after(&Wish::from_lowered(args)?, answers)
+    }
+}
+
+impl Wish {
+    fn read(args: Args<'_>) -> Result<Self, LowerError> {
+        let update = args.get("update");
+        let job = if args.has("install") {
+            Job::Install(wanted(args, "install")?)
+        } else if args.has("download") {
+            Job::Download(wanted(args, "download")?)
+        } else if args.has("remove") {
+            let names = args.texts("remove").into_iter();
+            Job::Remove(
+                names.map(|name| package_name(name).map(ToOwned::to_owned)).collect::<Result<_, _>>()?,
+            )
+        } else {
+            Job::Update(match update {
+                Some(Value::Bool(true)) => None,
+                Some(Value::Duration(age)) => Some(*age),
+                _ => {
+                    return Err(wrong(
+                        "nothing to do",
+                        "write `install`, `download`, `remove` or `update: true`",
+                    ));
+                }
+            })
+        };
+        let nothing = match &job {
+            Job::Install(packages) | Job::Download(packages) => packages.is_empty(),
+            Job::Remove(names) => names.is_empty(),
+            Job::Update(_) => false,
+        };
+        if nothing {
+            return Err(wrong(
+                "the list of packages is empty",
+                "name a package, or leave the step out with `when`",
+            ));
+        }
+        let update_first =
+            !matches!(job, Job::Update(_)) && !matches!(update, None | Some(Value::Bool(false)));
+        let apt = AptGet {
+            allow_downgrade: args.flag("allow_downgrade"),
+            // A held package may be changed only by a step that says what its hold is afterwards.
+            change_held: args.has("hold"),
+            replace_conffiles: args.text("conffiles") == Some("replace"),
+            lock_timeout: args.duration("lock_timeout").unwrap_or(Duration::from_secs(300)),
+        };
+        Ok(Self { job, hold: args.boolean("hold"), update_first, apt })
+    }
+
+    fn from_lowered(args: &Value) -> Result<Self, AssessError> {
+        Self::read(Args(args))
+            .map_err(|error| AssessError { command: "apt-get".to_owned(), reason: error.message })
+    }
+
+    /// Packages that this step puts on hold.
+    fn held_after(&self) -> impl Iterator<Item = &str> {
+        let packages = match &self.job {
+            Job::Install(packages) if self.hold == Some(true) => packages.as_slice(),
+            _ => &[],
+        };
+        packages.iter().map(|package| package.name.as_str())
+    }
+
+    fn title(&self) -> String {
+        let all = |packages: &[Wanted]| packages.iter().map(Wanted::show).collect::<Vec<_>>().join(", ");
+        match &self.job {
+            Job::Install(packages) => match self.hold {
+                Some(true) => format!("install and hold {}", all(packages)),
+                Some(false) => format!("install and unhold {}", all(packages)),
+                None => format!("install {}", all(packages)),
+            },
+            Job::Download(packages) => format!("download {}", all(packages)),
+            Job::Remove(names) => format!("remove {}", names.join(", ")),
+            Job::Update(None) => "update the package lists".to_owned(),
+            Job::Update(Some(age)) => format!("update package lists older than {age}"),
+        }
+    }
+
+    fn ops(&self, cx: &LowerCx<'_>) -> Vec<Op> {
+        let mut ops = Vec::new();
+        if self.update_first || matches!(self.job, Job::Update(_)) {
+            ops.push(update_op(cx));
+        }
+        match &self.job {
+            Job::Install(packages) => {
+                ops.extend(groups(packages).into_iter().map(|group| {
+                    let shown: Vec<_> = group.iter().map(|package| package.show()).collect();
+                    let effect = effect_of(group.iter().map(|package| package.name.as_str()));
+                    apt_op(cx, format!("install {}", shown.join(", ")), self.apt.install(&group), effect)
+                }));
+                ops.extend(self.hold.map(|hold| hold_op(cx, hold, &names(packages))));
+            }
+            Job::Download(packages) => ops.extend(groups(packages).into_iter().map(|group| {
+                let shown: Vec<_> = group.iter().map(|package| package.show()).collect();
+                apt_op(
+                    cx,
+                    format!("download {}", shown.join(", ")),
+                    self.apt.download(&group),
+                    Effect::Changes,
+                )
+            })),
+            Job::Remove(names) => {
+                let effect = effect_of(names.iter().map(String::as_str));
+                ops.push(apt_op(cx, format!("remove {}", names.join(", ")), self.apt.remove(names), effect));
+            }
+            Job::Update(_) => {}
+        }
+        ops
+    }
+
+    /// The look before; read by [`verdict::before`].
+    fn queries(&self) -> Vec<Query> {
+        match &self.job {
+            Job::Install(packages) => {
+                let mut queries = commands::state(&names(packages));
+                queries.push(commands::madison(&names(packages)));
+                queries.extend(groups(packages).iter().map(|group| self.apt.simulate_install(group)));
+                queries
+            }
+            Job::Download(packages) => {
+                let mut queries =
+                    vec![commands::versions(&names(packages)), commands::madison(&names(packages))];
+                queries.extend(groups(packages).iter().map(|group| self.apt.missing(group)));
+                queries
+            }
+            Job::Remove(names) => {
+                let names: Vec<_> = names.iter().map(String::as_str).collect();
+                vec![commands::versions(&names), commands::simulate_remove(&names)]
+            }
+            Job::Update(None) => Vec::new(),
+            Job::Update(Some(_)) => commands::lists_age(),
+        }
+    }
+
+    /// The look after; read by [`verdict::after`].
+    fn verify_queries(&self) -> Vec<Query> {
+        match &self.job {
+            Job::Install(packages) => commands::state(&names(packages)),
+            Job::Download(packages) => groups(packages).iter().map(|group| self.apt.missing(group)).collect(),
+            Job::Remove(names) => {
+                vec![commands::versions(&names.iter().map(String::as_str).collect::<Vec<_>>())]
+            }
+            // Its exit code says it: with `Error-Mode=any` it counts.
+            Job::Update(_) => Vec::new(),
+        }
+    }
+}
+
+/// The packages of a field: a mapping to versions, or a list that stands for `present`.
+fn wanted(args: Args<'_>, field: &str) -> Result<Vec<Wanted>, LowerError> {
+    let names = args.texts(field).into_iter().map(|name| (name, "present".to_owned()));
+    let pairs = names.chain(args.entries(field));
+    pairs
+        .map(|(name, version)| {
+            Ok(Wanted { name: package_name(name)?.to_owned(), pattern: Pattern::read(name, &version)? })
+        })
+        .collect()
+}
+
+/// `present` packages go into a call of their own: its `--no-upgrade` would hold for the others too.
+fn groups(packages: &[Wanted]) -> Vec<Vec<&Wanted>> {
+    let (present, versioned): (Vec<_>, Vec<_>) =
+        packages.iter().partition(|package| package.pattern == Pattern::Present);
+    [versioned, present].into_iter().filter(|group| !group.is_empty()).collect()
+}
+
+fn names(packages: &[Wanted]) -> Vec<&str> {
+    packages.iter().map(|package| package.name.as_str()).collect()
+}
+
+fn effect_of<'a>(mut names: impl Iterator<Item = &'a str>) -> Effect {
+    if names.any(takes_host_out) { Effect::Disrupts } else { Effect::Changes }
+}
+
+/// An op of apt: noninteractive, and long, so that a lost connection never leaves dpkg half-way.
+fn apt_op(cx: &LowerCx<'_>, title: String, argv: Vec<String>, effect: Effect) -> Op {
+    let mut op = exec(cx, title, argv, effect);
+    for (name, value) in commands::ENVIRONMENT {
+        op.env.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+    }
+    op.long = true;
+    op
+}
+
+/// `apt-get update` that fails when a mirror does not answer.
+pub(super) fn update_op(cx: &LowerCx<'_>) -> Op {
+    apt_op(cx, "update the package lists".to_owned(), update_argv(), Effect::Changes)
+}
+
+/// Puts a hold on or takes it off. On: also when what came before it failed, because a package that is left without its
+/// hold moves with the next unattended upgrade.
+pub(super) fn hold_op(cx: &LowerCx<'_>, hold: bool, names: &[&str]) -> Op {
+    let (verb, back) = if hold { ("hold", "unhold") } else { ("unhold", "hold") };
+    let mut argv = super::build::argv(&["apt-mark", verb, "--"]);
+    argv.extend(super::build::argv(names));
+    let mut op = exec(cx, format!("{verb} {}", names.join(", ")), argv, Effect::Changes);
+    op.when = if hold { RunWhen::Always } else { RunWhen::InOrder };
+    op.undo = format!("apt-mark {back} {}", names.join(" "));
+    op
+}
+
+#[cfg(test)]
+mod tests;

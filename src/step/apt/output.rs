@@ -1,0 +1,153 @@
+//! What apt and dpkg print, read into data. The formats are those of apt 2.6 and dpkg 1.21 with `LC_ALL=C`. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::op::Answer;
+use crate::step::build::{refused, unreadable};
+use crate::step::{AssessError, Assessment};
+
+/// A package as dpkg knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Installed {
+    pub(super) version: String,
+    /// Unpacked and configured; anything else is work left over.
+    pub(super) configured: bool,
+}
+
+/// Reads `dpkg-query -W`: packages that are there, by name. Exit code 1 means that some are unknown, which is an answer.
+pub(super) fn installed(answer: &Answer) -> Result<BTreeMap<String, Installed>, AssessError> {
+    if answer.rc > 1 {
+        return Err(unreadable("dpkg-query -W", "a list of packages", answer));
+    }
+    let mut packages = BTreeMap::new();
+    for line in answer.stdout.lines() {
+        let mut fields = line.split('\t');
+        let (Some(name), Some(version), Some(status)) = (fields.next(), fields.next(), fields.next()) else {
+            return Err(unreadable("dpkg-query -W", "name, version and status", answer));
+        };
+        // The second letter is the state: n not there, c only configuration files, i installed, others half-way.
+        let state = status.chars().nth(1).unwrap_or('n');
+        let broken = status.chars().nth(2) == Some('R');
+        if !matches!(state, 'n' | 'c') {
+            let configured = state == 'i' && !broken;
+            packages.insert(name.to_owned(), Installed { version: version.to_owned(), configured });
+        }
+    }
+    Ok(packages)
+}
+
+/// Reads `apt-mark showhold`: names of held packages.
+pub(crate) fn holds(answer: &Answer) -> Result<BTreeSet<String>, AssessError> {
+    if !answer.ok() {
+        return Err(unreadable("apt-mark showhold", "names of packages", answer));
+    }
+    Ok(answer.stdout.lines().map(str::trim).filter(|line| !line.is_empty()).map(ToOwned::to_owned).collect())
+}
+
+/// A host without dpkg and apt: nothing that these kinds do would get anywhere there.
+pub(crate) fn no_apt(answers: &[Answer]) -> Option<Assessment> {
+    let absent = answers.iter().any(|answer| answer.rc == 127);
+    absent.then(|| {
+        refused("the host has no apt", "limit the phase to Debian hosts, such as by a group of the inventory")
+    })
+}
+
+/// Reads `dpkg --audit`: packages that were left half-way. Their lines begin with a space, the explanations do not.
+pub(super) fn audit(answer: &Answer) -> Vec<String> {
+    let lines = answer.stdout.lines().filter(|line| line.starts_with(' '));
+    lines.filter_map(|line| line.split_whitespace().next()).map(ToOwned::to_owned).collect()
+}
+
+/// Reads `apt-cache madison`: versions on offer by package, the newest first. Its exit code says nothing.
+pub(super) fn offers(answer: &Answer) -> BTreeMap<String, Vec<String>> {
+    let mut offers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in answer.stdout.lines() {
+        let mut columns = line.split('|').map(str::trim);
+        if let (Some(name), Some(version), Some(source)) = (columns.next(), columns.next(), columns.next())
+            && !source.ends_with(" Sources")
+        {
+            let versions = offers.entry(name.to_owned()).or_default();
+            // One version is often offered by several repositories.
+            if !versions.iter().any(|known| known == version) {
+                versions.push(version.to_owned());
+            }
+        }
+    }
+    offers
+}
+
+/// What apt-get would do, by its own simulation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Simulation {
+    /// Name, version before (empty where it is new), version after.
+    pub(super) installs: Vec<(String, String, String)>,
+    /// Name and version.
+    pub(super) removals: Vec<(String, String)>,
+    /// Why apt-get refused, in its own words without `E: `; empty where it did not.
+    pub(super) errors: Vec<String>,
+}
+
+/// Reads `apt-get -s`: `Inst kubelet [1.30.8-1.1] (1.31.4-1.1 repo [amd64])`, `Remv oldrt [1.0]`.
+pub(super) fn simulation(answer: &Answer) -> Result<Simulation, AssessError> {
+    let mut simulation = Simulation { errors: errors(answer), ..Simulation::default() };
+    if !answer.ok() && simulation.errors.is_empty() {
+        return Err(unreadable("apt-get -s", "a simulation or an error", answer));
+    }
+    for line in answer.stdout.lines() {
+        let wrong = || unreadable("apt-get -s", &format!("`{}`, as it is,", line.escape_debug()), answer);
+        if let Some(rest) = line.strip_prefix("Inst ") {
+            let (name, rest) = rest.split_once(' ').ok_or_else(wrong)?;
+            let (before, rest) = bracketed(rest);
+            let after = rest.trim_start().strip_prefix('(').and_then(|rest| rest.split([' ', ')']).next());
+            let after = after.ok_or_else(wrong)?;
+            simulation.installs.push((name.to_owned(), before.to_owned(), after.to_owned()));
+        } else if let Some(rest) = line.strip_prefix("Remv ").or_else(|| line.strip_prefix("Purg ")) {
+            let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+            simulation.removals.push((name.to_owned(), bracketed(rest).0.to_owned()));
+        }
+    }
+    Ok(simulation)
+}
+
+/// `[1.0] rest` to `1.0` and ` rest`.
+fn bracketed(text: &str) -> (&str, &str) {
+    text.strip_prefix('[').and_then(|text| text.split_once(']')).unwrap_or(("", text))
+}
+
+/// Reads `apt-get --print-uris`: file names of archives that are not in the cache yet, or why apt-get refused.
+pub(super) fn missing_archives(answer: &Answer) -> Result<Result<Vec<String>, Vec<String>>, AssessError> {
+    if !answer.ok() {
+        let errors = errors(answer);
+        return if errors.is_empty() {
+            Err(unreadable("apt-get --print-uris", "addresses of archives or an error", answer))
+        } else {
+            Ok(Err(errors))
+        };
+    }
+    let lines = answer.stdout.lines().filter(|line| line.starts_with('\''));
+    Ok(Ok(lines.filter_map(|line| line.split(' ').nth(1)).map(unescape).collect()))
+}
+
+/// Archive names carry an epoch's colon as `%3a`.
+fn unescape(name: &str) -> String {
+    name.replace("%3a", ":")
+}
+
+/// Lines of apt that begin with `E: `.
+fn errors(answer: &Answer) -> Vec<String> {
+    let lines = answer.stderr.lines().chain(answer.stdout.lines());
+    lines.filter_map(|line| line.strip_prefix("E: ")).map(ToOwned::to_owned).collect()
+}
+
+/// Who holds a lock that apt or dpkg could not get, in apt's own words ("process 812 (apt-get)"). Such a failure passes
+/// by itself: dpkg's locks are waited for by option, the one of the package lists is not.
+pub(crate) fn lock_holder(stderr: &str) -> Option<String> {
+    let line = stderr.lines().find(|line| {
+        line.starts_with("E: Could not get lock ") || line.contains("is locked by another process")
+    })?;
+    let holder =
+        line.split_once("held by ").or_else(|| line.split_once("with pid ")).map(|(_, holder)| holder);
+    Some(
+        holder.map_or_else(|| "another process".to_owned(), |holder| holder.trim_end_matches('.').to_owned()),
+    )
+}

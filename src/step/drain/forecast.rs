@@ -1,0 +1,128 @@
+//! What a drain would do now, from the node, its pods and the budgets; and whether it did.
+
+use super::options;
+use crate::kubernetes::drain::{DrainForecast, forecast};
+use crate::kubernetes::node::NodeRow;
+use crate::kubernetes::pdb::{Pressure, parse_budgets, weigh};
+use crate::kubernetes::pod::{PodRow, parse_pods};
+use crate::kubernetes::some_of;
+use crate::op::Answer;
+use crate::step::args::Args;
+use crate::step::build::{change, exactly, refused, satisfied, would_change};
+use crate::step::node_state::{Owner, api_away, no_such_node, read_cordon, succeeded, unreadable_rows};
+use crate::step::{AssessError, Assessment, Change, Fidelity, Subject};
+
+/// Reads node, run, pods and budgets.
+pub(super) fn assess(
+    args: Args<'_>,
+    subject: &Subject,
+    answers: &[Answer],
+) -> Result<Assessment, AssessError> {
+    let [nodes, run, pods, budgets] = exactly::<4>(answers)?;
+    let Some((node, owner)) = read_cordon(nodes, run)? else { return Ok(no_such_node(subject)) };
+    if !node.is_ready() {
+        return Ok(not_ready(args, &node));
+    }
+    let pods = read_pods(pods)?;
+    let told = forecast(&pods, options(args));
+    if let Some((reason, hint)) = told.refusal() {
+        return Ok(refused(format!("kubectl would refuse to drain {}: {reason}", node.name), hint));
+    }
+    let (pressures, torn) = budget_pressure(args, budgets, &told)?;
+    if !torn.is_empty() {
+        return Ok(refused(
+            format!(
+                "under more than one PodDisruptionBudget, which the API server never evicts: {}",
+                some_of(&torn)
+            ),
+            "leave one budget for each pod",
+        ));
+    }
+    let cordoned = matches!(owner, Owner::Us | Owner::Other(_));
+    if cordoned && told.evicted.is_empty() {
+        return Ok(satisfied(format!("{} is cordoned and empty", node.name)));
+    }
+    let mut changes = Vec::new();
+    match owner {
+        Owner::Nobody | Owner::Lifted => changes.push(change("node", "schedulable", "cordoned")),
+        Owner::Other(who) => changes.push(change("node", format!("cordoned by {who}"), "stays theirs")),
+        Owner::Us => {}
+    }
+    changes.extend(pod_changes(&told));
+    changes.extend(pressures.iter().map(pressure_change));
+    if args.flag("disable_eviction") {
+        changes.push(change("budgets", "respected", "ignored: pods are deleted, not evicted"));
+    }
+    Ok(would_change(changes, Fidelity::Predicted))
+}
+
+/// A node whose kubelet does not report never ends a pod, so neither would the drain end.
+fn not_ready(args: Args<'_>, node: &NodeRow) -> Assessment {
+    let state = format!("{} is {}", node.name, node.condition());
+    if args.text("on_not_ready") == Some("fail") {
+        return refused(
+            format!("{state}: no kubelet would end its pods"),
+            "bring the node back, or set `on_not_ready: skip`",
+        );
+    }
+    satisfied(format!("{state}: its pods are left as they are (`on_not_ready: skip`)"))
+}
+
+fn read_pods(answer: &Answer) -> Result<Vec<PodRow>, AssessError> {
+    succeeded("kubectl get pods", answer)?;
+    parse_pods(&answer.stdout).map_err(|error| unreadable_rows("kubectl get pods", &error))
+}
+
+/// The budgets that do not let all pods go at once, and the pods that are under two of them.
+fn budget_pressure(
+    args: Args<'_>,
+    answer: &Answer,
+    told: &DrainForecast<'_>,
+) -> Result<(Vec<Pressure>, Vec<String>), AssessError> {
+    if args.flag("disable_eviction") {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let command = "kubectl get poddisruptionbudgets";
+    succeeded(command, answer)?;
+    let budgets = parse_budgets(&answer.stdout).map_err(|error| unreadable_rows(command, &error))?;
+    Ok(weigh(&budgets, &told.evicted))
+}
+
+fn pod_changes(told: &DrainForecast<'_>) -> Vec<Change> {
+    let going: Vec<_> = told.evicted.iter().map(|pod| pod.path()).collect();
+    let all = going.len() + told.staying.len();
+    let mut changes = vec![match going.len() {
+        0 => change("pods", format!("{all} on the node"), "none has to go"),
+        n => change("pods", format!("{all} on the node"), format!("{n} evicted: {}", some_of(&going))),
+    }];
+    changes.extend(told.losses().into_iter().map(|loss| change("lost", "", loss)));
+    changes
+}
+
+fn pressure_change(pressure: &Pressure) -> Change {
+    let before = format!("needs {} healthy, has {}", pressure.needed, pressure.healthy);
+    change(format!("budget {}", pressure.budget), before, pressure.verdict())
+}
+
+/// Reads the pods afterwards: none that would be evicted may be left.
+pub(super) fn assess_verify(
+    args: Args<'_>,
+    subject: &Subject,
+    answers: &[Answer],
+) -> Result<Assessment, AssessError> {
+    let [pods] = exactly::<1>(answers)?;
+    if let Some(away) = api_away(pods) {
+        return Ok(away);
+    }
+    let pods = read_pods(pods)?;
+    let told = forecast(&pods, options(args));
+    let left: Vec<_> = told.evicted.iter().map(|pod| pod.path()).collect();
+    let node = subject.node.as_deref().unwrap_or(&subject.host);
+    if let Some((reason, _)) = told.refusal() {
+        return Ok(Assessment::NotYet { reason: format!("new pods came to {node}: {reason}") });
+    }
+    if left.is_empty() {
+        return Ok(satisfied(format!("{node} is empty")));
+    }
+    Ok(Assessment::NotYet { reason: format!("still on {node}: {}", some_of(&left)) })
+}

@@ -1,0 +1,280 @@
+//! The step `drain`: its fields and what it sends. What it foresees is in [`forecast`].
+
+mod forecast;
+
+use std::sync::LazyLock;
+
+use super::args::Args;
+use super::build::{refuse_secrets, wrong};
+use super::node_state::{OnNode, kubectl_op, kubectl_probe, kubectl_query, on_node};
+use super::{
+    AssessError, Assessment, BracketKey, Doc, LowerCx, LowerError, Lowered, Poll, Role, StepKind, Subject,
+    Verify,
+};
+use crate::kubernetes::drain::DrainOptions;
+use crate::kubernetes::pdb::BUDGETS;
+use crate::kubernetes::pod::PODS;
+use crate::op::{Answer, Effect, Op, Query, RunWhen};
+use crate::value::{Duration, Field, Type, Value};
+
+/// Evicts the pods of the host's node.
+pub(crate) struct Drain;
+
+/// kubectl ends by its own timeout; the host ends kubectl this much later, so that its message is not lost.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// How often, how long, and for how long without a break the node is looked at afterwards.
+const EMPTY: Poll =
+    Poll { interval: Duration::from_secs(5), stable_for: Duration::ZERO, within: Duration::from_secs(120) };
+
+static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    let words = |words: &[&str]| Type::Enum(words.iter().map(|word| (*word).to_owned()).collect());
+    let text = |word: &str| Value::Str(word.to_owned());
+    vec![
+        Field::with_default(
+            "timeout",
+            Type::Duration,
+            Value::Duration(Duration::from_secs(600)),
+            "How long kubectl tries. Never endless: a budget that allows nothing would hold the roll for ever.",
+        ),
+        Field::with_default(
+            "ignore_daemonsets",
+            Type::Bool,
+            Value::Bool(true),
+            "Whether pods of a DaemonSet stay. Without it, every node that has one refuses to drain.",
+        ),
+        Field::optional(
+            "delete_emptydir_data",
+            Type::Bool,
+            "Evict pods with `emptyDir` volumes; the data is lost. Needs `reason`.",
+        ),
+        Field::optional(
+            "force",
+            Type::Bool,
+            "Delete pods without a controller; they are gone for good. Needs `reason`.",
+        ),
+        Field::optional(
+            "disable_eviction",
+            Type::Bool,
+            "Delete instead of evict, which ignores every PodDisruptionBudget. Needs `reason`.",
+        ),
+        Field::optional("reason", Type::Str, "Why data, pods or budgets may be given up. Shown in the plan."),
+        Field::optional(
+            "grace_period",
+            Type::Duration,
+            "Time that each pod gets to end, in place of its own. Not longer than `timeout`.",
+        ),
+        Field::optional(
+            "pod_selector",
+            Type::Str,
+            "Only pods with these labels, such as `app!=ingress`. The others stay.",
+        ),
+        Field::with_default(
+            "on_not_ready",
+            words(&["skip", "fail"]),
+            text("skip"),
+            "What to do where the node is not Ready: `skip` leaves its pods as they are, because no kubelet would end \
+             them and the drain would not either; `fail` fails the host.",
+        ),
+        Field::with_default(
+            "if_fails",
+            words(&["restore", "leave"]),
+            text("restore"),
+            "Whether a drain that failed takes back this run's cordon (`restore`) or leaves the node cordoned (`leave`).",
+        ),
+    ]
+});
+
+/// The options that give something up, each of which needs a reason.
+const GIVES_UP: [&str; 3] = ["delete_emptydir_data", "force", "disable_eviction"];
+
+impl StepKind for Drain {
+    fn name(&self) -> &'static str {
+        "drain"
+    }
+
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "Evicts the pods of the host's node, after cordoning it",
+            body: "Cordons as `cordon` does, runs `kubectl drain`, and looks afterwards whether a pod is left. The plan foresees \
+                   it by reading the node's pods and the PodDisruptionBudgets: which pods go, which are lost, and which budget \
+                   allows how many of them to go at a time. Pods under two budgets, and pods that kubectl would refuse, fail \
+                   the step before the node is touched.\n\n\
+                   A node that somebody else has cordoned is drained and stays theirs. `delete_emptydir_data`, `force` and \
+                   `disable_eviction` are never implied, need a `reason`, and are named in the plan.",
+            example: "- drain: { timeout: 10m, delete_emptydir_data: true, reason: caches only }\n- uncordon: {}\n",
+            shorthand: None,
+        }
+    }
+
+    fn fields(&self) -> &'static [Field] {
+        &FIELDS
+    }
+
+    fn check(&self, written: &[&str]) -> Vec<String> {
+        if written.contains(&"reason") {
+            return Vec::new();
+        }
+        let given_up = GIVES_UP.iter().filter(|option| written.contains(option));
+        given_up.map(|option| format!("`{option}` gives something up: say why in `reason:`")).collect()
+    }
+
+    fn effect(&self) -> Effect {
+        Effect::Disrupts
+    }
+
+    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let args = Args(args);
+        let on = on_node(cx, self.name())?;
+        let drain = drain_op(args, on, cx)?;
+        let [cordon, confirm] = on.cordon(cx);
+        let mut ops = vec![cordon, confirm, drain];
+        if args.text("if_fails") != Some("leave") {
+            // The patch tests whose cordon it is: 1 means that it is somebody else's, and stays.
+            let restore = on.uncordon(cx);
+            ops.push(Op {
+                title: format!("take back the cordon of {}", on.node),
+                when: RunWhen::OnFailure,
+                success: vec![0, 1],
+                ..restore
+            });
+        }
+        let looks = vec![on.node_query(), on.run_query(), pods_query(args, on), budgets_query(on)];
+        Ok(Lowered {
+            title: title(args, on.node),
+            role: Role::Means,
+            effect: Effect::Disrupts,
+            opens: vec![BracketKey::Cordon],
+            closes: Vec::new(),
+            probe: Some(kubectl_probe(on.kube, looks)),
+            poll: None,
+            ops,
+            verify: Some(Verify { probe: kubectl_probe(on.kube, vec![pods_query(args, on)]), poll: EMPTY }),
+            repeatable: true,
+        })
+    }
+
+    fn assess(&self, args: &Value, subject: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+        forecast::assess(Args(args), subject, answers)
+    }
+
+    fn assess_verify(
+        &self,
+        args: &Value,
+        subject: &Subject,
+        answers: &[Answer],
+    ) -> Result<Assessment, AssessError> {
+        forecast::assess_verify(Args(args), subject, answers)
+    }
+}
+
+/// What the options mean to the filters of kubectl.
+fn options(args: Args<'_>) -> DrainOptions {
+    DrainOptions {
+        ignore_daemonsets: args.boolean("ignore_daemonsets") != Some(false),
+        delete_emptydir_data: args.flag("delete_emptydir_data"),
+        force: args.flag("force"),
+    }
+}
+
+fn title(args: Args<'_>, node: &str) -> String {
+    let given_up: Vec<_> = GIVES_UP.iter().filter(|option| args.flag(option)).copied().collect();
+    match (given_up.is_empty(), args.text("reason")) {
+        (true, _) => format!("drain {node}"),
+        (false, reason) => {
+            format!("drain {node} ({}: {})", given_up.join(", "), reason.unwrap_or("no reason given"))
+        }
+    }
+}
+
+fn drain_op(args: Args<'_>, on: OnNode<'_>, cx: &LowerCx<'_>) -> Result<Op, LowerError> {
+    let flags = flags(args)?;
+    refuse_secrets(&flags)?;
+    let mut words = vec!["drain", on.node];
+    words.extend(flags.iter().map(String::as_str));
+    let op = kubectl_op(cx, on.kube, format!("drain {}", on.node), &words, Effect::Disrupts);
+    let timeout = timeout(args).saturating_add(MARGIN);
+    Ok(Op { timeout, long: true, undo: format!("kubectl uncordon {}", on.node), ..op })
+}
+
+fn timeout(args: Args<'_>) -> Duration {
+    args.duration("timeout").unwrap_or(Duration::from_secs(600))
+}
+
+fn flags(args: Args<'_>) -> Result<Vec<String>, LowerError> {
+    let timeout = timeout(args).as_secs();
+    if timeout == 0 {
+        return Err(wrong(
+            "`timeout` is below a second, which kubectl takes for endless",
+            "write a time such as `10m`",
+        ));
+    }
+    // kubectl's own defaults may change; every option that decides what is lost is written out.
+    let mut flags = vec![
+        format!("--ignore-daemonsets={}", options(args).ignore_daemonsets),
+        format!("--timeout={timeout}s"),
+    ];
+    let given_up = [
+        ("delete_emptydir_data", "--delete-emptydir-data"),
+        ("force", "--force"),
+        ("disable_eviction", "--disable-eviction"),
+    ];
+    for (option, flag) in given_up {
+        if args.flag(option) {
+            if args.text("reason").is_none_or(|reason| reason.trim().is_empty()) {
+                return Err(wrong(format!("`{option}` gives something up"), "say why in `reason:`"));
+            }
+            flags.push(flag.to_owned());
+        }
+    }
+    if let Some(grace) = args.duration("grace_period") {
+        if grace.as_secs() > timeout {
+            return Err(wrong(
+                format!(
+                    "`grace_period` {grace} is longer than `timeout`: the drain would give up on a pod that still may end"
+                ),
+                "raise `timeout` above it",
+            ));
+        }
+        flags.push(format!("--grace-period={}", grace.as_secs()));
+    }
+    if let Some(selector) = args.text("pod_selector") {
+        flags.push(format!("--pod-selector={selector}"));
+    }
+    Ok(flags)
+}
+
+fn pods_query(args: Args<'_>, on: OnNode<'_>) -> Query {
+    let of_node = format!("--field-selector=spec.nodeName={}", on.node);
+    let selector = args.text("pod_selector").map(|selector| format!("--selector={selector}"));
+    let mut words = vec!["get", "pods", "--all-namespaces", &of_node];
+    words.extend(selector.as_deref());
+    words.extend(["-o", PODS]);
+    kubectl_query(on.kube, &words)
+}
+
+fn budgets_query(on: OnNode<'_>) -> Query {
+    kubectl_query(
+        on.kube,
+        &["get", "poddisruptionbudgets", "--all-namespaces", "--chunk-size=500", "-o", BUDGETS],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_gives_something_up_needs_a_reason() {
+        for option in GIVES_UP {
+            assert_eq!(Drain.check(&[option, "timeout"]).len(), 1, "{option}");
+            assert!(Drain.check(&[option, "reason"]).is_empty(), "{option}");
+        }
+        assert!(Drain.check(&["timeout"]).is_empty());
+    }
+
+    #[test]
+    fn cases_hold() {
+        crate::step::cases::run("drain");
+    }
+}

@@ -1,0 +1,310 @@
+//! Step kinds: each a pure translation from typed arguments to data (probe, ops, verification) and from what a
+//! probe saw to an assessment. Nothing here does I/O; one kind is one file and one line of [`registry`].
+
+mod apt;
+mod apt_mark;
+mod apt_repo;
+mod args;
+mod assert;
+mod build;
+#[cfg(test)]
+mod cases;
+mod command;
+mod copy;
+mod cordon;
+mod drain;
+mod guard;
+mod kubeadm;
+mod kubectl;
+mod node_state;
+mod reboot;
+mod registry;
+mod script;
+mod systemctl;
+mod uncordon;
+mod version_skew;
+mod wait;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::op::{Answer, Effect, Op, Probe};
+use crate::value::{Duration, Field, Value};
+
+pub use registry::{all, find};
+
+/// One kind of step, such as `drain`. Implementations are unit structs without state.
+pub trait StepKind: Sync {
+    /// The key that people write. Hyphens are accepted for underscores when a file is read.
+    fn name(&self) -> &'static str;
+
+    /// The reference page's text.
+    fn doc(&self) -> Doc;
+
+    /// What may be written below the key. Kinds whose value may also be a bare scalar name that field in `doc`.
+    fn fields(&self) -> &'static [Field];
+
+    /// Rules between fields that types cannot say ("exactly one of install, download"). Gets the names that were
+    /// written; gives messages. Values are not known yet, they may be templates.
+    fn check(&self, written: &[&str]) -> Vec<String> {
+        let _ = written;
+        Vec::new()
+    }
+
+    /// Facts that a successful change of this kind may alter, as dotted names below `facts` ("packages.kubelet").
+    /// An expression over one of them that stands later in the same phase is deferred.
+    fn alters(&self, args: &Value) -> Vec<String> {
+        let _ = args;
+        Vec::new()
+    }
+
+    /// Why an op of this kind that failed with this standard error may well succeed a little later, such as a lock that
+    /// somebody else holds; `None` for every other failure.
+    fn transient(&self, stderr: &str) -> Option<String> {
+        let _ = stderr;
+        None
+    }
+
+    /// The strongest effect that a step of this kind with these written fields can have; known before any value is.
+    fn effect(&self) -> Effect;
+
+    /// Typed arguments to data. `args` is a [`Value::Map`] with every field of [`Self::fields`] converted to its type.
+    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError>;
+
+    /// What the probe's answers mean, one answer per query in order. Called for [`Lowered::probe`].
+    fn assess(&self, args: &Value, subject: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError>;
+
+    /// What the verification's answers mean. Called for [`Lowered::verify`]; only `Satisfied` ends the wait.
+    fn assess_verify(
+        &self,
+        args: &Value,
+        subject: &Subject,
+        answers: &[Answer],
+    ) -> Result<Assessment, AssessError> {
+        self.assess(args, subject, answers)
+    }
+}
+
+/// Text of a kind's reference page.
+#[derive(Clone, Copy, Debug)]
+pub struct Doc {
+    /// One line: "Evicts all pods from the host's node".
+    pub summary: &'static str,
+    /// Paragraphs in Markdown: semantics, facts with their source, traps.
+    pub body: &'static str,
+    /// A step as one would write it, valid YAML of a `steps:` list; a test validates it.
+    pub example: &'static str,
+    /// The field that a bare scalar or list stands for (`command: [ls]`, `include: file.yaml`), if any.
+    pub shorthand: Option<&'static str>,
+}
+
+/// The host that a step is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// Its name in the inventory.
+    pub host: String,
+    /// Its node's name; equal to the host's unless the inventory or the machine id says otherwise. `None` where the
+    /// plan knows of no Kubernetes.
+    pub node: Option<String>,
+    /// Whether its node is a control plane.
+    pub control_plane: bool,
+}
+
+/// What lowering may know beyond the arguments: the common keys of the step, already rendered.
+#[derive(Clone, Debug)]
+pub struct LowerCx<'a> {
+    /// The host.
+    pub subject: &'a Subject,
+    /// Where and how kubectl runs; `None` where the runbook has no `kube:`.
+    pub kube: Option<&'a KubeCx>,
+    /// `become:` of the step or its defaults.
+    pub r#become: bool,
+    /// `timeout:` of the step or its defaults.
+    pub timeout: Duration,
+    /// `env:` of the step.
+    pub env: &'a BTreeMap<String, String>,
+    /// `effect:` of the step, where written.
+    pub effect: Option<Effect>,
+    /// `run_on:` of the step, where written.
+    pub run_on: Option<crate::op::Site>,
+}
+
+/// How kubectl is called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KubeCx {
+    /// Path of the kubeconfig where kubectl runs; empty for kubectl's own default.
+    pub kubeconfig: String,
+    /// Context; empty for the current one.
+    pub context: String,
+    /// `--request-timeout` of every call.
+    pub request_timeout: Duration,
+    /// Whether kubectl needs root to read the kubeconfig.
+    pub r#become: bool,
+}
+
+impl KubeCx {
+    /// `kubectl` with its global flags, to which the verb is appended.
+    pub fn argv(&self) -> Vec<String> {
+        let mut argv = vec!["kubectl".to_owned()];
+        if !self.kubeconfig.is_empty() {
+            argv.push(format!("--kubeconfig={}", self.kubeconfig));
+        }
+        if !self.context.is_empty() {
+            argv.push(format!("--context={}", self.context));
+        }
+        argv.push(format!("--request-timeout={}s", self.request_timeout.as_secs().max(1)));
+        argv
+    }
+}
+
+/// Whether a step has a state of its own to reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Has a state: satisfied, or would change.
+    Goal,
+    /// Has none; runs when the bracket around it is needed (drain), or whenever it stands outside one.
+    Means,
+    /// Changes nothing; runs where it stands.
+    Check,
+}
+
+/// What a bracket is about. Everything between the step that opens it and the one that closes it is inside.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BracketKey {
+    /// The host's node is cordoned.
+    Cordon,
+    /// A package is unheld.
+    Hold(String),
+}
+
+/// How often and how long something is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Poll {
+    /// Between the end of one look and the start of the next.
+    pub interval: Duration,
+    /// The look must be satisfied without a break for this long.
+    pub stable_for: Duration,
+    /// Gives up after this long.
+    pub within: Duration,
+}
+
+/// A look after the ops that says whether they had their effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verify {
+    /// What to look at.
+    pub probe: Probe,
+    /// How often and how long.
+    pub poll: Poll,
+}
+
+/// A step on a host as data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lowered {
+    /// One line for plan and progress: "install kubelet 1.31.4-*".
+    pub title: String,
+    /// Goal, means or check.
+    pub role: Role,
+    /// The strongest effect of its ops.
+    pub effect: Effect,
+    /// Brackets that it opens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub opens: Vec<BracketKey>,
+    /// Brackets that it closes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closes: Vec<BracketKey>,
+    /// The look that decides whether there is anything to do. A goal without one is opaque. A check always has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
+    /// For a check: how often and how long the probe is repeated; once where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll: Option<Poll>,
+    /// The changes, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ops: Vec<Op>,
+    /// The look after the changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
+    /// Whether running the ops again after an unknown end is harmless.
+    pub repeatable: bool,
+}
+
+/// How much a plan's line can be relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fidelity {
+    /// A complete probe.
+    Exact,
+    /// The tool's own dry run, or our arithmetic over live objects.
+    Predicted,
+    /// Depends on an earlier change.
+    Deferred,
+    /// Nothing can be said before it runs.
+    Opaque,
+}
+
+/// One property that differs from what the step wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The property: "kubelet".
+    pub what: String,
+    /// What is.
+    pub before: String,
+    /// What the step wants.
+    pub after: String,
+}
+
+/// What a probe means for a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Assessment {
+    /// The goal holds, or the check passes.
+    Satisfied {
+        /// What is, in a few words: "kubelet 1.31.4-1.1, held".
+        state: String,
+    },
+    /// The goal does not hold.
+    WouldChange {
+        /// What differs.
+        changes: Vec<Change>,
+        /// Where the probe shows a stronger effect than the kind's own, such as apt's simulation touching containerd.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        effect: Option<Effect>,
+        /// Exact or predicted.
+        fidelity: Fidelity,
+    },
+    /// A check does not hold yet, and may later.
+    NotYet {
+        /// What it waits for: "node w1 is NotReady".
+        reason: String,
+    },
+    /// Nothing the step may do would reach the goal, or the check failed for good.
+    Refused {
+        /// Why: "kubelet 1.31.9-* is in no repository of this host".
+        reason: String,
+        /// What to do about it.
+        hint: String,
+    },
+}
+
+/// Arguments that have the right types but cannot be lowered for this host.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct LowerError {
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// Output that the kind cannot read: a lying or unknown tool.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read the output of `{command}`: {reason}")]
+pub struct AssessError {
+    /// The command whose output it is, as text.
+    pub command: String,
+    /// What was expected and what came, escaped.
+    pub reason: String,
+}

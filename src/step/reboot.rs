@@ -1,0 +1,146 @@
+//! `reboot`: restarts the machine, always or where an upgrade asked for it.
+
+use std::sync::LazyLock;
+
+use super::args::Args;
+use super::build::{change, exactly, op, probe, query, satisfied, unreadable, would_change};
+use super::{
+    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Poll, Role, StepKind, Subject,
+    Verify,
+};
+use crate::op::{Answer, Deed, Effect};
+use crate::value::{Duration, Field, Type, Value};
+
+/// The kind `reboot`.
+pub(crate) struct Reboot;
+
+/// Debian's and Ubuntu's packages leave this where a reboot is wanted, and the names of those that want it beside it.
+const REQUIRED: &str = "/var/run/reboot-required";
+const REQUIRED_BY: &str = "/var/run/reboot-required.pkgs";
+
+static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    vec![
+        Field::with_default(
+            "when_required",
+            Type::Bool,
+            Value::Bool(false),
+            "Only where /var/run/reboot-required is there. The step is then a goal.",
+        ),
+        Field::with_default(
+            "for",
+            Type::Duration,
+            Value::Duration(Duration::from_secs(300)),
+            "How long the units of the boot may take to end once the host answers again.",
+        ),
+    ]
+});
+
+impl StepKind for Reboot {
+    fn name(&self) -> &'static str {
+        "reboot"
+    }
+
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "Restarts the machine and waits until it is back",
+            body: "\
+The step is done when the host answers with another boot id (uptime can lie, a boot id cannot) within the step's `timeout`,
+and its boot has ended within `for`: `systemctl is-system-running` no longer says `initializing` or `starting`. A host
+whose boot ended *degraded* is back all the same; what must run on it is a matter for `wait` and `systemctl`.
+
+Without `when_required` it reboots whenever its turn comes. With it, the step is a goal: no /var/run/reboot-required, no
+reboot.",
+            example: "- reboot: { when_required: true }\n  timeout: 15m\n",
+            shorthand: None,
+        }
+    }
+
+    fn fields(&self) -> &'static [Field] {
+        &FIELDS
+    }
+
+    fn alters(&self, _: &Value) -> Vec<String> {
+        let altered = [
+            "boot_id",
+            "kernel",
+            "hostname",
+            "swap_total",
+            "reboot_required",
+            "units",
+            "disks",
+            "cgroup",
+            "clock",
+        ];
+        altered.map(ToOwned::to_owned).into()
+    }
+
+    fn effect(&self) -> Effect {
+        Effect::Disrupts
+    }
+
+    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let args = Args(args);
+        let when_required = args.flag("when_required");
+        let title = if when_required { "reboot if required" } else { "reboot" };
+        let op = op(cx, "reboot", Deed::Reboot, Effect::Disrupts);
+        let within = args.duration("for").unwrap_or(Duration::from_secs(300));
+        let poll = Poll { interval: Duration::from_secs(2), stable_for: Duration::ZERO, within };
+        let required = vec![query(&["test", "-e", REQUIRED]), query(&["cat", REQUIRED_BY])];
+        Ok(Lowered {
+            title: title.to_owned(),
+            role: if when_required { Role::Goal } else { Role::Means },
+            effect: op.effect,
+            opens: Vec::new(),
+            closes: Vec::new(),
+            probe: when_required.then(|| probe(cx, required)),
+            poll: None,
+            ops: vec![op],
+            verify: Some(Verify { probe: probe(cx, vec![query(&["systemctl", "is-system-running"])]), poll }),
+            // The boot id settles whether it happened; a second one would be another outage.
+            repeatable: false,
+        })
+    }
+
+    fn assess(&self, _: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+        let [required, by] = exactly(answers)?;
+        match required.rc {
+            0 => {
+                let mut packages: Vec<_> =
+                    by.stdout.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+                packages.sort_unstable();
+                packages.dedup();
+                let before = match packages.as_slice() {
+                    [] => "required".to_owned(),
+                    _ => format!("required by {}", packages.join(", ")),
+                };
+                Ok(would_change(vec![change("reboot", before, "not required")], Fidelity::Exact))
+            }
+            1 => Ok(satisfied("no reboot is required")),
+            _ => Err(unreadable(&format!("test -e {REQUIRED}"), "exit code 0 or 1", required)),
+        }
+    }
+
+    fn assess_verify(&self, _: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+        let [state] = exactly(answers)?;
+        // Its exit code is 0 for `running` only; the word is the answer.
+        match state.stdout.trim() {
+            word @ ("initializing" | "starting") => {
+                Ok(Assessment::NotYet { reason: format!("the host is still booting ({word})") })
+            }
+            "stopping" => Ok(Assessment::NotYet { reason: "the host is shutting down".to_owned() }),
+            // No systemd: that it answers is all there is to know.
+            "" | "offline" | "unknown" => Ok(satisfied("up")),
+            word => Ok(satisfied(format!("up, {word}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::step::cases;
+
+    #[test]
+    fn cases_hold() {
+        cases::run("reboot");
+    }
+}

@@ -1,0 +1,191 @@
+//! `script`: a user's own script text, given to its interpreter on standard input.
+
+use std::sync::LazyLock;
+
+use super::args::Args;
+use super::build::{exec, has_symbol, wrong};
+use super::guard::{self, Guard};
+use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject};
+use crate::op::{Answer, Effect};
+use crate::value::{Field, Type, Value};
+
+/// The kind `script`.
+pub(crate) struct Script;
+
+/// Interpreters that take `-s -- ARGS`; others take `- ARGS`.
+const SHELLS: [&str; 7] = ["ash", "bash", "dash", "ksh", "mksh", "sh", "zsh"];
+
+static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    let texts = || Type::List(Box::new(Type::Str));
+    let mut fields = vec![
+        Field::required("text", Type::Str, "The script."),
+        Field::optional("interpreter", texts(), "What runs it, as a list; `[/bin/sh]` where left out."),
+        Field::optional("args", texts(), "Arguments, `$1` and so on for a shell."),
+    ];
+    fields.extend(guard::fields());
+    fields
+});
+
+static BODY: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "\
+The text goes to the interpreter's standard input, not into a file and not into its arguments: it may be of any length
+and may hold secrets. A shell is called with `-s -- ARGS`, any other interpreter (Python, Perl, Ruby, Node) with `- ARGS`.
+
+A shell script is wrapped in `{{ … }} </dev/null`. So the shell has read all of it before the first command runs, and a
+command that reads its input (`ssh`, `apt-get`, `read`) finds nothing there instead of eating the rest of the script.
+
+`set -e` is yours to write. With `text: |` the script keeps its lines as they are.
+
+{}",
+        guard::DOC
+    )
+});
+
+impl StepKind for Script {
+    fn name(&self) -> &'static str {
+        "script"
+    }
+
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "Runs a script of your own",
+            body: BODY.as_str(),
+            example: "- script: { text: \"set -e; sync; fstrim -a\", check: [test, -e, /run/trimmed] }\n  effect: changes\n",
+            shorthand: Some("text"),
+        }
+    }
+
+    fn fields(&self) -> &'static [Field] {
+        &FIELDS
+    }
+
+    fn alters(&self, _: &Value) -> Vec<String> {
+        guard::alters()
+    }
+
+    fn effect(&self) -> Effect {
+        Effect::Disrupts
+    }
+
+    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let args = Args(args);
+        let text = args.text("text").unwrap_or_default();
+        if text.trim().is_empty() {
+            return Err(wrong("the script is empty", "write it below `text: |`"));
+        }
+        let mut words = args.owned_texts("interpreter");
+        if words.is_empty() {
+            words.push("/bin/sh".to_owned());
+        }
+        guard::runnable("interpreter", &words)?;
+        let shell = is_shell(&words[0]);
+        words.extend(super::build::argv(if shell { &["-s", "--"] } else { &["-"] }));
+        words.extend(args.owned_texts("args"));
+        guard::runnable("args", &words)?;
+        let guard = Guard::read(args)?;
+        let title = title(text);
+        let mut op = exec(cx, title.clone(), guard.in_directory(words), Effect::Disrupts);
+        op.stdin = if shell { wrapped(text) } else { text.to_owned() };
+        guard::finish(&mut op, args)?;
+        op.effect = cx.effect.unwrap_or(Effect::Disrupts);
+        // Nobody knows how long a script takes.
+        op.long = true;
+        Ok(Lowered {
+            title,
+            role: Role::Goal,
+            effect: op.effect,
+            opens: Vec::new(),
+            closes: Vec::new(),
+            probe: guard.probe(cx)?,
+            poll: None,
+            verify: guard.verify(cx),
+            repeatable: op.effect == Effect::Reads,
+            ops: vec![op],
+        })
+    }
+
+    fn assess(&self, args: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+        read(args)?.assess(answers)
+    }
+
+    fn assess_verify(
+        &self,
+        args: &Value,
+        _: &Subject,
+        answers: &[Answer],
+    ) -> Result<Assessment, AssessError> {
+        read(args)?.assess_verify(answers)
+    }
+}
+
+fn read(args: &Value) -> Result<Guard, AssessError> {
+    Guard::read(Args(args))
+        .map_err(|error| AssessError { command: "the probe".to_owned(), reason: error.message })
+}
+
+fn is_shell(program: &str) -> bool {
+    SHELLS.contains(&program.rsplit('/').next().unwrap_or(program))
+}
+
+/// The whole text as one command whose input is empty. It begins on the first line, so that the shell's messages count
+/// lines as the author does; the colon lets a script of comments alone be one.
+fn wrapped(text: &str) -> String {
+    format!("{{ :; {text}\n}} </dev/null\n")
+}
+
+/// The first line that says something, for people; a line with a symbol might be about a secret.
+fn title(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let first = lines.find(|line| !line.starts_with("set -") && !has_symbol(line)).unwrap_or("");
+    match first.char_indices().nth(60) {
+        _ if first.is_empty() => "script".to_owned(),
+        Some((cut, _)) => format!("script: {}…", &first[..cut]),
+        None => format!("script: {first}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::op::Deed;
+    use crate::step::cases;
+
+    #[test]
+    fn cases_hold() {
+        cases::run("script");
+    }
+
+    #[test]
+    fn arguments_are_never_options_of_the_shell() {
+        let args = json!({ "text": "echo \"$1\"", "args": ["-c", "id; $x", "two\nlines"] });
+        let lowered = cases::lower(&Script, &args, &json!({})).expect("lowers");
+        let Deed::Exec { argv } = &lowered.ops[0].deed else { panic!("an exec") };
+        assert_eq!(argv, &["/bin/sh", "-s", "--", "-c", "id; $x", "two\nlines"]);
+    }
+
+    /// What the wrapping promises, by a real shell.
+    #[test]
+    fn a_wrapped_script_keeps_its_input_and_its_exit_code() {
+        let rows = [
+            ("read x; echo \"[$x]\"\necho more", "[]\nmore\n", 0),
+            ("#!/bin/sh\nset -e\nfalse\necho never", "", 1),
+            ("# nothing but a comment", "", 0),
+            ("cat <<'E'\n} </dev/null\nE", "} </dev/null\n", 0),
+            ("exit 7", "", 7),
+        ];
+        for (text, stdout, code) in rows {
+            use std::io::Write as _;
+            use std::process::{Command, Stdio};
+            let mut command = Command::new("/bin/sh");
+            command.args(["-s", "--"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+            let mut child = command.spawn().expect("a shell");
+            child.stdin.take().expect("its input").write_all(wrapped(text).as_bytes()).expect("takes it");
+            let output = child.wait_with_output().expect("ends");
+            assert_eq!(String::from_utf8_lossy(&output.stdout), stdout, "{text}");
+            assert_eq!(output.status.code(), Some(code), "{text}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! `systemctl`: units that run, are enabled or masked, and processes that are newer than what they were started from.
+//! What a step asks for is in [`wish`], what a look at units says in [`units`], what processes were started from in
+//! [`sources`].
+
+mod sources;
+mod units;
+mod wish;
+
+use std::sync::LazyLock;
+
+use self::wish::{Goal, VERBS, Verb, Wish};
+use super::args::Args;
+use super::build::{probe, satisfied, would_change, wrong};
+use super::{
+    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Poll, Role, StepKind, Subject,
+    Verify,
+};
+use crate::op::{Answer, Effect};
+use crate::value::{Duration, Field, Type, Value};
+
+/// The kind `systemctl`.
+pub(crate) struct Systemctl;
+
+static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    let units = |name, doc| Field::optional(name, Type::OneOrMany(Box::new(Type::Str)), doc);
+    vec![
+        Field::with_default(
+            "daemon_reload",
+            Type::Bool,
+            Value::Bool(false),
+            "Have systemd read its unit files again, before anything else. Holds when no unit needs it.",
+        ),
+        units("unmask", "Units that must not be masked."),
+        units("mask", "Units that must be masked."),
+        units("enable", "Units that must start at boot."),
+        units("disable", "Units that must not start at boot."),
+        units("stop", "Units that must not run."),
+        units("start", "Units that must run."),
+        units(
+            "restart",
+            "Units whose process must be newer than its binary, its unit files and its configuration.",
+        ),
+        units("newer_than", "Further files that a process of `restart` must be newer than. Absolute paths."),
+        Field::with_default(
+            "always",
+            Type::Bool,
+            Value::Bool(false),
+            "Restart whatever the host looks like. The step is then opaque: a plan cannot say whether it is needed.",
+        ),
+        Field::with_default(
+            "for",
+            Type::Duration,
+            Value::Duration(Duration::from_secs(60)),
+            "How long units may take to get where they should be.",
+        ),
+        Field::with_default(
+            "stable_for",
+            Type::Duration,
+            Value::Duration(Duration::from_secs(3)),
+            "How long started and restarted units must then stay active.",
+        ),
+    ]
+});
+
+impl StepKind for Systemctl {
+    fn name(&self) -> &'static str {
+        "systemctl"
+    }
+
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "Starts, stops, restarts, enables and masks units of systemd",
+            body: "\
+Every field is a goal of its own, and only what does not hold is a reason to run. Operations go in the order
+`daemon_reload`, `unmask`, `mask`, `enable`, `disable`, `stop`, `start`, `restart`.
+
+**`restart` is a goal too:** *the running process is newer than what it was started from.* It holds when the unit is
+active, its main process does not run a binary that was replaced meanwhile (`/proc/PID/exe` is marked deleted, which is
+what a package upgrade leaves behind), and it started after the last change of its unit files, its drop-ins and its known
+configuration (kubelet, containerd, cri-o and Docker have theirs built in; `newer_than` adds more). Changes are taken
+from the inode's change time, because packages carry the modification times of their build. So a second run after a good
+upgrade restarts nothing, and a kubelet that was installed but not restarted is restarted. Start times with microseconds
+need systemd 247 (Debian 11, Ubuntu 22.04, RHEL 9); older ones are restarted every time, and the plan says so.
+`always: true` restarts without looking.
+
+`daemon_reload` without units looks at all services, sockets and timers.
+
+Afterwards the units must be where they should be within `for`; started ones must stay active for `stable_for`, which
+catches a daemon that dies right after its start. A unit that systemd restarts again and again never counts as active.
+
+Names without a suffix are services, as for systemctl itself. Patterns are refused: systemctl would apply them to
+whatever happens to be loaded.",
+            example: "- systemctl: { daemon_reload: true, restart: kubelet }\n",
+            shorthand: None,
+        }
+    }
+
+    fn fields(&self) -> &'static [Field] {
+        &FIELDS
+    }
+
+    fn check(&self, written: &[&str]) -> Vec<String> {
+        let mut messages = Vec::new();
+        let does = |field: &&str| *field == "daemon_reload" || VERBS.iter().any(|verb| verb.word() == *field);
+        if !written.iter().any(does) {
+            messages.push("nothing to do: write `restart`, `start`, `stop`, `enable`, `disable`, `mask`, `unmask` or `daemon_reload`".to_owned());
+        }
+        for field in ["always", "newer_than"] {
+            if written.contains(&field) && !written.contains(&"restart") {
+                messages.push(format!("`{field}` is about `restart`, which is not written"));
+            }
+        }
+        messages
+    }
+
+    fn alters(&self, _: &Value) -> Vec<String> {
+        vec!["units".to_owned()]
+    }
+
+    fn effect(&self) -> Effect {
+        Effect::Disrupts
+    }
+
+    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let wish = Wish::read(Args(args))?;
+        let ops = wish.ops(cx);
+        let Some(effect) = ops.iter().map(|op| op.effect).max() else {
+            return Err(wrong(
+                "nothing to do",
+                "write `restart`, `start`, `stop`, `enable`, `mask` or `daemon_reload: true`",
+            ));
+        };
+        let title = ops.iter().map(|op| op.title.as_str()).collect::<Vec<_>>().join(", ");
+        let watched = wish.units_of(&[Verb::Start, Verb::Restart]).next().is_some();
+        let stable_for = if watched { wish.stable_for } else { Duration::ZERO };
+        let poll = Poll { interval: Duration::from_secs(1), stable_for, within: wish.within };
+        Ok(Lowered {
+            title,
+            role: Role::Goal,
+            effect,
+            opens: Vec::new(),
+            closes: Vec::new(),
+            probe: (!wish.always).then(|| probe(cx, wish.queries(Goal::Reached))),
+            poll: None,
+            ops,
+            verify: Some(Verify { probe: probe(cx, wish.queries(Goal::Settled)), poll }),
+            repeatable: true,
+        })
+    }
+
+    fn assess(&self, args: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+        let wish = Wish::from_lowered(args)?;
+        let look = match wish.look(Goal::Reached, answers) {
+            Ok(look) => look,
+            Err(blind) => return blind.means(&wish),
+        };
+        let changes = wish.differences(&look);
+        Ok(if changes.is_empty() {
+            satisfied(wish.state(&look))
+        } else {
+            would_change(changes, Fidelity::Exact)
+        })
+    }
+
+    fn assess_verify(
+        &self,
+        args: &Value,
+        _: &Subject,
+        answers: &[Answer],
+    ) -> Result<Assessment, AssessError> {
+        let wish = Wish::from_lowered(args)?;
+        let look = match wish.look(Goal::Settled, answers) {
+            Ok(look) => look,
+            Err(blind) => return blind.means(&wish),
+        };
+        let waiting = wish.unsettled(&look);
+        Ok(if waiting.is_empty() {
+            satisfied(wish.state(&look))
+        } else {
+            Assessment::NotYet { reason: waiting.join("; ") }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
