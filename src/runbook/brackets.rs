@@ -1,0 +1,142 @@
+//! What a phase opens it closes: nodes that it cordons are uncordoned, packages that it unholds are held again. Looks
+//! only at what is written, before any value is known; packages given by templates are compared by their text.
+
+use super::{Frame, Step};
+use crate::source::codes::OPEN_BRACKET;
+use crate::source::{Diagnostics, Span};
+use crate::template::{Arg, ArgKind};
+use crate::value::Value;
+
+/// Something open, and under which conditions it was opened.
+struct Open {
+    what: What,
+    conditions: Vec<String>,
+    span: Span,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum What {
+    Cordon,
+    Hold(String),
+}
+
+impl What {
+    fn opened(&self) -> String {
+        match self {
+            Self::Cordon => "the node that this step cordons is not uncordoned in this phase".to_owned(),
+            Self::Hold(package) => {
+                format!("the package `{package}` is unheld here and not held again in this phase")
+            }
+        }
+    }
+
+    fn hint(&self) -> String {
+        match self {
+            Self::Cordon => {
+                "add `uncordon: {}` at the end, or write `leave_cordoned: \"the reason\"` at this step"
+                    .to_owned()
+            }
+            Self::Hold(package) => {
+                format!(
+                    "add `apt_mark: {{ hold: [{package}] }}`, or install it with `apt: {{ install: …, hold: true }}`"
+                )
+            }
+        }
+    }
+}
+
+/// Reports every bracket that a phase leaves open, and every one that it may leave open because what closes it has a
+/// condition that what opens it has not.
+pub(super) fn check(steps: &[Step], frames: &[Frame], errors: &mut Diagnostics) {
+    let mut open: Vec<Open> = Vec::new();
+    for step in steps {
+        let conditions = conditions(step, frames);
+        for what in closes(step) {
+            open.retain(|opened| opened.what != what || !covers(&conditions, &opened.conditions));
+            if let Some(index) = open.iter().position(|opened| opened.what == what) {
+                let opened = open.remove(index);
+                let message = format!("this step may not run although `{}` did", title(&opened.what));
+                let error = errors.error(OPEN_BRACKET, step.origin.span, message);
+                error
+                    .related(opened.span, "opened here")
+                    .hint("give both the same `when`, or close without a condition");
+            }
+        }
+        for what in opens(step) {
+            if open.iter().all(|opened| opened.what != what) {
+                open.push(Open { what, conditions: conditions.clone(), span: step.origin.span });
+            }
+        }
+    }
+    for opened in open {
+        errors.error(OPEN_BRACKET, opened.span, opened.what.opened()).hint(opened.what.hint());
+    }
+}
+
+fn title(what: &What) -> &'static str {
+    match what {
+        What::Cordon => "drain",
+        What::Hold(_) => "unhold",
+    }
+}
+
+/// The conditions of a step, those of the includes around it included.
+fn conditions(step: &Step, frames: &[Frame]) -> Vec<String> {
+    let mut found: Vec<String> = step.when.iter().map(|when| when.source.clone()).collect();
+    let mut frame = step.frame;
+    while let Some(id) = frame {
+        found.extend(frames[id.0].when.iter().map(|when| when.source.clone()));
+        frame = frames[id.0].parent;
+    }
+    found
+}
+
+/// Whether what closes runs whenever what opened did: it has no condition of its own.
+fn covers(closing: &[String], opening: &[String]) -> bool {
+    closing.iter().all(|condition| opening.contains(condition))
+}
+
+fn opens(step: &Step) -> Vec<What> {
+    match step.kind.name() {
+        "drain" | "cordon" if step.leave_cordoned.is_none() => vec![What::Cordon],
+        "apt_mark" => packages(step.args.get("unhold")),
+        _ => Vec::new(),
+    }
+}
+
+fn closes(step: &Step) -> Vec<What> {
+    match step.kind.name() {
+        "uncordon" => vec![What::Cordon],
+        "apt_mark" => packages(step.args.get("hold")),
+        // `hold: true` beside `install` holds every package that it installs.
+        "apt" if is_true(step.args.get("hold")) => packages(step.args.get("install")),
+        _ => Vec::new(),
+    }
+}
+
+fn is_true(arg: Option<&Arg>) -> bool {
+    matches!(arg, Some(Arg { kind: ArgKind::Const(Value::Bool(true)), .. }))
+}
+
+/// Names of packages: items of a list, keys of a mapping, or one name; templates by their text.
+fn packages(arg: Option<&Arg>) -> Vec<What> {
+    let Some(arg) = arg else { return Vec::new() };
+    let names: Vec<String> = match &arg.kind {
+        ArgKind::Const(value) => texts(value),
+        ArgKind::Text(template) => vec![template.source.clone()],
+        ArgKind::Expr(expression) => vec![expression.source.clone()],
+        ArgKind::Condition(_) => Vec::new(),
+        ArgKind::List(items) => return items.iter().flat_map(|item| packages(Some(item))).collect(),
+        ArgKind::Map(members) => members.iter().map(|(name, _)| name.clone()).collect(),
+    };
+    names.into_iter().map(What::Hold).collect()
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Str(text) => vec![text.clone()],
+        Value::List(items) => items.iter().flat_map(texts).collect(),
+        Value::Map(map) => map.keys().cloned().collect(),
+        _ => Vec::new(),
+    }
+}

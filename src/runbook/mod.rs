@@ -1,0 +1,14 @@
+//! The runbook as written: phases and steps with their templates compiled, fragments included, nothing evaluated.
+
+mod brackets;
+mod model;
+mod params;
+mod parse;
+mod selection;
+
+pub use model::{
+    Defaults, Frame, FrameId, KubeSpec, KubeVia, Mode, OnFailure, ParamSpec, Phase, Policy, Retry,
+    RolloutSpec, Runbook, SecretSource, Step, StepOrigin,
+};
+pub use params::{ParamSources, resolve_params};
+pub use parse::{FileReader, parse};

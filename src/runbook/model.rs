@@ -1,0 +1,261 @@
+//! What a runbook is, once read.
+
+use std::collections::BTreeMap;
+
+use camino::Utf8PathBuf;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::inventory::Selector;
+use crate::op::{Effect, Site};
+use crate::source::{Span, Spanned};
+use crate::step::StepKind;
+use crate::template::{Arg, Expression};
+use crate::value::{Amount, Duration, Type, Value};
+
+/// A runbook with its fragments.
+#[derive(Clone, Debug)]
+pub struct Runbook {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.description`.
+    pub description: String,
+    /// Parameters, in written order.
+    pub params: IndexMap<String, ParamSpec>,
+    /// Constants.
+    pub vars: IndexMap<String, Arg>,
+    /// Where secrets come from; never their values.
+    pub secrets: IndexMap<String, SecretSource>,
+    /// `policy:`.
+    pub policy: Policy,
+    /// `kube:`; `None` when the runbook has nothing to do with Kubernetes.
+    pub kube: Option<KubeSpec>,
+    /// Phases, in order.
+    pub phases: Vec<Phase>,
+    /// Frames of arguments, one per included fragment; steps name theirs.
+    pub frames: Vec<Frame>,
+}
+
+/// Arguments of one `include`, seen by the fragment's steps as `args`.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The frame of the include step itself; `None` at the top.
+    pub parent: Option<FrameId>,
+    /// By name, defaults filled in; rendered in the scope of `parent`.
+    pub args: IndexMap<String, Arg>,
+    /// `when` of the include step: holds for every step of the fragment.
+    pub when: Option<Expression>,
+    /// Ids of the includes around the fragment's steps, joined by dots, as in their ids. Inside the fragment `steps`
+    /// is what stands below it: `steps.drain` is the step `kubelet.drain`.
+    pub prefix: String,
+}
+
+/// Names a frame of [`Runbook::frames`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FrameId(pub usize);
+
+/// A declared parameter, of a runbook or of a fragment.
+#[derive(Clone, Debug)]
+pub struct ParamSpec {
+    /// Its type.
+    pub ty: Type,
+    /// Whether a value must be given.
+    pub required: bool,
+    /// Its value when none is given.
+    pub default: Option<Value>,
+    /// Smallest value, for numbers, versions, durations, sizes.
+    pub min: Option<Value>,
+    /// Largest value.
+    pub max: Option<Value>,
+    /// A regular-expression-free glob that text must match.
+    pub matches: Option<String>,
+    /// What it is for.
+    pub description: String,
+    /// An example value, shown in messages.
+    pub example: Option<Value>,
+    /// Where it was declared.
+    pub span: Span,
+}
+
+/// Where a secret's value is read, at the moment it is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretSource {
+    /// An environment variable of the controller.
+    Env(String),
+    /// A file on the controller; one trailing newline is dropped.
+    File(Utf8PathBuf),
+}
+
+/// `policy:`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// The run stops starting new hosts after this long.
+    pub deadline: Option<Duration>,
+    /// `control_plane_outage: accept`: one or two control planes, the API will be away.
+    pub control_plane_outage: bool,
+    /// `lock.scope: cluster` (a Lease), or `none`.
+    pub lock_cluster: bool,
+    /// `lock.ttl`.
+    pub lock_ttl: Option<Duration>,
+}
+
+/// `kube:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KubeSpec {
+    /// Where kubectl runs.
+    pub via: KubeVia,
+    /// Path of the kubeconfig there.
+    pub kubeconfig: String,
+    /// Context; empty for the current one.
+    pub context: String,
+    /// `--request-timeout` of every call.
+    pub request_timeout: Duration,
+    /// How long an API that does not answer is tried again.
+    pub retry_for: Duration,
+}
+
+/// Where kubectl runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KubeVia {
+    /// On a host of this selector, preferring one that is not being worked on.
+    Hosts(Spanned<Selector>),
+    /// On the machine that runs Rollbook.
+    Controller,
+}
+
+/// Whether a phase may change anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Every step must only read.
+    ReadOnly,
+    /// The usual.
+    ReadWrite,
+}
+
+/// A phase.
+#[derive(Clone, Debug)]
+pub struct Phase {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// Which hosts.
+    pub hosts: Spanned<Selector>,
+    /// Whether it may change anything.
+    pub mode: Mode,
+    /// How it rolls.
+    pub rollout: RolloutSpec,
+    /// Its steps, fragments included in place.
+    pub steps: Vec<Step>,
+}
+
+/// `rollout:` with its defaults filled in.
+#[derive(Clone, Debug)]
+pub struct RolloutSpec {
+    /// Sizes of the batches; the last repeats. Empty: one batch.
+    pub batches: Vec<Amount>,
+    /// The budget.
+    pub max_unavailable: Amount,
+    /// Hosts that may fail before the phase halts.
+    pub max_failures: u32,
+    /// Hosts worked on at the same time before their first disrupting task.
+    pub parallel: u32,
+    /// What a failure does.
+    pub on_failure: OnFailure,
+    /// Between batches.
+    pub soak: Duration,
+    /// How long a budget spent by others is waited for.
+    pub wait_for_budget: Duration,
+    /// Checks after every batch; they run on the first host of the phase, or through kubectl.
+    pub verify: Vec<Step>,
+    /// Where `rollout:` was written, if it was.
+    pub span: Option<Span>,
+}
+
+/// What a failed host does to the others of its phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// No new host starts; hosts that are out finish.
+    Halt,
+    /// Nothing new starts, not even on hosts that are out.
+    Freeze,
+    /// Goes on until `max_failures`.
+    Continue,
+}
+
+/// `defaults:`, and what they are without it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defaults {
+    /// Whether steps run as root.
+    pub r#become: bool,
+    /// Time limit of a step's every op.
+    pub timeout: Duration,
+}
+
+/// `retry:` of a step. Delays grow by `backoff` each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// Tries in all, the first included.
+    pub attempts: u32,
+    /// Before the second try.
+    pub delay: Duration,
+    /// Factor per further try, in percent: 200 doubles.
+    pub backoff_percent: u32,
+}
+
+/// One step as written, with the common keys.
+#[derive(Clone)]
+pub struct Step {
+    /// `id:`, prefixed with the ids of the includes around it; unique in its phase where written.
+    pub id: Option<String>,
+    /// `name:`.
+    pub name: Option<String>,
+    /// Its kind.
+    pub kind: &'static dyn StepKind,
+    /// One argument per field that was written or has a default.
+    pub args: IndexMap<String, Arg>,
+    /// `when:`.
+    pub when: Option<Expression>,
+    /// `timeout:`; a duration once rendered.
+    pub timeout: Option<Arg>,
+    /// `retry:`.
+    pub retry: Option<Retry>,
+    /// `become:` or the default.
+    pub r#become: bool,
+    /// `env:`; each a string once rendered.
+    pub env: BTreeMap<String, Arg>,
+    /// `tags:`.
+    pub tags: Vec<String>,
+    /// `run_on:`.
+    pub run_on: Option<Site>,
+    /// `effect:`.
+    pub effect: Option<Effect>,
+    /// `allow_failure:` with its reason.
+    pub allow_failure: Option<String>,
+    /// `changed_when:`, for `command` and `script`.
+    pub changed_when: Option<Expression>,
+    /// `fail_when:`, likewise.
+    pub fail_when: Option<Expression>,
+    /// `leave_cordoned:` with its reason.
+    pub leave_cordoned: Option<String>,
+    /// The fragment it stands in; `None` in the runbook itself.
+    pub frame: Option<FrameId>,
+    /// Where it was written.
+    pub origin: StepOrigin,
+}
+
+impl std::fmt::Debug for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Step").field("kind", &self.kind.name()).field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Where a step was written, as span and for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepOrigin {
+    /// The step's span.
+    pub span: Span,
+    /// "steps/kubelet.yaml:9".
+    pub place: String,
+}

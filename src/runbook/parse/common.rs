@@ -1,0 +1,237 @@
+//! The common keys of a step: what any kind may have beside its own fields.
+
+use std::collections::BTreeMap;
+
+use super::{Cx, Place, names};
+use crate::op::{Effect, Site};
+use crate::runbook::Retry;
+use crate::source::codes::{BAD_NAME, COMMON_KEY, DUPLICATE_NAME, SECRET_IN_PUBLIC};
+use crate::source::{Entry, MapReader, Node, NodeKind, shorten};
+use crate::step::StepKind;
+use crate::template::{Arg, ArgKind, Expression, Names, compile_arg};
+use crate::value::{Duration, Type, Value};
+
+/// Keys that any step may have.
+pub(super) const COMMON: [&str; 14] = [
+    "id",
+    "name",
+    "when",
+    "timeout",
+    "retry",
+    "become",
+    "env",
+    "tags",
+    "run_on",
+    "effect",
+    "allow_failure",
+    "changed_when",
+    "fail_when",
+    "leave_cordoned",
+];
+
+/// Fields whose text goes to a host as data, where nobody else can read it.
+const SECRET_FIELDS: [&str; 2] = ["stdin", "content"];
+
+/// Kinds that run what the user wrote, so that only the user knows what it does and how it ended.
+const OWN_COMMANDS: [&str; 2] = ["command", "script"];
+
+/// Whether `effect:` may be written: what the other kinds do is known.
+pub(super) fn says_its_effect(kind: &str) -> bool {
+    OWN_COMMANDS.contains(&kind) || kind == "kubectl"
+}
+
+/// The common keys of a step.
+#[derive(Default)]
+pub(super) struct Common {
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) when: Option<Expression>,
+    pub(super) timeout: Option<Arg>,
+    pub(super) retry: Option<Retry>,
+    pub(super) r#become: Option<bool>,
+    pub(super) env: BTreeMap<String, Arg>,
+    pub(super) tags: Vec<String>,
+    pub(super) run_on: Option<Site>,
+    pub(super) effect: Option<Effect>,
+    pub(super) allow_failure: Option<String>,
+    pub(super) changed_when: Option<Expression>,
+    pub(super) fail_when: Option<Expression>,
+    pub(super) leave_cordoned: Option<String>,
+}
+
+/// Reads the common keys. `None` when one of them is wrong; a step whose kind is not known is read for its mistakes.
+pub(super) fn common(
+    written: &[&Entry],
+    kind: Option<&'static dyn StepKind>,
+    place: &mut Place,
+    cx: &mut Cx<'_>,
+) -> Option<Common> {
+    let before = cx.errors.items().len();
+    let mut found = Common::default();
+    for entry in written {
+        let node = &entry.value;
+        check_fits(entry, kind, cx);
+        match entry.key.value.as_str() {
+            "id" => found.id = id(entry, place, cx),
+            "name" => found.name = node.text("a text", &mut cx.errors).map(str::to_owned),
+            "when" => found.when = condition(node, &place.names, place, cx),
+            "timeout" => {
+                found.timeout = compile_arg(node, &Type::Duration, &place.names, &mut cx.errors);
+                let zero = Value::Duration(Duration::ZERO);
+                if matches!(&found.timeout, Some(Arg { kind: ArgKind::Const(value), .. }) if *value == zero) {
+                    cx.errors.wrong_type(node, "a duration above 0");
+                }
+            }
+            "retry" => found.retry = retry(node, cx),
+            "become" => found.r#become = node.boolean(&mut cx.errors),
+            "env" => found.env = env(node, place, cx),
+            "tags" => found.tags = tags(node, cx),
+            "run_on" => {
+                let words =
+                    [("subject", Site::Subject), ("kube", Site::Kube), ("controller", Site::Controller)];
+                found.run_on = node.word(&words, &mut cx.errors);
+            }
+            "effect" => {
+                let words =
+                    [("reads", Effect::Reads), ("changes", Effect::Changes), ("disrupts", Effect::Disrupts)];
+                found.effect = node.word(&words, &mut cx.errors);
+            }
+            "allow_failure" => found.allow_failure = reason(entry, cx),
+            "changed_when" => found.changed_when = condition(node, &names::of_result(), place, cx),
+            "fail_when" => found.fail_when = condition(node, &names::of_result(), place, cx),
+            "leave_cordoned" => found.leave_cordoned = reason(entry, cx),
+            other => unreachable!("invariant: `{other}` is listed in COMMON"),
+        }
+    }
+    if let Some(id) = &found.id {
+        names::steps_of(&mut place.names).insert(id.clone(), names::of_step());
+    }
+    (cx.errors.items().len() == before).then_some(found)
+}
+
+/// Whether a common key means anything for this kind; one that nothing reads would be silently ignored.
+fn check_fits(entry: &Entry, kind: Option<&'static dyn StepKind>, cx: &mut Cx<'_>) {
+    let Some(name) = kind.map(StepKind::name) else { return };
+    let (fits, belongs) = match entry.key.value.as_str() {
+        "changed_when" | "fail_when" | "run_on" => (OWN_COMMANDS.contains(&name), "`command` and `script`"),
+        "effect" => (says_its_effect(name), "`command`, `script` and `kubectl`"),
+        "leave_cordoned" => (matches!(name, "drain" | "cordon"), "`drain` and `cordon`"),
+        _ => return,
+    };
+    if !fits {
+        let key = &entry.key.value;
+        let message = format!("`{key}` has no meaning for `{name}`");
+        cx.errors.error(COMMON_KEY, entry.key.span, message).hint(format!("it belongs to {belongs}"));
+    }
+}
+
+/// An id, which must be new among the steps before it.
+pub(super) fn id(entry: &Entry, place: &mut Place, cx: &mut Cx<'_>) -> Option<String> {
+    let text = entry.value.text("a name", &mut cx.errors)?;
+    if !super::is_identifier(text) {
+        let error = cx.errors.error(BAD_NAME, entry.value.span, format!("`{}` is no id", shorten(text)));
+        error.hint("write a letter followed by letters, digits and `_`, because `steps.ID` names it");
+        return None;
+    }
+    if names::steps_of(&mut place.names).contains_key(text) {
+        let error =
+            cx.errors.error(DUPLICATE_NAME, entry.value.span, format!("the id `{text}` is used twice"));
+        error.hint("an id names one step of its phase");
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+/// An expression that decides; a secret in it could be guessed from what happens.
+pub(super) fn condition(node: &Node, names: &Names, place: &Place, cx: &mut Cx<'_>) -> Option<Expression> {
+    let arg = compile_arg(node, &Type::Expr, names, &mut cx.errors)?;
+    if place.holds_secret(&arg) {
+        let error =
+            cx.errors.error(SECRET_IN_PUBLIC, node.span, "a condition on a secret would show it in the plan");
+        error.hint("decide by a parameter instead");
+    }
+    match arg.kind {
+        ArgKind::Condition(expression) => Some(expression),
+        _ => unreachable!("invariant: an expression compiles to a condition"),
+    }
+}
+
+fn env(node: &Node, place: &Place, cx: &mut Cx<'_>) -> BTreeMap<String, Arg> {
+    let mut env = BTreeMap::new();
+    let NodeKind::Map(entries) = &node.kind else {
+        cx.errors.wrong_type(node, "a mapping from environment variables to texts");
+        return env;
+    };
+    for entry in entries {
+        super::check_identifier(&entry.key, "an environment variable", &mut cx.errors);
+        let Some(arg) = compile_arg(&entry.value, &Type::Str, &place.names, &mut cx.errors) else { continue };
+        check_secret(&arg, &entry.key.value, "`env`", &entry.value, place, cx);
+        env.insert(entry.key.value.clone(), arg);
+    }
+    env
+}
+
+fn tags(node: &Node, cx: &mut Cx<'_>) -> Vec<String> {
+    let items = match &node.kind {
+        NodeKind::Seq(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    items.iter().filter_map(|item| item.text("a word", &mut cx.errors)).map(str::to_owned).collect()
+}
+
+/// A reason is asked for, because whoever reviews the plan will ask for it too.
+fn reason(entry: &Entry, cx: &mut Cx<'_>) -> Option<String> {
+    let key = &entry.key.value;
+    let bare =
+        entry.value.is_plain() && matches!(entry.value.scalar(), Some("true" | "false" | "yes" | "no"));
+    let text = |text: &str| (!bare && !text.trim().is_empty()).then(|| text.to_owned());
+    let reason = entry.value.parsed("the reason, as a text", &mut cx.errors, text);
+    if reason.is_none()
+        && let Some(error) = cx.errors.last_mut()
+    {
+        error.hint(format!("write `{key}: \"why\"`; the plan and the summary show it"));
+    }
+    reason
+}
+
+fn retry(node: &Node, cx: &mut Cx<'_>) -> Option<Retry> {
+    let errors = &mut cx.errors;
+    let mut reader = MapReader::open(node, "`retry`, such as `{ attempts: 3, delay: 10s }`", errors)?;
+    let attempts = reader.require("attempts", "`retry`", errors).and_then(|entry| {
+        let count = |text: &str| text.parse::<u32>().ok().filter(|count| (2..=100).contains(count));
+        entry.value.parsed("a count of tries from 2 to 100", errors, count)
+    });
+    let delay = reader
+        .take("delay")
+        .map(|entry| entry.value.parsed("a duration such as 10s", errors, Duration::parse));
+    let backoff = reader
+        .take("backoff")
+        .map(|entry| entry.value.parsed("a factor from 1 to 10, such as 2 or 1.5", errors, backoff_percent));
+    reader.finish("`retry`", errors);
+    Some(Retry {
+        attempts: attempts?,
+        delay: delay.unwrap_or(Some(Duration::from_secs(10)))?,
+        backoff_percent: backoff.unwrap_or(Some(100))?,
+    })
+}
+
+/// `1.5` is 150, without a float.
+fn backoff_percent(text: &str) -> Option<u32> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let digits =
+        |text: &str| !text.is_empty() && text.len() <= 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) {
+        return None;
+    }
+    let hundredths = if part.len() == 1 { part.parse::<u32>().ok()? * 10 } else { part.parse().ok()? };
+    Some(whole.parse::<u32>().ok()? * 100 + hundredths).filter(|percent| (100..=1000).contains(percent))
+}
+
+/// Reports a secret where other users of the host could read it.
+pub(super) fn check_secret(arg: &Arg, field: &str, what: &str, node: &Node, place: &Place, cx: &mut Cx<'_>) {
+    if place.holds_secret(arg) && !SECRET_FIELDS.contains(&field) {
+        let message = format!("`{field}` of {what} would show a secret to every user of the host");
+        let error = cx.errors.error(SECRET_IN_PUBLIC, node.span, message);
+        error.hint("pass it as `stdin` of a `command`, or write it to a file with `content` of `copy`");
+    }
+}

@@ -1,0 +1,178 @@
+//! `include:`: a fragment's steps in the place of one, with typed arguments of their own.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use camino::Utf8PathBuf;
+use indexmap::IndexMap;
+
+use super::common::{condition, id};
+use super::declare::{Declarations, declarations, misfit};
+use super::step::{self, Parts};
+use super::{Cx, Place, finish, header, names, take_header};
+use crate::runbook::{Frame, FrameId, Step};
+use crate::source::codes::{COMMON_KEY, INCLUDE, MISSING_KEY, PARAM_VALUE};
+use crate::source::{self, Entry, Limits, MapReader, Node};
+use crate::template::{Arg, ArgKind, NameType, compile_arg};
+use crate::value::Value;
+
+/// Deeper than anybody can follow.
+const DEEPEST: usize = 16;
+
+pub(super) fn include(
+    parts: &Parts<'_>,
+    entry: &Entry,
+    place: &mut Place,
+    cx: &mut Cx<'_>,
+    out: &mut Vec<Step>,
+) {
+    let mut own_id = None;
+    let mut when = None;
+    for common in &parts.common {
+        match common.key.value.as_str() {
+            "id" => own_id = id(common, place, cx),
+            "when" => when = condition(&common.value, &place.names, place, cx),
+            "name" => drop(common.value.text("a text", &mut cx.errors)),
+            key => {
+                let message = format!("`{key}` has no meaning for `include`");
+                let error = cx.errors.error(COMMON_KEY, common.key.span, message);
+                error.hint(
+                    "write it at the steps of the fragment; only `id`, `name` and `when` stand at an include",
+                );
+            }
+        }
+    }
+    let steps = fragment(entry, own_id.as_deref(), when, place, cx, out);
+    // Also where the fragment has mistakes: its id is known, and its steps are not.
+    if let Some(id) = own_id {
+        names::steps_of(&mut place.names).insert(id, steps.unwrap_or(NameType::Open));
+    }
+}
+
+/// Reads the fragment and adds its steps; gives the names of their ids.
+fn fragment(
+    entry: &Entry,
+    id: Option<&str>,
+    when: Option<crate::template::Expression>,
+    place: &mut Place,
+    cx: &mut Cx<'_>,
+    out: &mut Vec<Step>,
+) -> Option<NameType> {
+    let (file, with) = written(entry, cx)?;
+    let (path, root) = load(file, place, cx)?;
+    let mut reader = MapReader::open(&root, "a fragment", &mut cx.errors)?;
+    take_header(&mut reader);
+    let declared = match reader.take("args") {
+        Some(args) => declarations(&args.value, "argument", &mut cx.errors),
+        None => Declarations::default(),
+    };
+    let args = arguments(with, entry, &path, &declared, place, cx);
+    let secret_args: HashSet<String> =
+        args.iter().filter(|(_, arg)| place.holds_secret(arg)).map(|(name, _)| name.clone()).collect();
+    let frame = FrameId(cx.frames.len());
+    // Steps of an include without an id are named by nobody outside; the hyphen keeps it so.
+    let own = id.map_or_else(|| format!("include-{}", frame.0), str::to_owned);
+    let prefix = if place.prefix.is_empty() { own } else { format!("{}.{own}", place.prefix) };
+    cx.frames.push(Frame { parent: place.frame, args, when, prefix: prefix.clone() });
+    let mut files = place.files.clone();
+    files.push(path);
+    let mut inner =
+        Place { names: names::of_fragment(&declared), frame: Some(frame), prefix, secret_args, files };
+    if let Some(steps) = reader.require("steps", "a fragment", &mut cx.errors) {
+        out.extend(step::list(&steps.value, &mut inner, cx));
+    }
+    finish(reader, "a fragment", super::habits::FRAGMENT, &mut cx.errors);
+    inner.names.roots.swap_remove("steps")
+}
+
+/// The file's name and `with:`, from `include: FILE` or `include: { file: FILE, with: { … } }`.
+fn written<'n>(entry: &'n Entry, cx: &mut Cx<'_>) -> Option<(&'n Node, Option<&'n Node>)> {
+    if entry.value.scalar().is_some() {
+        return Some((&entry.value, None));
+    }
+    let mut reader = MapReader::open(
+        &entry.value,
+        "an `include`, such as `{ file: steps/kubelet.yaml }`",
+        &mut cx.errors,
+    )?;
+    let file = reader.require("file", "`include`", &mut cx.errors).map(|entry| &entry.value);
+    let with = reader.take("with").map(|entry| &entry.value);
+    reader.finish("`include`", &mut cx.errors);
+    Some((file?, with))
+}
+
+/// The fragment's tree, read once for all its includes.
+fn load(file: &Node, place: &Place, cx: &mut Cx<'_>) -> Option<(Utf8PathBuf, Rc<Node>)> {
+    let text = file.text("the path of a fragment", &mut cx.errors)?;
+    let (path, content) = match cx.reader.read(place.file(), text) {
+        Ok(found) => found,
+        Err(message) => {
+            let error = cx.errors.error(
+                INCLUDE,
+                file.span,
+                format!("cannot include `{}`: {message}", source::shorten(text)),
+            );
+            error.hint(format!("paths stand relative to `{}`", place.file()));
+            return None;
+        }
+    };
+    if place.files.contains(&path) {
+        let chain: Vec<_> = place.files.iter().chain([&path]).map(|path| format!("`{path}`")).collect();
+        cx.errors.error(INCLUDE, file.span, format!("the file includes itself: {}", chain.join(" → ")));
+        return None;
+    }
+    if place.files.len() > DEEPEST {
+        cx.errors.error(INCLUDE, file.span, format!("more than {DEEPEST} includes inside each other"));
+        return None;
+    }
+    if !cx.fragments.contains_key(&path) {
+        let id = cx.sources.add(&path, content);
+        let root = source::parse(cx.sources, id, Limits::default(), &mut cx.errors);
+        let root = root.filter(|root| header(root, "a fragment", "Steps", &mut cx.errors));
+        cx.fragments.insert(path.clone(), root.map(Rc::new));
+    }
+    let root = cx.fragments[&path].clone()?;
+    Some((path, root))
+}
+
+/// What the include gives, checked against what the fragment declares.
+fn arguments(
+    with: Option<&Node>,
+    include: &Entry,
+    path: &Utf8PathBuf,
+    declared: &Declarations,
+    place: &Place,
+    cx: &mut Cx<'_>,
+) -> IndexMap<String, Arg> {
+    let mut args = IndexMap::new();
+    let mut reader = with.and_then(|node| MapReader::open(node, "`with`", &mut cx.errors));
+    for (name, spec) in &declared.specs {
+        let written = reader.as_mut().and_then(|reader| reader.take(name));
+        let Some(written) = written else {
+            if spec.required {
+                let message = format!("`{path}` needs the argument `{name}`");
+                let error = cx.errors.error(MISSING_KEY, include.key.span, message);
+                error.related(spec.span, "declared here").hint(format!("write `with: {{ {name}: … }}`"));
+            }
+            let value = spec.default.clone().unwrap_or(Value::Null);
+            args.insert(name.clone(), Arg { kind: ArgKind::Const(value), ty: spec.ty.clone(), span: None });
+            continue;
+        };
+        let Some(arg) = compile_arg(&written.value, &spec.ty, &place.names, &mut cx.errors) else { continue };
+        if let ArgKind::Const(value) = &arg.kind
+            && let Some(misfit) = misfit(spec, value)
+        {
+            let error =
+                cx.errors.error(PARAM_VALUE, written.value.span, format!("the argument `{name}`: {misfit}"));
+            error.related(spec.span, "declared here");
+        }
+        args.insert(name.clone(), arg);
+    }
+    if let Some(mut reader) = reader {
+        for broken in &declared.broken {
+            reader.take(broken);
+        }
+        reader.finish(&format!("the arguments of `{path}`"), &mut cx.errors);
+    }
+    args
+}

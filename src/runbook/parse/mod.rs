@@ -1,0 +1,186 @@
+//! Reads a runbook from its tree, with its fragments, and with all mistakes in one go. Reading of files is the caller's;
+//! nothing here evaluates anything.
+
+mod common;
+mod declare;
+mod habits;
+mod include;
+mod names;
+mod phase;
+mod step;
+mod top;
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{Defaults, Frame, FrameId, Runbook};
+use crate::source::codes::{HABIT, NOT_A_RUNBOOK};
+use crate::source::{self, Diagnostics, FileId, Limits, MapReader, Node, NodeKind, SourceMap, Span};
+use crate::template::{Arg, Names};
+
+pub(super) use declare::{constant, misfit};
+
+/// Reads the files that a runbook names. The cli gives one that stays below the runbook's directory.
+pub trait FileReader {
+    /// The text of the file at `path`, which stands relative to the file `from`. The error is a sentence for people.
+    fn read(&self, from: &Utf8Path, path: &str) -> Result<(Utf8PathBuf, String), String>;
+}
+
+/// Reads a runbook that is already in `sources`. `None` when nothing usable came out; the diagnostics say why.
+pub fn parse(
+    sources: &mut SourceMap,
+    file: FileId,
+    reader: &dyn FileReader,
+    diagnostics: &mut Diagnostics,
+) -> Option<Runbook> {
+    let mut errors = Diagnostics::default();
+    let root = source::parse(sources, file, Limits::default(), &mut errors);
+    let path = sources.file(file).name.clone();
+    let mut cx = Cx {
+        sources,
+        reader,
+        errors,
+        frames: Vec::new(),
+        fragments: HashMap::new(),
+        n_steps: 0,
+        defaults: Defaults { r#become: true, timeout: top::TIMEOUT },
+    };
+    let runbook = root.and_then(|root| top::runbook(&root, path, &mut cx));
+    let failed = cx.errors.has_errors();
+    // A fragment is read once for each include of it, and so are its mistakes.
+    let mut seen = HashSet::new();
+    for item in cx.errors.items() {
+        if seen.insert((item.code, item.span, item.message.clone())) {
+            diagnostics.push(item.clone());
+        }
+    }
+    runbook.filter(|_| !failed)
+}
+
+/// What every part of reading needs.
+struct Cx<'a> {
+    sources: &'a mut SourceMap,
+    reader: &'a dyn FileReader,
+    errors: Diagnostics,
+    frames: Vec<Frame>,
+    /// Trees of fragments by path; `None` where one is no valid YAML.
+    fragments: HashMap<Utf8PathBuf, Option<Rc<Node>>>,
+    n_steps: usize,
+    defaults: Defaults,
+}
+
+/// Where a list of steps stands: in the runbook or in a fragment, and what its expressions may name.
+struct Place {
+    names: Names,
+    frame: Option<FrameId>,
+    /// Ids of the includes around it, joined by dots; empty in the runbook itself.
+    prefix: String,
+    /// Arguments of the fragment that hold a secret.
+    secret_args: HashSet<String>,
+    /// The files from the runbook to this one.
+    files: Vec<Utf8PathBuf>,
+}
+
+impl Place {
+    /// Whether an argument's text would hold a secret once rendered.
+    fn holds_secret(&self, arg: &Arg) -> bool {
+        arg.references().into_iter().any(|reference| match reference.root.as_str() {
+            "secrets" => true,
+            "args" => match reference.path.first() {
+                Some(name) => self.secret_args.contains(name),
+                None => !self.secret_args.is_empty(),
+            },
+            _ => false,
+        })
+    }
+
+    /// The path of the file that the steps stand in.
+    fn file(&self) -> &Utf8Path {
+        self.files.last().expect("invariant: a place stands in a file")
+    }
+}
+
+/// Checks the two lines that every file begins with. Gives `false` for a file of another kind.
+fn header(root: &Node, what: &str, kind: &str, errors: &mut Diagnostics) -> bool {
+    let NodeKind::Map(entries) = &root.kind else {
+        let error = errors.error(NOT_A_RUNBOOK, start(root.span), format!("{what} is a mapping"));
+        match root.kind {
+            NodeKind::Seq(_) => error.hint(
+                "a list of plays is an Ansible playbook; a runbook has `phases:` with `hosts:` and `steps:`",
+            ),
+            _ => error.hint(format!("begin with `apiVersion: rollbook/v1` and `kind: {kind}`")),
+        };
+        return false;
+    };
+    let find = |key: &str| entries.iter().find(|entry| entry.key.value == key);
+    for (key, expected) in [("apiVersion", "rollbook/v1"), ("kind", kind)] {
+        let Some(entry) = find(key) else {
+            let error =
+                errors.error(NOT_A_RUNBOOK, start(root.span), format!("{what} needs `{key}: {expected}`"));
+            if key == "apiVersion" && find("tasks").is_some() {
+                error.hint("this looks like tasks of Ansible; steps stand in `phases:` of a runbook");
+            }
+            continue;
+        };
+        let found = entry.value.scalar().unwrap_or_default();
+        if found == expected {
+            continue;
+        }
+        let error =
+            errors.error(NOT_A_RUNBOOK, entry.value.span, format!("`{key}` of {what} is `{expected}`"));
+        match found {
+            "Inventory" => error.hint("this is an inventory: give it with `-i`"),
+            "Steps" => error.hint("this is a fragment: a runbook includes it with `include: FILE`"),
+            "Runbook" => error.hint("this is a runbook: a fragment has `kind: Steps` and no phases"),
+            _ => error.hint(format!("{what} begins with `apiVersion: rollbook/v1` and `kind: {kind}`")),
+        };
+    }
+    // What stands in a file of another kind would only be misread.
+    find("kind").is_some_and(|entry| entry.value.scalar() == Some(kind))
+}
+
+/// Takes the header's keys, which [`header`] has checked, and gives `metadata`.
+fn take_header<'n>(reader: &mut MapReader<'n>) -> Option<&'n Node> {
+    reader.take("apiVersion");
+    reader.take("kind");
+    reader.take("metadata").map(|entry| &entry.value)
+}
+
+/// Reports the keys nobody took: those of other tools with what to write instead, those of later versions as such.
+fn finish(reader: MapReader<'_>, what: &str, habits: &[habits::Habit], errors: &mut Diagnostics) {
+    reader.finish_with(what, errors, |entry, errors| habits::answer(habits, entry, what, errors));
+}
+
+/// The first byte of a span; a page of carets says nothing.
+fn start(span: Span) -> Span {
+    Span { end: span.start + u32::from(span.end > span.start), ..span }
+}
+
+/// Whether a name can stand in an expression: `params.target`.
+fn is_identifier(text: &str) -> bool {
+    let first = |c: char| c.is_ascii_alphabetic() || c == '_';
+    text.starts_with(first) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Reports a name that no expression could use.
+fn check_identifier(name: &source::Spanned<String>, what: &str, errors: &mut Diagnostics) {
+    if !is_identifier(&name.value) {
+        let message = format!("`{}` is no name for {what}", source::shorten(&name.value));
+        let error = errors.error(source::codes::BAD_NAME, name.span, message);
+        let better: String =
+            name.value.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        if is_identifier(&better) {
+            error.hint(format!("write `{better}`, so that expressions can use it"));
+        }
+    }
+}
+
+/// A key of another tool, with what to write instead.
+fn habit(span: Span, message: String, instead: &str, errors: &mut Diagnostics) {
+    errors.error(HABIT, span, message).hint(instead);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! Phases and how they roll.
+
+use super::{Cx, Place, common, finish, habits, names, step, top};
+use crate::op::Effect;
+use crate::runbook::brackets;
+use crate::runbook::{Mode, OnFailure, Phase, RolloutSpec, Step};
+use crate::source::codes::{DUPLICATE_NAME, MISSING_KEY, NOT_READ_ONLY, ROLLOUT};
+use crate::source::{Diagnostics, MapReader, Node, NodeKind, Spanned};
+use crate::value::{Amount, Duration};
+
+const AN_AMOUNT: &str = "a count such as 2, or a percentage such as 25%";
+
+pub(super) fn phases(node: &Node, mut place: Place, cx: &mut Cx<'_>) -> Vec<Phase> {
+    let items = node.items("a list of phases", &mut cx.errors).unwrap_or_default();
+    if items.is_empty() && matches!(node.kind, NodeKind::Seq(_)) {
+        cx.errors.wrong_type(node, "at least one phase");
+    }
+    let mut phases: Vec<Phase> = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(phase) = phase(item, &mut place, cx) else { continue };
+        if let Some(first) = phases.iter().find(|earlier| earlier.name.value == phase.name.value) {
+            let message = format!("two phases are named `{}`", phase.name.value);
+            let error = cx.errors.error(DUPLICATE_NAME, phase.name.span, message);
+            error.related(first.name.span, "first used here");
+        }
+        phases.push(phase);
+    }
+    phases
+}
+
+fn phase(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> Option<Phase> {
+    let mut reader = MapReader::open(node, "a phase", &mut cx.errors)?;
+    let name = reader.require("name", "a phase", &mut cx.errors);
+    let name = name.and_then(|entry| {
+        let value = entry.value.text("a name", &mut cx.errors)?.to_owned();
+        Some(Spanned { value, span: entry.value.span })
+    });
+    let hosts = reader.require("hosts", "a phase", &mut cx.errors);
+    let hosts = hosts.and_then(|entry| top::selector(&entry.value, &mut cx.errors));
+    let mode = reader.take("mode").and_then(|entry| {
+        entry.value.word(&[("read_only", Mode::ReadOnly), ("read_write", Mode::ReadWrite)], &mut cx.errors)
+    });
+    let mode = mode.unwrap_or(Mode::ReadWrite);
+    let rollout = reader.take("rollout");
+    let rollout = rollout.map_or_else(without_rollout, |entry| self::rollout(&entry.value, place, cx));
+    // Results of a phase are its own: a host that a later phase rolls need not have been in this one.
+    names::steps_of(&mut place.names).clear();
+    let before = cx.errors.items().len();
+    let steps = if let Some(entry) = reader.take("steps") {
+        step::list(&entry.value, place, cx)
+    } else {
+        let error = cx.errors.error(MISSING_KEY, super::start(node.span), "a phase needs `steps`");
+        error.hint("write `steps: [drain: {}]`");
+        Vec::new()
+    };
+    // Where a step could not be read, what it opens or closes is not known.
+    if cx.errors.items().len() == before {
+        brackets::check(&steps, &cx.frames, &mut cx.errors);
+    }
+    if mode == Mode::ReadOnly {
+        check_read_only(&steps, "the phase is `mode: read_only`", &mut cx.errors);
+    }
+    finish(reader, "a phase", habits::PHASE, &mut cx.errors);
+    Some(Phase { name: name?, hosts: hosts?, mode, rollout, steps })
+}
+
+/// One host at a time out of service, everything in one batch, the first failure halts.
+fn without_rollout() -> RolloutSpec {
+    RolloutSpec {
+        batches: Vec::new(),
+        max_unavailable: Amount::Count(1),
+        max_failures: 0,
+        parallel: 10,
+        on_failure: OnFailure::Halt,
+        soak: Duration::ZERO,
+        wait_for_budget: Duration::from_secs(10 * 60),
+        verify: Vec::new(),
+        span: None,
+    }
+}
+
+fn rollout(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> RolloutSpec {
+    let mut spec = without_rollout();
+    spec.span = Some(node.span);
+    let Some(mut reader) = MapReader::open(node, "`rollout`", &mut cx.errors) else { return spec };
+    let errors = &mut cx.errors;
+    if let Some(entry) = reader.take("batches") {
+        spec.batches = batches(&entry.value, errors);
+    }
+    if let Some(entry) = reader.take("max_unavailable")
+        && let Some(amount) = entry.value.parsed(AN_AMOUNT, errors, Amount::parse)
+    {
+        if is_nothing(amount) {
+            let error = errors.error(ROLLOUT, entry.value.span, "a budget of 0 lets no host start");
+            error.hint("write `max_unavailable: 1` for one host at a time");
+        }
+        spec.max_unavailable = amount;
+    }
+    if let Some(entry) = reader.take("max_failures")
+        && let Some(count) = entry.value.parsed("a count of hosts such as 0", errors, count)
+    {
+        spec.max_failures = count;
+    }
+    if let Some(entry) = reader.take("parallel")
+        && let Some(count) =
+            entry.value.parsed("a count of at least 1", errors, |text| count(text).filter(|n| *n > 0))
+    {
+        spec.parallel = count;
+    }
+    let words = [("halt", OnFailure::Halt), ("freeze", OnFailure::Freeze), ("continue", OnFailure::Continue)];
+    if let Some(entry) = reader.take("on_failure")
+        && let Some(word) = entry.value.word(&words, errors)
+    {
+        spec.on_failure = word;
+    }
+    for (key, value) in [("soak", &mut spec.soak), ("wait_for_budget", &mut spec.wait_for_budget)] {
+        if let Some(entry) = reader.take(key)
+            && let Some(duration) = entry.value.parsed("a duration such as 5m", errors, Duration::parse)
+        {
+            *value = duration;
+        }
+    }
+    if let Some(entry) = reader.take("verify") {
+        names::steps_of(&mut place.names).clear();
+        spec.verify = step::list(&entry.value, place, cx);
+        check_read_only(&spec.verify, "`verify` only looks", &mut cx.errors);
+    }
+    finish(reader, "`rollout`", habits::ROLLOUT, &mut cx.errors);
+    warn_about_failures(&spec, node, &mut cx.errors);
+    spec
+}
+
+fn batches(node: &Node, errors: &mut Diagnostics) -> Vec<Amount> {
+    let items = match &node.kind {
+        NodeKind::Seq(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let mut sizes = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(size) = item.parsed(AN_AMOUNT, errors, Amount::parse) else { continue };
+        if is_nothing(size) {
+            errors.error(ROLLOUT, item.span, "a batch of 0 holds no host").hint("write at least 1");
+        }
+        sizes.push(size);
+    }
+    sizes
+}
+
+/// A percentage is never nothing: it is rounded down, but to 1 at least. `0%` is a mistake all the same.
+fn is_nothing(amount: Amount) -> bool {
+    match amount {
+        Amount::Count(count) => count == 0,
+        Amount::Percent(percent) => percent.get() == 0,
+    }
+}
+
+fn count(text: &str) -> Option<u32> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+fn warn_about_failures(spec: &RolloutSpec, node: &Node, errors: &mut Diagnostics) {
+    let Amount::Count(budget) = spec.max_unavailable else { return };
+    if spec.max_failures >= budget && spec.max_failures > 0 {
+        let message = format!(
+            "`max_failures` {} is not below `max_unavailable` {budget}: failed hosts stay out of service and spend the \
+             whole budget before that",
+            spec.max_failures
+        );
+        errors
+            .warning(ROLLOUT, super::start(node.span), message)
+            .hint("raise `max_unavailable`, or lower `max_failures`");
+    }
+}
+
+fn check_read_only(steps: &[Step], why: &str, errors: &mut Diagnostics) {
+    for step in steps {
+        let effect = step.effect.unwrap_or_else(|| step.kind.effect());
+        if effect == Effect::Reads {
+            continue;
+        }
+        let name = step.kind.name();
+        let does =
+            if effect == Effect::Changes { "changes the host" } else { "may take the host out of service" };
+        let error = errors.error(NOT_READ_ONLY, step.origin.span, format!("`{name}` {does}, and {why}"));
+        if common::says_its_effect(name) {
+            error.hint("write `effect: reads` at the step if it only reads");
+        } else {
+            error.hint("move it to another phase");
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! A step: exactly one kind with its fields. The common keys around it are read in `common`.
+
+use indexmap::IndexMap;
+
+use super::common::{COMMON, Common, check_secret, common};
+use super::{Cx, Place, habits, include, start, top};
+use crate::runbook::{Step, StepOrigin};
+use crate::source::codes::{
+    MISSING_KEY, NO_STEP_KIND, NOT_A_STEP, SEVERAL_STEP_KINDS, STEP_RULE, TOO_LARGE, UNKNOWN_STEP_KIND,
+};
+use crate::source::{Entry, MapReader, Node, NodeKind, nearest, shorten};
+use crate::step::StepKind;
+use crate::template::{Arg, ArgKind, compile_arg};
+use crate::value::{Field, Type, Value};
+
+/// Fragments that include each other twice, thrice … double with each level; nobody reviews more than this.
+const MOST_STEPS: usize = 20_000;
+
+/// Reads a list of steps, fragments included in place.
+pub(super) fn list(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let items = node.items("a list of steps", &mut cx.errors).unwrap_or_default();
+    if items.is_empty() && matches!(node.kind, NodeKind::Seq(_)) {
+        cx.errors.wrong_type(node, "at least one step");
+    }
+    for item in items {
+        cx.n_steps += 1;
+        if cx.n_steps == MOST_STEPS {
+            let message =
+                format!("the runbook has more than {MOST_STEPS} steps, fragments counted each time");
+            cx.errors.error(TOO_LARGE, start(item.span), message);
+        }
+        if cx.n_steps >= MOST_STEPS {
+            break;
+        }
+        step(item, place, cx, &mut steps);
+    }
+    steps
+}
+
+/// The entries of a step, sorted by what they are.
+pub(super) struct Parts<'n> {
+    kind: Option<(&'n Entry, Kind)>,
+    pub(super) common: Vec<&'n Entry>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Known(&'static dyn StepKind),
+    Include,
+}
+
+fn step(node: &Node, place: &mut Place, cx: &mut Cx<'_>, out: &mut Vec<Step>) {
+    let Some(parts) = parts(node, cx) else { return };
+    match parts.kind {
+        Some((entry, Kind::Include)) => include::include(&parts, entry, place, cx, out),
+        Some((entry, Kind::Known(kind))) => {
+            let args = arguments(entry, kind, place, cx);
+            let common = common(&parts.common, Some(kind), place, cx);
+            if let (Some(args), Some(common)) = (args, common) {
+                let step = assemble(node, kind, args, common, place, cx);
+                out.push(step);
+            }
+        }
+        None => {
+            common(&parts.common, None, place, cx);
+        }
+    }
+}
+
+fn parts<'n>(node: &'n Node, cx: &mut Cx<'_>) -> Option<Parts<'n>> {
+    let NodeKind::Map(entries) = &node.kind else {
+        let error = cx.errors.error(NOT_A_STEP, start(node.span), "a step is a mapping with one kind");
+        match node.scalar().map(|text| (text, crate::step::find(text))) {
+            Some((_, Some(kind))) => error.hint(format!("write `- {}: {{}}`", kind.name())),
+            Some((text, None)) if text.contains(' ') => {
+                error.hint("write the command as a list: `- command: [systemctl, restart, kubelet]`")
+            }
+            _ => error.hint("write `- KIND: { … }`; `rollbook steps` lists the kinds"),
+        };
+        return None;
+    };
+    let mut parts = Parts { kind: None, common: Vec::new() };
+    let mut unknown = Vec::new();
+    for entry in entries {
+        let key = entry.key.value.as_str();
+        let kind = match key {
+            "include" => Some(Kind::Include),
+            _ if COMMON.contains(&key) => {
+                parts.common.push(entry);
+                continue;
+            }
+            _ => crate::step::find(key).map(Kind::Known),
+        };
+        match (kind, &parts.kind) {
+            (None, _) => unknown.push(entry),
+            (Some(kind), None) => parts.kind = Some((entry, kind)),
+            (Some(_), Some((first, _))) => {
+                let message = format!("a step has one kind, and this has `{}` and `{key}`", first.key.value);
+                let error = cx.errors.error(SEVERAL_STEP_KINDS, entry.key.span, message);
+                error.related(first.key.span, "the first kind").hint("write a list item for each");
+            }
+        }
+    }
+    let mut blamed = parts.kind.is_some();
+    for entry in unknown {
+        blamed |= report_unknown(entry, parts.kind.is_some(), cx);
+    }
+    if !blamed {
+        let error =
+            cx.errors.error(NO_STEP_KIND, start(node.span), "a step has no kind, so there is nothing to do");
+        error.hint("add one, such as `drain: {}`; `rollbook steps` lists the kinds");
+    }
+    Some(parts)
+}
+
+/// Reports a key that is neither a kind nor common. Says whether it was probably meant to be the kind.
+fn report_unknown(entry: &Entry, has_kind: bool, cx: &mut Cx<'_>) -> bool {
+    let key = entry.key.value.as_str();
+    let errors = &mut cx.errors;
+    if habits::answer(habits::STEP, entry, "a step", errors) {
+        return false;
+    }
+    // `ansible.builtin.apt` and `kubernetes.core.k8s_drain`: the last word says what was meant.
+    let word = key.rsplit('.').next().unwrap_or(key);
+    let short = Entry {
+        key: crate::source::Spanned { value: word.replace('-', "_"), span: entry.key.span },
+        value: Node { kind: NodeKind::Null, span: entry.value.span },
+    };
+    if habits::answer(habits::KINDS, &short, "a step", errors) {
+        return true;
+    }
+    let kinds = || crate::step::all().iter().map(|kind| kind.name()).chain(["include"]);
+    let near_kind = if word == key { nearest(key, kinds()) } else { kinds().find(|kind| *kind == word) };
+    let near_common = nearest(key, COMMON);
+    if has_kind || (near_kind.is_none() && near_common.is_some()) {
+        let expected: Vec<String> = COMMON.iter().map(|key| (*key).to_owned()).collect();
+        let error = errors.unknown_key(&entry.key, "a step", &expected);
+        if let Some(kind) = near_kind.filter(|_| near_common.is_none()) {
+            error.hints.clear();
+            error.hint(format!("`{kind}` is a kind: write it as a step of its own"));
+        }
+        return false;
+    }
+    let error =
+        errors.error(UNKNOWN_STEP_KIND, entry.key.span, format!("unknown step kind `{}`", shorten(key)));
+    match near_kind {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint("`rollbook steps` lists the kinds; `command` runs anything else"),
+    };
+    true
+}
+
+/// The fields below the kind, compiled.
+fn arguments(
+    entry: &Entry,
+    kind: &'static dyn StepKind,
+    place: &Place,
+    cx: &mut Cx<'_>,
+) -> Option<IndexMap<String, Arg>> {
+    let what = format!("`{}`", kind.name());
+    let errors_before = cx.errors.items().len();
+    let mut written: Vec<(&Field, &Node)> = Vec::new();
+    let shorthand = kind.doc().shorthand;
+    match (&entry.value.kind, shorthand) {
+        (NodeKind::Null, _) => {}
+        (NodeKind::Scalar { .. } | NodeKind::Seq(_), Some(name)) => {
+            let field = kind.fields().iter().find(|field| field.name == name);
+            written.push((field.expect("invariant: a shorthand names a field of its kind"), &entry.value));
+        }
+        _ => {
+            let Some(mut reader) =
+                MapReader::open(&entry.value, &format!("the fields of {what}"), &mut cx.errors)
+            else {
+                if let Some(error) = cx.errors.last_mut() {
+                    let fields: Vec<_> =
+                        kind.fields().iter().map(|field| format!("`{}`", field.name)).collect();
+                    error.hint(format!("write `{}: {{ … }}` with {}", kind.name(), fields.join(", ")));
+                }
+                return None;
+            };
+            for field in kind.fields() {
+                if let Some(entry) = reader.take(field.name) {
+                    written.push((field, &entry.value));
+                }
+            }
+            reader.finish(&what, &mut cx.errors);
+        }
+    }
+    let mut args = IndexMap::new();
+    for (field, node) in &written {
+        if let Some(arg) = compile_arg(node, &field.ty, &place.names, &mut cx.errors) {
+            check_secret(&arg, field.name, &what, node, place, cx);
+            args.insert(field.name.to_owned(), arg);
+        }
+    }
+    for field in kind.fields() {
+        let is_written = written.iter().any(|(other, _)| other.name == field.name);
+        match &field.default {
+            _ if is_written => {}
+            Some(default) => {
+                let arg = Arg { kind: ArgKind::Const(default.clone()), ty: field.ty.clone(), span: None };
+                args.insert(field.name.to_owned(), arg);
+            }
+            None if field.required => {
+                cx.errors.error(MISSING_KEY, entry.key.span, format!("{what} needs `{}`", field.name));
+            }
+            None => {}
+        }
+    }
+    let names: Vec<&str> = written.iter().map(|(field, _)| field.name).collect();
+    for message in kind.check(&names) {
+        cx.errors.error(STEP_RULE, entry.key.span, format!("{what}: {message}"));
+    }
+    (cx.errors.items().len() == errors_before).then_some(args)
+}
+
+fn assemble(
+    node: &Node,
+    kind: &'static dyn StepKind,
+    args: IndexMap<String, Arg>,
+    common: Common,
+    place: &Place,
+    cx: &Cx<'_>,
+) -> Step {
+    let (line, _) = cx.sources.line_column(node.span);
+    let prefixed = |id: String| if place.prefix.is_empty() { id } else { format!("{}.{id}", place.prefix) };
+    let default_timeout =
+        || Arg { kind: ArgKind::Const(Value::Duration(cx.defaults.timeout)), ty: Type::Duration, span: None };
+    Step {
+        id: common.id.map(prefixed),
+        name: common.name,
+        kind,
+        args,
+        when: common.when,
+        timeout: Some(common.timeout.unwrap_or_else(default_timeout)),
+        retry: common.retry,
+        r#become: common.r#become.unwrap_or(cx.defaults.r#become),
+        env: common.env,
+        tags: common.tags,
+        run_on: common.run_on,
+        effect: common.effect,
+        allow_failure: common.allow_failure,
+        changed_when: common.changed_when,
+        fail_when: common.fail_when,
+        leave_cordoned: common.leave_cordoned,
+        frame: place.frame,
+        origin: StepOrigin { span: node.span, place: top::place_text(place.file(), line) },
+    }
+}

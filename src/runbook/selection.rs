@@ -1,0 +1,59 @@
+//! A runbook against an inventory: what it selects and which groups it names, before any plan is made.
+
+use super::{KubeVia, Runbook, Step};
+use crate::inventory::{Inventory, Selector};
+use crate::source::codes::{SELECTS_NOTHING, UNKNOWN_NAME};
+use crate::source::{Diagnostics, Span, Spanned, nearest};
+use crate::template::Reference;
+
+impl Runbook {
+    /// Reports selectors that match nothing in this inventory, and groups that expressions name and it does not have.
+    pub fn check_selection(&self, inventory: &Inventory, diagnostics: &mut Diagnostics) {
+        if let Some(KubeVia::Hosts(selector)) = self.kube.as_ref().map(|kube| &kube.via) {
+            check(selector, inventory, diagnostics);
+        }
+        for phase in &self.phases {
+            check(&phase.hosts, inventory, diagnostics);
+            for step in phase.steps.iter().chain(&phase.rollout.verify) {
+                check_groups(step, inventory, diagnostics);
+            }
+        }
+        for arg in self.vars.values() {
+            let references = arg.references();
+            check_references(references.into_iter(), arg.span, inventory, diagnostics);
+        }
+    }
+}
+
+fn check(selector: &Spanned<Selector>, inventory: &Inventory, diagnostics: &mut Diagnostics) {
+    if let Err(error) = selector.value.select(inventory) {
+        let place = Spanned { value: selector.value.source.clone(), span: selector.span }.at(error.offset);
+        diagnostics.error(SELECTS_NOTHING, place, error.message).hints.extend(error.hint);
+    }
+}
+
+fn check_groups(step: &Step, inventory: &Inventory, diagnostics: &mut Diagnostics) {
+    for arg in step.args.values().chain(step.env.values()).chain(&step.timeout) {
+        check_references(arg.references().into_iter(), arg.span, inventory, diagnostics);
+    }
+    let when = step.when.iter().flat_map(|when| &when.references);
+    check_references(when, Some(step.origin.span), inventory, diagnostics);
+}
+
+fn check_references<'r>(
+    references: impl Iterator<Item = &'r Reference>,
+    span: Option<Span>,
+    inventory: &Inventory,
+    diagnostics: &mut Diagnostics,
+) {
+    for reference in references.filter(|reference| reference.root == "groups") {
+        let (Some(group), Some(span)) = (reference.path.first(), span) else { continue };
+        if inventory.groups.contains_key(group) {
+            continue;
+        }
+        let error = diagnostics.error(UNKNOWN_NAME, span, format!("unknown name `groups.{group}`"));
+        if let Some(near) = nearest(group, inventory.groups.keys().map(String::as_str)) {
+            error.hint(format!("did you mean `groups.{near}`?"));
+        }
+    }
+}
