@@ -10,6 +10,7 @@ pub mod facts;
 pub mod inventory;
 pub mod kubernetes;
 pub mod op;
+pub mod plan;
 pub mod runbook;
 pub mod source;
 pub mod step;

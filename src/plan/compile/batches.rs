@@ -1,0 +1,66 @@
+//! Counts percentages, cuts batches, and warns about limits that do not mean what they seem to.
+
+use super::{Input, Selection, hosts::HostTable, warning};
+use crate::plan::{HostId, PlannedPhase, Rollout, Warning, cut_batches};
+use crate::runbook::{OnFailure, RolloutSpec};
+
+/// A phase's hosts as ids, its batches, and its rollout with percentages counted over the population.
+pub(super) fn cut(
+    input: &Input<'_>,
+    table: &HostTable<'_>,
+    spec: &RolloutSpec,
+    selection: &Selection,
+) -> (Vec<HostId>, Vec<Vec<HostId>>, Rollout) {
+    let population: Vec<HostId> = selection.population.iter().map(|host| table.id(host)).collect();
+    let work: Vec<HostId> = selection.work.iter().map(|host| table.id(host)).collect();
+    let batches = cut_batches(&work, &spec.batches, population.len());
+    let slots = spec.max_unavailable.of(population.len());
+    let tightened =
+        input.overrides.max_unavailable.map_or(slots, |amount| amount.of(population.len()).min(slots));
+    let parallel = input.overrides.parallel.map_or(spec.parallel, |parallel| parallel.min(spec.parallel));
+    let rollout = Rollout {
+        declared: spec.max_unavailable,
+        max_unavailable: u32::try_from(tightened).unwrap_or(u32::MAX),
+        max_failures: spec.max_failures,
+        parallel: parallel.max(1),
+        on_failure: spec.on_failure,
+        soak: spec.soak,
+        wait_for_budget: spec.wait_for_budget,
+        control_planes: false,
+    };
+    (population, batches, rollout)
+}
+
+/// Warnings about rollouts.
+pub(super) fn warn_about_limits(input: &Input<'_>, phases: &[PlannedPhase], warnings: &mut Vec<Warning>) {
+    for (phase, written) in phases.iter().zip(&input.runbook.phases) {
+        let rollout = &phase.rollout;
+        if rollout.on_failure == OnFailure::Continue && rollout.max_failures >= rollout.max_unavailable {
+            warnings.push(warning(
+                format!(
+                    "phase `{}`: max_failures {} is not below max_unavailable {}: failed hosts can spend the whole budget",
+                    phase.name, rollout.max_failures, rollout.max_unavailable
+                ),
+                "lower max_failures, or raise max_unavailable",
+            ));
+        }
+        let counted = phase.population.len();
+        let worked: usize = phase.batches.iter().map(Vec::len).sum();
+        if worked < counted && worked > 0 {
+            warnings.push(warning(
+                format!(
+                    "phase `{}`: {} of {counted} hosts are counted against the budget but not worked on",
+                    phase.name,
+                    counted - worked
+                ),
+                "",
+            ));
+        }
+        if rollout.max_unavailable == 0 && written.rollout.span.is_some() {
+            warnings.push(warning(
+                format!("phase `{}`: max_unavailable is 0: no host may be taken out of service", phase.name),
+                "the phase halts at the first disrupting step",
+            ));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What a step's arguments depend on, through the arguments of the includes around it. Decides what is rendered once,
+//! what once per host, and what only when the host comes to it.
+
+use std::collections::BTreeSet;
+
+use crate::runbook::{FrameId, Runbook, Step};
+use crate::template::Reference;
+
+/// What a step depends on.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Dependence {
+    /// Something of the host: its name, labels, variables or facts.
+    pub(super) host: bool,
+    /// Facts, as dotted names below `facts`.
+    pub(super) facts: BTreeSet<String>,
+    /// Results of earlier steps, as dotted names.
+    pub(super) steps: BTreeSet<String>,
+}
+
+impl Dependence {
+    /// Of all that a step holds: arguments, environment, conditions, time limit.
+    pub(super) fn of(runbook: &Runbook, step: &Step) -> Self {
+        let mut found = Self::default();
+        let args = step.args.values().chain(step.env.values()).chain(&step.timeout);
+        let conditions = step.when.iter().flat_map(|when| &when.references);
+        for reference in args.flat_map(|arg| arg.references()).chain(conditions) {
+            found.add(runbook, step.frame, reference);
+        }
+        found.add_conditions(runbook, step.frame);
+        found
+    }
+
+    fn add_conditions(&mut self, runbook: &Runbook, mut frame: Option<FrameId>) {
+        while let Some(id) = frame {
+            let this = &runbook.frames[id.0];
+            for reference in this.when.iter().flat_map(|when| &when.references) {
+                self.add(runbook, this.parent, reference);
+            }
+            frame = this.parent;
+        }
+    }
+
+    fn add(&mut self, runbook: &Runbook, frame: Option<FrameId>, reference: &Reference) {
+        match reference.root.as_str() {
+            "host" => self.host = true,
+            "facts" => {
+                self.host = true;
+                self.facts.insert(reference.path.join("."));
+            }
+            "steps" => {
+                self.steps.insert(format!("steps.{}", reference.path.join(".")));
+            }
+            "args" => self.add_args(runbook, frame, reference.path.first().map(String::as_str)),
+            _ => {}
+        }
+    }
+
+    /// An argument of the fragment depends on what the include wrote for it; `args` as a whole on all of them.
+    fn add_args(&mut self, runbook: &Runbook, frame: Option<FrameId>, name: Option<&str>) {
+        let Some(id) = frame else { return };
+        let frame = &runbook.frames[id.0];
+        for (key, arg) in &frame.args {
+            if name.is_none_or(|name| name == key) {
+                for reference in arg.references() {
+                    self.add(runbook, frame.parent, reference);
+                }
+            }
+        }
+    }
+
+    /// The names that are not known before this host's earlier tasks have run. `altered` are dotted facts that those
+    /// tasks may change; `facts_known` says whether this host's facts were read at all.
+    pub(super) fn waits_for(&self, altered: &BTreeSet<String>, facts_known: bool) -> Vec<String> {
+        let late = |fact: &&String| !facts_known || altered.iter().any(|altered| overlaps(fact, altered));
+        let facts = self.facts.iter().filter(late).map(|fact| format!("facts.{fact}"));
+        self.steps.iter().cloned().chain(facts).collect()
+    }
+}
+
+/// Whether one dotted name is the other or stands above it: `packages` and `packages.kubelet.version`.
+fn overlaps(left: &str, right: &str) -> bool {
+    let (short, long) = if left.len() <= right.len() { (left, right) } else { (right, left) };
+    short.is_empty() || long == short || long.strip_prefix(short).is_some_and(|rest| rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fact_waits_for_changes_above_and_below_it_only() {
+        let cases = [
+            ("kubelet", "kubelet", true),
+            ("packages", "packages.kubelet", true),
+            ("packages.kubelet.version", "packages.kubelet", true),
+            ("kubelet", "kube", false),
+            ("units.kubelet", "units.containerd", false),
+        ];
+        for (fact, altered, late) in cases {
+            assert_eq!(overlaps(fact, altered), late, "{fact} after a change of {altered}");
+        }
+    }
+}

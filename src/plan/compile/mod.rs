@@ -1,0 +1,201 @@
+//! Compiles a runbook, an inventory and what is known of the hosts into a frozen plan. Pure: everything that had to be
+//! read was read before.
+
+mod batches;
+mod brackets;
+mod dependence;
+mod hosts;
+mod kube;
+mod scopes;
+mod tasks;
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+
+use super::{Plan, PlannedPhase, Warning};
+use crate::facts::{ClusterFacts, HostFacts};
+use crate::inventory::{HostName, Inventory, Selector};
+use crate::runbook::Runbook;
+use crate::source::{Code, Diagnostic, Diagnostics, Severity, Span, codes};
+use crate::value::{Amount, Value};
+
+pub(crate) use scopes::{facts_value, run_value, secrets_value};
+
+/// Everything that a plan is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The runbook.
+    pub runbook: &'a Runbook,
+    /// The inventory.
+    pub inventory: &'a Inventory,
+    /// Every parameter's value.
+    pub params: &'a IndexMap<String, Value>,
+    /// `--limit`: hosts outside it are counted and not worked on.
+    pub limit: Option<&'a Selector>,
+    /// What the command line tightens or accepts.
+    pub overrides: Overrides,
+    /// What is known of the hosts.
+    pub knowledge: Knowledge<'a>,
+}
+
+/// What the command line may change of a runbook: limits only become tighter.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Overrides {
+    /// `--max-unavailable`.
+    pub max_unavailable: Option<Amount>,
+    /// `--parallel`.
+    pub parallel: Option<u32>,
+    /// `--accept-control-plane-outage`.
+    pub accept_outage: bool,
+}
+
+/// What is known of hosts and cluster.
+#[derive(Clone, Copy, Debug)]
+pub enum Knowledge<'a> {
+    /// Nothing: no host was touched.
+    Offline,
+    /// Facts of every host that could be read, and of the cluster where the runbook has one.
+    Live {
+        /// By host.
+        hosts: &'a BTreeMap<HostName, HostFacts>,
+        /// The cluster.
+        cluster: Option<&'a ClusterFacts>,
+    },
+}
+
+impl<'a> Knowledge<'a> {
+    fn facts(self, host: &HostName) -> Option<&'a HostFacts> {
+        match self {
+            Self::Offline => None,
+            Self::Live { hosts, .. } => hosts.get(host),
+        }
+    }
+
+    fn cluster(self) -> Option<&'a ClusterFacts> {
+        match self {
+            Self::Offline => None,
+            Self::Live { cluster, .. } => cluster,
+        }
+    }
+}
+
+/// The hosts of one phase, by name.
+struct Selection {
+    population: Vec<HostName>,
+    work: Vec<HostName>,
+}
+
+/// Compiles. `None` when anything is an error; the diagnostics say what, all of it.
+pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan> {
+    let errors_before = error_count(diagnostics);
+    let selections = select(input, diagnostics);
+    let via = kube::via_hosts(input, diagnostics);
+    if error_count(diagnostics) > errors_before {
+        return None;
+    }
+    if selections.iter().all(|selection| selection.work.is_empty()) {
+        no_hosts(input, diagnostics);
+        return None;
+    }
+    let table = hosts::HostTable::build(input, &selections, &via, diagnostics);
+    let kube = kube::planned(input, &table, &via);
+    let mut lowering = tasks::Lowering::new(input, &table, kube.as_ref());
+    let phases: Vec<PlannedPhase> = input
+        .runbook
+        .phases
+        .iter()
+        .zip(&selections)
+        .map(|(phase, selection)| lowering.phase(phase, selection, diagnostics))
+        .collect();
+    let mut warnings = Vec::new();
+    kube::check_outage(input, &table, &phases, diagnostics, &mut warnings);
+    batches::warn_about_limits(input, &phases, &mut warnings);
+    if error_count(diagnostics) > errors_before {
+        return None;
+    }
+    let scope = (!lowering.deferred.is_empty()).then(|| lowering.deferred_scope());
+    let mut policy = input.runbook.policy.clone();
+    policy.control_plane_outage |= input.overrides.accept_outage;
+    let (actions, deferred) = lowering.finish();
+    let with_scopes = !deferred.is_empty();
+    Some(Plan {
+        format: Plan::FORMAT,
+        runbook: input.runbook.name.clone(),
+        inventory: input.inventory.name.clone(),
+        params: input.params.clone(),
+        policy,
+        kube,
+        secrets: input.runbook.secrets.clone(),
+        hosts: table.into_planned(input, with_scopes),
+        actions,
+        deferred,
+        scope,
+        phases,
+        warnings,
+    })
+}
+
+fn select(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Vec<Selection> {
+    let limit = input.limit.and_then(|limit| match limit.select(input.inventory) {
+        Ok(hosts) => Some(hosts.into_iter().collect::<std::collections::HashSet<_>>()),
+        Err(error) => {
+            diagnostics.push(placeless(codes::LIMIT, format!("--limit: {error}"), error.hint.clone()));
+            None
+        }
+    });
+    let phases = input.runbook.phases.iter();
+    phases
+        .map(|phase| match phase.hosts.value.select(input.inventory) {
+            Ok(population) => {
+                let work = match &limit {
+                    Some(limit) => population.iter().filter(|host| limit.contains(*host)).cloned().collect(),
+                    None => population.clone(),
+                };
+                Selection { population, work }
+            }
+            Err(error) => {
+                let diagnostic = diagnostics.error(codes::SELECTION, phase.hosts.span, error.message);
+                diagnostic.hints.extend(error.hint);
+                Selection { population: Vec::new(), work: Vec::new() }
+            }
+        })
+        .collect()
+}
+
+fn no_hosts(input: &Input<'_>, diagnostics: &mut Diagnostics) {
+    let hint = match input.limit {
+        Some(limit) => format!("`--limit {}` leaves no host of any phase", limit.source),
+        None => "every phase selects an empty slice; look at the inventory's groups".to_owned(),
+    };
+    diagnostics.push(placeless(codes::NO_HOSTS, "there is no host to work on".to_owned(), Some(hint)));
+}
+
+/// An error that stands in no file.
+fn placeless(code: Code, message: String, hint: Option<String>) -> Diagnostic {
+    Diagnostic {
+        code,
+        severity: Severity::Error,
+        message,
+        span: None,
+        label: String::new(),
+        related: Vec::new(),
+        hints: hint.into_iter().collect(),
+    }
+}
+
+fn error_count(diagnostics: &Diagnostics) -> usize {
+    diagnostics.items().iter().filter(|item| item.severity == Severity::Error).count()
+}
+
+/// Adds an error about a step on a host, once per step: the same mistake on a thousand hosts is one line.
+fn step_error(diagnostics: &mut Diagnostics, code: Code, span: Span, message: &str, hint: Option<&str>) {
+    let known = diagnostics.items().iter().any(|item| item.code == code && item.span == Some(span));
+    if !known {
+        diagnostics.error(code, span, message).hints.extend(hint.map(str::to_owned));
+    }
+}
+
+fn warning(message: impl Into<String>, hint: impl Into<String>) -> Warning {
+    Warning { message: message.into(), hint: hint.into() }
+}

@@ -1,0 +1,434 @@
+//! Lowers steps to tasks: once for all hosts where nothing of the host is used, once per host where it is, and later
+//! where a step depends on what earlier tasks bring about.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::brackets::{Marks, outermost};
+use super::dependence::Dependence;
+use super::hosts::{HostTable, Row};
+use super::scopes::Scopes;
+use super::{Input, Selection, batches, step_error};
+use crate::op::{Effect, subject_symbol};
+use crate::plan::{
+    Action, ActionId, DeferredFrame, DeferredId, DeferredStep, Forecast, HostId, HostTasks, PlannedKube,
+    PlannedPhase, StepRef, Task,
+};
+use crate::runbook::{Phase, Step};
+use crate::source::{Diagnostics, codes};
+use crate::step::{LowerCx, LowerError, Subject};
+use crate::template::{Arg, RenderError, Scope};
+use crate::value::{Duration, Value};
+
+/// Everything that lowering collects.
+pub(super) struct Lowering<'a, 't> {
+    input: Input<'a>,
+    table: &'t HostTable<'a>,
+    kube: Option<&'t PlannedKube>,
+    scopes: Result<Scopes<'a>, RenderError>,
+    actions: Vec<Arc<Action>>,
+    known: HashMap<ActionKey, ActionId>,
+    pub(super) deferred: Vec<DeferredStep>,
+    deferred_by_place: HashMap<(String, Vec<String>), DeferredId>,
+    /// Facts that the tasks so far may change; the same for every host that a phase works on.
+    altered: BTreeMap<HostId, Arc<BTreeSet<String>>>,
+}
+
+/// What makes two lowered steps the same action: the step as written, what the subject tells lowering, and the
+/// rendered arguments where they depend on the host.
+#[derive(PartialEq, Eq, Hash)]
+struct ActionKey {
+    step: *const Step,
+    control_plane: bool,
+    has_node: bool,
+    args: String,
+}
+
+/// A step that could not become a task.
+enum TaskError {
+    Render(RenderError),
+    Lower(LowerError),
+}
+
+impl From<RenderError> for TaskError {
+    fn from(error: RenderError) -> Self {
+        Self::Render(error)
+    }
+}
+
+impl<'a, 't> Lowering<'a, 't> {
+    pub(super) fn new(input: &Input<'a>, table: &'t HostTable<'a>, kube: Option<&'t PlannedKube>) -> Self {
+        Self {
+            input: *input,
+            table,
+            kube,
+            scopes: Scopes::new(input),
+            actions: Vec::new(),
+            known: HashMap::new(),
+            deferred: Vec::new(),
+            deferred_by_place: HashMap::new(),
+            altered: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn finish(self) -> (Vec<Arc<Action>>, Vec<DeferredStep>) {
+        (self.actions, self.deferred)
+    }
+
+    /// The namespaces `vars` and `groups`, for deferred steps.
+    pub(super) fn deferred_scope(&self) -> Value {
+        let mut map = IndexMap::new();
+        if let Ok(scopes) = &self.scopes {
+            map.insert("vars".to_owned(), scopes.vars.clone());
+            map.insert("groups".to_owned(), scopes.groups.clone());
+        }
+        Value::Map(map)
+    }
+
+    /// A phase with all of its tasks.
+    pub(super) fn phase(
+        &mut self,
+        phase: &'a Phase,
+        selection: &Selection,
+        diagnostics: &mut Diagnostics,
+    ) -> PlannedPhase {
+        let (population, batches, mut rollout) =
+            batches::cut(&self.input, self.table, &phase.rollout, selection);
+        let steps: Vec<(&'a Step, Dependence)> =
+            phase.steps.iter().map(|step| (step, Dependence::of(self.input.runbook, step))).collect();
+        let mut ids: Vec<HostId> = batches.iter().flatten().copied().collect();
+        ids.sort_unstable();
+        let mut hosts: Vec<HostTasks> = Vec::with_capacity(ids.len());
+        for id in ids {
+            hosts.push(self.host(id, &steps, diagnostics));
+        }
+        let disrupts = |tasks: &HostTasks| {
+            let mut tasks = tasks.tasks.iter();
+            tasks.any(|task| task.effect == Effect::Disrupts && task.forecast != Forecast::Excluded)
+        };
+        rollout.control_planes =
+            hosts.iter().any(|tasks| self.table.row(tasks.host).subject.control_plane && disrupts(tasks));
+        let verify = self.verify(phase, &population, diagnostics);
+        PlannedPhase {
+            name: phase.name.value.clone(),
+            mode: phase.mode,
+            rollout,
+            population,
+            batches,
+            hosts,
+            verify,
+        }
+    }
+
+    fn host(
+        &mut self,
+        id: HostId,
+        steps: &[(&'a Step, Dependence)],
+        diagnostics: &mut Diagnostics,
+    ) -> HostTasks {
+        let row = self.table.row(id);
+        let facts = self.input.knowledge.facts(&row.host.name);
+        let mut scope: Option<Arc<Scope>> = None;
+        let mut tasks = Vec::with_capacity(steps.len());
+        for (step, dependence) in steps {
+            let altered = self.altered.entry(id).or_default();
+            let waits_for = dependence.waits_for(altered, facts.is_some());
+            let task = if waits_for.is_empty() {
+                let host_scope = dependence.host.then(|| match (&scope, &self.scopes) {
+                    (Some(scope), _) => Arc::clone(scope),
+                    (None, Ok(scopes)) => Arc::clone(scope.insert(scopes.host(row.host, facts))),
+                    (None, Err(_)) => Arc::new(Scope::new()),
+                });
+                self.task(id, step, row, host_scope.as_ref())
+            } else {
+                Ok(self.defer(step, waits_for))
+            };
+            match task {
+                Ok(task) => tasks.push(task),
+                Err(TaskError::Render(error)) => {
+                    let message = format!("{error} (host `{}`)", row.host.name);
+                    step_error(diagnostics, codes::STEP_VALUES, step.origin.span, &message, None);
+                }
+                Err(TaskError::Lower(error)) => {
+                    let message = format!("{} (host `{}`)", error.message, row.host.name);
+                    step_error(
+                        diagnostics,
+                        codes::STEP_MEANING,
+                        step.origin.span,
+                        &message,
+                        error.hint.as_deref(),
+                    );
+                }
+            }
+        }
+        let brackets = outermost(tasks.iter().map(|task| self.marks(task)));
+        HostTasks { host: id, tasks, brackets }
+    }
+
+    fn marks(&self, task: &Task) -> Option<Marks<'_>> {
+        match task.step {
+            _ if task.forecast == Forecast::Excluded => None,
+            StepRef::Action(id) => {
+                let lowered = &self.actions[id.0 as usize].lowered;
+                Some(Marks { opens: &lowered.opens, closes: &lowered.closes })
+            }
+            StepRef::Deferred(_) => Some(Marks::default()),
+        }
+    }
+
+    /// A task that is known now. `host_scope` is given where the step depends on the host.
+    fn task(
+        &mut self,
+        id: HostId,
+        step: &'a Step,
+        row: &Row<'a>,
+        host_scope: Option<&Arc<Scope>>,
+    ) -> Result<Task, TaskError> {
+        let cached = host_scope.is_none();
+        let key = |args: String| ActionKey {
+            step: std::ptr::from_ref(step),
+            control_plane: row.subject.control_plane,
+            has_node: row.subject.node.is_some(),
+            args,
+        };
+        if cached && let Some(action) = self.known.get(&key(String::new())) {
+            let action = *action;
+            return Ok(self.alter(id, step, action));
+        }
+        let scopes = self.scopes.as_mut().map_err(|error| error.clone())?;
+        let outer = host_scope.map_or_else(|| Arc::clone(scopes.base()), Arc::clone);
+        if !scopes.runs(&outer, step, cached)? {
+            return Ok(Task {
+                step: StepRef::Action(self.placeholder(step)),
+                effect: Effect::Reads,
+                forecast: Forecast::Excluded,
+            });
+        }
+        let scope = scopes.with_args(&outer, step.frame, cached)?;
+        let rendered = Rendered::of(step, &scope)?;
+        let text = if cached { String::new() } else { rendered.key() };
+        let action = match self.known.get(&key(text.clone())) {
+            Some(action) => *action,
+            None => {
+                let action = lower(step, rendered, &row.subject, self.kube).map_err(TaskError::Lower)?;
+                let action = self.add(action);
+                self.known.insert(key(text), action);
+                action
+            }
+        };
+        Ok(self.alter(id, step, action))
+    }
+
+    /// Notes what the action may change, so that later expressions over it wait.
+    fn alter(&mut self, id: HostId, step: &Step, action: ActionId) -> Task {
+        let lowered = &self.actions[action.0 as usize];
+        let alters = step.kind.alters(&lowered.args);
+        if !alters.is_empty() {
+            let altered = self.altered.entry(id).or_default();
+            if alters.iter().any(|fact| !altered.contains(fact)) {
+                Arc::make_mut(altered).extend(alters);
+            }
+        }
+        Task { step: StepRef::Action(action), effect: lowered.lowered.effect, forecast: Forecast::NotProbed }
+    }
+
+    fn add(&mut self, action: Action) -> ActionId {
+        self.actions.push(Arc::new(action));
+        ActionId(u32::try_from(self.actions.len() - 1).expect("invariant: fewer than 2^32 actions"))
+    }
+
+    /// An action that never runs: it only carries the title of a step whose `when` is false.
+    fn placeholder(&mut self, step: &Step) -> ActionId {
+        let key = ActionKey {
+            step: std::ptr::from_ref(step),
+            control_plane: false,
+            has_node: false,
+            args: "excluded".to_owned(),
+        };
+        if let Some(action) = self.known.get(&key) {
+            return *action;
+        }
+        let lowered = crate::step::Lowered {
+            title: step.kind.name().to_owned(),
+            role: crate::step::Role::Check,
+            effect: Effect::Reads,
+            opens: Vec::new(),
+            closes: Vec::new(),
+            probe: None,
+            poll: None,
+            ops: Vec::new(),
+            verify: None,
+            repeatable: true,
+        };
+        let action = self.add(action(step, Value::Map(IndexMap::new()), lowered));
+        self.known.insert(key, action);
+        action
+    }
+
+    fn defer(&mut self, step: &'a Step, waits_for: Vec<String>) -> Task {
+        let key = (step.origin.place.clone(), waits_for.clone());
+        let id = match self.deferred_by_place.get(&key) {
+            Some(id) => *id,
+            None => {
+                let id = DeferredId(
+                    u32::try_from(self.deferred.len()).expect("invariant: fewer than 2^32 deferred steps"),
+                );
+                self.deferred.push(deferred(&self.input, step, waits_for.clone()));
+                self.deferred_by_place.insert(key, id);
+                id
+            }
+        };
+        let effect = self.deferred[id.0 as usize].effect;
+        Task { step: StepRef::Deferred(id), effect, forecast: Forecast::Deferred { waits_for } }
+    }
+
+    /// Checks after every batch speak of the whole phase; they are lowered for its first host.
+    fn verify(
+        &mut self,
+        phase: &'a Phase,
+        population: &[HostId],
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<ActionId> {
+        let Some(first) = population.first() else { return Vec::new() };
+        let row = self.table.row(*first);
+        let mut checks = Vec::new();
+        for step in &phase.rollout.verify {
+            match self.task(*first, step, row, None) {
+                Ok(Task { step: StepRef::Action(action), .. }) => checks.push(action),
+                Ok(_) => {}
+                Err(TaskError::Render(error)) => {
+                    step_error(
+                        diagnostics,
+                        codes::STEP_VALUES,
+                        step.origin.span,
+                        &error.message,
+                        Some("`verify` sees no host: use `params` and `vars`"),
+                    );
+                }
+                Err(TaskError::Lower(error)) => {
+                    step_error(
+                        diagnostics,
+                        codes::STEP_MEANING,
+                        step.origin.span,
+                        &error.message,
+                        error.hint.as_deref(),
+                    );
+                }
+            }
+        }
+        checks
+    }
+}
+
+/// A step's arguments and common keys with their values.
+pub(crate) struct Rendered {
+    pub(crate) args: Value,
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) timeout: Duration,
+}
+
+/// The time limit of a step that names none, nor its runbook's `defaults:`.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
+
+impl Rendered {
+    fn of(step: &Step, scope: &Scope) -> Result<Self, RenderError> {
+        let args = step.args.iter().map(|(name, arg)| Ok((name.clone(), arg.render(scope)?)));
+        let args = Value::Map(args.collect::<Result<_, RenderError>>()?);
+        let env = step.env.iter().map(|(name, arg)| Ok((name.clone(), arg.render(scope)?.to_string())));
+        let env = env.collect::<Result<_, RenderError>>()?;
+        let timeout = match step.timeout.as_ref().map(|arg| arg.render(scope)).transpose()? {
+            Some(Value::Duration(timeout)) => timeout,
+            _ => DEFAULT_TIMEOUT,
+        };
+        Ok(Self { args, env, timeout })
+    }
+
+    fn key(&self) -> String {
+        format!(
+            "{}\u{0}{:?}\u{0}{}",
+            serde_json::to_string(&self.args).expect("invariant: values serialise"),
+            self.env,
+            self.timeout
+        )
+    }
+}
+
+fn lower(
+    step: &Step,
+    rendered: Rendered,
+    subject: &Subject,
+    kube: Option<&PlannedKube>,
+) -> Result<Action, LowerError> {
+    // One action serves every host of the phase: names of the host are symbols until the op is sent.
+    let subject = Subject {
+        host: subject_symbol("host"),
+        node: subject.node.as_ref().map(|_| subject_symbol("node")),
+        control_plane: subject.control_plane,
+    };
+    let cx = LowerCx {
+        subject: &subject,
+        kube: kube.map(|kube| &kube.cx),
+        r#become: step.r#become,
+        timeout: rendered.timeout,
+        env: &rendered.env,
+        effect: step.effect,
+        run_on: step.run_on,
+    };
+    let lowered = step.kind.lower(&rendered.args, &cx)?;
+    Ok(action(step, rendered.args, lowered))
+}
+
+fn action(step: &Step, args: Value, lowered: crate::step::Lowered) -> Action {
+    Action {
+        kind: step.kind.name().to_owned(),
+        id: step.id.clone(),
+        title: step.name.clone().unwrap_or_else(|| lowered.title.clone()),
+        args,
+        lowered,
+        retry: step.retry,
+        allow_failure: step.allow_failure.clone(),
+        changed_when: step.changed_when.as_ref().map(|expression| expression.source.clone()),
+        fail_when: step.fail_when.as_ref().map(|expression| expression.source.clone()),
+        place: step.origin.place.clone(),
+    }
+}
+
+fn deferred(input: &Input<'_>, step: &Step, waits_for: Vec<String>) -> DeferredStep {
+    let sources = |args: &IndexMap<String, Arg>| {
+        args.iter().map(|(name, arg)| (name.clone(), arg.to_source())).collect()
+    };
+    let mut frames = Vec::new();
+    let mut frame = step.frame;
+    while let Some(id) = frame {
+        let this = &input.runbook.frames[id.0];
+        let when = this.when.as_ref().map(|when| when.source.clone());
+        frames.push(DeferredFrame { prefix: this.prefix.clone(), args: sources(&this.args), when });
+        frame = this.parent;
+    }
+    frames.reverse();
+    let timeout = match step.timeout.as_ref().map(|arg| &arg.kind) {
+        Some(crate::template::ArgKind::Const(Value::Duration(timeout))) => *timeout,
+        _ => DEFAULT_TIMEOUT,
+    };
+    DeferredStep {
+        kind: step.kind.name().to_owned(),
+        id: step.id.clone(),
+        title: step.name.clone().unwrap_or_else(|| step.kind.name().to_owned()),
+        args: sources(&step.args),
+        env: step.env.iter().map(|(name, arg)| (name.clone(), arg.to_source())).collect(),
+        when: step.when.as_ref().map(|when| when.source.clone()),
+        frames,
+        waits_for,
+        effect: step.effect.unwrap_or_else(|| step.kind.effect()),
+        r#become: step.r#become,
+        timeout,
+        run_on: step.run_on,
+        retry: step.retry,
+        allow_failure: step.allow_failure.clone(),
+        changed_when: step.changed_when.as_ref().map(|expression| expression.source.clone()),
+        fail_when: step.fail_when.as_ref().map(|expression| expression.source.clone()),
+        place: step.origin.place.clone(),
+    }
+}

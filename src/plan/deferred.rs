@@ -1,0 +1,171 @@
+//! Lowers a deferred step at its place, once the names it waited for have values. Pure: the caller brings the values.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::compile::{facts_value, run_value, secrets_value};
+use super::{Action, DeferredId, HostId, Plan};
+use crate::facts::HostFacts;
+use crate::step::{LowerCx, StepKind};
+use crate::template::{Arg, Expression, RenderError, Scope};
+use crate::value::{Type, Value};
+
+/// What a deferred step waited for.
+#[derive(Debug)]
+pub struct LateValues<'a> {
+    /// The host's facts, read just now.
+    pub facts: Option<&'a HostFacts>,
+    /// The namespace `steps` of this host and phase.
+    pub steps: Value,
+}
+
+/// What became of a deferred step.
+#[derive(Debug)]
+pub enum Resolved {
+    /// It runs.
+    Action(Box<Action>),
+    /// A `when` on or around it is false.
+    Excluded,
+}
+
+/// A deferred step that cannot be lowered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// A template cannot be rendered.
+    #[error("{place}: {error}")]
+    Render {
+        /// The step.
+        place: String,
+        /// How.
+        #[source]
+        error: RenderError,
+    },
+    /// The arguments make no step.
+    #[error("{place}: {message}")]
+    Lower {
+        /// The step.
+        place: String,
+        /// Why.
+        message: String,
+    },
+}
+
+/// Lowers a deferred step for a host.
+pub fn resolve(
+    plan: &Plan,
+    id: DeferredId,
+    host: HostId,
+    late: &LateValues<'_>,
+) -> Result<Resolved, ResolveError> {
+    let step = &plan.deferred[id.0 as usize];
+    let render = |error| ResolveError::Render { place: step.place.clone(), error };
+    let refuse = |message| ResolveError::Lower { place: step.place.clone(), message };
+    let kind =
+        crate::step::find(&step.kind).ok_or_else(|| refuse(format!("unknown step kind `{}`", step.kind)))?;
+    let mut scope = host_scope(plan, host, late);
+    for frame in &step.frames {
+        if !holds(frame.when.as_deref(), &scope).map_err(render)? {
+            return Ok(Resolved::Excluded);
+        }
+        let args = render_all(&frame.args, |_| Type::Any, &scope).map_err(render)?;
+        // Each fragment sees its own `args` and its own steps only: its scope starts from the host's again.
+        let inside = LateValues { facts: late.facts, steps: below(&late.steps, &frame.prefix) };
+        let mut inner = Scope::child(&host_scope(plan, host, &inside));
+        inner.set("args", Value::Map(args));
+        scope = Arc::new(inner);
+    }
+    if !holds(step.when.as_deref(), &scope).map_err(render)? {
+        return Ok(Resolved::Excluded);
+    }
+    let args = render_all(&step.args, |name| field_type(kind, name), &scope).map_err(render)?;
+    let env = render_all(&step.env, |_| Type::Str, &scope).map_err(render)?;
+    let env: BTreeMap<String, String> =
+        env.into_iter().map(|(name, value)| (name, value.to_string())).collect();
+    let args = Value::Map(args);
+    let subject = &plan.host(host).subject;
+    let cx = LowerCx {
+        subject,
+        kube: plan.kube.as_ref().map(|kube| &kube.cx),
+        r#become: step.r#become,
+        timeout: step.timeout,
+        env: &env,
+        effect: Some(step.effect).filter(|_| kind.effect() != step.effect),
+        run_on: step.run_on,
+    };
+    let lowered = kind.lower(&args, &cx).map_err(|error| refuse(error.message))?;
+    Ok(Resolved::Action(Box::new(Action {
+        kind: step.kind.clone(),
+        id: step.id.clone(),
+        title: if step.title == step.kind { lowered.title.clone() } else { step.title.clone() },
+        args,
+        lowered,
+        retry: step.retry,
+        allow_failure: step.allow_failure.clone(),
+        changed_when: step.changed_when.clone(),
+        fail_when: step.fail_when.clone(),
+        place: step.place.clone(),
+    })))
+}
+
+/// The scope of a host's expressions while the plan runs; also for `changed_when` and `fail_when`.
+pub fn host_scope(plan: &Plan, host: HostId, late: &LateValues<'_>) -> Arc<Scope> {
+    let mut scope = Scope::new();
+    scope.set("params", Value::Map(plan.params.clone()));
+    scope.set("run", run_value());
+    scope.set("secrets", secrets_value(plan.secrets.keys()));
+    if let Some(Value::Map(shared)) = &plan.scope {
+        for (name, value) in shared {
+            scope.set(name, value.clone());
+        }
+    }
+    if let Some(own) = &plan.host(host).scope {
+        scope.set("host", own.clone());
+    }
+    if let Some(facts) = late.facts {
+        scope.set("facts", facts_value(facts));
+    }
+    scope.set("steps", late.steps.clone());
+    Arc::new(scope)
+}
+
+/// The results of a fragment's own steps; none yet where nothing of it ran.
+fn below(steps: &Value, prefix: &str) -> Value {
+    let found = prefix.split('.').filter(|id| !id.is_empty()).try_fold(steps, |steps, id| steps.get(id));
+    found.cloned().unwrap_or_else(|| Value::Map(IndexMap::new()))
+}
+
+fn holds(when: Option<&str>, scope: &Scope) -> Result<bool, RenderError> {
+    when.map_or(Ok(true), |when| Expression::compile(when)?.eval_bool(scope))
+}
+
+fn field_type(kind: &dyn StepKind, name: &str) -> Type {
+    kind.fields().iter().find(|field| field.name == name).map_or(Type::Any, |field| field.ty.clone())
+}
+
+fn render_all(
+    sources: &IndexMap<String, serde_json::Value>,
+    ty: impl Fn(&str) -> Type,
+    scope: &Scope,
+) -> Result<IndexMap<String, Value>, RenderError> {
+    let render = |(name, source): (&String, &serde_json::Value)| {
+        Ok((name.clone(), Arg::from_source(source, &ty(name))?.render(scope)?))
+    };
+    sources.iter().map(render).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fragment_sees_its_own_steps_only() {
+        let map = |key: &str, value| Value::Map([(key.to_owned(), value)].into_iter().collect());
+        let ran = map("ran", Value::Bool(true));
+        let steps = map("kubelet", map("inner", map("drain", ran.clone())));
+        assert_eq!(below(&steps, "kubelet.inner"), map("drain", ran));
+        assert_eq!(below(&steps, "kubelet.other"), Value::Map(IndexMap::new()));
+        assert_eq!(below(&steps, ""), steps);
+    }
+}

@@ -1,0 +1,194 @@
+//! What probes say of a plan's tasks before anything changed: the dry run. Pure: the caller looked.
+
+use crate::op::{Answer, Probe};
+use crate::plan::{Forecast, HostId, Plan, StepRef, TaskId};
+use crate::runbook::Mode;
+use crate::step::{Assessment, Fidelity, Role};
+
+/// The probes that a dry run sends for a host, in the order in which [`fill`] expects their answers.
+pub fn probes(plan: &Plan, host: HostId) -> Vec<(TaskId, &Probe)> {
+    let mut found = Vec::new();
+    for (phase, planned) in (0..).zip(&plan.phases) {
+        let Some(tasks) = planned.tasks_of(host) else { continue };
+        for (index, task) in (0..).zip(&tasks.tasks) {
+            if task.forecast == Forecast::Excluded {
+                continue;
+            }
+            if let StepRef::Action(action) = task.step
+                && let Some(probe) = &plan.action(action).lowered.probe
+            {
+                found.push((TaskId { phase, host, index }, probe));
+            }
+        }
+    }
+    found
+}
+
+/// What the answers to one probe mean.
+pub fn assess(plan: &Plan, task: TaskId, answers: &[Answer]) -> Assessment {
+    let StepRef::Action(action) = plan.task(task).step else {
+        return Assessment::NotYet { reason: "depends on earlier tasks".to_owned() };
+    };
+    let action = plan.action(action);
+    let kind = crate::step::find(&action.kind).expect("invariant: a plan names registered kinds");
+    match kind.assess(&action.args, &plan.host(task.host).subject, answers) {
+        Ok(assessment) => assessment,
+        Err(error) => Assessment::Refused {
+            reason: error.to_string(),
+            hint: "run the command on the host and look at what it prints".to_owned(),
+        },
+    }
+}
+
+/// Fills in a host's forecasts from its assessments, in task order.
+pub fn fill(plan: &mut Plan, host: HostId, assessments: &[(TaskId, Assessment)]) {
+    let mut assessed = assessments.iter().peekable();
+    let mut changed_before = false;
+    for phase in 0..plan.phases.len() {
+        let phase = u16::try_from(phase).expect("invariant: fewer than 65,536 phases");
+        let Some(tasks) = plan.phase(phase).tasks_of(host) else { continue };
+        let (count, read_only) = (tasks.tasks.len(), plan.phase(phase).mode == Mode::ReadOnly);
+        for index in 0..count {
+            let id = TaskId { phase, host, index: u16::try_from(index).expect("invariant: few tasks") };
+            let assessment = assessed.next_if(|(task, _)| *task == id).map(|(_, assessment)| assessment);
+            let (forecast, effect) = foresee(plan, id, assessment, changed_before, read_only);
+            changed_before |= matches!(
+                forecast,
+                Forecast::Changes { .. } | Forecast::Runs { .. } | Forecast::Deferred { .. }
+            );
+            let tasks = tasks_mut(plan, phase, host);
+            let task = &mut tasks[index];
+            task.forecast = forecast;
+            task.effect = task.effect.max(effect.unwrap_or(task.effect));
+        }
+        settle_brackets(plan, phase, host);
+    }
+}
+
+fn tasks_mut(plan: &mut Plan, phase: u16, host: HostId) -> &mut Vec<super::Task> {
+    let hosts = &mut plan.phases[usize::from(phase)].hosts;
+    let index =
+        hosts.binary_search_by_key(&host, |tasks| tasks.host).expect("invariant: the caller found the host");
+    &mut hosts[index].tasks
+}
+
+/// One task's forecast, and an effect that the probe showed to be stronger than the kind's own.
+fn foresee(
+    plan: &Plan,
+    id: TaskId,
+    assessment: Option<&Assessment>,
+    changed_before: bool,
+    read_only: bool,
+) -> (Forecast, Option<crate::op::Effect>) {
+    let task = plan.task(id);
+    let StepRef::Action(action) = task.step else { return (task.forecast.clone(), None) };
+    if task.forecast == Forecast::Excluded {
+        return (Forecast::Excluded, None);
+    }
+    let role = plan.action(action).lowered.role;
+    let means = Forecast::Runs { fidelity: Fidelity::Exact };
+    let forecast = match (role, assessment) {
+        // A means has no state of its own; what its probe saw is worth a line only when it refuses or tells more.
+        (Role::Means, Some(Assessment::WouldChange { changes, fidelity, effect })) => {
+            return (Forecast::Changes { changes: changes.clone(), fidelity: *fidelity }, *effect);
+        }
+        (Role::Means, _) => means,
+        (Role::Goal, None) => Forecast::Runs { fidelity: Fidelity::Opaque },
+        (Role::Check, None) => Forecast::Later,
+        (_, Some(Assessment::Satisfied { state })) => Forecast::Holds { state: state.clone() },
+        (_, Some(Assessment::WouldChange { changes, fidelity, effect })) => {
+            return (Forecast::Changes { changes: changes.clone(), fidelity: *fidelity }, *effect);
+        }
+        (_, Some(Assessment::NotYet { reason })) if read_only => refused(reason, ""),
+        (_, Some(Assessment::NotYet { .. })) => Forecast::Later,
+        // An earlier change may bring about what is missing now, such as a repository with the candidate.
+        (Role::Goal, Some(Assessment::Refused { reason, .. })) if changed_before => {
+            Forecast::Deferred { waits_for: vec![format!("earlier changes of this host; now: {reason}")] }
+        }
+        (Role::Check, Some(Assessment::Refused { .. })) if changed_before => Forecast::Later,
+        (_, Some(Assessment::Refused { reason, hint })) => refused(reason, hint),
+    };
+    (forecast, None)
+}
+
+fn refused(reason: &str, hint: &str) -> Forecast {
+    Forecast::Refused { reason: reason.to_owned(), hint: hint.to_owned() }
+}
+
+/// A bracket whose goals all hold is one line: nothing to do.
+fn settle_brackets(plan: &mut Plan, phase: u16, host: HostId) {
+    let Some(tasks) = plan.phase(phase).tasks_of(host) else { return };
+    for bracket in tasks.brackets.clone() {
+        let range = usize::from(bracket.first)..=usize::from(bracket.last);
+        let inside = &plan.phase(phase).tasks_of(host).expect("invariant: found above").tasks[range.clone()];
+        let needed = bracket_is_needed(inside.iter().map(|task| match task.step {
+            _ if task.forecast == Forecast::Excluded => Part::Irrelevant,
+            StepRef::Deferred(_) => Part::Open,
+            StepRef::Action(action) if plan.action(action).lowered.role == Role::Goal => {
+                match task.forecast {
+                    Forecast::Holds { .. } => Part::Holds,
+                    _ => Part::Open,
+                }
+            }
+            StepRef::Action(_) => Part::Irrelevant,
+        }));
+        if !needed {
+            for task in &mut tasks_mut(plan, phase, host)[range] {
+                if task.forecast != Forecast::Excluded {
+                    task.forecast = Forecast::BracketHolds;
+                }
+            }
+        }
+    }
+}
+
+/// What a task inside a bracket says of the bracket's need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Its goal holds.
+    Holds,
+    /// Its goal does not hold, or cannot be known.
+    Open,
+    /// It is a means, a check, or does not run.
+    Irrelevant,
+}
+
+/// A bracket is needed when a goal inside does not hold, or when it has none: drain, reboot, uncordon is done for its
+/// own sake.
+pub fn bracket_is_needed(parts: impl IntoIterator<Item = Part>) -> bool {
+    let (mut goals, mut open) = (false, false);
+    for part in parts {
+        goals |= part != Part::Irrelevant;
+        open |= part == Part::Open;
+    }
+    open || !goals
+}
+
+/// Whether the forecasts show anything to do.
+pub fn has_changes(plan: &Plan) -> bool {
+    let mut tasks = plan.phases.iter().flat_map(|phase| &phase.hosts).flat_map(|host| &host.tasks);
+    tasks.any(|task| {
+        matches!(
+            task.forecast,
+            Forecast::Changes { .. }
+                | Forecast::Runs { .. }
+                | Forecast::NotProbed
+                | Forecast::Deferred { .. }
+        )
+    })
+}
+
+/// Every refusal, for the message that stops a run before it starts: host, step, reason, hint.
+pub fn refusals(plan: &Plan) -> Vec<(TaskId, &str, &str)> {
+    let mut found = Vec::new();
+    for (phase, planned) in (0..).zip(&plan.phases) {
+        for tasks in &planned.hosts {
+            for (index, task) in (0..).zip(&tasks.tasks) {
+                if let Forecast::Refused { reason, hint } = &task.forecast {
+                    found.push((TaskId { phase, host: tasks.host, index }, reason.as_str(), hint.as_str()));
+                }
+            }
+        }
+    }
+    found
+}

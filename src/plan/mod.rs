@@ -1,0 +1,18 @@
+//! The plan: everything that was decided before the first change, as data with no meaningful choices left. People
+//! review it, the engine follows it, `resume` reads nothing else.
+//!
+//! `compile` makes one, `forecast` adds what probes say of it, `show` shows it, `deferred` lowers what had to wait.
+
+mod budget;
+pub mod compile;
+pub mod deferred;
+pub mod forecast;
+mod model;
+pub mod show;
+pub mod worst_case;
+
+pub use budget::{Budget, OutCause, OutOfService, Spent, SpentBy, cut_batches};
+pub use model::{
+    Action, ActionId, Bracket, DeferredFrame, DeferredId, DeferredStep, Forecast, HostId, HostTasks, Plan,
+    PlannedHost, PlannedKube, PlannedPhase, Rollout, StepRef, Task, TaskId, Warning,
+};

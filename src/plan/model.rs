@@ -1,0 +1,397 @@
+//! What a plan is. Serialised: a promise, with a version in its header.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::inventory::{Become, Connection, HostName};
+use crate::op::{Effect, Site};
+use crate::runbook::{Mode, OnFailure, Policy, Retry, SecretSource};
+use crate::step::{BracketKey, Change, Fidelity, KubeCx, Lowered, Subject};
+use crate::value::{Amount, Duration, Value};
+
+/// A compiled runbook. Holds no time, run id, path or name of the controller, so that its digest means its content.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// Version of this format.
+    pub format: u32,
+    /// `metadata.name` of the runbook.
+    pub runbook: String,
+    /// `metadata.name` of the inventory.
+    pub inventory: String,
+    /// Parameter values.
+    pub params: IndexMap<String, Value>,
+    /// `policy:`.
+    pub policy: Policy,
+    /// How kubectl is reached; `None` without `kube:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kube: Option<PlannedKube>,
+    /// Where secrets come from; never their values.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub secrets: IndexMap<String, SecretSource>,
+    /// Every host that a phase names, counts or needs for kubectl.
+    pub hosts: Vec<PlannedHost>,
+    /// Lowered steps, shared by every task that is the same.
+    pub actions: Vec<Arc<Action>>,
+    /// Steps whose arguments are known only when earlier tasks have run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deferred: Vec<DeferredStep>,
+    /// The namespaces `vars` and `groups` for deferred steps; absent where the plan has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Value>,
+    /// Phases, in order.
+    pub phases: Vec<PlannedPhase>,
+    /// What the reader of the plan should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+}
+
+/// How kubectl is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedKube {
+    /// How it is called.
+    pub cx: KubeCx,
+    /// Hosts it may run on, in order of preference; empty: on the controller.
+    pub hosts: Vec<HostId>,
+    /// How long an API that does not answer is tried again.
+    pub retry_for: Duration,
+    /// Nodes of the cluster that match no host, for the reader.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strangers: Vec<String>,
+}
+
+/// Names a host of [`Plan::hosts`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HostId(pub u32);
+
+/// Names an action of [`Plan::actions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ActionId(pub u32);
+
+/// Names a step of [`Plan::deferred`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeferredId(pub u32);
+
+/// Names a task: a step on a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TaskId {
+    /// Index into [`Plan::phases`].
+    pub phase: u16,
+    /// The host.
+    pub host: HostId,
+    /// Index into the host's tasks of the phase.
+    pub index: u16,
+}
+
+/// A host as the plan knows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PlannedHost {
+    /// Its name.
+    pub name: HostName,
+    /// What is connected to.
+    pub address: String,
+    /// How.
+    pub connection: Connection,
+    /// How root is reached.
+    pub r#become: Become,
+    /// What steps see of it.
+    pub subject: Subject,
+    /// /etc/machine-id when the plan was made; empty offline.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub machine_id: String,
+    /// UID of its node when the plan was made; empty offline or without a node.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub node_uid: String,
+    /// The namespace `host` for deferred steps; absent where the plan has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Value>,
+}
+
+/// A lowered step with its common keys: all that is needed to run it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Action {
+    /// Its kind's name.
+    pub kind: String,
+    /// `id:`, where written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `name:`, or the lowered step's title.
+    pub title: String,
+    /// Typed arguments, which [`crate::step::StepKind::assess`] reads.
+    pub args: Value,
+    /// Probe, ops, verification.
+    pub lowered: Lowered,
+    /// `retry:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// `allow_failure:` with its reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_failure: Option<String>,
+    /// `changed_when:` as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_when: Option<String>,
+    /// `fail_when:` as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail_when: Option<String>,
+    /// "steps/kubelet.yaml:9".
+    pub place: String,
+}
+
+/// A step that is lowered only when its host comes to it, because it depends on what earlier tasks bring about.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeferredStep {
+    /// Its kind's name.
+    pub kind: String,
+    /// `id:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `name:` or the kind's name.
+    pub title: String,
+    /// Arguments as written, templates as text.
+    pub args: IndexMap<String, serde_json::Value>,
+    /// `env:` as written.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub env: IndexMap<String, serde_json::Value>,
+    /// `when:` as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// The includes around it, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frames: Vec<DeferredFrame>,
+    /// Names it waits for: `steps.probe.stdout`, `facts.kubelet`.
+    pub waits_for: Vec<String>,
+    /// The strongest effect it can have.
+    pub effect: Effect,
+    /// Whether its ops run as root.
+    pub r#become: bool,
+    /// Time limit of each op.
+    pub timeout: Duration,
+    /// `run_on:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_on: Option<Site>,
+    /// `retry:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// `allow_failure:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_failure: Option<String>,
+    /// `changed_when:` as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_when: Option<String>,
+    /// `fail_when:` as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail_when: Option<String>,
+    /// "steps/kubelet.yaml:9".
+    pub place: String,
+}
+
+/// One `include` around a deferred step.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeferredFrame {
+    /// Ids of the includes down to this one, joined by dots: `steps.<id>` inside the fragment means what is below.
+    pub prefix: String,
+    /// Its arguments as written.
+    pub args: IndexMap<String, serde_json::Value>,
+    /// Its `when:` as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}
+
+/// What a task runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepRef {
+    /// Known now.
+    Action(ActionId),
+    /// Lowered when the host comes to it.
+    Deferred(DeferredId),
+}
+
+/// A step on a host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// What it runs.
+    pub step: StepRef,
+    /// The strongest effect it can have here; the budget asks for a slot before a disrupting one.
+    pub effect: Effect,
+    /// What the plan foresees.
+    pub forecast: Forecast,
+}
+
+/// What the plan foresees of a task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Forecast {
+    /// Nobody looked (`--offline`).
+    NotProbed,
+    /// `when` is false; the task will not run.
+    Excluded,
+    /// The goal holds already, or the check passes now.
+    Holds {
+        /// What is.
+        state: String,
+    },
+    /// The goal does not hold.
+    Changes {
+        /// What differs.
+        changes: Vec<Change>,
+        /// How sure that is.
+        fidelity: Fidelity,
+    },
+    /// It runs whatever is: a means inside a needed bracket, or an opaque step.
+    Runs {
+        /// Means are exact, opaque steps opaque.
+        fidelity: Fidelity,
+    },
+    /// A bracket around it needs nothing.
+    BracketHolds,
+    /// Known only later; the names it waits for.
+    Deferred {
+        /// Names.
+        waits_for: Vec<String>,
+    },
+    /// A check that cannot pass yet because the roll itself brings it about.
+    Later,
+    /// It cannot succeed; the plan is an error.
+    Refused {
+        /// Why.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+}
+
+/// From a host's first cordon to its uncordon, or from an unhold to its hold; indices into the host's tasks, both
+/// inclusive. Brackets nest or are apart, never cross.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bracket {
+    /// What it is about.
+    pub key: BracketKey,
+    /// The task that opens it.
+    pub first: u16,
+    /// The task that closes it.
+    pub last: u16,
+}
+
+/// All of one host's tasks in a phase.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HostTasks {
+    /// The host.
+    pub host: HostId,
+    /// Its tasks, in order.
+    pub tasks: Vec<Task>,
+    /// Its outermost brackets, in order; inner ones need no entry of their own, because the outermost decides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub brackets: Vec<Bracket>,
+}
+
+/// A phase with its batches cut and its percentages counted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PlannedPhase {
+    /// Its name.
+    pub name: String,
+    /// Whether it may change anything.
+    pub mode: Mode,
+    /// How it rolls.
+    pub rollout: Rollout,
+    /// Every host that its selector names: percentages and the unavailable are counted over these.
+    pub population: Vec<HostId>,
+    /// Hosts to work on, cut into batches.
+    pub batches: Vec<Vec<HostId>>,
+    /// Their tasks, sorted by host.
+    pub hosts: Vec<HostTasks>,
+    /// Checks after every batch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verify: Vec<ActionId>,
+}
+
+/// `rollout:` with its percentages counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// As written.
+    pub declared: Amount,
+    /// Slots: `declared` of the population.
+    pub max_unavailable: u32,
+    /// Hosts that may fail.
+    pub max_failures: u32,
+    /// Hosts worked on at the same time before their first disrupting task.
+    pub parallel: u32,
+    /// What a failure does.
+    pub on_failure: OnFailure,
+    /// Between batches.
+    pub soak: Duration,
+    /// How long a budget spent by others is waited for.
+    pub wait_for_budget: Duration,
+    /// The phase disrupts control planes: one at a time, and only while etcd's other members are healthy.
+    pub control_planes: bool,
+}
+
+/// Something the reader of the plan should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// What.
+    pub message: String,
+    /// What to do, or empty.
+    pub hint: String,
+}
+
+impl Plan {
+    /// The format written by this version.
+    pub const FORMAT: u32 = 1;
+
+    /// The host of this id.
+    pub fn host(&self, id: HostId) -> &PlannedHost {
+        &self.hosts[id.0 as usize]
+    }
+
+    /// The phase of this index.
+    pub fn phase(&self, index: u16) -> &PlannedPhase {
+        &self.phases[usize::from(index)]
+    }
+
+    /// The task of this id.
+    pub fn task(&self, id: TaskId) -> &Task {
+        let tasks = self.phase(id.phase).tasks_of(id.host).expect("invariant: task ids come from the plan");
+        &tasks.tasks[usize::from(id.index)]
+    }
+
+    /// The action of this id.
+    pub fn action(&self, id: ActionId) -> &Arc<Action> {
+        &self.actions[id.0 as usize]
+    }
+
+    /// The title of a task, for people.
+    pub fn title(&self, id: TaskId) -> &str {
+        match self.task(id).step {
+            StepRef::Action(action) => &self.action(action).title,
+            StepRef::Deferred(deferred) => &self.deferred[deferred.0 as usize].title,
+        }
+    }
+
+    /// The `retry:` of a task.
+    pub fn retry(&self, id: TaskId) -> Option<Retry> {
+        match self.task(id).step {
+            StepRef::Action(action) => self.action(action).retry,
+            StepRef::Deferred(deferred) => self.deferred[deferred.0 as usize].retry,
+        }
+    }
+
+    /// The reason of a task's `allow_failure:`.
+    pub fn allow_failure(&self, id: TaskId) -> Option<&str> {
+        match self.task(id).step {
+            StepRef::Action(action) => self.action(action).allow_failure.as_deref(),
+            StepRef::Deferred(deferred) => self.deferred[deferred.0 as usize].allow_failure.as_deref(),
+        }
+    }
+}
+
+impl PlannedPhase {
+    /// The tasks of a host that the phase works on.
+    pub fn tasks_of(&self, host: HostId) -> Option<&HostTasks> {
+        self.hosts.binary_search_by_key(&host, |tasks| tasks.host).ok().map(|index| &self.hosts[index])
+    }
+}

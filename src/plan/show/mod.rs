@@ -1,0 +1,24 @@
+//! Shows a plan: text for people, JSON for programs. Decides nothing; every word comes from the plan.
+
+mod text;
+
+pub use text::{Detail, text};
+
+use sha2::{Digest, Sha256};
+
+use super::Plan;
+
+/// The plan's body as it is saved and digested: the same plan gives the same bytes.
+pub fn bytes(plan: &Plan) -> Vec<u8> {
+    serde_json::to_vec(plan).expect("invariant: a plan serialises")
+}
+
+/// The digest over the exact bytes of a plan's body: `sha256:…`.
+pub fn digest(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    let hash = Sha256::digest(bytes);
+    hash.iter().fold("sha256:".to_owned(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("invariant: writing to a string works");
+        text
+    })
+}

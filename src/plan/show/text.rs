@@ -1,0 +1,268 @@
+//! A plan as people review it: phase, batch, host, and per task what would change. Hosts for which the same would
+//! happen share one paragraph, so that the plan of a thousand nodes still fits a screen.
+
+use std::fmt::{self, Write};
+
+use crate::op::{Deed, Effect, show_symbols};
+use crate::plan::{Forecast, HostId, HostTasks, Plan, PlannedPhase, StepRef, Task, worst_case};
+use crate::runbook::Mode;
+use crate::step::Fidelity;
+
+/// How much is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// One line per task.
+    Normal,
+    /// Also what is sent.
+    Verbose,
+}
+
+/// The plan as text.
+pub fn text(plan: &Plan, digest: &str, detail: Detail) -> String {
+    let mut out = String::new();
+    Text { plan, detail, out: &mut out }.all(digest).expect("invariant: writing to a string works");
+    out
+}
+
+struct Text<'a> {
+    plan: &'a Plan,
+    detail: Detail,
+    out: &'a mut String,
+}
+
+impl Text<'_> {
+    fn all(&mut self, digest: &str) -> fmt::Result {
+        let plan = self.plan;
+        writeln!(self.out, "Plan: {} on {}", plan.runbook, plan.inventory)?;
+        for (name, value) in &plan.params {
+            writeln!(self.out, "  {name} = {}", show_symbols(&value.to_string()))?;
+        }
+        for warning in &plan.warnings {
+            let hint = if warning.hint.is_empty() { String::new() } else { format!(" ({})", warning.hint) };
+            writeln!(self.out, "warning: {}{hint}", warning.message)?;
+        }
+        if let Some(kube) = plan.kube.as_ref().filter(|kube| !kube.strangers.is_empty()) {
+            writeln!(
+                self.out,
+                "note: nodes of the cluster that are no host of this plan: {}",
+                kube.strangers.join(", ")
+            )?;
+        }
+        for (index, phase) in plan.phases.iter().enumerate() {
+            writeln!(self.out)?;
+            self.phase(index, phase)?;
+        }
+        writeln!(self.out)?;
+        self.totals(digest)
+    }
+
+    fn phase(&mut self, index: usize, phase: &PlannedPhase) -> fmt::Result {
+        let hosts: usize = phase.batches.iter().map(Vec::len).sum();
+        write!(self.out, "Phase {}/{}: {}", index + 1, self.plan.phases.len(), phase.name)?;
+        if hosts == 0 {
+            return writeln!(self.out, " · no hosts");
+        }
+        write!(self.out, " · {hosts} {}", plural(hosts, "host"))?;
+        if phase.population.len() != hosts {
+            write!(self.out, " of {}", phase.population.len())?;
+        }
+        if phase.mode == Mode::ReadOnly {
+            return writeln!(self.out, " · read only").and_then(|()| self.batches(phase));
+        }
+        let rollout = &phase.rollout;
+        let sizes: Vec<String> = phase.batches.iter().map(|batch| batch.len().to_string()).collect();
+        write!(self.out, " · {} {}", plural(sizes.len(), "batch"), abridged(&sizes))?;
+        write!(self.out, " · max_unavailable {}", rollout.max_unavailable)?;
+        if rollout.control_planes {
+            write!(self.out, " · control planes one at a time")?;
+        }
+        writeln!(self.out, " · at most {}", worst_case::of_phase(self.plan, phase))?;
+        self.batches(phase)
+    }
+
+    fn batches(&mut self, phase: &PlannedPhase) -> fmt::Result {
+        let groups = alike(phase);
+        for (batch, group) in groups {
+            let names: Vec<String> = group.iter().map(|tasks| self.host(tasks.host)).collect();
+            match batch {
+                Some(batch) if phase.batches.len() > 1 => {
+                    writeln!(self.out, "  batch {}: {}", batch + 1, abridged(&names))?;
+                }
+                _ => {
+                    writeln!(self.out, "  {}", abridged(&names))?;
+                }
+            }
+            self.tasks(group[0])?;
+        }
+        for action in &phase.verify {
+            writeln!(self.out, "    after every batch: {}", show_symbols(&self.plan.action(*action).title))?;
+        }
+        Ok(())
+    }
+
+    fn host(&self, id: HostId) -> String {
+        let host = self.plan.host(id);
+        match &host.subject.node {
+            Some(node) if node != host.name.as_str() => format!("{} (node {node})", host.name),
+            _ => host.name.to_string(),
+        }
+    }
+
+    fn tasks(&mut self, tasks: &HostTasks) -> fmt::Result {
+        let mut index = 0;
+        while index < tasks.tasks.len() {
+            let settled = tasks.brackets.iter().find(|bracket| usize::from(bracket.first) == index);
+            match settled.filter(|_| tasks.tasks[index].forecast == Forecast::BracketHolds) {
+                Some(bracket) => {
+                    let count = usize::from(bracket.last) - index + 1;
+                    let (first, last) =
+                        (self.title(tasks, index), self.title(tasks, usize::from(bracket.last)));
+                    writeln!(self.out, "    = {first} … {last}: nothing to do ({count} steps)")?;
+                    index += count;
+                }
+                None => {
+                    self.task(tasks, index)?;
+                    index += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn title(&self, tasks: &HostTasks, index: usize) -> String {
+        let title = match tasks.tasks[index].step {
+            StepRef::Action(action) => &self.plan.action(action).title,
+            StepRef::Deferred(deferred) => &self.plan.deferred[deferred.0 as usize].title,
+        };
+        let node = self.plan.host(tasks.host).subject.node.as_deref();
+        crate::op::resolve_symbols(title, |symbol| {
+            Ok::<_, fmt::Error>(match (symbol, node) {
+                ("subject:node", Some(node)) => node.to_owned(),
+                ("subject:host", _) => self.plan.host(tasks.host).name.to_string(),
+                (other, _) => format!("‹{other}›"),
+            })
+        })
+        .unwrap_or_default()
+    }
+
+    fn task(&mut self, tasks: &HostTasks, index: usize) -> fmt::Result {
+        let task = &tasks.tasks[index];
+        let (mark, says) = forecast(task);
+        let effect = match (task.effect, &task.forecast) {
+            (_, Forecast::Holds { .. } | Forecast::Excluded | Forecast::BracketHolds)
+            | (Effect::Reads, _) => "",
+            (Effect::Changes, _) => "  [changes]",
+            (Effect::Disrupts, _) => "  [disrupts]",
+        };
+        let title = self.title(tasks, index);
+        writeln!(self.out, "    {mark} {title}{}{says}{effect}", if says.is_empty() { "" } else { ": " })?;
+        match (self.detail, task.step) {
+            (Detail::Verbose, StepRef::Action(action)) => self.ops(&self.plan.action(action).lowered.ops),
+            _ => Ok(()),
+        }
+    }
+
+    fn ops(&mut self, ops: &[crate::op::Op]) -> fmt::Result {
+        for op in ops {
+            let what = match &op.deed {
+                Deed::Exec { argv } => shown_argv(argv),
+                Deed::Write { path, mode, .. } => {
+                    format!("write {path} (mode {mode}, {} bytes)", op.stdin.len())
+                }
+                Deed::Reboot => "reboot".to_owned(),
+            };
+            let root = if op.r#become { "# " } else { "$ " };
+            writeln!(self.out, "        {root}{what}   (at most {})", op.timeout)?;
+            for (key, value) in &op.env {
+                writeln!(self.out, "          {key}={}", show_symbols(value))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn totals(&mut self, digest: &str) -> fmt::Result {
+        let tasks = || self.plan.phases.iter().flat_map(|phase| &phase.hosts).flat_map(|host| &host.tasks);
+        let count = |wanted: fn(&Forecast) -> bool| tasks().filter(|task| wanted(&task.forecast)).count();
+        let changes = count(|forecast| matches!(forecast, Forecast::Changes { .. } | Forecast::Runs { .. }));
+        let holds = count(|forecast| matches!(forecast, Forecast::Holds { .. } | Forecast::BracketHolds));
+        let deferred = count(|forecast| matches!(forecast, Forecast::Deferred { .. } | Forecast::Later));
+        let refused = count(|forecast| matches!(forecast, Forecast::Refused { .. }));
+        let not_probed = count(|forecast| matches!(forecast, Forecast::NotProbed));
+        let mut parts = vec![
+            format!("{changes} to run"),
+            format!("{holds} hold already"),
+            format!("{deferred} known later"),
+        ];
+        parts.extend((not_probed > 0).then(|| format!("{not_probed} not probed (--offline)")));
+        parts.extend((refused > 0).then(|| format!("{refused} refused")));
+        writeln!(self.out, "Total: {} · at most {}", parts.join(", "), worst_case::of_plan(self.plan))?;
+        writeln!(self.out, "Digest: {digest}")
+    }
+}
+
+/// A task's mark and what is foreseen of it.
+fn forecast(task: &Task) -> (char, String) {
+    match &task.forecast {
+        Forecast::NotProbed => ('·', String::new()),
+        Forecast::Excluded => ('-', "`when` is false".to_owned()),
+        Forecast::Holds { state } => ('=', state.clone()),
+        Forecast::BracketHolds => ('=', "nothing to do".to_owned()),
+        Forecast::Changes { changes, fidelity } => {
+            let each = changes.iter().map(|change| match (change.before.as_str(), change.after.as_str()) {
+                ("", after) => format!("{} {after}", change.what),
+                (before, after) => format!("{} {before} → {after}", change.what),
+            });
+            let predicted = if *fidelity == Fidelity::Predicted { " (predicted)" } else { "" };
+            ('~', format!("{}{predicted}", each.collect::<Vec<_>>().join(", ")))
+        }
+        Forecast::Runs { fidelity: Fidelity::Opaque } => {
+            ('!', "would run; nothing tells beforehand what it changes".to_owned())
+        }
+        Forecast::Runs { .. } => ('~', "would run".to_owned()),
+        Forecast::Deferred { waits_for } => ('?', format!("known later, from {}", waits_for.join(", "))),
+        Forecast::Later => ('?', "checked when its turn comes".to_owned()),
+        Forecast::Refused { reason, hint } if hint.is_empty() => ('x', reason.clone()),
+        Forecast::Refused { reason, hint } => ('x', format!("{reason} (hint: {hint})")),
+    }
+}
+
+/// Hosts of a batch for which the same would happen, in order.
+fn alike(phase: &PlannedPhase) -> Vec<(Option<usize>, Vec<&HostTasks>)> {
+    let mut groups: Vec<(Option<usize>, Vec<&HostTasks>)> = Vec::new();
+    for (batch, hosts) in phase.batches.iter().enumerate() {
+        let start = groups.len();
+        for tasks in hosts.iter().filter_map(|host| phase.tasks_of(*host)) {
+            match groups[start..].iter_mut().find(|(_, group)| group[0].tasks == tasks.tasks) {
+                Some((_, group)) => group.push(tasks),
+                None => groups.push((Some(batch), vec![tasks])),
+            }
+        }
+    }
+    groups
+}
+
+/// A command line as one would type it.
+fn shown_argv(argv: &[String]) -> String {
+    let quoted = argv.iter().map(|arg| match shlex::try_quote(arg) {
+        Ok(quoted) => quoted.into_owned(),
+        Err(_) => format!("{arg:?}"),
+    });
+    show_symbols(&quoted.collect::<Vec<_>>().join(" "))
+}
+
+/// The first items and how many more.
+fn abridged(items: &[String]) -> String {
+    const SHOWN: usize = 8;
+    match items.len() {
+        0..=SHOWN => items.join(", "),
+        count => format!("{}, … ({count} in all)", items[..SHOWN].join(", ")),
+    }
+}
+
+fn plural(count: usize, word: &str) -> String {
+    match (count, word) {
+        (1, word) => word.to_owned(),
+        (_, "batch") => "batches".to_owned(),
+        (_, word) => format!("{word}s"),
+    }
+}
