@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+pub mod engine;
 pub mod facts;
 pub mod inventory;
 pub mod kubernetes;

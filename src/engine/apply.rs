@@ -1,0 +1,257 @@
+//! The transition table: what each event does to the state, and which events cannot happen. One table for a live run
+//! and for a journal that is read again. It refuses what cannot be true; whether a decision was wise is not its
+//! business.
+
+mod host;
+mod task;
+
+use crate::plan::{HostId, Plan};
+use crate::value::Timestamp;
+
+use super::illegal::name_of;
+use super::phase::{BatchRun, PhaseRun, position};
+use super::slots::{Look, Situation};
+use super::state::{Stop, halt_level};
+use super::{Event, HaltCause, IllegalEvent, Refusal, Stamped, State, StopLevel};
+
+/// Where in the run an event stands.
+#[derive(Clone, Copy)]
+struct Moment {
+    seq: u64,
+    now: Timestamp,
+}
+
+impl State {
+    /// Moves the state by one event, or says why that cannot have happened. After an error the state is of no use.
+    pub fn apply(&mut self, plan: &Plan, stamped: &Stamped) -> Result<(), IllegalEvent> {
+        let at = Moment { seq: stamped.seq, now: stamped.at.max(self.clock) };
+        self.in_sequence(stamped)
+            .and_then(|()| self.transition(plan, at, &stamped.event))
+            .map_err(|why| IllegalEvent { seq: stamped.seq, event: name_of(&stamped.event), why })?;
+        self.seq = at.seq;
+        self.clock = at.now;
+        Ok(())
+    }
+
+    fn in_sequence(&self, stamped: &Stamped) -> Result<(), Refusal> {
+        let expected = self.seq + 1;
+        if stamped.seq != expected {
+            return Err(Refusal::Sequence { expected, found: stamped.seq });
+        }
+        if self.ended {
+            return Err(Refusal::Ended);
+        }
+        if matches!(stamped.event, Event::RunStarted { .. }) == self.started {
+            return Err(Refusal::Start);
+        }
+        Ok(())
+    }
+
+    fn transition(&mut self, plan: &Plan, at: Moment, event: &Event) -> Result<(), Refusal> {
+        match event {
+            Event::RunStarted { .. } => {
+                self.started = true;
+                Ok(())
+            }
+            Event::PhaseStarted { phase } => self.phase_started(plan, *phase),
+            Event::BatchStarted { phase, batch } => self.batch_started(plan, *phase, *batch),
+            Event::HostStarted { phase, host } => self.host_started(plan, *phase, *host),
+            Event::ObservationStarted { phase } => self.observation_started(*phase, at),
+            Event::Observed { phase, out, blocked } => {
+                let slots = &mut self.open(*phase)?.slots;
+                let started = slots.looking.ok_or(Refusal::Work { what: "no observation is in flight" })?;
+                slots.see(Look { started, at: at.now, out: out.clone(), blocked: blocked.clone() });
+                Ok(())
+            }
+            Event::SlotTaken { phase, host } => self.slot_taken(plan, *phase, *host, at),
+            Event::BudgetWaiting { phase, host, out, blocked } => {
+                self.active_host(plan, *phase, *host)?;
+                let mut situation = Situation { out: out.clone(), blocked: blocked.clone() };
+                situation.out.retain(|out| out.cause != crate::plan::OutCause::InWork);
+                self.open(*phase)?.slots.tell(situation, at.now);
+                Ok(())
+            }
+            Event::BracketProbeStarted { phase, host, bracket } => {
+                self.bracket_probe_started(plan, *phase, *host, *bracket)
+            }
+            Event::BracketProbed { phase, host, bracket, finding } => {
+                self.bracket_probed(plan, *phase, *host, *bracket, finding)
+            }
+            Event::TaskStarted { task, attempt } => self.task_started(plan, *task, *attempt),
+            Event::TaskProbed { task, attempt, assessment } => {
+                self.attempt_mut(plan, *task, *attempt)?.probed = Some(assessment.clone());
+                Ok(())
+            }
+            Event::OpStarted { task, attempt, op } => self.op_started(plan, *task, *attempt, *op),
+            Event::OpEnded { task, attempt, op, exit, stdout, last_line: _ } => {
+                self.op_ended(plan, *task, *attempt, *op, *exit, stdout.as_deref())
+            }
+            Event::TaskEnded { task, attempt, end } => self.task_ended(plan, at, *task, *attempt, end),
+            Event::TaskSkipped { task, why } => self.task_skipped(plan, *task, *why),
+            Event::HostEnded { phase, host, status } => self.host_ended(plan, *phase, *host, *status, at.seq),
+            Event::SoakStarted { phase, batch, until } => {
+                self.no_host_left(plan, *phase)?;
+                let batch = self.open_batch(*phase, *batch)?;
+                if batch.soak_until.is_some() {
+                    return Err(Refusal::Work { what: "the soak of this batch has begun already" });
+                }
+                batch.soak_until = Some(*until);
+                Ok(())
+            }
+            Event::VerifyStarted { phase, batch } => self.verify_started(*phase, *batch),
+            Event::Verified { phase, batch, red } => {
+                let batch = self.open_batch(*phase, *batch)?;
+                if !batch.verifying {
+                    return Err(Refusal::Work { what: "no check of this batch is in flight" });
+                }
+                batch.verifying = false;
+                batch.verified = Some((at.now, red.clone()));
+                Ok(())
+            }
+            Event::BatchEnded { phase, batch, failed } => {
+                self.batch_ended(plan, *phase, *batch, failed.as_ref())
+            }
+            Event::PhaseEnded { phase, ok } => self.phase_ended_with(plan, *phase, *ok),
+            Event::StopRequested { level, by } => {
+                let stop = self.stop.get_or_insert_with(|| Stop { level: *level, by: by.clone() });
+                stop.level = stop.level.max(*level);
+                Ok(())
+            }
+            Event::Halted { phase, cause } => self.halt(plan, *phase, cause),
+            Event::RunEnded => self.end(plan),
+        }
+    }
+
+    fn phase_started(&mut self, plan: &Plan, phase: u16) -> Result<(), Refusal> {
+        let next = usize::from(phase) == self.phases.len() && self.current_phase().is_none();
+        let planned = plan.phases.get(usize::from(phase)).filter(|_| next).ok_or(Refusal::Phase { phase })?;
+        self.phases.push(PhaseRun::of(planned, &self.lost));
+        Ok(())
+    }
+
+    fn batch_started(&mut self, plan: &Plan, phase: u16, batch: u16) -> Result<(), Refusal> {
+        let run = self.open(phase)?;
+        let known = usize::from(batch) < plan.phase(phase).batches.len();
+        if run.batch.is_some() || run.next_batch != batch || !known {
+            return Err(Refusal::Batch { phase, batch });
+        }
+        run.batch = Some(BatchRun { index: batch, ..BatchRun::default() });
+        run.next_batch += 1;
+        Ok(())
+    }
+
+    fn observation_started(&mut self, phase: u16, at: Moment) -> Result<(), Refusal> {
+        let slots = &mut self.open(phase)?.slots;
+        if slots.looking.is_some() {
+            return Err(Refusal::Work { what: "an observation is in flight already" });
+        }
+        slots.looking = Some(at.seq);
+        Ok(())
+    }
+
+    fn verify_started(&mut self, phase: u16, batch: u16) -> Result<(), Refusal> {
+        let batch = self.open_batch(phase, batch)?;
+        if batch.verifying || batch.soak_until.is_none() {
+            return Err(Refusal::Work {
+                what: "a check of this batch is in flight, or its soak has not begun",
+            });
+        }
+        batch.verifying = true;
+        Ok(())
+    }
+
+    fn batch_ended(
+        &mut self,
+        plan: &Plan,
+        phase: u16,
+        batch: u16,
+        failed: Option<&String>,
+    ) -> Result<(), Refusal> {
+        if self.open_batch(phase, batch)?.verifying {
+            return Err(Refusal::Unfinished { what: "a check of the batch is".to_owned() });
+        }
+        self.no_host_left(plan, phase)?;
+        let run = self.open(phase)?;
+        run.batch = None;
+        run.batch_failed = run.batch_failed.take().or_else(|| failed.cloned());
+        Ok(())
+    }
+
+    fn phase_ended_with(&mut self, plan: &Plan, phase: u16, ok: bool) -> Result<(), Refusal> {
+        let run = self.open(phase)?;
+        if run.batch.is_some() || run.slots.looking.is_some() {
+            return Err(Refusal::Unfinished { what: "a batch or an observation of the phase is".to_owned() });
+        }
+        if ok && usize::from(run.next_batch) < plan.phase(phase).batches.len() {
+            return Err(Refusal::Phase { phase });
+        }
+        run.ended = Some(ok);
+        Ok(())
+    }
+
+    fn halt(&mut self, plan: &Plan, phase: u16, cause: &HaltCause) -> Result<(), Refusal> {
+        let planned = plan.phases.get(usize::from(phase)).ok_or(Refusal::Phase { phase })?;
+        if self.halted.is_some() {
+            return Err(Refusal::Work { what: "the run has halted already" });
+        }
+        let level = match cause {
+            HaltCause::Stopped { .. } => StopLevel::Graceful,
+            _ => halt_level(planned.rollout.on_failure),
+        };
+        self.halted = Some((cause.clone(), level));
+        Ok(())
+    }
+
+    fn end(&mut self, plan: &Plan) -> Result<(), Refusal> {
+        let complete = self.phases.len() == plan.phases.len() || self.halted.is_some();
+        if self.current_phase().is_some() || !complete {
+            return Err(Refusal::Unfinished { what: "a phase is".to_owned() });
+        }
+        self.ended = true;
+        Ok(())
+    }
+
+    /// The phase, if it is the one that is open.
+    fn open(&mut self, phase: u16) -> Result<&mut PhaseRun, Refusal> {
+        if self.current_phase() != Some(phase) {
+            return Err(Refusal::Phase { phase });
+        }
+        Ok(&mut self.phases[usize::from(phase)])
+    }
+
+    fn open_batch(&mut self, phase: u16, batch: u16) -> Result<&mut BatchRun, Refusal> {
+        let open = self.open(phase)?.batch.as_mut();
+        open.filter(|open| open.index == batch).ok_or(Refusal::Batch { phase, batch })
+    }
+
+    /// Every host of the open batch has ended, and no other one is going to start.
+    fn no_host_left(&mut self, plan: &Plan, phase: u16) -> Result<(), Refusal> {
+        let stopping = self.stop_level().is_some();
+        let run = self.open(phase)?;
+        let active = run.batch.as_ref().map_or(0, BatchRun::active);
+        let startable = if stopping { 0 } else { run.startable(plan.phase(phase)).count() };
+        if active == 0 && startable == 0 {
+            return Ok(());
+        }
+        Err(Refusal::Unfinished { what: format!("{active} hosts are at work and {startable} to start,") })
+    }
+
+    /// Position of a host that started in the open phase and has not ended.
+    fn active_host(&mut self, plan: &Plan, phase: u16, host: HostId) -> Result<usize, Refusal> {
+        let position = self.known_host(plan, phase, host)?;
+        if !self.open(phase)?.hosts[position].is_active() {
+            return Err(refuse(plan, host, "is not being worked on"));
+        }
+        Ok(position)
+    }
+
+    /// Position of a host that the open phase works on.
+    fn known_host(&mut self, plan: &Plan, phase: u16, host: HostId) -> Result<usize, Refusal> {
+        self.open(phase)?;
+        position(plan, phase, host).ok_or(Refusal::NoSuchHost { phase, host: host.0 })
+    }
+}
+
+fn refuse(plan: &Plan, host: HostId, why: &'static str) -> Refusal {
+    Refusal::Host { host: plan.host(host).name.to_string(), why }
+}

@@ -1,0 +1,249 @@
+//! Transitions of a task: attempts, ops, ends, and when the next attempt is due.
+
+use crate::engine::host::{AttemptRun, Cursor, HostRun, HostWork, Next, OpRun, TaskResult};
+use crate::engine::{Cause, Failure, HostStatus, Refusal, SkipReason, State, TaskEnd};
+use crate::op::{Effect, Exit};
+use crate::plan::{Plan, TaskId};
+use crate::runbook::Retry;
+use crate::value::{Duration, Timestamp};
+
+use super::{Moment, refuse};
+
+impl State {
+    pub(super) fn task_started(&mut self, plan: &Plan, task: TaskId, attempt: u32) -> Result<(), Refusal> {
+        let position = self.active_host(plan, task.phase, task.host)?;
+        let planned = plan.phase(task.phase);
+        let run = self.open(task.phase)?;
+        let target = &mut run.hosts[position];
+        let due = match target.next_if_idle(&planned.hosts[position]) {
+            Some(Next::Attempt(next, _)) => next == attempt && target.at.index == task.index,
+            _ => false,
+        };
+        if !due {
+            return Err(refuse(plan, task.host, "does not stand before this attempt"));
+        }
+        target.work = Some(HostWork::Attempt(AttemptRun { attempt, ..AttemptRun::default() }));
+        run.requeue(planned, position);
+        Ok(())
+    }
+
+    /// The attempt in flight, if it is this one.
+    pub(super) fn attempt_mut(
+        &mut self,
+        plan: &Plan,
+        task: TaskId,
+        attempt: u32,
+    ) -> Result<&mut AttemptRun, Refusal> {
+        let position = self.active_host(plan, task.phase, task.host)?;
+        let target = &mut self.open(task.phase)?.hosts[position];
+        match &mut target.work {
+            Some(HostWork::Attempt(run)) if run.attempt == attempt && target.at.index == task.index => {
+                Ok(run)
+            }
+            _ => Err(refuse(plan, task.host, "has no such attempt in flight")),
+        }
+    }
+
+    pub(super) fn op_started(
+        &mut self,
+        plan: &Plan,
+        task: TaskId,
+        attempt: u32,
+        op: u16,
+    ) -> Result<(), Refusal> {
+        let run = self.attempt_mut(plan, task, attempt)?;
+        if run.ops.last().is_some_and(|last| last.op >= op || last.exit.is_none()) {
+            return Err(refuse(plan, task.host, "sends its ops in order, each once, one at a time"));
+        }
+        run.ops.push(OpRun { op, exit: None, stdout: None });
+        Ok(())
+    }
+
+    pub(super) fn op_ended(
+        &mut self,
+        plan: &Plan,
+        task: TaskId,
+        attempt: u32,
+        op: u16,
+        exit: Exit,
+        stdout: Option<&str>,
+    ) -> Result<(), Refusal> {
+        match self.attempt_mut(plan, task, attempt)?.ops.last_mut() {
+            Some(last) if last.op == op && last.exit.is_none() => {
+                last.exit = Some(exit);
+                last.stdout = stdout.map(str::to_owned);
+                Ok(())
+            }
+            _ => Err(refuse(plan, task.host, "has no such op in flight")),
+        }
+    }
+
+    pub(super) fn task_ended(
+        &mut self,
+        plan: &Plan,
+        at: Moment,
+        task: TaskId,
+        attempt: u32,
+        end: &TaskEnd,
+    ) -> Result<(), Refusal> {
+        let position = self.active_host(plan, task.phase, task.host)?;
+        let ended = std::mem::take(self.attempt_mut(plan, task, attempt)?);
+        let run = self.open(task.phase)?;
+        let target = &mut run.hosts[position];
+        target.work = None;
+        match end {
+            TaskEnd::Satisfied { .. } if ended.ops.last().is_some_and(|op| op.exit.is_none()) => {
+                return Err(refuse(plan, task.host, "cannot be as it was while an op has no end"));
+            }
+            TaskEnd::NeedsSlot if target.slot || !ended.ops.is_empty() => {
+                return Err(refuse(plan, task.host, "holds a slot already, or has sent an op without one"));
+            }
+            TaskEnd::NeedsSlot => {
+                target.at = Cursor { attempt, needs_slot: true, retry_at: None, ..target.at };
+            }
+            TaskEnd::Satisfied { .. } => {
+                target.settle(TaskResult { satisfied: true, ..result_of(&ended) });
+            }
+            TaskEnd::Changed { .. } => target.settle(TaskResult { changed: true, ..result_of(&ended) }),
+            TaskEnd::Failed { failure } => task_failed(target, plan, at.now, task, &ended, failure),
+            TaskEnd::Unknown { .. } => {
+                target.fault = Some(HostStatus::Unknown);
+                target.settle(TaskResult { changed: true, failed: true, ..result_of(&ended) });
+            }
+        }
+        run.requeue(plan.phase(task.phase), position);
+        Ok(())
+    }
+
+    pub(super) fn task_skipped(&mut self, plan: &Plan, task: TaskId, why: SkipReason) -> Result<(), Refusal> {
+        let position = self.active_host(plan, task.phase, task.host)?;
+        let planned = plan.phase(task.phase);
+        let run = self.open(task.phase)?;
+        let target = &mut run.hosts[position];
+        let fits = match target.attempt() {
+            // A `when` that could be evaluated only here: the worker answers with the skip.
+            Some(attempt) => why == SkipReason::When && attempt.ops.is_empty(),
+            None => target.next_if_idle(&planned.hosts[position]) == Some(Next::Skip(why)),
+        };
+        if !fits || target.at.index != task.index {
+            return Err(refuse(plan, task.host, "does not skip this task here"));
+        }
+        target.work = None;
+        target.settle(TaskResult::default());
+        run.requeue(planned, position);
+        Ok(())
+    }
+}
+
+/// A failed attempt: another one later, a failure that is allowed, or the end of the host.
+fn task_failed(
+    target: &mut HostRun,
+    plan: &Plan,
+    now: Timestamp,
+    task: TaskId,
+    ended: &AttemptRun,
+    failure: &Failure,
+) {
+    // An op that was sent may have changed something before it failed.
+    let changed = !ended.ops.is_empty() && plan.task(task).effect > Effect::Reads;
+    target.changed |= changed;
+    let failures = target.at.failures + 1;
+    let retry = plan.retry(task).filter(|retry| failures < retry.attempts && is_retryable(ended, failure));
+    if let Some(retry) = retry {
+        let retry_at = Some(now.after(delay_after(retry, failures)));
+        target.at = Cursor { attempt: ended.attempt, failures, retry_at, ..target.at };
+        return;
+    }
+    if plan.allow_failure(task).is_none() || !is_allowable(failure.cause) {
+        target.fault = Some(HostStatus::Failed);
+    }
+    target.settle(TaskResult { failed: true, changed, ..result_of(ended) });
+}
+
+/// Whether another attempt may help, and cannot hide what happened.
+///
+/// A change that did not have its effect is not tried again: its goal would look satisfied the second time, and the
+/// failed check after it would be forgotten.
+fn is_retryable(ended: &AttemptRun, failure: &Failure) -> bool {
+    match failure.cause {
+        Cause::Command | Cause::TimedOut | Cause::Output => true,
+        Cause::Unreachable => ended.ops.is_empty(),
+        Cause::Verification | Cause::Refused | Cause::Drift | Cause::Identity | Cause::Privilege => false,
+    }
+}
+
+/// `allow_failure` speaks of the task. That the host is not the one of the plan is never allowed.
+fn is_allowable(cause: Cause) -> bool {
+    !matches!(cause, Cause::Drift | Cause::Identity)
+}
+
+/// The wait before the attempt that follows this many failed ones.
+fn delay_after(retry: Retry, failures: u32) -> Duration {
+    let mut millis = retry.delay.as_millis();
+    for _ in 1..failures {
+        let next = millis.saturating_mul(u64::from(retry.backoff_percent)) / 100;
+        if next == millis {
+            break;
+        }
+        millis = next;
+    }
+    Duration::from_millis(millis)
+}
+
+fn result_of(ended: &AttemptRun) -> TaskResult {
+    let rc = ended.ops.iter().rev().find_map(|op| match op.exit {
+        Some(Exit::Code(code)) => Some(code),
+        _ => None,
+    });
+    let stdout = ended.ops.iter().rev().find_map(|op| op.stdout.clone());
+    TaskResult { ran: true, rc, stdout, ..TaskResult::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_by_their_factor_and_never_overflow() {
+        let retry = |delay, backoff_percent| Retry { attempts: 9, delay, backoff_percent };
+        let second = Duration::from_secs(1);
+        let cases = [
+            (retry(second, 200), 1, 1_000),
+            (retry(second, 200), 2, 2_000),
+            (retry(second, 200), 4, 8_000),
+            (retry(second, 100), 3_000_000_000, 1_000),
+            (retry(second, 150), 3, 2_250),
+            (retry(Duration::ZERO, 200), 5, 0),
+        ];
+        for (retry, failures, millis) in cases {
+            assert_eq!(delay_after(retry, failures).as_millis(), millis, "{retry:?} after {failures}");
+        }
+        assert!(delay_after(retry(second, 1000), u32::MAX) > Duration::from_secs(1 << 40), "saturates");
+    }
+
+    #[test]
+    fn only_causes_that_may_pass_are_tried_again() {
+        use Cause::{
+            Command, Drift, Identity, Output, Privilege, Refused, TimedOut, Unreachable, Verification,
+        };
+        let cases = [
+            (Command, true, true),
+            (TimedOut, true, true),
+            (Output, true, true),
+            // Once an op was sent, a host that cannot be reached is a question, not a failure to repeat.
+            (Unreachable, true, false),
+            (Verification, false, false),
+            (Refused, false, false),
+            (Drift, false, false),
+            (Identity, false, false),
+            (Privilege, false, false),
+        ];
+        for (cause, before, after) in cases {
+            let failure = Failure { cause, message: String::new(), hint: String::new() };
+            let fresh = AttemptRun { attempt: 1, ..AttemptRun::default() };
+            let sent = AttemptRun { ops: vec![OpRun { op: 0, exit: None, stdout: None }], ..fresh.clone() };
+            assert_eq!(is_retryable(&fresh, &failure), before, "{cause:?} before an op was sent");
+            assert_eq!(is_retryable(&sent, &failure), after, "{cause:?} after an op was sent");
+        }
+    }
+}

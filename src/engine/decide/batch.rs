@@ -1,0 +1,70 @@
+//! The end of a batch: its soak, its checks, and whether it counts as failed.
+
+use crate::engine::Event;
+use crate::engine::phase::BatchRun;
+use crate::engine::rules::Bug;
+use crate::value::{Duration, Timestamp};
+
+use super::{Open, Round};
+
+/// From the end of one run of the checks to the start of the next, while a batch soaks.
+const POLL: Duration = Duration::from_secs(5);
+
+impl Round<'_> {
+    /// All hosts of the batch have ended: what comes before the next batch.
+    pub(super) fn close_batch(&mut self, open: Open<'_>, batch: &BatchRun) {
+        if batch.verifying {
+            return;
+        }
+        if batch.started > 0 && batch.succeeded == 0 {
+            self.end_batch(open, batch, Some("no host succeeded".to_owned()));
+        } else if open.level.is_some() {
+            self.end_batch(open, batch, cut_short(open, batch));
+        } else if batch.started == 0 || !soaks(open, batch) || self.rules.broken(Bug::SkipsSoak) {
+            self.end_batch(open, batch, None);
+        } else if let Some(until) = batch.soak_until {
+            self.soak(open, batch, until);
+        } else {
+            let until = self.now.after(open.planned.rollout.soak);
+            self.emit(Event::SoakStarted { phase: open.phase, batch: batch.index, until });
+        }
+    }
+
+    /// The first run of the checks that ends at the soak's end or later decides. Without checks time alone does.
+    fn soak(&mut self, open: Open<'_>, batch: &BatchRun, until: Timestamp) {
+        let verify = Event::VerifyStarted { phase: open.phase, batch: batch.index };
+        match &batch.verified {
+            _ if open.planned.verify.is_empty() => {
+                if until <= self.now {
+                    self.end_batch(open, batch, None);
+                } else {
+                    self.wake(until);
+                }
+            }
+            Some((at, red)) if *at >= until => {
+                let red = red.clone().filter(|_| !self.rules.broken(Bug::IgnoresRedChecks));
+                self.end_batch(open, batch, red);
+            }
+            Some((at, _)) if at.after(POLL).min(until) > self.now => self.wake(at.after(POLL).min(until)),
+            _ => self.emit(verify),
+        }
+    }
+
+    fn end_batch(&mut self, open: Open<'_>, batch: &BatchRun, failed: Option<String>) {
+        self.emit(Event::BatchEnded { phase: open.phase, batch: batch.index, failed });
+    }
+}
+
+/// Whether anything stands between this batch and what follows. After the last batch only checks do.
+fn soaks(open: Open<'_>, batch: &BatchRun) -> bool {
+    let last = usize::from(batch.index) + 1 == open.planned.batches.len();
+    !open.planned.verify.is_empty() || (!last && open.planned.rollout.soak > Duration::ZERO)
+}
+
+/// What a stop took from a batch; a batch that was not looked at is not called good.
+fn cut_short(open: Open<'_>, batch: &BatchRun) -> Option<String> {
+    if batch.ended > batch.succeeded || open.run.startable(open.planned).next().is_some() {
+        return Some("the run stopped before all of its hosts had succeeded".to_owned());
+    }
+    soaks(open, batch).then(|| "the run stopped before its soak and its checks had ended".to_owned())
+}

@@ -1,0 +1,105 @@
+//! Hosts of the open batch: what each does next, and how many start.
+
+use crate::engine::host::{Cursor, HostRun, Next};
+use crate::engine::phase::{BatchRun, position};
+use crate::engine::rules::Bug;
+use crate::engine::{Event, HostStatus, StopLevel};
+use crate::plan::{HostTasks, TaskId};
+
+use super::{Open, Round};
+
+impl Round<'_> {
+    /// Every host for which something can be decided: no work in flight, no slot to wait for.
+    pub(super) fn work_on_hosts(&mut self, open: Open<'_>) {
+        for &position in &open.run.ready {
+            self.proceed(open, position, &open.run.hosts[position]);
+        }
+        for &(due, position) in &open.run.backing_off {
+            let is_due = due <= self.now || self.rules.broken(Bug::RetriesAtOnce);
+            if is_due || !self.may_go_on(open, position) {
+                self.proceed(open, position, &open.run.hosts[position]);
+            } else {
+                self.wake(due);
+                // Sorted by time: the others are due later. Under a stop each has to be looked at.
+                if open.level.is_none() {
+                    break;
+                }
+            }
+        }
+        if open.level.is_some() {
+            for &position in &open.run.want_slot {
+                if !self.may_go_on(open, position) {
+                    self.proceed(open, position, &open.run.hosts[position]);
+                }
+            }
+        }
+    }
+
+    /// Starts as many hosts as `parallel` has room for. Hosts that hold a slot are counted by the budget instead.
+    pub(super) fn start_hosts(&mut self, open: Open<'_>, batch: &BatchRun) {
+        if open.level.is_some() && !self.rules.broken(Bug::StartsHostsWhileStopping) {
+            return;
+        }
+        let parallel = open.planned.rollout.parallel.max(1) as usize;
+        let parallel = if self.rules.broken(Bug::IgnoresParallel) { usize::MAX } else { parallel };
+        let before_slot = (batch.active() as usize).saturating_sub(open.run.slots.held.len());
+        let room = parallel.saturating_sub(before_slot);
+        let startable: Vec<_> = open.run.startable(open.planned).take(room).collect();
+        for (_, host) in startable {
+            let position = position(self.plan, open.phase, host)
+                .expect("invariant: the batches of a plan hold only hosts with tasks");
+            self.emit(Event::HostStarted { phase: open.phase, host });
+            self.proceed(open, position, &HostRun::default());
+        }
+    }
+
+    /// Whether a host goes on in spite of a stop.
+    pub(super) fn may_go_on(&self, open: Open<'_>, position: usize) -> bool {
+        let run = &open.run.hosts[position];
+        self.may_go_on_at(open, &open.planned.hosts[position], run, run.at)
+    }
+
+    /// The same, were it at `at`: one that is out comes back, one inside a bracket closes it.
+    fn may_go_on_at(&self, open: Open<'_>, tasks: &HostTasks, run: &HostRun, at: Cursor) -> bool {
+        match open.level {
+            None => true,
+            Some(StopLevel::Now) if !self.rules.broken(Bug::NowLetsHostsFinish) => false,
+            Some(_) => run.slot || run.is_inside_bracket(tasks, at),
+        }
+    }
+
+    /// What an idle host does next: tasks that do not run are passed by, up to work, a wait or its end.
+    pub(super) fn proceed(&mut self, open: Open<'_>, position: usize, run: &HostRun) {
+        let tasks = &open.planned.hosts[position];
+        let (phase, host) = (open.phase, tasks.host);
+        let mut at = run.at;
+        loop {
+            let task = TaskId { phase, host, index: at.index };
+            let next = run.next(tasks, at);
+            match next {
+                Next::Skip(why) => {
+                    self.emit(Event::TaskSkipped { task, why });
+                    at = at.following();
+                    continue;
+                }
+                Next::End(status) => self.emit(Event::HostEnded { phase, host, status }),
+                _ if !self.may_go_on_at(open, tasks, run, at) => {
+                    self.emit(Event::HostEnded { phase, host, status: cut_short(at) });
+                }
+                Next::Probe(bracket) => self.emit(Event::BracketProbeStarted { phase, host, bracket }),
+                Next::Attempt(_, Some(due)) if due > self.now && !self.rules.broken(Bug::RetriesAtOnce) => {
+                    self.wake(due);
+                }
+                Next::Attempt(attempt, _) => self.emit(Event::TaskStarted { task, attempt }),
+                Next::Slot => {}
+            }
+            return;
+        }
+    }
+}
+
+/// How a host ends that a stop takes away between two tasks.
+pub(super) fn cut_short(at: Cursor) -> HostStatus {
+    // Its last attempt failed, and the next one will never be made.
+    if at.failures > 0 { HostStatus::Failed } else { HostStatus::Stopped }
+}

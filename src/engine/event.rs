@@ -1,0 +1,383 @@
+//! Everything that can become true in a run. Serialised into the journal: a promise.
+
+use serde::{Deserialize, Serialize};
+
+use crate::op::Exit;
+use crate::plan::{HostId, OutOfService, TaskId};
+use crate::step::Assessment;
+use crate::value::{Duration, Timestamp};
+
+/// An event with its place in the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stamped {
+    /// Counts from 1 without a gap.
+    pub seq: u64,
+    /// When it became true, by the controller's clock.
+    pub at: Timestamp,
+    /// What.
+    pub event: Event,
+}
+
+/// Something that became true.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The first event of every run.
+    RunStarted {
+        /// The run's id.
+        run: String,
+        /// The plan's digest.
+        digest: String,
+        /// Rollbook's version.
+        version: String,
+    },
+    /// A phase began.
+    PhaseStarted {
+        /// Its index.
+        phase: u16,
+    },
+    /// A batch began.
+    BatchStarted {
+        /// The phase.
+        phase: u16,
+        /// The batch's index.
+        batch: u16,
+    },
+    /// A host's tasks of the phase began.
+    HostStarted {
+        /// The phase.
+        phase: u16,
+        /// The host.
+        host: HostId,
+    },
+    /// Work: look at the cluster and at the reachability of the population, for the budget.
+    ObservationStarted {
+        /// The phase.
+        phase: u16,
+    },
+    /// What that look gave.
+    Observed {
+        /// The phase.
+        phase: u16,
+        /// Hosts of the population that are out of service by the cluster's or the network's own word. Says nothing
+        /// of what the run itself did.
+        out: Vec<OutOfService>,
+        /// Why no slot can be given now, such as an API that does not answer or an etcd member that is not healthy.
+        blocked: Option<String>,
+    },
+    /// A host may disrupt: it counts against the budget from here on.
+    SlotTaken {
+        /// The phase.
+        phase: u16,
+        /// The host.
+        host: HostId,
+    },
+    /// A host must wait because the budget is spent, or no slot can be given.
+    BudgetWaiting {
+        /// The phase.
+        phase: u16,
+        /// The host.
+        host: HostId,
+        /// Who holds the slots.
+        out: Vec<OutOfService>,
+        /// [`Event::Observed`]'s reason, if that is why.
+        blocked: Option<String>,
+    },
+    /// Work: probe every goal inside a bracket, before it is opened.
+    BracketProbeStarted {
+        /// The phase.
+        phase: u16,
+        /// The host.
+        host: HostId,
+        /// Index into [`crate::plan::HostTasks::brackets`].
+        bracket: u16,
+    },
+    /// What that probe gave.
+    BracketProbed {
+        /// The phase.
+        phase: u16,
+        /// The host.
+        host: HostId,
+        /// The bracket.
+        bracket: u16,
+        /// Needed or not.
+        finding: BracketFinding,
+    },
+    /// Work: an attempt at a task.
+    TaskStarted {
+        /// The task.
+        task: TaskId,
+        /// Counts from 1.
+        attempt: u32,
+    },
+    /// The attempt's probe was read.
+    TaskProbed {
+        /// The task.
+        task: TaskId,
+        /// The attempt.
+        attempt: u32,
+        /// What it means.
+        assessment: Assessment,
+    },
+    /// An op is about to be sent. Durable before it is.
+    OpStarted {
+        /// The task.
+        task: TaskId,
+        /// The attempt.
+        attempt: u32,
+        /// Index into the lowered step's ops.
+        op: u16,
+    },
+    /// An op's own record says how it ended.
+    OpEnded {
+        /// The task.
+        task: TaskId,
+        /// The attempt.
+        attempt: u32,
+        /// The op.
+        op: u16,
+        /// How.
+        exit: Exit,
+        /// The last line of its output, escaped, for people.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        last_line: String,
+        /// Its standard output up to 64 KiB, where a later expression names the step.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stdout: Option<String>,
+    },
+    /// The attempt ended.
+    TaskEnded {
+        /// The task.
+        task: TaskId,
+        /// The attempt.
+        attempt: u32,
+        /// How.
+        end: TaskEnd,
+    },
+    /// The task did not run.
+    TaskSkipped {
+        /// The task.
+        task: TaskId,
+        /// Why.
+        why: SkipReason,
+    },
+    /// A host's tasks of the phase ended.
+    HostEnded {
+        /// The phase.
+        phase: u16,
+        /// The host.
+        host: HostId,
+        /// How.
+        status: HostStatus,
+    },
+    /// All hosts of the batch ended; the soak runs.
+    SoakStarted {
+        /// The phase.
+        phase: u16,
+        /// The batch.
+        batch: u16,
+        /// Its end.
+        until: Timestamp,
+    },
+    /// Work: run the phase's verify checks once.
+    VerifyStarted {
+        /// The phase.
+        phase: u16,
+        /// The batch.
+        batch: u16,
+    },
+    /// What they gave.
+    Verified {
+        /// The phase.
+        phase: u16,
+        /// The batch.
+        batch: u16,
+        /// The first check that does not hold, or nothing.
+        red: Option<String>,
+    },
+    /// A batch ended.
+    BatchEnded {
+        /// The phase.
+        phase: u16,
+        /// The batch.
+        batch: u16,
+        /// Why it counts as failed, if it does.
+        failed: Option<String>,
+    },
+    /// A phase ended.
+    PhaseEnded {
+        /// The phase.
+        phase: u16,
+        /// Whether it ended within its limits.
+        ok: bool,
+    },
+    /// Somebody asked the run to stop.
+    StopRequested {
+        /// How soon.
+        level: StopLevel,
+        /// "Ctrl-C", "SIGTERM", "deadline".
+        by: String,
+    },
+    /// The run starts nothing new.
+    Halted {
+        /// The phase.
+        phase: u16,
+        /// Why.
+        cause: HaltCause,
+    },
+    /// The last event of every run that ended by itself.
+    RunEnded,
+}
+
+/// What the probes inside a bracket say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BracketFinding {
+    /// Every goal inside holds: the whole bracket is skipped.
+    Holds,
+    /// At least one does not, or cannot be known.
+    Needed {
+        /// Which, for people.
+        why: String,
+    },
+    /// The probes failed.
+    Failed {
+        /// How.
+        failure: Failure,
+    },
+}
+
+/// How an attempt at a task ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskEnd {
+    /// The goal held before, or the check passed.
+    Satisfied {
+        /// What is.
+        state: String,
+    },
+    /// Ops ran and changed something, or may have.
+    Changed {
+        /// In a few words.
+        summary: String,
+    },
+    /// It failed.
+    Failed {
+        /// How.
+        failure: Failure,
+    },
+    /// A change was sent and its end is not known.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+    /// Its probe shows that it would disrupt, and the host holds no slot; it runs again once the host does.
+    NeedsSlot,
+}
+
+/// Why something failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The kind of cause.
+    pub cause: Cause,
+    /// One sentence for people, escaped.
+    pub message: String,
+    /// What to do, or empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hint: String,
+}
+
+/// Kinds of causes; exit codes and retries look at them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The host cannot be reached, or its key is not known.
+    Unreachable,
+    /// A command ended with an unexpected code or by a signal.
+    Command,
+    /// A time limit passed.
+    TimedOut,
+    /// The change was made and did not have its effect.
+    Verification,
+    /// A check does not hold, or the goal cannot be reached.
+    Refused,
+    /// The host is not what the plan saw.
+    Drift,
+    /// The node is not the machine behind the connection.
+    Identity,
+    /// A tool's output cannot be read.
+    Output,
+    /// root cannot be reached on the host.
+    Privilege,
+}
+
+/// Why a task did not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// `when` is false.
+    When,
+    /// The bracket around it needs nothing.
+    BracketHolds,
+}
+
+/// How a host ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostStatus {
+    /// Nothing had to change.
+    Ok,
+    /// Something changed, all is well.
+    Changed,
+    /// Stopped before the end of its tasks, because the run did. What it changed before stands in its tasks; one that
+    /// took a slot is still out.
+    Stopped,
+    /// A task failed.
+    Failed,
+    /// A task's end is not known.
+    Unknown,
+}
+
+/// How soon to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopLevel {
+    /// No new host; hosts that are out come back.
+    Graceful,
+    /// Nothing after the ops in flight.
+    Now,
+}
+
+/// Why a run starts nothing new.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HaltCause {
+    /// More hosts failed than `max_failures` allows.
+    Failures {
+        /// So many failed.
+        failed: u32,
+        /// So many may.
+        max: u32,
+    },
+    /// No host of a batch succeeded.
+    BatchFailed {
+        /// Why.
+        reason: String,
+    },
+    /// Hosts that failed in this run hold the whole budget.
+    BudgetSpentByFailures,
+    /// Others held the budget for longer than `wait_for_budget`.
+    BudgetSpentByOthers {
+        /// So long.
+        waited: Duration,
+        /// Who.
+        out: Vec<OutOfService>,
+        /// Why no slot could be given, if the budget was not the reason.
+        blocked: Option<String>,
+    },
+    /// Somebody asked for it.
+    Stopped {
+        /// "Ctrl-C", "SIGTERM", "deadline".
+        by: String,
+    },
+}

@@ -1,0 +1,230 @@
+//! One host in one phase: where it stands in its tasks, and what comes next for it. Knows nothing of other hosts, the
+//! budget or stops; those may hold back what is next, never change it.
+
+use crate::op::{Effect, Exit};
+use crate::plan::{Bracket, Forecast, HostTasks};
+use crate::step::Assessment;
+use crate::value::Timestamp;
+
+use super::{HostStatus, SkipReason};
+
+/// What later expressions see of a task as `steps.<id>`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "expressions read each of the four by its name")]
+pub struct TaskResult {
+    /// It was not skipped.
+    pub ran: bool,
+    /// Something changed, or may have.
+    pub changed: bool,
+    /// The goal held before, or the check passed.
+    pub satisfied: bool,
+    /// It failed, and `allow_failure` let the host go on, or the host ended with it.
+    pub failed: bool,
+    /// Exit code of the last op that ended with one.
+    pub rc: Option<i32>,
+    /// Standard output of the last op for which it was recorded.
+    pub stdout: Option<String>,
+}
+
+/// An op of the attempt in flight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpRun {
+    /// Index into the lowered step's ops.
+    pub op: u16,
+    /// How it ended; `None` while its own record has not said so.
+    pub exit: Option<Exit>,
+    /// Its standard output, where it was recorded.
+    pub stdout: Option<String>,
+}
+
+/// The attempt in flight, as far as it is recorded: all that is needed to take it up again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AttemptRun {
+    /// Counts from 1.
+    pub attempt: u32,
+    /// What the last probe said.
+    pub probed: Option<Assessment>,
+    /// Ops that were sent, or were about to be, in order.
+    pub ops: Vec<OpRun>,
+}
+
+/// Work in flight on a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum HostWork {
+    /// The goals of this bracket are probed.
+    Bracket(u16),
+    /// An attempt at the task at the cursor.
+    Attempt(AttemptRun),
+}
+
+/// The next task and what is known of its earlier attempts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cursor {
+    /// Index of the next task.
+    pub(super) index: u16,
+    /// The last attempt at it; 0 before the first.
+    pub(super) attempt: u32,
+    /// Attempts that failed. An attempt that only asked for a slot is none.
+    pub(super) failures: u32,
+    /// An attempt asked for a slot.
+    pub(super) needs_slot: bool,
+    /// When the next attempt is due, after one that failed.
+    pub(super) retry_at: Option<Timestamp>,
+}
+
+impl Cursor {
+    /// Before the first attempt at the task after this one.
+    pub(super) fn following(self) -> Self {
+        Self { index: self.index + 1, ..Self::default() }
+    }
+}
+
+/// What comes next for a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The task at the cursor does not run.
+    Skip(SkipReason),
+    /// Probe the bracket that begins at the cursor.
+    Probe(u16),
+    /// A slot, before anything else.
+    Slot,
+    /// This attempt, but not before the time given.
+    Attempt(u32, Option<Timestamp>),
+    /// Nothing: its tasks ended so.
+    End(HostStatus),
+}
+
+/// Where a host is; says which queue of its phase holds it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Not started.
+    #[default]
+    Outside,
+    /// Work is in flight.
+    Working,
+    /// Something can be decided for it now.
+    Ready,
+    /// It needs a slot before it goes on.
+    WantsSlot,
+    /// It tries again at this time.
+    BackingOff(Timestamp),
+    /// It ended.
+    Ended,
+}
+
+/// A host in a phase.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct HostRun {
+    /// As of the last event about it.
+    pub(super) stage: Stage,
+    /// Results of the tasks before the cursor.
+    pub(super) results: Vec<TaskResult>,
+    /// Where it stands.
+    pub(super) at: Cursor,
+    /// Work in flight.
+    pub(super) work: Option<HostWork>,
+    /// The last bracket probed, and whether it is needed.
+    pub(super) bracket: Option<(u16, bool)>,
+    /// It may disrupt.
+    pub(super) slot: bool,
+    /// Something changed, or may have.
+    pub(super) changed: bool,
+    /// Why it cannot go on: failed or unknown.
+    pub(super) fault: Option<HostStatus>,
+    /// How it ended.
+    pub(super) status: Option<HostStatus>,
+}
+
+impl HostRun {
+    /// What comes next, were the host at `at`, with nothing in flight.
+    pub(super) fn next(&self, tasks: &HostTasks, at: Cursor) -> Next {
+        if let Some(fault) = self.fault {
+            return Next::End(fault);
+        }
+        let Some(task) = tasks.tasks.get(usize::from(at.index)) else {
+            return Next::End(if self.changed { HostStatus::Changed } else { HostStatus::Ok });
+        };
+        if let Some((number, bracket)) = bracket_around(tasks, at.index) {
+            match self.bracket.filter(|(probed, _)| *probed == number) {
+                Some((_, false)) => return Next::Skip(SkipReason::BracketHolds),
+                Some((_, true)) if !self.slot && disrupts(tasks, bracket) => return Next::Slot,
+                None if at.index == bracket.first && runs(tasks, bracket) => return Next::Probe(number),
+                _ => {}
+            }
+        }
+        if task.forecast == Forecast::Excluded {
+            return Next::Skip(SkipReason::When);
+        }
+        if !self.slot && (task.effect == Effect::Disrupts || at.needs_slot) {
+            return Next::Slot;
+        }
+        Next::Attempt(at.attempt + 1, at.retry_at)
+    }
+
+    /// Whether a stop at `at` would leave a bracket open: it is needed, and `at` is past its first task and not past
+    /// its last.
+    pub(super) fn is_inside_bracket(&self, tasks: &HostTasks, at: Cursor) -> bool {
+        bracket_around(tasks, at.index)
+            .is_some_and(|(number, bracket)| self.bracket == Some((number, true)) && at.index > bracket.first)
+    }
+
+    /// Where it is, after an event about it.
+    pub(super) fn stage_now(&self, tasks: &HostTasks) -> Stage {
+        if self.status.is_some() {
+            return Stage::Ended;
+        }
+        if self.work.is_some() {
+            return Stage::Working;
+        }
+        match self.next(tasks, self.at) {
+            Next::Slot => Stage::WantsSlot,
+            Next::Attempt(_, Some(at)) => Stage::BackingOff(at),
+            _ => Stage::Ready,
+        }
+    }
+
+    /// What comes next; `None` while work is in flight.
+    pub(super) fn next_if_idle(&self, tasks: &HostTasks) -> Option<Next> {
+        self.work.is_none().then(|| self.next(tasks, self.at))
+    }
+
+    /// Whether it started and has not ended.
+    pub(super) fn is_active(&self) -> bool {
+        !matches!(self.stage, Stage::Outside | Stage::Ended)
+    }
+
+    /// The attempt in flight.
+    pub(super) fn attempt(&self) -> Option<&AttemptRun> {
+        match &self.work {
+            Some(HostWork::Attempt(attempt)) => Some(attempt),
+            _ => None,
+        }
+    }
+
+    /// Leaves the task at the cursor behind.
+    pub(super) fn settle(&mut self, result: TaskResult) {
+        self.changed |= result.changed;
+        self.results.push(result);
+        self.at = self.at.following();
+    }
+}
+
+/// The bracket that holds the task `index`, with its number.
+fn bracket_around(tasks: &HostTasks, index: u16) -> Option<(u16, &Bracket)> {
+    (0..).zip(&tasks.brackets).find(|(_, bracket)| (bracket.first..=bracket.last).contains(&index))
+}
+
+/// Whether a task of the bracket that is not excluded satisfies `test`.
+fn any_task(tasks: &HostTasks, bracket: &Bracket, test: impl Fn(Effect) -> bool) -> bool {
+    let inside = usize::from(bracket.first)..=usize::from(bracket.last);
+    let inside = tasks.tasks.get(inside).unwrap_or_default();
+    inside.iter().any(|task| task.forecast != Forecast::Excluded && test(task.effect))
+}
+
+fn runs(tasks: &HostTasks, bracket: &Bracket) -> bool {
+    any_task(tasks, bracket, |_| true)
+}
+
+fn disrupts(tasks: &HostTasks, bracket: &Bracket) -> bool {
+    any_task(tasks, bracket, |effect| effect == Effect::Disrupts)
+}

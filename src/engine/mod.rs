@@ -1,0 +1,28 @@
+//! Decides what happens next. Pure: the same plan, state and time give the same events. Nothing here reads a clock,
+//! does I/O or knows a step kind.
+//!
+//! The contract is one enum: [`Event`]. [`decide`] gives events; the executor makes them durable, applies them to the
+//! [`State`], tells the reporters, and only then starts the work that a `…Started` event stands for. The results of
+//! work are events again.
+
+mod apply;
+mod decide;
+mod event;
+mod host;
+mod illegal;
+#[cfg(test)]
+mod model;
+mod phase;
+mod rules;
+mod slots;
+mod state;
+#[cfg(test)]
+mod stories;
+
+pub use decide::{Decision, decide};
+pub use event::{
+    BracketFinding, Cause, Event, Failure, HaltCause, HostStatus, SkipReason, Stamped, StopLevel, TaskEnd,
+};
+pub use host::{AttemptRun, OpRun, TaskResult};
+pub use illegal::{IllegalEvent, Refusal};
+pub use state::{Counts, State, Work};

@@ -1,0 +1,108 @@
+//! The engine's properties: a hundred thousand small runs of random plans in a random world, with failures, others'
+//! outages, stops and crashes. The oracles read the plan and the list of events, and share no code with the engine.
+//!
+//! A property is worth what it catches: [`BUGS`] lists deliberate bugs and the properties that notice them.
+
+mod ledger;
+mod oracle;
+pub(super) mod plans;
+mod random;
+mod world;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::rules::{Bug, Rules};
+use oracle::Violation;
+use random::Random;
+
+/// Runs that must keep every property.
+const RUNS: u64 = 100_000;
+/// Runs within which a deliberate bug must be noticed.
+const RUNS_PER_BUG: u64 = 20_000;
+
+/// Deliberate bugs, each with the property that is there to notice it.
+const BUGS: [(Bug, &str); 19] = [
+    (Bug::OneSlotTooMany, "budget"),
+    (Bug::FailuresDoNotSpend, "budget"),
+    (Bug::WorkDoesNotSpend, "budget"),
+    (Bug::OthersDoNotSpend, "budget"),
+    (Bug::TrustsReleasedHosts, "budget"),
+    (Bug::OneLookForManySlots, "fresh look"),
+    (Bug::IgnoresBlocked, "blocked"),
+    (Bug::ControlPlanesTogether, "one control plane"),
+    (Bug::StartsHostsWhileStopping, "stop"),
+    (Bug::NowLetsHostsFinish, "stop"),
+    (Bug::IgnoresMaxFailures, "limits"),
+    (Bug::GoesOnAfterFailedBatch, "gates"),
+    (Bug::SkipsSoak, "gates"),
+    (Bug::IgnoresRedChecks, "gates"),
+    (Bug::RetriesAtOnce, "retries"),
+    (Bug::IgnoresParallel, "parallel"),
+    (Bug::DecidesPastEvents, "stop"),
+    (Bug::DoesNotWaitForOthers, "halts"),
+    (Bug::WaitsForFailures, "bounded"),
+];
+
+/// One run of the world of this seed.
+fn run(seed: u64, rules: Rules) -> Result<world::Story, Violation> {
+    let mut random = Random::new(seed);
+    let plan = plans::plan(&mut random);
+    let story = world::play(&plan, &mut random, rules)?;
+    oracle::check(&plan, &story.events)?;
+    Ok(story)
+}
+
+#[test]
+fn random_runs_keep_every_property() {
+    let next = AtomicU64::new(0);
+    let (events, crashes, halts) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= RUNS {
+                break;
+            }
+            match run(seed, Rules::SOUND) {
+                Ok(story) => {
+                    events.fetch_add(story.events.len() as u64, Ordering::Relaxed);
+                    crashes.fetch_add(story.crashes, Ordering::Relaxed);
+                    halts.fetch_add(u64::from(story.halted), Ordering::Relaxed);
+                }
+                Err(violation) => panic!("seed {seed}: {violation}"),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    let (events, crashes, halts) = (events.into_inner(), crashes.into_inner(), halts.into_inner());
+    println!("{RUNS} runs, {events} events, {crashes} crashes, {halts} halts: every property holds");
+    // A world in which nothing happens proves nothing.
+    assert!(crashes > RUNS / 2 && halts > RUNS / 10 && halts < RUNS * 9 / 10 && events > RUNS * 20);
+}
+
+#[test]
+fn every_deliberate_bug_is_noticed() {
+    for (bug, property) in BUGS {
+        let rules = Rules { bug: Some(bug) };
+        let noticed = (0..RUNS_PER_BUG).find_map(|seed| {
+            let violation = run(seed, rules).err().filter(|violation| violation.property == property);
+            violation.map(|violation| (seed, violation))
+        });
+        let Some((seed, violation)) = noticed else {
+            panic!("{bug:?}: {RUNS_PER_BUG} runs, and property `{property}` did not notice");
+        };
+        println!("{bug:?}: noticed after {} runs: {violation}", seed + 1);
+    }
+}
+
+#[test]
+fn the_same_seed_tells_the_same_story() {
+    for seed in 0..50 {
+        let (one, other) = (run(seed, Rules::SOUND), run(seed, Rules::SOUND));
+        assert_eq!(one.expect("sound").events, other.expect("sound").events, "seed {seed}");
+    }
+}

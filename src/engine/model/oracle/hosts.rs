@@ -1,0 +1,148 @@
+//! Properties of hosts and tasks: order, brackets, retries, ends, and what a stop leaves alone.
+
+use crate::engine::model::ledger::{Ledger, Page};
+use crate::engine::{Event, HostStatus, SkipReason, Stamped, StopLevel};
+use crate::op::Effect;
+use crate::plan::{Bracket, Forecast, HostId, HostTasks, TaskId};
+
+use super::{Violation, must};
+
+pub(super) fn judge(ledger: &Ledger<'_>, stamped: &Stamped) -> Result<(), Violation> {
+    match &stamped.event {
+        Event::HostStarted { host, .. } => host_started(ledger, *host),
+        Event::BracketProbeStarted { host, bracket, .. } => {
+            let page = working(ledger, *host)?;
+            must(!page.busy, "order", "one work at a time")?;
+            must(!page.brackets.contains_key(bracket), "brackets", "a bracket is probed once")?;
+            must(goes_on(ledger, *host, page), "stop", "a stopped host opens no bracket")
+        }
+        Event::TaskStarted { task, attempt } => task_started(ledger, *task, *attempt),
+        Event::TaskSkipped { task, why } => task_skipped(ledger, *task, *why),
+        Event::HostEnded { host, status, .. } => host_ended(ledger, *host, *status),
+        _ => Ok(()),
+    }
+}
+
+fn host_started(ledger: &Ledger<'_>, host: HostId) -> Result<(), Violation> {
+    let planned = ledger.planned();
+    must(ledger.stop().is_none(), "stop", "no host starts after a stop")?;
+    must(ledger.failed <= planned.rollout.max_failures, "limits", "no host starts beyond `max_failures`")?;
+    must(!ledger.untouchable.contains(&host), "untouched", "a host that failed is not touched again")?;
+    let batch = ledger.batch.map(|batch| &planned.batches[usize::from(batch)]);
+    must(batch.is_some_and(|batch| batch.contains(&host)), "gates", "hosts start in their batch")?;
+    must(!ledger.hosts.contains_key(&host), "order", "a host starts once in a phase")?;
+    let early = ledger.hosts.values().filter(|page| page.ended.is_none() && !page.slot).count();
+    let most = planned.rollout.parallel.max(1) as usize;
+    must(early < most, "parallel", "at most `parallel` hosts are at work without a slot")
+}
+
+fn task_started(ledger: &Ledger<'_>, task: TaskId, attempt: u32) -> Result<(), Violation> {
+    let page = working(ledger, task.host)?;
+    let tasks = tasks_of(ledger, task.host);
+    let planned = &tasks.tasks[usize::from(task.index)];
+    must(!page.busy && page.fault.is_none(), "order", "a task starts when nothing else runs or failed")?;
+    must(page.next == task.index, "order", "no task starts before its predecessor ended")?;
+    must(page.attempts + 1 == attempt, "order", "attempts are counted without a gap")?;
+    must(planned.forecast != Forecast::Excluded, "order", "an excluded task never starts")?;
+    must(goes_on(ledger, task.host, page), "stop", "a stopped host starts no task")?;
+
+    let around = bracket_of(tasks, task.index);
+    let disrupting = around.is_some_and(|(_, bracket)| {
+        let inside = &tasks.tasks[usize::from(bracket.first)..=usize::from(bracket.last)];
+        inside.iter().any(|task| task.effect == Effect::Disrupts && task.forecast != Forecast::Excluded)
+    });
+    if let Some((number, _)) = around {
+        let needed = page.brackets.get(&number) == Some(&true);
+        must(needed, "brackets", "nothing inside a bracket runs unless it is needed")?;
+    }
+    let needs_slot = planned.effect == Effect::Disrupts || page.asked_for_slot || disrupting;
+    must(page.slot || !needs_slot, "slot first", "a slot comes before the first disruption")?;
+
+    if page.failures == 0 {
+        return Ok(());
+    }
+    let retry = ledger.plan.retry(task);
+    let Some(retry) = retry.filter(|retry| page.failures < retry.attempts) else {
+        return Err(Violation::new("retries", "no more attempts than written"));
+    };
+    let doublings = i32::try_from(page.failures - 1).expect("few attempts");
+    #[expect(clippy::cast_precision_loss, reason = "the model's delays are a few thousand milliseconds")]
+    let delay = retry.delay.as_millis() as f64 * (f64::from(retry.backoff_percent) / 100.0).powi(doublings);
+    #[expect(clippy::cast_precision_loss, reason = "likewise")]
+    let passed = (ledger.time - page.failed_at) as f64;
+    must(passed >= delay, "retries", "the delay has passed")
+}
+
+fn task_skipped(ledger: &Ledger<'_>, task: TaskId, why: SkipReason) -> Result<(), Violation> {
+    let page = working(ledger, task.host)?;
+    let tasks = tasks_of(ledger, task.host);
+    must(page.next == task.index, "order", "tasks are skipped in their order")?;
+    let holds =
+        bracket_of(tasks, task.index).is_some_and(|(number, _)| page.brackets.get(&number) == Some(&false));
+    match why {
+        SkipReason::BracketHolds => must(holds, "brackets", "only a bracket that holds is skipped"),
+        SkipReason::When => {
+            let excluded = tasks.tasks[usize::from(task.index)].forecast == Forecast::Excluded;
+            must(!holds && (page.busy || excluded), "order", "a task is skipped by its condition")
+        }
+    }
+}
+
+fn host_ended(ledger: &Ledger<'_>, host: HostId, status: HostStatus) -> Result<(), Violation> {
+    let page = working(ledger, host)?;
+    let tasks = tasks_of(ledger, host);
+    must(!page.busy, "ends", "a host ends when nothing of it is in flight")?;
+    let done = usize::from(page.next) == tasks.tasks.len();
+    let expected = match page.fault {
+        Some(fault) => fault,
+        None if done && page.changed => HostStatus::Changed,
+        None if done => HostStatus::Ok,
+        None if page.failures > 0 => HostStatus::Failed,
+        None => HostStatus::Stopped,
+    };
+    must(status == expected, "ends", &format!("the host ends as {expected:?}"))?;
+    if done || page.fault.is_some() {
+        return Ok(());
+    }
+    must(ledger.stop().is_some(), "ends", "a host ends before its tasks only when the run stops")?;
+    if ledger.stop() == Some(StopLevel::Graceful) {
+        must(!page.slot, "stop", "a host that is out comes back")?;
+        let next = &tasks.tasks[usize::from(page.next)];
+        let lacks_slot = next.effect == Effect::Disrupts || page.asked_for_slot;
+        let closes = inside_bracket(ledger, host, page);
+        must(!closes || lacks_slot, "stop", "a host inside a bracket closes it unless it gets no slot")?;
+    }
+    Ok(())
+}
+
+/// The page of a host that started and has not ended.
+fn working<'a>(ledger: &'a Ledger<'_>, host: HostId) -> Result<&'a Page, Violation> {
+    let page = ledger.hosts.get(&host).filter(|page| page.ended.is_none());
+    page.ok_or_else(|| Violation::new("order", "the host has started and has not ended"))
+}
+
+/// Whether a stop lets the host go on.
+fn goes_on(ledger: &Ledger<'_>, host: HostId, page: &Page) -> bool {
+    match ledger.stop() {
+        None => true,
+        Some(StopLevel::Graceful) => page.slot || inside_bracket(ledger, host, page),
+        Some(StopLevel::Now) => false,
+    }
+}
+
+/// Whether the host stands behind the first and not behind the last task of a bracket that is needed.
+pub(super) fn inside_bracket(ledger: &Ledger<'_>, host: HostId, page: &Page) -> bool {
+    bracket_of(tasks_of(ledger, host), page.next).is_some_and(|(number, bracket)| {
+        page.next != bracket.first && page.brackets.get(&number) == Some(&true)
+    })
+}
+
+fn bracket_of(tasks: &HostTasks, index: u16) -> Option<(u16, &Bracket)> {
+    let number = tasks.brackets.iter().rposition(|bracket| bracket.first <= index)?;
+    let bracket = &tasks.brackets[number];
+    (index <= bracket.last).then(|| (u16::try_from(number).expect("few brackets"), bracket))
+}
+
+fn tasks_of<'a>(ledger: &Ledger<'a>, host: HostId) -> &'a HostTasks {
+    ledger.planned().hosts.iter().find(|tasks| tasks.host == host).expect("the plan knows the host")
+}

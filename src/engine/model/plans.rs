@@ -1,0 +1,169 @@
+//! Random plans: few hosts, few tasks, every combination of what a rollout can ask for.
+
+use std::sync::Arc;
+
+use crate::inventory::{Become, Connection, HostName};
+use crate::op::Effect;
+use crate::plan::{
+    Action, ActionId, Bracket, Forecast, HostId, HostTasks, Plan, PlannedHost, PlannedPhase, Rollout,
+    StepRef, Task,
+};
+use crate::runbook::{Mode, OnFailure, Policy, Retry};
+use crate::step::{BracketKey, Lowered, Role, Subject};
+use crate::value::{Amount, Duration, Value};
+
+use super::random::Random;
+
+const RETRIES: [Option<Retry>; 4] = [
+    None,
+    Some(Retry { attempts: 2, delay: Duration::ZERO, backoff_percent: 100 }),
+    Some(Retry { attempts: 3, delay: Duration::from_secs(7), backoff_percent: 200 }),
+    Some(Retry { attempts: 1, delay: Duration::from_secs(7), backoff_percent: 100 }),
+];
+
+/// A plan of 1 to 6 hosts and 1 to 3 phases.
+pub(super) fn plan(random: &mut Random) -> Plan {
+    let count = 1 + u32::try_from(random.below(6)).expect("invariant: small");
+    let phases = (0..=random.below(3)).map(|number| phase(random, number, count)).collect();
+    Plan {
+        format: Plan::FORMAT,
+        runbook: "model".to_owned(),
+        inventory: "model".to_owned(),
+        params: indexmap::IndexMap::new(),
+        policy: Policy::default(),
+        kube: None,
+        secrets: indexmap::IndexMap::new(),
+        hosts: (0..count).map(host).collect(),
+        actions: actions(),
+        deferred: Vec::new(),
+        scope: None,
+        phases,
+        warnings: Vec::new(),
+    }
+}
+
+pub(in crate::engine) fn host(number: u32) -> PlannedHost {
+    let name = format!("h{number}");
+    PlannedHost {
+        name: HostName::parse(&name).expect("a good name"),
+        address: name.clone(),
+        connection: Connection::default(),
+        r#become: Become::None,
+        subject: Subject { host: name, node: None, control_plane: false },
+        machine_id: String::new(),
+        node_uid: String::new(),
+        scope: None,
+    }
+}
+
+/// Every retry, each without and with `allow_failure`.
+pub(in crate::engine) fn actions() -> Vec<Arc<Action>> {
+    let one = |(retry, allow_failure): (Option<Retry>, Option<&str>)| {
+        let lowered = Lowered {
+            title: "do".to_owned(),
+            role: Role::Goal,
+            effect: Effect::Changes,
+            opens: Vec::new(),
+            closes: Vec::new(),
+            probe: None,
+            poll: None,
+            ops: Vec::new(),
+            verify: None,
+            repeatable: false,
+        };
+        Arc::new(Action {
+            kind: "command".to_owned(),
+            id: None,
+            title: "do".to_owned(),
+            args: Value::Null,
+            lowered,
+            retry,
+            allow_failure: allow_failure.map(str::to_owned),
+            changed_when: None,
+            fail_when: None,
+            place: String::new(),
+        })
+    };
+    RETRIES.into_iter().flat_map(|retry| [(retry, None), (retry, Some("known"))]).map(one).collect()
+}
+
+fn phase(random: &mut Random, number: u64, count: u32) -> PlannedPhase {
+    let population: Vec<_> = (0..count).map(HostId).filter(|_| random.percent(85)).collect();
+    let work: Vec<_> = population.iter().copied().filter(|_| random.percent(85)).collect();
+    let disruption = random.pick(&[0, 30, 60]);
+    let shape = random.percent(70).then(|| tasks(random, HostId(0), disruption));
+    let hosts = work.iter().map(|host| match &shape {
+        // Most phases do the same on every host.
+        Some(shape) => HostTasks { host: *host, ..shape.clone() },
+        None => tasks(random, *host, disruption),
+    });
+    let hosts = hosts.collect();
+    let verify = if random.percent(30) { vec![ActionId(0)] } else { Vec::new() };
+    PlannedPhase {
+        name: format!("phase {number}"),
+        mode: Mode::ReadWrite,
+        rollout: rollout(random),
+        batches: batches(random, &work),
+        population,
+        hosts,
+        verify,
+    }
+}
+
+fn rollout(random: &mut Random) -> Rollout {
+    Rollout {
+        declared: Amount::Count(1),
+        max_unavailable: random.pick(&[1, 1, 2, 2, 3, 5]),
+        max_failures: random.pick(&[0, 0, 1, 2, 9]),
+        parallel: random.pick(&[0, 1, 2, 3, 20]),
+        on_failure: random.pick(&[OnFailure::Halt, OnFailure::Freeze, OnFailure::Continue]),
+        soak: random.pick(&[Duration::ZERO, Duration::ZERO, Duration::from_secs(3), Duration::from_secs(60)]),
+        wait_for_budget: random.pick(&[Duration::ZERO, Duration::from_secs(25), Duration::from_secs(120)]),
+        control_planes: random.percent(20),
+    }
+}
+
+/// Batches of random sizes; rarely out of the plan's order.
+fn batches(random: &mut Random, work: &[HostId]) -> Vec<Vec<HostId>> {
+    let mut work = work.to_vec();
+    if random.percent(20) {
+        work.reverse();
+    }
+    let mut batches = Vec::new();
+    let mut rest = work.as_slice();
+    while !rest.is_empty() {
+        let (batch, tail) = rest.split_at(1 + random.index(rest.len()));
+        batches.push(batch.to_vec());
+        rest = tail;
+    }
+    batches
+}
+
+fn tasks(random: &mut Random, host: HostId, disruption: u64) -> HostTasks {
+    let count = random.below(6);
+    let actions = RETRIES.len() as u64 * 2;
+    let tasks = (0..count)
+        .map(|_| {
+            let gentle = random.pick(&[Effect::Reads, Effect::Changes]);
+            let effect = if random.percent(disruption) { Effect::Disrupts } else { gentle };
+            let forecast = if random.percent(10) { Forecast::Excluded } else { Forecast::NotProbed };
+            let action = ActionId(u32::try_from(random.below(actions)).expect("invariant: small"));
+            Task { step: StepRef::Action(action), effect, forecast }
+        })
+        .collect();
+    HostTasks { host, tasks, brackets: brackets(random, u16::try_from(count).expect("invariant: small")) }
+}
+
+/// Brackets that follow each other.
+fn brackets(random: &mut Random, count: u16) -> Vec<Bracket> {
+    let mut brackets = Vec::new();
+    let mut first = 0;
+    while first < count {
+        let last = first + u16::try_from(random.below(u64::from(count - first))).expect("invariant: small");
+        if random.percent(40) {
+            brackets.push(Bracket { key: BracketKey::Cordon, first, last });
+        }
+        first = last + 1;
+    }
+    brackets
+}

@@ -1,0 +1,359 @@
+//! A random world: it does what the events ask for, badly. It fails, loses links, takes hosts out of service, asks for
+//! stops, and kills the controller between any two events.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::engine::decide::decide_by;
+use crate::engine::rules::Rules;
+use crate::engine::{
+    BracketFinding, Cause, Decision, Event, Failure, SkipReason, Stamped, State, StopLevel, TaskEnd, Work,
+};
+use crate::op::{Effect, Exit};
+use crate::plan::{HostId, OutCause, OutOfService, Plan, TaskId};
+use crate::value::{Duration, Timestamp};
+
+use super::oracle::Violation;
+use super::random::Random;
+
+/// More decisions than any of these plans needs.
+const ENOUGH: u32 = 5_000;
+
+/// What happened.
+#[derive(Debug)]
+pub(super) struct Story {
+    pub(super) events: Vec<Stamped>,
+    pub(super) crashes: u64,
+    pub(super) halted: bool,
+}
+
+/// Work that was asked for; also what a resumed run takes up again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    Look(u16),
+    Bracket(u16, HostId, u16),
+    Attempt(TaskId, u32),
+    Verify(u16, u16),
+}
+
+struct World<'a> {
+    plan: &'a Plan,
+    random: &'a mut Random,
+    rules: Rules,
+    state: State,
+    now: Timestamp,
+    events: Vec<Stamped>,
+    /// What comes back, and when; several events in a row where the work tells more than its end.
+    orders: BTreeMap<Order, (Timestamp, VecDeque<Event>)>,
+    slots: BTreeSet<HostId>,
+    outages: BTreeMap<HostId, OutCause>,
+    stops: Vec<(u64, StopLevel)>,
+    crashes: u64,
+    mood: Mood,
+}
+
+/// How bad the world is; worlds that are always bad never get anywhere.
+struct Mood {
+    failures: u64,
+    outages: u64,
+    crashes: u64,
+    slow: bool,
+    unsteady_clock: bool,
+}
+
+/// Plays one run to its end.
+pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<Story, Violation> {
+    let mood = Mood {
+        failures: random.pick(&[0, 5, 10, 30]),
+        outages: random.pick(&[0, 0, 0, 10, 30]),
+        crashes: random.pick(&[0, 1, 5]),
+        slow: random.percent(30),
+        unsteady_clock: random.percent(10),
+    };
+    let mut stops = Vec::new();
+    if random.percent(20) {
+        stops.push((random.below(60), random.pick(&[StopLevel::Graceful, StopLevel::Now])));
+    }
+    if random.percent(5) {
+        stops.push((random.below(90), StopLevel::Now));
+    }
+    let mut world = World {
+        plan,
+        random,
+        rules,
+        state: State::new(plan),
+        now: Timestamp(1_000_000),
+        events: Vec::new(),
+        orders: BTreeMap::new(),
+        slots: BTreeSet::new(),
+        outages: BTreeMap::new(),
+        stops,
+        crashes: 0,
+        mood,
+    };
+    let first = Event::RunStarted { run: "r".to_owned(), digest: String::new(), version: String::new() };
+    world.record(first)?;
+    world.roll()?;
+    Ok(Story { halted: world.state.halted().is_some(), events: world.events, crashes: world.crashes })
+}
+
+impl World<'_> {
+    fn roll(&mut self) -> Result<(), Violation> {
+        for _ in 0..ENOUGH {
+            self.maybe_stop()?;
+            if self.mood.unsteady_clock && self.random.percent(10) {
+                self.now.0 -= i64::try_from(self.random.below(4000)).expect("invariant: small");
+            }
+            let decision = decide_by(self.rules, self.plan, &self.state, self.now);
+            if self.random.percent(2) && decision != decide_by(self.rules, self.plan, &self.state, self.now) {
+                return Err(Violation::new("idempotent", "two decisions differ over the same state"));
+            }
+            if self.enact(&decision)? {
+                return self.at_the_end();
+            }
+        }
+        Err(Violation::new("bounded", format!("no end after {ENOUGH} decisions")))
+    }
+
+    /// Makes a decision true, or lets time pass where there is none. Says whether the run ended.
+    fn enact(&mut self, decision: &Decision) -> Result<bool, Violation> {
+        if decision.events.is_empty() {
+            self.pass_time(decision.wake_at)?;
+            return Ok(false);
+        }
+        // A crash loses the tail of what was decided; the work for what was written is taken up again.
+        let crash = self.random.percent(self.mood.crashes);
+        let kept = if crash { self.random.index(decision.events.len() + 1) } else { decision.events.len() };
+        for event in &decision.events[..kept] {
+            self.record(event.clone())?;
+        }
+        if crash {
+            self.crash()?;
+        }
+        Ok(self.state.finished())
+    }
+
+    fn maybe_stop(&mut self) -> Result<(), Violation> {
+        let seq = self.state.seq();
+        let Some(index) = self.stops.iter().position(|(at, _)| *at <= seq) else { return Ok(()) };
+        let (_, level) = self.stops.remove(index);
+        self.record(Event::StopRequested { level, by: "Ctrl-C".to_owned() })
+    }
+
+    /// The next thing that happens by itself: a result, or the time that the engine asked for.
+    fn pass_time(&mut self, wake_at: Option<Timestamp>) -> Result<(), Violation> {
+        let next =
+            self.orders.iter().min_by_key(|(_, (due, _))| *due).map(|(order, (due, _))| (*order, *due));
+        match (next, wake_at) {
+            (Some((order, due)), wake) if wake.is_none_or(|wake| due <= wake) => {
+                self.now = self.now.max(due);
+                self.deliver(order)
+            }
+            (_, Some(wake)) => {
+                self.now = self.now.max(wake);
+                Ok(())
+            }
+            (_, None) => {
+                Err(Violation::new("bounded", "nothing is in flight, nothing to wait for, and no end"))
+            }
+        }
+    }
+
+    fn record(&mut self, event: Event) -> Result<(), Violation> {
+        let stamped = Stamped { seq: self.state.seq() + 1, at: self.now, event };
+        self.state.apply(self.plan, &stamped).map_err(|error| Violation::new("legal", error.to_string()))?;
+        self.start(&stamped.event);
+        self.events.push(stamped);
+        Ok(())
+    }
+
+    /// Starts the work that an event stands for.
+    fn start(&mut self, event: &Event) {
+        let order = match event {
+            Event::ObservationStarted { phase } => Order::Look(*phase),
+            Event::BracketProbeStarted { phase, host, bracket } => Order::Bracket(*phase, *host, *bracket),
+            Event::TaskStarted { task, attempt } => Order::Attempt(*task, *attempt),
+            Event::VerifyStarted { phase, batch } => Order::Verify(*phase, *batch),
+            Event::SlotTaken { host, .. } => {
+                self.slots.insert(*host);
+                return;
+            }
+            Event::PhaseStarted { .. } => {
+                self.slots.clear();
+                return;
+            }
+            _ => return,
+        };
+        let due = self.soon();
+        self.orders.insert(order, (due, VecDeque::new()));
+    }
+
+    fn soon(&mut self) -> Timestamp {
+        let delays: &[u64] = if self.mood.slow { &[0, 1, 20, 70, 300] } else { &[0, 0, 1, 5] };
+        self.now.after(Duration::from_secs(self.random.pick(delays)))
+    }
+
+    fn deliver(&mut self, order: Order) -> Result<(), Violation> {
+        let (_, mut queue) = self.orders.remove(&order).expect("invariant: it was just found");
+        if queue.is_empty() {
+            queue = self.outcome(order);
+        }
+        let event = queue.pop_front().expect("invariant: every work tells something");
+        if !queue.is_empty() {
+            let due = if self.random.percent(80) { self.now } else { self.soon() };
+            self.orders.insert(order, (due, queue));
+        }
+        self.record(event)?;
+        if self.random.percent(self.mood.crashes) {
+            self.crash()?;
+        }
+        Ok(())
+    }
+
+    fn outcome(&mut self, order: Order) -> VecDeque<Event> {
+        match order {
+            Order::Look(phase) => VecDeque::from([self.look(phase)]),
+            Order::Bracket(phase, host, bracket) => {
+                let finding = match self.random.below(100) {
+                    0..25 => BracketFinding::Holds,
+                    roll if roll < 25 + self.mood.failures / 4 => {
+                        BracketFinding::Failed { failure: failure(Cause::Output) }
+                    }
+                    _ => BracketFinding::Needed { why: "kubelet".to_owned() },
+                };
+                VecDeque::from([Event::BracketProbed { phase, host, bracket, finding }])
+            }
+            Order::Verify(phase, batch) => {
+                let red = self.random.percent(self.mood.failures).then(|| "node h0 is not Ready".to_owned());
+                VecDeque::from([Event::Verified { phase, batch, red }])
+            }
+            Order::Attempt(task, attempt) => self.attempt(task, attempt),
+        }
+    }
+
+    fn look(&mut self, phase: u16) -> Event {
+        for number in 0..self.plan.hosts.len() {
+            let host = HostId(u32::try_from(number).expect("invariant: small"));
+            if !self.random.percent(self.mood.outages) {
+                continue;
+            }
+            let cause = self.random.pick(&[
+                OutCause::NotReady("False".to_owned()),
+                OutCause::Cordoned,
+                OutCause::Unreachable,
+            ]);
+            if self.outages.remove(&host).is_none() {
+                self.outages.insert(host, cause);
+            }
+        }
+        // Hosts outside of the population too, which is not the engine's business.
+        let out = self.outages.iter().map(|(host, cause)| OutOfService { host: *host, cause: cause.clone() });
+        let blocked =
+            self.random.percent(self.mood.outages / 2).then(|| "the API does not answer".to_owned());
+        Event::Observed { phase, out: out.collect(), blocked }
+    }
+
+    fn attempt(&mut self, task: TaskId, attempt: u32) -> VecDeque<Event> {
+        let mut events = VecDeque::new();
+        let planned = self.plan.task(task);
+        if self.random.percent(4) {
+            return VecDeque::from([Event::TaskSkipped { task, why: SkipReason::When }]);
+        }
+        if planned.effect == Effect::Changes && !self.slots.contains(&task.host) && self.random.percent(10) {
+            return VecDeque::from([Event::TaskEnded { task, attempt, end: TaskEnd::NeedsSlot }]);
+        }
+        let end = self.end();
+        let ops = if matches!(end, TaskEnd::Satisfied { .. }) { 0 } else { self.random.below(3) };
+        for op in 0..u16::try_from(ops).expect("invariant: small") {
+            events.push_back(Event::OpStarted { task, attempt, op });
+            let lost = u64::from(op) + 1 == ops && matches!(end, TaskEnd::Unknown { .. });
+            if !lost {
+                let (exit, last_line, stdout) = (Exit::Code(0), String::new(), Some("out".to_owned()));
+                events.push_back(Event::OpEnded { task, attempt, op, exit, last_line, stdout });
+            }
+        }
+        events.push_back(Event::TaskEnded { task, attempt, end });
+        events
+    }
+
+    fn end(&mut self) -> TaskEnd {
+        if self.random.percent(self.mood.failures) {
+            let causes = [
+                Cause::Unreachable,
+                Cause::Command,
+                Cause::Command,
+                Cause::TimedOut,
+                Cause::Verification,
+                Cause::Refused,
+                Cause::Drift,
+                Cause::Identity,
+                Cause::Output,
+                Cause::Privilege,
+            ];
+            return TaskEnd::Failed { failure: failure(self.random.pick(&causes)) };
+        }
+        match self.random.below(100) {
+            roll if roll < self.mood.failures / 5 => TaskEnd::Unknown { reason: "link lost".to_owned() },
+            0..40 => TaskEnd::Satisfied { state: "held".to_owned() },
+            _ => TaskEnd::Changed { summary: "installed".to_owned() },
+        }
+    }
+
+    /// The controller dies and comes back: it has the events, and what the hosts go on doing.
+    fn crash(&mut self) -> Result<(), Violation> {
+        self.crashes += 1;
+        self.now = self.now.after(Duration::from_secs(self.random.pick(&[0, 3, 900])));
+        let folded = self.fold()?;
+        if folded != self.state {
+            return Err(Violation::new("refold", "the events give another state than the run had"));
+        }
+        if decide_by(self.rules, self.plan, &folded, self.now)
+            != decide_by(self.rules, self.plan, &self.state, self.now)
+        {
+            return Err(Violation::new("refold", "the folded state decides differently"));
+        }
+        self.state = folded;
+        let taken_up: BTreeSet<_> = self.state.in_flight(self.plan).iter().map(order_of).collect();
+        if !taken_up.iter().eq(self.orders.keys()) {
+            return Err(Violation::new("refold", format!("in flight: {taken_up:?}, not {:?}", self.orders)));
+        }
+        Ok(())
+    }
+
+    fn fold(&self) -> Result<State, Violation> {
+        let mut state = State::new(self.plan);
+        for stamped in &self.events {
+            state.apply(self.plan, stamped).map_err(|error| Violation::new("refold", error.to_string()))?;
+        }
+        Ok(state)
+    }
+
+    fn at_the_end(&mut self) -> Result<(), Violation> {
+        if !self.orders.is_empty() {
+            return Err(Violation::new(
+                "ends",
+                format!("the run ended with work in flight: {:?}", self.orders),
+            ));
+        }
+        let decision = decide_by(self.rules, self.plan, &self.state, self.now);
+        if !decision.done || !decision.events.is_empty() {
+            return Err(Violation::new("ends", "a run that ended goes on"));
+        }
+        if self.fold()? != self.state {
+            return Err(Violation::new("refold", "the events give another state than the run had"));
+        }
+        Ok(())
+    }
+}
+
+fn order_of(work: &Work<'_>) -> Order {
+    match work {
+        Work::Observation { phase } => Order::Look(*phase),
+        Work::BracketProbe { phase, host, bracket } => Order::Bracket(*phase, *host, *bracket),
+        Work::Attempt { task, run } => Order::Attempt(*task, run.attempt),
+        Work::Verify { phase, batch } => Order::Verify(*phase, *batch),
+    }
+}
+
+fn failure(cause: Cause) -> Failure {
+    Failure { cause, message: "no".to_owned(), hint: String::new() }
+}

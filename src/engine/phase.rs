@@ -1,0 +1,125 @@
+//! One phase and its batch, as far as the events say. Keeps its hosts in queues by what they wait for, so that a
+//! decision looks only at hosts for which there is something to decide.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::plan::{HostId, Plan, PlannedPhase};
+use crate::value::Timestamp;
+
+use super::HostStatus;
+use super::host::{HostRun, Stage};
+use super::slots::Slots;
+
+/// A batch that is open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct BatchRun {
+    /// Its index.
+    pub(super) index: u16,
+    /// Position in the batch of the next host that may start.
+    pub(super) next: usize,
+    /// Hosts started.
+    pub(super) started: u32,
+    /// Hosts ended.
+    pub(super) ended: u32,
+    /// Hosts ended as ok or changed.
+    pub(super) succeeded: u32,
+    /// The end of its soak, once that began.
+    pub(super) soak_until: Option<Timestamp>,
+    /// Its checks run now.
+    pub(super) verifying: bool,
+    /// When its checks last ended, and what was red.
+    pub(super) verified: Option<(Timestamp, Option<String>)>,
+}
+
+impl BatchRun {
+    /// Hosts started and not ended.
+    pub(super) fn active(&self) -> u32 {
+        self.started - self.ended
+    }
+}
+
+/// A phase that began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PhaseRun {
+    /// Hosts to work on, in the order of [`PlannedPhase::hosts`].
+    pub(super) hosts: Vec<HostRun>,
+    /// Hosts lost in earlier phases: not touched in this one.
+    pub(super) untouchable: BTreeSet<HostId>,
+    /// The open batch.
+    pub(super) batch: Option<BatchRun>,
+    /// Index of the batch after the open or last one.
+    pub(super) next_batch: u16,
+    /// Why a batch counts as failed.
+    pub(super) batch_failed: Option<String>,
+    /// Hosts that failed or are unknown in this phase.
+    pub(super) failed: u32,
+    /// Whether it ended within its limits, once it ended.
+    pub(super) ended: Option<bool>,
+    /// The budget.
+    pub(super) slots: Slots,
+    /// Positions of hosts for which something can be decided.
+    pub(super) ready: BTreeSet<usize>,
+    /// Positions of hosts that need a slot.
+    pub(super) want_slot: BTreeSet<usize>,
+    /// Positions of hosts that try again later, by time.
+    pub(super) backing_off: BTreeSet<(Timestamp, usize)>,
+    /// Positions of hosts with work in flight.
+    pub(super) working: BTreeSet<usize>,
+}
+
+impl PhaseRun {
+    /// A phase that begins, with the hosts lost before.
+    pub(super) fn of(phase: &PlannedPhase, lost: &BTreeMap<HostId, HostStatus>) -> Self {
+        Self {
+            hosts: vec![HostRun::default(); phase.hosts.len()],
+            untouchable: lost.keys().copied().collect(),
+            batch: None,
+            next_batch: 0,
+            batch_failed: None,
+            failed: 0,
+            ended: None,
+            slots: Slots::of(phase, lost),
+            ready: BTreeSet::new(),
+            want_slot: BTreeSet::new(),
+            backing_off: BTreeSet::new(),
+            working: BTreeSet::new(),
+        }
+    }
+
+    /// Puts a host into the queue of what it waits for, after an event about it.
+    pub(super) fn requeue(&mut self, phase: &PlannedPhase, position: usize) {
+        let host = &mut self.hosts[position];
+        match host.stage {
+            Stage::Outside | Stage::Ended => false,
+            Stage::Working => self.working.remove(&position),
+            Stage::Ready => self.ready.remove(&position),
+            Stage::WantsSlot => self.want_slot.remove(&position),
+            Stage::BackingOff(at) => self.backing_off.remove(&(at, position)),
+        };
+        host.stage = host.stage_now(&phase.hosts[position]);
+        match host.stage {
+            Stage::Outside | Stage::Ended => false,
+            Stage::Working => self.working.insert(position),
+            Stage::Ready => self.ready.insert(position),
+            Stage::WantsSlot => self.want_slot.insert(position),
+            Stage::BackingOff(at) => self.backing_off.insert((at, position)),
+        };
+    }
+
+    /// Hosts of the open batch that may still start, in order, with their places in the batch.
+    pub(super) fn startable<'a>(
+        &'a self,
+        phase: &'a PlannedPhase,
+    ) -> impl Iterator<Item = (usize, HostId)> + 'a {
+        let (hosts, next) = self
+            .batch
+            .as_ref()
+            .map_or((&[][..], 0), |batch| (phase.batches[usize::from(batch.index)].as_slice(), batch.next));
+        hosts.iter().copied().enumerate().skip(next).filter(|(_, host)| !self.untouchable.contains(host))
+    }
+}
+
+/// Where a host stands in [`PlannedPhase::hosts`].
+pub(super) fn position(plan: &Plan, phase: u16, host: HostId) -> Option<usize> {
+    plan.phases.get(usize::from(phase))?.hosts.binary_search_by_key(&host, |tasks| tasks.host).ok()
+}

@@ -1,0 +1,73 @@
+//! The points where a test may break a rule, to see that a property notices. Outside of tests every rule holds, and
+//! asking costs nothing.
+
+/// A deliberate bug. Each has a property that catches it; `model.rs` holds the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bug {
+    /// The budget gives one slot too many.
+    OneSlotTooMany,
+    /// Hosts that failed do not count against the budget.
+    FailuresDoNotSpend,
+    /// Hosts in work do not count against the budget.
+    WorkDoesNotSpend,
+    /// Hosts that others took out do not count against the budget.
+    OthersDoNotSpend,
+    /// Slots are given one after the other without looking again.
+    OneLookForManySlots,
+    /// Slots are given while the API is silent or etcd is not healthy.
+    IgnoresBlocked,
+    /// Control planes go as far as `max_unavailable` lets them.
+    ControlPlanesTogether,
+    /// Hosts start although the run stops.
+    StartsHostsWhileStopping,
+    /// More failures than `max_failures` do not halt.
+    IgnoresMaxFailures,
+    /// A failed batch does not halt.
+    GoesOnAfterFailedBatch,
+    /// Batches follow each other without soak and checks.
+    SkipsSoak,
+    /// A red check at the end of a soak is forgotten.
+    IgnoresRedChecks,
+    /// The next attempt does not wait for its time.
+    RetriesAtOnce,
+    /// More hosts start than `parallel` lets.
+    IgnoresParallel,
+    /// "Stop now" lets hosts finish.
+    NowLetsHostsFinish,
+    /// A host that came back counts as in service before anybody has looked.
+    TrustsReleasedHosts,
+    /// A budget that others hold is not waited for.
+    DoesNotWaitForOthers,
+    /// Slots are given and hosts started in the same round in which others fail.
+    DecidesPastEvents,
+    /// Failures that have spent the budget are waited for like others.
+    WaitsForFailures,
+}
+
+/// Which rules hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    #[cfg(test)]
+    pub(super) bug: Option<Bug>,
+}
+
+impl Rules {
+    /// All of them.
+    pub(super) const SOUND: Self = Self {
+        #[cfg(test)]
+        bug: None,
+    };
+
+    /// Whether a test broke this one.
+    #[cfg(test)]
+    pub(super) fn broken(self, bug: Bug) -> bool {
+        self.bug == Some(bug)
+    }
+
+    /// Never.
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "has the signature that tests need")]
+    pub(super) const fn broken(self, _: Bug) -> bool {
+        false
+    }
+}

@@ -1,0 +1,161 @@
+//! Who of a phase's population is out of service, as far as the events say: by the run's own work, by its failures,
+//! by the last look at the cluster. Keeps the record; `decide/slots.rs` decides with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::plan::{Budget, HostId, OutCause, OutOfService, PlannedPhase, SpentBy};
+use crate::value::Timestamp;
+
+use super::HostStatus;
+
+/// The last look at the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    /// Sequence number of its start: what became true later it may not have seen.
+    pub(super) started: u64,
+    /// When its result came.
+    pub(super) at: Timestamp,
+    /// Hosts of the population that it saw out of service.
+    pub(super) out: Vec<OutOfService>,
+    /// Why no slot can be given.
+    pub(super) blocked: Option<String>,
+}
+
+/// Why hosts wait for a slot, apart from the run's own work, which passes by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Situation {
+    /// Hosts that are out, and not in work.
+    pub(super) out: Vec<OutOfService>,
+    /// Why no slot can be given.
+    pub(super) blocked: Option<String>,
+}
+
+/// The wait for a slot, as last told to people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Waiting {
+    /// Since when others hold the budget; `None` while the run's own work is to blame.
+    pub(super) by_others_since: Option<Timestamp>,
+    /// What was told.
+    pub(super) situation: Situation,
+}
+
+/// Slots of a phase.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Slots {
+    /// How many there are.
+    pub(super) count: usize,
+    /// The population, sorted.
+    pub(super) population: Vec<HostId>,
+    /// Hosts that hold a slot.
+    pub(super) held: BTreeSet<HostId>,
+    /// Hosts of the population that failed in this run or are unknown, from earlier phases too.
+    pub(super) lost: BTreeMap<HostId, HostStatus>,
+    /// Hosts that gave their slot back, with the sequence number, and that no look that began later has seen.
+    pub(super) released: BTreeMap<HostId, u64>,
+    /// Sequence number of the last slot given.
+    pub(super) last_given: u64,
+    /// Sequence number of the look in flight.
+    pub(super) looking: Option<u64>,
+    /// The last look.
+    pub(super) look: Option<Look>,
+    /// The wait, as told.
+    pub(super) waiting: Option<Waiting>,
+}
+
+impl Slots {
+    /// Slots of a phase that begins, with the hosts lost before.
+    pub(super) fn of(phase: &PlannedPhase, lost: &BTreeMap<HostId, HostStatus>) -> Self {
+        let mut population = phase.population.clone();
+        population.sort_unstable();
+        let lost = lost
+            .iter()
+            .filter(|(host, _)| population.binary_search(host).is_ok())
+            .map(|(host, status)| (*host, *status))
+            .collect();
+        // Control planes go one at a time, whatever the rollout says.
+        let most = if phase.rollout.control_planes { 1 } else { u32::MAX };
+        let count = phase.rollout.max_unavailable.min(most) as usize;
+        Self { count, population, lost, ..Self::default() }
+    }
+
+    /// A slot is given.
+    pub(super) fn give(&mut self, host: HostId, seq: u64) {
+        self.held.insert(host);
+        self.released.remove(&host);
+        self.last_given = seq;
+        self.waiting = None;
+    }
+
+    /// A host ended.
+    pub(super) fn end(&mut self, host: HostId, status: HostStatus, seq: u64) {
+        match status {
+            HostStatus::Failed | HostStatus::Unknown => {
+                self.held.remove(&host);
+                if self.population.binary_search(&host).is_ok() {
+                    self.lost.insert(host, status);
+                }
+            }
+            HostStatus::Ok | HostStatus::Changed => {
+                if self.held.remove(&host) {
+                    self.released.insert(host, seq);
+                }
+            }
+            // Stopped half-way it is still out, and nobody is going to bring it back.
+            HostStatus::Stopped => {}
+        }
+    }
+
+    /// A look came back.
+    pub(super) fn see(&mut self, look: Look) {
+        self.looking = None;
+        self.released.retain(|_, seq| *seq > look.started);
+        let mut look = look;
+        look.out.retain(|out| self.population.binary_search(&out.host).is_ok());
+        self.look = Some(look);
+        // A wait that others caused ends as soon as they no longer do, even if nobody could use the slot just then.
+        let situation = self.situation();
+        let by_others = self.by_others(&situation);
+        if self.waiting.as_ref().is_some_and(|waiting| waiting.situation != situation && !by_others) {
+            self.waiting = None;
+        }
+    }
+
+    /// The wait is told.
+    pub(super) fn tell(&mut self, situation: Situation, now: Timestamp) {
+        let since = self.waiting.as_ref().and_then(|waiting| waiting.by_others_since).unwrap_or(now);
+        let by_others_since = self.by_others(&situation).then_some(since);
+        self.waiting = Some(Waiting { by_others_since, situation });
+    }
+
+    /// Slots and who holds them, each host once: by work first, because that passes.
+    pub(super) fn budget(&self) -> Budget {
+        let work = self.held.iter().chain(self.released.keys()).map(|host| (*host, OutCause::InWork));
+        let lost = self.lost.iter().map(|(host, status)| (*host, cause_of(*status)));
+        let seen = self.look.iter().flat_map(|look| &look.out).map(|out| (out.host, out.cause.clone()));
+        let mut all = BTreeMap::new();
+        for (host, cause) in work.chain(lost).chain(seen) {
+            all.entry(host).or_insert(cause);
+        }
+        let out = all.into_iter().map(|(host, cause)| OutOfService { host, cause }).collect();
+        Budget { slots: self.count, out }
+    }
+
+    /// Why hosts wait, apart from the run's own work.
+    pub(super) fn situation(&self) -> Situation {
+        let mut out = self.budget().out;
+        out.retain(|out| out.cause != OutCause::InWork);
+        Situation { out, blocked: self.look.as_ref().and_then(|look| look.blocked.clone()) }
+    }
+
+    /// Whether others hold the budget, so that the run's own work, once ended, would not free a slot.
+    pub(super) fn by_others(&self, situation: &Situation) -> bool {
+        let budget = Budget { slots: self.count, out: situation.out.clone() };
+        // No host of the plan has this id, so it is not among those that are out.
+        let spent = budget.may_take(HostId(u32::MAX)).err();
+        situation.blocked.is_some() || spent.is_some_and(|spent| spent.by() == SpentBy::Others)
+    }
+}
+
+fn cause_of(status: HostStatus) -> OutCause {
+    if status == HostStatus::Unknown { OutCause::Unknown } else { OutCause::Failed }
+}

@@ -1,0 +1,265 @@
+//! The state of a run: a fold of its events and nothing else. `apply.rs` moves it, this file answers questions.
+
+use std::collections::BTreeMap;
+
+use crate::plan::{HostId, Plan, TaskId};
+use crate::runbook::OnFailure;
+use crate::value::Timestamp;
+
+use super::host::{AttemptRun, HostRun, HostWork, TaskResult};
+use super::phase::{PhaseRun, position};
+use super::{HaltCause, HostStatus, StopLevel};
+
+/// A stop that somebody asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stop {
+    /// The strongest level asked for.
+    pub(super) level: StopLevel,
+    /// Who asked first.
+    pub(super) by: String,
+}
+
+/// Where a run stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    pub(super) seq: u64,
+    pub(super) clock: Timestamp,
+    pub(super) started: bool,
+    pub(super) ended: bool,
+    /// Phases that began; the last one may be open.
+    pub(super) phases: Vec<PhaseRun>,
+    /// Hosts that failed or are unknown, in any phase.
+    pub(super) lost: BTreeMap<HostId, HostStatus>,
+    pub(super) stop: Option<Stop>,
+    pub(super) halted: Option<(HaltCause, StopLevel)>,
+}
+
+/// Work that was started and has no result: what a resumed run takes up again.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work<'a> {
+    /// Look at the cluster and at the population's reachability.
+    Observation {
+        /// For this phase.
+        phase: u16,
+    },
+    /// Probe the goals inside a bracket.
+    BracketProbe {
+        /// The phase.
+        phase: u16,
+        /// The host.
+        host: HostId,
+        /// Index into [`crate::plan::HostTasks::brackets`].
+        bracket: u16,
+    },
+    /// An attempt at a task, with what is recorded of it.
+    Attempt {
+        /// The task.
+        task: TaskId,
+        /// Its number, its probe and its ops so far.
+        run: &'a AttemptRun,
+    },
+    /// Run the phase's verify checks once.
+    Verify {
+        /// The phase.
+        phase: u16,
+        /// The batch.
+        batch: u16,
+    },
+}
+
+/// How many hosts ended how, each counted once with the gravest end that it had in any phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Nothing had to change.
+    pub ok: usize,
+    /// Something changed, all is well.
+    pub changed: usize,
+    /// Stopped before the end.
+    pub stopped: usize,
+    /// Failed.
+    pub failed: usize,
+    /// Not known.
+    pub unknown: usize,
+    /// Started in a phase and not ended there.
+    pub active: usize,
+    /// Not started in any phase so far.
+    pub not_started: usize,
+}
+
+impl State {
+    /// The state before the first event.
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            seq: 0,
+            clock: Timestamp::default(),
+            started: false,
+            ended: false,
+            phases: Vec::with_capacity(plan.phases.len()),
+            lost: BTreeMap::new(),
+            stop: None,
+            halted: None,
+        }
+    }
+
+    /// Sequence number of the last event.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The latest stamp seen. Clocks step back; the run does not.
+    pub fn clock(&self) -> Timestamp {
+        self.clock
+    }
+
+    /// Whether the run ended by itself.
+    pub fn finished(&self) -> bool {
+        self.ended
+    }
+
+    /// Why the run starts nothing new, if it does not.
+    pub fn halted(&self) -> Option<&HaltCause> {
+        self.halted.as_ref().map(|(cause, _)| cause)
+    }
+
+    /// How soon the run stops, by request or by its own failures, whichever is sooner.
+    pub fn stop_level(&self) -> Option<StopLevel> {
+        let asked = self.stop.as_ref().map(|stop| stop.level);
+        asked.max(self.halted.as_ref().map(|(_, level)| *level))
+    }
+
+    /// The phase that is open.
+    pub fn current_phase(&self) -> Option<u16> {
+        let last = self.phases.len().checked_sub(1)?;
+        self.phases[last].ended.is_none().then(|| index(last))
+    }
+
+    /// The phase that is open and its batch, by index.
+    pub fn current_batch(&self) -> Option<(u16, u16)> {
+        let phase = self.current_phase()?;
+        Some((phase, self.phases[usize::from(phase)].batch.as_ref()?.index))
+    }
+
+    /// Whether a phase ended within its limits; `None` before its end.
+    pub fn phase_ended(&self, phase: u16) -> Option<bool> {
+        self.phases.get(usize::from(phase))?.ended
+    }
+
+    /// How a host ended in a phase; `None` where it has not, also where it never started.
+    pub fn host_status(&self, plan: &Plan, phase: u16, host: HostId) -> Option<HostStatus> {
+        self.host_run(plan, phase, host)?.status
+    }
+
+    /// The gravest end of a host in the phases so far; `None` where it ended in none.
+    pub fn overall_status(&self, plan: &Plan, host: HostId) -> Option<HostStatus> {
+        (0..self.phases.len()).filter_map(|phase| self.host_status(plan, index(phase), host)).max()
+    }
+
+    /// Whether a host holds a slot of the open phase, which means that it is being worked on or was left half-way.
+    pub fn holds_slot(&self, host: HostId) -> bool {
+        self.phases.last().is_some_and(|phase| phase.slots.held.contains(&host))
+    }
+
+    /// Hosts that this run took out of service and did not bring back, in the plan's order. While the run goes on
+    /// that includes those it works on.
+    pub fn out_of_service(&self, plan: &Plan) -> Vec<HostId> {
+        self.hosts_with(plan, |run| run.slot && !is_success(run.status))
+    }
+
+    /// Hosts whose tasks of a phase began to change something and did not all end, in the plan's order.
+    pub fn half_changed(&self, plan: &Plan) -> Vec<HostId> {
+        self.hosts_with(plan, |run| run.changed && !is_success(run.status))
+    }
+
+    /// What `steps.<id>` says of an earlier task; `None` where it has not ended.
+    pub fn result(&self, plan: &Plan, task: TaskId) -> Option<&TaskResult> {
+        self.host_run(plan, task.phase, task.host)?.results.get(usize::from(task.index))
+    }
+
+    /// Work that was started and has no result.
+    pub fn in_flight<'a>(&'a self, plan: &Plan) -> Vec<Work<'a>> {
+        let Some(phase) = self.current_phase() else { return Vec::new() };
+        let run = &self.phases[usize::from(phase)];
+        let mut work = Vec::new();
+        if run.slots.looking.is_some() {
+            work.push(Work::Observation { phase });
+        }
+        for &position in &run.working {
+            let host = plan.phase(phase).hosts[position].host;
+            match &run.hosts[position].work {
+                Some(HostWork::Bracket(bracket)) => {
+                    work.push(Work::BracketProbe { phase, host, bracket: *bracket });
+                }
+                Some(HostWork::Attempt(attempt)) => {
+                    let task = TaskId { phase, host, index: run.hosts[position].at.index };
+                    work.push(Work::Attempt { task, run: attempt });
+                }
+                None => {}
+            }
+        }
+        if let Some(batch) = run.batch.as_ref().filter(|batch| batch.verifying) {
+            work.push(Work::Verify { phase, batch: batch.index });
+        }
+        work
+    }
+
+    /// How many hosts ended how.
+    pub fn counts(&self, plan: &Plan) -> Counts {
+        let mut ends: BTreeMap<HostId, (Option<HostStatus>, bool)> = BTreeMap::new();
+        for (planned, run) in plan.phases.iter().zip(&self.phases) {
+            for (tasks, host) in planned.hosts.iter().zip(&run.hosts) {
+                let end = ends.entry(tasks.host).or_default();
+                end.0 = end.0.max(host.status);
+                end.1 |= host.is_active();
+            }
+        }
+        let mut counts = Counts { not_started: plan.hosts.len(), ..Counts::default() };
+        for (status, active) in ends.into_values() {
+            let count = match status {
+                _ if active => &mut counts.active,
+                None => continue,
+                Some(HostStatus::Ok) => &mut counts.ok,
+                Some(HostStatus::Changed) => &mut counts.changed,
+                Some(HostStatus::Stopped) => &mut counts.stopped,
+                Some(HostStatus::Failed) => &mut counts.failed,
+                Some(HostStatus::Unknown) => &mut counts.unknown,
+            };
+            *count += 1;
+            counts.not_started -= 1;
+        }
+        counts
+    }
+
+    fn host_run(&self, plan: &Plan, phase: u16, host: HostId) -> Option<&HostRun> {
+        self.phases.get(usize::from(phase))?.hosts.get(position(plan, phase, host)?)
+    }
+
+    fn hosts_with(&self, plan: &Plan, test: impl Fn(&HostRun) -> bool) -> Vec<HostId> {
+        let mut hosts: Vec<_> = plan
+            .phases
+            .iter()
+            .zip(&self.phases)
+            .flat_map(|(planned, run)| planned.hosts.iter().zip(&run.hosts))
+            .filter(|(_, run)| test(run))
+            .map(|(tasks, _)| tasks.host)
+            .collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        hosts
+    }
+}
+
+/// How soon a run stops that halts by itself in a phase of this rollout.
+pub(super) fn halt_level(on_failure: OnFailure) -> StopLevel {
+    match on_failure {
+        OnFailure::Halt | OnFailure::Continue => StopLevel::Graceful,
+        OnFailure::Freeze => StopLevel::Now,
+    }
+}
+
+fn is_success(status: Option<HostStatus>) -> bool {
+    matches!(status, Some(HostStatus::Ok | HostStatus::Changed))
+}
+
+fn index(position: usize) -> u16 {
+    u16::try_from(position).expect("invariant: a plan has at most 65,536 phases")
+}
