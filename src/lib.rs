@@ -9,6 +9,7 @@
 pub mod engine;
 pub mod facts;
 pub mod inventory;
+pub mod journal;
 pub mod kubernetes;
 pub mod op;
 pub mod plan;

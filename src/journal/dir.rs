@@ -1,0 +1,184 @@
+//! The state directory and the directories of runs in it: private, ours, and one run at a time.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// A state directory that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateDirError {
+    /// It cannot be made or read.
+    #[error("cannot use the state directory {path}")]
+    Io {
+        /// The directory or a file in it.
+        path: Utf8PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Somebody else owns it, or others can write to it.
+    #[error("the state directory {path} {reason}")]
+    NotPrivate {
+        /// The directory.
+        path: Utf8PathBuf,
+        /// "belongs to uid 1000".
+        reason: String,
+    },
+    /// Another run holds it.
+    #[error("another run is going on in {path}: {holder}")]
+    Locked {
+        /// The directory.
+        path: Utf8PathBuf,
+        /// Run and process of the holder.
+        holder: String,
+    },
+}
+
+/// Where runs are kept. Holds the lock for as long as it lives.
+#[derive(Debug)]
+pub struct StateDir {
+    path: Utf8PathBuf,
+    lock: File,
+}
+
+impl StateDir {
+    /// Opens the directory, making it where it is missing, and takes its lock for the run `run`.
+    pub fn lock(path: &Utf8Path, run: &str) -> Result<Self, StateDirError> {
+        let io = |path: &Utf8Path| {
+            let path = path.to_owned();
+            move |source| StateDirError::Io { path, source }
+        };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io(path))?;
+        check_private(path)?;
+        let lock_path = path.join("lock");
+        let mut options = OpenOptions::new();
+        let open = options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let mut lock = open.open(&lock_path).map_err(io(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                lock.read_to_string(&mut holder).map_err(io(&lock_path))?;
+                return Err(StateDirError::Locked {
+                    path: path.to_owned(),
+                    holder: holder.trim().to_owned(),
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(io(&lock_path)(source)),
+        }
+        let holder = format!("run {run}, process {}\n", std::process::id());
+        let write = |lock: &mut File| {
+            lock.set_len(0)?;
+            lock.rewind()?;
+            lock.write_all(holder.as_bytes())
+        };
+        write(&mut lock).map_err(io(&lock_path))?;
+        Ok(Self { path: path.to_owned(), lock })
+    }
+
+    /// Makes the directory of a new run and puts the plan into it, durably.
+    pub fn create_run(&self, run: &str, plan: &[u8]) -> Result<RunDir, StateDirError> {
+        let path = self.path.join("runs").join(run);
+        let io = |source| StateDirError::Io { path: path.clone(), source };
+        let make = || -> io::Result<()> {
+            DirBuilder::new().recursive(true).mode(0o700).create(path.join("output"))?;
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(path.join("plan.json"))?;
+            file.write_all(plan)?;
+            file.sync_all()?;
+            File::open(self.path.join("runs"))?.sync_all()
+        };
+        make().map_err(io)?;
+        Ok(RunDir { path })
+    }
+}
+
+impl Drop for StateDir {
+    fn drop(&mut self) {
+        // Nobody reads the holder's name once the lock is free; a failure here changes nothing.
+        let _ = self.lock.set_len(0);
+    }
+}
+
+/// Plans hold the names of a production; journals hold what was done to it.
+fn check_private(path: &Utf8Path) -> Result<(), StateDirError> {
+    let metadata =
+        std::fs::metadata(path).map_err(|source| StateDirError::Io { path: path.to_owned(), source })?;
+    let not_private = |reason: String| Err(StateDirError::NotPrivate { path: path.to_owned(), reason });
+    let ours = rustix::process::geteuid().as_raw();
+    if metadata.uid() != ours {
+        return not_private(format!(
+            "belongs to uid {}, not to us (uid {ours}); name another with --state-dir",
+            metadata.uid()
+        ));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return not_private(format!("can be written by others; `chmod 700 {path}`"));
+    }
+    Ok(())
+}
+
+/// The directory of one run.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    path: Utf8PathBuf,
+}
+
+impl RunDir {
+    /// The directory.
+    pub fn path(&self) -> &Utf8Path {
+        &self.path
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> Utf8PathBuf {
+        self.path.join("journal.jsonl")
+    }
+
+    /// Where the output of an op goes.
+    pub fn output(&self, name: &str) -> Utf8PathBuf {
+        self.path.join("output").join(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn directory() -> (tempfile::TempDir, Utf8PathBuf) {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = Utf8PathBuf::from_path_buf(dir.path().join("state")).expect("UTF-8");
+        (dir, path)
+    }
+
+    #[test]
+    fn a_second_run_is_told_who_holds_the_directory() {
+        let (_guard, path) = directory();
+        let held = StateDir::lock(&path, "run-1").expect("free");
+        let error = StateDir::lock(&path, "run-2").expect_err("held").to_string();
+        assert!(error.contains("run run-1, process "), "{error}");
+        drop(held);
+        StateDir::lock(&path, "run-2").expect("free again");
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_is_refused() {
+        let (_guard, path) = directory();
+        std::fs::create_dir(&path).expect("made");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).expect("opened");
+        assert!(matches!(StateDir::lock(&path, "run-1"), Err(StateDirError::NotPrivate { .. })));
+    }
+
+    #[test]
+    fn the_run_directory_is_private_and_never_reused() {
+        let (_guard, path) = directory();
+        let state = StateDir::lock(&path, "run-1").expect("free");
+        let run = state.create_run("run-1", b"{}").expect("made");
+        let mode = std::fs::metadata(run.path().join("plan.json")).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(state.create_run("run-1", b"{}").is_err());
+    }
+}

@@ -1,0 +1,10 @@
+//! The record of a run: a directory with the plan, the events and the output. An event is written before it is true,
+//! and durable before the work that it stands for starts. Decides nothing.
+
+mod dir;
+mod read;
+mod write;
+
+pub use dir::{RunDir, StateDir, StateDirError};
+pub use read::{JournalError, read};
+pub use write::{Journal, Record};

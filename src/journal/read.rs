@@ -1,0 +1,105 @@
+//! Reads a journal back. A torn last line is dropped; any other damage is an error that names the line.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::write::HEADER;
+use crate::engine::Stamped;
+
+/// A journal that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The file cannot be opened or read.
+    #[error("cannot read the journal {path}")]
+    Read {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The first line is not a journal's, or of a newer format.
+    #[error("{path} is not a journal that this version of rollbook can read: its first line is not {HEADER}")]
+    Header {
+        /// The file.
+        path: Utf8PathBuf,
+    },
+    /// A line is not an event.
+    #[error("{path}:{line}: the journal is damaged: {reason}")]
+    Damaged {
+        /// The file.
+        path: Utf8PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// All events of a journal, in order.
+pub fn read(path: &Utf8Path) -> Result<Vec<Stamped>, JournalError> {
+    let text = std::fs::read(path).map_err(|source| JournalError::Read { path: path.to_owned(), source })?;
+    parse(path, &text)
+}
+
+fn parse(path: &Utf8Path, text: &[u8]) -> Result<Vec<Stamped>, JournalError> {
+    // What follows the last newline was torn off by a crash: its event never became true.
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let mut lines = text[..whole].split(|byte| *byte == b'\n');
+    if lines.next() != Some(HEADER.as_bytes()) {
+        return Err(JournalError::Header { path: path.to_owned() });
+    }
+    let mut events: Vec<Stamped> = Vec::new();
+    for (number, line) in (2..).zip(lines).filter(|(_, line)| !line.is_empty()) {
+        let damaged = |reason: String| JournalError::Damaged { path: path.to_owned(), line: number, reason };
+        let event: Stamped = serde_json::from_slice(line).map_err(|error| damaged(error.to_string()))?;
+        let expected = events.last().map_or(1, |last| last.seq + 1);
+        if event.seq != expected {
+            return Err(damaged(format!("event {} stands where {expected} belongs", event.seq)));
+        }
+        events.push(event);
+    }
+    Ok(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(text: &str) -> Result<usize, String> {
+        parse(Utf8Path::new("journal.jsonl"), text.as_bytes())
+            .map(|events| events.len())
+            .map_err(|error| error.to_string())
+    }
+
+    const FIRST: &str = r#"{"seq":1,"at":0,"event":{"type":"phase_started","phase":0}}"#;
+    const SECOND: &str = r#"{"seq":2,"at":5,"event":{"type":"run_ended"}}"#;
+
+    #[test]
+    fn a_torn_last_line_never_became_true() {
+        for torn in ["", "{", &SECOND[..20], SECOND] {
+            assert_eq!(events(&format!("{HEADER}\n{FIRST}\n{torn}")), Ok(1), "{torn}");
+        }
+    }
+
+    #[test]
+    fn any_other_damage_names_its_line() {
+        let cases = [
+            (format!("{HEADER}\n{FIRST}\n{SECOND}\n"), Ok(2)),
+            (format!("{HEADER}\n{{}}\n{SECOND}\n"), Err("journal.jsonl:2: ")),
+            (
+                format!("{HEADER}\n{FIRST}\n{FIRST}\n"),
+                Err("journal.jsonl:3: the journal is damaged: event 1 stands where 2 belongs"),
+            ),
+            (format!("{HEADER}\n{SECOND}\n"), Err("journal.jsonl:2: ")),
+            (format!("{FIRST}\n"), Err("journal.jsonl is not a journal")),
+            (String::new(), Err("journal.jsonl is not a journal")),
+        ];
+        for (text, expected) in cases {
+            match (events(&text), expected) {
+                (Ok(count), Ok(wanted)) => assert_eq!(count, wanted, "{text}"),
+                (Err(error), Err(wanted)) => assert!(error.starts_with(wanted), "{error}"),
+                (got, _) => panic!("{text}: {got:?}"),
+            }
+        }
+    }
+}

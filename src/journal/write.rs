@@ -1,0 +1,59 @@
+//! Appends events to a run's journal.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+
+use camino::Utf8Path;
+
+use crate::engine::Stamped;
+
+/// Where events become durable. A rehearsal keeps them in memory only.
+pub trait Record {
+    /// Writes events in order. With `durable`, returns only when they would survive a power cut.
+    fn append(&mut self, events: &[Stamped], durable: bool) -> io::Result<()>;
+}
+
+/// The journal file: a header line, then one JSON object per line.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    buffer: Vec<u8>,
+}
+
+/// The header of this version's format. Older ones stay readable for ever.
+pub(super) const HEADER: &str = r#"{"journal":"rollbook","format":1}"#;
+
+impl Journal {
+    /// Starts a journal; the file must not exist.
+    pub fn create(path: &Utf8Path) -> io::Result<Self> {
+        let mut file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(format!("{HEADER}\n").as_bytes())?;
+        file.sync_all()?;
+        // The directory entry has to survive too.
+        if let Some(parent) = path.parent() {
+            File::open(parent)?.sync_all()?;
+        }
+        Ok(Self { file, buffer: Vec::new() })
+    }
+}
+
+impl Record for Journal {
+    fn append(&mut self, events: &[Stamped], durable: bool) -> io::Result<()> {
+        self.buffer.clear();
+        for event in events {
+            serde_json::to_writer(&mut self.buffer, event)?;
+            self.buffer.push(b'\n');
+        }
+        // One write for the whole group: a crash tears at most its last line.
+        self.file.write_all(&self.buffer)?;
+        if durable { self.file.sync_data() } else { Ok(()) }
+    }
+}
+
+/// Keeps nothing: rehearsals read the executor's own state.
+impl Record for () {
+    fn append(&mut self, _: &[Stamped], _: bool) -> io::Result<()> {
+        Ok(())
+    }
+}
