@@ -17,4 +17,5 @@ pub mod runbook;
 pub mod source;
 pub mod step;
 pub mod template;
+pub mod transport;
 pub mod value;

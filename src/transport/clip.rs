@@ -1,0 +1,104 @@
+//! Keeps output within a limit of memory. Knows nothing of where it comes from.
+
+use super::{ANSWER_LIMIT, OUTPUT_LIMIT};
+
+/// Room for the line that says what is missing.
+const NOTE: usize = 128;
+
+/// The beginning and the end of a stream. Both, because a result is said first and an error last.
+pub(crate) struct Clip {
+    limit: usize,
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    left_out: u64,
+}
+
+impl Clip {
+    /// For the output of an op, which people read.
+    pub(crate) fn for_output() -> Self {
+        Self::within(OUTPUT_LIMIT)
+    }
+
+    /// For the answer to a query, which is parsed: a thousand nodes are some 300 KiB.
+    pub(crate) fn for_answer() -> Self {
+        Self::within(ANSWER_LIMIT)
+    }
+
+    fn within(limit: usize) -> Self {
+        Self { limit, head: Vec::new(), tail: Vec::new(), left_out: 0 }
+    }
+
+    fn head_room(&self) -> usize {
+        self.limit / 2
+    }
+
+    fn tail_room(&self) -> usize {
+        self.limit / 2 - NOTE
+    }
+
+    /// Takes the next piece.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        let (first, rest) = bytes.split_at(bytes.len().min(self.head_room() - self.head.len()));
+        self.head.extend_from_slice(first);
+        self.tail.extend_from_slice(rest);
+        // Twice the room, so that what is dropped is moved once per half limit and not once per piece.
+        if self.tail.len() > 2 * self.tail_room() {
+            self.drop_front();
+        }
+    }
+
+    fn drop_front(&mut self) {
+        let excess = self.tail.len().saturating_sub(self.tail_room());
+        self.left_out += excess as u64;
+        self.tail.drain(..excess);
+    }
+
+    /// The text, lossily decoded; what was left out is said in its place.
+    pub(crate) fn into_text(mut self) -> String {
+        if self.head.len() + self.tail.len() > self.limit || self.left_out > 0 {
+            self.drop_front();
+            let note = format!("\n[… {} bytes left out …]\n", self.left_out);
+            self.head.extend_from_slice(note.as_bytes());
+        }
+        self.head.append(&mut self.tail);
+        match String::from_utf8(self.head) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: usize = OUTPUT_LIMIT / 2;
+
+    fn clipped(bytes: &[u8], piece: usize) -> String {
+        let mut clip = Clip::for_output();
+        bytes.chunks(piece).for_each(|piece| clip.push(piece));
+        clip.into_text()
+    }
+
+    #[test]
+    fn output_within_the_limit_is_kept_whole() {
+        for size in [0, 1, HEAD, HEAD + 1, OUTPUT_LIMIT] {
+            let bytes: Vec<u8> = (b'a'..=b'z').cycle().take(size).collect();
+            for piece in [1000, 4096, 1 << 20] {
+                assert_eq!(clipped(&bytes, piece).as_bytes(), bytes, "{size} bytes in pieces of {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn longer_output_keeps_both_ends_and_says_so() {
+        let bytes: Vec<u8> = (0..300_000_u32).flat_map(|n| format!("{n}\n").into_bytes()).collect();
+        for piece in [100, 65_536, 1 << 22] {
+            let text = clipped(&bytes, piece);
+            assert!(text.len() <= OUTPUT_LIMIT, "{}", text.len());
+            assert!(text.starts_with("0\n1\n") && text.ends_with("299999\n"));
+            let left_out = bytes.len() - HEAD - (HEAD - NOTE);
+            assert!(text.contains(&format!("[… {left_out} bytes left out …]")), "{piece}");
+        }
+    }
+}

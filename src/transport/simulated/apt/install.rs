@@ -1,0 +1,334 @@
+//! `apt-get install`, `remove`, `upgrade`, `download`: what would change, whether it may, and the change itself.
+
+use super::super::host::{Lock, REPOSITORY};
+use super::super::package::{ARCHIVE_BYTES, glob};
+use super::super::process::{Next, Output};
+use super::super::world::{Millis, World};
+use super::{Call, preamble};
+
+/// One package that changes.
+#[derive(Clone, Debug)]
+struct Move {
+    name: String,
+    /// Empty where it is new.
+    before: String,
+    after: String,
+    held: bool,
+}
+
+impl Move {
+    fn archive(&self) -> String {
+        // The colon of an epoch is escaped in file names.
+        format!("{}_{}_amd64.deb", self.name, self.after.replace(':', "%3a"))
+    }
+
+    fn is_downgrade(&self) -> bool {
+        !self.before.is_empty() && order(&self.before) > order(&self.after)
+    }
+}
+
+/// Numbers of a version in order: enough to compare the versions of these tables.
+fn order(version: &str) -> Vec<u64> {
+    version.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
+}
+
+/// `apt-get install PACKAGE[=VERSION]…`.
+pub(super) fn install(world: &mut World, call: Call, out: &mut Output) -> Next {
+    if call.simulate || call.print_uris {
+        return plan_install(world, &call, out);
+    }
+    locked(world, call, out, Box::new(|world, call, out| plan_install(world, &call, out)))
+}
+
+fn plan_install(world: &mut World, call: &Call, out: &mut Output) -> Next {
+    preamble(out);
+    let mut moves = Vec::new();
+    for operand in &call.operands {
+        match resolve(world, call, operand, out) {
+            Ok(Some(change)) => moves.push(change),
+            Ok(None) => {}
+            Err(error) => {
+                out.complain(error);
+                return Next::Exit(100);
+            }
+        }
+    }
+    carry_out(world, call, moves, out)
+}
+
+/// What an operand changes; nothing where it is there already.
+fn resolve(world: &World, call: &Call, operand: &str, out: &mut Output) -> Result<Option<Move>, String> {
+    let packages = &world.hosts[call.host].packages;
+    let (name, pattern) =
+        operand.split_once('=').map_or((operand, None), |(name, pattern)| (name, Some(pattern)));
+    let installed = packages.installed(name).map(|installed| installed.version.clone());
+    let candidates = packages.candidates(name, &call.lists);
+    if candidates.is_none() && installed.is_none() {
+        return Err(format!("E: Unable to locate package {name}"));
+    }
+    let offered = candidates.unwrap_or_default();
+    let mut versions = offered.iter().map(|candidate| candidate.version.as_str()).chain(installed.as_deref());
+    let wanted = match pattern {
+        Some(pattern) => versions
+            .find(|version| glob(pattern, version))
+            .ok_or_else(|| format!("E: Version '{pattern}' for '{name}' was not found"))?,
+        None if installed.is_some() && (call.no_upgrade || offered.is_empty()) => return Ok(None),
+        None => {
+            versions.next().ok_or_else(|| format!("E: Package '{name}' has no installation candidate"))?
+        }
+    };
+    if installed.is_none() && call.only_upgrade {
+        out.line(format!("Skipping {name}, it is not installed and only upgrades are requested."));
+        return Ok(None);
+    }
+    if installed.as_deref() == Some(wanted) {
+        out.line(format!("{name} is already the newest version ({wanted})."));
+        return Ok(None);
+    }
+    let after = wanted.to_owned();
+    Ok(Some(Move {
+        name: name.to_owned(),
+        before: installed.unwrap_or_default(),
+        after,
+        held: packages.is_held(name),
+    }))
+}
+
+/// `apt-get upgrade`: everything that is not on hold.
+pub(super) fn upgrade(world: &mut World, call: Call, out: &mut Output) -> Next {
+    preamble(out);
+    let packages = &world.hosts[call.host].packages;
+    let newest = |name: &str| Some(packages.candidates(name, &call.lists)?.first()?.version.clone());
+    let moves: Vec<Move> = packages
+        .all()
+        .filter(|(name, _)| !packages.is_held(name))
+        .filter_map(|(name, installed)| Some((name, installed, newest(name)?)))
+        .filter(|(_, installed, newest)| order(newest) > order(&installed.version))
+        .map(|(name, installed, newest)| Move {
+            name: name.to_owned(),
+            before: installed.version.clone(),
+            after: newest,
+            held: false,
+        })
+        .collect();
+    if call.simulate || call.print_uris {
+        return carry_out(world, &call, moves, out);
+    }
+    locked(world, call, out, Box::new(move |world, call, out| carry_out(world, &call, moves, out)))
+}
+
+type Locked = Box<dyn FnOnce(&mut World, Call, &mut Output) -> Next>;
+
+/// Takes dpkg's lock, waiting for it as long as the call says.
+fn locked(world: &mut World, call: Call, out: &mut Output, then: Locked) -> Next {
+    let now = world.now;
+    let running = world.running();
+    let host = &mut world.hosts[call.host];
+    if let Some(lock) = host.lock.as_ref().filter(|lock| lock.until > now) {
+        let holder = &lock.holder;
+        if call.lock_timeout <= 0 {
+            let path = "/var/lib/dpkg/lock-frontend";
+            out.complain(format!("E: Could not get lock {path}. It is held by {holder}"));
+            out.complain(
+                "N: Be aware that removing the lock file is not a solution and may break your system.",
+            );
+            out.complain(format!(
+                "E: Unable to acquire the dpkg frontend lock ({path}), is another process using it?"
+            ));
+            return Next::Exit(100);
+        }
+        let call = Call { lock_timeout: call.lock_timeout - 1000, ..call };
+        return Next::after(1000, move |world, out| locked(world, call, out, then));
+    }
+    if host.packages.interrupted.is_some() {
+        out.complain(
+            "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem.",
+        );
+        return Next::Exit(100);
+    }
+    let holder = format!("process {} (apt-get)", running.map_or(1, |pid| 2000 + pid.0 % 30_000));
+    host.lock = Some(Lock { holder, pid: running, until: Millis::MAX });
+    then(world, call, out)
+}
+
+fn carry_out(world: &mut World, call: &Call, moves: Vec<Move>, out: &mut Output) -> Next {
+    let held: Vec<&str> =
+        moves.iter().filter(|change| change.held).map(|change| change.name.as_str()).collect();
+    let down: Vec<&str> =
+        moves.iter().filter(|change| change.is_downgrade()).map(|change| change.name.as_str()).collect();
+    if !held.is_empty() {
+        out.line("The following held packages will be changed:");
+        out.line(format!("  {}", held.join(" ")));
+    }
+    let names = |new: bool| -> Vec<&str> {
+        let of = moves.iter().filter(|change| change.before.is_empty() == new);
+        of.map(|change| change.name.as_str()).collect()
+    };
+    let (new, upgraded) = (names(true), names(false));
+    for (title, names) in [("NEW packages will be installed", &new), ("packages will be upgraded", &upgraded)]
+    {
+        if !names.is_empty() {
+            out.line(format!("The following {title}:\n  {}", names.join(" ")));
+        }
+    }
+    out.line(format!(
+        "{} upgraded, {} newly installed, 0 to remove and 0 not upgraded.",
+        upgraded.len(),
+        new.len()
+    ));
+    if !held.is_empty() && !call.allow_change_held {
+        out.complain("E: Held packages were changed and -y was used without --allow-change-held-packages.");
+        return Next::Exit(100);
+    }
+    if !down.is_empty() && !call.allow_downgrades {
+        out.complain("E: Packages were downgraded and -y was used without --allow-downgrades.");
+        return Next::Exit(100);
+    }
+    if call.print_uris {
+        print_uris(world, call, &moves, out);
+        return Next::Exit(0);
+    }
+    if call.simulate {
+        simulate(&moves, out);
+        return Next::Exit(0);
+    }
+    if moves.is_empty() {
+        return Next::Exit(0);
+    }
+    fetch(world, call, moves, out)
+}
+
+fn print_uris(world: &World, call: &Call, moves: &[Move], out: &mut Output) {
+    let archives = &world.hosts[call.host].packages.archives;
+    for change in moves.iter().filter(|change| !archives.contains(&change.archive())) {
+        let archive = change.archive();
+        out.line(format!(
+            "'{REPOSITORY}deb/amd64/{archive}' {archive} {ARCHIVE_BYTES} SHA256:{:064x}",
+            archive.len()
+        ));
+    }
+}
+
+fn simulate(moves: &[Move], out: &mut Output) {
+    for change in moves {
+        let before = if change.before.is_empty() { String::new() } else { format!(" [{}]", change.before) };
+        out.line(format!("Inst {}{before} ({} simulated:1 [amd64])", change.name, change.after));
+    }
+    for change in moves {
+        out.line(format!("Conf {} ({} simulated:1 [amd64])", change.name, change.after));
+    }
+}
+
+/// Fetches what is not in the cache yet, then unpacks and configures.
+fn fetch(world: &mut World, call: &Call, moves: Vec<Move>, out: &mut Output) -> Next {
+    let host = &mut world.hosts[call.host];
+    let missing = moves.iter().filter(|change| !host.packages.archives.contains(&change.archive())).count();
+    if missing > 0 && host.ailments.mirror_dead {
+        for change in &moves {
+            let url = format!("{REPOSITORY}deb/amd64/{}", change.archive());
+            out.complain(format!(
+                "E: Failed to fetch {url}  Could not connect to mirror: Connection timed out"
+            ));
+        }
+        out.complain("E: Unable to fetch some archives, maybe run apt-get update or try with --fix-missing?");
+        return Next::after(30_000, |_, _| Next::Exit(100));
+    }
+    let time = if missing == 0 { 0 } else { host.random.secs(6, 14) };
+    let (host, download_only) = (call.host, call.download_only);
+    Next::after(time, move |world, out| {
+        let archives = moves.iter().map(Move::archive);
+        world.hosts[host].packages.archives.extend(archives);
+        if download_only {
+            out.line("Download complete and in download only mode");
+            return Next::Exit(0);
+        }
+        unpack(world, host, moves, out)
+    })
+}
+
+fn unpack(world: &mut World, host: usize, moves: Vec<Move>, out: &mut Output) -> Next {
+    for change in &moves {
+        out.line(format!("Preparing to unpack .../{} ...", change.archive()));
+        let over =
+            if change.before.is_empty() { String::new() } else { format!(" over ({})", change.before) };
+        out.line(format!("Unpacking {} ({}){over} ...", change.name, change.after));
+    }
+    let machine = &mut world.hosts[host];
+    // Whatever ends apt from here on leaves the packages half-configured.
+    machine.packages.interrupted = moves.first().map(|change| change.name.clone());
+    let time = machine.random.secs(8, 20);
+    Next::after(time, move |world, out| {
+        let now = world.now;
+        let packages = &mut world.hosts[host].packages;
+        packages.interrupted = None;
+        for change in &moves {
+            out.line(format!("Setting up {} ({}) ...", change.name, change.after));
+            packages.put(&change.name, &change.after, now);
+            // `--allow-change-held-packages` leaves the package unheld (kubernetes/website#30135).
+            packages.unhold(&change.name);
+        }
+        let machine = &world.hosts[host];
+        if let Some(node) = machine.node {
+            // The kubelet asks its runtime for its version now and then, without a restart.
+            world.cluster.nodes[node].runtime = machine.runtime();
+            world.cluster.touch(node);
+        }
+        Next::Exit(0)
+    })
+}
+
+/// `apt-get remove PACKAGE…`.
+pub(super) fn remove(world: &mut World, call: Call, out: &mut Output) -> Next {
+    preamble(out);
+    let packages = &world.hosts[call.host].packages;
+    let mut gone: Vec<(String, String)> = Vec::new();
+    for name in &call.operands {
+        match packages.installed(name) {
+            Some(installed) => gone.push((name.clone(), installed.version.clone())),
+            None => out.line(format!("Package '{name}' is not installed, so not removed")),
+        }
+    }
+    out.line(format!("0 upgraded, 0 newly installed, {} to remove and 0 not upgraded.", gone.len()));
+    if call.no_remove && !gone.is_empty() {
+        out.complain("E: Packages need to be removed but remove is disabled.");
+        return Next::Exit(100);
+    }
+    if call.simulate {
+        for (name, version) in &gone {
+            out.line(format!("Remv {name} [{version}]"));
+        }
+        return Next::Exit(0);
+    }
+    if gone.is_empty() {
+        return Next::Exit(0);
+    }
+    locked(
+        world,
+        call,
+        out,
+        Box::new(move |world, call, _| {
+            let time = world.hosts[call.host].random.secs(3, 8);
+            Next::after(time, move |world, out| {
+                for (name, version) in &gone {
+                    out.line(format!("Removing {name} ({version}) ..."));
+                    world.hosts[call.host].packages.remove(name);
+                }
+                Next::Exit(0)
+            })
+        }),
+    )
+}
+
+/// `apt-get download PACKAGE[=VERSION]…`: into the working directory, which nobody looks at.
+pub(super) fn download(world: &mut World, call: &Call, out: &mut Output) -> Next {
+    for operand in &call.operands {
+        if let Err(error) = resolve(world, call, operand, out) {
+            out.complain(error);
+            return Next::Exit(100);
+        }
+    }
+    let host = &mut world.hosts[call.host];
+    let dead = host.ailments.mirror_dead;
+    let time = host.random.secs(6, 14);
+    Next::after(time, move |_, _| Next::Exit(if dead { 100 } else { 0 }))
+}

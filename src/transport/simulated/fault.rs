@@ -1,0 +1,243 @@
+//! What can go wrong in a simulated roll.
+
+use super::budget::Allowance;
+use super::command::Command;
+use super::host::Lock;
+use super::pod::{self, SimulatedWorkload, WorkloadKind};
+use super::process::Output;
+use super::world::{Happening, Millis, World};
+use crate::value::Duration;
+
+/// Something to go wrong. Hosts go by their inventory names; times count from the beginning of the simulation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// No connection can be made or kept for a while, or for ever.
+    Unreachable {
+        /// The host.
+        host: String,
+        /// From when.
+        at: Duration,
+        /// For how long; for ever where it is absent.
+        lasting: Option<Duration>,
+    },
+    /// The link is lost while an op runs; the op goes on.
+    LinkLost {
+        /// The host.
+        host: String,
+        /// Text in the op's command line. The first op that holds it is hit, once.
+        command: String,
+        /// So long after the op's start.
+        after: Duration,
+    },
+    /// An op does nothing and fails after a second.
+    OpFails {
+        /// The host.
+        host: String,
+        /// Text in the op's command line.
+        command: String,
+        /// Exit code.
+        code: i32,
+        /// Standard error.
+        stderr: String,
+        /// How many times, from the first one on.
+        times: u32,
+    },
+    /// A pod that its budget never lets go stands on the host's node.
+    DrainBlocked {
+        /// The host.
+        host: String,
+    },
+    /// A pod that no controller replaces stands on the host's node.
+    BarePod {
+        /// The host.
+        host: String,
+    },
+    /// Package repositories do not answer this host.
+    MirrorDead {
+        /// The host.
+        host: String,
+    },
+    /// This host's repositories lack versions of a package.
+    PackageMissing {
+        /// The host.
+        host: String,
+        /// The package.
+        package: String,
+        /// Beginning of the versions that are missing.
+        version: String,
+    },
+    /// Somebody else holds a lock of the package tools.
+    LockHeld {
+        /// The host.
+        host: String,
+        /// Who, in apt's words: `process 4321 (unattended-upgr)`.
+        holder: String,
+        /// Until when.
+        until: Duration,
+        /// The lock of apt's lists, instead of dpkg's.
+        lists: bool,
+    },
+    /// The kubelet dies whenever it is started, from now on; a running one goes on.
+    KubeletDoesNotStart {
+        /// The host.
+        host: String,
+    },
+    /// A control plane's component crashes again and again once kubeadm has replaced it, after kubeadm said SUCCESS.
+    StaticPodCrashLoops {
+        /// The host.
+        host: String,
+        /// `kube-scheduler` and the like.
+        component: String,
+    },
+    /// The node's kubelet dies.
+    NodeNotReady {
+        /// The host.
+        host: String,
+        /// When; zero means that it was so before.
+        at: Duration,
+    },
+    /// Somebody else cordons the node.
+    NodeCordoned {
+        /// The host.
+        host: String,
+        /// When; zero means that it was so before.
+        at: Duration,
+    },
+    /// Swap is on: the kubelet does not start.
+    SwapOn {
+        /// The host.
+        host: String,
+    },
+    /// /var/run/reboot-required is there.
+    RebootRequired {
+        /// The host.
+        host: String,
+    },
+}
+
+impl Fault {
+    /// The host that it befalls.
+    pub fn host(&self) -> &str {
+        match self {
+            Self::Unreachable { host, .. }
+            | Self::LinkLost { host, .. }
+            | Self::OpFails { host, .. }
+            | Self::DrainBlocked { host }
+            | Self::BarePod { host }
+            | Self::MirrorDead { host }
+            | Self::PackageMissing { host, .. }
+            | Self::LockHeld { host, .. }
+            | Self::KubeletDoesNotStart { host }
+            | Self::StaticPodCrashLoops { host, .. }
+            | Self::NodeNotReady { host, .. }
+            | Self::NodeCordoned { host, .. }
+            | Self::SwapOn { host }
+            | Self::RebootRequired { host } => host,
+        }
+    }
+}
+
+fn millis(duration: Duration) -> Millis {
+    i64::try_from(duration.as_millis()).unwrap_or(Millis::MAX / 2)
+}
+
+/// Makes a fault happen, now or at its time. `false` where there is no such host, or it is no node.
+pub(super) fn inject(world: &mut World, fault: Fault) -> bool {
+    let Some(index) = world.host_index(fault.host()) else { return false };
+    let now = world.now;
+    let host = &mut world.hosts[index];
+    match fault {
+        Fault::Unreachable { at, lasting, .. } => {
+            let until = lasting.map_or(Millis::MAX, |lasting| millis(at.saturating_add(lasting)));
+            host.ailments.unreachable.push((millis(at), until));
+        }
+        Fault::LinkLost { command, after, .. } => host.ailments.cuts.push((command, millis(after))),
+        Fault::OpFails { command, code, stderr, times, .. } => {
+            host.ailments.failures.push((command, code, stderr, times));
+        }
+        Fault::MirrorDead { .. } => host.ailments.mirror_dead = true,
+        Fault::PackageMissing { package, version, .. } => host.packages.missing.push((package, version)),
+        Fault::LockHeld { holder, until, lists, .. } => {
+            let lock = Some(Lock { holder, pid: None, until: millis(until) });
+            if lists {
+                host.lists_lock = lock;
+            } else {
+                host.lock = lock;
+            }
+        }
+        Fault::KubeletDoesNotStart { .. } => host.ailments.kubelet_dies = true,
+        Fault::StaticPodCrashLoops { component, .. } => host.ailments.crash_loops.push(component),
+        Fault::SwapOn { .. } => {
+            let header = host.files.read("/proc/swaps").unwrap_or_default().to_owned();
+            let text =
+                format!("{header}/dev/vdb                                partition\t2097148\t\t0\t\t-2\n");
+            host.files.put("/proc/swaps", text, "444", now);
+        }
+        Fault::RebootRequired { .. } => {
+            let text = "*** System restart required ***\n".to_owned();
+            host.files.put("/var/run/reboot-required", text.clone(), "644", now);
+            host.files.put("/run/reboot-required", text, "644", now);
+        }
+        fault @ (Fault::DrainBlocked { .. }
+        | Fault::BarePod { .. }
+        | Fault::NodeNotReady { .. }
+        | Fault::NodeCordoned { .. }) => return befall_node(world, index, &fault),
+    }
+    true
+}
+
+fn befall_node(world: &mut World, host: usize, fault: &Fault) -> bool {
+    let Some(node) = world.hosts[host].node else { return false };
+    match fault {
+        Fault::NodeNotReady { at, .. } => {
+            world.after(millis(*at) - world.now, Happening::KubeletDies { host });
+        }
+        Fault::NodeCordoned { at, .. } => world.after(millis(*at) - world.now, Happening::Cordoned { node }),
+        Fault::DrainBlocked { .. } => {
+            // Placed by name on this node, kept by a controller, never allowed to go.
+            let node_name = world.cluster.nodes[node].name.clone();
+            pod::add_pinned(world, node, &format!("guarded-{node_name}"), Allowance::MinAvailable(1));
+        }
+        _ => {
+            let node = world.cluster.nodes[node].name.clone();
+            let bare = SimulatedWorkload {
+                namespace: "default".to_owned(),
+                name: format!("bare-{node}"),
+                kind: WorkloadKind::Bare { node },
+                empty_dir: false,
+                budget: None,
+            };
+            pod::add(world, &bare);
+        }
+    }
+    // What was so before the beginning has happened already.
+    world.advance(world.now);
+    if let Fault::NodeNotReady { at, .. } = fault
+        && *at == Duration::ZERO
+    {
+        world.cluster.nodes[node].ready = super::cluster::Ready::Unknown;
+        world.cluster.touch(node);
+    }
+    true
+}
+
+/// The exit code of an op that a fault makes fail; its words go to `out`.
+pub(super) fn planned_failure(world: &mut World, command: &Command, out: &mut Output) -> Option<i32> {
+    if command.probe || world.hosts[command.host].ailments.failures.is_empty() {
+        return None;
+    }
+    let line = command.argv.join(" ");
+    let failures = &mut world.hosts[command.host].ailments.failures;
+    let (_, code, stderr, left) =
+        failures.iter_mut().find(|(text, _, _, left)| *left > 0 && line.contains(text.as_str()))?;
+    *left -= 1;
+    out.complain(stderr.as_str());
+    Some(*code)
+}
+
+/// How long after its start an op's link is cut, if at all. Takes the fault away: it strikes once.
+pub(super) fn planned_cut(world: &mut World, host: usize, line: &str) -> Option<Millis> {
+    let cuts = &mut world.hosts[host].ailments.cuts;
+    let index = cuts.iter().position(|(text, _)| line.contains(text.as_str()))?;
+    Some(cuts.remove(index).1)
+}

@@ -1,0 +1,219 @@
+//! A simulated machine: its identity, packages, files and units. Data and small questions; the programs that change it
+//! live beside their tools.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+
+use super::files::Files;
+use super::package::Packages;
+use super::process::Pid;
+use super::random::Random;
+use super::sources;
+use super::unit::Unit;
+use super::world::Millis;
+use crate::inventory::HostName;
+use crate::transport::LaunchId;
+use crate::value::Version;
+
+/// Where the simulated community repository stands in sources files.
+pub(super) const REPOSITORY: &str = "https://pkgs.k8s.io/core:/stable:/";
+/// The sources file of Kubernetes.
+pub(super) const SOURCES: &str = "/etc/apt/sources.list.d/kubernetes.list";
+/// The community repository's key.
+const KEYRING: &str = "/etc/apt/keyrings/kubernetes-apt-keyring.gpg";
+/// Machines were last started and set up this long before the simulation begins: thirty days.
+pub(super) const LONG_AGO: Millis = -30 * 24 * 3_600_000;
+
+/// A machine to simulate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimulatedHost {
+    /// Its name in the inventory.
+    pub name: HostName,
+    /// What is connected to.
+    pub address: String,
+    /// Its node's name; `None` for a machine outside the cluster.
+    pub node_name: Option<String>,
+    /// Its labels. `zone` also becomes the node's `topology.kubernetes.io/zone`.
+    pub labels: BTreeMap<String, String>,
+    /// Whether its node is a control plane.
+    pub control_plane: bool,
+}
+
+/// Who waits for or holds apt's and dpkg's locks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lock {
+    /// The process, as apt names it.
+    pub(super) holder: String,
+    /// The simulated process that gives it back when it ends; `None` for somebody else's.
+    pub(super) pid: Option<Pid>,
+    /// When somebody else gives it back.
+    pub(super) until: Millis,
+}
+
+/// Something that is wrong with a host for a while, set by faults.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ailments {
+    /// From when to when it cannot be reached.
+    pub(super) unreachable: Vec<(Millis, Millis)>,
+    /// Links to cut: while an op whose command line holds the text runs, this long after its start.
+    pub(super) cuts: Vec<(String, Millis)>,
+    /// Ops to fail: text in the command line, code, standard error, how many times still.
+    pub(super) failures: Vec<(String, i32, String, u32)>,
+    /// Repositories do not answer.
+    pub(super) mirror_dead: bool,
+    /// The kubelet dies at once when it is started.
+    pub(super) kubelet_dies: bool,
+    /// Components that crash after kubeadm replaced them.
+    pub(super) crash_loops: Vec<String>,
+}
+
+/// A simulated machine.
+#[derive(Debug)]
+pub(super) struct Host {
+    /// Its name in the inventory.
+    pub(super) name: HostName,
+    /// Its address.
+    pub(super) address: String,
+    /// Its own name: the node's, or the first label of its name.
+    pub(super) hostname: String,
+    /// Index of its node.
+    pub(super) node: Option<usize>,
+    /// Whether it runs a control plane.
+    pub(super) control_plane: bool,
+    /// /etc/machine-id.
+    pub(super) machine_id: String,
+    /// /proc/sys/kernel/random/boot_id.
+    pub(super) boot_id: String,
+    /// When it was started last.
+    pub(super) booted_at: Millis,
+    /// Restarting; nothing answers.
+    pub(super) down: bool,
+    /// Packages.
+    pub(super) packages: Packages,
+    /// Files.
+    pub(super) files: Files,
+    /// Units by name with suffix.
+    pub(super) units: BTreeMap<String, Unit>,
+    /// Counts restarts of its kubelet, so that an answer to an earlier one is known as stale.
+    pub(super) kubelet_generation: u64,
+    /// The dpkg lock.
+    pub(super) lock: Option<Lock>,
+    /// The lock of apt's lists, which is another one.
+    pub(super) lists_lock: Option<Lock>,
+    /// Its own chance.
+    pub(super) random: Random,
+    /// Ops by the name of their launch.
+    pub(super) launches: HashMap<LaunchId, Pid>,
+    /// What is wrong with it.
+    pub(super) ailments: Ailments,
+}
+
+impl Host {
+    /// A machine as it stands before an upgrade.
+    pub(super) fn new(spec: &SimulatedHost, node: Option<usize>, kubernetes: &Version, seed: u64) -> Self {
+        let mut random = Random::of(seed, spec.name.as_str());
+        let on_node = node.is_some();
+        let short = spec.name.as_str().split('.').next().unwrap_or_default();
+        let mut host = Self {
+            name: spec.name.clone(),
+            address: spec.address.clone(),
+            hostname: spec.node_name.clone().unwrap_or_else(|| short.to_owned()),
+            node,
+            control_plane: on_node && spec.control_plane,
+            machine_id: random.hex(32),
+            boot_id: random.uuid(),
+            booted_at: LONG_AGO,
+            down: false,
+            packages: Packages::new(on_node.then_some(kubernetes), LONG_AGO - 60_000),
+            files: Files::default(),
+            units: Unit::usual(on_node, LONG_AGO),
+            kubelet_generation: 0,
+            lock: None,
+            lists_lock: None,
+            random,
+            launches: HashMap::new(),
+            ailments: Ailments::default(),
+        };
+        host.write_usual_files(kubernetes);
+        // What its lists hold was fetched from what its sources name.
+        let fetched = sources::read(&host.files, None);
+        host.packages.fetched(String::new(), fetched);
+        host
+    }
+
+    fn write_usual_files(&mut self, kubernetes: &Version) {
+        let at = LONG_AGO - 60_000;
+        let machine_id = format!("{}\n", self.machine_id);
+        let on_node = self.node.is_some();
+        let files = [
+            ("/etc/os-release", OS_RELEASE.to_owned()),
+            ("/etc/debian_version", "12.9\n".to_owned()),
+            ("/etc/machine-id", machine_id),
+            ("/etc/hostname", format!("{}\n", self.hostname)),
+            ("/etc/apt/sources.list", "deb http://deb.debian.org/debian bookworm main\n".to_owned()),
+            ("/proc/1/comm", "systemd\n".to_owned()),
+            ("/proc/swaps", NO_SWAP.to_owned()),
+            ("/proc/net/tcp", sockets(on_node, self.control_plane)),
+            ("/proc/uptime", String::new()),
+            ("/etc/passwd", "root:x:0:0:root:/root:/bin/bash\n".to_owned()),
+            ("/run/systemd/system", String::new()),
+        ];
+        for (path, content) in files {
+            self.files.put(path, content, "644", at);
+        }
+        if self.node.is_none() {
+            return;
+        }
+        let line = format!("deb [signed-by={KEYRING}] {REPOSITORY}v{}/deb/ /\n", kubernetes.to_minor());
+        self.files.put(SOURCES, line, "644", at);
+        self.files.put(KEYRING, "simulated key\n".to_owned(), "644", at);
+        self.files.put("/var/lib/kubelet/config.yaml", KUBELET_CONFIG.to_owned(), "644", at);
+        let flags =
+            "KUBELET_KUBEADM_ARGS=\"--container-runtime-endpoint=unix:///run/containerd/containerd.sock\"\n";
+        self.files.put("/var/lib/kubelet/kubeadm-flags.env", flags.to_owned(), "644", at);
+        self.files.put("/etc/kubernetes/kubelet.conf", "simulated kubeconfig\n".to_owned(), "600", at);
+        if self.control_plane {
+            self.files.put("/etc/kubernetes/admin.conf", "simulated kubeconfig\n".to_owned(), "600", at);
+        }
+    }
+
+    /// Whether an ssh connection to it can be made or kept.
+    pub(super) fn reachable(&self, now: Millis) -> bool {
+        !self.down && !self.ailments.unreachable.iter().any(|(from, until)| (*from..*until).contains(&now))
+    }
+
+    /// When its link is cut next.
+    pub(super) fn next_cut(&self, now: Millis) -> Option<Millis> {
+        self.ailments.unreachable.iter().map(|(from, _)| *from).filter(|from| *from > now).min()
+    }
+
+    /// `containerd://1.6.20`, by the installed package.
+    pub(super) fn runtime(&self) -> String {
+        let version =
+            self.packages.installed("containerd").map_or("", |installed| installed.version.as_str());
+        format!("containerd://{}", version.split(['~', '-', '+']).next().unwrap_or_default())
+    }
+
+    /// Whether swap is active, by its /proc/swaps.
+    pub(super) fn swap_on(&self) -> bool {
+        self.files.read("/proc/swaps").is_some_and(|text| text.lines().count() > 1)
+    }
+}
+
+/// /proc/net/tcp with what listens: ssh, the kubelet, and on a control plane the API server and etcd.
+fn sockets(on_node: bool, control_plane: bool) -> String {
+    let ports = [(22, true), (10_250, on_node), (6443, control_plane), (2379, control_plane)];
+    let mut table = "  sl  local_address rem_address   st\n".to_owned();
+    for (index, (port, _)) in ports.iter().filter(|(_, listens)| *listens).enumerate() {
+        // Writing to a String cannot fail.
+        let _ = writeln!(table, "{index:>4}: 00000000:{port:04X} 00000000:0000 0A");
+    }
+    table
+}
+
+const OS_RELEASE: &str = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\n\
+    VERSION=\"12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\nHOME_URL=\"https://www.debian.org/\"\n";
+const NO_SWAP: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+/// Start of a kubelet's configuration, as kubeadm writes it.
+pub(super) const KUBELET_CONFIG: &str =
+    "apiVersion: kubelet.config.k8s.io/v1beta1\ncgroupDriver: systemd\nkind: KubeletConfiguration\n";

@@ -1,0 +1,346 @@
+//! `kubeadm` and `kubelet --version`: a kubeadm that knows versions and refuses what the real one refuses. Texts and
+//! exit codes are those of real runs of 1.20 to 1.22.
+
+use super::cluster::Ready;
+use super::command::Command;
+use super::process::{Next, Output};
+use super::static_pod::{self, COMPONENTS};
+use super::world::World;
+use crate::value::Version;
+
+const HINT: &str = "To see the stack trace of this error execute with --v=5 or higher";
+const CONFIG: &str = "Reading configuration from the cluster...";
+const FYI: &str =
+    "FYI: You can look at this config file with 'kubectl -n kube-system get cm kubeadm-config -o yaml'";
+
+/// `kubelet --version`.
+pub(super) fn kubelet(world: &mut World, command: &Command, out: &mut Output) -> Next {
+    match world.hosts[command.host].packages.kubernetes_version("kubelet") {
+        Some(version) => {
+            out.line(format!("Kubernetes v{version}"));
+            Next::Exit(0)
+        }
+        None => missing("kubelet", out),
+    }
+}
+
+/// `kubeadm …`.
+pub(super) fn kubeadm(world: &mut World, command: &Command, out: &mut Output) -> Next {
+    let Some(version) = world.hosts[command.host].packages.kubernetes_version("kubeadm") else {
+        return missing("kubeadm", out);
+    };
+    let operands = command.operands(&["-o", "--output"]);
+    match operands.as_slice() {
+        ["version", ..] => print_version(command, &version, out),
+        ["upgrade", "apply", target, ..] => apply(world, command, &version, target, out),
+        ["upgrade", "apply"] => {
+            out.complain(format!("couldn't read the config file: no version given\n{HINT}"));
+            Next::Exit(1)
+        }
+        ["upgrade", "node", ..] => node(world, command, &version, out),
+        ["upgrade", "plan", ..] => {
+            out.line(format!("[upgrade/versions] Cluster version: v{}", world.cluster.kubeadm_config));
+            out.line(format!("[upgrade/versions] kubeadm version: v{version}"));
+            Next::after(15_000, |_, _| Next::Exit(0))
+        }
+        ["config", "images", "pull", ..] => pull(world, command, &version, out),
+        ["certs", ..] => Next::after(1000, |_, _| Next::Exit(0)),
+        _ => Next::Exit(0),
+    }
+}
+
+fn missing(program: &str, out: &mut Output) -> Next {
+    out.complain(format!("simulated host: no such program: {program}"));
+    Next::Exit(127)
+}
+
+fn print_version(command: &Command, version: &Version, out: &mut Output) -> Next {
+    let minor = version.minor;
+    match command.option("-o").or_else(|| command.option("--output")) {
+        Some("short") => out.line(format!("v{version}")),
+        Some("json") => out.line(format!(
+            "{{\n  \"clientVersion\": {{\n    \"major\": \"1\",\n    \"minor\": \"{minor}\",\n    \
+             \"gitVersion\": \"v{version}\",\n    \"platform\": \"linux/amd64\"\n  }}\n}}"
+        )),
+        _ => out.line(format!(
+            "kubeadm version: &version.Info{{Major:\"1\", Minor:\"{minor}\", GitVersion:\"v{version}\"}}"
+        )),
+    }
+    Next::Exit(0)
+}
+
+fn pull(world: &mut World, command: &Command, version: &Version, out: &mut Output) -> Next {
+    let target = command.option("--kubernetes-version").and_then(|text| Version::parse(text).ok());
+    let target = target.unwrap_or_else(|| version.clone());
+    for component in COMPONENTS {
+        out.line(format!("[config/images] Pulled {}", static_pod::image(component, &target)));
+    }
+    let time = world.hosts[command.host].random.secs(15, 40);
+    Next::after(time, |_, _| Next::Exit(0))
+}
+
+/// What `apply` checks before it changes anything.
+struct Apply {
+    host: usize,
+    target: Version,
+    force: bool,
+    ignores_job: bool,
+}
+
+fn apply(world: &mut World, command: &Command, kubeadm: &Version, target: &str, out: &mut Output) -> Next {
+    let host = command.host;
+    if !command.root {
+        out.complain(format!("[preflight] Some fatal errors occurred:\n\t[ERROR IsPrivilegedUser]: user is not running as root\n{HINT}"));
+        return Next::Exit(2);
+    }
+    out.line("[upgrade/config] Making sure the configuration is correct:");
+    if world.hosts[host].files.get("/etc/kubernetes/admin.conf").is_none() {
+        out.complain(format!(
+            "couldn't create a Kubernetes client from file \"/etc/kubernetes/admin.conf\": failed to load admin kubeconfig: \
+             open /etc/kubernetes/admin.conf: no such file or directory\n{HINT}"
+        ));
+        return Next::Exit(1);
+    }
+    out.line(format!("[upgrade/config] {CONFIG}\n[upgrade/config] {FYI}"));
+    out.line("[preflight] Running pre-flight checks.\n[upgrade] Running cluster health checks");
+    let parsed = Version::parse(target).ok().filter(|version| version.patch.is_some());
+    let Some(version) = parsed else {
+        out.complain(format!(
+            "version \"{target}\" doesn't match patterns for neither semantic version nor labels (stable, latest, ...)\n{HINT}"
+        ));
+        return Next::Exit(1);
+    };
+    let skipped = command.option("--ignore-preflight-errors").unwrap_or_default();
+    let ignores =
+        |name: &str| skipped.split(',').any(|word| word.eq_ignore_ascii_case(name) || word == "all");
+    let call = Apply {
+        host,
+        target: version,
+        force: command.has("--force") || command.has("-f"),
+        ignores_job: ignores("CreateJob"),
+    };
+    let confirmed = call.force
+        || command.has("--yes")
+        || command.has("-y")
+        || command.has("--dry-run")
+        || command.stdin.trim_start().starts_with(['y', 'Y']);
+    let dry_run = command.has("--dry-run");
+    let kubeadm = kubeadm.clone();
+    let health = world.hosts[host].random.secs(12, 20);
+    Next::after(health, move |world, out| {
+        if let Some(next) = refused(world, &call, &kubeadm, out) {
+            return next;
+        }
+        if !confirmed {
+            out.stdout
+                .push_str("[upgrade/confirm] Are you sure you want to proceed with the upgrade? [y/N]: ");
+            out.complain(format!("won't proceed; the user didn't answer (Y|y) in order to continue\n{HINT}"));
+            return Next::Exit(1);
+        }
+        if dry_run {
+            out.line("[upgrade/successful] Finished dryrunning successfully!");
+            return Next::Exit(0);
+        }
+        out.line("[upgrade/prepull] Pulling images required for setting up a Kubernetes cluster");
+        out.line(format!(
+            "[upgrade/apply] Upgrading your Static Pod-hosted control plane to version \"v{}\"...",
+            call.target
+        ));
+        replace(
+            world,
+            call.host,
+            call.target.clone(),
+            0,
+            Box::new(move |world, out| finish_apply(world, &call, out)),
+            out,
+        )
+    })
+}
+
+/// Health of the cluster and the rules between versions; `None` where nothing speaks against it.
+fn refused(world: &World, call: &Apply, kubeadm: &Version, out: &mut Output) -> Option<Next> {
+    let nodes = &world.cluster.nodes;
+    let not_ready = nodes.iter().filter(|node| node.control_plane && node.ready != Ready::True);
+    let not_ready: Vec<&str> = not_ready.map(|node| node.name.as_str()).collect();
+    if !not_ready.is_empty() {
+        let names = not_ready.join(" ");
+        let text = format!(
+            "\t[ERROR ControlPlaneNodesReady]: there are NotReady control-planes in the cluster: [{names}]"
+        );
+        return Some(fatal_health(&text, out));
+    }
+    if !call.ignores_job && !nodes.iter().any(super::cluster::Node::takes_pods) {
+        // Nowhere to place the Job: a drained single control plane, for one (kubernetes/kubeadm#3050).
+        let text = "\t[ERROR CreateJob]: Job \"upgrade-health-check\" in the namespace \"kube-system\" did not complete in 15s: \
+                    no condition of type Complete";
+        return Some(fatal_health(text, out));
+    }
+    let (target, cluster) = (&call.target, &world.cluster.kubeadm_config);
+    out.line(format!("[upgrade/version] You have chosen to change the cluster version to \"v{target}\""));
+    out.line(format!(
+        "[upgrade/versions] Cluster version: v{cluster}\n[upgrade/versions] kubeadm version: v{kubeadm}"
+    ));
+    let specified = format!("Specified version to upgrade to \"v{target}\"");
+    let mut fatal = Vec::new();
+    let mut bypassable = Vec::new();
+    if target.minor > cluster.minor + 1 {
+        fatal.push(format!("{specified} is too high; kubeadm can upgrade only 1 minor version at a time"));
+    }
+    if target.minor + 1 < cluster.minor {
+        fatal.push(format!("{specified} is too low; kubeadm can downgrade only 1 minor version at a time"));
+    }
+    if target.minor > kubeadm.minor {
+        let (theirs, ours) = (target.minor, kubeadm.minor);
+        fatal.push(format!(
+            "{specified} is at least one minor release higher than the kubeadm minor release ({theirs} > {ours}). \
+             Such an upgrade is not supported"
+        ));
+    } else if target > kubeadm {
+        bypassable.push(format!(
+            "{specified} is higher than the kubeadm version \"v{kubeadm}\". Upgrade kubeadm first using the tool you used \
+             to install kubeadm"
+        ));
+    }
+    if target < cluster && target.minor + 1 >= cluster.minor {
+        bypassable.push(format!("{specified} is lower than the cluster version \"v{cluster}\""));
+    }
+    let list =
+        |errors: &[String]| errors.iter().fold(String::new(), |list, error| list + "\t- " + error + "\n");
+    if !fatal.is_empty() {
+        fatal.append(&mut bypassable);
+        out.complain(format!(
+            "[upgrade/version] FATAL: the --version argument is invalid due to these fatal errors:\n\n{}\n\
+             Please fix the misalignments highlighted above and try upgrading again\n{HINT}",
+            list(&fatal)
+        ));
+        return Some(Next::Exit(1));
+    }
+    if !bypassable.is_empty() && !call.force {
+        out.complain(format!(
+            "[upgrade/version] FATAL: the --version argument is invalid due to these errors:\n\n{}\n\
+             Can be bypassed if you pass the --force flag\n{HINT}",
+            list(&bypassable)
+        ));
+        return Some(Next::Exit(1));
+    }
+    None
+}
+
+fn fatal_health(error: &str, out: &mut Output) -> Next {
+    out.complain(format!(
+        "[upgrade/health] FATAL: [preflight] Some fatal errors occurred:\n{error}\n\
+         [preflight] If you know what you are doing, you can make a check non-fatal with `--ignore-preflight-errors=...`\n{HINT}"
+    ));
+    Next::Exit(1)
+}
+
+type Finish = Box<dyn FnOnce(&mut World, &mut Output) -> Next>;
+
+/// Replaces the static pods of a control plane one after the other.
+fn replace(
+    world: &mut World,
+    host: usize,
+    version: Version,
+    index: usize,
+    finish: Finish,
+    out: &mut Output,
+) -> Next {
+    let Some(component) = COMPONENTS.get(index) else { return finish(world, out) };
+    out.line(format!("[upgrade/staticpods] Preparing for \"{component}\" upgrade"));
+    if !static_pod::upgrade(world, host, component, &version) {
+        out.line(format!(
+            "[upgrade/staticpods] Current and new manifests of {component} are equal, skipping upgrade"
+        ));
+        return replace(world, host, version, index + 1, finish, out);
+    }
+    out.line(format!(
+        "[upgrade/staticpods] Moved new manifest to \"{}\" and backed up old manifest",
+        static_pod::manifest_path(component)
+    ));
+    out.line("[upgrade/staticpods] Waiting for the kubelet to restart the component");
+    let time = world.hosts[host].random.secs(14, 20);
+    Next::after(time, move |world, out| {
+        out.line(format!("[upgrade/staticpods] Component \"{component}\" upgraded successfully!"));
+        replace(world, host, version, index + 1, finish, out)
+    })
+}
+
+fn finish_apply(world: &mut World, call: &Apply, out: &mut Output) -> Next {
+    let (host, target) = (call.host, call.target.clone());
+    out.line("[upload-config] Storing the configuration used in ConfigMap \"kubeadm-config\" in the \"kube-system\" Namespace");
+    if world.cluster.kubeadm_config != target {
+        world.cluster.kubeadm_config = target.clone();
+        world.cluster.kubelet_config = world.cluster.new_revision();
+    }
+    let time = world.hosts[host].random.secs(5, 10);
+    Next::after(time, move |world, out| {
+        write_kubelet_config(world, host, out);
+        out.line("[addons] Applied essential addon: CoreDNS\n[addons] Applied essential addon: kube-proxy\n");
+        if target.minor < 31 {
+            out.line(format!(
+                "[upgrade/successful] SUCCESS! Your cluster was upgraded to \"v{target}\". Enjoy!"
+            ));
+        } else {
+            out.line(format!(
+                "[upgrade] SUCCESS! A control plane node of your cluster was upgraded to \"v{target}\"."
+            ));
+        }
+        Next::Exit(0)
+    })
+}
+
+/// Writes /var/lib/kubelet/config.yaml from the ConfigMap, as kubeadm does also when nothing in it changed.
+fn write_kubelet_config(world: &mut World, host: usize, out: &mut Output) {
+    const PATH: &str = "/var/lib/kubelet/config.yaml";
+    out.line(format!("[kubelet-start] Writing kubelet configuration to file \"{PATH}\""));
+    let now = world.now;
+    world.hosts[host].files.put(PATH, super::host::KUBELET_CONFIG.to_owned(), "644", now);
+}
+
+fn node(world: &mut World, command: &Command, kubeadm: &Version, out: &mut Output) -> Next {
+    let host = command.host;
+    if !command.root {
+        out.complain(format!("[preflight] Some fatal errors occurred:\n\t[ERROR IsPrivilegedUser]: user is not running as root\n{HINT}"));
+        return Next::Exit(2);
+    }
+    if world.hosts[host].node.is_none() {
+        out.complain(format!("couldn't create a Kubernetes client from file \"/etc/kubernetes/kubelet.conf\": no such file or directory\n{HINT}"));
+        return Next::Exit(1);
+    }
+    let cluster = world.cluster.kubeadm_config.clone();
+    out.line(format!("[upgrade] {CONFIG}\n[upgrade] {FYI}\n[preflight] Running pre-flight checks"));
+    if world.api_server().is_none() {
+        out.complain(format!(
+            "failed to get config map: Get \"https://{}:6443/api\": connect: connection refused\n{HINT}",
+            world.hosts[host].address
+        ));
+        return Next::after(2000, |_, _| Next::Exit(1));
+    }
+    if kubeadm.minor > cluster.minor + 1 {
+        let least = kubeadm.minor - 1;
+        out.complain(format!(
+            "this version of kubeadm only supports deploying clusters with the control plane version >= 1.{least}.0. \
+             Current version: v{cluster}\n{HINT}"
+        ));
+        return Next::Exit(1);
+    }
+    if !world.hosts[host].control_plane {
+        out.line("[preflight] Skipping prepull. Not a control plane node.\n[upgrade] Skipping phase. Not a control plane node.");
+        return Next::after(1000, move |world, out| finish_node(world, host, out));
+    }
+    out.line(format!(
+        "[upgrade] Upgrading your Static Pod-hosted control plane instance to version \"v{cluster}\"..."
+    ));
+    let finish: Finish = Box::new(move |world, out| finish_node(world, host, out));
+    replace(world, host, cluster, 0, finish, out)
+}
+
+fn finish_node(world: &mut World, host: usize, out: &mut Output) -> Next {
+    if world.hosts[host].control_plane {
+        out.line("[upgrade] The control plane instance for this node was successfully updated!");
+    }
+    write_kubelet_config(world, host, out);
+    out.line("[upgrade] The configuration for this node was successfully updated!");
+    out.line("[upgrade] Now you should go ahead and upgrade the kubelet package using your package manager.");
+    Next::Exit(0)
+}

@@ -1,0 +1,235 @@
+//! `kubectl` on a simulated host: how it finds the API server, and its verbs. Texts are those of kubectl 1.20.2 and
+//! 1.32.4.
+
+mod drain;
+mod get;
+mod json;
+mod jsonpath;
+mod node;
+mod object;
+mod patch;
+mod rows;
+mod selector;
+mod table;
+mod wait;
+
+use super::command::Command;
+use super::process::{Next, Output};
+use super::world::World;
+
+pub(super) use patch::merge;
+
+/// Options whose value is an argument of its own.
+const TAKES_VALUE: [&str; 28] = [
+    "--as",
+    "--chunk-size",
+    "--cluster",
+    "--container",
+    "--context",
+    "--field-manager",
+    "--field-selector",
+    "--filename",
+    "--for",
+    "--grace-period",
+    "--kubeconfig",
+    "--namespace",
+    "--output",
+    "--patch",
+    "--pod-selector",
+    "--request-timeout",
+    "--selector",
+    "--server",
+    "--sort-by",
+    "--tail",
+    "--timeout",
+    "--type",
+    "-c",
+    "-f",
+    "-l",
+    "-n",
+    "-o",
+    "-p",
+];
+
+/// A call of kubectl, past its global options.
+pub(super) struct Call<'a> {
+    command: &'a Command,
+    /// The verb's arguments.
+    args: Vec<&'a str>,
+    /// The namespace, where one was named.
+    namespace: Option<&'a str>,
+    /// Whether this kubectl writes as those before 1.22 do.
+    old: bool,
+}
+
+impl<'a> Call<'a> {
+    /// The value of an option under any of its names.
+    fn option(&self, names: &[&str]) -> Option<&'a str> {
+        names.iter().find_map(|name| self.command.option(name)).or_else(|| {
+            // `-ojson`, `-nkube-system`.
+            let short = names.iter().find(|name| name.len() == 2)?;
+            let args = self.command.args().iter();
+            args.filter(|arg| !arg.starts_with("--"))
+                .find_map(|arg| arg.strip_prefix(*short))
+                .filter(|v| !v.is_empty())
+        })
+    }
+
+    /// The format after `-o`.
+    fn output(&self) -> &'a str {
+        self.option(&["--output", "-o"]).unwrap_or_default()
+    }
+
+    /// Whether a flag was given, alone or as `--flag=true`.
+    fn has(&self, flag: &str) -> bool {
+        let is_true = format!("{flag}=true");
+        self.command.has(flag) || self.command.has(&is_true)
+    }
+
+    /// A duration such as `30s` or `2m`, in milliseconds; 0 where there is none.
+    fn millis(&self, name: &str) -> i64 {
+        let text = self.option(&[name]).unwrap_or("0");
+        crate::value::Duration::parse(text)
+            .map_or(0, |duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4))
+    }
+}
+
+/// Whether a call may change anything.
+pub(super) fn changes(command: &Command) -> bool {
+    let operands = command.operands(&TAKES_VALUE);
+    let verb = operands.first().copied().unwrap_or_default();
+    let reads = [
+        "get",
+        "describe",
+        "version",
+        "wait",
+        "explain",
+        "logs",
+        "top",
+        "auth",
+        "api-resources",
+        "cluster-info",
+        "config",
+    ];
+    !reads.contains(&verb)
+        && !verb.is_empty()
+        && !command.args().iter().any(|arg| arg.starts_with("--dry-run"))
+}
+
+/// `kubectl …`.
+pub(super) fn kubectl(world: &mut World, command: &Command, out: &mut Output) -> Next {
+    let Some(version) = world.hosts[command.host].packages.kubernetes_version("kubectl") else {
+        out.complain("simulated host: no such program: kubectl");
+        return Next::Exit(127);
+    };
+    let operands = command.operands(&TAKES_VALUE);
+    let Some((verb, args)) = operands.split_first() else { return Next::Exit(0) };
+    let call = Call {
+        command,
+        args: args.to_vec(),
+        namespace: command.option("--namespace").or_else(|| command.option("-n")),
+        old: version.minor < 22,
+    };
+    if let Err(text) = reach(world, command) {
+        if *verb == "version" {
+            node::print_version(&call, &version, None, out);
+        }
+        out.complain(text);
+        return Next::Exit(1);
+    }
+    match *verb {
+        "get" => Next::Exit(get::get(world, &call, out)),
+        "version" => {
+            let server = world.api_server();
+            node::print_version(&call, &version, server.as_ref(), out);
+            Next::Exit(0)
+        }
+        "cordon" | "uncordon" => Next::Exit(node::cordon(world, &call, *verb == "cordon", out)),
+        "annotate" | "label" => Next::Exit(node::annotate(world, &call, verb, out)),
+        "patch" => Next::Exit(patch::patch(world, &call, out)),
+        "drain" => drain::drain(world, &call, out),
+        "wait" => wait::wait(world, &call, out),
+        "rollout" => Next::Exit(0),
+        "create" | "replace" | "apply" | "delete" => Next::Exit(object::write(world, &call, verb, out)),
+        "auth" => {
+            out.line("yes");
+            Next::Exit(0)
+        }
+        "describe" | "logs" | "top" | "explain" | "api-resources" | "cluster-info" | "config" => {
+            Next::Exit(0)
+        }
+        "exec" | "scale" | "taint" | "set" | "run" | "expose" => Next::after(1000, |_, _| Next::Exit(0)),
+        other => {
+            out.complain(format!("error: unknown command \"{other}\" for \"kubectl\""));
+            Next::Exit(1)
+        }
+    }
+}
+
+/// Whether the API server can be talked to from here; kubectl's words where it cannot.
+fn reach(world: &World, command: &Command) -> Result<(), String> {
+    let host = &world.hosts[command.host];
+    let named =
+        command.option("--kubeconfig").map(str::to_owned).or_else(|| command.env.get("KUBECONFIG").cloned());
+    let path = match named {
+        Some(path) => path,
+        // Root's own configuration is kept as kubeadm's documentation says: a copy of admin.conf.
+        None if host.control_plane && command.root => "/etc/kubernetes/admin.conf".to_owned(),
+        None => return Err(refused("localhost:8080")),
+    };
+    match host.files.get(&path) {
+        None => return Err(format!("error: stat {path}: no such file or directory")),
+        Some(file) if !command.root && file.mode.ends_with("00") => {
+            return Err(format!(
+                "error: error loading config file \"{path}\": open {path}: permission denied"
+            ));
+        }
+        Some(_) if !path.contains("admin.conf") => {
+            return Err(
+                "Error from server (Forbidden): nodes is forbidden: User cannot list resource \"nodes\""
+                    .to_owned(),
+            );
+        }
+        Some(_) => {}
+    }
+    if world.api_server().is_none() {
+        let first = world.cluster.control_planes.first().map(|index| world.cluster.nodes[*index].host);
+        let address = first.map_or("localhost", |host| world.hosts[host].address.as_str());
+        return Err(refused(&format!("{address}:6443")));
+    }
+    Ok(())
+}
+
+fn refused(server: &str) -> String {
+    format!("The connection to the server {server} was refused - did you specify the right host or port?")
+}
+
+/// `Error from server (NotFound): nodes "w9" not found`.
+fn not_found(resource: &str, name: &str) -> String {
+    format!("Error from server (NotFound): {resource} \"{name}\" not found")
+}
+
+/// The resource's usual name in the plural, of what people type.
+fn plural(word: &str) -> &str {
+    match word {
+        "no" | "node" | "nodes" => "nodes",
+        "po" | "pod" | "pods" => "pods",
+        "pdb" | "poddisruptionbudget" | "poddisruptionbudgets" | "poddisruptionbudgets.policy" => "pdb",
+        "cm" | "configmap" | "configmaps" => "configmaps",
+        "lease" | "leases" | "leases.coordination.k8s.io" | "lease.coordination.k8s.io" => {
+            "leases.coordination.k8s.io"
+        }
+        other => other,
+    }
+}
+
+/// Resource and names of `nodes`, `node w1`, `node/w1 node/w2`.
+fn resource_and_names<'a>(args: &[&'a str]) -> (&'a str, Vec<&'a str>) {
+    let Some((first, rest)) = args.split_first() else { return ("", Vec::new()) };
+    match first.split_once('/') {
+        Some((resource, _)) => {
+            (plural(resource), args.iter().filter_map(|arg| Some(arg.split_once('/')?.1)).collect())
+        }
+        None => (plural(first), rest.to_vec()),
+    }
+}

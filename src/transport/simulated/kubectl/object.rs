@@ -1,0 +1,85 @@
+//! `kubectl create`, `replace`, `apply` and `delete` of objects that come as JSON.
+
+use serde_json::Value;
+
+use super::super::objects::{Key, Refusal};
+use super::super::process::Output;
+use super::super::world::World;
+use super::{Call, get, not_found, plural, resource_and_names};
+
+/// Writes the object on standard input, or deletes one by name.
+pub(super) fn write(world: &mut World, call: &Call<'_>, verb: &str, out: &mut Output) -> i32 {
+    let namespace = call.namespace.unwrap_or("default").to_owned();
+    if verb == "delete" {
+        return delete(world, call, &namespace, out);
+    }
+    // YAML manifests of users are taken as they are: what is in them is their business.
+    let Ok(object) = serde_json::from_str::<Value>(&call.command.stdin) else {
+        out.line(format!("object {verb}d"));
+        return 0;
+    };
+    let Some(key) = Key::of(&object, &namespace) else {
+        out.complain("error: error validating data: kind or metadata.name is not set");
+        return 1;
+    };
+    let (revision, objects) = (world.cluster.new_revision(), &mut world.cluster.objects);
+    let shown = plural(&key.resource).to_owned();
+    let name = key.name.clone();
+    let done = match verb {
+        "create" => objects.create(key, object, revision).map(|()| "created"),
+        "replace" => objects.replace(key, object, revision).map(|()| "replaced"),
+        _ => {
+            objects.apply(key, object, revision);
+            Ok("configured")
+        }
+    };
+    match done {
+        Ok(done) => {
+            out.line(format!("{shown}/{name} {done}"));
+            0
+        }
+        Err(refusal) => {
+            out.complain(explain(refusal, &shown, &name));
+            1
+        }
+    }
+}
+
+fn explain(refusal: Refusal, resource: &str, name: &str) -> String {
+    match refusal {
+        Refusal::AlreadyExists => {
+            format!("Error from server (AlreadyExists): {resource} \"{name}\" already exists")
+        }
+        Refusal::NotFound => not_found(resource, name),
+        Refusal::Conflict => conflict(resource, name),
+    }
+}
+
+/// What a late writer hears.
+pub(super) fn conflict(resource: &str, name: &str) -> String {
+    format!(
+        "Error from server (Conflict): Operation cannot be fulfilled on {resource} \"{name}\": the object has been modified; \
+         please apply your changes to the latest version and try again"
+    )
+}
+
+fn delete(world: &mut World, call: &Call<'_>, namespace: &str, out: &mut Output) -> i32 {
+    let (resource, names) = resource_and_names(&call.args);
+    let mut code = 0;
+    for name in names {
+        let key =
+            Key { resource: get::singular(resource), namespace: namespace.to_owned(), name: name.to_owned() };
+        let pod = world.cluster.pods.iter().find(|(_, pod)| pod.namespace == namespace && pod.name == name);
+        let pod = pod.map(|(number, _)| *number).filter(|_| resource == "pods");
+        if let Some(number) = pod {
+            super::super::pod::delete(world, number);
+            out.line(format!("pod \"{name}\" deleted"));
+        } else if world.cluster.objects.delete(&key) {
+            out.line(format!("{resource} \"{name}\" deleted"));
+        } else if !call.has("--ignore-not-found") {
+            out.complain(not_found(resource, name));
+            code = 1;
+        }
+    }
+    code
+}

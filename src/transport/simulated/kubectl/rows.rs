@@ -1,0 +1,119 @@
+//! The go-templates that Rollbook's own looks send, recognised by what only they hold, and the lines that they print.
+//! This is no template engine: a template that is not known here is an error.
+
+use std::fmt::Write as _;
+
+use super::super::budget::Budget;
+use super::super::cluster::Node;
+use super::super::host::Host;
+use super::super::pod::Pod;
+use super::super::world::World;
+use super::json;
+
+/// A look that prints one line per object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// Nodes, with identity, cordon and versions.
+    Nodes,
+    /// Pods, as a drain sees them.
+    Pods,
+    /// Static pods of control planes.
+    Components,
+    /// PodDisruptionBudgets.
+    Budgets,
+}
+
+impl Rows {
+    /// Which look a template is.
+    pub(super) fn of(template: &str) -> Option<Self> {
+        let known = [
+            ("machineID", Self::Nodes),
+            ("config.mirror", Self::Pods),
+            ("restartCount", Self::Components),
+            ("disruptionsAllowed", Self::Budgets),
+        ];
+        known.into_iter().find(|(marker, _)| template.contains(marker)).map(|(_, rows)| rows)
+    }
+}
+
+/// The line of a node.
+pub(super) fn node(world: &World, index: usize, text: &mut String) {
+    let node = &world.cluster.nodes[index];
+    text.push_str(node.row.get_or_init(|| node_row(node, &world.hosts[node.host])));
+}
+
+fn node_row(node: &Node, host: &Host) -> String {
+    let mut text = String::with_capacity(320);
+    let cordoned = if node.unschedulable { "true" } else { "<no value>" };
+    let annotation =
+        |key: &str| node.annotations.get(key).map_or_else(String::new, |value| format!("{value:?}"));
+    // Writing to a String cannot fail, here and below.
+    let _ = write!(
+        text,
+        "{}\t{}\t\"{}\"\t{cordoned}\t{}\t{}\t\"v{}\"\t\"{}\"\t\"{}\"\t\"{}\"\t",
+        node.name,
+        node.uid,
+        node.ready.status(),
+        annotation("rollbook.dev/cordoned-by"),
+        annotation("rollbook.dev/kubeadm-node"),
+        node.kubelet,
+        host.machine_id,
+        node.boot_id,
+        node.runtime,
+    );
+    labels(&node.labels, &mut text);
+    text.push('\n');
+    text
+}
+
+fn labels(labels: &std::collections::BTreeMap<String, String>, text: &mut String) {
+    for (key, value) in labels {
+        let _ = write!(text, "{key}={value},");
+    }
+}
+
+/// The line of a pod.
+pub(super) fn pod(pod: &Pod, text: &mut String) {
+    let deleting = if pod.terminating { "deleting" } else { "" };
+    let controller = json::controller(pod).map_or_else(String::new, |kind| format!("\"{kind}\""));
+    let mirror = if controller == "\"Node\"" { "mirror" } else { "" };
+    let volumes = if pod.empty_dir { "emptyDir " } else { "" };
+    let ready = if pod.ready { "True" } else { "False" };
+    let _ = write!(
+        text,
+        "{}\t{}\t\"{}\"\t{deleting}\t{controller}\t{mirror}\t{volumes}\t\"{ready}\"\t",
+        pod.namespace,
+        pod.name,
+        pod.phase()
+    );
+    labels(&pod.labels, text);
+    text.push('\n');
+}
+
+/// The line of a control plane's static pod.
+pub(super) fn component(pod: &Pod, text: &mut String) {
+    let component = pod.labels.get("component").map_or("", String::as_str);
+    let ready = if pod.ready { "True" } else { "False" };
+    let waiting = if pod.waiting.is_empty() { String::new() } else { format!("\"{}\"", pod.waiting) };
+    let _ = writeln!(
+        text,
+        "{}\t{component}\t\"{ready}\"\t\"{}\"\t{} \t{waiting}",
+        pod.name, pod.image, pod.restarts
+    );
+}
+
+/// The line of a budget.
+pub(super) fn budget(world: &World, budget: &Budget, text: &mut String) {
+    let status = world.cluster.status_of(budget);
+    let api = if world.cluster.kubeadm_config.minor < 21 { "policy/v1beta1" } else { "policy/v1" };
+    let app = &world.cluster.workloads[budget.workload].name;
+    let _ = writeln!(
+        text,
+        "{api}\t{}\t{}\t{}\t{}\t{}\t\tselector\tapp={app},\t",
+        budget.namespace,
+        budget.name,
+        status.allowed(),
+        status.healthy,
+        status.desired
+    );
+}

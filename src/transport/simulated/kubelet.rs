@@ -1,0 +1,141 @@
+//! What follows when a kubelet starts, stops, or goes silent, and when its machine reboots.
+
+use super::cluster::Ready;
+use super::pod;
+use super::static_pod;
+use super::unit::Unit;
+use super::world::{Happening, Millis, World};
+use crate::op::Exit;
+
+/// The API server calls a node Unknown after this long without a word (`node-monitor-grace-period` up to 1.31).
+const SILENT_AFTER: Millis = 40_000;
+/// Pods of an unreachable node are given up after this long (the default toleration).
+const GIVEN_UP_AFTER: Millis = 300_000;
+
+/// Starts a stopped kubelet, or restarts a running one. The node shows NotReady until the new one has reported.
+pub(super) fn start(world: &mut World, host: usize, rebooted: bool) {
+    let now = world.now;
+    let machine = &mut world.hosts[host];
+    machine.kubelet_generation += 1;
+    let generation = machine.kubelet_generation;
+    let dies = machine.ailments.kubelet_dies || machine.swap_on();
+    if let Some(unit) = machine.units.get_mut("kubelet.service") {
+        if dies {
+            unit.fail();
+        } else {
+            unit.start(now);
+        }
+    }
+    let delay = machine.random.secs(12, 18);
+    let Some(node) = machine.node else { return };
+    set_ready(world, node, Ready::False);
+    if dies {
+        world.after(SILENT_AFTER, Happening::KubeletSilent { host, generation });
+        return;
+    }
+    static_pod::kubelet_restarted(world, host, rebooted);
+    world.after(delay, Happening::KubeletReady { host, generation });
+}
+
+/// Stops a kubelet. Containers go on; the API server notices after a while.
+pub(super) fn stop(world: &mut World, host: usize) {
+    let machine = &mut world.hosts[host];
+    machine.kubelet_generation += 1;
+    let generation = machine.kubelet_generation;
+    if let Some(unit) = machine.units.get_mut("kubelet.service") {
+        unit.stop();
+    }
+    world.after(SILENT_AFTER, Happening::KubeletSilent { host, generation });
+}
+
+fn set_ready(world: &mut World, node: usize, ready: Ready) {
+    if world.cluster.nodes[node].ready != ready {
+        world.cluster.nodes[node].ready = ready;
+        world.cluster.touch(node);
+    }
+}
+
+/// A kubelet reports: the node is ready and shows the version of the binary that runs.
+pub(super) fn ready(world: &mut World, host: usize, generation: u64) {
+    let machine = &world.hosts[host];
+    let Some(node) = machine.node.filter(|_| machine.kubelet_generation == generation && !machine.down)
+    else {
+        return;
+    };
+    if let Some(version) = machine.packages.kubernetes_version("kubelet") {
+        world.cluster.nodes[node].kubelet = version.to_string();
+    }
+    let (boot_id, runtime) = (machine.boot_id.clone(), machine.runtime());
+    world.cluster.nodes[node].boot_id = boot_id;
+    world.cluster.nodes[node].runtime = runtime;
+    world.cluster.nodes[node].ready = Ready::True;
+    world.cluster.touch(node);
+    // What was to be ended meanwhile is ended now; what was only out of sight is back.
+    let numbers: Vec<u32> = world.cluster.nodes[node].pods.iter().copied().collect();
+    for number in numbers {
+        let Some(pod) = world.cluster.pods.get(&number) else { continue };
+        if pod.terminating {
+            world.after(2000, Happening::PodGone { pod: number });
+        } else if pod.workload().is_some() && !pod.ready && pod.waiting.is_empty() {
+            pod::change(world, number, |pod| pod.ready = true);
+        }
+    }
+    pod::schedule_pending(world);
+}
+
+/// Nothing was heard of a kubelet for a while: its node is Unknown, its pods no longer count as healthy.
+pub(super) fn silent(world: &mut World, host: usize, generation: u64) {
+    let machine = &world.hosts[host];
+    let Some(node) = machine.node.filter(|_| machine.kubelet_generation == generation) else { return };
+    set_ready(world, node, Ready::Unknown);
+    let numbers: Vec<u32> = world.cluster.nodes[node].pods.iter().copied().collect();
+    for number in numbers {
+        pod::change(world, number, |pod| pod.ready = false);
+    }
+    world.after(GIVEN_UP_AFTER, Happening::PodsGivenUp { host, generation });
+}
+
+/// The node was away for too long: controllers replace its pods elsewhere.
+pub(super) fn given_up(world: &mut World, host: usize, generation: u64) {
+    let machine = &world.hosts[host];
+    let Some(node) = machine.node.filter(|_| machine.kubelet_generation == generation) else { return };
+    let lost: Vec<u32> = world
+        .cluster
+        .pods_on(node)
+        .filter(|(_, pod)| pod.workload().is_some() && !pod.terminating)
+        .map(|(number, _)| number)
+        .collect();
+    for number in lost {
+        pod::delete(world, number);
+    }
+}
+
+/// A machine goes down to come back with another boot id.
+pub(super) fn reboot(world: &mut World, host: usize) {
+    world.end_all(host, Exit::Interrupted);
+    let machine = &mut world.hosts[host];
+    machine.down = true;
+    machine.kubelet_generation += 1;
+    let generation = machine.kubelet_generation;
+    let away = machine.random.secs(45, 75);
+    world.after(SILENT_AFTER, Happening::KubeletSilent { host, generation });
+    world.after(away, Happening::Booted { host });
+}
+
+/// A machine is back.
+pub(super) fn booted(world: &mut World, host: usize) {
+    let now = world.now;
+    let machine = &mut world.hosts[host];
+    machine.down = false;
+    machine.booted_at = now;
+    machine.boot_id = machine.random.uuid();
+    machine.files.remove("/run/reboot-required");
+    machine.files.remove("/var/run/reboot-required");
+    let kubelet_starts = machine.units.get("kubelet.service").is_some_and(Unit::starts_at_boot);
+    for unit in machine.units.values_mut() {
+        unit.boot(now);
+    }
+    if kubelet_starts {
+        start(world, host, true);
+    }
+}

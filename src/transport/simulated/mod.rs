@@ -1,0 +1,119 @@
+//! Simulated hosts and a simulated cluster, for rehearsals and fast tests: a [`Transport`] that answers the argument
+//! vectors that real hosts get. Deterministic by its seed; knows no real time, no network, no files.
+//!
+//! The world (`world.rs`) is pure data that moves when it is told the time. Sessions (`session.rs`) tell it the time of
+//! the runtime, whose clock a rehearsal pauses: waits then cost nothing.
+
+mod apt;
+mod budget;
+mod cluster;
+mod command;
+mod dpkg;
+mod fault;
+mod files;
+mod find;
+mod host;
+mod inspect;
+mod kubeadm;
+mod kubectl;
+mod kubelet;
+mod log;
+mod objects;
+mod package;
+mod pod;
+mod process;
+mod random;
+mod session;
+mod sources;
+mod static_pod;
+mod system;
+#[cfg(test)]
+mod tests;
+mod unit;
+mod world;
+
+use std::rc::Rc;
+
+use async_trait::async_trait;
+
+pub use budget::Allowance;
+pub use fault::Fault;
+pub use host::SimulatedHost;
+pub use inspect::HostState;
+pub use log::LoggedCommand;
+pub use pod::{SimulatedWorkload, WorkloadKind};
+
+use self::session::{Shared, SimulatedSession};
+use self::world::World;
+use super::{ConnectError, Session, Target, Transport};
+use crate::value::{Duration, Timestamp, Version};
+
+/// Simulated hosts, as a transport.
+///
+/// Clones share the world: keep one to look at what happened while another is with the executor.
+#[derive(Clone)]
+pub struct Simulated {
+    shared: Rc<Shared>,
+}
+
+impl Simulated {
+    /// The hosts as they stand before an upgrade from `kubernetes`, with a plain cluster's workloads on the nodes.
+    /// `epoch` is what their clocks say at the beginning. The same arguments give the same simulation.
+    pub fn from_hosts(hosts: &[SimulatedHost], kubernetes: &Version, epoch: Timestamp, seed: u64) -> Self {
+        // A minor stands for its first release.
+        let kubernetes = Version { patch: Some(kubernetes.patch.unwrap_or(0)), ..kubernetes.clone() };
+        Self { shared: Rc::new(Shared::new(World::new(hosts, &kubernetes, epoch, seed))) }
+    }
+
+    /// Makes something go wrong. `false` where the fault names no host of the simulation, or one that cannot have it.
+    pub fn inject(&self, fault: Fault) -> bool {
+        fault::inject(&mut self.shared.world.borrow_mut(), fault)
+    }
+
+    /// Adds pods that are there and Ready from now on.
+    pub fn add_workload(&self, workload: &SimulatedWorkload) {
+        pod::add(&mut self.shared.world.borrow_mut(), workload);
+    }
+
+    /// Every op so far, and whatever else changed anything, in order of time, then of host.
+    pub fn log(&self) -> Vec<LoggedCommand> {
+        let mut log = self.shared.inspect(|world| world.log.clone());
+        log.sort_by(|left, right| (left.at, &left.host).cmp(&(right.at, &right.host)));
+        log
+    }
+
+    /// How a host stands now.
+    pub fn host(&self, name: &str) -> Option<HostState> {
+        self.shared.inspect(|world| HostState::of(world, name))
+    }
+
+    /// How much simulated time has passed.
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.shared.inspect(|world| u64::try_from(world.now).unwrap_or(0)))
+    }
+}
+
+#[async_trait(?Send)]
+impl Transport for Simulated {
+    async fn connect(&self, target: &Target) -> Result<Rc<dyn Session>, ConnectError> {
+        self.shared.round_trip().await;
+        let name = target.host.as_str();
+        let reachable = self.shared.now(|world| {
+            world.host_index(name).map(|index| (index, world.hosts[index].reachable(world.now)))
+        });
+        let (index, reachable) = reachable.ok_or_else(|| ConnectError::Unreachable {
+            host: target.host.clone(),
+            reason: format!("Could not resolve hostname {name}: Name or service not known"),
+        })?;
+        if !reachable {
+            // A dead host shows only when the connection times out.
+            tokio::time::sleep(target.connection.connect_timeout.to_std()).await;
+            let reason = format!("connect to host {} port 22: Connection timed out", target.address);
+            return Err(ConnectError::Unreachable { host: target.host.clone(), reason });
+        }
+        let user = target.connection.user.as_deref();
+        Ok(Rc::new(SimulatedSession::new(Rc::clone(&self.shared), index, target.r#become, user)))
+    }
+
+    async fn close(&self) {}
+}

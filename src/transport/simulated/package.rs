@@ -1,0 +1,239 @@
+//! Packages: what is installed on a host, what repositories offer, what was downloaded. Pure tables and lookups.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::sources::Source;
+use super::world::Millis;
+use crate::value::Version;
+
+/// Oldest and newest minor that the simulated community repository serves.
+pub(super) const MINORS: std::ops::RangeInclusive<u32> = 20..=35;
+/// Patch releases of every minor: more than there ever were, so that any target can be rehearsed.
+const PATCHES: std::ops::RangeInclusive<u32> = 0..=19;
+/// What every minor's repository holds in the minor's own version.
+pub(super) const KUBERNETES_PACKAGES: [&str; 3] = ["kubeadm", "kubectl", "kubelet"];
+/// Bytes of one archive, for the texts.
+pub(super) const ARCHIVE_BYTES: u64 = 19_300_000;
+
+/// The distribution's own packages: name, installed at first, offered.
+const DISTRIBUTION: [(&str, Option<&str>, &str); 14] = [
+    ("bash", Some("5.2.15-2+b7"), "5.2.15-2+b8"),
+    ("ca-certificates", Some("20230311"), "20230311+deb12u1"),
+    ("chrony", None, "4.3-2+deb12u1"),
+    ("containerd", Some("1.6.20~ds1-1+b1"), "1.6.20~ds1-1+deb12u1"),
+    ("cri-tools", Some("1.30.0-1.1"), "1.30.0-1.1"),
+    ("curl", Some("7.88.1-10+deb12u8"), "7.88.1-10+deb12u12"),
+    ("jq", None, "1.6-2.1+deb12u1"),
+    ("kubernetes-cni", Some("1.4.0-1.1"), "1.4.0-1.1"),
+    ("linux-image-amd64", Some("6.1.119-1"), "6.1.140-1"),
+    ("nginx", None, "1.22.1-9+deb12u2"),
+    ("openssh-server", Some("1:9.2p1-2+deb12u3"), "1:9.2p1-2+deb12u6"),
+    ("openssl", Some("3.0.15-1~deb12u1"), "3.0.16-1~deb12u1"),
+    ("runc", Some("1.1.5+ds1-1+b1"), "1.1.5+ds1-1+deb12u1"),
+    ("systemd", Some("252.31-1~deb12u1"), "252.38-1~deb12u1"),
+];
+
+/// Packages of one host, and the state of its apt.
+#[derive(Clone, Debug)]
+pub(super) struct Packages {
+    installed: BTreeMap<String, Installed>,
+    held: BTreeSet<String>,
+    /// What `apt-get update` fetched last, by the directory of the lists.
+    lists: BTreeMap<String, Vec<Source>>,
+    /// File names in /var/cache/apt/archives.
+    pub(super) archives: BTreeSet<String>,
+    /// An installation was killed between unpacking and configuring.
+    pub(super) interrupted: Option<String>,
+    /// Packages and beginnings of versions that the repositories lack.
+    pub(super) missing: Vec<(String, String)>,
+}
+
+/// One installed package.
+#[derive(Clone, Debug)]
+pub(super) struct Installed {
+    /// Its version, revision included.
+    pub(super) version: String,
+    /// When its files were put in place.
+    pub(super) at: Millis,
+}
+
+/// A version that a repository offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Candidate {
+    /// Version with revision.
+    pub(super) version: String,
+    /// The repository in `apt-cache madison`'s words.
+    pub(super) origin: String,
+}
+
+impl Packages {
+    /// A host as it stands before an upgrade: the distribution's packages and, on a node, Kubernetes on hold.
+    pub(super) fn new(kubernetes: Option<&Version>, at: Millis) -> Self {
+        let mut packages = Self {
+            installed: BTreeMap::new(),
+            held: BTreeSet::new(),
+            lists: BTreeMap::new(),
+            archives: BTreeSet::new(),
+            interrupted: None,
+            missing: Vec::new(),
+        };
+        for (name, installed, _) in DISTRIBUTION {
+            if let Some(version) = installed {
+                packages.put(name, version, at);
+            }
+        }
+        if let Some(version) = kubernetes {
+            for name in KUBERNETES_PACKAGES {
+                packages.put(name, &format!("{version}-1.1"), at);
+                packages.held.insert(name.to_owned());
+            }
+        }
+        packages
+    }
+
+    /// The installed package of that name.
+    pub(super) fn installed(&self, name: &str) -> Option<&Installed> {
+        self.installed.get(name)
+    }
+
+    /// All installed packages, by name.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Installed)> {
+        self.installed.iter().map(|(name, installed)| (name.as_str(), installed))
+    }
+
+    /// Puts a version in place.
+    pub(super) fn put(&mut self, name: &str, version: &str, at: Millis) {
+        self.installed.insert(name.to_owned(), Installed { version: version.to_owned(), at });
+    }
+
+    /// Takes a package away.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.installed.remove(name);
+        self.held.remove(name);
+    }
+
+    /// Whether it is on hold.
+    pub(super) fn is_held(&self, name: &str) -> bool {
+        self.held.contains(name)
+    }
+
+    /// Puts it on hold; whether that changed anything.
+    pub(super) fn hold(&mut self, name: &str) -> bool {
+        self.held.insert(name.to_owned())
+    }
+
+    /// Takes it off hold; whether that changed anything.
+    pub(super) fn unhold(&mut self, name: &str) -> bool {
+        self.held.remove(name)
+    }
+
+    /// Names of all packages on hold.
+    pub(super) fn held(&self) -> impl Iterator<Item = &str> {
+        self.held.iter().map(String::as_str)
+    }
+
+    /// The Kubernetes version of an installed package, without its revision.
+    pub(super) fn kubernetes_version(&self, name: &str) -> Option<Version> {
+        let version = &self.installed.get(name)?.version;
+        Version::parse(version.split_once('-').map_or(version.as_str(), |(upstream, _)| upstream)).ok()
+    }
+
+    /// Remembers what an update fetched into a directory of lists.
+    pub(super) fn fetched(&mut self, lists: String, from: Vec<Source>) {
+        self.lists.insert(lists, from);
+    }
+
+    /// Whether lists of that suite were fetched.
+    pub(super) fn has_lists_of(&self, lists: &str, source: &Source) -> bool {
+        self.lists.get(lists).is_some_and(|fetched| fetched.contains(source))
+    }
+
+    /// What the fetched lists offer for a package, newest first. `None`: no list knows the name.
+    pub(super) fn candidates(&self, name: &str, lists: &str) -> Option<Vec<Candidate>> {
+        let fetched = self.lists.get(lists)?;
+        if KUBERNETES_PACKAGES.contains(&name) {
+            let mut repositories: Vec<(u32, &Source)> =
+                fetched.iter().filter_map(|source| Some((source.minor()?, source))).collect();
+            repositories.sort_by_key(|(minor, _)| std::cmp::Reverse(*minor));
+            let offered: Vec<Candidate> = repositories
+                .into_iter()
+                .filter(|(minor, _)| MINORS.contains(minor))
+                .flat_map(|(minor, source)| PATCHES.rev().map(move |patch| (minor, patch, source)))
+                .map(|(minor, patch, source)| Candidate {
+                    version: format!("1.{minor}.{patch}-1.1"),
+                    origin: format!("{}  Packages", source.uri.trim_end_matches('/')),
+                })
+                .filter(|candidate| !self.is_missing(name, &candidate.version))
+                .collect();
+            return (!offered.is_empty()).then_some(offered);
+        }
+        let (_, _, version) = DISTRIBUTION.iter().find(|(known, _, _)| *known == name)?;
+        let source = fetched.iter().find(|source| source.is_distribution())?;
+        let origin = format!("{} {}/main amd64 Packages", source.uri.trim_end_matches('/'), source.suite);
+        Some(vec![Candidate { version: (*version).to_owned(), origin }])
+    }
+
+    fn is_missing(&self, name: &str, version: &str) -> bool {
+        self.missing.iter().any(|(package, prefix)| package == name && version.starts_with(prefix.as_str()))
+    }
+}
+
+/// Whether `text` matches a pattern of apt's `package=version`: `*`, `?` and plain characters.
+pub(super) fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        if pattern.get(p).is_some_and(|c| *c == '?' || (*c != '*' && *c == text[t])) {
+            p += 1;
+            t += 1;
+        } else if pattern.get(p) == Some(&'*') {
+            star = Some((p, t));
+            p += 1;
+        } else if let Some((at, from)) = star {
+            // The last star takes one character more.
+            star = Some((at, from + 1));
+            p = at + 1;
+            t = from + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_match_as_apt_does() {
+        let cases = [
+            ("1.31.4-*", "1.31.4-1.1", true),
+            ("1.31.4-*", "1.31.40-1.1", false),
+            ("1.31.*", "1.31.4-1.1", true),
+            ("*", "", true),
+            ("1.3?.4-1.1", "1.31.4-1.1", true),
+            ("1.31.4", "1.31.4-1.1", false),
+            ("*-1.1", "1.31.4-1.1", true),
+        ];
+        for (pattern, text, expected) in cases {
+            assert_eq!(glob(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn only_what_was_fetched_is_offered() {
+        let version = Version::parse("1.30.2").expect("a version");
+        let mut packages = Packages::new(Some(&version), 0);
+        assert_eq!(packages.candidates("kubelet", ""), None, "nothing was fetched");
+        let source =
+            |minor: u32| Source { uri: format!("https://mirror/v1.{minor}/deb/"), suite: "/".to_owned() };
+        packages.fetched(String::new(), vec![source(31), source(30)]);
+        let offered = packages.candidates("kubelet", "").expect("known");
+        assert_eq!(offered[0].version, "1.31.19-1.1", "the newest first");
+        assert!(offered.iter().any(|candidate| candidate.version == "1.30.0-1.1"));
+        assert_eq!(packages.candidates("nosuch", ""), None);
+        assert_eq!(packages.candidates("jq", ""), None, "the distribution's lists were not fetched");
+    }
+}

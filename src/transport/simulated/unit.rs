@@ -1,0 +1,342 @@
+//! systemd's units on a simulated host, and `systemctl`.
+
+use std::collections::BTreeMap;
+
+use super::command::Command;
+use super::kubelet;
+use super::process::{Next, Output};
+use super::world::{Millis, World};
+
+/// A service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unit {
+    /// `ActiveState`.
+    active: &'static str,
+    /// `UnitFileState`.
+    enabled: &'static str,
+    /// When its main process started; `None` where it never did.
+    started: Option<Millis>,
+    /// Its main process, while there is one.
+    pid: u32,
+}
+
+impl Unit {
+    fn new(active: bool, at: Millis, pid: u32) -> Self {
+        let started = active.then_some(at);
+        Self { active: if active { "active" } else { "inactive" }, enabled: "enabled", started, pid }
+    }
+
+    /// The services of a usual host.
+    pub(super) fn usual(on_node: bool, at: Millis) -> BTreeMap<String, Self> {
+        let everywhere = [("ssh.service", 512), ("cron.service", 498), ("systemd-timesyncd.service", 431)];
+        let on_nodes = [("containerd.service", 601), ("kubelet.service", 702)];
+        let names = everywhere.iter().chain(on_nodes.iter().filter(|_| on_node));
+        names.map(|(name, pid)| ((*name).to_owned(), Self::new(true, at + 20_000, *pid))).collect()
+    }
+
+    /// Runs, with a new main process.
+    pub(super) fn start(&mut self, at: Millis) {
+        self.active = "active";
+        self.started = Some(at);
+        self.pid += 1;
+    }
+
+    /// Does not run.
+    pub(super) fn stop(&mut self) {
+        self.active = "inactive";
+    }
+
+    /// Dies and is started again and again.
+    pub(super) fn fail(&mut self) {
+        self.active = "activating";
+    }
+
+    /// Whether systemd starts it with the machine.
+    pub(super) fn starts_at_boot(&self) -> bool {
+        self.enabled == "enabled"
+    }
+
+    /// The machine starts anew.
+    pub(super) fn boot(&mut self, at: Millis) {
+        if self.starts_at_boot() {
+            self.start(at + 5000);
+        } else {
+            self.active = "inactive";
+            self.started = None;
+        }
+    }
+
+    /// Its main process and when that started.
+    pub(super) fn main_process(&self) -> Option<(u32, Millis)> {
+        Some((self.pid, self.started.filter(|_| self.active == "active")?))
+    }
+
+    /// `ActiveState`.
+    pub(super) fn active(&self) -> &'static str {
+        self.active
+    }
+}
+
+/// Whether a verb of systemctl may change anything.
+pub(super) fn changes(verb: &str) -> bool {
+    !matches!(
+        verb,
+        "show"
+            | "is-active"
+            | "is-enabled"
+            | "is-failed"
+            | "is-system-running"
+            | "status"
+            | "cat"
+            | "list-units"
+            | ""
+    )
+}
+
+/// The package that brings a unit's binary.
+pub(super) fn package_of(unit: &str) -> &str {
+    match unit {
+        "ssh.service" => "openssh-server",
+        "systemd-timesyncd.service" => "systemd",
+        other => other.trim_end_matches(".service"),
+    }
+}
+
+fn full_name(name: &str) -> String {
+    let has_suffix = [".service", ".socket", ".timer", ".mount", ".target", ".slice"];
+    if has_suffix.iter().any(|suffix| name.ends_with(suffix)) {
+        name.to_owned()
+    } else {
+        format!("{name}.service")
+    }
+}
+
+/// `systemctl VERB UNIT…`.
+pub(super) fn systemctl(world: &mut World, command: &Command, out: &mut Output) -> Next {
+    let operands = command.operands(&["-p", "--property", "-t", "--type", "-n", "--lines", "--state"]);
+    let Some((verb, units)) = operands.split_first() else { return Next::Exit(0) };
+    let (verb, units): (String, Vec<String>) =
+        ((*verb).to_owned(), units.iter().map(|unit| full_name(unit)).collect());
+    if changes(&verb) && !command.root {
+        out.complain(format!("Failed to {verb} units: Interactive authentication required."));
+        return Next::Exit(1);
+    }
+    match verb.as_str() {
+        "show" => Next::Exit(show(world, command, &units, out)),
+        "is-active" | "is-failed" => Next::Exit(is_active(world, command, &units, out)),
+        "is-enabled" => Next::Exit(is_enabled(world, command, &units, out)),
+        "is-system-running" => {
+            out.line("running");
+            Next::Exit(0)
+        }
+        "daemon-reload" | "daemon-reexec" | "reset-failed" => Next::after(300, |_, _| Next::Exit(0)),
+        "enable" | "disable" | "mask" | "unmask" => {
+            let code = set_state(world, command, &verb, &units, out);
+            if code == 0 && command.has("--now") {
+                let verb = if verb == "enable" { "start" } else { "stop" };
+                return run_state(world, command.host, verb, units, out);
+            }
+            Next::Exit(code)
+        }
+        "reboot" => {
+            let host = command.host;
+            Next::after(1000, move |world, _| {
+                kubelet::reboot(world, host);
+                Next::Exit(0)
+            })
+        }
+        "start" | "stop" | "restart" | "try-restart" | "reload" | "reload-or-restart" | "kill" => {
+            run_state(world, command.host, &verb, units, out)
+        }
+        _ => {
+            out.complain(format!("Unknown command verb {verb}."));
+            Next::Exit(1)
+        }
+    }
+}
+
+fn run_state(world: &mut World, host: usize, verb: &str, units: Vec<String>, out: &mut Output) -> Next {
+    if let Some(unknown) = units.iter().find(|name| !world.hosts[host].units.contains_key(*name)) {
+        out.complain(format!("Failed to {verb} {unknown}: Unit {unknown} not found."));
+        return Next::Exit(5);
+    }
+    if let Some(masked) =
+        units.iter().find(|name| world.hosts[host].units[*name].enabled == "masked" && verb != "stop")
+    {
+        out.complain(format!("Failed to {verb} {masked}: Unit {masked} is masked."));
+        return Next::Exit(1);
+    }
+    let verb = verb.to_owned();
+    let wait = if matches!(verb.as_str(), "reload" | "kill") { 200 } else { 1300 };
+    Next::after(wait, move |world, _| {
+        for unit in &units {
+            apply(world, host, &verb, unit);
+        }
+        Next::Exit(0)
+    })
+}
+
+fn apply(world: &mut World, host: usize, verb: &str, name: &str) {
+    let now = world.now;
+    let is_kubelet = name == "kubelet.service";
+    let Some(unit) = world.hosts[host].units.get_mut(name) else { return };
+    let runs = unit.active == "active";
+    match verb {
+        "stop" if is_kubelet => kubelet::stop(world, host),
+        "stop" => unit.stop(),
+        "start" if runs => {}
+        "try-restart" if !runs => {}
+        "reload" | "kill" => {}
+        _ if is_kubelet => kubelet::start(world, host, false),
+        _ => unit.start(now),
+    }
+}
+
+fn set_state(world: &mut World, command: &Command, verb: &str, units: &[String], out: &mut Output) -> i32 {
+    for name in units {
+        let Some(unit) = world.hosts[command.host].units.get_mut(name) else {
+            out.complain(format!("Failed to {verb} unit: Unit file {name} does not exist."));
+            return 1;
+        };
+        unit.enabled = match verb {
+            "enable" | "unmask" => "enabled",
+            "disable" => "disabled",
+            _ => "masked",
+        };
+    }
+    0
+}
+
+fn is_active(world: &World, command: &Command, units: &[String], out: &mut Output) -> i32 {
+    let states =
+        units.iter().map(|name| world.hosts[command.host].units.get(name).map_or("inactive", Unit::active));
+    let states: Vec<&str> = states.collect();
+    let quiet = command.has("-q") || command.has("--quiet");
+    for state in states.iter().filter(|_| !quiet) {
+        out.line(state);
+    }
+    if states.contains(&"active") { 0 } else { 3 }
+}
+
+fn is_enabled(world: &World, command: &Command, units: &[String], out: &mut Output) -> i32 {
+    let mut any = false;
+    for name in units {
+        match world.hosts[command.host].units.get(name) {
+            Some(unit) => {
+                out.line(unit.enabled);
+                any |= unit.enabled == "enabled";
+            }
+            None => {
+                out.complain(format!("Failed to get unit file state for {name}: No such file or directory"));
+            }
+        }
+    }
+    i32::from(!any)
+}
+
+/// `systemctl show`: one `Key=value` per line in systemd's own order, an empty line between units.
+fn show(world: &World, command: &Command, units: &[String], out: &mut Output) -> i32 {
+    let args = command.args();
+    let mut wanted: Vec<&str> = Vec::new();
+    for (index, arg) in args.iter().enumerate() {
+        let list = match arg
+            .strip_prefix("--property=")
+            .or_else(|| arg.strip_prefix("-p").filter(|v| !v.is_empty()))
+        {
+            Some(list) => Some(list),
+            None if arg == "-p" || arg == "--property" => args.get(index + 1).map(String::as_str),
+            None => None,
+        };
+        wanted.extend(list.into_iter().flat_map(|list| list.split(',')));
+    }
+    let style = match command.option("--timestamp") {
+        Some("unix") => Style::Unix,
+        Some("us+utc" | "µs+utc" | "us") => Style::Micros,
+        _ => Style::Pretty,
+    };
+    for (index, name) in units.iter().enumerate() {
+        if index > 0 {
+            out.line("");
+        }
+        for (key, value) in properties(world, command.host, name, style) {
+            if !wanted.is_empty() && !wanted.contains(&key) {
+                continue;
+            }
+            if command.has("--value") {
+                out.line(value);
+            } else {
+                out.line(format!("{key}={value}"));
+            }
+        }
+    }
+    0
+}
+
+fn properties(world: &World, host: usize, name: &str, style: Style) -> Vec<(&'static str, String)> {
+    let machine = &world.hosts[host];
+    let Some(unit) = machine.units.get(name) else {
+        return vec![
+            ("MainPID", "0".to_owned()),
+            ("ExecMainStartTimestamp", String::new()),
+            ("ExecMainStartTimestampMonotonic", "0".to_owned()),
+            ("Id", name.to_owned()),
+            ("LoadState", "not-found".to_owned()),
+            ("ActiveState", "inactive".to_owned()),
+            ("SubState", "dead".to_owned()),
+            ("FragmentPath", String::new()),
+            ("DropInPaths", String::new()),
+            ("UnitFileState", String::new()),
+            ("NeedDaemonReload", "no".to_owned()),
+        ];
+    };
+    let short = name.trim_end_matches(".service");
+    let running = unit.active == "active";
+    let sub = match unit.active {
+        "active" => "running",
+        "activating" => "auto-restart",
+        _ => "dead",
+    };
+    let since_boot = unit.started.map_or(0, |at| (at - machine.booted_at).max(0) * 1000);
+    let stamp = unit.started.map_or_else(String::new, |at| date(world, at, style));
+    let drop_ins =
+        if short == "kubelet" { "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf" } else { "" };
+    let binary = if short == "ssh" { "/usr/sbin/sshd".to_owned() } else { format!("/usr/bin/{short}") };
+    vec![
+        ("MainPID", if running { unit.pid } else { 0 }.to_string()),
+        ("ExecMainStartTimestamp", stamp.clone()),
+        ("ExecMainStartTimestampMonotonic", since_boot.to_string()),
+        ("ExecStart", format!("{{ path={binary} ; argv[]={binary} ; ignore_errors=no }}")),
+        ("Id", name.to_owned()),
+        ("LoadState", if unit.enabled == "masked" { "masked" } else { "loaded" }.to_owned()),
+        ("ActiveState", unit.active.to_owned()),
+        ("SubState", sub.to_owned()),
+        ("FragmentPath", format!("/lib/systemd/system/{name}")),
+        ("DropInPaths", drop_ins.to_owned()),
+        ("UnitFileState", unit.enabled.to_owned()),
+        ("ActiveEnterTimestamp", stamp),
+        ("ActiveEnterTimestampMonotonic", since_boot.to_string()),
+        ("NeedDaemonReload", "no".to_owned()),
+        ("NRestarts", "0".to_owned()),
+        ("Result", "success".to_owned()),
+    ]
+}
+
+/// How `systemctl show --timestamp=` writes times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    Pretty,
+    Micros,
+    Unix,
+}
+
+/// `Mon 2026-01-05 22:00:00 UTC`, as systemd shows times.
+fn date(world: &World, at: Millis, style: Style) -> String {
+    let format = match style {
+        Style::Unix => return format!("@{}", world.unix(at)),
+        Style::Pretty => "%a %Y-%m-%d %H:%M:%S UTC",
+        Style::Micros => "%a %Y-%m-%d %H:%M:%S.%6f UTC",
+    };
+    jiff::Timestamp::from_millisecond(world.epoch.0 + at)
+        .map(|stamp| stamp.to_zoned(jiff::tz::TimeZone::UTC).strftime(format).to_string())
+        .unwrap_or_default()
+}

@@ -1,0 +1,283 @@
+//! The simulated world: all hosts, the cluster, and a queue of what happens when. Pure: time is told to it, and what
+//! was due happens in order of time whether or not anybody looks.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+
+use super::cluster::Cluster;
+use super::command::{self, Command};
+use super::host::{Host, SimulatedHost};
+use super::log::LoggedCommand;
+use super::process::{Next, Output, Pid, Process};
+use super::{kubelet, pod};
+use crate::op::Exit;
+use crate::value::{Duration, Timestamp, Version};
+
+/// Milliseconds since the simulation began; what was there before it has negative times.
+pub(super) type Millis = i64;
+
+/// Something that happens by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Happening {
+    /// A process wakes.
+    Wake(Pid),
+    /// A process has used up its time.
+    TimeUp(Pid),
+    /// A started kubelet reports its node as ready.
+    KubeletReady { host: usize, generation: u64 },
+    /// The API server has not heard of a kubelet for too long.
+    KubeletSilent { host: usize, generation: u64 },
+    /// Pods of a node that is away for long are given up.
+    PodsGivenUp { host: usize, generation: u64 },
+    /// A pod becomes ready.
+    PodReady { pod: u32, generation: u32 },
+    /// A static pod that crashes is tried again.
+    PodCrashes { pod: u32, generation: u32 },
+    /// A terminating pod is gone.
+    PodGone { pod: u32 },
+    /// A machine is back from a reboot.
+    Booted { host: usize },
+    /// Somebody else cordons a node.
+    Cordoned { node: usize },
+    /// A kubelet stops for good.
+    KubeletDies { host: usize },
+}
+
+struct Due {
+    at: Millis,
+    sequence: u64,
+    happening: Happening,
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.sequence).cmp(&(other.at, other.sequence))
+    }
+}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == std::cmp::Ordering::Equal
+    }
+}
+
+impl Eq for Due {}
+
+/// Everything that is simulated.
+pub(super) struct World {
+    /// How far the simulation is.
+    pub(super) now: Millis,
+    /// What the hosts' clocks said when it began.
+    pub(super) epoch: Timestamp,
+    /// The machines.
+    pub(super) hosts: Vec<Host>,
+    /// The Kubernetes cluster.
+    pub(super) cluster: Cluster,
+    /// Every op, and whatever changed anything.
+    pub(super) log: Vec<LoggedCommand>,
+    /// Set when a process was ended from outside, until its followers were told.
+    pub(super) ended_early: bool,
+    by_name: HashMap<String, usize>,
+    queue: BinaryHeap<Reverse<Due>>,
+    sequence: u64,
+    processes: Vec<Process>,
+    /// Processes that have not ended.
+    live: BTreeSet<Pid>,
+    /// The process that runs now.
+    running: Option<Pid>,
+}
+
+impl World {
+    /// The world as it stands before an upgrade from `kubernetes`.
+    pub(super) fn new(specs: &[SimulatedHost], kubernetes: &Version, epoch: Timestamp, seed: u64) -> Self {
+        let mut world = Self {
+            now: 0,
+            epoch,
+            hosts: Vec::with_capacity(specs.len()),
+            cluster: Cluster::new(kubernetes.clone(), seed),
+            log: Vec::new(),
+            ended_early: false,
+            by_name: HashMap::with_capacity(specs.len()),
+            queue: BinaryHeap::new(),
+            sequence: 0,
+            processes: Vec::new(),
+            live: BTreeSet::new(),
+            running: None,
+        };
+        for spec in specs {
+            let index = world.hosts.len();
+            let node = spec.node_name.as_ref().map(|name| world.cluster.next_node(name));
+            let host = Host::new(spec, node, kubernetes, seed);
+            world.by_name.insert(spec.name.as_str().to_owned(), index);
+            world.hosts.push(host);
+            if let Some(name) = &spec.node_name {
+                world.join(index, name, spec);
+            }
+        }
+        pod::usual_workloads(&mut world);
+        world
+    }
+
+    /// Index of a host by its inventory name.
+    pub(super) fn host_index(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The clock of the hosts, in seconds since the Unix epoch, for a time of the simulation.
+    pub(super) fn unix(&self, at: Millis) -> i64 {
+        (self.epoch.0 + at).div_euclid(1000)
+    }
+
+    /// Arranges for something to happen.
+    pub(super) fn after(&mut self, millis: Millis, happening: Happening) {
+        self.sequence += 1;
+        let due = Due { at: self.now + millis.max(0), sequence: self.sequence, happening };
+        self.queue.push(Reverse(due));
+    }
+
+    /// Lets everything happen that is due until `now`.
+    pub(super) fn advance(&mut self, now: Millis) {
+        while let Some(Reverse(due)) = self.queue.peek() {
+            if due.at > now {
+                break;
+            }
+            let Some(Reverse(due)) = self.queue.pop() else { break };
+            self.now = self.now.max(due.at);
+            self.happen(&due.happening);
+        }
+        self.now = self.now.max(now);
+    }
+
+    fn happen(&mut self, happening: &Happening) {
+        match *happening {
+            Happening::Wake(pid) => self.wake(pid),
+            Happening::TimeUp(pid) => self.end(pid, Exit::TimedOut),
+            Happening::KubeletReady { host, generation } => kubelet::ready(self, host, generation),
+            Happening::KubeletSilent { host, generation } => kubelet::silent(self, host, generation),
+            Happening::PodsGivenUp { host, generation } => kubelet::given_up(self, host, generation),
+            Happening::PodReady { pod, generation } => pod::ready(self, pod, generation),
+            Happening::PodCrashes { pod, generation } => pod::crashes(self, pod, generation),
+            Happening::PodGone { pod } => pod::gone(self, pod),
+            Happening::Booted { host } => kubelet::booted(self, host),
+            Happening::Cordoned { node } => self.cluster.set_cordon(node, true),
+            Happening::KubeletDies { host } => {
+                self.hosts[host].ailments.kubelet_dies = true;
+                kubelet::stop(self, host);
+            }
+        }
+    }
+
+    /// Starts a process and runs it up to its first sleep.
+    pub(super) fn spawn(&mut self, command: &Command, limit: Option<Duration>, logged: Option<usize>) -> Pid {
+        let command = command.clone();
+        let host = command.host;
+        self.spawn_with(host, limit, logged, move |world, out| {
+            match super::fault::planned_failure(world, &command, out) {
+                Some(code) => Next::after(1000, move |_, _| Next::Exit(code)),
+                None => command::run(world, &command, out),
+            }
+        })
+    }
+
+    /// Starts a process that runs `then`.
+    pub(super) fn spawn_with(
+        &mut self,
+        host: usize,
+        limit: Option<Duration>,
+        logged: Option<usize>,
+        then: impl FnOnce(&mut Self, &mut Output) -> Next + 'static,
+    ) -> Pid {
+        let pid = Pid(self.processes.len());
+        self.processes.push(Process {
+            host,
+            output: Output::default(),
+            sleeping: Some((self.now, Box::new(then))),
+            exit: None,
+            logged,
+            outlives_reboot: false,
+        });
+        self.live.insert(pid);
+        self.wake(pid);
+        if let Some(limit) = limit.filter(|_| self.processes[pid.0].exit.is_none()) {
+            self.after(i64::try_from(limit.as_millis()).unwrap_or(Millis::MAX / 2), Happening::TimeUp(pid));
+        }
+        pid
+    }
+
+    /// Takes what a process wrote, which nobody will ask for again.
+    pub(super) fn take_output(&mut self, pid: Pid) -> Output {
+        std::mem::take(&mut self.processes[pid.0].output)
+    }
+
+    /// A process.
+    pub(super) fn process(&self, pid: Pid) -> &Process {
+        &self.processes[pid.0]
+    }
+
+    /// The process that runs now.
+    pub(super) fn running(&self) -> Option<Pid> {
+        self.running
+    }
+
+    /// Says that a process goes on while its host reboots.
+    pub(super) fn outlive_reboot(&mut self, pid: Pid) {
+        self.processes[pid.0].outlives_reboot = true;
+    }
+
+    fn wake(&mut self, pid: Pid) {
+        let process = &mut self.processes[pid.0];
+        let Some((_, then)) = process.sleeping.take() else { return };
+        let mut output = std::mem::take(&mut process.output);
+        let before = self.running.replace(pid);
+        let next = then(self, &mut output);
+        self.running = before;
+        self.processes[pid.0].output = output;
+        match next {
+            Next::Exit(code) => self.finish(pid, Exit::Code(code)),
+            Next::After(millis, then) => {
+                self.processes[pid.0].sleeping = Some((self.now + millis.max(0), then));
+                self.after(millis, Happening::Wake(pid));
+            }
+        }
+    }
+
+    /// Ends a process from outside, unless it has ended.
+    pub(super) fn end(&mut self, pid: Pid, exit: Exit) {
+        if self.processes[pid.0].exit.is_none() {
+            self.processes[pid.0].sleeping = None;
+            self.ended_early = true;
+            self.finish(pid, exit);
+        }
+    }
+
+    /// Ends every process of a host, as a reboot does.
+    pub(super) fn end_all(&mut self, host: usize, exit: Exit) {
+        let of_host = |pid: &Pid| {
+            let process = &self.processes[pid.0];
+            process.host == host && !process.outlives_reboot
+        };
+        let pids: Vec<Pid> = self.live.iter().copied().filter(of_host).collect();
+        for pid in pids {
+            self.end(pid, exit);
+        }
+    }
+
+    fn finish(&mut self, pid: Pid, exit: Exit) {
+        self.live.remove(&pid);
+        let process = &mut self.processes[pid.0];
+        process.exit = Some(exit);
+        if let Some(line) = process.logged {
+            self.log[line].exit = Some(exit);
+        }
+        let host = process.host;
+        if self.hosts[host].lock.as_ref().is_some_and(|lock| lock.pid == Some(pid)) {
+            self.hosts[host].lock = None;
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Hosts over the system's own ssh: one master connection per host, one mux session per conversation. The facts about
+//! OpenSSH that shape this file are in `docs/design/launcher.md`.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use openssh::{ControlPersist, KnownHosts, SessionBuilder, Stdio};
+use tempfile::TempDir;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::host::HostSession;
+use super::talk::{Channel, Link};
+use super::wire::Wire;
+use super::words::on_one_line;
+use super::{ConnectError, Session, SessionError, Target, Transport};
+use crate::inventory::HostKeyPolicy;
+use classify::{connect_error, was_dropped, was_refused};
+
+mod classify;
+mod config;
+
+/// sshd allows ten sessions per connection, and a slot is freed later than its command ends.
+const SESSIONS: usize = 6;
+/// sshd drops handshakes at random when more than ten are under way.
+const HANDSHAKES: usize = 8;
+/// Tries where sshd turned us away without looking.
+const TRIES: u32 = 6;
+/// Tries for one more session on a connection, each a little later.
+const OPENS: u32 = 30;
+/// A master without sessions goes away by itself: nobody ends it after a controller that was killed.
+const IDLE: NonZeroUsize = NonZeroUsize::new(300).expect("invariant: not zero");
+/// The longest control directory: a socket's path holds 108 bytes, of which ssh and the crate need the rest.
+const DIRECTORY_LIMIT: usize = 61;
+
+/// Connects with ssh.
+pub struct SshTransport {
+    shared: Rc<Shared>,
+}
+
+/// What all connections of a run share.
+struct Shared {
+    /// Private, short, one per run; taken by `close`.
+    directory: RefCell<Option<TempDir>>,
+    /// Configuration files by their text.
+    configs: RefCell<HashMap<String, PathBuf>>,
+    /// Handshakes under way by jump host; without one, all hosts together.
+    handshakes: RefCell<HashMap<String, Arc<Semaphore>>>,
+    masters: RefCell<Vec<Rc<Master>>>,
+}
+
+/// One ssh master.
+struct Master {
+    session: openssh::Session,
+    slots: Arc<Semaphore>,
+}
+
+impl SshTransport {
+    /// Keeps control sockets in a fresh private directory below `base`, such as `$XDG_RUNTIME_DIR`. Where that would be
+    /// too long for a socket's path, below `/tmp`.
+    pub fn new(base: &Path) -> std::io::Result<Self> {
+        let make = |base: &Path| tempfile::Builder::new().prefix("rollbook-").tempdir_in(base);
+        let mut directory = make(base)?;
+        if directory.path().as_os_str().len() > DIRECTORY_LIMIT {
+            directory = make(Path::new("/tmp"))?;
+        }
+        let shared = Shared {
+            directory: RefCell::new(Some(directory)),
+            configs: RefCell::default(),
+            handshakes: RefCell::default(),
+            masters: RefCell::default(),
+        };
+        Ok(Self { shared: Rc::new(shared) })
+    }
+}
+
+#[async_trait(?Send)]
+impl Transport for SshTransport {
+    async fn connect(&self, target: &Target) -> Result<Rc<dyn Session>, ConnectError> {
+        let master = self.shared.connect(target).await?;
+        let link =
+            SshLink { shared: self.shared.clone(), target: target.clone(), master: RefCell::new(master) };
+        Ok(Rc::new(HostSession::new(link, target.r#become, target.connection.remote_dir.clone())))
+    }
+
+    async fn close(&self) {
+        for master in self.shared.masters.take() {
+            // A session that is still held keeps its master until it is dropped, or idle.
+            if let Ok(master) = Rc::try_unwrap(master) {
+                let _ = master.session.close().await;
+            }
+        }
+        self.shared.directory.take();
+    }
+}
+
+impl Shared {
+    /// Makes a master, trying again where sshd dropped the handshake.
+    async fn connect(&self, target: &Target) -> Result<Rc<Master>, ConnectError> {
+        let host = &target.host;
+        let unreachable = |reason: String| ConnectError::Unreachable { host: host.clone(), reason };
+        let (builder, address) = self.builder(target).map_err(unreachable)?;
+        let handshakes = self.handshakes(target);
+        let mut tries = 0;
+        loop {
+            let permit = handshakes.acquire().await.expect("invariant: the semaphore is never closed");
+            // ConnectTimeout does not bound a jump host's part, nor a host that is frozen after its banner.
+            let limit = Duration::from_millis(target.connection.connect_timeout.as_millis()) * 2
+                + Duration::from_secs(5);
+            let made = tokio::time::timeout(limit, builder.connect_mux(&address)).await;
+            drop(permit);
+            let said = match made {
+                Ok(Ok(session)) => {
+                    let master = Rc::new(Master { session, slots: Arc::new(Semaphore::new(SESSIONS)) });
+                    self.masters.borrow_mut().push(master.clone());
+                    return Ok(master);
+                }
+                Ok(Err(error)) => words(&error),
+                Err(_) => return Err(unreachable("connecting takes too long".to_owned())),
+            };
+            tries += 1;
+            if tries == TRIES || !was_dropped(&said) {
+                return Err(connect_error(host, &said));
+            }
+            tokio::time::sleep(Duration::from_millis(150) * 2_u32.pow(tries)).await;
+        }
+    }
+
+    fn handshakes(&self, target: &Target) -> Arc<Semaphore> {
+        let jump = target.connection.jump.clone().unwrap_or_default();
+        let mut all = self.handshakes.borrow_mut();
+        all.entry(jump).or_insert_with(|| Arc::new(Semaphore::new(HANDSHAKES))).clone()
+    }
+
+    fn builder(&self, target: &Target) -> Result<(SessionBuilder, String), String> {
+        let connection = &target.connection;
+        if target.address.is_empty() || target.address.starts_with('-') {
+            return Err(format!("`{}` is not an address", target.address.escape_debug()));
+        }
+        let directory = self.directory.borrow();
+        let directory = directory.as_ref().ok_or("the transport is closed")?.path();
+        let mut builder = SessionBuilder::default();
+        builder
+            .known_hosts_check(match connection.host_key {
+                HostKeyPolicy::Strict => KnownHosts::Strict,
+                HostKeyPolicy::AcceptNew => KnownHosts::Add,
+            })
+            .control_directory(directory)
+            .control_persist(ControlPersist::IdleFor(IDLE))
+            .config_file(self.config_file(target, directory)?);
+        if let Some(user) = &connection.user {
+            builder.user(user.clone());
+        }
+        if let Some(port) = connection.port {
+            builder.port(port);
+        }
+        if let Some(path) = &connection.identity_file {
+            builder.keyfile(path);
+        }
+        if let Some(jump) = &connection.jump {
+            builder.jump_hosts(jump.split(',').map(str::trim));
+        }
+        Ok((builder, target.address.clone()))
+    }
+
+    fn config_file(&self, target: &Target, directory: &Path) -> Result<PathBuf, String> {
+        let text = config::config(&target.connection)?;
+        let mut configs = self.configs.borrow_mut();
+        if let Some(path) = configs.get(&text) {
+            return Ok(path.clone());
+        }
+        let path = directory.join(format!("config-{}", configs.len()));
+        std::fs::write(&path, &text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        configs.insert(text, path.clone());
+        Ok(path)
+    }
+
+    fn forget(&self, master: &Rc<Master>) {
+        self.masters.borrow_mut().retain(|other| !Rc::ptr_eq(other, master));
+    }
+}
+
+/// One host.
+struct SshLink {
+    shared: Rc<Shared>,
+    target: Target,
+    master: RefCell<Rc<Master>>,
+}
+
+impl SshLink {
+    fn master(&self) -> Rc<Master> {
+        self.master.borrow().clone()
+    }
+}
+
+#[async_trait(?Send)]
+impl Link for SshLink {
+    async fn open(&self, wire: Wire) -> Result<Channel, SessionError> {
+        let master = self.master();
+        let slot =
+            master.slots.clone().acquire_owned().await.expect("invariant: the semaphore is never closed");
+        let line = wire.line();
+        let mut tries = 0;
+        loop {
+            let mut command = openssh::Session::to_raw_command(Held(master.clone()), &line);
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            match command.spawn().await {
+                Ok(child) => return Ok(channel(child, slot)),
+                // A slot on the host is freed later than here, so a refusal is not an answer yet.
+                Err(error) if tries < OPENS && was_refused(&words(&error)) => tries += 1,
+                Err(error) => return Err(SessionError::Lost(on_one_line(words(&error).as_bytes()))),
+            }
+            tokio::time::sleep(Duration::from_millis(20) * tries).await;
+        }
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        self.master().session.check().await.map_err(|error| on_one_line(words(&error).as_bytes()))
+    }
+
+    async fn reconnect(&self) -> Result<(), ConnectError> {
+        self.shared.forget(&self.master());
+        let master = self.shared.connect(&self.target).await?;
+        self.master.replace(master);
+        Ok(())
+    }
+}
+
+impl Drop for SshLink {
+    fn drop(&mut self) {
+        self.shared.forget(&self.master());
+    }
+}
+
+/// Lets a command own its share of a master.
+#[derive(Clone)]
+struct Held(Rc<Master>);
+
+impl std::ops::Deref for Held {
+    type Target = openssh::Session;
+
+    fn deref(&self) -> &openssh::Session {
+        &self.0.session
+    }
+}
+
+fn channel(mut child: openssh::Child<Held>, slot: OwnedSemaphorePermit) -> Channel {
+    Channel {
+        stdin: Box::new(child.stdin().take().expect("invariant: stdin is piped")),
+        stdout: Box::new(child.stdout().take().expect("invariant: stdout is piped")),
+        stderr: Box::new(child.stderr().take().expect("invariant: stderr is piped")),
+        end: Box::pin(async move {
+            let ended = child.wait().await;
+            drop(slot);
+            match ended {
+                Ok(status) => status.code().ok_or_else(|| "a signal ended the shell".to_owned()),
+                // The crate makes an error of exit code 127.
+                Err(openssh::Error::Remote(_)) => Ok(127),
+                Err(error) => Err(on_one_line(words(&error).as_bytes())),
+            }
+        }),
+    }
+}
+
+/// An error and its causes.
+fn words(error: &openssh::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
