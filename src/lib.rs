@@ -7,12 +7,14 @@
 #![warn(missing_docs)]
 
 pub mod engine;
+pub mod executor;
 pub mod facts;
 pub mod inventory;
 pub mod journal;
 pub mod kubernetes;
 pub mod op;
 pub mod plan;
+pub mod report;
 pub mod runbook;
 pub mod source;
 pub mod step;

@@ -1,0 +1,364 @@
+//! One attempt at one task: look, decide whether there is anything to do, do it, look again.
+
+use std::rc::Rc;
+
+use tokio::time::{Instant, sleep};
+
+use super::control::{Shared, Teller};
+use super::late::{self, Late};
+use super::look::{api_is_silent, look};
+use super::ops::{OpEnd, launch_id, send};
+use super::output::escape;
+use super::poll::{Ended, Look, ONCE, until};
+use crate::engine::{Cause, Event, Failure, SkipReason, TaskEnd};
+use crate::kubernetes::kubectl_errors;
+use crate::op::{Effect, Exit, Op, Probe, RunWhen, Site, show_symbols};
+use crate::plan::{Action, Forecast, TaskId};
+use crate::step::{Assessment, Change, Fidelity, Poll, Role};
+use crate::transport::OpResult;
+use crate::value::Duration;
+
+/// What the loop tells a worker about its task.
+pub(super) struct Assignment {
+    pub(super) task: TaskId,
+    pub(super) attempt: u32,
+    /// The host counts against the budget already.
+    pub(super) has_slot: bool,
+    /// Nothing of this run changed the host yet: what the plan saw must still be so.
+    pub(super) untouched: bool,
+    /// Results of the host's earlier tasks of the phase.
+    pub(super) late: Late,
+}
+
+/// Runs an attempt and says how it ended.
+pub(super) async fn run(shared: Rc<Shared>, teller: Teller, assignment: Assignment) {
+    let Assignment { task, attempt, .. } = assignment;
+    let action = match late::action(&shared, &assignment).await {
+        Ok(Some(action)) => action,
+        Ok(None) => return teller.say(Event::TaskSkipped { task, why: SkipReason::When }),
+        Err(failure) => {
+            return teller.say(Event::TaskEnded { task, attempt, end: TaskEnd::Failed { failure } });
+        }
+    };
+    let worker = Worker { shared: &shared, teller: &teller, assignment: &assignment, action: &action };
+    let end = worker.through_obstacles().await;
+    teller.say(Event::TaskEnded { task, attempt, end });
+}
+
+struct Worker<'a> {
+    shared: &'a Shared,
+    teller: &'a Teller,
+    assignment: &'a Assignment,
+    action: &'a Action,
+}
+
+/// Between two goes at a task that something was in the way of.
+const PAUSE: Duration = Duration::from_secs(3);
+/// How long a lock that somebody else holds is waited for. dpkg's own waiting is apt's; this is for apt's lists lock,
+/// for which apt does not wait at all.
+const LOCKS_PASS_WITHIN: Duration = Duration::from_secs(300);
+
+/// How one go at the task went, when it did not end it.
+enum Go {
+    End(TaskEnd),
+    /// Something in the way that passes by itself, such as an API server that does not answer or a lock that somebody
+    /// holds: nothing is wrong with the host.
+    Again {
+        reason: String,
+        within: Duration,
+    },
+}
+
+/// Shorthand: most steps of an attempt end it early.
+type Step<T> = Result<T, Go>;
+
+fn failed(cause: Cause, message: impl Into<String>, hint: impl Into<String>) -> Go {
+    Go::End(TaskEnd::Failed { failure: Failure { cause, message: message.into(), hint: hint.into() } })
+}
+
+fn fail<T>(cause: Cause, message: impl Into<String>, hint: impl Into<String>) -> Step<T> {
+    Err(failed(cause, message, hint))
+}
+
+impl Worker<'_> {
+    /// Goes again, from the probe on, while something is in the way that passes by itself: an upgraded control plane
+    /// brings its own API server back, and unattended-upgrades lets go of its locks.
+    async fn through_obstacles(&self) -> TaskEnd {
+        let began = Instant::now();
+        let mut retry = 0;
+        loop {
+            match self.go(retry).await {
+                Ok(end) | Err(Go::End(end)) => return end,
+                Err(Go::Again { reason, within }) if began.elapsed() >= within.to_std() => {
+                    let message = format!("still after {within}: {reason}");
+                    return TaskEnd::Failed {
+                        failure: Failure { cause: Cause::TimedOut, message, hint: String::new() },
+                    };
+                }
+                Err(Go::Again { .. }) => sleep(PAUSE.to_std()).await,
+            }
+            retry += 1;
+        }
+    }
+
+    async fn go(&self, retry: u32) -> Step<TaskEnd> {
+        let lowered = &self.action.lowered;
+        if lowered.role == Role::Check {
+            return self.check().await;
+        }
+        if let Some(probe) = &lowered.probe {
+            let assessment = self.assess(probe, false).await?;
+            let Assignment { task, attempt, .. } = *self.assignment;
+            self.teller.say(Event::TaskProbed { task, attempt, assessment: assessment.clone() });
+            if let Some(end) = self.after_probe(assessment)? {
+                return Ok(end);
+            }
+        }
+        if lowered.effect == Effect::Disrupts && !self.assignment.has_slot {
+            return Ok(TaskEnd::NeedsSlot);
+        }
+        let mut outcome = self.run_ops(retry).await;
+        if outcome.is_ok() {
+            outcome = self.verify().await.and(outcome);
+        }
+        self.clean_up(retry, &outcome).await;
+        self.summary(outcome?.as_ref())
+    }
+
+    /// A check runs where it stands: until it holds without a break for as long as it asks, or its time is over.
+    async fn check(&self) -> Step<TaskEnd> {
+        let Some(probe) = &self.action.lowered.probe else {
+            return Ok(TaskEnd::Satisfied { state: String::new() });
+        };
+        let state = self.poll(probe, self.action.lowered.poll.unwrap_or(ONCE), false).await?;
+        Ok(TaskEnd::Satisfied { state })
+    }
+
+    async fn verify(&self) -> Step<()> {
+        let Some(verify) = &self.action.lowered.verify else { return Ok(()) };
+        match self.poll(&verify.probe, verify.poll, true).await {
+            Ok(_) => Ok(()),
+            // It was asked for and did not come about: that is not the same as a command that failed.
+            Err(Go::End(TaskEnd::Failed { failure }))
+                if failure.cause == Cause::Refused || failure.cause == Cause::TimedOut =>
+            {
+                fail(
+                    Cause::Verification,
+                    format!("the change did not have its effect: {}", failure.message),
+                    failure.hint,
+                )
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    async fn poll(&self, probe: &Probe, poll: Poll, verifying: bool) -> Step<String> {
+        let look_once = async || match self.assess(probe, verifying).await {
+            Ok(Assessment::Satisfied { state }) => Look::Holds(state),
+            Ok(Assessment::NotYet { reason }) => Look::NotYet(reason),
+            Ok(Assessment::WouldChange { changes, .. }) => Look::NotYet(show_changes(&changes)),
+            Ok(Assessment::Refused { reason, hint }) => Look::Never(failed(Cause::Refused, reason, hint)),
+            // While something restarts, a look that fails is only one more thing to wait for.
+            Err(Go::Again { reason, .. }) => Look::NotYet(reason),
+            Err(Go::End(TaskEnd::Failed { failure })) if failure.cause == Cause::Unreachable && verifying => {
+                Look::NotYet(failure.message)
+            }
+            Err(other) => Look::Never(other),
+        };
+        match until(poll, look_once).await {
+            Ok(state) => Ok(state),
+            Err(Ended::TimedOut(reason)) => {
+                let waited = if poll.within == Duration::ZERO {
+                    String::new()
+                } else {
+                    format!(" after {}", poll.within)
+                };
+                Err(failed(Cause::Refused, format!("{reason}{waited}"), ""))
+            }
+            Err(Ended::Never(go)) => Err(go),
+        }
+    }
+
+    async fn assess(&self, probe: &Probe, verifying: bool) -> Step<Assessment> {
+        let host = self.assignment.task.host;
+        let answers = match look(self.shared, host, &[probe]).await {
+            Ok(mut answers) => answers.pop().unwrap_or_default(),
+            Err(failure) => return Err(Go::End(TaskEnd::Failed { failure })),
+        };
+        if let Some(silent) = answers.iter().find(|answer| api_is_silent(answer.rc, &answer.stderr)) {
+            return Err(self.api_silent(&silent.stderr));
+        }
+        let kind = crate::step::find(&self.action.kind).expect("invariant: a plan names registered kinds");
+        let subject = &self.shared.plan.host(host).subject;
+        let assessed = if verifying {
+            kind.assess_verify(&self.action.args, subject, &answers)
+        } else {
+            kind.assess(&self.action.args, subject, &answers)
+        };
+        match assessed {
+            Ok(assessment) => Ok(assessment),
+            Err(error) => fail(
+                Cause::Output,
+                escape(&error.to_string()),
+                "run the command on the host and look at what it prints",
+            ),
+        }
+    }
+
+    /// What the probe says about going on: an end, or nothing.
+    fn after_probe(&self, assessment: Assessment) -> Step<Option<TaskEnd>> {
+        match assessment {
+            Assessment::Satisfied { state } => Ok(Some(TaskEnd::Satisfied { state })),
+            Assessment::Refused { reason, hint } => fail(Cause::Refused, reason, hint),
+            Assessment::NotYet { reason } => fail(Cause::Refused, reason, ""),
+            Assessment::WouldChange { changes, effect, fidelity } => {
+                self.check_drift(&changes, fidelity)?;
+                let needs_slot = effect == Some(Effect::Disrupts) && !self.assignment.has_slot;
+                Ok(needs_slot.then_some(TaskEnd::NeedsSlot))
+            }
+        }
+    }
+
+    /// Before the first change of a host, what the plan saw must still be so. `before = planned after` was caught
+    /// above: then there is nothing to do.
+    fn check_drift(&self, now: &[Change], fidelity: Fidelity) -> Step<()> {
+        let task = self.shared.plan.task(self.assignment.task);
+        let Forecast::Changes { changes: planned, fidelity: Fidelity::Exact } = &task.forecast else {
+            return Ok(());
+        };
+        if !self.assignment.untouched || fidelity != Fidelity::Exact {
+            return Ok(());
+        }
+        for change in now {
+            let same = planned.iter().find(|planned| planned.what == change.what);
+            if let Some(planned) = same.filter(|planned| planned.before != change.before) {
+                let message =
+                    format!("{}: the plan saw {}, now it is {}", change.what, planned.before, change.before);
+                return fail(Cause::Drift, message, "plan again and review what differs");
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the ops in order. After a failure only those run that always do, such as putting a hold back.
+    async fn run_ops(&self, retry: u32) -> Step<Option<OpResult>> {
+        let mut outcome: Step<Option<OpResult>> = Ok(None);
+        for (index, op) in (0..).zip(&self.action.lowered.ops) {
+            let wanted = match op.when {
+                RunWhen::InOrder => outcome.is_ok(),
+                RunWhen::Always => !is_in_doubt(&outcome),
+                RunWhen::OnFailure => false,
+            };
+            if wanted {
+                let ended = self.run_op(index, op, retry).await;
+                // The first failure is the one to tell.
+                outcome = outcome.and(ended.map(Some));
+            }
+        }
+        outcome
+    }
+
+    /// Runs the ops that take something back after an op or the verification failed. Their own failures are told by
+    /// what is left out of service.
+    async fn clean_up(&self, retry: u32, outcome: &Step<Option<OpResult>>) {
+        let failed = matches!(outcome, Err(Go::End(TaskEnd::Failed { .. })));
+        for (index, op) in (0..).zip(&self.action.lowered.ops) {
+            if failed && op.when == RunWhen::OnFailure {
+                let _ = self.run_op(index, op, retry).await;
+            }
+        }
+    }
+
+    async fn run_op(&self, index: u16, op: &Op, retry: u32) -> Step<OpResult> {
+        let Assignment { task, attempt, .. } = *self.assignment;
+        if !self.teller.durable(Event::OpStarted { task, attempt, op: index }).await {
+            return fail(Cause::Command, "the journal cannot be written, so nothing was sent", "");
+        }
+        let id = launch_id(self.shared, task, attempt, retry, index);
+        let (result, last_line) = match send(self.shared, task.host, id, op).await {
+            OpEnd::Ended(result, last_line) => (result, last_line),
+            OpEnd::NotStarted(failure) => return Err(Go::End(TaskEnd::Failed { failure })),
+            OpEnd::Unknown(reason) => {
+                let reason = format!("{}: {}", op.title, escape(&reason));
+                return Err(Go::End(TaskEnd::Unknown { reason }));
+            }
+        };
+        let stdout = self.action.id.as_ref().map(|_| result.stdout.clone());
+        self.teller.say(Event::OpEnded {
+            task,
+            attempt,
+            op: index,
+            exit: result.exit,
+            last_line: last_line.clone(),
+            stdout,
+        });
+        self.judge(op, result, &last_line)
+    }
+
+    fn judge(&self, op: &Op, result: OpResult, last_line: &str) -> Step<OpResult> {
+        let title = show_symbols(&op.title);
+        match result.exit {
+            // `fail_when` decides in the end, whatever the code.
+            Exit::Code(code) if op.success.contains(&code) || self.action.fail_when.is_some() => Ok(result),
+            Exit::Code(code) if op.site == Site::Kube && api_is_silent(code, &result.stderr) => {
+                Err(self.api_silent(&result.stderr))
+            }
+            Exit::Code(_) if self.passes(&result).is_some() => {
+                let reason = self.passes(&result).expect("invariant: asked in the guard");
+                Err(Go::Again { reason: escape(&reason), within: LOCKS_PASS_WITHIN })
+            }
+            Exit::Code(code) => {
+                let said = last_words(&result, last_line);
+                if op.site != Site::Kube {
+                    return fail(Cause::Command, format!("{title}: exit code {code}: {said}"), "");
+                }
+                let (meaning, hint) = kubectl_errors::explain(&result.stdout, &result.stderr);
+                fail(Cause::Command, format!("{title}: {meaning}: {said}"), hint)
+            }
+            Exit::Signal(signal) => fail(Cause::Command, format!("{title}: killed by signal {signal}"), ""),
+            Exit::TimedOut => {
+                fail(Cause::TimedOut, format!("{title}: stopped after its time limit of {}", op.timeout), "")
+            }
+            Exit::Interrupted => Err(Go::End(TaskEnd::Unknown {
+                reason: format!(
+                    "{title}: interrupted on the host without a record; it lost power or the launcher was killed"
+                ),
+            })),
+        }
+    }
+
+    /// What the kind says of a failure that passes by itself.
+    fn passes(&self, result: &OpResult) -> Option<String> {
+        crate::step::find(&self.action.kind).and_then(|kind| kind.transient(&result.stderr))
+    }
+
+    fn api_silent(&self, stderr: &str) -> Go {
+        let within = self.shared.plan.kube.as_ref().map_or(Duration::ZERO, |kube| kube.retry_for);
+        Go::Again { reason: format!("the API server does not answer: {}", escape(stderr.trim())), within }
+    }
+
+    fn summary(&self, result: Option<&OpResult>) -> Step<TaskEnd> {
+        let changed = late::verdict(self.shared, self.assignment, self.action, result)
+            .or_else(|message| fail(Cause::Refused, message, ""))?;
+        let summary = show_symbols(&self.action.lowered.title);
+        Ok(if changed { TaskEnd::Changed { summary } } else { TaskEnd::Satisfied { state: summary } })
+    }
+}
+
+/// After an unknown end nothing more is sent: it may still be running.
+fn is_in_doubt<T>(outcome: &Step<T>) -> bool {
+    matches!(outcome, Err(Go::End(TaskEnd::Unknown { .. })))
+}
+
+/// What a failed command said last: stderr before stdout, because that is where reasons go.
+fn last_words(result: &OpResult, last_line: &str) -> String {
+    let last =
+        |text: &str| text.lines().rev().find(|line| !line.trim().is_empty()).map(|line| escape(line.trim()));
+    last(&result.stderr).or_else(|| last(&result.stdout)).unwrap_or_else(|| last_line.to_owned())
+}
+
+fn show_changes(changes: &[Change]) -> String {
+    let each =
+        changes.iter().map(|change| format!("{} is {}, not {}", change.what, change.before, change.after));
+    each.collect::<Vec<_>>().join("; ")
+}

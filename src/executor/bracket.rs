@@ -1,0 +1,87 @@
+//! Looks at every goal inside a bracket before it is opened: when all of them hold, nothing is drained.
+
+use std::rc::Rc;
+
+use super::control::{Shared, Teller};
+use super::look::look;
+use super::output::escape;
+use crate::engine::{BracketFinding, Cause, Event, Failure};
+use crate::plan::forecast::{Part, bracket_is_needed};
+use crate::plan::{Action, Forecast, HostId, StepRef, Task};
+use crate::step::{Assessment, Role};
+
+/// Probes a bracket and says what was found.
+pub(super) async fn run(shared: Rc<Shared>, teller: Teller, phase: u16, host: HostId, bracket: u16) {
+    let finding = match find(&shared, phase, host, bracket).await {
+        Ok(finding) => finding,
+        Err(failure) => BracketFinding::Failed { failure },
+    };
+    teller.say(Event::BracketProbed { phase, host, bracket, finding });
+}
+
+async fn find(shared: &Shared, phase: u16, host: HostId, bracket: u16) -> Result<BracketFinding, Failure> {
+    let tasks =
+        shared.plan.phase(phase).tasks_of(host).expect("invariant: the engine names hosts of the phase");
+    let bracket = &tasks.brackets[usize::from(bracket)];
+    let inside = &tasks.tasks[usize::from(bracket.first)..=usize::from(bracket.last)];
+    let goals: Vec<&Action> = inside.iter().filter_map(|task| goal(shared, task)).collect();
+    let opaque = inside.iter().find(|task| is_opaque(shared, task));
+    if let Some(task) = opaque {
+        return Ok(BracketFinding::Needed { why: format!("{} has no probe", title(shared, task)) });
+    }
+    let probes: Vec<_> = goals.iter().filter_map(|action| action.lowered.probe.as_ref()).collect();
+    let answers = look(shared, host, &probes).await?;
+    let mut parts = Vec::new();
+    let mut why = String::new();
+    for (action, answers) in goals.iter().zip(answers) {
+        let kind = crate::step::find(&action.kind).expect("invariant: a plan names registered kinds");
+        let assessment =
+            kind.assess(&action.args, &shared.plan.host(host).subject, &answers).map_err(|error| {
+                Failure {
+                    cause: Cause::Output,
+                    message: escape(&error.to_string()),
+                    hint: "run the command on the host and look at what it prints".to_owned(),
+                }
+            })?;
+        match assessment {
+            Assessment::Satisfied { .. } => parts.push(Part::Holds),
+            // Found before the bracket is opened, a refusal costs nothing: nothing was drained for it.
+            Assessment::Refused { reason, hint } => {
+                return Err(Failure { cause: Cause::Refused, message: reason, hint });
+            }
+            Assessment::WouldChange { .. } | Assessment::NotYet { .. } => {
+                parts.push(Part::Open);
+                if why.is_empty() {
+                    why.clone_from(&action.title);
+                }
+            }
+        }
+    }
+    if bracket_is_needed(parts) { Ok(BracketFinding::Needed { why }) } else { Ok(BracketFinding::Holds) }
+}
+
+fn goal<'s>(shared: &'s Shared, task: &Task) -> Option<&'s Action> {
+    match task.step {
+        _ if task.forecast == Forecast::Excluded => None,
+        StepRef::Action(id) => {
+            Some(&**shared.plan.action(id)).filter(|action| action.lowered.role == Role::Goal)
+        }
+        StepRef::Deferred(_) => None,
+    }
+}
+
+/// A goal without a probe, or a step that is not known yet.
+fn is_opaque(shared: &Shared, task: &Task) -> bool {
+    match task.step {
+        _ if task.forecast == Forecast::Excluded => false,
+        StepRef::Deferred(_) => true,
+        StepRef::Action(_) => goal(shared, task).is_some_and(|action| action.lowered.probe.is_none()),
+    }
+}
+
+fn title(shared: &Shared, task: &Task) -> String {
+    match task.step {
+        StepRef::Action(id) => shared.plan.action(id).title.clone(),
+        StepRef::Deferred(id) => shared.plan.deferred[id.0 as usize].title.clone(),
+    }
+}

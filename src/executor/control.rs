@@ -1,0 +1,68 @@
+//! What every worker of a run shares, and how workers speak to the loop: by events, never by locks.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::output::OutputDir;
+use super::{Clock, Pool, Secrets};
+use crate::engine::Event;
+use crate::inventory::HostName;
+use crate::plan::{HostId, Plan};
+use crate::value::Duration;
+
+/// Read by every worker of a run.
+pub(super) struct Shared {
+    pub(super) plan: Rc<Plan>,
+    pub(super) run: String,
+    pub(super) started: String,
+    pub(super) pool: Rc<Pool>,
+    /// The machine that runs Rollbook, for `run_on: controller` and `kube.via: controller`.
+    pub(super) controller: Rc<Pool>,
+    pub(super) secrets: Rc<Secrets>,
+    pub(super) output: Option<OutputDir>,
+    pub(super) clock: Clock,
+    /// Hosts being worked on: kubectl avoids them while it can.
+    pub(super) busy: RefCell<HashSet<HostId>>,
+}
+
+impl Shared {
+    pub(super) fn name(&self, host: HostId) -> &HostName {
+        &self.plan.host(host).name
+    }
+}
+
+/// How long a lost link is mended before an op's end counts as unknown.
+pub(super) const RECONNECT_WITHIN: Duration = Duration::from_secs(180);
+
+/// A worker's word to the loop.
+pub(super) enum Message {
+    /// This became true.
+    Event(Event),
+    /// This is about to become true; answer when it is durable.
+    Gate(Event, oneshot::Sender<()>),
+}
+
+/// A worker's end of the line.
+#[derive(Clone)]
+pub(super) struct Teller(mpsc::UnboundedSender<Message>);
+
+impl Teller {
+    pub(super) fn new(sender: mpsc::UnboundedSender<Message>) -> Self {
+        Self(sender)
+    }
+
+    /// Says that something became true. A loop that is gone needs no news.
+    pub(super) fn say(&self, event: Event) {
+        let _ = self.0.send(Message::Event(event));
+    }
+
+    /// Says it and waits until it is durable; `false` when it never will be, and nothing may be started.
+    #[must_use]
+    pub(super) async fn durable(&self, event: Event) -> bool {
+        let (sender, receiver) = oneshot::channel();
+        self.0.send(Message::Gate(event, sender)).is_ok() && receiver.await.is_ok()
+    }
+}

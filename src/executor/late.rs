@@ -1,0 +1,160 @@
+//! What is known only while a run goes on: results of earlier steps, facts read just now, and the expressions over
+//! them.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::attempt::Assignment;
+use super::control::Shared;
+use super::look::look;
+use crate::engine::{Cause, Failure, TaskResult};
+use crate::facts::{host_probe, parse_host};
+use crate::plan::deferred::{LateValues, Resolved, host_scope, resolve};
+use crate::plan::{Action, HostId, Plan, StepRef, TaskId};
+use crate::template::{Expression, Scope};
+use crate::transport::OpResult;
+use crate::value::{Duration, Value};
+
+/// The namespace `steps` of one host and phase, made by the loop when it starts a worker.
+#[derive(Clone, Debug)]
+pub(super) struct Late {
+    pub(super) steps: Value,
+}
+
+/// The namespace `steps` from the results so far.
+pub(super) fn steps_value<'r>(
+    plan: &Plan,
+    phase: u16,
+    host: HostId,
+    result: impl Fn(TaskId) -> Option<&'r TaskResult>,
+) -> Value {
+    let mut root = IndexMap::new();
+    let Some(tasks) = plan.phase(phase).tasks_of(host) else { return Value::Map(root) };
+    for index in 0..u16::try_from(tasks.tasks.len()).unwrap_or(u16::MAX) {
+        let task = TaskId { phase, host, index };
+        let id = match plan.task(task).step {
+            StepRef::Action(action) => plan.action(action).id.as_deref(),
+            StepRef::Deferred(deferred) => plan.deferred[deferred.0 as usize].id.as_deref(),
+        };
+        if let (Some(id), Some(result)) = (id, result(task)) {
+            insert(&mut root, id, result_value(result));
+        }
+    }
+    Value::Map(root)
+}
+
+/// `kubelet.drain` stands in the map `kubelet`: an include's steps are `steps.<include id>.<id>`.
+fn insert(map: &mut IndexMap<String, Value>, id: &str, value: Value) {
+    match id.split_once('.') {
+        None => {
+            map.insert(id.to_owned(), value);
+        }
+        Some((first, rest)) => {
+            let inner = map.entry(first.to_owned()).or_insert_with(|| Value::Map(IndexMap::new()));
+            if let Value::Map(inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+fn result_value(result: &TaskResult) -> Value {
+    let flags = [
+        ("ran", result.ran),
+        ("changed", result.changed),
+        ("satisfied", result.satisfied),
+        ("failed", result.failed),
+    ];
+    let mut map: IndexMap<String, Value> =
+        flags.iter().map(|(name, yes)| ((*name).to_owned(), Value::Bool(*yes))).collect();
+    if let Some(rc) = result.rc {
+        map.insert("rc".to_owned(), Value::Int(i64::from(rc)));
+    }
+    if let Some(stdout) = &result.stdout {
+        map.insert("stdout".to_owned(), Value::Str(stdout.clone()));
+        if let Ok(json) = serde_json::from_str::<serde_json::Value>(stdout) {
+            map.insert("json".to_owned(), json_value(json));
+        }
+    }
+    Value::Map(map)
+}
+
+fn json_value(json: serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(yes) => Value::Bool(yes),
+        serde_json::Value::Number(number) => {
+            number.as_i64().map_or_else(|| Value::Str(number.to_string()), Value::Int)
+        }
+        serde_json::Value::String(text) => Value::Str(text),
+        serde_json::Value::Array(items) => Value::List(items.into_iter().map(json_value).collect()),
+        serde_json::Value::Object(map) => {
+            Value::Map(map.into_iter().map(|(key, value)| (key, json_value(value))).collect())
+        }
+    }
+}
+
+/// The action of a task, lowered now where it was deferred; `None` where its `when` is false.
+pub(super) async fn action(shared: &Shared, assignment: &Assignment) -> Result<Option<Arc<Action>>, Failure> {
+    let task = assignment.task;
+    let id = match shared.plan.task(task).step {
+        StepRef::Action(action) => return Ok(Some(Arc::clone(shared.plan.action(action)))),
+        StepRef::Deferred(id) => id,
+    };
+    let wants_facts =
+        shared.plan.deferred[id.0 as usize].waits_for.iter().any(|name| name.starts_with("facts."));
+    let facts = if wants_facts {
+        let probe = host_probe(Duration::from_secs(60));
+        let answers = look(shared, task.host, &[&probe]).await?.pop().unwrap_or_default();
+        let unreadable = |error: crate::facts::FactsError| Failure {
+            cause: Cause::Output,
+            message: error.to_string(),
+            hint: String::new(),
+        };
+        Some(parse_host(&answers).map_err(unreadable)?)
+    } else {
+        None
+    };
+    let late = LateValues { facts: facts.as_ref(), steps: assignment.late.steps.clone() };
+    match resolve(&shared.plan, id, task.host, &late) {
+        Ok(Resolved::Action(action)) => Ok(Some(Arc::new(*action))),
+        Ok(Resolved::Excluded) => Ok(None),
+        Err(error) => Err(Failure { cause: Cause::Refused, message: error.to_string(), hint: String::new() }),
+    }
+}
+
+/// Whether the ops changed something, by `changed_when`; an error when `fail_when` holds or cannot be evaluated.
+pub(super) fn verdict(
+    shared: &Shared,
+    assignment: &Assignment,
+    action: &Action,
+    result: Option<&OpResult>,
+) -> Result<bool, String> {
+    if action.changed_when.is_none() && action.fail_when.is_none() {
+        return Ok(true);
+    }
+    let late = LateValues { facts: None, steps: assignment.late.steps.clone() };
+    let mut scope = Scope::child(&host_scope(&shared.plan, assignment.task.host, &late));
+    let (rc, stdout, stderr) = match result {
+        Some(OpResult { exit: crate::op::Exit::Code(code), stdout, stderr }) => {
+            (i64::from(*code), stdout.as_str(), stderr.as_str())
+        }
+        _ => (0, "", ""),
+    };
+    let mut own = IndexMap::new();
+    own.insert("rc".to_owned(), Value::Int(rc));
+    own.insert("stdout".to_owned(), Value::Str(stdout.to_owned()));
+    own.insert("stderr".to_owned(), Value::Str(stderr.to_owned()));
+    scope.set("result", Value::Map(own));
+    let holds = |source: &str| {
+        let expression = Expression::compile(source).map_err(|error| error.to_string())?;
+        expression.eval_bool(&scope).map_err(|error| error.to_string())
+    };
+    if let Some(source) = &action.fail_when
+        && holds(source)?
+    {
+        return Err(format!("`fail_when: {source}` holds (exit code {rc})"));
+    }
+    action.changed_when.as_deref().map_or(Ok(true), holds)
+}

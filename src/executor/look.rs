@@ -1,0 +1,235 @@
+//! Sends probes and brings the answers back in order: queries for the same place travel in one round trip, and a
+//! cluster that does not answer for a while is asked again.
+
+use std::rc::Rc;
+
+use tokio::time::{Instant, sleep};
+
+use super::control::Shared;
+use super::{Pool, PoolError};
+use crate::engine::{Cause, Failure};
+use crate::inventory::HostName;
+use crate::kubernetes::kubectl_errors::{Cause as KubectlCause, causes};
+use crate::op::{Answer, Probe, Query, Site, resolve_symbols};
+use crate::plan::{HostId, PlannedHost};
+use crate::transport::{Session, SessionError};
+use crate::value::Duration;
+
+/// Whether kubectl failed because the API server did not answer. Nothing is wrong with any host then.
+pub(super) fn api_is_silent(rc: i32, stderr: &str) -> bool {
+    rc != 0 && causes(stderr).first() == Some(&KubectlCause::ApiAway)
+}
+
+/// The host on whose behalf something is looked at.
+pub(super) fn subject_value(host: &PlannedHost, symbol: &str) -> Option<String> {
+    match symbol {
+        "subject:host" => Some(host.name.as_str().to_owned()),
+        "subject:node" => host.subject.node.clone(),
+        _ => None,
+    }
+}
+
+/// Looks at a host and, where queries say so, at the cluster and the controller. One answer per query, in order.
+pub(super) async fn look(
+    shared: &Shared,
+    host: HostId,
+    probes: &[&Probe],
+) -> Result<Vec<Vec<Answer>>, Failure> {
+    let jobs = group(shared, host, probes);
+    let mut answers: Vec<Vec<Answer>> =
+        probes.iter().map(|probe| vec![Answer::default(); probe.queries.len()]).collect();
+    for job in jobs {
+        let got = match job.probe.site {
+            Site::Subject => ask(&shared.pool, shared.name(host), &job.probe).await?,
+            Site::Controller => ask(&shared.controller, &controller_name(), &job.probe).await?,
+            Site::Kube => ask_cluster(shared, host, &job.probe).await?,
+        };
+        for ((probe, query), answer) in job.places.into_iter().zip(got) {
+            answers[probe][query] = answer;
+        }
+    }
+    Ok(answers)
+}
+
+/// Queries that travel together, and where their answers belong.
+struct Job {
+    probe: Probe,
+    places: Vec<(usize, usize)>,
+}
+
+fn group(shared: &Shared, host: HostId, probes: &[&Probe]) -> Vec<Job> {
+    let mut jobs: Vec<Job> = Vec::new();
+    for (probe_index, probe) in probes.iter().enumerate() {
+        for (query_index, query) in probe.queries.iter().enumerate() {
+            let site = query.site.unwrap_or(probe.site);
+            let r#become = query.r#become.unwrap_or(probe.r#become);
+            let query = resolved(shared, host, query);
+            let place = (probe_index, query_index);
+            match jobs.iter_mut().find(|job| job.probe.site == site && job.probe.r#become == r#become) {
+                Some(job) => {
+                    job.probe.timeout = job.probe.timeout.max(probe.timeout);
+                    job.probe.queries.push(query);
+                    job.places.push(place);
+                }
+                None => jobs.push(Job {
+                    probe: Probe { site, queries: vec![query], r#become, timeout: probe.timeout },
+                    places: vec![place],
+                }),
+            }
+        }
+    }
+    jobs
+}
+
+fn resolved(shared: &Shared, host: HostId, query: &Query) -> Query {
+    let resolve = |text: &String| shared.public_text(host, text);
+    Query {
+        argv: query.argv.iter().map(resolve).collect(),
+        stdin: resolve(&query.stdin),
+        site: None,
+        r#become: None,
+    }
+}
+
+impl Shared {
+    /// Text with every symbol that is no secret resolved. Secrets have no business in a probe or in argv.
+    pub(super) fn public_text(&self, host: HostId, text: &str) -> String {
+        let resolve = |symbol: &str| {
+            Ok::<_, std::convert::Infallible>(match symbol {
+                "run:id" => self.run.clone(),
+                "run:started" => self.started.clone(),
+                other => subject_value(self.plan.host(host), other).unwrap_or_default(),
+            })
+        };
+        let Ok(text) = resolve_symbols(text, resolve);
+        text
+    }
+}
+
+/// The controller is a host of its own pool.
+pub(super) fn controller_name() -> HostName {
+    HostName::parse("controller").expect("invariant: a good host name")
+}
+
+/// One round trip, and a second one on a new connection when the link was lost under the first: probes change nothing.
+pub(super) async fn ask(pool: &Pool, host: &HostName, probe: &Probe) -> Result<Vec<Answer>, Failure> {
+    let mut last = None;
+    for _ in 0..2 {
+        let session = pool.session(host).await.map_err(|error| pool_failure(&error))?;
+        match session.probe(probe).await {
+            Ok(answers) => return Ok(answers),
+            Err(error) => {
+                if matches!(error, SessionError::Lost(_)) {
+                    pool.forget(host, &session).await;
+                }
+                let failure = session_failure(host, &error);
+                if !matches!(error, SessionError::Lost(_)) {
+                    return Err(failure);
+                }
+                last = Some(failure);
+            }
+        }
+    }
+    Err(last.expect("invariant: the loop ends early or with a failure"))
+}
+
+/// Asks the cluster through a host that kubectl may run on, and asks again while the API is silent.
+async fn ask_cluster(shared: &Shared, subject: HostId, probe: &Probe) -> Result<Vec<Answer>, Failure> {
+    let retry_for = shared.plan.kube.as_ref().map_or(Duration::ZERO, |kube| kube.retry_for);
+    let end = Instant::now() + retry_for.to_std();
+    loop {
+        let outcome = match kube_session(shared, subject).await {
+            Ok((_, host, session)) => match session.probe(probe).await {
+                Ok(answers) if !answers.iter().any(|answer| api_is_silent(answer.rc, &answer.stderr)) => {
+                    return Ok(answers);
+                }
+                Ok(answers) => Ok(answers),
+                Err(error) => {
+                    shared.kube_pool().forget(&host, &session).await;
+                    Err(session_failure(&host, &error))
+                }
+            },
+            Err(failure) => Err(failure),
+        };
+        if Instant::now() >= end {
+            return outcome;
+        }
+        sleep(std::time::Duration::from_secs(2)).await;
+    }
+}
+
+impl Shared {
+    /// The pool of the hosts that kubectl runs on.
+    pub(super) fn kube_pool(&self) -> &Pool {
+        let on_hosts = self.plan.kube.as_ref().is_some_and(|kube| !kube.hosts.is_empty());
+        if on_hosts { &self.pool } else { &self.controller }
+    }
+}
+
+/// A session where kubectl runs: a control plane that is not being worked on, if one can be reached.
+pub(super) async fn kube_session(
+    shared: &Shared,
+    subject: HostId,
+) -> Result<(Option<HostId>, HostName, Rc<dyn Session>), Failure> {
+    let Some(kube) = &shared.plan.kube else {
+        let message = "the runbook has no `kube:`, so there is no kubectl to ask".to_owned();
+        return Err(Failure {
+            cause: Cause::Refused,
+            message,
+            hint: "add `kube: { via: control_plane }`".to_owned(),
+        });
+    };
+    if kube.hosts.is_empty() {
+        let name = controller_name();
+        let session = shared.controller.session(&name).await.map_err(|error| pool_failure(&error))?;
+        return Ok((None, name, session));
+    }
+    let busy = shared.busy.borrow().clone();
+    let mut candidates: Vec<HostId> = kube.hosts.clone();
+    // A host being worked on may lose its API server, sshd or power at any moment; the subject most of all.
+    candidates.sort_by_key(|host| (busy.contains(host), *host == subject));
+    let mut first_failure = None;
+    for candidate in candidates {
+        match shared.pool.session(shared.name(candidate)).await {
+            Ok(session) => return Ok((Some(candidate), shared.name(candidate).clone(), session)),
+            Err(error) => {
+                first_failure.get_or_insert_with(|| pool_failure(&error));
+            }
+        }
+    }
+    Err(first_failure.expect("invariant: kube has at least one host"))
+}
+
+/// Why a pool gave no session, as a failure.
+pub(super) fn pool_failure(error: &PoolError) -> Failure {
+    let (cause, hint) = match error {
+        PoolError::Connect(crate::transport::ConnectError::HostKey { .. }) => {
+            (Cause::Unreachable, "check the key, then add it with `ssh-keyscan` or log in once by hand")
+        }
+        PoolError::Connect(_) => {
+            (Cause::Unreachable, "try `ssh` by hand with the same user; `rollbook doctor` tells more")
+        }
+        PoolError::OtherMachine { .. } => {
+            (Cause::Identity, "check the addresses in the inventory, then plan again")
+        }
+        PoolError::Session { error: SessionError::Privilege(_), .. } => (Cause::Privilege, SUDO_HINT),
+        PoolError::Session { .. } => (Cause::Unreachable, ""),
+    };
+    Failure { cause, message: error.to_string(), hint: hint.to_owned() }
+}
+
+const SUDO_HINT: &str =
+    "give the user sudo without a password, or write `become: { method: none }` for a root login";
+
+/// Why a session could not do its part, as a failure.
+pub(super) fn session_failure(host: &HostName, error: &SessionError) -> Failure {
+    let (cause, hint) = match error {
+        SessionError::Lost(_) => (Cause::Unreachable, ""),
+        SessionError::Privilege(_) => (Cause::Privilege, SUDO_HINT),
+        SessionError::Launcher(_) => {
+            (Cause::Command, "look at the host's disk space and at the launcher's directory")
+        }
+        SessionError::Protocol(_) => (Cause::Output, "look at what the login shell prints"),
+    };
+    Failure { cause, message: format!("{host}: {error}"), hint: hint.to_owned() }
+}

@@ -1,0 +1,27 @@
+//! The rim that acts: connects, looks, starts work and turns results into events. What to do next is the engine's to
+//! decide; this only carries it out, in one order: append to the journal, apply to the state, tell the reporters, and
+//! only then start the work.
+
+mod attempt;
+mod bracket;
+mod clock;
+mod control;
+mod late;
+mod look;
+mod observe;
+mod ops;
+mod output;
+mod poll;
+mod pool;
+mod redact;
+mod roll;
+mod secrets;
+mod survey;
+mod verify;
+
+pub use clock::Clock;
+pub use pool::{Pool, PoolError, target_of};
+pub use redact::Redactor;
+pub use roll::{Finished, RollError, Setup, StopRequest, roll};
+pub use secrets::{SecretError, Secrets};
+pub use survey::{Survey, SurveyProgress, foresee, survey};

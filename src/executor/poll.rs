@@ -1,0 +1,107 @@
+//! Looks again and again until something holds for as long as it should, or its time is over.
+
+use tokio::time::{Instant, sleep};
+
+use crate::step::Poll;
+use crate::value::Duration;
+
+/// One look, once: no patience at all.
+pub(super) const ONCE: Poll =
+    Poll { interval: Duration::ZERO, stable_for: Duration::ZERO, within: Duration::ZERO };
+
+/// The shortest pause between two looks, whatever a step asks for.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// What one look gave.
+pub(super) enum Look<E> {
+    /// It holds; what is, for people.
+    Holds(String),
+    /// It does not hold yet; why, for people.
+    NotYet(String),
+    /// It never will.
+    Never(E),
+}
+
+/// How looking ended without success.
+pub(super) enum Ended<E> {
+    /// Its time is over; the last reason seen.
+    TimedOut(String),
+    /// It never will hold.
+    Never(E),
+}
+
+/// Looks until it held without a break for `stable_for`, or `within` has passed.
+pub(super) async fn until<E>(poll: Poll, mut look: impl AsyncFnMut() -> Look<E>) -> Result<String, Ended<E>> {
+    let end = Instant::now() + poll.within.to_std();
+    let mut calm: Option<(Instant, String)> = None;
+    loop {
+        match look().await {
+            Look::Holds(state) => {
+                // Another state that holds too, such as one more restart of a pod that is Ready again, is no calm.
+                let since = calm
+                    .take()
+                    .filter(|(_, before)| *before == state)
+                    .map_or_else(Instant::now, |(since, _)| since);
+                if since.elapsed() >= poll.stable_for.to_std() {
+                    return Ok(state);
+                }
+                calm = Some((since, state));
+            }
+            Look::NotYet(reason) if Instant::now() >= end => return Err(Ended::TimedOut(reason)),
+            // A single bad look breaks the calm: counting starts again.
+            Look::NotYet(_) => calm = None,
+            Look::Never(error) => return Err(Ended::Never(error)),
+        }
+        sleep(poll.interval.max(SHORTEST_PAUSE).to_std()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(within: u64, stable_for: u64, looks: &str) -> (Result<String, String>, usize) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
+        let poll = Poll {
+            interval: Duration::from_secs(1),
+            stable_for: Duration::from_secs(stable_for),
+            within: Duration::from_secs(within),
+        };
+        let mut count = 0;
+        let result = runtime.block_on(until(poll, async || {
+            count += 1;
+            match looks.as_bytes()[(count - 1).min(looks.len() - 1)] {
+                b'+' => Look::Holds("up".to_owned()),
+                b'*' => Look::Holds("up again".to_owned()),
+                b'-' => Look::NotYet("down".to_owned()),
+                _ => Look::Never("gone".to_owned()),
+            }
+        }));
+        let result = result.map_err(|ended| match ended {
+            Ended::TimedOut(reason) => format!("timed out: {reason}"),
+            Ended::Never(error) => error,
+        });
+        (result, count)
+    }
+
+    #[test]
+    fn calm_is_counted_anew_after_every_bad_look() {
+        assert_eq!(run(60, 3, "-++-++++++"), (Ok("up".to_owned()), 8));
+    }
+
+    #[test]
+    fn a_state_that_changes_is_no_calm() {
+        assert_eq!(run(60, 3, "++*****"), (Ok("up again".to_owned()), 6));
+    }
+
+    #[test]
+    fn patience_ends_and_some_things_never_come() {
+        assert_eq!(run(2, 0, "-"), (Err("timed out: down".to_owned()), 3));
+        assert_eq!(run(60, 0, "--x"), (Err("gone".to_owned()), 3));
+        assert_eq!(run(0, 0, "+"), (Ok("up".to_owned()), 1));
+    }
+}

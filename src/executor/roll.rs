@@ -1,0 +1,377 @@
+//! The loop. One function makes things true: append to the journal, apply to the state, tell the reporters; only then
+//! does work start. The results of work come back as events and go the same way.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::sleep_until;
+
+use super::attempt::{self, Assignment};
+use super::control::{Message, Shared, Teller};
+use super::late::{Late, steps_value};
+use super::output::OutputDir;
+use super::{Clock, Pool, Redactor, Secrets, bracket, observe, verify};
+use crate::engine::{Event, IllegalEvent, Stamped, State, StopLevel, TaskEnd, decide};
+use crate::journal::{Record, RunDir};
+use crate::plan::{HostId, Plan, StepRef, TaskId};
+use crate::report::Reporter;
+use crate::value::Timestamp;
+
+/// Everything that a run needs.
+pub struct Setup {
+    /// What to do.
+    pub plan: Rc<Plan>,
+    /// The plan's digest.
+    pub digest: String,
+    /// The run's id: `[0-9a-z-]` only.
+    pub run: String,
+    /// Connections to the plan's hosts.
+    pub pool: Rc<Pool>,
+    /// The machine that runs Rollbook, as a host named `controller`.
+    pub controller: Rc<Pool>,
+    /// Where events become durable.
+    pub record: Box<dyn Record>,
+    /// Where the output of ops goes; `None` keeps last lines only.
+    pub run_dir: Option<RunDir>,
+    /// Who is told.
+    pub reporters: Vec<Box<dyn Reporter>>,
+    /// Secret values.
+    pub secrets: Secrets,
+    /// The time.
+    pub clock: Clock,
+    /// Ctrl-C, SIGTERM and the like.
+    pub stops: mpsc::UnboundedReceiver<StopRequest>,
+}
+
+/// Somebody asks the run to stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StopRequest {
+    /// How soon.
+    pub level: StopLevel,
+    /// "Ctrl-C", "SIGTERM", "deadline".
+    pub by: String,
+}
+
+/// A run that is over.
+#[derive(Debug)]
+pub struct Finished {
+    /// Where it ended.
+    pub state: State,
+    /// Every event, in order.
+    pub events: Vec<Stamped>,
+}
+
+/// A run that could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RollError {
+    /// Events cannot be made durable any more. Work that was under way has ended; nothing new was started.
+    #[error("the journal cannot be written, so nothing more was started")]
+    Journal {
+        /// Why.
+        #[source]
+        source: std::io::Error,
+        /// Where the run stood.
+        finished: Box<Finished>,
+    },
+    /// A bug: an event that cannot happen.
+    #[error("bug: {0}")]
+    Illegal(#[from] IllegalEvent),
+}
+
+/// Rolls a plan to its end.
+pub async fn roll(setup: Setup) -> Result<Finished, RollError> {
+    LocalSet::new().run_until(Roll::new(setup).run()).await
+}
+
+struct Roll {
+    plan: Rc<Plan>,
+    digest: String,
+    state: State,
+    events: Vec<Stamped>,
+    shared: Rc<Shared>,
+    redactor: Rc<Redactor>,
+    record: Box<dyn Record>,
+    reporters: Vec<Box<dyn Reporter>>,
+    stops: mpsc::UnboundedReceiver<StopRequest>,
+    stops_open: bool,
+    deadline: Option<Timestamp>,
+    inbox: mpsc::UnboundedReceiver<Message>,
+    teller: Teller,
+    workers: JoinSet<()>,
+    /// Hosts that an op of this run was sent for.
+    touched: HashSet<HostId>,
+    journal_error: Option<std::io::Error>,
+}
+
+/// What the loop woke up for.
+enum Wake {
+    Messages(Vec<Message>),
+    Stop(StopRequest),
+    Time,
+}
+
+impl Roll {
+    fn new(setup: Setup) -> Self {
+        let Setup { plan, digest, run, pool, controller, record, run_dir, reporters, secrets, clock, stops } =
+            setup;
+        let redactor = Rc::new(Redactor::new(secrets.exposed()));
+        for host in plan.hosts.iter().filter(|host| !host.machine_id.is_empty()) {
+            pool.expect_machine(&host.name, &host.machine_id);
+        }
+        let (sender, inbox) = mpsc::unbounded_channel();
+        let shared = Shared {
+            plan: Rc::clone(&plan),
+            run,
+            started: rfc3339(clock.now()),
+            pool,
+            controller,
+            secrets: Rc::new(secrets),
+            output: run_dir.map(|dir| OutputDir::new(dir, Rc::clone(&redactor))),
+            clock,
+            busy: RefCell::default(),
+        };
+        Self {
+            state: State::new(&plan),
+            deadline: plan.policy.deadline.map(|deadline| clock.now().after(deadline)),
+            plan,
+            digest,
+            events: Vec::new(),
+            shared: Rc::new(shared),
+            redactor,
+            record,
+            reporters,
+            stops,
+            stops_open: true,
+            inbox,
+            teller: Teller::new(sender),
+            workers: JoinSet::new(),
+            touched: HashSet::new(),
+            journal_error: None,
+        }
+    }
+
+    async fn run(mut self) -> Result<Finished, RollError> {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        self.commit(vec![Event::RunStarted {
+            run: self.shared.run.clone(),
+            digest: self.digest.clone(),
+            version,
+        }])?;
+        while self.journal_error.is_none() {
+            let decision = decide(&self.plan, &self.state, self.shared.clock.now());
+            if !decision.events.is_empty() {
+                self.commit(decision.events)?;
+                continue;
+            }
+            if decision.done {
+                break;
+            }
+            let wake = self.wait(decision.wake_at).await;
+            self.take(wake)?;
+        }
+        self.drain().await?;
+        let finished = Finished { state: self.state, events: self.events };
+        match self.journal_error {
+            Some(source) => Err(RollError::Journal { source, finished: Box::new(finished) }),
+            None => Ok(finished),
+        }
+    }
+
+    async fn wait(&mut self, wake_at: Option<Timestamp>) -> Wake {
+        let at = [wake_at, self.deadline].into_iter().flatten().min();
+        let alarm = at.map(|at| self.shared.clock.instant(at));
+        loop {
+            tokio::select! {
+                biased;
+                message = self.inbox.recv() => {
+                    let mut messages: Vec<Message> = message.into_iter().collect();
+                    // Whatever came meanwhile is committed in one group.
+                    while let Ok(message) = self.inbox.try_recv() {
+                        messages.push(message);
+                    }
+                    return Wake::Messages(messages);
+                }
+                stop = self.stops.recv(), if self.stops_open => match stop {
+                    Some(stop) => return Wake::Stop(stop),
+                    None => self.stops_open = false,
+                },
+                () = async { sleep_until(alarm.expect("invariant: guarded")).await }, if alarm.is_some() => return Wake::Time,
+                Some(ended) = self.workers.join_next() => ended.expect("invariant: a worker does not panic"),
+            }
+        }
+    }
+
+    fn take(&mut self, wake: Wake) -> Result<(), RollError> {
+        match wake {
+            Wake::Messages(messages) => self.take_messages(messages),
+            Wake::Stop(StopRequest { level, by }) => self.commit(vec![Event::StopRequested { level, by }]),
+            Wake::Time if self.deadline.is_some_and(|deadline| self.shared.clock.now() >= deadline) => {
+                self.deadline = None;
+                self.commit(vec![Event::StopRequested {
+                    level: StopLevel::Graceful,
+                    by: "deadline".to_owned(),
+                }])
+            }
+            Wake::Time => Ok(()),
+        }
+    }
+
+    fn take_messages(&mut self, messages: Vec<Message>) -> Result<(), RollError> {
+        let mut gates = Vec::new();
+        let mut events = Vec::with_capacity(messages.len());
+        for message in messages {
+            match message {
+                Message::Event(event) => events.push(event),
+                Message::Gate(event, gate) => {
+                    events.push(event);
+                    gates.push(gate);
+                }
+            }
+        }
+        self.commit(events)?;
+        if self.journal_error.is_none() {
+            for gate in gates {
+                // A worker that is gone started nothing.
+                let _: Result<(), ()> = oneshot::Sender::send(gate, ());
+            }
+        }
+        Ok(())
+    }
+
+    /// The one place where something becomes true.
+    fn commit(&mut self, events: Vec<Event>) -> Result<(), RollError> {
+        let at = self.shared.clock.now();
+        let first = self.state.seq() + 1;
+        let stamped: Vec<Stamped> = (first..)
+            .zip(events)
+            .map(|(seq, event)| Stamped { seq, at, event: self.redacted(event) })
+            .collect();
+        let durable = stamped.iter().any(|stamped| must_be_durable(&stamped.event));
+        if let Err(error) = self.record.append(&stamped, durable) {
+            // What ran on meanwhile still ends and is told, but nothing new is started.
+            self.journal_error.get_or_insert(error);
+        }
+        for event in stamped {
+            self.state.apply(&self.plan, &event)?;
+            for reporter in &mut self.reporters {
+                reporter.event(&self.plan, &self.state, &event);
+            }
+            self.note(&event.event);
+            if self.journal_error.is_none() {
+                self.start(&event.event);
+            }
+            self.events.push(event);
+        }
+        Ok(())
+    }
+
+    /// Bookkeeping that workers read.
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::HostStarted { host, .. } => {
+                self.shared.busy.borrow_mut().insert(*host);
+            }
+            Event::HostEnded { host, .. } => {
+                self.shared.busy.borrow_mut().remove(host);
+            }
+            Event::OpStarted { task, .. } => {
+                self.touched.insert(task.host);
+            }
+            _ => {}
+        }
+    }
+
+    /// Starts the work that an event stands for.
+    fn start(&mut self, event: &Event) {
+        let (shared, teller) = (Rc::clone(&self.shared), self.teller.clone());
+        match *event {
+            Event::ObservationStarted { phase } => {
+                let batch = self.current_batch_hosts();
+                self.workers.spawn_local(observe::run(shared, teller, phase, batch));
+            }
+            Event::BracketProbeStarted { phase, host, bracket } => {
+                self.workers.spawn_local(bracket::run(shared, teller, phase, host, bracket));
+            }
+            Event::TaskStarted { task, attempt } => {
+                let assignment = self.assignment(task, attempt);
+                self.workers.spawn_local(attempt::run(shared, teller, assignment));
+            }
+            Event::VerifyStarted { phase, batch } => {
+                if let Some(subject) = self.plan.phase(phase).population.first().copied() {
+                    self.workers.spawn_local(verify::run(shared, teller, phase, batch, subject));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn current_batch_hosts(&self) -> Vec<HostId> {
+        let Some((phase, batch)) = self.state.current_batch() else { return Vec::new() };
+        self.plan.phase(phase).batches.get(usize::from(batch)).cloned().unwrap_or_default()
+    }
+
+    fn assignment(&self, task: TaskId, attempt: u32) -> Assignment {
+        let wants_results = match self.plan.task(task).step {
+            StepRef::Deferred(_) => true,
+            StepRef::Action(action) => {
+                let action = self.plan.action(action);
+                action.changed_when.is_some() || action.fail_when.is_some()
+            }
+        };
+        let result = |id| if wants_results { self.state.result(&self.plan, id) } else { None };
+        Assignment {
+            task,
+            attempt,
+            has_slot: self.state.holds_slot(task.host),
+            untouched: !self.touched.contains(&task.host),
+            late: Late { steps: steps_value(&self.plan, task.phase, task.host, result) },
+        }
+    }
+
+    /// Text that came from outside passes the filter before any sink sees it.
+    fn redacted(&self, event: Event) -> Event {
+        let clean = |text: String| self.redactor.text(&text);
+        match event {
+            Event::OpEnded { task, attempt, op, exit, last_line, stdout } => Event::OpEnded {
+                task,
+                attempt,
+                op,
+                exit,
+                last_line: clean(last_line),
+                stdout: stdout.map(clean),
+            },
+            Event::TaskEnded { task, attempt, end: TaskEnd::Failed { mut failure } } => {
+                failure.message = clean(failure.message);
+                Event::TaskEnded { task, attempt, end: TaskEnd::Failed { failure } }
+            }
+            other => other,
+        }
+    }
+
+    /// Lets running work end after the journal failed, and takes its last words.
+    async fn drain(&mut self) -> Result<(), RollError> {
+        while !self.workers.is_empty() {
+            tokio::select! {
+                biased;
+                Some(message) = self.inbox.recv() => self.take_messages(vec![message])?,
+                Some(ended) = self.workers.join_next() => ended.expect("invariant: a worker does not panic"),
+            }
+        }
+        while let Ok(message) = self.inbox.try_recv() {
+            self.take_messages(vec![message])?;
+        }
+        Ok(())
+    }
+}
+
+/// An op starts only after its event would survive a power cut; so does the run itself.
+fn must_be_durable(event: &Event) -> bool {
+    matches!(event, Event::RunStarted { .. } | Event::OpStarted { .. } | Event::RunEnded)
+}
+
+fn rfc3339(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.0).map(|at| at.to_string()).unwrap_or_default()
+}

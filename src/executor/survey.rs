@@ -1,0 +1,175 @@
+//! Looks before a plan is made: facts of every host and of the cluster, then what the plan's probes say. Reads only.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::control::Shared;
+use super::look::{ask, look};
+use super::{Clock, Pool, Secrets};
+use crate::engine::Failure;
+use crate::facts::{ClusterFacts, HostFacts, cluster_probe, host_probe, parse_cluster, parse_host};
+use crate::inventory::HostName;
+use crate::op::Answer;
+use crate::plan::{HostId, Plan, TaskId, forecast};
+use crate::step::{Assessment, KubeCx};
+use crate::value::{Duration, Timestamp};
+
+/// Hosts looked at at the same time.
+const AT_ONCE: usize = 32;
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Facts by host.
+    pub hosts: BTreeMap<HostName, HostFacts>,
+    /// Hosts that could not be read, and why.
+    pub failed: BTreeMap<HostName, Failure>,
+    /// The cluster, or why it could not be read; `None` where there is none to ask.
+    pub cluster: Option<Result<ClusterFacts, Failure>>,
+}
+
+/// Called with "so many of so many hosts" while a survey runs.
+pub type SurveyProgress<'p> = &'p mut dyn FnMut(usize, usize);
+
+/// Reads facts of these hosts, and of the cluster through the first of `via` that answers.
+pub async fn survey(
+    pool: &Rc<Pool>,
+    controller: &Rc<Pool>,
+    hosts: &[HostName],
+    kube: Option<(&KubeCx, &[HostName])>,
+    progress: SurveyProgress<'_>,
+) -> Survey {
+    let mut found = Survey::default();
+    let local = tokio::task::LocalSet::new();
+    local
+        .run_until(async {
+            let permits = Rc::new(Semaphore::new(AT_ONCE));
+            let mut looks = JoinSet::new();
+            for host in hosts.iter().cloned() {
+                let (pool, permits) = (Rc::clone(pool), Rc::clone(&permits));
+                looks.spawn_local(async move {
+                    let _permit = permits.acquire().await.expect("invariant: nobody closes the semaphore");
+                    let facts = host_facts(&pool, &host).await;
+                    (host, facts)
+                });
+            }
+            while let Some(look) = looks.join_next().await {
+                match look.expect("invariant: a look does not panic") {
+                    (host, Ok(facts)) => drop(found.hosts.insert(host, facts)),
+                    (host, Err(failure)) => drop(found.failed.insert(host, failure)),
+                }
+                progress(found.hosts.len() + found.failed.len(), hosts.len());
+            }
+            if let Some((cx, via)) = kube {
+                found.cluster = Some(cluster_facts(pool, controller, cx, via).await);
+            }
+        })
+        .await;
+    found
+}
+
+async fn host_facts(pool: &Pool, host: &HostName) -> Result<HostFacts, Failure> {
+    let answers = ask(pool, host, &host_probe(Duration::from_secs(60))).await?;
+    parse_host(&answers).map_err(|error| unreadable(&error))
+}
+
+async fn cluster_facts(
+    pool: &Pool,
+    controller: &Pool,
+    cx: &KubeCx,
+    via: &[HostName],
+) -> Result<ClusterFacts, Failure> {
+    let probe = cluster_probe(cx);
+    let mut outcome: Option<Result<Vec<Answer>, Failure>> = None;
+    if via.is_empty() {
+        outcome = Some(ask(controller, &super::look::controller_name(), &probe).await);
+    }
+    for host in via {
+        outcome = Some(ask(pool, host, &probe).await);
+        if outcome
+            .as_ref()
+            .is_some_and(|outcome| outcome.as_ref().is_ok_and(|answers| answers.iter().all(Answer::ok)))
+        {
+            break;
+        }
+    }
+    let answers = outcome.expect("invariant: one place at least was asked")?;
+    parse_cluster(&answers).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &crate::facts::FactsError) -> Failure {
+    Failure { cause: crate::engine::Cause::Output, message: error.to_string(), hint: String::new() }
+}
+
+/// Sends every probe of a plan, host by host, and fills in its forecasts. Hosts that cannot be read are given back.
+pub async fn foresee(
+    plan: Plan,
+    pool: &Rc<Pool>,
+    controller: &Rc<Pool>,
+    progress: SurveyProgress<'_>,
+) -> (Plan, BTreeMap<HostName, Failure>) {
+    let shared = Rc::new(Shared {
+        plan: Rc::new(plan),
+        // A dry run belongs to no run: whatever carries a run's id in the cluster is somebody else's.
+        run: "none".to_owned(),
+        started: String::new(),
+        pool: Rc::clone(pool),
+        controller: Rc::clone(controller),
+        secrets: Rc::new(Secrets::none()),
+        output: None,
+        clock: Clock::starting_at(Timestamp::default()),
+        busy: RefCell::default(),
+    });
+    let (found, failed) = tokio::task::LocalSet::new().run_until(assess_all(&shared, progress)).await;
+    let shared = Rc::into_inner(shared).expect("invariant: every look has ended");
+    let mut plan = Rc::into_inner(shared.plan).expect("invariant: every look has ended");
+    for (host, assessments) in &found {
+        forecast::fill(&mut plan, *host, assessments);
+    }
+    (plan, failed)
+}
+
+type Assessed = Vec<(HostId, Vec<(TaskId, Assessment)>)>;
+
+async fn assess_all(
+    shared: &Rc<Shared>,
+    progress: SurveyProgress<'_>,
+) -> (Assessed, BTreeMap<HostName, Failure>) {
+    let permits = Rc::new(Semaphore::new(AT_ONCE));
+    let mut looks = JoinSet::new();
+    let total = shared.plan.hosts.len();
+    for index in 0..total {
+        let host = HostId(u32::try_from(index).expect("invariant: fewer than 2^32 hosts"));
+        let (shared, permits) = (Rc::clone(shared), Rc::clone(&permits));
+        looks.spawn_local(async move {
+            let _permit = permits.acquire().await.expect("invariant: nobody closes the semaphore");
+            let assessed = assess_host(&shared, host).await;
+            (host, assessed)
+        });
+    }
+    let (mut found, mut failed) = (Vec::new(), BTreeMap::new());
+    while let Some(look) = looks.join_next().await {
+        match look.expect("invariant: a look does not panic") {
+            (host, Ok(assessments)) => found.push((host, assessments)),
+            (host, Err(failure)) => drop(failed.insert(shared.name(host).clone(), failure)),
+        }
+        progress(found.len() + failed.len(), total);
+    }
+    found.sort_by_key(|(host, _)| *host);
+    (found, failed)
+}
+
+async fn assess_host(shared: &Shared, host: HostId) -> Result<Vec<(TaskId, Assessment)>, Failure> {
+    let probes = forecast::probes(&shared.plan, host);
+    if probes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let only: Vec<_> = probes.iter().map(|(_, probe)| *probe).collect();
+    let answers = look(shared, host, &only).await?;
+    let each = probes.iter().zip(answers);
+    Ok(each.map(|((task, _), answers)| (*task, forecast::assess(&shared.plan, *task, &answers))).collect())
+}

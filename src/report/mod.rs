@@ -1,0 +1,19 @@
+//! Reporters: each reads the same events and shows them its own way. None of them decides anything, and none is
+//! needed for the run to go on.
+
+mod events;
+mod plain;
+mod summary;
+
+use crate::engine::{Stamped, State};
+use crate::plan::Plan;
+
+pub use events::Events;
+pub use plain::Plain;
+pub use summary::{Left, Summary, Troubled, exit};
+
+/// Shows a run while it happens. Called after an event became true, never before.
+pub trait Reporter {
+    /// An event became true; `state` has it applied already.
+    fn event(&mut self, plan: &Plan, state: &State, event: &Stamped);
+}

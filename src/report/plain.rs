@@ -1,0 +1,188 @@
+//! Plain stamped lines: for logs, for pipes, and for terminals without a live display. One event, at most one line.
+
+use std::io::Write;
+
+use super::Reporter;
+use crate::engine::{BracketFinding, Event, HaltCause, HostStatus, SkipReason, Stamped, State, TaskEnd};
+use crate::plan::{HostId, OutCause, OutOfService, Plan, TaskId};
+use crate::value::Timestamp;
+
+/// Writes a line per event that people want to read.
+pub struct Plain<W> {
+    out: W,
+    verbose: bool,
+    started: Option<Timestamp>,
+    /// A reader that went away (a closed pipe, a lost terminal) silences the reporter, never the run.
+    closed: bool,
+}
+
+impl<W: Write> Plain<W> {
+    /// Lines go to `out`; `verbose` adds starts, skips and probes.
+    pub fn new(out: W, verbose: bool) -> Self {
+        Self { out, verbose, started: None, closed: false }
+    }
+}
+
+impl<W: Write> Reporter for Plain<W> {
+    fn event(&mut self, plan: &Plan, _: &State, event: &Stamped) {
+        let started = *self.started.get_or_insert(event.at);
+        let Some(line) = line(plan, &event.event, self.verbose) else { return };
+        let passed = event.at.since(started).as_secs();
+        let stamp = format!("{:02}:{:02}:{:02}", passed / 3600, passed / 60 % 60, passed % 60);
+        if !self.closed {
+            self.closed = writeln!(self.out, "{stamp}  {line}").is_err();
+        }
+    }
+}
+
+fn line(plan: &Plan, event: &Event, verbose: bool) -> Option<String> {
+    Some(match event {
+        Event::RunStarted { run, .. } => format!("run {run}"),
+        Event::PhaseStarted { phase } => {
+            let planned = plan.phase(*phase);
+            let hosts: usize = planned.batches.iter().map(Vec::len).sum();
+            format!("phase {}/{}: {} ({hosts} hosts)", phase + 1, plan.phases.len(), planned.name)
+        }
+        Event::BatchStarted { phase, batch } => {
+            let batches = &plan.phase(*phase).batches;
+            if batches.len() < 2 {
+                return None;
+            }
+            let hosts = &batches[usize::from(*batch)];
+            format!("batch {}/{}: {}", batch + 1, batches.len(), names(plan, hosts))
+        }
+        Event::SlotTaken { host, .. } => format!("{}  goes out of service", host_name(plan, *host)),
+        Event::BudgetWaiting { host, out, blocked, .. } => {
+            let why = match blocked {
+                Some(blocked) => blocked.clone(),
+                None => format!("out of service: {}", out_list(plan, out)),
+            };
+            format!("{}  waits for the budget; {why}", host_name(plan, *host))
+        }
+        Event::BracketProbed { host, finding: BracketFinding::Holds, .. } => {
+            format!("{}  nothing to do", host_name(plan, *host))
+        }
+        Event::BracketProbed { host, finding: BracketFinding::Failed { failure }, .. } => {
+            format!("{}  FAILED: {}", host_name(plan, *host), failure.message)
+        }
+        Event::TaskStarted { task, attempt } if *attempt > 1 => {
+            format!("{}  again (attempt {attempt})", about(plan, *task))
+        }
+        Event::TaskStarted { task, .. } if verbose => format!("{}  …", about(plan, *task)),
+        Event::TaskEnded { task, end, .. } => task_ended(plan, *task, end, verbose)?,
+        Event::TaskSkipped { task, why: SkipReason::When } if verbose => {
+            format!("{}  skipped: `when` is false", about(plan, *task))
+        }
+        Event::HostEnded { host, status, .. } => {
+            let status = match status {
+                HostStatus::Ok => "ok",
+                HostStatus::Changed => "done",
+                HostStatus::Stopped => "stopped before its first change",
+                HostStatus::Failed => "FAILED",
+                HostStatus::Unknown => "UNKNOWN",
+            };
+            format!("{}  {status}", host_name(plan, *host))
+        }
+        Event::SoakStarted { .. } if verbose => "soaking".to_owned(),
+        Event::Verified { red: Some(red), .. } => format!("verify: {red}"),
+        Event::BatchEnded { batch, failed: Some(reason), .. } => {
+            format!("batch {} FAILED: {reason}", batch + 1)
+        }
+        Event::PhaseEnded { phase, ok: false } => {
+            format!("phase {}: ended outside its limits", plan.phase(*phase).name)
+        }
+        Event::StopRequested { level, by } => format!("{by}: {}", stop_words(*level)),
+        Event::Halted { cause, .. } => format!("HALT: {}", halt_words(plan, cause)),
+        _ => return None,
+    })
+}
+
+fn task_ended(plan: &Plan, task: TaskId, end: &TaskEnd, verbose: bool) -> Option<String> {
+    let about = about(plan, task);
+    Some(match end {
+        TaskEnd::Changed { .. } => format!("{about}  changed"),
+        TaskEnd::Satisfied { state } if verbose => format!("{about}  = {state}"),
+        TaskEnd::Satisfied { .. } | TaskEnd::NeedsSlot => return None,
+        TaskEnd::Failed { failure } => {
+            let hint = if failure.hint.is_empty() {
+                String::new()
+            } else {
+                format!("\n          hint: {}", failure.hint)
+            };
+            let allowed =
+                plan.allow_failure(task).map(|reason| format!(" (allowed: {reason})")).unwrap_or_default();
+            format!("{about}  FAILED{allowed}: {}{hint}", failure.message)
+        }
+        TaskEnd::Unknown { reason } => format!("{about}  UNKNOWN: {reason}"),
+    })
+}
+
+/// "w01  drain w01".
+fn about(plan: &Plan, task: TaskId) -> String {
+    format!("{}  {}", host_name(plan, task.host), title(plan, task))
+}
+
+/// A task's title with the names of its host in place of symbols.
+pub(super) fn title(plan: &Plan, task: TaskId) -> String {
+    let host = plan.host(task.host);
+    let resolve = |symbol: &str| {
+        Ok::<_, std::convert::Infallible>(match symbol {
+            "subject:node" => host.subject.node.clone().unwrap_or_default(),
+            "subject:host" => host.name.to_string(),
+            other => format!("‹{other}›"),
+        })
+    };
+    let Ok(title) = crate::op::resolve_symbols(plan.title(task), resolve);
+    title
+}
+
+pub(super) fn host_name(plan: &Plan, host: HostId) -> &str {
+    plan.host(host).name.as_str()
+}
+
+fn names(plan: &Plan, hosts: &[HostId]) -> String {
+    let shown: Vec<&str> = hosts.iter().take(8).map(|host| host_name(plan, *host)).collect();
+    let more = if hosts.len() > 8 { format!(", … ({} in all)", hosts.len()) } else { String::new() };
+    format!("{}{more}", shown.join(", "))
+}
+
+/// Who is out of service, and why: "w07 (NotReady), w09 (cordoned by somebody else)".
+pub(super) fn out_list(plan: &Plan, out: &[OutOfService]) -> String {
+    let each = out.iter().map(|out| format!("{} ({})", host_name(plan, out.host), out_words(&out.cause)));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+fn out_words(cause: &OutCause) -> &str {
+    match cause {
+        OutCause::InWork => "being worked on",
+        OutCause::Failed => "failed in this run",
+        OutCause::Unknown => "its state is not known",
+        OutCause::NotReady(_) => "its node is not Ready",
+        OutCause::Cordoned => "cordoned by somebody else",
+        OutCause::Unreachable => "cannot be reached over SSH",
+        OutCause::NodeGone => "its node is gone from the cluster",
+    }
+}
+
+fn stop_words(level: crate::engine::StopLevel) -> &'static str {
+    match level {
+        crate::engine::StopLevel::Graceful => {
+            "no new host starts; hosts that are out come back. Once more stops after the ops in flight"
+        }
+        crate::engine::StopLevel::Now => "stopping after the ops in flight",
+    }
+}
+
+/// Why a run halted, in a sentence.
+pub(super) fn halt_words(plan: &Plan, cause: &HaltCause) -> String {
+    match cause {
+        HaltCause::Failures { failed, max } => format!("{failed} hosts failed, max_failures is {max}"),
+        HaltCause::BatchFailed { reason } => reason.clone(),
+        HaltCause::BudgetSpentByFailures => "hosts that failed in this run hold the whole budget".to_owned(),
+        HaltCause::BudgetSpentByOthers { waited, out, blocked } => match blocked {
+            Some(blocked) => format!("no slot could be given for {waited}: {blocked}"),
+            None => format!("others held the budget for {waited}: {}", out_list(plan, out)),
+        },
+        HaltCause::Stopped { by } => format!("stopped by {by}"),
+    }
+}

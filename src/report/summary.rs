@@ -1,0 +1,335 @@
+//! What a run came to: the only place that counts. A fold of the events, from which the last lines and the exit code
+//! are made.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use super::plain::{halt_words, host_name, title};
+use crate::engine::{
+    BracketFinding, Cause, Counts, Event, Failure, HaltCause, HostStatus, Stamped, State, TaskEnd,
+};
+use crate::op::{Exit, resolve_symbols};
+use crate::plan::{HostId, Plan, StepRef, TaskId};
+use crate::step::BracketKey;
+use crate::value::Duration;
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// The run's id.
+    pub run: String,
+    /// How many hosts ended how.
+    pub counts: Counts,
+    /// Hosts that failed or are unknown, and why.
+    pub troubled: Vec<Troubled>,
+    /// Hosts that are not in service or are half-changed, and how to bring them back.
+    pub left: Vec<Left>,
+    /// Failures that `allow_failure` allowed.
+    pub allowed: Vec<String>,
+    /// Why the run did not go to its end, if it did not.
+    pub stopped_by: Option<String>,
+    /// Whether any host was changed.
+    pub changed_anything: bool,
+    /// From the first event to the last.
+    pub took: Duration,
+    stop: Option<Stop>,
+}
+
+/// A host in trouble.
+#[derive(Clone, Debug)]
+pub struct Troubled {
+    /// The host.
+    pub host: HostId,
+    /// Failed or unknown.
+    pub status: HostStatus,
+    /// The step, or nothing where it was not in one.
+    pub step: String,
+    /// Why.
+    pub failure: Failure,
+}
+
+/// A host that somebody has to look after.
+#[derive(Clone, Debug)]
+pub struct Left {
+    /// The host.
+    pub host: HostId,
+    /// "out of service" or "half-changed".
+    pub what: &'static str,
+    /// Commands that bring it back, in order.
+    pub commands: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stop {
+    Deadline,
+    Signal { term: bool },
+}
+
+/// Exit codes, each by its name. `docs/reference/exit-codes.md` is the table for people.
+pub mod exit {
+    /// Done, or nothing to do.
+    pub const OK: u8 = 0;
+    /// The controller's own I/O failed.
+    pub const IO: u8 = 1;
+    /// `--detailed-exitcode` only: changes are pending.
+    pub const CHANGES: u8 = 2;
+    /// A host failed; all hosts are in service.
+    pub const FAILED: u8 = 10;
+    /// A host is left out of service or half-changed.
+    pub const LEFT_OUT: u8 = 11;
+    /// Hosts cannot be reached; nothing changed anywhere.
+    pub const UNREACHABLE: u8 = 12;
+    /// A host is not what the plan saw.
+    pub const DRIFT: u8 = 13;
+    /// The plan was used already, or its approval is missing.
+    pub const APPROVAL: u8 = 14;
+    /// The deadline passed.
+    pub const DEADLINE: u8 = 16;
+    /// Usage: wrong flags, or an unattended run without `--yes`.
+    pub const USAGE: u8 = 64;
+    /// Invalid runbook, inventory or selection.
+    pub const INVALID: u8 = 65;
+    /// A bug.
+    pub const BUG: u8 = 70;
+    /// Somebody else holds the lock: try later.
+    pub const LOCKED: u8 = 75;
+    /// Stopped by Ctrl-C.
+    pub const INTERRUPTED: u8 = 130;
+    /// Stopped by SIGTERM.
+    pub const TERMINATED: u8 = 143;
+}
+
+impl Summary {
+    /// Folds the events of a run that is over.
+    pub fn of(plan: &Plan, state: &State, events: &[Stamped]) -> Self {
+        let mut fold = Fold { plan, ..Fold::new(plan) };
+        for event in events {
+            fold.take(&event.event);
+        }
+        let first = events.first().map_or_else(Default::default, |event| event.at);
+        let took = events.last().map_or(Duration::ZERO, |last| last.at.since(first));
+        let halted = state.halted().map(|cause| halt_words(plan, cause));
+        let stop = fold.stop.clone();
+        let by_request = fold.stopped_by.clone();
+        let left = fold.left(state);
+        Self {
+            run: fold.run,
+            counts: state.counts(plan),
+            troubled: fold.troubled,
+            left,
+            allowed: fold.allowed,
+            stopped_by: halted.or(by_request),
+            changed_anything: fold.changed_anything,
+            took,
+            stop,
+        }
+    }
+
+    /// The exit code: the first that applies, in the order of the table.
+    pub fn exit_code(&self) -> u8 {
+        let caused = |cause: Cause| self.troubled.iter().any(|troubled| troubled.failure.cause == cause);
+        let troubled = !self.troubled.is_empty();
+        if !self.left.is_empty() {
+            exit::LEFT_OUT
+        } else if caused(Cause::Drift) || caused(Cause::Identity) {
+            exit::DRIFT
+        } else if caused(Cause::Unreachable) && !self.changed_anything {
+            exit::UNREACHABLE
+        } else if troubled || (self.stopped_by.is_some() && self.stop.is_none()) {
+            exit::FAILED
+        } else {
+            match self.stop {
+                Some(Stop::Deadline) => exit::DEADLINE,
+                Some(Stop::Signal { term: true }) => exit::TERMINATED,
+                Some(Stop::Signal { term: false }) => exit::INTERRUPTED,
+                None => exit::OK,
+            }
+        }
+    }
+
+    /// The last lines of a run, for people: counts, trouble, and each host that is not in service with the command
+    /// that brings it back.
+    pub fn text(&self, plan: &Plan) -> String {
+        let mut out = String::new();
+        self.write(plan, &mut out).expect("invariant: writing to a string works");
+        out
+    }
+
+    fn write(&self, plan: &Plan, out: &mut String) -> std::fmt::Result {
+        let Counts { ok, changed, stopped, failed, unknown, active, not_started } = self.counts;
+        let all = [
+            (changed, "changed"),
+            (ok, "ok"),
+            (failed, "failed"),
+            (unknown, "unknown"),
+            (stopped, "stopped"),
+            (active, "unfinished"),
+            (not_started, "not started"),
+        ];
+        let shown: Vec<String> = all
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
+        writeln!(out, "\n{} hosts: {} · {}", plan.hosts.len(), shown.join(", "), self.took)?;
+        for allowed in &self.allowed {
+            writeln!(out, "warning: {allowed}")?;
+        }
+        for Troubled { host, status, step, failure } in &self.troubled {
+            let word = if *status == HostStatus::Unknown { "unknown" } else { "failed" };
+            let step = if step.is_empty() { String::new() } else { format!(" at `{step}`") };
+            writeln!(out, "{}  {word}{step}: {}", host_name(plan, *host), failure.message)?;
+            if !failure.hint.is_empty() {
+                writeln!(out, "    hint: {}", failure.hint)?;
+            }
+        }
+        if let Some(by) = &self.stopped_by {
+            writeln!(out, "stopped_by: {by}")?;
+        }
+        for Left { host, what, commands } in &self.left {
+            writeln!(out, "{}  is left {what}", host_name(plan, *host))?;
+            for command in commands {
+                writeln!(out, "    to bring it back: {command}")?;
+            }
+        }
+        if self.left.is_empty() && !self.troubled.is_empty() {
+            writeln!(out, "all hosts are in service")?;
+        }
+        Ok(())
+    }
+}
+
+/// Something that was done and can be taken back.
+struct Undo {
+    task: TaskId,
+    /// Brackets that its task opened: it stands until they are closed. Without any, it stands until the task is done.
+    opens: Vec<BracketKey>,
+    command: String,
+}
+
+/// Collects while events go by.
+struct Fold<'p> {
+    plan: &'p Plan,
+    run: String,
+    troubled: Vec<Troubled>,
+    allowed: Vec<String>,
+    changed_anything: bool,
+    stop: Option<Stop>,
+    stopped_by: Option<String>,
+    /// What was done to a host and not taken back.
+    undo: BTreeMap<HostId, Vec<Undo>>,
+}
+
+impl<'p> Fold<'p> {
+    fn new(plan: &'p Plan) -> Self {
+        Self {
+            plan,
+            run: String::new(),
+            troubled: Vec::new(),
+            allowed: Vec::new(),
+            changed_anything: false,
+            stop: None,
+            stopped_by: None,
+            undo: BTreeMap::new(),
+        }
+    }
+
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::RunStarted { run, .. } => self.run.clone_from(run),
+            Event::OpEnded { task, op, exit, .. } => self.op_ended(*task, *op, *exit),
+            Event::TaskEnded { task, end, .. } => self.task_ended(*task, end),
+            Event::BracketProbed { host, finding: BracketFinding::Failed { failure }, .. } => {
+                self.trouble(*host, HostStatus::Failed, String::new(), failure.clone());
+            }
+            Event::StopRequested { by, .. } => {
+                self.stopped_by.get_or_insert_with(|| by.clone());
+                self.stop.get_or_insert(match by.as_str() {
+                    "deadline" => Stop::Deadline,
+                    by => Stop::Signal { term: by == "SIGTERM" },
+                });
+            }
+            Event::Halted { cause: HaltCause::Stopped { by }, .. } => {
+                self.stopped_by.get_or_insert_with(|| by.clone());
+            }
+            _ => {}
+        }
+    }
+
+    fn op_ended(&mut self, task: TaskId, op: u16, exit: Exit) {
+        self.changed_anything = true;
+        // Deferred steps are lowered in the worker; brackets are known steps, which is what undo is about.
+        let StepRef::Action(action) = self.plan.task(task).step else { return };
+        let lowered = &self.plan.action(action).lowered;
+        let Some(op) = lowered.ops.get(usize::from(op)) else { return };
+        if exit == Exit::Code(0) && !op.undo.is_empty() {
+            let node = self.plan.host(task.host).subject.node.clone().unwrap_or_default();
+            let Ok(command) = resolve_symbols(&op.undo, |symbol| {
+                Ok::<_, std::convert::Infallible>(match symbol {
+                    "subject:node" => node.clone(),
+                    "subject:host" => host_name(self.plan, task.host).to_owned(),
+                    other => other.to_owned(),
+                })
+            });
+            self.undo.entry(task.host).or_default().push(Undo {
+                task,
+                opens: lowered.opens.clone(),
+                command,
+            });
+        }
+    }
+
+    fn task_ended(&mut self, task: TaskId, end: &TaskEnd) {
+        match end {
+            TaskEnd::Changed { .. } | TaskEnd::Satisfied { .. } => self.close_brackets(task),
+            TaskEnd::Failed { failure } => {
+                let step = title(self.plan, task);
+                match self.plan.allow_failure(task) {
+                    Some(reason) => self.allowed.push(format!(
+                        "{}: `{step}` failed and was allowed to ({reason}): {}",
+                        host_name(self.plan, task.host),
+                        failure.message
+                    )),
+                    None => self.trouble(task.host, HostStatus::Failed, step, failure.clone()),
+                }
+            }
+            TaskEnd::Unknown { reason } => {
+                let failure = Failure { cause: Cause::Command, message: reason.clone(), hint: String::new() };
+                self.trouble(task.host, HostStatus::Unknown, title(self.plan, task), failure);
+            }
+            TaskEnd::NeedsSlot => {}
+        }
+    }
+
+    /// A closing step that ended well takes back what its bracket's opening did.
+    fn close_brackets(&mut self, task: TaskId) {
+        let StepRef::Action(action) = self.plan.task(task).step else { return };
+        let closed = &self.plan.action(action).lowered.closes;
+        if let Some(undo) = self.undo.get_mut(&task.host) {
+            let is_done = |undo: &Undo| undo.task == task && undo.opens.is_empty();
+            undo.retain(|undo| !is_done(undo) && !undo.opens.iter().any(|key| closed.contains(key)));
+        }
+        // A retry that succeeded is no trouble any more.
+        self.troubled.retain(|troubled| troubled.host != task.host || troubled.status != HostStatus::Failed);
+    }
+
+    fn trouble(&mut self, host: HostId, status: HostStatus, step: String, failure: Failure) {
+        self.troubled.retain(|troubled| troubled.host != host);
+        self.troubled.push(Troubled { host, status, step, failure });
+    }
+
+    fn left(&mut self, state: &State) -> Vec<Left> {
+        let out: BTreeSet<HostId> = state.out_of_service(self.plan).into_iter().collect();
+        let half: BTreeSet<HostId> = state.half_changed(self.plan).into_iter().collect();
+        let all = out.union(&half).copied();
+        all.map(|host| {
+            let undo = self.undo.remove(&host).unwrap_or_default();
+            // `drain` is several ops with one way back.
+            let mut commands: Vec<String> = undo.into_iter().rev().map(|undo| undo.command).collect();
+            commands.dedup();
+            let what = if out.contains(&host) { "out of service" } else { "half-changed" };
+            Left { host, what, commands }
+        })
+        .collect()
+    }
+}
