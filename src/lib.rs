@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+pub mod cli;
 pub mod engine;
 pub mod executor;
 pub mod facts;

@@ -1,3 +1,7 @@
 //! Turns a result into an exit code; nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rollbook::cli::main(std::env::args_os())
+}

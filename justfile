@@ -1,0 +1,29 @@
+# `just` lists what can be done.
+
+default:
+    @just --list
+
+# Everything that a change must pass
+ci:
+    .ci/run
+
+# The tests
+test *args:
+    scripts/test {{args}}
+
+# The tests on real hosts with a real Kubernetes
+lab *args:
+    scripts/test --lab {{args}}
+
+# Formats and lints
+lint:
+    cargo fmt --all
+    cargo clippy --all-targets -- -D warnings
+
+# Writes the generated reference pages anew
+docs:
+    UPDATE_DOCS=1 cargo test --test it docs
+
+# The benchmarks, in a release build
+bench:
+    cargo bench

@@ -1,0 +1,270 @@
+//! What can be typed. Help, man page and completions are derived from here.
+
+use camino::Utf8PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::value::{Amount, Duration};
+
+/// Rolls upgrade runbooks over a fleet: in ordered batches, over plain SSH, never with more hosts out of service
+/// than `max_unavailable`.
+#[derive(Debug, Parser)]
+#[command(name = "rollbook", version, max_term_width = 100, after_help = EXAMPLES)]
+pub(super) struct Cli {
+    /// When to use colour; NO_COLOR is respected.
+    #[arg(long, value_enum, default_value_t = ColorChoice::Auto, global = true)]
+    pub(super) color: ColorChoice,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rollbook rehearse runbooks/kubeadm-upgrade.yaml -i inventory.yaml -p target=1.31.4
+  rollbook plan     runbooks/kubeadm-upgrade.yaml -i inventory.yaml -p target=1.31.4 -o up.plan.json
+  rollbook run      up.plan.json
+
+Exit codes: 0 done · 2 changes pending (--detailed-exitcode) · 10 a host failed, all are in service ·
+11 a host is left out of service or half-changed · 12 unreachable, nothing changed · 13 drift ·
+14 plan already used · 16 deadline · 64 usage · 65 invalid file or selection · 75 locked, try later";
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorChoice {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check runbooks, and inventories, without touching any host
+    #[command(after_help = "Example:\n  rollbook validate runbooks/*.yaml -i inventory.yaml")]
+    Validate(Validate),
+    /// Show what a run would change, reading from the hosts and changing nothing
+    #[command(
+        after_help = "Examples:\n  rollbook plan up.yaml -i inventory.yaml -p target=1.31.4\n  rollbook plan up.yaml -i inventory.yaml -p target=1.31.4 --offline\n  rollbook plan up.yaml -i inventory.yaml -p target=1.31.4 -o up.plan.json"
+    )]
+    Plan(Plan),
+    /// Roll a runbook, or a saved plan, over its hosts
+    #[command(
+        after_help = "Examples:\n  rollbook run up.yaml -i inventory.yaml -p target=1.31.4\n  rollbook run up.plan.json --yes        # from cron"
+    )]
+    Run(Run),
+    /// Run against a built-in simulated cluster: the real plan, engine and reporters, and no host
+    #[command(after_help = "Example:\n  rollbook rehearse up.yaml -i inventory.yaml -p target=1.31.4")]
+    Rehearse(Rehearse),
+    /// List and show the hosts of an inventory
+    Inventory(Inventory),
+    /// Read facts of hosts
+    Facts(Facts),
+    /// List step kinds, or show one with its fields and an example
+    Steps(Steps),
+    /// Check that hosts can be reached and worked on
+    Doctor(Doctor),
+    /// Print a completion script
+    Completions {
+        /// For this shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// A runbook with its inventory and parameters.
+#[derive(Debug, Args)]
+pub(super) struct Input {
+    /// The inventory file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) inventory: Option<Utf8PathBuf>,
+    /// A parameter; may be given several times.
+    #[arg(short, long = "param", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(super) params: Vec<(String, String)>,
+    /// A YAML file of parameters; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub(super) params_file: Vec<Utf8PathBuf>,
+    /// Work only on these hosts; the others still count against the budget.
+    #[arg(long, value_name = "SELECTOR")]
+    pub(super) limit: Option<String>,
+    /// Lower the budget of every phase.
+    #[arg(long, value_name = "N|N%", value_parser = amount)]
+    pub(super) max_unavailable: Option<Amount>,
+    /// Lower the number of hosts prepared at the same time.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) parallel: Option<u32>,
+    /// Accept that the Kubernetes API is away while one or two control planes are upgraded.
+    #[arg(long)]
+    pub(super) accept_control_plane_outage: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Validate {
+    /// Runbooks, fragments or inventories; their `kind:` tells.
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<Utf8PathBuf>,
+    /// Also check selectors and parameters against this inventory.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) inventory: Option<Utf8PathBuf>,
+    /// How to print what is found.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    /// The runbook.
+    pub(super) runbook: Utf8PathBuf,
+    #[command(flatten)]
+    pub(super) input: Input,
+    /// Touch no host: show the order and the commands, not what would change.
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Save the plan, for review and for `rollbook run FILE`.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "offline")]
+    pub(super) output: Option<Utf8PathBuf>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+    /// Exit 2 when changes are pending.
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+    /// Show every command.
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// A runbook, or a plan saved by `rollbook plan -o`.
+    pub(super) file: Utf8PathBuf,
+    #[command(flatten)]
+    pub(super) input: Input,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub(super) yes: bool,
+    /// Never ask anything; implied without a terminal.
+    #[arg(long)]
+    pub(super) no_input: bool,
+    #[command(flatten)]
+    pub(super) roll: Roll,
+    /// Where runs are recorded [default: $XDG_STATE_HOME/rollbook].
+    #[arg(long, value_name = "DIR")]
+    pub(super) state_dir: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Roll {
+    /// Also write every event to this file, one JSON object per line.
+    #[arg(long, value_name = "FILE")]
+    pub(super) events: Option<Utf8PathBuf>,
+    /// Start no new host after this long.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(super) deadline: Option<Duration>,
+    /// Print nothing but the summary.
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+    /// Print every task.
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub(super) verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rehearse {
+    /// The runbook.
+    pub(super) runbook: Utf8PathBuf,
+    #[command(flatten)]
+    pub(super) input: Input,
+    #[command(flatten)]
+    pub(super) roll: Roll,
+    /// Kubernetes version that the simulated cluster starts with [default: one minor below the `target` parameter].
+    #[arg(long, value_name = "VERSION")]
+    pub(super) kubernetes: Option<String>,
+    /// The same seed gives the same rehearsal.
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Inventory {
+    #[command(subcommand)]
+    pub(super) command: InventoryCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum InventoryCommand {
+    /// List the hosts of a selector
+    List {
+        /// Which hosts.
+        #[arg(default_value = "all")]
+        selector: String,
+        /// The inventory file.
+        #[arg(short, long, value_name = "FILE")]
+        inventory: Utf8PathBuf,
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Show everything that is known of one host
+    Show {
+        /// The host.
+        host: String,
+        /// The inventory file.
+        #[arg(short, long, value_name = "FILE")]
+        inventory: Utf8PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Facts {
+    /// Which hosts.
+    #[arg(default_value = "all")]
+    pub(super) selector: String,
+    /// The inventory file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) inventory: Utf8PathBuf,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Steps {
+    /// A step kind, such as `drain`.
+    pub(super) kind: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// Which hosts.
+    #[arg(default_value = "all")]
+    pub(super) selector: String,
+    /// The inventory file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) inventory: Utf8PathBuf,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as KEY=VALUE, such as `-p target=1.31.4`".to_owned()),
+    }
+}
+
+fn amount(text: &str) -> Result<Amount, String> {
+    Amount::parse(text).ok_or_else(|| "write a count such as 2 or a percentage such as 25%".to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    Duration::parse(text).ok_or_else(|| "write a duration such as 90s, 10m or 1h30m".to_owned())
+}

@@ -1,0 +1,116 @@
+//! Puts the parts together: transports, pools, the clock, the state directory.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use async_trait::async_trait;
+use camino::Utf8PathBuf;
+
+use crate::executor::Pool;
+use crate::inventory::{Become, Connection, Host, HostName, Inventory, TransportKind};
+use crate::transport::{ConnectError, LocalTransport, Session, SshTransport, Target, Transport};
+use crate::value::Timestamp;
+
+/// Connections to hosts, and the controller as a host of its own.
+pub(super) struct Connections {
+    pub(super) pool: Rc<Pool>,
+    pub(super) controller: Rc<Pool>,
+}
+
+impl Connections {
+    /// Over SSH, or locally where the inventory says so.
+    pub(super) fn real(targets: Vec<Target>) -> anyhow::Result<Self> {
+        let base = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+        let ssh = SshTransport::new(&base).map_err(|error| {
+            anyhow::Error::from(error).context("cannot make a directory for ssh's control sockets")
+        })?;
+        Ok(Self::over(Rc::new(ByKind { ssh, local: LocalTransport }), targets))
+    }
+
+    /// Over any transport.
+    pub(super) fn over(transport: Rc<dyn Transport>, targets: Vec<Target>) -> Self {
+        Self { pool: Rc::new(Pool::new(transport, targets)), controller: Rc::new(controller()) }
+    }
+
+    /// Ends every connection.
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+        self.controller.close().await;
+    }
+}
+
+/// Each host by the transport that its inventory entry names.
+struct ByKind {
+    ssh: SshTransport,
+    local: LocalTransport,
+}
+
+#[async_trait(?Send)]
+impl Transport for ByKind {
+    async fn connect(&self, target: &Target) -> Result<Rc<dyn Session>, ConnectError> {
+        match target.connection.transport {
+            TransportKind::Ssh => self.ssh.connect(target).await,
+            TransportKind::Local => self.local.connect(target).await,
+        }
+    }
+
+    async fn close(&self) {
+        self.ssh.close().await;
+        self.local.close().await;
+    }
+}
+
+fn controller() -> Pool {
+    let target = Target {
+        host: HostName::parse("controller").expect("invariant: a good host name"),
+        address: "localhost".to_owned(),
+        connection: Connection::default(),
+        r#become: Become::None,
+    };
+    Pool::new(Rc::new(LocalTransport), [target])
+}
+
+/// Every host of an inventory as transports see it.
+pub(super) fn targets(inventory: &Inventory) -> Vec<Target> {
+    inventory.hosts.values().map(target).collect()
+}
+
+fn target(host: &Host) -> Target {
+    Target {
+        host: host.name.clone(),
+        address: host.address.clone(),
+        connection: host.connection.clone(),
+        r#become: host.r#become,
+    }
+}
+
+/// `--state-dir`, or the place that the XDG specification gives.
+pub(super) fn state_dir(given: Option<&Utf8PathBuf>) -> anyhow::Result<Utf8PathBuf> {
+    if let Some(path) = given {
+        return Ok(path.clone());
+    }
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| value.starts_with('/'));
+    if let Some(state) = variable("XDG_STATE_HOME") {
+        return Ok(Utf8PathBuf::from(state).join("rollbook"));
+    }
+    let home = variable("HOME")
+        .ok_or_else(|| anyhow::anyhow!("neither XDG_STATE_HOME nor HOME is set; use --state-dir"))?;
+    Ok(Utf8PathBuf::from(home).join(".local/state/rollbook"))
+}
+
+/// The time of day.
+pub(super) fn now() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_millisecond())
+}
+
+/// A new run's id: when it began, and enough to tell two of one second apart.
+pub(super) fn run_id() -> String {
+    let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
+    let random = uuid::Uuid::now_v7().as_u128();
+    format!("{now}-{:04x}", random & 0xffff)
+}
+
+/// One thread: the executor's workers share state without locks.
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}

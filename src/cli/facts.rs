@@ -1,0 +1,78 @@
+//! `rollbook facts`: what is true of hosts now. Reads only.
+
+use std::fmt::Write;
+
+use super::args::{Facts as Args, Format};
+use super::compose::{Connections, runtime, targets};
+use super::load::{load_inventory, selector, wrong_selector};
+use super::outcome::{Outcome, Stopped};
+use super::terminal::Terminal;
+use crate::executor::{Survey, survey};
+use crate::facts::HostFacts;
+use crate::report::exit;
+
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
+    let inventory = load_inventory(&args.inventory, terminal)?;
+    let parsed = selector(&args.selector, "the selector", terminal)?;
+    let hosts =
+        parsed.select(&inventory).map_err(|error| wrong_selector("the selector", &error, terminal))?;
+    let found = runtime()?.block_on(async {
+        let connections = Connections::real(targets(&inventory))?;
+        let found = survey(&connections.pool, &connections.controller, &hosts, None, &mut |_, _| {}).await;
+        connections.close().await;
+        Ok::<Survey, anyhow::Error>(found)
+    })?;
+    match args.format {
+        Format::Text => terminal.data(&text(&found))?,
+        Format::Json => {
+            let json = serde_json::to_value(&found.hosts).map_err(anyhow::Error::from)?;
+            terminal.data(&format!("{json:#}\n"))?
+        }
+    };
+    for failure in found.failed.values() {
+        terminal.error(&failure.message);
+        terminal.hint(&failure.hint);
+    }
+    if found.failed.is_empty() { Ok(exit::OK) } else { Err(Stopped::Told(exit::UNREACHABLE)) }
+}
+
+fn text(found: &Survey) -> String {
+    let mut out = String::new();
+    for (host, facts) in &found.hosts {
+        writeln!(out, "{host}")
+            .and_then(|()| host_text(facts, &mut out))
+            .expect("invariant: writing to a string works");
+    }
+    out
+}
+
+fn host_text(facts: &HostFacts, out: &mut String) -> std::fmt::Result {
+    let HostFacts { os, os_version, kernel, arch, machine_id, boot_id, cgroup, .. } = facts;
+    writeln!(out, "  system      {os} {os_version}, kernel {kernel} {arch}, cgroup {cgroup}")?;
+    writeln!(out, "  machine id  {machine_id}")?;
+    writeln!(out, "  boot id     {boot_id}")?;
+    let version = |version: &Option<crate::value::Version>| {
+        version.as_ref().map_or("-".to_owned(), ToString::to_string)
+    };
+    writeln!(out, "  kubeadm     {}   kubelet {}", version(&facts.kubeadm), version(&facts.kubelet))?;
+    for (name, package) in &facts.packages {
+        let held = if package.held { "  held" } else { "" };
+        writeln!(out, "  package     {name} {}{held}", package.version)?;
+    }
+    for (path, disk) in &facts.disks {
+        writeln!(out, "  disk        {path}: {} MiB free of {} MiB", disk.free >> 20, disk.total >> 20)?;
+    }
+    for (name, unit) in facts.units.iter().filter(|(_, unit)| !unit.enabled.is_empty()) {
+        writeln!(out, "  unit        {name} {} {}", unit.active, unit.enabled)?;
+    }
+    let notes = [
+        (facts.swap_total > 0, "swap is on"),
+        (facts.reboot_required, "a reboot is required"),
+        (facts.dpkg_broken, "dpkg has half-installed packages"),
+        (!facts.systemd, "PID 1 is not systemd"),
+    ];
+    for (_, note) in notes.iter().filter(|(applies, _)| *applies) {
+        writeln!(out, "  note        {note}")?;
+    }
+    Ok(())
+}

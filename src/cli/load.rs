@@ -1,0 +1,152 @@
+//! Reads the files that a command names, with every mistake of all of them in one go.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use indexmap::IndexMap;
+
+use super::args::Input;
+use super::outcome::{Stopped, invalid};
+use super::terminal::Terminal;
+use crate::inventory::{Inventory, Selector, SelectorError};
+use crate::report::exit;
+use crate::runbook::{FileReader, ParamSources, Runbook, resolve_params};
+use crate::source::{Diagnostics, FileId, Limits, Node, SourceMap, Span, codes, parse, read_utf8};
+use crate::value::Value;
+
+/// A runbook with everything it needs.
+pub(super) struct Loaded {
+    pub(super) sources: SourceMap,
+    pub(super) runbook: Runbook,
+    pub(super) inventory: Inventory,
+    pub(super) params: IndexMap<String, Value>,
+    pub(super) limit: Option<Selector>,
+}
+
+/// Reads a runbook, its inventory and its parameters, or shows what is wrong with them.
+pub(super) fn load(runbook: &Utf8Path, input: &Input, terminal: &Terminal) -> Result<Loaded, Stopped> {
+    let Some(inventory_path) = &input.inventory else {
+        terminal.error("there is no inventory");
+        terminal.hint("name one with `-i inventory.yaml`");
+        return Err(Stopped::Told(exit::USAGE));
+    };
+    let mut sources = SourceMap::default();
+    let mut diagnostics = Diagnostics::default();
+    let loaded_runbook = read_runbook(&mut sources, runbook, &mut diagnostics)?;
+    let loaded_inventory = read_inventory(&mut sources, inventory_path, &mut diagnostics)?;
+    let mut files = Vec::new();
+    for path in &input.params_file {
+        files.extend(read_tree(&mut sources, path, &mut diagnostics)?.map(|(_, tree)| tree));
+    }
+    let limit = input.limit.as_deref().map(|text| selector(text, "--limit", terminal)).transpose()?;
+    let params = match (&loaded_runbook, &loaded_inventory) {
+        (Some(runbook), Some(inventory)) => {
+            let param_sources = ParamSources {
+                inventory: Some(inventory),
+                files: files.iter().collect(),
+                flags: input.params.clone(),
+            };
+            resolve_params(runbook, &param_sources, &mut diagnostics)
+        }
+        _ => None,
+    };
+    terminal.diagnostics(&diagnostics, &sources);
+    match (loaded_runbook, loaded_inventory, params) {
+        (Some(runbook), Some(inventory), Some(params)) if !diagnostics.has_errors() => {
+            Ok(Loaded { sources, runbook, inventory, params, limit })
+        }
+        _ => Err(invalid()),
+    }
+}
+
+/// Reads an inventory alone, or shows what is wrong with it.
+pub(super) fn load_inventory(path: &Utf8Path, terminal: &Terminal) -> Result<Inventory, Stopped> {
+    let mut sources = SourceMap::default();
+    let mut diagnostics = Diagnostics::default();
+    let inventory = read_inventory(&mut sources, path, &mut diagnostics)?;
+    terminal.diagnostics(&diagnostics, &sources);
+    inventory.filter(|_| !diagnostics.has_errors()).ok_or_else(invalid)
+}
+
+/// A selector from the command line, or what is wrong with it.
+pub(super) fn selector(text: &str, what: &str, terminal: &Terminal) -> Result<Selector, Stopped> {
+    Selector::parse(text).map_err(|error| wrong_selector(what, &error, terminal))
+}
+
+/// Tells what is wrong with a selector from the command line.
+pub(super) fn wrong_selector(what: &str, error: &SelectorError, terminal: &Terminal) -> Stopped {
+    terminal.error(&format!("{what}: {error}"));
+    terminal.hint(error.hint.as_deref().unwrap_or_default());
+    invalid()
+}
+
+pub(super) fn read_runbook(
+    sources: &mut SourceMap,
+    path: &Utf8Path,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<Runbook>, Stopped> {
+    let Some(file) = read_file(sources, path, diagnostics)? else { return Ok(None) };
+    let root = path.parent().filter(|parent| !parent.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    Ok(crate::runbook::parse(sources, file, &Below { root: root.to_owned() }, diagnostics))
+}
+
+pub(super) fn read_inventory(
+    sources: &mut SourceMap,
+    path: &Utf8Path,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<Inventory>, Stopped> {
+    let tree = read_tree(sources, path, diagnostics)?;
+    Ok(tree.and_then(|(_, tree)| crate::inventory::parse(&tree, diagnostics)))
+}
+
+pub(super) fn read_tree(
+    sources: &mut SourceMap,
+    path: &Utf8Path,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<(FileId, Node)>, Stopped> {
+    let Some(file) = read_file(sources, path, diagnostics)? else { return Ok(None) };
+    Ok(parse(sources, file, Limits::default(), diagnostics).map(|tree| (file, tree)))
+}
+
+/// A file's text as a source. A file that cannot be read is the controller's trouble; one that is no text is the
+/// file's.
+fn read_file(
+    sources: &mut SourceMap,
+    path: &Utf8Path,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<FileId>, Stopped> {
+    let bytes = std::fs::read(path)
+        .map_err(|error| anyhow::Error::from(error).context(format!("cannot read {path}")))?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some(sources.add(path, text))),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let byte = error.as_bytes()[at];
+            let file = sources.add(path, String::from_utf8_lossy(error.as_bytes()));
+            let message = format!("the byte 0x{byte:02x} is no UTF-8");
+            diagnostics
+                .error(codes::NOT_UTF8, Span::new(file, at, at + 1), message)
+                .hint("save the file as UTF-8");
+            Ok(None)
+        }
+    }
+}
+
+/// Reads included files, which must lie below the runbook's directory, also after symbolic links.
+struct Below {
+    root: Utf8PathBuf,
+}
+
+impl FileReader for Below {
+    fn read(&self, from: &Utf8Path, path: &str) -> Result<(Utf8PathBuf, String), String> {
+        let wanted = from.parent().unwrap_or(Utf8Path::new("")).join(path);
+        let real = |path: &Utf8Path| {
+            path.canonicalize_utf8().map_err(|error| format!("cannot read {path}: {error}"))
+        };
+        let (resolved, root) = (real(&wanted)?, real(&self.root)?);
+        if !resolved.starts_with(&root) {
+            return Err(format!("{wanted} lies outside {root}, the runbook's directory"));
+        }
+        let bytes = std::fs::read(&resolved).map_err(|error| format!("cannot read {wanted}: {error}"))?;
+        let text = read_utf8(bytes).map_err(|error| format!("{wanted}: {error}"))?;
+        Ok((wanted, text))
+    }
+}

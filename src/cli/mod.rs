@@ -1,0 +1,79 @@
+//! The command line: the composition root. Every verb is a thin file that reads, calls and shows; nobody imports it.
+
+mod args;
+mod compose;
+mod doctor;
+mod facts;
+mod inventory;
+mod load;
+mod outcome;
+mod plan;
+mod rehearse;
+mod run;
+mod stage;
+mod steps;
+mod stops;
+mod terminal;
+mod validate;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::report::exit;
+use args::{Cli, Command};
+use outcome::{Outcome, Stopped};
+use terminal::Terminal;
+
+/// Runs the command line and gives the process's exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // A panic is a bug: its exit code must not look like a failed host's.
+    let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(args)));
+    ExitCode::from(code.unwrap_or(exit::BUG))
+}
+
+fn dispatch(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout with 0. Everything else is a usage error; a closed pipe changes neither.
+            let _ = error.print();
+            return if error.use_stderr() { exit::USAGE } else { exit::OK };
+        }
+    };
+    let terminal = Terminal::new(cli.color);
+    let result = match &cli.command {
+        Command::Validate(args) => validate::run(args, &terminal),
+        Command::Plan(args) => plan::run(args, &terminal),
+        Command::Run(args) => run::run(args, &terminal),
+        Command::Rehearse(args) => rehearse::run(args, &terminal),
+        Command::Inventory(args) => inventory::run(args, &terminal),
+        Command::Facts(args) => facts::run(args, &terminal),
+        Command::Steps(args) => steps::run(args, &terminal),
+        Command::Doctor(args) => doctor::run(args, &terminal),
+        Command::Completions { shell } => completions(*shell, &terminal),
+        Command::Man => manual(&terminal),
+    };
+    match result {
+        Ok(code) | Err(Stopped::Told(code)) => code,
+        Err(Stopped::Error(error)) => {
+            terminal.error(&format!("{error:#}"));
+            exit::IO
+        }
+    }
+}
+
+fn completions(shell: clap_complete::Shell, terminal: &Terminal) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "rollbook", &mut script);
+    terminal.data(&String::from_utf8_lossy(&script))
+}
+
+fn manual(terminal: &Terminal) -> Outcome {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(anyhow::Error::from)?;
+    page.flush().map_err(anyhow::Error::from)?;
+    terminal.data(&String::from_utf8_lossy(&page))
+}

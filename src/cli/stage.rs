@@ -1,0 +1,125 @@
+//! From loaded files to a plan with forecasts: looks at the hosts, compiles, probes. Shared by plan, run and rehearse.
+
+use crate::executor::{Survey, foresee, survey};
+use crate::inventory::{HostName, Inventory, Selector};
+use crate::plan::compile::{Input as CompileInput, Knowledge, Overrides, compile};
+use crate::plan::{Plan, forecast};
+use crate::report::exit;
+use crate::runbook::{KubeVia, Runbook};
+use crate::source::Diagnostics;
+use crate::step::KubeCx;
+
+use super::args::Input;
+use super::compose::Connections;
+use super::load::Loaded;
+use super::outcome::{Stopped, invalid};
+use super::terminal::Terminal;
+
+/// A plan without a look at any host.
+pub(super) fn offline(loaded: &Loaded, input: &Input, terminal: &Terminal) -> Result<Plan, Stopped> {
+    compiled(loaded, input, Knowledge::Offline, terminal)
+}
+
+/// A plan with what its hosts say. Tells about hosts that cannot be read and stops there.
+pub(super) async fn live(
+    loaded: &Loaded,
+    input: &Input,
+    connections: &Connections,
+    terminal: &Terminal,
+) -> Result<Plan, Stopped> {
+    let hosts = named_hosts(&loaded.runbook, &loaded.inventory, loaded.limit.as_ref());
+    let via = via(&loaded.runbook, &loaded.inventory);
+    let cx = kube_cx(&loaded.runbook);
+    let kube = cx.as_ref().map(|cx| (cx, via.as_slice()));
+    let found = survey(&connections.pool, &connections.controller, &hosts, kube, &mut |_, _| {}).await;
+    unreadable(&found, terminal)?;
+    let cluster = match &found.cluster {
+        Some(Ok(cluster)) => Some(cluster),
+        Some(Err(failure)) => {
+            terminal.error(&format!("the cluster cannot be asked: {}", failure.message));
+            terminal.hint(&failure.hint);
+            return Err(Stopped::Told(exit::UNREACHABLE));
+        }
+        None => None,
+    };
+    let plan = compiled(loaded, input, Knowledge::Live { hosts: &found.hosts, cluster }, terminal)?;
+    let (plan, failed) = foresee(plan, &connections.pool, &connections.controller, &mut |_, _| {}).await;
+    if let Some((host, failure)) = failed.first_key_value() {
+        terminal.error(&format!("{host}: {}", failure.message));
+        terminal.hint(&failure.hint);
+        return Err(Stopped::Told(exit::UNREACHABLE));
+    }
+    Ok(plan)
+}
+
+fn compiled(
+    loaded: &Loaded,
+    input: &Input,
+    knowledge: Knowledge<'_>,
+    terminal: &Terminal,
+) -> Result<Plan, Stopped> {
+    let mut diagnostics = Diagnostics::default();
+    let overrides = Overrides {
+        max_unavailable: input.max_unavailable,
+        parallel: input.parallel,
+        accept_outage: input.accept_control_plane_outage,
+    };
+    let compile_input = CompileInput {
+        runbook: &loaded.runbook,
+        inventory: &loaded.inventory,
+        params: &loaded.params,
+        limit: loaded.limit.as_ref(),
+        overrides,
+        knowledge,
+    };
+    let plan = compile(&compile_input, &mut diagnostics);
+    terminal.diagnostics(&diagnostics, &loaded.sources);
+    plan.ok_or_else(invalid)
+}
+
+/// Refusals stop a run before anything changes; a plan shows them.
+pub(super) fn refuse(plan: &Plan, terminal: &Terminal) -> Result<(), Stopped> {
+    let refusals = forecast::refusals(plan);
+    for (task, reason, hint) in &refusals {
+        terminal.error(&format!("{}: {reason}", plan.host(task.host).name));
+        terminal.hint(hint);
+    }
+    if refusals.is_empty() { Ok(()) } else { Err(Stopped::Told(exit::FAILED)) }
+}
+
+fn unreadable(found: &Survey, terminal: &Terminal) -> Result<(), Stopped> {
+    for failure in found.failed.values() {
+        terminal.error(&failure.message);
+        terminal.hint(&failure.hint);
+    }
+    if found.failed.is_empty() { Ok(()) } else { Err(Stopped::Told(exit::UNREACHABLE)) }
+}
+
+/// Every host that a phase names, in the inventory's order. Selectors that are wrong are the compiler's to report.
+fn named_hosts(runbook: &Runbook, inventory: &Inventory, limit: Option<&Selector>) -> Vec<HostName> {
+    let mut named: indexmap::IndexSet<HostName> = via(runbook, inventory).into_iter().collect();
+    let limit = limit.and_then(|limit| limit.select(inventory).ok());
+    for phase in &runbook.phases {
+        let hosts = phase.hosts.value.select(inventory).unwrap_or_default();
+        named
+            .extend(hosts.into_iter().filter(|host| limit.as_ref().is_none_or(|limit| limit.contains(host))));
+    }
+    inventory.hosts.keys().filter(|host| named.contains(*host)).cloned().collect()
+}
+
+fn via(runbook: &Runbook, inventory: &Inventory) -> Vec<HostName> {
+    match runbook.kube.as_ref().map(|kube| &kube.via) {
+        Some(KubeVia::Hosts(selector)) => selector.value.select(inventory).unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+fn kube_cx(runbook: &Runbook) -> Option<KubeCx> {
+    let kube = runbook.kube.as_ref()?;
+    Some(KubeCx {
+        kubeconfig: kube.kubeconfig.clone(),
+        context: kube.context.clone(),
+        request_timeout: kube.request_timeout,
+        r#become: matches!(kube.via, KubeVia::Hosts(_)),
+    })
+}

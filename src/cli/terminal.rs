@@ -1,0 +1,79 @@
+//! Where words go: data to stdout, everything for people to stderr. Knows about colour, terminals and closed pipes.
+
+use std::io::{IsTerminal, Write};
+
+use super::args::ColorChoice;
+use super::outcome::Outcome;
+use crate::report::exit;
+use crate::source::{Diagnostics, SourceMap};
+
+/// The two streams and what they can do.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    color: bool,
+    interactive: bool,
+}
+
+#[expect(clippy::unused_self, reason = "who may print is who holds the terminal")]
+impl Terminal {
+    pub(super) fn new(choice: ColorChoice) -> Self {
+        let stderr = std::io::stderr().is_terminal();
+        let wanted = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let color = match choice {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => {
+                stderr && !wanted("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+            }
+        };
+        Self { color, interactive: stderr && std::io::stdin().is_terminal() }
+    }
+
+    /// Whether somebody is there to answer a question.
+    pub(super) fn is_interactive(&self) -> bool {
+        self.interactive
+    }
+
+    /// Data for stdout. A reader that went away (`| head`) is no error.
+    pub(super) fn data(&self, text: &str) -> Outcome {
+        let mut out = std::io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(anyhow::Error::from(error).context("cannot write to stdout").into())
+            }
+            _ => Ok(exit::OK),
+        }
+    }
+
+    /// A line for people. One that cannot be written has nobody to read it.
+    pub(super) fn say(&self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+
+    /// An error, for people.
+    pub(super) fn error(&self, text: &str) {
+        let (red, plain) = if self.color { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
+        self.say(&format!("{red}error:{plain} {text}"));
+    }
+
+    /// What to do about it.
+    pub(super) fn hint(&self, text: &str) {
+        if !text.is_empty() {
+            self.say(&format!("hint: {text}"));
+        }
+    }
+
+    /// Mistakes in files.
+    pub(super) fn diagnostics(&self, diagnostics: &Diagnostics, sources: &SourceMap) {
+        if !diagnostics.items().is_empty() {
+            self.say(diagnostics.render(sources, self.color).trim_end());
+        }
+    }
+
+    /// Asks; only `yes` is a yes.
+    pub(super) fn confirm(&self, question: &str) -> bool {
+        let _ = write!(std::io::stderr().lock(), "{question} Only `yes` goes on: ");
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+    }
+}

@@ -1,0 +1,70 @@
+//! `rollbook validate`: parses, type-checks and lints; touches no host.
+
+use camino::Utf8Path;
+
+use super::args::{Format, Validate};
+use super::load::{read_inventory, read_runbook, read_tree};
+use super::outcome::{Outcome, Stopped, invalid};
+use super::terminal::Terminal;
+use crate::inventory::Inventory;
+use crate::report::exit;
+use crate::source::{Diagnostics, Node, NodeKind, SourceMap, Spanned, codes};
+
+pub(super) fn run(args: &Validate, terminal: &Terminal) -> Outcome {
+    let mut sources = SourceMap::default();
+    let mut diagnostics = Diagnostics::default();
+    let inventory = match &args.inventory {
+        Some(path) => read_inventory(&mut sources, path, &mut diagnostics)?,
+        None => None,
+    };
+    for file in &args.files {
+        check(&mut sources, file, inventory.as_ref(), &mut diagnostics)?;
+    }
+    match args.format {
+        Format::Text => terminal.diagnostics(&diagnostics, &sources),
+        Format::Json => {
+            terminal.data(&format!("{:#}\n", diagnostics.to_json(&sources)))?;
+        }
+    }
+    if diagnostics.has_errors() {
+        return Err(invalid());
+    }
+    let files = args.files.len();
+    terminal.say(&format!("{files} {}: no mistakes", if files == 1 { "file" } else { "files" }));
+    Ok(exit::OK)
+}
+
+fn check(
+    sources: &mut SourceMap,
+    path: &Utf8Path,
+    inventory: Option<&Inventory>,
+    diagnostics: &mut Diagnostics,
+) -> Result<(), Stopped> {
+    // The file says itself what it is; a file that does not parse says so once.
+    let mut first = Diagnostics::default();
+    let mut peeked = SourceMap::default();
+    let tree = read_tree(&mut peeked, path, &mut first)?.map(|(_, tree)| tree);
+    if kind_of(tree.as_ref()) == Some("Inventory") {
+        read_inventory(sources, path, diagnostics)?;
+        return Ok(());
+    }
+    let runbook = read_runbook(sources, path, diagnostics)?;
+    if let (Some(runbook), Some(inventory)) = (runbook, inventory) {
+        for phase in &runbook.phases {
+            let Spanned { value: selector, span } = &phase.hosts;
+            if let Err(error) = selector.select(inventory) {
+                diagnostics.error(codes::SELECTION, *span, error.message).hints.extend(error.hint);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn kind_of(tree: Option<&Node>) -> Option<&str> {
+    let NodeKind::Map(entries) = &tree?.kind else { return None };
+    let kind = entries.iter().find(|entry| entry.key.value == "kind")?;
+    match &kind.value.kind {
+        NodeKind::Scalar { text, .. } => Some(text),
+        _ => None,
+    }
+}

@@ -1,0 +1,13 @@
+//! Rollbook from the outside, with real things where a user has real things.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail as tests do")]
+
+mod command_line;
+mod docs;
+mod layering;
+mod reading;
+mod rehearsal;
+mod roll;
+mod simulated;
+mod support;
+mod transport;

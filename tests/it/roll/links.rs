@@ -1,0 +1,63 @@
+//! Links that break, and hosts that are not there.
+
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::fleet::{Fleet, eventually};
+
+/// Processes whose command line names `text`: the ssh masters of a fleet, by the directory of their control sockets.
+fn processes_that_name(text: &str) -> Vec<Pid> {
+    let ids =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let names = |id: &i32| {
+        let line = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        line.starts_with(b"ssh") && String::from_utf8_lossy(&line).contains(text)
+    };
+    ids.filter(names).filter_map(Pid::from_raw).collect()
+}
+
+#[test]
+fn a_killed_ssh_in_the_middle_of_a_command_repeats_nothing() {
+    let fleet = Fleet::of(1);
+    fleet.runbook(
+        "",
+        "batches: [1]",
+        r#"
+- command: { argv: ["@work", "{{ host.name }}", long, "3"] }
+- command: { argv: ["@work", "{{ host.name }}", after, "0"] }
+"#,
+    );
+    let running = fleet.run(&[]).start();
+    fleet.await_lines(1, 1);
+    let masters = processes_that_name(&fleet.path("rollbook-"));
+    assert!(!masters.is_empty(), "no ssh has its control socket below {}", fleet.path(""));
+    for master in &masters {
+        kill_process(*master, Signal::KILL).unwrap();
+    }
+    running.end().exits(0);
+    assert_eq!(fleet.steps(1), ["long begin", "long end", "after begin", "after end"]);
+    eventually("ssh masters are gone", || processes_that_name(&fleet.path("rollbook-")).is_empty());
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_stops_a_run_before_anything_changes() {
+    let mut fleet = Fleet::of(3);
+    fleet.runbook("", "batches: [1]", "- command: { argv: [\"@work\", \"{{ host.name }}\", a, \"0\"] }");
+    // The last host of the order: the first ones could be changed before anybody looks at it.
+    fleet.hosts.pop();
+    fleet.hosts.push(crate::support::sshd::Sshd::start_machine(""));
+    fleet.write_inventory();
+    fs::write(fleet.hosts[2].path("known_hosts"), "").unwrap();
+    let unknown = fleet.run(&[]).run().exits(12).says("h3");
+    assert!(unknown.stderr.contains("key"), "{}", unknown.stderr);
+
+    let port = fleet.hosts[2].port;
+    fleet.hosts.pop();
+    let inventory = fs::read_to_string(fleet.path("inventory.yaml")).unwrap();
+    assert!(inventory.contains(&port.to_string()));
+    fleet.run(&[]).run().exits(12).says("h3");
+    for host in 1..=3 {
+        assert!(fleet.log(host).is_empty(), "h{host} was worked on");
+    }
+}

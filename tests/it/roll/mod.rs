@@ -1,0 +1,9 @@
+//! Whole runs of the binary over real sshds. What happened is told by what the hosts wrote down themselves.
+
+mod fleet;
+
+mod batches;
+mod failures;
+mod goals;
+mod links;
+mod records;

@@ -1,0 +1,178 @@
+//! Throwaway sshds on loopback, each with its own port, host key, user key and known-hosts file. They need Debian's
+//! `openssh-server`; as root `/run/sshd` is made. Users with other login shells are made and removed, as root only.
+//! What is missing fails the test and says what to install.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A running sshd; ended when dropped.
+pub(crate) struct Sshd {
+    /// Where it listens.
+    pub(crate) port: u16,
+    /// Everything of it.
+    pub(crate) dir: TempDir,
+    child: Child,
+}
+
+impl Sshd {
+    /// Starts one that lets in whoever has its user key, with these lines added to its configuration.
+    pub(crate) fn start(extra: &str) -> Self {
+        Self::start_in(extra, Machine::Ours)
+    }
+
+    /// Starts one that looks like a machine of its own: it has another `/etc/machine-id`. Needs root, because it gets a
+    /// mount namespace.
+    pub(crate) fn start_machine(extra: &str) -> Self {
+        assert!(rustix::process::geteuid().is_root(), "machines of their own are mounted: run as root");
+        Self::start_in(extra, Machine::OfItsOwn)
+    }
+
+    fn start_in(extra: &str, machine: Machine) -> Self {
+        let dir = tempfile::Builder::new().prefix("rollbook-sshd-").tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        for key in ["host_key", "user_key"] {
+            let path = dir.path().join(key);
+            succeed(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path));
+        }
+        if rustix::process::geteuid().is_root() {
+            fs::create_dir_all("/run/sshd").unwrap();
+        }
+        // A port that was free a moment ago may be taken; sshd says so and we try another.
+        for _ in 0..20 {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            if let Some(child) = listen(dir.path(), port, extra, machine) {
+                let sshd = Self { port, dir, child };
+                sshd.remember_key(&fs::read_to_string(sshd.path("host_key.pub")).unwrap());
+                return sshd;
+            }
+        }
+        panic!("no port for sshd");
+    }
+
+    /// A file of its directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Makes `key` what clients expect.
+    pub(crate) fn remember_key(&self, key: &str) {
+        fs::write(self.path("known_hosts"), format!("[127.0.0.1]:{} {key}", self.port)).unwrap();
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Which machine a session sees.
+#[derive(Clone, Copy)]
+enum Machine {
+    Ours,
+    OfItsOwn,
+}
+
+/// Starts sshd and waits until it says that it listens; `None` if it cannot.
+fn listen(dir: &Path, port: u16, extra: &str, machine: Machine) -> Option<Child> {
+    let d = dir.display();
+    let config = format!(
+        "ListenAddress 127.0.0.1:{port}\nHostKey {d}/host_key\nAuthorizedKeysFile {d}/user_key.pub\nPidFile none\n\
+         StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
+         PermitRootLogin prohibit-password\nPrintMotd no\nLogLevel INFO\n{extra}\n"
+    );
+    let file = dir.join(format!("sshd_config-{port}"));
+    fs::write(&file, config).unwrap();
+    let sshd = program("/usr/sbin/sshd", "openssh-server");
+    let mut command = match machine {
+        Machine::Ours => Command::new(sshd),
+        Machine::OfItsOwn => {
+            let id = dir.join("machine-id");
+            fs::write(&id, format!("{}\n", uuid::Uuid::now_v7().simple())).unwrap();
+            // Every program is replaced by the next, so that the child is sshd itself.
+            let mut command = Command::new("unshare");
+            let script = "mount --bind \"$1\" /etc/machine-id && shift && exec \"$@\"";
+            command.args(["--mount", "sh", "-c", script, "sh"]).arg(id).arg(sshd);
+            command
+        }
+    };
+    let mut child = command
+        .args(["-D", "-e", "-f"])
+        .arg(&file)
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while log.read_line(&mut line).unwrap() > 0 {
+        if line.contains("Server listening") {
+            // Somebody must read on, or sshd blocks on its log.
+            std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+            return Some(child);
+        }
+    }
+    child.wait().unwrap();
+    assert!(line.contains("Address already in use"), "sshd does not start: {line}");
+    None
+}
+
+/// A throwaway user with a login shell whose start-up files print noise; removed when dropped.
+pub(crate) struct User {
+    /// Its name.
+    pub(crate) name: String,
+    sudoers: Option<PathBuf>,
+}
+
+impl User {
+    /// Makes one. `shell` is a program; `sudo` lets it become root without a password.
+    pub(crate) fn make(shell: &str, package: &str, sudo: bool) -> Self {
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "login shells are tested with users of their own: run as root"
+        );
+        let name = format!("rb-{}-{}", shell.rsplit('/').next().unwrap(), std::process::id());
+        succeed(Command::new("useradd").args(["-m", "-p", "*", "-s", &program(shell, package), &name]));
+        let home = PathBuf::from(format!("/home/{name}"));
+        let noise = "echo 'Welcome! $x `y` \"z\"'\n";
+        fs::create_dir_all(home.join(".config/fish")).unwrap();
+        for file in [".bashrc", ".profile", ".cshrc", ".tcshrc", ".config/fish/config.fish"] {
+            fs::write(home.join(file), noise).unwrap();
+        }
+        succeed(Command::new("chown").args(["-R", &name, &home.to_string_lossy()]));
+        let sudoers = sudo.then(|| {
+            program("/usr/bin/sudo", "sudo");
+            let path = PathBuf::from(format!("/etc/sudoers.d/{name}"));
+            fs::write(&path, format!("{name} ALL=(ALL) NOPASSWD: ALL\n")).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o440)).unwrap();
+            path
+        });
+        Self { name, sudoers }
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        if let Some(path) = &self.sudoers {
+            let _ = fs::remove_file(path);
+        }
+        let _ = Command::new("userdel").args(["-f", "-r", &self.name]).stderr(Stdio::null()).status();
+    }
+}
+
+fn program(path: &str, package: &str) -> String {
+    assert!(Path::new(path).exists(), "{path} is missing: apt-get install {package}");
+    path.to_owned()
+}
+
+fn succeed(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}

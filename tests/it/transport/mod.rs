@@ -1,0 +1,5 @@
+//! Transports: one list of behaviours for all of them, and what only ssh has.
+
+mod bench;
+mod conformance;
+mod ssh;
