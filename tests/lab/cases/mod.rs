@@ -1,0 +1,83 @@
+//! The cases, in the order in which they run. Each brings up a lab of its own and takes it down.
+
+mod audit;
+mod failures;
+mod hops;
+mod prints;
+mod refusals;
+mod rollbook;
+mod upgrade;
+mod watch;
+mod world;
+
+/// With one control plane the API is away while it is upgraded.
+const ACCEPT: &[&str] = &["--accept-control-plane-outage"];
+
+/// Which cases are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// What every change must pass.
+    Core,
+    /// Before a release.
+    Full,
+}
+
+/// One case.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) level: Level,
+    /// What holds when it passes.
+    pub(crate) says: &'static str,
+    pub(crate) run: fn(),
+}
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "upgrade",
+        level: Level::Core,
+        says: "3 control planes and 2 workers go from 1.20.2 to 1.21.0 within their budget, and a second run does nothing",
+        run: upgrade::minor_of_three_and_two,
+    },
+    Case {
+        name: "refusals",
+        level: Level::Core,
+        says: "what must not start is refused before anything changes",
+        run: refusals::nothing_changes,
+    },
+    Case {
+        name: "failures",
+        level: Level::Core,
+        says: "a blocked drain, a kubelet that does not start and a power cut stop the roll; a later run finishes it",
+        run: failures::stop_and_finish,
+    },
+    Case {
+        name: "hops",
+        level: Level::Full,
+        says: "a plan writes nothing; one control plane and one worker go from 1.20.2 to 1.21.0 and on to 1.22.0",
+        run: hops::one_control_plane,
+    },
+    Case {
+        name: "crash",
+        level: Level::Full,
+        says: "a scheduler that crashes after kubeadm's SUCCESS stops the roll at the first control plane",
+        run: world::a_scheduler_crashes_after_success,
+    },
+    Case {
+        name: "mirror",
+        level: Level::Full,
+        says: "a package repository that dies in the last batch stops nothing",
+        run: world::the_repository_dies,
+    },
+    Case {
+        name: "swapped",
+        level: Level::Full,
+        says: "a connection to another node's machine is refused before anything changes",
+        run: world::addresses_are_swapped,
+    },
+    Case {
+        name: "budget",
+        level: Level::Full,
+        says: "nodes that others took out count against the budget, and stay as they are",
+        run: world::others_spend_the_budget,
+    },
+];

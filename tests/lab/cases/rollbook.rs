@@ -1,0 +1,162 @@
+//! Rollbook as an operator calls it: the built binary, in a home of its own, with a limit on its time.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::lab::Lab;
+
+/// How long any run may take; a run that hangs fails the case.
+const LIMIT: Duration = Duration::from_mins(25);
+
+/// What a run did.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) took: Duration,
+    name: String,
+}
+
+/// A run that is under way.
+pub(crate) struct Running {
+    child: Child,
+    dir: PathBuf,
+    name: String,
+    began: Instant,
+}
+
+/// Calls `rollbook COMMAND runbooks/kubeadm-upgrade.yaml` for the lab, with these further arguments.
+pub(crate) fn start(lab: &Lab, name: &str, command: &str, args: &[&str]) -> Running {
+    start_with(lab, &lab.inventory(), name, command, args)
+}
+
+/// The same with another inventory.
+pub(crate) fn start_with(lab: &Lab, inventory: &Path, name: &str, command: &str, args: &[&str]) -> Running {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let dir = lab.kept.join(name);
+    fs::create_dir_all(&dir).unwrap();
+    let (stdout, stderr) =
+        (File::create(dir.join("stdout")).unwrap(), File::create(dir.join("stderr")).unwrap());
+    let child = Command::new(env!("CARGO_BIN_EXE_rollbook"))
+        .args([command, "runbooks/kubeadm-upgrade.yaml", "-p", "repo_base=http://repo:8081/core:/stable:/"])
+        .arg("-i")
+        .arg(inventory)
+        .args(args)
+        .current_dir(root)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", &dir)
+        .env("XDG_STATE_HOME", &dir)
+        .stdin(Stdio::null())
+        .stdout(stdout)
+        .stderr(stderr)
+        .spawn()
+        .expect("rollbook starts");
+    Running { child, dir, name: name.to_owned(), began: Instant::now() }
+}
+
+/// Rolls the upgrade to `target` and waits until it has ended.
+pub(crate) fn run(lab: &Lab, name: &str, target: &str, args: &[&str]) -> Outcome {
+    let target = format!("target={target}");
+    let mut words = vec!["-p", target.as_str(), "--yes", "--verbose"];
+    words.extend_from_slice(args);
+    start(lab, name, "run", &words).wait()
+}
+
+impl Running {
+    /// Its end.
+    pub(crate) fn wait(mut self) -> Outcome {
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                let read =
+                    |file: &str| String::from_utf8(fs::read(self.dir.join(file)).unwrap()).expect("UTF-8");
+                let outcome = Outcome {
+                    code: status.code().unwrap_or(-1),
+                    stdout: read("stdout"),
+                    stderr: read("stderr"),
+                    took: self.began.elapsed(),
+                    name: self.name.clone(),
+                };
+                println!("  {}: exit {} after {} s", outcome.name, outcome.code, outcome.took.as_secs());
+                return outcome;
+            }
+            assert!(
+                self.began.elapsed() < LIMIT,
+                "{} still runs after {LIMIT:?}; see {}",
+                self.name,
+                self.dir.display()
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Whether stderr says `text` by now.
+    pub(crate) fn has_said(&self, text: &str) -> bool {
+        fs::read_to_string(self.dir.join("stderr")).unwrap().contains(text)
+    }
+
+    /// Waits until stderr says `text`.
+    pub(crate) fn until_it_says(&mut self, text: &str) {
+        while !self.has_said(text) {
+            let ended = self.child.try_wait().unwrap();
+            assert!(
+                ended.is_none(),
+                "{} ended ({ended:?}) and never said {text:?}:\n{}",
+                self.name,
+                self.stderr()
+            );
+            assert!(self.began.elapsed() < LIMIT, "{} does not say {text:?}", self.name);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn stderr(&self) -> String {
+        fs::read_to_string(self.dir.join("stderr")).unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Outcome {
+    /// Fails with the end of what it said when the exit code is another.
+    #[track_caller]
+    pub(crate) fn exits(&self, code: i32) -> &Self {
+        assert_eq!(
+            self.code,
+            code,
+            "exit code of {}; it said:\n{}\n{}",
+            self.name,
+            self.stdout,
+            self.last_lines(60)
+        );
+        self
+    }
+
+    /// Fails when none of the last lines says `text`.
+    #[track_caller]
+    pub(crate) fn ends_with(&self, text: &str) -> &Self {
+        let last = self.last_lines(25);
+        assert!(last.contains(text), "the last lines of {} do not say {text:?}:\n{last}", self.name);
+        self
+    }
+
+    /// The end of what it said to people.
+    pub(crate) fn last_lines(&self, count: usize) -> String {
+        let lines: Vec<&str> = self.stderr.lines().collect();
+        lines[lines.len().saturating_sub(count)..].join("\n")
+    }
+
+    /// The commands that it names for bringing hosts back.
+    pub(crate) fn commands_to_bring_back(&self) -> Vec<String> {
+        let lines = self.stderr.lines().filter_map(|line| line.trim().strip_prefix("to bring it back: "));
+        lines.map(str::to_owned).collect()
+    }
+}

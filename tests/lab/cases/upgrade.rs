@@ -1,0 +1,83 @@
+//! The main job on a real cluster, and that a second run has nothing to do.
+
+use super::audit::{most_at_once, order, turns, writes};
+use super::prints;
+use super::rollbook::run;
+use super::watch::{Sample, Service, Watch, most_out};
+use crate::lab::{Lab, Shape};
+
+pub(super) fn minor_of_three_and_two() {
+    let lab = Lab::up("upgrade", Shape { control_planes: 3, workers: 2, kubernetes: "1.20.2" });
+    lab.run(&["workload"]);
+    let began = lab.now();
+    let watch = Watch::start();
+    let upgraded = run(&lab, "upgrade", "1.21.0", &[]);
+    let samples = watch.end();
+    upgraded.exits(0);
+    everything_is_at(&lab, "1.21.0");
+    stayed_within_budget(&samples, 2);
+
+    let events = lab.audit(&began);
+    let turns = turns(&events);
+    assert!(turns.iter().all(|turn| turn.by == "kubernetes-admin"), "{turns:?}");
+    assert_eq!(order(&turns)[..3], ["cp1", "cp2", "cp3"], "{turns:?}");
+    assert_eq!(most_at_once(&turns, "cp"), 1, "{turns:?}");
+    assert!(most_at_once(&turns, "w") <= 2, "{turns:?}");
+    assert_eq!(order(&turns).len(), 5, "every node is cordoned once: {turns:?}");
+
+    a_second_run_does_nothing(&lab);
+}
+
+/// Versions, holds, nodes and what is left behind, as hosts and API server have them.
+#[track_caller]
+pub(super) fn everything_is_at(lab: &Lab, version: &str) {
+    for node in lab.nodes() {
+        assert_eq!(node.version, format!("v{version}"), "{node:?}");
+        assert!(node.ready && !node.cordoned, "{node:?}");
+        let ours: Vec<&String> =
+            node.annotations.iter().filter(|key| key.starts_with("rollbook.dev/")).collect();
+        assert!(
+            ours.iter().all(|key| *key == "rollbook.dev/kubeadm-node"),
+            "{ours:?} is left on {}",
+            node.name
+        );
+    }
+    for host in lab.hosts() {
+        for package in ["kubeadm", "kubectl", "kubelet"] {
+            let status =
+                lab.root(host, &format!("dpkg-query -W -f '${{db:Status-Abbrev}}${{Version}}' {package}"));
+            assert_eq!(status, format!("hi {version}-1.1"), "{package} of {host}");
+        }
+        assert_eq!(lab.root(host, "dpkg --audit"), "", "{host}");
+    }
+    for host in lab.role("cp") {
+        let images = lab.root(host, "grep -h 'image: .*kube-' /etc/kubernetes/manifests/*.yaml");
+        assert_eq!(images.matches(&format!(":v{version}")).count(), 3, "static pods of {host}: {images}");
+    }
+    let pods = lab.kubectl(&["-n", "kube-system", "get", "pods", "--no-headers"]);
+    assert!(pods.lines().all(|line| line.contains(" Running ")), "{pods}");
+}
+
+/// No more than `workers` of them out at once, control planes one at a time, and somebody always behind the Service.
+#[track_caller]
+pub(super) fn stayed_within_budget(samples: &[Sample], workers: usize) {
+    assert!(samples.len() > 20, "only {} looks at the cluster", samples.len());
+    assert!(most_out(samples, "cp") <= 1, "{samples:?}");
+    assert!(most_out(samples, "w") <= workers, "{samples:?}");
+    assert!(samples.iter().all(|sample| sample.replicas >= 1), "{samples:?}");
+    assert!(samples.iter().all(|sample| sample.service != Service::Nobody), "{samples:?}");
+    let answered = samples.iter().filter(|sample| sample.service == Service::Answers).count();
+    println!("  {} looks at the cluster, the service answered {answered}", samples.len());
+    assert!(answered * 10 > samples.len() * 8, "the service answered {answered} of {} times", samples.len());
+}
+
+/// Nothing to do, and nothing done, as hosts and audit log tell.
+#[track_caller]
+pub(super) fn a_second_run_does_nothing(lab: &Lab) {
+    let before = prints::of_hosts(lab);
+    let began = lab.now();
+    let again = run(lab, "again", "1.21.0", &[]);
+    again.exits(0).ends_with("nothing to do");
+    prints::must_be_equal(&before, &prints::of_hosts(lab));
+    assert_eq!(writes(&lab.audit(&began)), Vec::<String>::new());
+}
