@@ -23,7 +23,3 @@ lint:
 # Writes the generated reference pages anew
 docs:
     UPDATE_DOCS=1 cargo test --test it docs
-
-# The benchmarks, in a release build
-bench:
-    cargo bench

@@ -31,9 +31,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
 async fn rehearse(args: &Args, loaded: &Loaded, version: Version, terminal: &Terminal) -> Outcome {
     let simulated = Simulated::from_hosts(&hosts(loaded), &version, now(), args.seed);
     let connections = Connections::over(Rc::new(simulated), targets(&loaded.inventory));
-    let mut plan = live(loaded, &args.input, &connections, terminal).await?;
+    let plan = live(loaded, &args.input, &connections, terminal).await?;
     refuse(&plan, terminal)?;
-    plan.policy.deadline = args.roll.deadline.or(plan.policy.deadline);
     let (_stop, stops) = tokio::sync::mpsc::unbounded_channel();
     let digest = digest(&bytes(&plan));
     let plan = Rc::new(plan);
@@ -46,6 +45,7 @@ async fn rehearse(args: &Args, loaded: &Loaded, version: Version, terminal: &Ter
         record: Box::new(()),
         run_dir: None,
         reporters: reporters(&args.roll)?,
+        deadline: args.roll.deadline,
         // A rehearsal reaches nobody: it needs no secret's value.
         secrets: Secrets::none(),
         clock: Clock::starting_at(now()),

@@ -8,7 +8,7 @@ use super::args::{Roll, Run as Args};
 use super::compose::{Connections, now, run_id, runtime, state_dir, targets};
 use super::load::load;
 use super::outcome::{Outcome, Stopped};
-use super::stage::{live, refuse};
+use super::stage::{live, reachable, refuse};
 use super::stops;
 use super::terminal::Terminal;
 use crate::executor::{Clock, Finished, RollError, Secrets, Setup, roll, target_of};
@@ -28,8 +28,14 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
 }
 
 async fn run_async(args: &Args, terminal: &Terminal) -> Outcome {
-    let (mut plan, connections) = if let Some(plan) = saved_plan(&args.file)? {
+    let saved = saved_plan(&args.file)?;
+    let is_saved = saved.is_some();
+    let (plan, connections) = if let Some(plan) = saved {
         let connections = Connections::real(plan.hosts.iter().map(target_of).collect())?;
+        if let Err(stopped) = reachable(&plan, &connections, terminal).await {
+            connections.close().await;
+            return Err(stopped);
+        }
         (plan, connections)
     } else {
         let loaded = load(&args.file, &args.input, terminal)?;
@@ -42,13 +48,18 @@ async fn run_async(args: &Args, terminal: &Terminal) -> Outcome {
             }
         }
     };
-    plan.policy.deadline = args.roll.deadline.or(plan.policy.deadline);
-    let outcome = approved(args, plan, &connections, terminal).await;
+    let outcome = approved(args, plan, is_saved, &connections, terminal).await;
     connections.close().await;
     outcome
 }
 
-async fn approved(args: &Args, plan: Plan, connections: &Connections, terminal: &Terminal) -> Outcome {
+async fn approved(
+    args: &Args,
+    plan: Plan,
+    is_saved: bool,
+    connections: &Connections,
+    terminal: &Terminal,
+) -> Outcome {
     refuse(&plan, terminal)?;
     let body = bytes(&plan);
     let digest = digest(&body);
@@ -67,6 +78,11 @@ async fn approved(args: &Args, plan: Plan, connections: &Connections, terminal: 
         Secrets::read(&plan.secrets, |name| std::env::var(name).ok()).map_err(anyhow::Error::from)?;
     let run = run_id();
     let state = lock(args, &run, terminal)?;
+    if is_saved && !state.use_plan(&digest).map_err(anyhow::Error::from)? {
+        terminal.error(&format!("{} was run already: a saved plan is good for one run", args.file));
+        terminal.hint("plan again: what has changed since is then in the new plan");
+        return Err(Stopped::Told(exit::APPROVAL));
+    }
     let run_dir = state.create_run(&run, &body).map_err(anyhow::Error::from)?;
     let record = Journal::create(&run_dir.journal()).map_err(anyhow::Error::from)?;
     terminal.say(&format!("record: {}", run_dir.path()));
@@ -80,6 +96,7 @@ async fn approved(args: &Args, plan: Plan, connections: &Connections, terminal: 
         record: Box::new(record),
         run_dir: Some(run_dir),
         reporters: reporters(&args.roll)?,
+        deadline: args.roll.deadline,
         secrets,
         clock: Clock::starting_at(now()),
         stops: stops::listen()?,

@@ -1,5 +1,6 @@
 //! From loaded files to a plan with forecasts: looks at the hosts, compiles, probes. Shared by plan, run and rehearse.
 
+use crate::engine::Cause;
 use crate::executor::{Survey, foresee, survey};
 use crate::inventory::{HostName, Inventory, Selector};
 use crate::plan::compile::{Input as CompileInput, Knowledge, Overrides, compile};
@@ -87,12 +88,30 @@ pub(super) fn refuse(plan: &Plan, terminal: &Terminal) -> Result<(), Stopped> {
     if refusals.is_empty() { Ok(()) } else { Err(Stopped::Told(exit::FAILED)) }
 }
 
+/// Before a saved plan rolls: every host must answer, and be the machine that the plan saw.
+pub(super) async fn reachable(
+    plan: &Plan,
+    connections: &Connections,
+    terminal: &Terminal,
+) -> Result<(), Stopped> {
+    for host in plan.hosts.iter().filter(|host| !host.machine_id.is_empty()) {
+        connections.pool.expect_machine(&host.name, &host.machine_id);
+    }
+    let hosts: Vec<HostName> = plan.hosts.iter().map(|host| host.name.clone()).collect();
+    let found = survey(&connections.pool, &connections.controller, &hosts, None, &mut |_, _| {}).await;
+    unreadable(&found, terminal)
+}
+
 fn unreadable(found: &Survey, terminal: &Terminal) -> Result<(), Stopped> {
     for failure in found.failed.values() {
         terminal.error(&failure.message);
         terminal.hint(&failure.hint);
     }
-    if found.failed.is_empty() { Ok(()) } else { Err(Stopped::Told(exit::UNREACHABLE)) }
+    let other_machine = found.failed.values().any(|failure| failure.cause == Cause::Identity);
+    if found.failed.is_empty() {
+        return Ok(());
+    }
+    Err(Stopped::Told(if other_machine { exit::DRIFT } else { exit::UNREACHABLE }))
 }
 
 /// Every host that a phase names, in the inventory's order. Selectors that are wrong are the compiler's to report.

@@ -18,7 +18,7 @@ use crate::engine::{Event, IllegalEvent, Stamped, State, StopLevel, TaskEnd, dec
 use crate::journal::{Record, RunDir};
 use crate::plan::{HostId, Plan, StepRef, TaskId};
 use crate::report::Reporter;
-use crate::value::Timestamp;
+use crate::value::{Duration, Timestamp};
 
 /// Everything that a run needs.
 pub struct Setup {
@@ -38,6 +38,8 @@ pub struct Setup {
     pub run_dir: Option<RunDir>,
     /// Who is told.
     pub reporters: Vec<Box<dyn Reporter>>,
+    /// When to start nothing new, in place of the plan's own deadline.
+    pub deadline: Option<Duration>,
     /// Secret values.
     pub secrets: Secrets,
     /// The time.
@@ -115,8 +117,20 @@ enum Wake {
 
 impl Roll {
     fn new(setup: Setup) -> Self {
-        let Setup { plan, digest, run, pool, controller, record, run_dir, reporters, secrets, clock, stops } =
-            setup;
+        let Setup {
+            plan,
+            digest,
+            run,
+            pool,
+            controller,
+            record,
+            run_dir,
+            reporters,
+            deadline,
+            secrets,
+            clock,
+            stops,
+        } = setup;
         let redactor = Rc::new(Redactor::new(secrets.exposed()));
         for host in plan.hosts.iter().filter(|host| !host.machine_id.is_empty()) {
             pool.expect_machine(&host.name, &host.machine_id);
@@ -135,7 +149,7 @@ impl Roll {
         };
         Self {
             state: State::new(&plan),
-            deadline: plan.policy.deadline.map(|deadline| clock.now().after(deadline)),
+            deadline: deadline.or(plan.policy.deadline).map(|deadline| clock.now().after(deadline)),
             plan,
             digest,
             events: Vec::new(),

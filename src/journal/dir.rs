@@ -78,6 +78,21 @@ impl StateDir {
         Ok(Self { path: path.to_owned(), lock })
     }
 
+    /// Marks a saved plan as used, durably; `false` when it was used before.
+    pub fn use_plan(&self, digest: &str) -> Result<bool, StateDirError> {
+        let dir = self.path.join("used");
+        let path = dir.join(digest.replace(':', "-"));
+        let mark = || -> io::Result<bool> {
+            DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+                Ok(_) => File::open(&dir)?.sync_all().map(|()| true),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        mark().map_err(|source| StateDirError::Io { path: path.clone(), source })
+    }
+
     /// Makes the directory of a new run and puts the plan into it, durably.
     pub fn create_run(&self, run: &str, plan: &[u8]) -> Result<RunDir, StateDirError> {
         let path = self.path.join("runs").join(run);
@@ -170,6 +185,15 @@ mod tests {
         std::fs::create_dir(&path).expect("made");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).expect("opened");
         assert!(matches!(StateDir::lock(&path, "run-1"), Err(StateDirError::NotPrivate { .. })));
+    }
+
+    #[test]
+    fn a_plan_is_used_once() {
+        let (_guard, path) = directory();
+        let state = StateDir::lock(&path, "run-1").expect("free");
+        assert!(state.use_plan("sha256:ab").expect("marked"));
+        assert!(!state.use_plan("sha256:ab").expect("read"));
+        assert!(state.use_plan("sha256:cd").expect("another"));
     }
 
     #[test]

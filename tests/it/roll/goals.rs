@@ -97,4 +97,7 @@ fn hostile_values_arrive_unchanged_also_through_a_saved_plan() {
     std::fs::remove_file(fleet.path("inventory.yaml")).unwrap();
     fleet.rollbook_on("run", "up.plan.json", &["--yes", "--state-dir", "state"]).run().exits(0);
     assert_eq!(arrived(), sent);
+    let again = fleet.rollbook_on("run", "up.plan.json", &["--yes", "--state-dir", "state"]).run().exits(14);
+    assert!(again.stderr.contains("good for one run"), "{}", again.stderr);
+    assert_eq!(arrived(), sent, "a plan runs once");
 }
