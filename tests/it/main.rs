@@ -4,6 +4,7 @@
 
 mod command_line;
 mod docs;
+mod guide;
 mod layering;
 mod reading;
 mod rehearsal;
