@@ -1,12 +1,11 @@
 //! The lab tests: Rollbook against real Debian hosts with sshd, systemd and apt, and a real kubeadm cluster on them.
 //! `ROLLBOOK_LAB=core` runs what every change must pass, `full` everything; arguments choose cases by name. What is
 //! judged is what hosts and API servers say, never Rollbook's own report. docs/contributing/lab.md tells how.
-
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail as tests do")]
 #![expect(
+    clippy::unwrap_used,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "its own harness: cases take minutes and say where they stand"
+    reason = "a test with a main of its own: clippy's exceptions for tests do not see it"
 )]
 
 #[path = "lab/cases/mod.rs"]

@@ -12,7 +12,7 @@ use super::output::escape;
 use super::poll::{Ended, Look, ONCE, until};
 use crate::engine::{Cause, Event, Failure, SkipReason, TaskEnd};
 use crate::kubernetes::kubectl_errors;
-use crate::op::{Effect, Exit, Op, Probe, RunWhen, Site, show_symbols};
+use crate::op::{Effect, Exit, Op, Probe, RunWhen, Site};
 use crate::plan::{Action, Forecast, TaskId};
 use crate::step::{Assessment, Change, Fidelity, Poll, Role};
 use crate::transport::OpResult;
@@ -295,8 +295,12 @@ impl Worker<'_> {
         self.judge(op, result, &last_line)
     }
 
+    fn shown(&self, text: &str) -> String {
+        self.shared.shown_text(self.assignment.task.host, text)
+    }
+
     fn judge(&self, op: &Op, result: OpResult, last_line: &str) -> Step<OpResult> {
-        let title = show_symbols(&op.title);
+        let title = self.shown(&op.title);
         match result.exit {
             // `fail_when` decides in the end, whatever the code.
             Exit::Code(code) if op.success.contains(&code) || self.action.fail_when.is_some() => Ok(result),
@@ -340,7 +344,7 @@ impl Worker<'_> {
     fn summary(&self, result: Option<&OpResult>) -> Step<TaskEnd> {
         let changed = late::verdict(self.shared, self.assignment, self.action, result)
             .or_else(|message| fail(Cause::Refused, message, ""))?;
-        let summary = show_symbols(&self.action.lowered.title);
+        let summary = self.shown(&self.action.lowered.title);
         Ok(if changed { TaskEnd::Changed { summary } } else { TaskEnd::Satisfied { state: summary } })
     }
 }

@@ -104,6 +104,16 @@ impl Shared {
         let Ok(text) = resolve_symbols(text, resolve);
         text
     }
+
+    /// Text for people: the host's own names resolved, any other symbol shown as one.
+    pub(super) fn shown_text(&self, host: HostId, text: &str) -> String {
+        let resolve = |symbol: &str| {
+            let value = subject_value(self.plan.host(host), symbol);
+            Ok::<_, std::convert::Infallible>(value.unwrap_or_else(|| format!("‹{symbol}›")))
+        };
+        let Ok(text) = resolve_symbols(text, resolve);
+        text
+    }
 }
 
 /// The controller is a host of its own pool.

@@ -25,6 +25,8 @@ pub(crate) struct Shape {
 
 /// A lab that is up.
 pub(crate) struct Lab {
+    /// Its name, by which a command finds it.
+    pub(crate) name: String,
     /// Its directory: inventory, kubeconfig, logs.
     pub(crate) dir: PathBuf,
     hosts: Vec<String>,
@@ -32,7 +34,6 @@ pub(crate) struct Lab {
     pub(crate) kept: PathBuf,
 }
 
-#[expect(clippy::unused_self, reason = "only who has a lab may command it")]
 impl Lab {
     /// Brings a lab up with a cluster that all its pods run in, from the cache where this shape was made before.
     pub(crate) fn up(case: &str, shape: Shape) -> Self {
@@ -43,21 +44,25 @@ impl Lab {
         let kept = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("lab").join(case);
         let _ = fs::remove_dir_all(&kept);
         fs::create_dir_all(&kept).unwrap();
-        let _ = lab(&["down"]).output();
+        let name = name();
+        let _ = lab(&name, &["down"]).output();
         let (control_planes, workers) = (shape.control_planes.to_string(), shape.workers.to_string());
-        succeed(&mut lab(&[
-            "up",
-            "--control-planes",
-            &control_planes,
-            "--workers",
-            &workers,
-            "--kubernetes",
-            shape.kubernetes,
-        ]));
-        let dir = PathBuf::from(succeed(&mut lab(&["path"])).trim());
+        succeed(&mut lab(
+            &name,
+            &[
+                "up",
+                "--control-planes",
+                &control_planes,
+                "--workers",
+                &workers,
+                "--kubernetes",
+                shape.kubernetes,
+            ],
+        ));
+        let dir = PathBuf::from(succeed(&mut lab(&name, &["path"])).trim());
         let hosts = (1..=shape.control_planes).map(|number| format!("cp{number}"));
         let hosts = hosts.chain((1..=shape.workers).map(|number| format!("w{number}"))).collect();
-        let lab = Self { dir, hosts, kept };
+        let lab = Self { name, dir, hosts, kept };
         lab.run(&["wait"]);
         lab
     }
@@ -80,13 +85,13 @@ impl Lab {
     /// A command of the lab that must succeed; its stdout.
     #[track_caller]
     pub(crate) fn run(&self, args: &[&str]) -> String {
-        succeed(&mut lab(args))
+        succeed(&mut lab(&self.name, args))
     }
 
     /// A shell command on a host as root, which must succeed; its stdout.
     #[track_caller]
     pub(crate) fn root(&self, host: &str, script: &str) -> String {
-        succeed(&mut lab(&["ssh", "-n", "-l", "root", "-o", "ConnectTimeout=5", host, script]))
+        succeed(&mut lab(&self.name, &["ssh", "-n", "-l", "root", "-o", "ConnectTimeout=5", host, script]))
     }
 
     /// kubectl of this machine as the user `lab`, which must succeed; its stdout.
@@ -99,7 +104,7 @@ impl Lab {
     pub(crate) fn kubectl_command(&self, args: &[&str]) -> Command {
         let mut words = vec!["kubectl", "--request-timeout=10s"];
         words.extend_from_slice(args);
-        lab(&words)
+        lab(&self.name, &words)
     }
 
     /// All nodes as the API server has them.
@@ -148,18 +153,20 @@ impl Drop for Lab {
                 eprintln!(
                     "---- lab {}\n{}",
                     args.join(" "),
-                    lab(args).output().map_or_else(|error| error.to_string(), |output| both(&output))
+                    lab(&self.name, args)
+                        .output()
+                        .map_or_else(|error| error.to_string(), |output| both(&output))
                 );
             }
-            if let Ok(output) = lab(&["audit", "--writes"]).output() {
+            if let Ok(output) = lab(&self.name, &["audit", "--writes"]).output() {
                 let _ = fs::write(self.kept.join("audit-writes.jsonl"), output.stdout);
             }
         }
         if std::env::var_os("ROLLBOOK_LAB_KEEP").is_some() && std::thread::panicking() {
-            eprintln!("---- the lab stays up: tests/lab/lab --name {} down", name());
+            eprintln!("---- the lab stays up: tests/lab/lab --name {} down", self.name);
             return;
         }
-        match lab(&["down"]).output() {
+        match lab(&self.name, &["down"]).output() {
             Ok(output) if output.status.success() => {}
             Ok(output) => eprintln!("the lab is not down: {}", both(&output)),
             Err(error) => eprintln!("the lab is not down: {error}"),
@@ -205,10 +212,10 @@ pub(crate) fn text_at<'a>(json: &'a Json, pointer: &str) -> &'a str {
     json.pointer(pointer).and_then(Json::as_str).unwrap_or("")
 }
 
-/// A command of the lab.
-pub(crate) fn lab(args: &[&str]) -> Command {
+/// A command of the lab of that name.
+pub(crate) fn lab(name: &str, args: &[&str]) -> Command {
     let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/lab"));
-    command.args(["--name", &name()]).args(args).stdin(Stdio::null());
+    command.args(["--name", name]).args(args).stdin(Stdio::null());
     command
 }
 

@@ -10,8 +10,7 @@ use crate::lab::{Lab, Shape};
 pub(super) fn stop_and_finish() {
     let lab = Lab::up("failures", Shape { control_planes: 1, workers: 2, kubernetes: "1.20.2" });
     lab.run(&["workload", "blocking"]);
-    run(&lab, "control plane", "1.21.0", &["--accept-control-plane-outage", "--limit", "control_plane"])
-        .exits(0);
+    run(&lab, "control plane", "1.21.0", &[ACCEPT[0], "--limit", "control_plane"]).exits(0);
     a_drain_is_blocked(&lab);
     a_kubelet_does_not_start(&lab);
     let left = the_power_fails_during_apt(&lab);
@@ -27,7 +26,8 @@ pub(super) fn stop_and_finish() {
 fn a_drain_is_blocked(lab: &Lab) {
     let node = node_of(lab, "blocking");
     let limit = format!("control_plane | {node}");
-    let blocked = run(lab, "blocked drain", "1.21.0", &["-p", "drain_timeout=1m", "--limit", &limit]);
+    let blocked =
+        run(lab, "blocked drain", "1.21.0", &["-p", "drain_timeout=1m", "--limit", &limit, ACCEPT[0]]);
     blocked.exits(11).ends_with(&node);
     assert!(blocked.took < Duration::from_mins(4), "a minute was given to the drain: {:?}", blocked.took);
     lab.kubectl(&["-n", "lab", "delete", "pdb", "blocking"]);

@@ -10,7 +10,7 @@ pub(super) fn minor_of_three_and_two() {
     let lab = Lab::up("upgrade", Shape { control_planes: 3, workers: 2, kubernetes: "1.20.2" });
     lab.run(&["workload"]);
     let began = lab.now();
-    let watch = Watch::start();
+    let watch = Watch::start(&lab);
     let upgraded = run(&lab, "upgrade", "1.21.0", &[]);
     let samples = watch.end();
     upgraded.exits(0);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::lab::{Node, lab, text_at};
+use crate::lab::{Lab, Node, lab, text_at};
 
 /// What was seen at one moment.
 #[derive(Clone, Debug)]
@@ -39,13 +39,14 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Starts to look.
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(lab: &Lab) -> Self {
+        let name = lab.name.clone();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             let mut samples = Vec::new();
             while !stopped.load(Ordering::Relaxed) {
-                samples.extend(sample());
+                samples.extend(sample(&name));
                 std::thread::sleep(Duration::from_millis(700));
             }
             samples
@@ -69,8 +70,8 @@ impl Drop for Watch {
     }
 }
 
-fn sample() -> Option<Sample> {
-    let output = kubectl(&["get", "nodes,deployments", "-n", "lab", "-o", "json"]).output().ok()?;
+fn sample(name: &str) -> Option<Sample> {
+    let output = kubectl(name, &["get", "nodes,deployments", "-n", "lab", "-o", "json"]).output().ok()?;
     if !output.status.success() {
         return None;
     }
@@ -83,12 +84,12 @@ fn sample() -> Option<Sample> {
     let deployment =
         json.get("items")?.as_array()?.iter().find(|item| text_at(item, "/kind") == "Deployment")?;
     let replicas = deployment.pointer("/status/readyReplicas").and_then(Json::as_i64).unwrap_or(0);
-    Some(Sample { out, replicas, service: service() })
+    Some(Sample { out, replicas, service: service(name) })
 }
 
-fn service() -> Service {
+fn service(name: &str) -> Service {
     let path = "/api/v1/namespaces/lab/services/web:80/proxy/";
-    match kubectl(&["get", "--raw", path]).output() {
+    match kubectl(name, &["get", "--raw", path]).output() {
         Ok(output) if output.status.success() => Service::Answers,
         Ok(output) if String::from_utf8_lossy(&output.stderr).contains("no endpoints available") => {
             Service::Nobody
@@ -97,10 +98,10 @@ fn service() -> Service {
     }
 }
 
-fn kubectl(args: &[&str]) -> Command {
+fn kubectl(name: &str, args: &[&str]) -> Command {
     let mut words = vec!["kubectl", "--request-timeout=5s"];
     words.extend_from_slice(args);
-    let mut command = lab(&words);
+    let mut command = lab(name, &words);
     command.stderr(Stdio::piped());
     command
 }

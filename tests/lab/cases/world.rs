@@ -21,7 +21,7 @@ pub(super) fn others_spend_the_budget() {
 
     lab.kubectl(&["cordon", "w6"]);
     let began = lab.now();
-    let watch = Watch::start();
+    let watch = Watch::start(&lab);
     let mut args = vec!["-p", "target=1.21.0", "--yes", "--verbose"];
     args.extend_from_slice(ACCEPT);
     let mut running = start(&lab, "workers", "run", &args);
