@@ -6,7 +6,7 @@
 //! cannot both think that they own a cordon. (`test` with `null` holds where the path is missing; seen with API
 //! server 1.20.2.)
 
-use crate::kubernetes::kubectl_errors;
+use crate::kubernetes::{CORDONED_AT, CORDONED_BY, kubectl_errors};
 use crate::kubernetes::node::{NODES, NodeRow, is_node_name, parse_nodes};
 use crate::op::{Answer, Deed, Effect, Op, Probe, Query, RunWhen, Site, is_symbol, run_symbol};
 use crate::step::build::wrong;
@@ -96,6 +96,12 @@ pub(crate) fn kubectl_op(
 }
 
 impl OnNode<'_> {
+    /// What a person types to take our cordon back: with the annotations, which say whose it was.
+    pub(crate) fn way_back(&self) -> String {
+        let node = self.node;
+        format!("kubectl uncordon {node} && kubectl annotate node {node} {CORDONED_BY}- {CORDONED_AT}-")
+    }
+
     /// The query for the node's row. A list with a field selector gives an empty list for a node that does not exist,
     /// so that a failure always means that the API did not answer.
     pub(crate) fn node_query(self) -> Query {
@@ -124,7 +130,7 @@ impl OnNode<'_> {
         let node = self.node;
         let set = Op {
             success: vec![0, 1],
-            undo: format!("kubectl uncordon {node}"),
+            undo: self.way_back(),
             ..self.patch(cx, format!("cordon {node}"), &patch, Effect::Disrupts)
         };
         [set, self.patch(cx, format!("make sure that {node} is cordoned"), &confirm, Effect::Reads)]

@@ -194,7 +194,7 @@ fn drain_op(args: Args<'_>, on: OnNode<'_>, cx: &LowerCx<'_>) -> Result<Op, Lowe
     words.extend(flags.iter().map(String::as_str));
     let op = kubectl_op(cx, on.kube, format!("drain {}", on.node), &words, Effect::Disrupts);
     let timeout = timeout(args).saturating_add(MARGIN);
-    Ok(Op { timeout, long: true, undo: format!("kubectl uncordon {}", on.node), ..op })
+    Ok(Op { timeout, long: true, undo: on.way_back(), ..op })
 }
 
 fn timeout(args: Args<'_>) -> Duration {
