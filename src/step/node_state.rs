@@ -6,8 +6,8 @@
 //! cannot both think that they own a cordon. (`test` with `null` holds where the path is missing; seen with API
 //! server 1.20.2.)
 
-use crate::kubernetes::{CORDONED_AT, CORDONED_BY, kubectl_errors};
 use crate::kubernetes::node::{NODES, NodeRow, is_node_name, parse_nodes};
+use crate::kubernetes::{CORDONED_AT, CORDONED_BY, kubectl_errors};
 use crate::op::{Answer, Deed, Effect, Op, Probe, Query, RunWhen, Site, is_symbol, run_symbol};
 use crate::step::build::wrong;
 use crate::step::{AssessError, Assessment, KubeCx, LowerCx, LowerError, Subject};
