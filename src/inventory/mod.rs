@@ -1,12 +1,10 @@
 //! The inventory: hosts, groups, labels, variables, connections, and the selectors that choose among them.
 
-mod glob;
 mod host;
 mod parse;
 mod range;
 mod selector;
 
-pub(crate) use glob::glob_matches;
 pub use host::{Become, Connection, Group, Host, HostKeyPolicy, HostName, Inventory, TransportKind};
 pub use parse::parse;
 pub use range::expand;

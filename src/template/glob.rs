@@ -55,4 +55,12 @@ mod tests {
     fn many_stars_do_not_take_for_ever() {
         assert!(!glob_matches(&("a*".repeat(60) + "b"), &"a".repeat(5000)));
     }
+
+    #[test]
+    fn a_glob_of_many_stars_takes_no_exponential_time() {
+        assert!(!glob_matches(
+            &"a*".repeat(200),
+            &"a".repeat(5000).replace("aaaa", "aaab").replace('a', "b")
+        ));
+    }
 }

@@ -2,9 +2,9 @@
 
 use super::SelectorError;
 use super::syntax::{Expr, Slice, slice};
-use crate::inventory::glob::glob_matches;
 use crate::inventory::{HostName, Inventory, range};
 use crate::source::nearest;
+use crate::template::glob_matches;
 
 /// One flag per host, in the inventory's order.
 type Mask = Vec<bool>;

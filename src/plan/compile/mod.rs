@@ -111,6 +111,11 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
     let mut warnings = Vec::new();
     kube::check_outage(input, &table, &phases, diagnostics, &mut warnings);
     batches::warn_about_limits(input, &phases, &mut warnings);
+    if input.runbook.policy.lock_cluster {
+        let message =
+            "there is no lock in the cluster yet: only runs with the same state directory exclude each other";
+        warnings.push(warning(message, "start runs of one cluster from one place"));
+    }
     if error_count(diagnostics) > errors_before {
         return None;
     }

@@ -4,10 +4,10 @@ use indexmap::IndexMap;
 
 use super::habits::Habit;
 use super::{check_identifier, finish};
-use crate::inventory::glob_matches;
 use crate::runbook::ParamSpec;
 use crate::source::codes::BAD_PARAM;
 use crate::source::{Diagnostics, Entry, MapReader, Node, NodeKind, Span};
+use crate::template::glob_matches;
 use crate::template::{Arg, ArgKind, Names, compile_arg};
 use crate::value::{Type, Value};
 
