@@ -43,26 +43,50 @@ pub fn assess(plan: &Plan, task: TaskId, answers: &[Answer]) -> Assessment {
 /// Fills in a host's forecasts from its assessments, in task order.
 pub fn fill(plan: &mut Plan, host: HostId, assessments: &[(TaskId, Assessment)]) {
     let mut assessed = assessments.iter().peekable();
-    let mut changed_before = false;
+    let mut changed = false;
     for phase in 0..plan.phases.len() {
         let phase = u16::try_from(phase).expect("invariant: fewer than 65,536 phases");
         let Some(tasks) = plan.phase(phase).tasks_of(host) else { continue };
         let (count, read_only) = (tasks.tasks.len(), plan.phase(phase).mode == Mode::ReadOnly);
+        let mut changed_before = changed;
         for index in 0..count {
             let id = TaskId { phase, host, index: u16::try_from(index).expect("invariant: few tasks") };
             let assessment = assessed.next_if(|(task, _)| *task == id).map(|(_, assessment)| assessment);
             let (forecast, effect) = foresee(plan, id, assessment, changed_before, read_only);
-            changed_before |= matches!(
-                forecast,
-                Forecast::Changes { .. } | Forecast::Runs { .. } | Forecast::Deferred { .. }
-            );
+            changed_before |= may_change(&forecast);
             let tasks = tasks_mut(plan, phase, host);
             let task = &mut tasks[index];
             task.forecast = forecast;
             task.effect = task.effect.max(effect.unwrap_or(task.effect));
         }
         settle_brackets(plan, phase, host);
+        changed = doubt(plan, phase, host, changed);
     }
+}
+
+/// A goal that holds now may not when its turn comes, where an earlier task of the host changes something: `unhold` takes
+/// a hold off, a package replaces the program of a service. It is looked at again then, and the plan must not promise
+/// that nothing happens. Says whether the host may have been changed by the end of the phase.
+fn doubt(plan: &mut Plan, phase: u16, host: HostId, mut changed: bool) -> bool {
+    for index in 0..tasks_mut(plan, phase, host).len() {
+        let step = tasks_mut(plan, phase, host)[index].step;
+        let is_goal =
+            matches!(step, StepRef::Action(action) if plan.action(action).lowered.role == Role::Goal);
+        let task = &mut tasks_mut(plan, phase, host)[index];
+        if let Forecast::Holds { state } = &task.forecast
+            && changed
+            && is_goal
+        {
+            task.forecast =
+                Forecast::Deferred { waits_for: vec![format!("earlier changes of this host; now: {state}")] };
+        }
+        changed |= may_change(&task.forecast);
+    }
+    changed
+}
+
+fn may_change(forecast: &Forecast) -> bool {
+    matches!(forecast, Forecast::Changes { .. } | Forecast::Runs { .. } | Forecast::Deferred { .. })
 }
 
 fn tasks_mut(plan: &mut Plan, phase: u16, host: HostId) -> &mut Vec<super::Task> {

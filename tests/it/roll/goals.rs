@@ -57,6 +57,36 @@ fn only_what_is_missing_is_brought_about() {
 }
 
 #[test]
+fn a_goal_that_an_earlier_step_may_undo_is_not_promised() {
+    let fleet = Fleet::of(1);
+    fleet.file("flag", "");
+    fleet.file("other", "");
+    fleet.runbook(
+        "",
+        "batches: [1]",
+        r#"
+- command: { argv: [touch, "@other"], creates: "@other" }
+  effect: changes
+- command: { argv: [rm, "@flag"] }
+  effect: changes
+- command: { argv: [touch, "@flag"], creates: "@flag" }
+  effect: changes
+"#,
+    );
+    let plan = fleet.rollbook("plan", &["--detailed-exitcode"]).run().exits(2).stdout;
+    let sign = |file: &str| {
+        let task = format!("touch {}", fleet.path(file));
+        let line = plan.lines().find(|line| line.contains(&task)).unwrap_or_else(|| panic!("{plan}"));
+        line.trim_start().chars().next()
+    };
+    assert_eq!(sign("other"), Some('='), "nothing comes before it:\n{plan}");
+    assert_eq!(sign("flag"), Some('?'), "it is removed before its turn:\n{plan}");
+    assert!(plan.contains("known later, from earlier changes of this host"), "{plan}");
+    fleet.run(&[]).run().exits(0);
+    assert!(fleet.dir.path().join("flag").exists());
+}
+
+#[test]
 fn hostile_values_arrive_unchanged_also_through_a_saved_plan() {
     let fleet = Fleet::of(1);
     let words = [
