@@ -42,10 +42,8 @@ fn main() -> ExitCode {
             return ExitCode::from(64);
         }
     };
-    let chosen = |case: &&Case| {
-        case.level <= level
-            && (wanted.is_empty() || wanted.iter().any(|name| case.name.contains(name.as_str())))
-    };
+    let is_asked_for = |case: &Case| wanted.is_empty() || wanted.iter().any(|word| means(word, case.name));
+    let chosen = |case: &&Case| case.level <= level && is_asked_for(case);
     let chosen: Vec<&Case> = CASES.iter().filter(chosen).collect();
     let left_out = CASES.len() - chosen.len();
     if chosen.is_empty() {
@@ -58,6 +56,11 @@ fn main() -> ExitCode {
     }
     println!("{} passed, {} failed, {left_out} not chosen", chosen.len() - failed.len(), failed.len());
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A case's whole name means that case; a part of names, all that have it.
+fn means(word: &str, name: &str) -> bool {
+    if CASES.iter().any(|case| case.name == word) { name == word } else { name.contains(word) }
 }
 
 fn passes(case: &Case) -> bool {

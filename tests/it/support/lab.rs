@@ -37,6 +37,17 @@ pub(crate) struct Lab {
 impl Lab {
     /// Brings a lab up with a cluster that all its pods run in, from the cache where this shape was made before.
     pub(crate) fn up(case: &str, shape: Shape) -> Self {
+        let lab = Self::boot(case, shape, &[]);
+        lab.run(&["wait"]);
+        lab
+    }
+
+    /// Brings hosts up without a cluster: `cp1`, and so many workers.
+    pub(crate) fn hosts_only(case: &str, workers: usize) -> Self {
+        Self::boot(case, Shape { control_planes: 1, workers, kubernetes: "1.20.2" }, &["--hosts-only"])
+    }
+
+    fn boot(case: &str, shape: Shape, options: &[&str]) -> Self {
         assert!(
             rustix::process::geteuid().is_root(),
             "the lab makes network namespaces and mounts: run the test as root"
@@ -47,24 +58,12 @@ impl Lab {
         let name = name();
         let _ = lab(&name, &["down"]).output();
         let (control_planes, workers) = (shape.control_planes.to_string(), shape.workers.to_string());
-        succeed(&mut lab(
-            &name,
-            &[
-                "up",
-                "--control-planes",
-                &control_planes,
-                "--workers",
-                &workers,
-                "--kubernetes",
-                shape.kubernetes,
-            ],
-        ));
+        let mut up = lab(&name, &["up", "--control-planes", &control_planes, "--workers", &workers]);
+        succeed(up.args(["--kubernetes", shape.kubernetes]).args(options));
         let dir = PathBuf::from(succeed(&mut lab(&name, &["path"])).trim());
         let hosts = (1..=shape.control_planes).map(|number| format!("cp{number}"));
         let hosts = hosts.chain((1..=shape.workers).map(|number| format!("w{number}"))).collect();
-        let lab = Self { name, dir, hosts, kept };
-        lab.run(&["wait"]);
-        lab
+        Self { name, dir, hosts, kept }
     }
 
     /// All hosts: control planes, then workers.

@@ -21,6 +21,33 @@ pub(crate) fn writes(events: &[Json]) -> Vec<String> {
         .collect()
 }
 
+/// What everybody else but the lab wrote that is no heartbeat: user, verb and resource. Leases, the status of nodes and
+/// pods, and the events and endpoints that follow from them come and go all the time.
+pub(crate) fn writes_of_others(events: &[Json]) -> BTreeSet<String> {
+    let others = events.iter().filter(|event| !matches!(text_at(event, "/user/username"), CLIENT | "lab"));
+    let writes = others.filter(|event| !matches!(text_at(event, "/verb"), "get" | "list" | "watch"));
+    let told = writes.filter(|event| {
+        let resource = text_at(event, "/objectRef/resource");
+        let status = text_at(event, "/objectRef/subresource") == "status";
+        let heartbeat = match resource {
+            "leases"
+            | "events"
+            | "endpoints"
+            | "endpointslices"
+            | "subjectaccessreviews"
+            | "tokenreviews" => true,
+            "serviceaccounts" => text_at(event, "/objectRef/subresource") == "token",
+            _ => status,
+        };
+        !heartbeat
+    });
+    told.map(|event| {
+        let at = |pointer| text_at(event, pointer);
+        format!("{} {} {}", at("/user/username"), at("/verb"), at("/objectRef/resource"))
+    })
+    .collect()
+}
+
 /// A node was cordoned or uncordoned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Turn {

@@ -1,11 +1,16 @@
 //! The cases, in the order in which they run. Each brings up a lab of its own and takes it down.
 
 mod audit;
+mod budget;
 mod failures;
 mod hops;
+mod launcher;
+mod lies;
+mod plan;
 mod prints;
 mod refusals;
 mod rollbook;
+mod shapes;
 mod upgrade;
 mod watch;
 mod world;
@@ -51,10 +56,40 @@ pub(crate) const CASES: &[Case] = &[
         run: failures::stop_and_finish,
     },
     Case {
+        name: "plan",
+        level: Level::Full,
+        says: "a plan writes nothing, and one control plane and one worker are upgraded just as it shows",
+        run: plan::shows_what_its_run_does,
+    },
+    Case {
+        name: "launcher",
+        level: Level::Full,
+        says: "an op is a unit: deaf processes end with it, a lost link is taken up again, a power cut leaves a doubt",
+        run: launcher::runs_as_a_unit,
+    },
+    Case {
         name: "hops",
         level: Level::Full,
-        says: "a plan writes nothing; one control plane and one worker go from 1.20.2 to 1.21.0 and on to 1.22.0",
-        run: hops::one_control_plane,
+        says: "3 control planes and 2 workers go from 1.20.2 to 1.21.0 and on to 1.22.0, and then there is nothing to do",
+        run: hops::two_minors,
+    },
+    Case {
+        name: "planes",
+        level: Level::Full,
+        says: "a cluster of three control planes and no worker is upgraded",
+        run: shapes::control_planes_only,
+    },
+    Case {
+        name: "batches",
+        level: Level::Full,
+        says: "four workers go in batches of one, of half, and the rest, and no batch begins before the last has ended",
+        run: shapes::batches_of_one_and_half,
+    },
+    Case {
+        name: "lies",
+        level: Level::Full,
+        says: "tools that lie or ask are found out before the next drain: kubeadm, a dead mirror, locks, foreign holds, conffiles",
+        run: lies::are_found_out,
     },
     Case {
         name: "crash",
@@ -78,6 +113,6 @@ pub(crate) const CASES: &[Case] = &[
         name: "budget",
         level: Level::Full,
         says: "nodes that others took out count against the budget, and stay as they are",
-        run: world::others_spend_the_budget,
+        run: budget::others_spend_the_budget,
     },
 ];

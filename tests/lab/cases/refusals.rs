@@ -31,6 +31,10 @@ pub(super) fn nothing_changes() {
     lab.root("w2", "kill -CONT $(pidof kubelet)");
     lab.all_ready();
 
+    lab.run(&["swap", "w2"]);
+    refused("swap is on", "1.21.0", 10).ends_with("w2").ends_with("Swap is on");
+    lab.run(&["heal", "w2"]);
+
     assert_eq!(writes(&lab.audit(&began)), Vec::<String>::new());
     prints::must_be_equal(&before, &prints::of_hosts(&lab));
 

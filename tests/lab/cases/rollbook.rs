@@ -23,29 +23,89 @@ pub(crate) struct Outcome {
 /// A run that is under way.
 pub(crate) struct Running {
     child: Child,
-    dir: PathBuf,
+    /// Where its output and its record are.
+    pub(crate) dir: PathBuf,
     name: String,
     began: Instant,
 }
 
-/// Calls `rollbook COMMAND runbooks/kubeadm-upgrade.yaml` for the lab, with these further arguments.
-pub(crate) fn start(lab: &Lab, name: &str, command: &str, args: &[&str]) -> Running {
-    start_with(lab, &lab.inventory(), name, command, args)
+/// What is rolled, and over which hosts.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    pub(crate) runbook: PathBuf,
+    pub(crate) inventory: PathBuf,
+    /// Arguments that this runbook always needs.
+    pub(crate) always: &'static [&'static str],
 }
 
-/// The same with another inventory.
-pub(crate) fn start_with(lab: &Lab, inventory: &Path, name: &str, command: &str, args: &[&str]) -> Running {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+impl Files {
+    /// The upgrade as it is shipped, over the hosts of the lab.
+    pub(crate) fn shipped(lab: &Lab) -> Self {
+        Self { runbook: repository().join(SHIPPED), inventory: lab.inventory(), always: OUR_MIRROR }
+    }
+
+    /// The same but for these replacements in the runbook, each of which must find something.
+    pub(crate) fn but(lab: &Lab, replacements: &[(&str, &str)]) -> Self {
+        let shipped = repository().join(SHIPPED);
+        let mut text = fs::read_to_string(&shipped).unwrap();
+        for (old, new) in replacements {
+            assert!(text.contains(old), "{SHIPPED} has no {old:?} any more");
+            text = text.replace(old, new);
+        }
+        let dir = lab.kept.join("runbooks");
+        let steps = dir.join("steps");
+        fs::create_dir_all(&steps).unwrap();
+        for entry in fs::read_dir(shipped.with_file_name("steps")).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, steps.join(path.file_name().expect("a file has a name"))).unwrap();
+        }
+        let runbook = dir.join("upgrade.yaml");
+        fs::write(&runbook, text).unwrap();
+        Self { runbook, ..Self::shipped(lab) }
+    }
+
+    /// With short soaks, where a case is about something else.
+    pub(crate) fn brisk(lab: &Lab) -> Self {
+        Self::but(lab, BRISK)
+    }
+
+    /// A runbook of the case's own.
+    pub(crate) fn written(lab: &Lab, name: &str, text: &str) -> Self {
+        let runbook = lab.kept.join(name).with_extension("yaml");
+        fs::write(&runbook, text).unwrap();
+        Self { runbook, inventory: lab.inventory(), always: &[] }
+    }
+}
+
+const SHIPPED: &str = "runbooks/kubeadm-upgrade.yaml";
+const OUR_MIRROR: &[&str] = &["-p", "repo_base=http://repo:8081/core:/stable:/"];
+/// What makes a roll brisk. Everything else stays as it is shipped.
+pub(crate) const BRISK: &[(&str, &str)] = &[("soak: 1m", "soak: 5s"), ("stable_for: 30s", "stable_for: 5s")];
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Calls `rollbook COMMAND` with these files and further arguments.
+pub(crate) fn start_with(lab: &Lab, files: &Files, name: &str, command: &str, args: &[&str]) -> Running {
+    let runbook = files.runbook.to_str().expect("UTF-8");
+    let inventory = files.inventory.to_str().expect("UTF-8");
+    let mut words = vec![command, runbook, "-i", inventory];
+    words.extend_from_slice(files.always);
+    words.extend_from_slice(args);
+    call(lab, name, &words)
+}
+
+/// Calls `rollbook` with these arguments and nothing else. A name's second call goes on in the state directory of its
+/// first.
+pub(crate) fn call(lab: &Lab, name: &str, args: &[&str]) -> Running {
     let dir = lab.kept.join(name);
     fs::create_dir_all(&dir).unwrap();
     let (stdout, stderr) =
         (File::create(dir.join("stdout")).unwrap(), File::create(dir.join("stderr")).unwrap());
     let child = Command::new(env!("CARGO_BIN_EXE_rollbook"))
-        .args([command, "runbooks/kubeadm-upgrade.yaml", "-p", "repo_base=http://repo:8081/core:/stable:/"])
-        .arg("-i")
-        .arg(inventory)
         .args(args)
-        .current_dir(root)
+        .current_dir(repository())
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("HOME", &dir)
@@ -60,10 +120,20 @@ pub(crate) fn start_with(lab: &Lab, inventory: &Path, name: &str, command: &str,
 
 /// Rolls the upgrade to `target` and waits until it has ended.
 pub(crate) fn run(lab: &Lab, name: &str, target: &str, args: &[&str]) -> Outcome {
+    run_with(lab, &Files::shipped(lab), name, target, args)
+}
+
+/// The same with other files.
+pub(crate) fn run_with(lab: &Lab, files: &Files, name: &str, target: &str, args: &[&str]) -> Outcome {
+    roll(lab, files, name, target, args).wait()
+}
+
+/// Rolls the upgrade to `target`, and does not wait.
+pub(crate) fn roll(lab: &Lab, files: &Files, name: &str, target: &str, args: &[&str]) -> Running {
     let target = format!("target={target}");
     let mut words = vec!["-p", target.as_str(), "--yes", "--verbose"];
     words.extend_from_slice(args);
-    start(lab, name, "run", &words).wait()
+    start_with(lab, files, name, "run", &words)
 }
 
 impl Running {

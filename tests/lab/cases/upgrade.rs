@@ -2,7 +2,7 @@
 
 use super::audit::{most_at_once, order, turns, writes};
 use super::prints;
-use super::rollbook::run;
+use super::rollbook::{Files, run_with};
 use super::watch::{Sample, Service, Watch, most_out};
 use crate::lab::{Lab, Shape};
 
@@ -11,7 +11,8 @@ pub(super) fn minor_of_three_and_two() {
     lab.run(&["workload"]);
     let began = lab.now();
     let watch = Watch::start(&lab);
-    let upgraded = run(&lab, "upgrade", "1.21.0", &[]);
+    let files = Files::shipped(&lab);
+    let upgraded = run_with(&lab, &files, "upgrade", "1.21.0", &[]);
     let samples = watch.end();
     upgraded.exits(0);
     everything_is_at(&lab, "1.21.0");
@@ -25,7 +26,7 @@ pub(super) fn minor_of_three_and_two() {
     assert!(most_at_once(&turns, "w") <= 2, "{turns:?}");
     assert_eq!(order(&turns).len(), 5, "every node is cordoned once: {turns:?}");
 
-    a_second_run_does_nothing(&lab);
+    a_second_run_does_nothing(&lab, &files, "1.21.0");
 }
 
 /// Versions, holds, nodes and what is left behind, as hosts and API server have them.
@@ -73,10 +74,10 @@ pub(super) fn stayed_within_budget(samples: &[Sample], workers: usize) {
 
 /// Nothing to do, and nothing done, as hosts and audit log tell.
 #[track_caller]
-pub(super) fn a_second_run_does_nothing(lab: &Lab) {
+pub(super) fn a_second_run_does_nothing(lab: &Lab, files: &Files, target: &str) {
     let before = prints::of_hosts(lab);
     let began = lab.now();
-    let again = run(lab, "again", "1.21.0", &[]);
+    let again = run_with(lab, files, "again", target, &[]);
     again.exits(0).ends_with("nothing to do");
     prints::must_be_equal(&before, &prints::of_hosts(lab));
     assert_eq!(writes(&lab.audit(&began)), Vec::<String>::new());

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -34,24 +34,48 @@ pub(crate) enum Service {
 /// A watcher; ends when asked for what it saw.
 pub(crate) struct Watch {
     stop: Arc<AtomicBool>,
+    /// How often it has looked and seen something.
+    looks: Arc<AtomicUsize>,
     thread: Option<JoinHandle<Vec<Sample>>>,
 }
 
 impl Watch {
-    /// Starts to look.
+    /// Starts to look at nodes and workload.
     pub(crate) fn start(lab: &Lab) -> Self {
+        Self::of(lab, sample)
+    }
+
+    /// Starts to look at nodes, where there is no workload.
+    pub(crate) fn of_nodes(lab: &Lab) -> Self {
+        Self::of(lab, |name| {
+            Some(Sample { out: out(&state(name, "nodes")?), replicas: 0, service: Service::Nobody })
+        })
+    }
+
+    fn of(lab: &Lab, look: fn(&str) -> Option<Sample>) -> Self {
         let name = lab.name.clone();
         let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
+        let looks = Arc::new(AtomicUsize::new(0));
+        let (stopped, looked) = (Arc::clone(&stop), Arc::clone(&looks));
         let thread = std::thread::spawn(move || {
             let mut samples = Vec::new();
             while !stopped.load(Ordering::Relaxed) {
-                samples.extend(sample(&name));
+                samples.extend(look(&name));
+                looked.store(samples.len(), Ordering::Relaxed);
                 std::thread::sleep(Duration::from_millis(700));
             }
             samples
         });
-        Self { stop, thread: Some(thread) }
+        Self { stop, looks, thread: Some(thread) }
+    }
+
+    /// Waits until it has looked so many times more, 0.7 s apart.
+    pub(crate) fn sees(&self, more: usize) {
+        let enough = self.looks.load(Ordering::Relaxed) + more;
+        while self.looks.load(Ordering::Relaxed) < enough {
+            assert!(self.thread.as_ref().is_some_and(|thread| !thread.is_finished()), "the watcher ended");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// What it saw, oldest first. Moments at which the API did not answer are no samples.
@@ -71,20 +95,26 @@ impl Drop for Watch {
 }
 
 fn sample(name: &str) -> Option<Sample> {
-    let output = kubectl(name, &["get", "nodes,deployments", "-n", "lab", "-o", "json"]).output().ok()?;
+    let json = state(name, "nodes,deployments")?;
+    let web =
+        json.get("items")?.as_array()?.iter().find(|item| {
+            text_at(item, "/kind") == "Deployment" && text_at(item, "/metadata/name") == "web"
+        })?;
+    let replicas = web.pointer("/status/readyReplicas").and_then(Json::as_i64).unwrap_or(0);
+    Some(Sample { out: out(&json), replicas, service: service(name) })
+}
+
+fn state(name: &str, kinds: &str) -> Option<Json> {
+    let output = kubectl(name, &["get", kinds, "-n", "lab", "-o", "json"]).output().ok()?;
     if !output.status.success() {
         return None;
     }
-    let json: Json = serde_json::from_slice(&output.stdout).ok()?;
-    let out = Node::list(&json)
-        .into_iter()
-        .filter(|node| node.cordoned || !node.ready)
-        .map(|node| node.name)
-        .collect();
-    let deployment =
-        json.get("items")?.as_array()?.iter().find(|item| text_at(item, "/kind") == "Deployment")?;
-    let replicas = deployment.pointer("/status/readyReplicas").and_then(Json::as_i64).unwrap_or(0);
-    Some(Sample { out, replicas, service: service(name) })
+    serde_json::from_slice(&output.stdout).ok()
+}
+
+fn out(state: &Json) -> Vec<String> {
+    let out = Node::list(state).into_iter().filter(|node| node.cordoned || !node.ready);
+    out.map(|node| node.name).collect()
 }
 
 fn service(name: &str) -> Service {

@@ -1,57 +1,19 @@
-//! The world beside the roll: nodes that others took out, a repository that dies, a machine behind another's name, a
-//! component that crashes after kubeadm has said SUCCESS.
+//! The world beside the roll: a repository that dies, a machine behind another's name, a component that crashes after
+//! kubeadm has said SUCCESS.
 
 use std::fs;
-use std::time::Duration;
 
-use super::audit::{Turn, turns, writes};
-use super::rollbook::{run, start, start_with};
-use super::upgrade::{everything_is_at, stayed_within_budget};
-use super::watch::{Watch, most_out};
+use super::audit::writes;
+use super::rollbook::{Files, roll, run, start_with};
+use super::upgrade::everything_is_at;
 use super::{ACCEPT, prints};
 use crate::lab::{Lab, Shape};
-
-/// Six workers, a budget of two: what others take out counts, before the roll and in the middle of it.
-pub(super) fn others_spend_the_budget() {
-    let lab = Lab::up("budget", Shape { control_planes: 1, workers: 6, kubernetes: "1.20.2" });
-    lab.run(&["workload"]);
-    let mut first = ACCEPT.to_vec();
-    first.extend_from_slice(&["--limit", "control_plane"]);
-    run(&lab, "control plane", "1.21.0", &first).exits(0);
-
-    lab.kubectl(&["cordon", "w6"]);
-    let began = lab.now();
-    let watch = Watch::start(&lab);
-    let mut args = vec!["-p", "target=1.21.0", "--yes", "--verbose"];
-    args.extend_from_slice(ACCEPT);
-    let mut running = start(&lab, "workers", "run", &args);
-    running.until_it_says("phase 5/5");
-    // The budget of two is spent now: nobody may be cordoned until one of them is back.
-    lab.run(&["partition", "w5"]);
-    lab.eventually("w5 is not Ready", |lab| lab.nodes().iter().any(|node| node.name == "w5" && !node.ready));
-    running.until_it_says("waits for the budget");
-    std::thread::sleep(Duration::from_secs(20));
-    let seen = lab.nodes();
-    assert!(seen.iter().filter(|node| node.cordoned || !node.ready).count() <= 2, "{seen:?}");
-    lab.run(&["heal", "w5"]);
-    let outcome = running.wait();
-    let samples = watch.end();
-    stayed_within_budget(&samples, 3);
-    let turns = turns(&lab.audit(&began));
-    let by_hand = |turn: &&Turn| turn.node == "w6" && turn.by == "kubernetes-admin" && !turn.cordoned;
-    assert!(!turns.iter().any(|turn| by_hand(&turn)), "w6 was cordoned by somebody else: {turns:?}");
-    assert!(most_out(&samples, "w") <= 3, "{samples:?}");
-    assert!(lab.nodes().iter().any(|node| node.name == "w6" && node.cordoned), "w6 stays as it was");
-    assert_ne!(outcome.code, 70, "{outcome:?}");
-}
 
 /// All packages are on the hosts before the first drain: a repository that dies later stops nothing.
 pub(super) fn the_repository_dies() {
     let lab = Lab::up("mirror", Shape { control_planes: 1, workers: 2, kubernetes: "1.20.2" });
     lab.run(&["workload"]);
-    let mut args = vec!["-p", "target=1.21.0", "--yes", "--verbose"];
-    args.extend_from_slice(ACCEPT);
-    let mut running = start(&lab, "upgrade", "run", &args);
+    let mut running = roll(&lab, &Files::brisk(&lab), "upgrade", "1.21.0", ACCEPT);
     running.until_it_says("batch 2/2");
     lab.run(&["repo", "break", "dead"]);
     running.wait().exits(0);
@@ -81,7 +43,8 @@ pub(super) fn addresses_are_swapped() {
 
     let mut args = vec!["-p", "target=1.21.0", "--yes"];
     args.extend_from_slice(ACCEPT);
-    let outcome = start_with(&lab, &path, "swapped", "run", &args).wait();
+    let files = Files { inventory: path, ..Files::shipped(&lab) };
+    let outcome = start_with(&lab, &files, "swapped", "run", &args).wait();
     assert_ne!(outcome.code, 0, "{outcome:?}");
     outcome.ends_with("w1");
     assert_eq!(writes(&lab.audit(&began)), Vec::<String>::new());

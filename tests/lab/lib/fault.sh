@@ -3,6 +3,7 @@
 # signal to its cgroup; what lies on the host is a unit `lab-fault-*` or a file there. `heal` undoes all of them.
 
 FAULT_DROPIN=/etc/systemd/system/kubelet.service.d/99-lab-fault.conf
+FAULT_KUBEADM=/usr/local/sbin/kubeadm
 
 fault_command() { # fault_command COMMAND HOST [ARGS]
   local command=$1
@@ -103,6 +104,11 @@ fault_crashloop() { # HOST COMPONENT [now]
   host_run "$1" systemd-run --quiet --collect --unit="lab-fault-crashloop-$2" lab-crashloop "$2" "${3:-}"
 }
 
+fault_kubeadmsays() { # HOST hollow|reworded: found before the package's, as sudo looks for programs
+  [[ ${2:-} =~ ^(hollow|reworded)$ ]] || die "kubeadmsays: no such kind: ${2:-(none)}" "hollow or reworded"
+  install "$FILES/kubeadm-$2" "$STATE/h/$1/root$FAULT_KUBEADM"
+}
+
 # --- kernel: /proc is the machine's, so the host is shown other files in its place
 
 fault_swap() {
@@ -121,6 +127,7 @@ fault_heal() {
   ! cgroup_frozen "$1" || cgroup_freeze "$1" 0
   network_forget_neighbours
   mount -o "remount,size=${DISK_MB}m" "$dir/disk"
+  rm -f "$dir/root$FAULT_KUBEADM"
   if host_is_on "$1"; then fault_heal_inside "$1"; else rm -f "$dir/root$FAULT_DROPIN"; fi
 }
 

@@ -18,7 +18,7 @@ repo_command() {
     break) repo_break "$@" ;;
     heal) repo_heal ;;
     status) repo_status ;;
-    *) die "repo: no such action: ${action:-(none)}" "repo break missing|unlisted|signature|postinst|dead|slow [VERSION or KIB/S] | heal | status" ;;
+    *) die "repo: no such action: ${action:-(none)}" "repo break missing|unlisted|signature|postinst|conffile|dependency|dead|slow [VERSION or KIB/S] | heal | status" ;;
   esac
 }
 
@@ -30,8 +30,8 @@ repo_break() {
   elif [[ $kind == dead ]]; then
     repo_stop
   else
-    [[ $kind =~ ^(missing|unlisted|signature|postinst)$ ]] ||
-      die "repo break: no such kind: ${kind:-(none)}" "missing, unlisted, signature, postinst, dead or slow"
+    [[ $kind =~ ^(missing|unlisted|signature|postinst|conffile|dependency)$ ]] ||
+      die "repo break: no such kind: ${kind:-(none)}" "missing, unlisted, signature, postinst, conffile, dependency, dead or slow"
     if [[ ${2:-} ]]; then
       [[ " ${VERSIONS[*]} " == *" ${2#v} "* ]] || die "repo break: no package of version $2" "have ${VERSIONS[*]}"
       versions=("${2#v}")
@@ -56,11 +56,38 @@ repo_break_signature() { # signed, but with a key that the hosts do not know
 }
 
 repo_break_postinst() { # the kubelet's package fails when it is configured
+  repo_change_kubelet "$1" repo_into_postinst
+}
+repo_into_postinst() { install "$FILES/kubelet.postinst-broken" "$1/DEBIAN/postinst"; }
+
+repo_break_conffile() { # the kubelet's package brings a configuration file that hosts may have written themselves
+  repo_change_kubelet "$1" repo_into_conffile
+}
+repo_into_conffile() {
+  install -d "$1/etc/default"
+  echo "KUBELET_EXTRA_ARGS=" >"$1/etc/default/kubelet"
+  echo /etc/default/kubelet >"$1/DEBIAN/conffiles"
+}
+
+repo_break_dependency() { # the kubelet wants a newer kubernetes-cni, which is there
+  local tree=$STATE/repo/tree
+  repo_change_kubelet "$1" repo_into_dependency
+  repo_copy "$1"
+  dpkg-deb -R "$STATE/repo/next/amd64/kubernetes-cni_${CNI_VERSION}_amd64.deb" "$tree"
+  sed -i "s/^Version: .*/Version: $NEWER_CNI/" "$tree/DEBIAN/control"
+  dpkg-deb --root-owner-group -Zgzip -z1 -b "$tree" "$STATE/repo/next/amd64/kubernetes-cni_${NEWER_CNI}_amd64.deb" >/dev/null
+  rm -r "$tree"
+  repo_publish "$1" repo
+}
+repo_into_dependency() { sed -i "s/kubernetes-cni ([^)]*)/kubernetes-cni (>= $NEWER_CNI)/" "$1/DEBIAN/control"; }
+NEWER_CNI=9.0-1
+
+repo_change_kubelet() { # VERSION FUNCTION: the package is unpacked, the function changes its tree, and it is packed again
   local deb tree=$STATE/repo/tree
   repo_copy "$1"
   deb=$STATE/repo/next/amd64/kubelet_$1-${REVISION}_amd64.deb
   dpkg-deb -R "$deb" "$tree"
-  install "$FILES/kubelet.postinst-broken" "$tree/DEBIAN/postinst"
+  "$2" "$tree"
   rm "$deb" # a link to the good one
   dpkg-deb --root-owner-group -Zgzip -z1 -b "$tree" "$deb" >/dev/null
   rm -r "$tree"
