@@ -42,6 +42,7 @@ fn deaf_processes_end_at_the_time_limit(lab: &Lab) {
 /// sshd and its sessions are killed: the op goes on, and is found again. It runs once.
 fn a_lost_link_is_taken_up_again(lab: &Lab) {
     let script = r"
+          echo the beginning
           echo before >>/root/said
           until [ -e /run/go ]; do sleep 0.2; done
           echo after >>/root/said
@@ -49,12 +50,13 @@ fn a_lost_link_is_taken_up_again(lab: &Lab) {
     let running = begin(lab, "link", "w2", script, "5m");
     lab.eventually("the op runs", |lab| lab.root("w2", "cat /root/said 2>/dev/null || true") == "before\n");
     lab.run(&["sshdkill", "w2"]);
+    // It reads the output again from its beginning.
     lab.eventually("rollbook is there again", |_| attached(&running.dir).is_some());
     lab.root("w2", "touch /run/go");
     running.wait().exits(0);
     assert_eq!(lab.root("w2", "cat /root/said"), "before\nafter\n");
     let log = attached(&lab.kept.join("link")).expect("it was there a moment ago");
-    assert_eq!(fs::read_to_string(log).unwrap().trim(), "the end", "its output is whole");
+    assert_eq!(fs::read_to_string(log).unwrap(), "the beginning\nthe end\n", "its output is whole");
 }
 
 /// Whether the op had ended cannot be known, and it is not sent again.
