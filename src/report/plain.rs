@@ -77,7 +77,7 @@ fn line(plan: &Plan, event: &Event, verbose: bool) -> Option<String> {
             let status = match status {
                 HostStatus::Ok => "ok",
                 HostStatus::Changed => "done",
-                HostStatus::Stopped => "stopped before its first change",
+                HostStatus::Stopped => "stopped where it stood, because the run did",
                 HostStatus::Failed => "FAILED",
                 HostStatus::Unknown => "UNKNOWN",
             };
