@@ -11,7 +11,7 @@ pub(super) fn minor_of_three_and_two() {
     lab.run(&["workload"]);
     let began = lab.now();
     let watch = Watch::start(&lab);
-    let files = Files::shipped(&lab);
+    let files = Files::brisk(&lab);
     let upgraded = run_with(&lab, &files, "upgrade", "1.21.0", &[]);
     let samples = watch.end();
     upgraded.exits(0);
