@@ -211,9 +211,16 @@ pub(crate) fn text_at<'a>(json: &'a Json, pointer: &str) -> &'a str {
     json.pointer(pointer).and_then(Json::as_str).unwrap_or("")
 }
 
+/// After which a silent node is NotReady: Kubernetes' own time, because on a busy machine a healthy node may well be late
+/// for the shorter one that the lab has by itself, and would count as out of service.
+const GRACE: &str = "40s";
+
 /// A command of the lab of that name.
 pub(crate) fn lab(name: &str, args: &[&str]) -> Command {
     let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/lab"));
+    if std::env::var_os("LAB_GRACE").is_none() {
+        command.env("LAB_GRACE", GRACE);
+    }
     command.args(["--name", name]).args(args).stdin(Stdio::null());
     command
 }
