@@ -133,10 +133,17 @@ fn unescape(name: &str) -> String {
     name.replace("%3a", ":")
 }
 
-/// Lines of apt that begin with `E: `.
+/// Dependencies that cannot be met, which alone name the packages, and lines of apt that begin with `E: `.
 fn errors(answer: &Answer) -> Vec<String> {
     let lines = answer.stderr.lines().chain(answer.stdout.lines());
-    lines.filter_map(|line| line.strip_prefix("E: ")).map(ToOwned::to_owned).collect()
+    let unmet = unmet_dependencies(&answer.stdout).map(ToOwned::to_owned);
+    unmet.chain(lines.filter_map(|line| line.strip_prefix("E: ")).map(ToOwned::to_owned)).collect()
+}
+
+/// ` kubelet : Depends: kubernetes-cni (>= 1.5) but 1.1.1-1.1 is to be installed`, without the space in front.
+fn unmet_dependencies(stdout: &str) -> impl Iterator<Item = &str> {
+    let after = stdout.lines().skip_while(|line| *line != "The following packages have unmet dependencies:");
+    after.skip(1).take_while(|line| line.starts_with(' ')).map(str::trim)
 }
 
 /// Who holds a lock that apt or dpkg could not get, in apt's own words ("process 812 (apt-get)"). Such a failure passes

@@ -134,9 +134,6 @@ fn before_install(wish: &Wish, packages: &[Wanted], answers: &[Answer]) -> Resul
     if let Some(refusal) = stopped(wish, &unmatched, madison, &simulations) {
         return Ok(refusal);
     }
-    if let Some(refusal) = held_by_others(packages, &state, &simulations) {
-        return Ok(refusal);
-    }
     let mut changes: Vec<Change> =
         pending.iter().map(|package| pending_change(package, &state, wish, &simulations)).collect();
     let along = simulations.iter().flat_map(|simulation| &simulation.installs);
@@ -209,7 +206,8 @@ fn stopped(
     if !errors.is_empty() {
         return Some(refused(
             format!("apt-get refuses: {}", errors.join("; ")),
-            "run the same `apt-get -s install` on the host to see why",
+            "run the same `apt-get -s install` on the host to see why; what somebody holds (`apt-mark showhold`) is not \
+             changed along",
         ));
     }
     let removals: Vec<_> = simulations
@@ -222,25 +220,6 @@ fn stopped(
         return Some(refused(reason, "remove them by name in a step before this one if that is meant"));
     }
     None
-}
-
-/// Packages that the step does not name, that somebody holds, and that apt would change along. Without `hold:` apt-get itself
-/// stops there, but only after the drain; with it, apt-get is allowed to change held packages, and would.
-fn held_by_others(packages: &[Wanted], state: &State, simulations: &[Simulation]) -> Option<Assessment> {
-    let is_named = |name: &str| packages.iter().any(|package| bare(&package.name) == bare(name));
-    let moved =
-        simulations.iter().flat_map(|simulation| &simulation.installs).map(|(name, ..)| name.as_str());
-    let foreign: Vec<&str> =
-        moved.filter(|name| !is_named(name) && state.held.contains(bare(name))).collect();
-    let names = foreign.join(" ");
-    (!foreign.is_empty()).then(|| {
-        refused(
-            format!("apt would also change {}, which somebody holds", foreign.join(", ")),
-            format!(
-                "if that is meant, `apt-mark unhold {names}` on the host, or name it in the step with `hold`"
-            ),
-        )
-    })
 }
 
 fn no_candidate(package: &Wanted, offered: &[String]) -> Assessment {
