@@ -136,11 +136,22 @@ fn kubectl(name: &str, args: &[&str]) -> Command {
     command
 }
 
-/// The most nodes that were out at once, of those whose names start with `prefix`.
-pub(crate) fn most_out(samples: &[Sample], prefix: &str) -> usize {
-    samples
-        .iter()
-        .map(|sample| sample.out.iter().filter(|name| name.starts_with(prefix)).count())
-        .max()
-        .unwrap_or(0)
+impl Sample {
+    /// How many nodes were out, of those whose names start with `prefix`.
+    pub(crate) fn out_of(&self, prefix: &str) -> usize {
+        self.out.iter().filter(|name| name.starts_with(prefix)).count()
+    }
+}
+
+/// Fails, and shows when, where something was so that never must be.
+#[track_caller]
+pub(crate) fn never(samples: &[Sample], what: &str, is: impl Fn(&Sample) -> bool) {
+    let seen: Vec<(usize, &Sample)> = samples.iter().enumerate().filter(|(_, sample)| is(sample)).collect();
+    assert!(
+        seen.is_empty(),
+        "{what} at {} of {} looks: {:?}",
+        seen.len(),
+        samples.len(),
+        &seen[..seen.len().min(8)]
+    );
 }
