@@ -10,6 +10,7 @@ use crate::lab::{Lab, Shape};
 pub(super) fn stop_and_finish() {
     let lab = Lab::up("failures", Shape { control_planes: 1, workers: 2, kubernetes: "1.20.2" });
     lab.run(&["workload", "blocking"]);
+    lab.run(&["repo", "break", "hang", "1.21.0"]);
     let files = Files::brisk(&lab);
     run_with(&lab, &files, "control plane", "1.21.0", &[ACCEPT[0], "--limit", "control_plane"]).exits(0);
     a_drain_is_blocked(&lab, &files);
@@ -48,8 +49,9 @@ fn a_kubelet_does_not_start(lab: &Lab, files: &Files) {
 /// Gives the host back that it happened to.
 fn the_power_fails_during_apt(lab: &Lab, files: &Files) -> String {
     let host = behind(lab);
-    let mut running = roll(lab, files, "power cut", "1.21.0", ACCEPT);
-    running.until_it_says(&format!("{host}  install kubelet"));
+    lab.root(&host, "touch /run/lab-hang");
+    let running = roll(lab, files, "power cut", "1.21.0", ACCEPT);
+    lab.eventually("apt-get is in the middle", |lab| lab.root(&host, "ls /run").contains("lab-hung"));
     lab.run(&["reset", &host]);
     let cut = running.wait();
     cut.exits(11).ends_with(&host);

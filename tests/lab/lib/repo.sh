@@ -18,7 +18,7 @@ repo_command() {
     break) repo_break "$@" ;;
     heal) repo_heal ;;
     status) repo_status ;;
-    *) die "repo: no such action: ${action:-(none)}" "repo break missing|unlisted|signature|postinst|conffile|dependency|dead|slow [VERSION or KIB/S] | heal | status" ;;
+    *) die "repo: no such action: ${action:-(none)}" "repo break missing|unlisted|signature|postinst|hang|conffile|dependency|dead|slow [VERSION or KIB/S] | heal | status" ;;
   esac
 }
 
@@ -30,8 +30,8 @@ repo_break() {
   elif [[ $kind == dead ]]; then
     repo_stop
   else
-    [[ $kind =~ ^(missing|unlisted|signature|postinst|conffile|dependency)$ ]] ||
-      die "repo break: no such kind: ${kind:-(none)}" "missing, unlisted, signature, postinst, conffile, dependency, dead or slow"
+    [[ $kind =~ ^(missing|unlisted|signature|postinst|hang|conffile|dependency)$ ]] ||
+      die "repo break: no such kind: ${kind:-(none)}" "missing, unlisted, signature, postinst, hang, conffile, dependency, dead or slow"
     if [[ ${2:-} ]]; then
       [[ " ${VERSIONS[*]} " == *" ${2#v} "* ]] || die "repo break: no package of version $2" "have ${VERSIONS[*]}"
       versions=("${2#v}")
@@ -59,6 +59,11 @@ repo_break_postinst() { # the kubelet's package fails when it is configured
   repo_change_kubelet "$1" repo_into_postinst
 }
 repo_into_postinst() { install "$FILES/kubelet.postinst-broken" "$1/DEBIAN/postinst"; }
+
+repo_break_hang() { # ... never ends being configured while the host has /run/lab-hang
+  repo_change_kubelet "$1" repo_into_hang
+}
+repo_into_hang() { install "$FILES/hanging-postinst" "$1/DEBIAN/postinst"; }
 
 repo_break_conffile() { # the kubelet's package brings a configuration file that hosts may have written themselves
   repo_change_kubelet "$1" repo_into_conffile
