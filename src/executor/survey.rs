@@ -14,8 +14,9 @@ use crate::engine::Failure;
 use crate::facts::{ClusterFacts, HostFacts, cluster_probe, host_probe, parse_cluster, parse_host};
 use crate::inventory::HostName;
 use crate::op::Answer;
-use crate::plan::{HostId, Plan, TaskId, forecast};
-use crate::step::{Assessment, KubeCx};
+use crate::plan::forecast::Outlook;
+use crate::plan::{HostId, Plan, TaskId, forecast, lookahead};
+use crate::step::KubeCx;
 use crate::value::{Duration, Timestamp};
 
 /// Hosts looked at at the same time.
@@ -127,13 +128,13 @@ pub async fn foresee(
     let (found, failed) = tokio::task::LocalSet::new().run_until(assess_all(&shared, progress)).await;
     let shared = Rc::into_inner(shared).expect("invariant: every look has ended");
     let mut plan = Rc::into_inner(shared.plan).expect("invariant: every look has ended");
-    for (host, assessments) in &found {
-        forecast::fill(&mut plan, *host, assessments);
+    for (host, outlooks) in &found {
+        forecast::fill(&mut plan, *host, outlooks);
     }
     (plan, failed)
 }
 
-type Assessed = Vec<(HostId, Vec<(TaskId, Assessment)>)>;
+type Assessed = Vec<(HostId, Vec<(TaskId, Outlook)>)>;
 
 async fn assess_all(
     shared: &Rc<Shared>,
@@ -154,7 +155,7 @@ async fn assess_all(
     let (mut found, mut failed) = (Vec::new(), BTreeMap::new());
     while let Some(look) = looks.join_next().await {
         match look.expect("invariant: a look does not panic") {
-            (host, Ok(assessments)) => found.push((host, assessments)),
+            (host, Ok(outlooks)) => found.push((host, outlooks)),
             (host, Err(failure)) => drop(failed.insert(shared.name(host).clone(), failure)),
         }
         progress(found.len() + failed.len(), total);
@@ -163,13 +164,22 @@ async fn assess_all(
     (found, failed)
 }
 
-async fn assess_host(shared: &Shared, host: HostId) -> Result<Vec<(TaskId, Assessment)>, Failure> {
-    let probes = forecast::probes(&shared.plan, host);
+/// Two round trips at most: the second one only where a repository would be switched.
+async fn assess_host(shared: &Shared, host: HostId) -> Result<Vec<(TaskId, Outlook)>, Failure> {
+    let plan = &shared.plan;
+    let probes = forecast::probes(plan, host);
     if probes.is_empty() {
         return Ok(Vec::new());
     }
     let only: Vec<_> = probes.iter().map(|(_, probe)| *probe).collect();
     let answers = look(shared, host, &only).await?;
     let each = probes.iter().zip(answers);
-    Ok(each.map(|((task, _), answers)| (*task, forecast::assess(&shared.plan, *task, &answers))).collect())
+    let mut outlooks: Vec<_> = each
+        .map(|((task, _), answers)| (*task, Outlook::Now(forecast::assess(plan, *task, &answers))))
+        .collect();
+    if let Some(ahead) = lookahead::of(plan, host, &outlooks) {
+        let answers = look(shared, host, &[&ahead.probe]).await?;
+        ahead.apply(plan, answers.first().map_or(&[][..], Vec::as_slice), &mut outlooks);
+    }
+    Ok(outlooks)
 }

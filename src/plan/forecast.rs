@@ -5,23 +5,37 @@ use crate::plan::{Forecast, HostId, Plan, StepRef, TaskId};
 use crate::runbook::Mode;
 use crate::step::{Assessment, Fidelity, Role};
 
+/// What is known of a task before anything changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// What its probe says of the host as it is.
+    Now(Assessment),
+    /// What holds whatever other tasks change before.
+    Settled(Assessment),
+    /// Nothing yet; what it waits for.
+    Later(String),
+}
+
+/// Every task of a host, in the order of the plan.
+pub fn tasks(plan: &Plan, host: HostId) -> Vec<TaskId> {
+    let phases = (0..).zip(&plan.phases);
+    let found = phases.filter_map(|(phase, planned)| Some((phase, planned.tasks_of(host)?)));
+    found
+        .flat_map(|(phase, tasks)| {
+            (0..).zip(&tasks.tasks).map(move |(index, _)| TaskId { phase, host, index })
+        })
+        .collect()
+}
+
 /// The probes that a dry run sends for a host, in the order in which [`fill`] expects their answers.
 pub fn probes(plan: &Plan, host: HostId) -> Vec<(TaskId, &Probe)> {
-    let mut found = Vec::new();
-    for (phase, planned) in (0..).zip(&plan.phases) {
-        let Some(tasks) = planned.tasks_of(host) else { continue };
-        for (index, task) in (0..).zip(&tasks.tasks) {
-            if task.forecast == Forecast::Excluded {
-                continue;
-            }
-            if let StepRef::Action(action) = task.step
-                && let Some(probe) = &plan.action(action).lowered.probe
-            {
-                found.push((TaskId { phase, host, index }, probe));
-            }
-        }
-    }
-    found
+    let probe = |task: TaskId| {
+        let planned = plan.task(task);
+        let StepRef::Action(action) = planned.step else { return None };
+        let probe = plan.action(action).lowered.probe.as_ref();
+        probe.filter(|_| planned.forecast != Forecast::Excluded).map(|probe| (task, probe))
+    };
+    tasks(plan, host).into_iter().filter_map(probe).collect()
 }
 
 /// What the answers to one probe mean.
@@ -40,9 +54,9 @@ pub fn assess(plan: &Plan, task: TaskId, answers: &[Answer]) -> Assessment {
     }
 }
 
-/// Fills in a host's forecasts from its assessments, in task order.
-pub fn fill(plan: &mut Plan, host: HostId, assessments: &[(TaskId, Assessment)]) {
-    let mut assessed = assessments.iter().peekable();
+/// Fills in a host's forecasts from what is known of its tasks, in task order.
+pub fn fill(plan: &mut Plan, host: HostId, outlooks: &[(TaskId, Outlook)]) {
+    let mut outlooks = outlooks.iter().peekable();
     let mut changed = false;
     for phase in 0..plan.phases.len() {
         let phase = u16::try_from(phase).expect("invariant: fewer than 65,536 phases");
@@ -51,8 +65,15 @@ pub fn fill(plan: &mut Plan, host: HostId, assessments: &[(TaskId, Assessment)])
         let mut changed_before = changed;
         for index in 0..count {
             let id = TaskId { phase, host, index: u16::try_from(index).expect("invariant: few tasks") };
-            let assessment = assessed.next_if(|(task, _)| *task == id).map(|(_, assessment)| assessment);
-            let (forecast, effect) = foresee(plan, id, assessment, changed_before, read_only);
+            let outlook = outlooks.next_if(|(task, _)| *task == id).map(|(_, outlook)| outlook);
+            let (forecast, effect) = match outlook {
+                Some(Outlook::Later(what)) => (Forecast::Deferred { waits_for: vec![what.clone()] }, None),
+                Some(Outlook::Settled(assessment)) => foresee(plan, id, Some(assessment), false, read_only),
+                Some(Outlook::Now(assessment)) => {
+                    foresee(plan, id, Some(assessment), changed_before, read_only)
+                }
+                None => foresee(plan, id, None, changed_before, read_only),
+            };
             changed_before |= may_change(&forecast);
             let tasks = tasks_mut(plan, phase, host);
             let task = &mut tasks[index];

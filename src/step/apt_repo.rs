@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use super::ahead::{PackageSource, SourcesUse};
 use super::apt::{lock_holder, no_apt, update_op};
 use super::args::Args;
 use super::build::{
@@ -75,6 +76,12 @@ The goal holds when the file has exactly these lines, the key (where one is give
 lists of the repository: a run that died between writing and fetching is finished by the next one. Fetching fails when any
 mirror of the host does not answer (`APT::Update::Error-Mode=any`); apt alone would go on with old lists and exit 0.
 
+A plan looks at packages as they will be: where the file would change, the host's own apt fetches the lists of the new
+repository into a private directory, which is gone afterwards, and the steps behind this one are foreseen with them. Nothing
+below /etc/apt, /var/lib/apt and /var/cache/apt changes. A version that is in no repository then, either, is refused with
+its neighbours, and so is a repository that cannot be used: in apt's own words, before anything was changed. Where an
+earlier step may still bring what is missing (a `command`, a `script`, a `copy` below /etc/apt), it is known later.
+
 Keys are left alone unless `key` is written. Old minors were signed with a key that has expired (kubernetes/release#3818).",
             example: "- apt_repo: { kubernetes: 1.31 }\n",
             shorthand: None,
@@ -109,6 +116,10 @@ Keys are left alone unless `key` is written. Old minors were signed with a key t
 
     fn effect(&self) -> Effect {
         Effect::Changes
+    }
+
+    fn sources(&self, args: &Value) -> SourcesUse {
+        Repository::read(Args(args)).map_or(SourcesUse::MayChange, |repository| repository.ahead())
     }
 
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
@@ -284,12 +295,12 @@ impl Repository {
 
     /// The file's text, in the one-line format that every apt reads.
     fn text(&self) -> String {
+        self.text_signed_by(&self.signed_by)
+    }
+
+    fn text_signed_by(&self, keyring: &str) -> String {
         let mut text = String::new();
-        let options = if self.signed_by.is_empty() {
-            String::new()
-        } else {
-            format!("[signed-by={}] ", self.signed_by)
-        };
+        let options = if keyring.is_empty() { String::new() } else { format!("[signed-by={keyring}] ") };
         for uri in &self.uris {
             for suite in &self.suites {
                 let mut line = format!("deb {options}{uri} {suite}");
@@ -302,6 +313,14 @@ impl Repository {
             }
         }
         text
+    }
+
+    /// The same for a look ahead. A key that the step brings is not in its place yet.
+    fn ahead(&self) -> SourcesUse {
+        let there =
+            if self.key.is_some() { PackageSource::key_path(&self.file) } else { self.signed_by.clone() };
+        let lines = self.text_signed_by(&there).lines().map(ToOwned::to_owned).collect();
+        SourcesUse::Sets(PackageSource { file: self.file.clone(), lines, key: self.key.clone() })
     }
 
     /// The lines of `apt-get indextargets` that show that everything was fetched, without the space at the end of those

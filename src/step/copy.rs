@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
+use super::ahead::{SourcesUse, writes_below};
 use super::args::Args;
 use super::build::{
     absolute_path, change, exactly, has_symbol, op, probe, query, refused, satisfied, unreadable, wrong,
@@ -70,6 +71,10 @@ Links and directories are refused as `dest`: a rename would replace the link ins
 
     fn effect(&self) -> Effect {
         Effect::Changes
+    }
+
+    fn sources(&self, args: &Value) -> SourcesUse {
+        if writes_below(args, "dest", "/etc/apt/") { SourcesUse::MayChange } else { SourcesUse::Nothing }
     }
 
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {

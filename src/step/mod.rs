@@ -1,6 +1,7 @@
 //! Step kinds: each a pure translation from typed arguments to data (probe, ops, verification) and from what a
 //! probe saw to an assessment. Nothing here does I/O; one kind is one file and one line of [`registry`].
 
+pub mod ahead;
 mod apt;
 mod apt_mark;
 mod apt_repo;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::op::{Answer, Effect, Op, Probe};
 use crate::value::{Duration, Field, Value};
 
+pub use ahead::SourcesUse;
 pub use registry::{all, find};
 
 /// One kind of step, such as `drain`. Implementations are unit structs without state.
@@ -57,6 +59,19 @@ pub trait StepKind: Sync {
     fn alters(&self, args: &Value) -> Vec<String> {
         let _ = args;
         Vec::new()
+    }
+
+    /// What a step with these arguments has to do with the package sources of its host. A plan looks at packages as
+    /// they will be when the sources before them are in place.
+    fn sources(&self, args: &Value) -> SourcesUse {
+        let _ = args;
+        SourcesUse::Nothing
+    }
+
+    /// Whether a refusal over these answers is about packages that no source offers, so that no other change helps.
+    fn is_out_of_reach(&self, args: &Value, answers: &[Answer]) -> bool {
+        let _ = (args, answers);
+        false
     }
 
     /// Why an op of this kind that failed with this standard error may well succeed a little later, such as a lock that

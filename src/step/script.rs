@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use super::ahead::SourcesUse;
 use super::args::Args;
 use super::build::{exec, has_symbol, wrong};
 use super::guard::{self, Guard};
@@ -66,6 +67,10 @@ impl StepKind for Script {
 
     fn effect(&self) -> Effect {
         Effect::Disrupts
+    }
+
+    fn sources(&self, _: &Value) -> SourcesUse {
+        SourcesUse::MayChange
     }
 
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {

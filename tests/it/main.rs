@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as tests do")]
 
+mod apt_ahead;
 mod command_line;
 mod docs;
 mod guide;
@@ -12,3 +13,4 @@ mod roll;
 mod simulated;
 mod support;
 mod transport;
+mod upgrade;

@@ -49,7 +49,8 @@ impl AptGet {
     /// What [`Self::install`] would do. Holds never stop a simulation: when a bracket is looked at before it is opened,
     /// the package is still held, and will not be.
     pub(super) fn simulate_install(&self, packages: &[&Wanted]) -> Query {
-        let command = argv(&["apt-get", "-s", "-q", "-y", "--no-install-recommends"]);
+        let mut command = simulating();
+        command.push("--no-install-recommends".to_owned());
         query_of(self.with_packages(command, true, packages))
     }
 
@@ -97,9 +98,15 @@ impl AptGet {
     }
 }
 
+/// Where root runs it, even a simulation leaves its plan in /var/log/apt/eipp.log.xz (measured with apt 2.6.2).
+fn simulating() -> Vec<String> {
+    argv(&["apt-get", "-s", "-q", "-y", "-o", "Dir::Log::Planner=/dev/null"])
+}
+
 /// What [`AptGet::remove`] would do; holds do not stop this either.
 pub(super) fn simulate_remove(names: &[&str]) -> Query {
-    let mut command = argv(&["apt-get", "-s", "-q", "-y", "--allow-change-held-packages", "remove", "--"]);
+    let mut command = simulating();
+    command.extend(argv(&["--allow-change-held-packages", "remove", "--"]));
     command.extend(argv(names));
     query_of(command)
 }

@@ -9,6 +9,7 @@ mod verdict;
 
 use self::commands::AptGet;
 use self::name::{Pattern, Wanted, package_name, takes_host_out};
+use super::ahead::SourcesUse;
 use super::args::Args;
 use super::build::{exec, probe, wrong};
 use super::{
@@ -102,6 +103,15 @@ impl StepKind for Apt {
 
     fn effect(&self) -> Effect {
         Effect::Disrupts
+    }
+
+    fn sources(&self, args: &Value) -> SourcesUse {
+        let args = Args(args);
+        if args.has("install") || args.has("download") { SourcesUse::Reads } else { SourcesUse::Nothing }
+    }
+
+    fn is_out_of_reach(&self, args: &Value, answers: &[Answer]) -> bool {
+        Wish::from_lowered(args).is_ok_and(|wish| verdict::lacks_candidate(&wish, answers))
     }
 
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {

@@ -222,17 +222,58 @@ fn stopped(
     None
 }
 
+/// Whether a package that is not there yet is wanted at a version that no repository offers. Reads the answers to
+/// [`Wish::queries`], as [`before`] does.
+pub(super) fn lacks_candidate(wish: &Wish, answers: &[Answer]) -> bool {
+    let ((Job::Install(packages), [versions, _, _, madison, ..])
+    | (Job::Download(packages), [versions, madison, ..])) = (&wish.job, answers)
+    else {
+        return false;
+    };
+    let Ok(installed) = installed(versions) else { return false };
+    let offers = offers(madison);
+    let has = |package: &Wanted, version: &str| package.pattern.matches(version);
+    packages.iter().filter(|package| matches!(package.pattern, Pattern::Match(_))).any(|package| {
+        let name = bare(&package.name);
+        let is_there = installed.get(name).is_some_and(|is| is.configured && has(package, &is.version));
+        let is_offered =
+            offers.get(name).is_some_and(|versions| versions.iter().any(|version| has(package, version)));
+        !is_there && !is_offered
+    })
+}
+
+/// How many versions a refusal names on either side of the wanted one.
+const NEIGHBOURS: usize = 3;
+
+/// The offered versions around the wanted one, the newest first; all of them where there are few.
+fn nearest<'v>(pattern: &Pattern, offered: &'v [String]) -> &'v [String] {
+    if offered.len() <= 2 * NEIGHBOURS + 2 {
+        return offered;
+    }
+    let Pattern::Match(wanted) = pattern else { return &offered[..2 * NEIGHBOURS] };
+    let wanted = numbers(wanted);
+    let older = offered.iter().position(|version| numbers(version) < wanted).unwrap_or(offered.len());
+    let first = older.saturating_sub(NEIGHBOURS).min(offered.len() - 2 * NEIGHBOURS);
+    &offered[first..first + 2 * NEIGHBOURS]
+}
+
+/// The numbers of a version without epoch and revision, enough to tell what stands beside what.
+fn numbers(version: &str) -> Vec<u64> {
+    let upstream = version.split_once(':').map_or(version, |(_, rest)| rest);
+    let upstream = upstream.split('-').next().unwrap_or_default();
+    upstream.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
+}
+
 fn no_candidate(package: &Wanted, offered: &[String]) -> Assessment {
     let wanted = match &package.pattern {
         Pattern::Match(pattern) => format!("{}={pattern}", package.name),
         Pattern::Present | Pattern::Latest => package.name.clone(),
     };
-    let have = match offered {
-        [] => "it knows no version of it".to_owned(),
-        some if some.len() > 8 => {
-            format!("it has {} and {} older ones", some[..8].join(", "), some.len() - 8)
-        }
-        some => format!("it has {}", some.join(", ")),
+    let near = nearest(&package.pattern, offered);
+    let have = match offered.len() - near.len() {
+        _ if offered.is_empty() => "it knows no version of it".to_owned(),
+        0 => format!("it has {}", near.join(", ")),
+        others => format!("it has {} and {others} others", near.join(", ")),
     };
     let nearly = matches!(&package.pattern, Pattern::Match(pattern) if offered.iter().any(|version| version.starts_with(&format!("{pattern}-"))));
     let hint = if nearly {

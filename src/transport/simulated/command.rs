@@ -37,7 +37,7 @@ impl Command {
     }
 
     /// The same surroundings around another command line.
-    fn with_argv(&self, argv: &[String]) -> Self {
+    pub(super) fn with_argv(&self, argv: &[String]) -> Self {
         Self { argv: argv.to_vec(), ..self.clone() }
     }
 
@@ -87,6 +87,7 @@ pub(super) fn run(world: &mut World, command: &Command, out: &mut Output) -> Nex
         "kubeadm" => kubeadm::kubeadm(world, command, out),
         "kubectl" => kubectl::kubectl(world, command, out),
         "kubelet" => kubeadm::kubelet(world, command, out),
+        "sh" if apt::is_look_ahead(command) => apt::look_ahead(command),
         "timeout" | "env" | "sudo" | "nice" | "ionice" | "setsid" | "stdbuf" => wrapped(world, command, out),
         "cat" | "head" | "test" | "[" | "stat" | "sha256sum" | "mkdir" | "install" | "rm" | "ls"
         | "readlink" | "find" => files::program(world, command, out),
@@ -150,7 +151,8 @@ pub(super) fn changes(argv: &[String]) -> bool {
         "systemctl" => unit::changes(verb),
         "kubeadm" => verb == "upgrade" || command.has("renew"),
         "kubectl" => kubectl::changes(&command),
-        "mkdir" | "install" | "rm" | "sh" | "bash" => true,
+        "sh" => !apt::is_look_ahead(&command),
+        "mkdir" | "install" | "rm" | "bash" => true,
         _ => false,
     }
 }

@@ -143,6 +143,11 @@ impl Packages {
         self.lists.insert(lists, from);
     }
 
+    /// Forgets what was fetched into a directory of lists that is gone.
+    pub(super) fn forget(&mut self, lists: &str) {
+        self.lists.remove(lists);
+    }
+
     /// Whether lists of that suite were fetched.
     pub(super) fn has_lists_of(&self, lists: &str, source: &Source) -> bool {
         self.lists.get(lists).is_some_and(|fetched| fetched.contains(source))

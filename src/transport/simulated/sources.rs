@@ -38,7 +38,8 @@ pub(super) fn read(files: &Files, only: Option<&str>) -> Vec<Source> {
     main.into_iter().chain(parts).collect()
 }
 
-fn parse(path: &str, text: &str) -> Vec<Source> {
+/// The suites that a sources file of this name and text names.
+pub(super) fn parse(path: &str, text: &str) -> Vec<Source> {
     // apt reads what ends so, in lower case only.
     match path.rsplit_once('.') {
         Some((_, "sources")) => deb822(text),

@@ -16,13 +16,6 @@ systemctl show -p Id -p ActiveEnterTimestampMonotonic -p NRestarts kubelet conta
 /// Lines by host.
 pub(crate) type Prints = BTreeMap<String, Vec<String>>;
 
-/// The lines that name `what`.
-pub(crate) fn only(prints: &Prints, what: &str) -> Vec<String> {
-    let lines =
-        prints.iter().flat_map(|(host, lines)| lines.iter().map(move |line| format!("{host} {line}")));
-    lines.filter(|line| line.contains(what)).collect()
-}
-
 /// What is on every host.
 pub(crate) fn of_hosts(lab: &Lab) -> Prints {
     let hosts = lab.hosts().iter();

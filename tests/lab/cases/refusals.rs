@@ -35,13 +35,9 @@ pub(super) fn nothing_changes() {
     refused("swap is on", "1.21.0", 10).ends_with("w2").ends_with("Swap is on");
     lab.run(&["heal", "w2"]);
 
+    // The candidates of the new minor are looked up in private: the repository is not switched for that.
+    refused("no repository has it", "1.21.99", 10).ends_with("1.21.99");
+
     assert_eq!(writes(&lab.audit(&began)), Vec::<String>::new());
     prints::must_be_equal(&before, &prints::of_hosts(&lab));
-
-    // FIXME: candidates of the new minor are not looked up before the repository is switched, so every host has the new
-    // repository by then. No package is another and no node was touched.
-    run(&lab, "no repository has it", "1.21.99", &[]).exits(11).ends_with("1.21.99");
-    assert_eq!(writes(&lab.audit(&began)), Vec::<String>::new());
-    let packages = |prints: &prints::Prints| prints::only(prints, "/var/lib/dpkg/status");
-    assert_eq!(packages(&prints::of_hosts(&lab)), packages(&before));
 }

@@ -1,5 +1,6 @@
 //! `apt-get`, `apt-cache` and `apt-mark` on a simulated host, as apt 2.6 speaks with `LC_ALL=C`.
 
+mod ahead;
 mod install;
 mod lists;
 mod mark;
@@ -8,6 +9,7 @@ use super::command::Command;
 use super::process::{Next, Output};
 use super::world::{Millis, World};
 
+pub(super) use ahead::{is_look as is_look_ahead, look as look_ahead};
 pub(super) use lists::cache;
 pub(super) use mark::mark;
 

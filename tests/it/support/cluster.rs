@@ -1,0 +1,215 @@
+//! A simulated cluster that stays between plans and runs: the shipped runbook is planned, rolled, and planned again over
+//! the same hosts. The clock is paused, so hours pass at once.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::rc::Rc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use indexmap::IndexMap;
+use rollbook::engine::Stamped;
+use rollbook::executor::{Clock, Pool, Secrets, Setup, foresee, roll, survey};
+use rollbook::inventory::{Become, Connection, HostName, Inventory};
+use rollbook::plan::compile::{Input, Knowledge, Overrides, compile};
+use rollbook::plan::show::{Detail, bytes, digest, text};
+use rollbook::plan::{Plan, forecast};
+use rollbook::report::{Plain, Summary};
+use rollbook::runbook::{FileReader, ParamSources, Runbook, resolve_params};
+use rollbook::source::{Diagnostics, Limits, SourceMap};
+use rollbook::step::KubeCx;
+use rollbook::transport::Target;
+use rollbook::transport::simulated::{Simulated, SimulatedHost};
+use rollbook::value::{Timestamp, Version};
+
+/// Hosts `cp1`, `cp2`, …, `w1`, `w2`, …, all nodes of one cluster.
+pub(crate) struct Cluster {
+    /// The hosts behind it.
+    pub(crate) simulated: Simulated,
+    inventory: String,
+    hosts: Vec<HostName>,
+    control_planes: Vec<HostName>,
+    epoch: Timestamp,
+    runs: u32,
+}
+
+/// How a roll ended.
+pub(crate) struct Rolled {
+    pub(crate) code: i32,
+    pub(crate) events: Vec<Stamped>,
+    /// What an operator sees, and the summary.
+    pub(crate) told: String,
+}
+
+impl Cluster {
+    pub(crate) fn new(control_planes: usize, workers: usize, kubernetes: &str) -> Self {
+        let mut hosts: Vec<(String, bool)> = (1..=control_planes).map(|n| (format!("cp{n}"), true)).collect();
+        hosts.extend((1..=workers).map(|n| (format!("w{n}"), false)));
+        let simulated_hosts: Vec<SimulatedHost> = hosts
+            .iter()
+            .map(|(name, control_plane)| SimulatedHost {
+                name: HostName::parse(name).unwrap(),
+                address: format!("{name}.example"),
+                node_name: Some(name.clone()),
+                labels: BTreeMap::new(),
+                control_plane: *control_plane,
+            })
+            .collect();
+        let epoch = Timestamp(1_767_650_400_000);
+        let simulated =
+            Simulated::from_hosts(&simulated_hosts, &Version::parse(kubernetes).unwrap(), epoch, 11);
+        let inventory = format!(
+            "apiVersion: rollbook/v1\nkind: Inventory\nmetadata: {{ name: simulated }}\n\
+             hosts:\n  \"cp[1:{control_planes}]\": {{ labels: {{ role: control-plane }} }}\n  \"w[1:{workers}]\": {{ labels: {{ role: worker }} }}\n\
+             groups:\n  control_plane: {{ select: \"label(role=control-plane)\" }}\n  workers: {{ select: \"label(role=worker)\" }}\n"
+        );
+        let all: Vec<HostName> = simulated_hosts.iter().map(|host| host.name.clone()).collect();
+        let control_planes = all[..control_planes].to_vec();
+        Self { simulated, inventory, hosts: all, control_planes, epoch, runs: 0 }
+    }
+
+    fn pools(&self) -> (Rc<Pool>, Rc<Pool>) {
+        let target = |host: &HostName| Target {
+            host: host.clone(),
+            address: format!("{host}.example"),
+            connection: Connection::default(),
+            r#become: Become::Sudo,
+        };
+        let pool = || Rc::new(Pool::new(Rc::new(self.simulated.clone()), self.hosts.iter().map(target)));
+        (pool(), pool())
+    }
+
+    /// Plans the shipped upgrade.
+    pub(crate) async fn plan(&self, target: &str) -> Result<Plan, String> {
+        let path = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks/kubeadm-upgrade.yaml");
+        self.plan_of(&std::fs::read_to_string(path).unwrap(), &[("target", target)]).await
+    }
+
+    /// Plans a runbook, which may include the shipped fragments.
+    pub(crate) async fn plan_of(&self, runbook: &str, params: &[(&str, &str)]) -> Result<Plan, String> {
+        let (runbook, inventory, values) = self.read(runbook, params);
+        let (pool, controller) = self.pools();
+        let cx = KubeCx {
+            kubeconfig: "/etc/kubernetes/admin.conf".to_owned(),
+            context: String::new(),
+            request_timeout: rollbook::value::Duration::from_secs(30),
+            r#become: true,
+        };
+        let kube = Some((&cx, self.control_planes.as_slice()));
+        let found = survey(&pool, &controller, &self.hosts, kube, &mut |_, _| {}).await;
+        let cluster = found.cluster.as_ref().and_then(|cluster| cluster.as_ref().ok());
+        let mut diagnostics = Diagnostics::default();
+        let input = Input {
+            runbook: &runbook,
+            inventory: &inventory,
+            params: &values,
+            limit: None,
+            overrides: Overrides::default(),
+            knowledge: Knowledge::Live { hosts: &found.hosts, cluster },
+        };
+        let plan = compile(&input, &mut diagnostics);
+        let plan = plan.ok_or_else(|| format!("{:?}", diagnostics.items()))?;
+        let (plan, failed) = foresee(plan, &pool, &controller, &mut |_, _| {}).await;
+        assert!(failed.is_empty(), "{failed:?}");
+        Ok(plan)
+    }
+
+    fn read(
+        &self,
+        runbook: &str,
+        params: &[(&str, &str)],
+    ) -> (Runbook, Inventory, IndexMap<String, rollbook::value::Value>) {
+        let (mut sources, mut diagnostics) = (SourceMap::default(), Diagnostics::default());
+        let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks");
+        let file = sources.add(root.join("test.yaml"), runbook.to_owned());
+        let runbook = rollbook::runbook::parse(&mut sources, file, &Shipped, &mut diagnostics);
+        let file = sources.add("inventory.yaml", self.inventory.clone());
+        let tree = rollbook::source::parse(&sources, file, Limits::default(), &mut diagnostics);
+        let inventory = tree.and_then(|tree| rollbook::inventory::parse(&tree, &mut diagnostics));
+        let (Some(runbook), Some(inventory)) = (runbook, inventory) else {
+            panic!("{:?}", diagnostics.items());
+        };
+        let flags = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let from = ParamSources { inventory: Some(&inventory), files: Vec::new(), flags };
+        let values = resolve_params(&runbook, &from, &mut diagnostics);
+        let values = values.unwrap_or_else(|| panic!("{:?}", diagnostics.items()));
+        (runbook, inventory, values)
+    }
+
+    /// Rolls a plan to its end.
+    pub(crate) async fn roll(&mut self, plan: Plan) -> Rolled {
+        self.runs += 1;
+        let (pool, controller) = self.pools();
+        let (_stop, stops) = tokio::sync::mpsc::unbounded_channel();
+        let (plan, told) = (Rc::new(plan), Shared::default());
+        let setup = Setup {
+            plan: Rc::clone(&plan),
+            digest: digest(&bytes(&plan)),
+            run: format!("run-{}", self.runs),
+            pool,
+            controller,
+            record: Box::new(()),
+            run_dir: None,
+            reporters: vec![Box::new(Plain::new(told.clone(), false))],
+            deadline: None,
+            secrets: Secrets::none(),
+            clock: Clock::starting_at(Timestamp(
+                self.epoch.0 + i64::try_from(self.simulated.elapsed().as_millis()).unwrap(),
+            )),
+            stops,
+        };
+        let finished = roll(setup).await.unwrap();
+        let summary = Summary::of(&plan, &finished.state, &finished.events);
+        let told = String::from_utf8(told.0.take()).unwrap() + &summary.text(&plan);
+        Rolled { code: summary.exit_code().into(), events: finished.events, told }
+    }
+}
+
+impl Rolled {
+    /// Hosts that were said to go out of service, in order.
+    pub(crate) fn out_of_service(&self) -> Vec<&str> {
+        let lines = self.told.lines().filter(|line| line.ends_with("goes out of service"));
+        lines.filter_map(|line| line.split_whitespace().nth(1)).collect()
+    }
+}
+
+/// A plan as people see it.
+pub(crate) fn shown(plan: &Plan) -> String {
+    text(plan, "sha256:test", Detail::Normal)
+}
+
+/// Refusals of a plan: host, reason.
+pub(crate) fn refusals(plan: &Plan) -> Vec<(String, String)> {
+    let refusals = forecast::refusals(plan).into_iter();
+    refusals.map(|(task, reason, _)| (plan.host(task.host).name.to_string(), reason.to_owned())).collect()
+}
+
+/// Runs a story on a paused clock.
+pub(crate) fn story<F: Future>(story: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap().block_on(story)
+}
+
+struct Shipped;
+
+impl FileReader for Shipped {
+    fn read(&self, from: &Utf8Path, path: &str) -> Result<(Utf8PathBuf, String), String> {
+        let wanted = from.parent().unwrap().join(path);
+        let text = std::fs::read_to_string(&wanted).map_err(|error| error.to_string())?;
+        Ok((wanted, text))
+    }
+}
+
+#[derive(Clone, Default)]
+struct Shared(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! The shipped upgrade over a simulated cluster that stays: what a plan knows beforehand, and what a second one finds.
+
+use rollbook::transport::simulated::Fault;
+
+use super::support::cluster::{Cluster, refusals, shown, story};
+
+#[test]
+fn a_plan_shows_exact_versions_across_a_switch_of_the_repository() {
+    let cluster = Cluster::new(1, 2, "1.30.2");
+    story(async {
+        let plan = cluster.plan_of(&accepted(), &[("target", "1.31.4")]).await.unwrap();
+        let text = shown(&plan);
+        for line in [
+            "kubeadm_1.31.4-1.1_amd64.deb not in the cache → in the cache",
+            "kubeadm 1.30.2-1.1, held → 1.31.4-1.1, held, kubectl 1.30.2-1.1, held → 1.31.4-1.1, held (predicted)",
+            "kubelet 1.30.2-1.1, held → 1.31.4-1.1",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        assert!(refusals(&plan).is_empty());
+    });
+    assert_eq!(cluster.simulated.log(), [], "a plan changes nothing");
+}
+
+#[test]
+fn what_was_foreseen_is_what_is_installed() {
+    let mut cluster = Cluster::new(3, 2, "1.30.2");
+    story(async {
+        let plan = cluster.plan("1.31.4").await.unwrap();
+        let rolled = cluster.roll(plan).await;
+        assert_eq!(rolled.code, 0, "{}", rolled.told);
+        assert_eq!(rolled.out_of_service(), ["cp1", "cp2", "cp3", "w1", "w2"]);
+        assert!(!rolled.events.is_empty());
+        for host in ["cp1", "cp3", "w2"] {
+            assert_eq!(cluster.simulated.host(host).unwrap().packages["kubelet"], "1.31.4-1.1");
+        }
+    });
+}
+
+#[test]
+fn a_version_that_no_repository_has_is_refused_with_its_neighbours_before_anything_changes() {
+    let cluster = Cluster::new(1, 2, "1.30.2");
+    cluster.simulated.inject(Fault::PackageMissing {
+        host: "w2".to_owned(),
+        package: "kubelet".to_owned(),
+        version: "1.31.4".to_owned(),
+    });
+    story(async {
+        let plan = cluster.plan_of(&accepted(), &[("target", "1.31.4")]).await.unwrap();
+        let found = refusals(&plan);
+        assert!(found.iter().all(|(host, _)| host == "w2"), "{found:?}");
+        assert!(
+            found.iter().any(|(_, reason)| reason
+                == "kubelet=1.31.4-* is in no repository of this host: it has 1.31.7-1.1, 1.31.6-1.1, 1.31.5-1.1, \
+                    1.31.3-1.1, 1.31.2-1.1, 1.31.1-1.1 and 13 others"),
+            "{found:?}"
+        );
+    });
+    assert_eq!(cluster.simulated.log(), [], "a plan changes nothing");
+}
+
+#[test]
+fn a_repository_that_does_not_answer_is_refused_where_it_would_be_switched() {
+    let cluster = Cluster::new(1, 2, "1.30.2");
+    cluster.simulated.inject(Fault::MirrorDead { host: "w1".to_owned() });
+    story(async {
+        let plan = cluster.plan_of(&accepted(), &[("target", "1.31.4")]).await.unwrap();
+        let [(host, reason)] = refusals(&plan).try_into().unwrap_or_else(|found| panic!("{found:?}"));
+        assert_eq!(host, "w1");
+        assert!(
+            reason.starts_with("the repository cannot be used from this host: Failed to fetch "),
+            "{reason}"
+        );
+        let text = shown(&plan);
+        assert!(
+            text.contains("known later, from the package lists of `use the Kubernetes 1.31 repository`"),
+            "{text}"
+        );
+    });
+}
+
+#[test]
+fn what_a_step_before_may_bring_about_is_known_later() {
+    let cluster = Cluster::new(1, 1, "1.30.2");
+    cluster.simulated.inject(Fault::MirrorDead { host: "w1".to_owned() });
+    let runbook = |steps: &str| {
+        format!(
+            "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: {{ name: t }}\ndefaults: {{ become: true }}\n\
+             phases:\n  - name: p\n    hosts: w1\n    steps:\n{steps}\
+             \x20     - apt_repo: {{ kubernetes: 1.31 }}\n      - apt: {{ download: {{ kubelet: \"1.31.4-*\" }} }}\n"
+        )
+    };
+    story(async {
+        let plan = cluster.plan_of(&runbook(""), &[]).await.unwrap();
+        assert_eq!(refusals(&plan).len(), 1);
+        let proxy = "      - copy: { dest: /etc/apt/apt.conf.d/90proxy, content: \"Acquire::http::Proxy \\\"http://p/\\\";\\n\" }\n";
+        let plan = cluster.plan_of(&runbook(proxy), &[]).await.unwrap();
+        assert_eq!(refusals(&plan), [], "{}", shown(&plan));
+        let elsewhere = "      - copy: { dest: /etc/motd, content: \"soon\\n\" }\n";
+        let plan = cluster.plan_of(&runbook(elsewhere), &[]).await.unwrap();
+        assert_eq!(refusals(&plan).len(), 1);
+    });
+}
+
+/// The shipped runbook with its outage accepted: the clusters here have one control plane.
+fn accepted() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/kubeadm-upgrade.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let accepted = text.replace("policy:\n", "policy:\n  control_plane_outage: accept\n");
+    assert_ne!(text, accepted);
+    accepted
+}
