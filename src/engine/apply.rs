@@ -75,7 +75,7 @@ impl State {
                 self.bracket_probe_started(plan, *phase, *host, *bracket)
             }
             Event::BracketProbed { phase, host, bracket, finding } => {
-                self.bracket_probed(plan, *phase, *host, *bracket, finding)
+                self.bracket_probed(plan, *phase, *host, *bracket, finding, at)
             }
             Event::TaskStarted { task, attempt } => self.task_started(plan, *task, *attempt),
             Event::TaskProbed { task, attempt, assessment } => {

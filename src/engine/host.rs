@@ -4,8 +4,9 @@
 use crate::op::{Effect, Exit};
 use crate::plan::{Bracket, Forecast, HostTasks};
 use crate::step::Assessment;
-use crate::value::Timestamp;
+use crate::value::{Duration, Timestamp};
 
+use super::slots::Look;
 use super::{HostStatus, SkipReason};
 
 /// What later expressions see of a task as `steps.<id>`.
@@ -94,6 +95,9 @@ pub(super) enum Next {
     End(HostStatus),
 }
 
+/// How long a look at a bracket is good for while its host waits for a slot; as long as a look at the cluster.
+const LOOK_LASTS: Duration = Duration::from_secs(60);
+
 /// Where a host is; says which queue of its phase holds it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -125,6 +129,8 @@ pub(super) struct HostRun {
     pub(super) work: Option<HostWork>,
     /// The last bracket probed, and whether it is needed.
     pub(super) bracket: Option<(u16, bool)>,
+    /// When that was found.
+    pub(super) bracket_seen: Timestamp,
     /// It may disrupt.
     pub(super) slot: bool,
     /// Something changed, or may have.
@@ -155,7 +161,9 @@ impl HostRun {
         if task.forecast == Forecast::Excluded {
             return Next::Skip(SkipReason::When);
         }
-        if !self.slot && (task.effect == Effect::Disrupts || at.needs_slot) {
+        // A goal may hold: its first attempt looks, and asks for a slot only when there is something to do.
+        let disrupts = task.effect == Effect::Disrupts && !task.looks_first;
+        if !self.slot && (disrupts || at.needs_slot) {
             return Next::Slot;
         }
         Next::Attempt(at.attempt + 1, at.retry_at)
@@ -166,6 +174,17 @@ impl HostRun {
     pub(super) fn is_inside_bracket(&self, tasks: &HostTasks, at: Cursor) -> bool {
         bracket_around(tasks, at.index)
             .is_some_and(|(number, bracket)| self.bracket == Some((number, true)) && at.index > bracket.first)
+    }
+
+    /// A slot is given, by a look at the cluster of this time. The bracket that it is for is looked at again where that
+    /// was long before: nobody is drained for what somebody else has done meanwhile.
+    pub(super) fn take_slot(&mut self, tasks: &HostTasks, look: Option<&Look>) {
+        self.slot = true;
+        let is_old = look.is_some_and(|look| look.at.since(self.bracket_seen) > LOOK_LASTS);
+        let is_before = |(_, bracket): (u16, &Bracket)| bracket.first == self.at.index;
+        if is_old && self.at.attempt == 0 && bracket_around(tasks, self.at.index).is_some_and(is_before) {
+            self.bracket = None;
+        }
     }
 
     /// Where it is, after an event about it.

@@ -21,13 +21,16 @@ const RUNS: u64 = 100_000;
 const RUNS_PER_BUG: u64 = 20_000;
 
 /// Deliberate bugs, each with the property that is there to notice it.
-const BUGS: [(Bug, &str); 19] = [
+const BUGS: [(Bug, &str); 22] = [
     (Bug::OneSlotTooMany, "budget"),
     (Bug::FailuresDoNotSpend, "budget"),
     (Bug::WorkDoesNotSpend, "budget"),
     (Bug::OthersDoNotSpend, "budget"),
     (Bug::TrustsReleasedHosts, "budget"),
     (Bug::OneLookForManySlots, "fresh look"),
+    (Bug::SlotBeforeLook, "look first"),
+    (Bug::StartsWithoutSlot, "legal"),
+    (Bug::TrustsOldLooks, "legal"),
     (Bug::IgnoresBlocked, "blocked"),
     (Bug::ControlPlanesTogether, "one control plane"),
     (Bug::StartsHostsWhileStopping, "stop"),

@@ -40,6 +40,12 @@ pub(super) enum Bug {
     DoesNotWaitForOthers,
     /// Slots are given and hosts started in the same round in which others fail.
     DecidesPastEvents,
+    /// A host takes its slot before its goal is looked at.
+    SlotBeforeLook,
+    /// A disrupting task starts without a slot, whatever it is.
+    StartsWithoutSlot,
+    /// A bracket is opened on a look from before a long wait.
+    TrustsOldLooks,
     /// Failures that have spent the budget are waited for like others.
     WaitsForFailures,
 }

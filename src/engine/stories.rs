@@ -23,16 +23,18 @@ struct Story {
     sleeps_until: Option<Timestamp>,
 }
 
-/// One phase over so many hosts; a letter per task: reads, changes, disrupts, or `x` for one that is excluded.
+/// One phase over so many hosts; a letter per task: reads, changes, disrupts, `g` for a disrupting goal that can be
+/// looked at, or `x` for one that is excluded.
 fn story(hosts: u32, tasks: &str, shape: impl FnOnce(&mut PlannedPhase)) -> Story {
     let task = |letter| Task {
         // Action 4 tries three times, 7 s and then 14 s apart.
         step: StepRef::Action(ActionId(if letter == 't' { 4 } else { 0 })),
         effect: match letter {
             'r' => Effect::Reads,
-            'd' => Effect::Disrupts,
+            'd' | 'g' => Effect::Disrupts,
             _ => Effect::Changes,
         },
+        looks_first: letter == 'g',
         forecast: if letter == 'x' { Forecast::Excluded } else { Forecast::NotProbed },
     };
     let all: Vec<_> = (0..hosts).map(HostId).collect();
@@ -271,6 +273,36 @@ fn attempts_follow_their_delays_and_refusals_are_not_tried_again() {
     let mut story = self::story(1, "t", |_| {});
     story.goes_on();
     assert!(story.fails(0, 0, Cause::Refused).starts_with("0 Failed"));
+}
+
+#[test]
+fn a_disrupting_goal_that_holds_takes_no_slot() {
+    let mut story = story(2, "g", |phase| phase.rollout.max_unavailable = 1);
+    assert_eq!(story.goes_on(), "phase, batch 0, host 0, 0.0#1, host 1, 1.0#1", "both are looked at");
+    let holds = TaskEnd::Satisfied { state: "v1.31.4".to_owned() };
+    assert_eq!(story.task_ends(0, 0, holds), "0 Ok");
+    assert_eq!(story.task_ends(1, 0, TaskEnd::NeedsSlot), "look");
+    assert_eq!(story.sees(&[]), "slot 1, 1.0#2");
+}
+
+#[test]
+fn a_bracket_is_looked_at_again_after_a_long_wait_for_the_slot() {
+    let bracket = Bracket { key: BracketKey::Cordon, first: 0, last: 1 };
+    let mut story =
+        story(1, "dc", |phase| phase.hosts.iter_mut().for_each(|tasks| tasks.brackets.push(bracket.clone())));
+    story.goes_on();
+    let needed = BracketFinding::Needed { why: "kubelet".to_owned() };
+    story.tell(Event::BracketProbed { phase: 0, host: HostId(0), bracket: 0, finding: needed });
+    assert_eq!(story.goes_on(), "look");
+    story.now = Timestamp(61_000);
+    assert_eq!(story.sees(&[]), "slot 0, probe 0[0]");
+    story.tell(Event::BracketProbed {
+        phase: 0,
+        host: HostId(0),
+        bracket: 0,
+        finding: BracketFinding::Holds,
+    });
+    assert_eq!(story.goes_on(), "skip 0.0, skip 0.1, 0 Ok, batch good, phase good, end");
 }
 
 #[test]

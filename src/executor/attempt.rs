@@ -114,7 +114,7 @@ impl Worker<'_> {
                 return Ok(end);
             }
         }
-        if lowered.effect == Effect::Disrupts && !self.assignment.has_slot {
+        if self.disrupts() && !self.assignment.has_slot {
             return Ok(TaskEnd::NeedsSlot);
         }
         let mut outcome = self.run_ops(retry).await;
@@ -123,6 +123,12 @@ impl Worker<'_> {
         }
         self.clean_up(retry, &outcome).await;
         self.summary(outcome?.as_ref())
+    }
+
+    /// By its own word, or by what the plan saw apt do.
+    fn disrupts(&self) -> bool {
+        let planned = self.shared.plan.task(self.assignment.task).effect;
+        self.action.lowered.effect.max(planned) == Effect::Disrupts
     }
 
     /// A check runs where it stands: until it holds without a break for as long as it asks, or its time is over.

@@ -218,6 +218,10 @@ pub struct Task {
     pub step: StepRef,
     /// The strongest effect it can have here; the budget asks for a slot before a disrupting one.
     pub effect: Effect,
+    /// It is a goal with a probe: the host looks before it asks for a slot, which it needs only if there is something
+    /// to do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub looks_first: bool,
     /// What the plan foresees.
     pub forecast: Forecast,
 }

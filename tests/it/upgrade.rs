@@ -110,3 +110,19 @@ fn accepted() -> String {
     assert_ne!(text, accepted);
     accepted
 }
+
+#[test]
+fn a_second_run_takes_nobody_out_of_service() {
+    let mut cluster = Cluster::new(3, 2, "1.30.2");
+    story(async {
+        let plan = cluster.plan("1.31.4").await.unwrap();
+        assert_eq!(cluster.roll(plan).await.code, 0);
+        let changes = cluster.simulated.log().len();
+        let plan = cluster.plan("1.31.4").await.unwrap();
+        assert!(!rollbook::plan::forecast::has_changes(&plan), "{}", shown(&plan));
+        let rolled = cluster.roll(plan).await;
+        assert_eq!(rolled.code, 0, "{}", rolled.told);
+        assert_eq!(rolled.out_of_service(), [""; 0], "{}", rolled.told);
+        assert_eq!(cluster.simulated.log().len(), changes, "nothing was changed");
+    });
+}

@@ -34,9 +34,10 @@ impl State {
         if run.hosts[position].work.is_some() || run.hosts[position].slot {
             return Err(refuse(plan, host, "holds a slot already, or has work in flight"));
         }
-        run.hosts[position].slot = true;
+        let planned = plan.phase(phase);
+        run.hosts[position].take_slot(&planned.hosts[position], run.slots.look.as_ref());
         run.slots.give(host, at.seq);
-        run.requeue(plan.phase(phase), position);
+        run.requeue(planned, position);
         Ok(())
     }
 
@@ -66,6 +67,7 @@ impl State {
         host: HostId,
         bracket: u16,
         finding: &BracketFinding,
+        at: Moment,
     ) -> Result<(), Refusal> {
         let position = self.active_host(plan, phase, host)?;
         let run = self.open(phase)?;
@@ -74,6 +76,7 @@ impl State {
             return Err(refuse(plan, host, "has no probe of this bracket in flight"));
         }
         target.work = None;
+        target.bracket_seen = at.now;
         match finding {
             BracketFinding::Holds => target.bracket = Some((bracket, false)),
             BracketFinding::Needed { .. } => target.bracket = Some((bracket, true)),

@@ -51,6 +51,9 @@ impl State {
         attempt: u32,
         op: u16,
     ) -> Result<(), Refusal> {
+        if plan.task(task).effect == Effect::Disrupts && !self.holds_slot(task.host) {
+            return Err(refuse(plan, task.host, "sends an op that disrupts, without a slot"));
+        }
         let run = self.attempt_mut(plan, task, attempt)?;
         if run.ops.last().is_some_and(|last| last.op >= op || last.exit.is_none()) {
             return Err(refuse(plan, task.host, "sends its ops in order, each once, one at a time"));

@@ -4,6 +4,7 @@ use crate::engine::host::{Cursor, HostRun, Next};
 use crate::engine::phase::{BatchRun, position};
 use crate::engine::rules::Bug;
 use crate::engine::{Event, HostStatus, StopLevel};
+use crate::op::Effect;
 use crate::plan::{HostTasks, TaskId};
 
 use super::{Open, Round};
@@ -86,6 +87,15 @@ impl Round<'_> {
                 _ if !self.may_go_on_at(open, tasks, run, at) => {
                     self.emit(Event::HostEnded { phase, host, status: cut_short(at) });
                 }
+                Next::Attempt(..) if self.rules.broken(Bug::SlotBeforeLook) && asks_later(tasks, run, at) => {
+                    self.emit(Event::SlotTaken { phase, host });
+                }
+                Next::Slot if self.rules.broken(Bug::StartsWithoutSlot) => {
+                    self.emit(Event::TaskStarted { task, attempt: at.attempt + 1 });
+                }
+                Next::Probe(_) if self.rules.broken(Bug::TrustsOldLooks) && run.slot => {
+                    self.emit(Event::TaskStarted { task, attempt: at.attempt + 1 });
+                }
                 Next::Probe(bracket) => self.emit(Event::BracketProbeStarted { phase, host, bracket }),
                 Next::Attempt(_, Some(due)) if due > self.now && !self.rules.broken(Bug::RetriesAtOnce) => {
                     self.wake(due);
@@ -96,6 +106,12 @@ impl Round<'_> {
             return;
         }
     }
+}
+
+/// Whether the task at `at` is looked at without a slot, and may need one then.
+fn asks_later(tasks: &HostTasks, run: &HostRun, at: Cursor) -> bool {
+    let task = tasks.tasks.get(usize::from(at.index));
+    !run.slot && task.is_some_and(|task| task.looks_first && task.effect == Effect::Disrupts)
 }
 
 /// How a host ends that a stop takes away between two tasks.

@@ -1,6 +1,5 @@
 //! Slots: who may go out of service. Before every slot the cluster is looked at again; one look gives one slot.
 
-use crate::engine::host::HostRun;
 use crate::engine::rules::Bug;
 use crate::engine::slots::{Look, Slots};
 use crate::engine::{Event, HaltCause};
@@ -97,7 +96,8 @@ impl Round<'_> {
     fn take(&mut self, open: Open<'_>, position: usize) {
         let host = open.planned.hosts[position].host;
         self.emit(Event::SlotTaken { phase: open.phase, host });
-        let with_slot = HostRun { slot: true, ..open.run.hosts[position].clone() };
+        let mut with_slot = open.run.hosts[position].clone();
+        with_slot.take_slot(&open.planned.hosts[position], open.run.slots.look.as_ref());
         self.proceed(open, position, &with_slot);
     }
 

@@ -26,6 +26,10 @@ pub(super) struct Page {
     pub(super) asked_for_slot: bool,
     pub(super) ops: u32,
     pub(super) brackets: BTreeMap<u16, bool>,
+    /// When the last one was looked at.
+    pub(super) bracket_at: i64,
+    /// When the look at the cluster came back that gave the slot.
+    pub(super) slot_sight_at: i64,
     pub(super) changed: bool,
     pub(super) fault: Option<HostStatus>,
 }
@@ -33,6 +37,7 @@ pub(super) struct Page {
 /// The last look at the cluster.
 pub(super) struct Sight {
     pub(super) began: u64,
+    pub(super) at: i64,
     pub(super) out: Vec<OutOfService>,
     pub(super) blocked: bool,
 }
@@ -142,10 +147,14 @@ impl<'a> Ledger<'a> {
             Event::ObservationStarted { .. } => self.look_began = Some(seq),
             Event::Observed { out, blocked, .. } => {
                 let began = self.look_began.take().expect("a look began");
-                self.sight = Some(Sight { began, out: out.clone(), blocked: blocked.is_some() });
+                let at = self.time;
+                self.sight = Some(Sight { began, at, out: out.clone(), blocked: blocked.is_some() });
             }
             Event::SlotTaken { host, .. } => {
-                self.page(*host).slot = true;
+                let sight_at = self.sight.as_ref().map_or(i64::MIN, |sight| sight.at);
+                let page = self.page(*host);
+                page.slot = true;
+                page.slot_sight_at = sight_at;
                 self.last_slot = seq;
                 self.waiting_since = None;
             }
@@ -154,8 +163,10 @@ impl<'a> Ledger<'a> {
             }
             Event::BracketProbeStarted { host, .. } => self.page(*host).busy = true,
             Event::BracketProbed { host, bracket, finding, .. } => {
+                let time = self.time;
                 let page = self.page(*host);
                 page.busy = false;
+                page.bracket_at = time;
                 match finding {
                     BracketFinding::Failed { .. } => page.fault = Some(HostStatus::Failed),
                     finding => {

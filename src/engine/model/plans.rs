@@ -148,7 +148,7 @@ fn tasks(random: &mut Random, host: HostId, disruption: u64) -> HostTasks {
             let effect = if random.percent(disruption) { Effect::Disrupts } else { gentle };
             let forecast = if random.percent(10) { Forecast::Excluded } else { Forecast::NotProbed };
             let action = ActionId(u32::try_from(random.below(actions)).expect("invariant: small"));
-            Task { step: StepRef::Action(action), effect, forecast }
+            Task { step: StepRef::Action(action), effect, looks_first: random.percent(50), forecast }
         })
         .collect();
     HostTasks { host, tasks, brackets: brackets(random, u16::try_from(count).expect("invariant: small")) }

@@ -261,6 +261,9 @@ impl World<'_> {
         if planned.effect == Effect::Changes && !self.slots.contains(&task.host) && self.random.percent(10) {
             return VecDeque::from([Event::TaskEnded { task, attempt, end: TaskEnd::NeedsSlot }]);
         }
+        if planned.effect == Effect::Disrupts && !self.slots.contains(&task.host) {
+            return VecDeque::from([Event::TaskEnded { task, attempt, end: self.end_of_look() }]);
+        }
         let end = self.end();
         let ops = if matches!(end, TaskEnd::Satisfied { .. }) { 0 } else { self.random.below(3) };
         for op in 0..u16::try_from(ops).expect("invariant: small") {
@@ -295,6 +298,14 @@ impl World<'_> {
             roll if roll < self.mood.failures / 5 => TaskEnd::Unknown { reason: "link lost".to_owned() },
             0..40 => TaskEnd::Satisfied { state: "held".to_owned() },
             _ => TaskEnd::Changed { summary: "installed".to_owned() },
+        }
+    }
+
+    /// A worker without a slot only looks: it never sends an op that disrupts.
+    fn end_of_look(&mut self) -> TaskEnd {
+        match self.end() {
+            TaskEnd::Changed { .. } | TaskEnd::Unknown { .. } => TaskEnd::NeedsSlot,
+            end => end,
         }
     }
 

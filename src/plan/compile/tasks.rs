@@ -18,7 +18,7 @@ use crate::plan::{
 };
 use crate::runbook::{Phase, Step};
 use crate::source::{Diagnostics, codes};
-use crate::step::{LowerCx, LowerError, Subject};
+use crate::step::{LowerCx, LowerError, Role, Subject};
 use crate::template::{Arg, RenderError, Scope};
 use crate::value::{Duration, Value};
 
@@ -203,6 +203,7 @@ impl<'a, 't> Lowering<'a, 't> {
             return Ok(Task {
                 step: StepRef::Action(self.placeholder(step)),
                 effect: Effect::Reads,
+                looks_first: false,
                 forecast: Forecast::Excluded,
             });
         }
@@ -224,6 +225,7 @@ impl<'a, 't> Lowering<'a, 't> {
     /// Notes what the action may change, so that later expressions over it wait.
     fn alter(&mut self, id: HostId, step: &Step, action: ActionId) -> Task {
         let lowered = &self.actions[action.0 as usize];
+        let looks_first = lowered.lowered.role == Role::Goal && lowered.lowered.probe.is_some();
         let alters = step.kind.alters(&lowered.args);
         if !alters.is_empty() {
             let altered = self.altered.entry(id).or_default();
@@ -231,7 +233,12 @@ impl<'a, 't> Lowering<'a, 't> {
                 Arc::make_mut(altered).extend(alters);
             }
         }
-        Task { step: StepRef::Action(action), effect: lowered.lowered.effect, forecast: Forecast::NotProbed }
+        Task {
+            step: StepRef::Action(action),
+            effect: lowered.lowered.effect,
+            looks_first,
+            forecast: Forecast::NotProbed,
+        }
     }
 
     fn add(&mut self, action: Action) -> ActionId {
@@ -252,7 +259,7 @@ impl<'a, 't> Lowering<'a, 't> {
         }
         let lowered = crate::step::Lowered {
             title: step.kind.name().to_owned(),
-            role: crate::step::Role::Check,
+            role: Role::Check,
             effect: Effect::Reads,
             opens: Vec::new(),
             closes: Vec::new(),
@@ -281,7 +288,12 @@ impl<'a, 't> Lowering<'a, 't> {
             }
         };
         let effect = self.deferred[id.0 as usize].effect;
-        Task { step: StepRef::Deferred(id), effect, forecast: Forecast::Deferred { waits_for } }
+        Task {
+            step: StepRef::Deferred(id),
+            effect,
+            looks_first: false,
+            forecast: Forecast::Deferred { waits_for },
+        }
     }
 
     /// Checks after every batch speak of the whole phase; they are lowered for its first host.

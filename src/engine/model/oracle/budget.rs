@@ -6,7 +6,7 @@ use crate::engine::model::ledger::{Ledger, Page};
 use crate::engine::{Event, HostStatus, Stamped, StopLevel};
 use crate::plan::HostId;
 
-use super::hosts::inside_bracket;
+use super::hosts::{has_looked, inside_bracket};
 use super::{Violation, must};
 
 pub(super) fn judge(ledger: &Ledger<'_>, stamped: &Stamped) -> Result<(), Violation> {
@@ -29,6 +29,8 @@ pub(super) fn judge(ledger: &Ledger<'_>, stamped: &Stamped) -> Result<(), Violat
 fn slot_taken(ledger: &Ledger<'_>, host: HostId) -> Result<(), Violation> {
     let page = &ledger.hosts[&host];
     must(page.ended.is_none() && !page.slot, "order", "a host takes one slot, while it is worked on")?;
+    let looked = has_looked(ledger, host, page);
+    must(looked, "look first", "a slot is taken only for something that is known to need it")?;
     let may = match ledger.stop() {
         None => true,
         Some(StopLevel::Graceful) => inside_bracket(ledger, host, page),

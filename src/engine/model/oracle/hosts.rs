@@ -13,10 +13,20 @@ pub(super) fn judge(ledger: &Ledger<'_>, stamped: &Stamped) -> Result<(), Violat
         Event::BracketProbeStarted { host, bracket, .. } => {
             let page = working(ledger, *host)?;
             must(!page.busy, "order", "one work at a time")?;
-            must(!page.brackets.contains_key(bracket), "brackets", "a bracket is probed once")?;
+            let again = page.brackets.contains_key(bracket);
+            must(
+                !again || (page.slot && looked_too_early(page)),
+                "brackets",
+                "a bracket is probed once, and again only where its host waited long for the slot",
+            )?;
             must(goes_on(ledger, *host, page), "stop", "a stopped host opens no bracket")
         }
         Event::TaskStarted { task, attempt } => task_started(ledger, *task, *attempt),
+        Event::OpStarted { task, .. } => {
+            let disrupts = ledger.plan.task(*task).effect == Effect::Disrupts;
+            let slot = working(ledger, task.host)?.slot;
+            must(slot || !disrupts, "slot first", "no op disrupts before its host has a slot")
+        }
         Event::TaskSkipped { task, why } => task_skipped(ledger, *task, *why),
         Event::HostEnded { host, status, .. } => host_ended(ledger, *host, *status),
         _ => Ok(()),
@@ -51,11 +61,14 @@ fn task_started(ledger: &Ledger<'_>, task: TaskId, attempt: u32) -> Result<(), V
         let inside = &tasks.tasks[usize::from(bracket.first)..=usize::from(bracket.last)];
         inside.iter().any(|task| task.effect == Effect::Disrupts && task.forecast != Forecast::Excluded)
     });
-    if let Some((number, _)) = around {
+    if let Some((number, bracket)) = around {
         let needed = page.brackets.get(&number) == Some(&true);
         must(needed, "brackets", "nothing inside a bracket runs unless it is needed")?;
+        let opens = bracket.first == task.index && page.attempts == 0;
+        must(!opens || !looked_too_early(page), "brackets", "a bracket is opened on a fresh look")?;
     }
-    let needs_slot = planned.effect == Effect::Disrupts || page.asked_for_slot || disrupting;
+    let blind = planned.effect == Effect::Disrupts && !planned.looks_first;
+    let needs_slot = blind || page.asked_for_slot || disrupting;
     must(page.slot || !needs_slot, "slot first", "a slot comes before the first disruption")?;
 
     if page.failures == 0 {
@@ -71,6 +84,21 @@ fn task_started(ledger: &Ledger<'_>, task: TaskId, attempt: u32) -> Result<(), V
     #[expect(clippy::cast_precision_loss, reason = "likewise")]
     let passed = (ledger.time - page.failed_at) as f64;
     must(passed >= delay, "retries", "the delay has passed")
+}
+
+/// Whether the host's bracket was looked at long before the look at the cluster that gave the slot.
+fn looked_too_early(page: &Page) -> bool {
+    page.slot && page.slot_sight_at.saturating_sub(page.bracket_at) > 60_000
+}
+
+/// What a host may take a slot for: a task that says nothing by a look, one whose look asked for it, a bracket that was
+/// found to be needed.
+pub(super) fn has_looked(ledger: &Ledger<'_>, host: HostId, page: &Page) -> bool {
+    let tasks = tasks_of(ledger, host);
+    let Some(next) = tasks.tasks.get(usize::from(page.next)) else { return false };
+    let needed =
+        bracket_of(tasks, page.next).is_some_and(|(number, _)| page.brackets.get(&number) == Some(&true));
+    page.asked_for_slot || needed || (next.effect == Effect::Disrupts && !next.looks_first)
 }
 
 fn task_skipped(ledger: &Ledger<'_>, task: TaskId, why: SkipReason) -> Result<(), Violation> {
