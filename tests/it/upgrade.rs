@@ -102,6 +102,37 @@ fn what_a_step_before_may_bring_about_is_known_later() {
     });
 }
 
+#[test]
+fn a_worker_that_was_upgraded_by_hand_is_left_alone() {
+    let mut cluster = Cluster::new(3, 2, "1.30.2");
+    story(async {
+        let plan = cluster.plan("1.31.4").await.unwrap();
+        assert_eq!(cluster.roll(plan).await.code, 0);
+        // By hand, to the next patch: as the Kubernetes documentation has it, drains left out.
+        let kubectl = "kubectl --kubeconfig=/etc/kubernetes/admin.conf";
+        for host in ["cp1", "cp2", "cp3", "w1", "w2"] {
+            let change = "apt-get install -y --allow-change-held-packages";
+            cluster.by_hand(host, &format!("{change} kubeadm=1.31.5-1.1 kubectl=1.31.5-1.1")).await;
+            let upgrade = if host == "cp1" { "apply v1.31.5 --yes" } else { "node" };
+            cluster.by_hand(host, &format!("kubeadm upgrade {upgrade}")).await;
+            cluster.by_hand(host, &format!("{change} kubelet=1.31.5-1.1")).await;
+            cluster.by_hand(host, "apt-mark hold kubeadm kubectl kubelet").await;
+            cluster.by_hand(host, "systemctl daemon-reload").await;
+            cluster.by_hand(host, "systemctl restart kubelet").await;
+        }
+        cluster.by_hand("cp1", &format!("{kubectl} annotate node w2 rollbook.dev/kubeadm-node-")).await;
+        tokio::time::sleep(std::time::Duration::from_secs(120)).await;
+        let changes = cluster.simulated.log().len();
+        let plan = cluster.plan("1.31.5").await.unwrap();
+        let text = shown(&plan);
+        assert!(!rollbook::plan::forecast::has_changes(&plan), "{text}");
+        assert!(text.contains("no note of kubeadm"), "{text}");
+        let rolled = cluster.roll(plan).await;
+        assert_eq!((rolled.code, rolled.out_of_service()), (0, Vec::new()), "{}", rolled.told);
+        assert_eq!(cluster.simulated.log().len(), changes, "nothing was changed");
+    });
+}
+
 /// The shipped runbook with its outage accepted: the clusters here have one control plane.
 fn accepted() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/kubeadm-upgrade.yaml");

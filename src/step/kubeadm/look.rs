@@ -212,6 +212,8 @@ pub(super) struct Worker {
     kubeadm: Option<Version>,
     cluster: Version,
     noted: String,
+    /// The version of the kubelet that runs, by the node's word.
+    kubelet: String,
     configured: bool,
 }
 
@@ -228,6 +230,7 @@ pub(super) fn read_worker(subject: &Subject, answers: &[Answer]) -> Result<Worke
         kubeadm: read_binary(kubeadm)?,
         cluster: read_cluster(cluster)?,
         noted: node.kubeadm_node,
+        kubelet: node.kubelet_version,
         configured: on_host.ok() && holds_kubelet_config(&on_host.stdout, &in_cluster.stdout),
     })
 }
@@ -240,7 +243,11 @@ impl Worker {
         if let Some(refusal) = hop(&mut changes, &self.cluster, target) {
             return refusal;
         }
-        if Version::parse(&self.noted).ok().as_ref() != Some(target) {
+        let is_target = |text: &str| Version::parse(text).ok().as_ref() == Some(target);
+        let noted = is_target(&self.noted);
+        // Somebody upgraded the node by hand: the target's kubelet runs already, so that no flag or file is left that
+        // would keep it from starting.
+        if !noted && !is_target(&self.kubelet) {
             let before = if self.noted.is_empty() { "not noted on the node" } else { &self.noted };
             changes.push(change("kubeadm upgrade node", before, target.to_string()));
         }
@@ -249,6 +256,11 @@ impl Worker {
         }
         if changes.is_empty() {
             let configured = if self.configured { "the cluster's" } else { "patched" };
+            if !noted {
+                return satisfied(format!(
+                    "kubelet {target} runs, its configuration is {configured}; no note of kubeadm"
+                ));
+            }
             return satisfied(format!("kubeadm {target} ran, kubelet configuration is {configured}"));
         }
         would_change(changes, Fidelity::Exact)

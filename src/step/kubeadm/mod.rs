@@ -74,8 +74,9 @@ impl StepKind for Kubeadm {
                    were seen over a scheduler that crashed in a loop.\n\n\
                    On a worker `kubeadm upgrade node` leaves no trace of its own, so the step annotates the node with the version \
                    (`rollbook.dev/kubeadm-node`). It is satisfied when the annotation and the kubeadm binary are of the version \
-                   and the host's kubelet configuration holds the cluster's. Without the annotation it runs, which takes under \
-                   a second and is harmless. A worker whose cluster has not been upgraded yet fails, because kubeadm itself \
+                   and the host's kubelet configuration holds the cluster's. A node that somebody upgraded by hand has no \
+                   annotation: there the step is also satisfied when the node's kubelet runs at the version already. Otherwise \
+                   it runs without the annotation, which takes under a second and is harmless. A worker whose cluster has not been upgraded yet fails, because kubeadm itself \
                    would exit 0 there and do nothing.\n\n\
                    `kubeadm upgrade plan` is not used: it creates a Job.",
             example: "- kubeadm: { upgrade: apply, version: 1.31.4 }\n  timeout: 20m\n",

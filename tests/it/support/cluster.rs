@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 use rollbook::engine::Stamped;
 use rollbook::executor::{Clock, Pool, Secrets, Setup, foresee, roll, survey};
 use rollbook::inventory::{Become, Connection, HostName, Inventory};
+use rollbook::op::{Deed, Effect, Exit, Op, RunWhen, Site};
 use rollbook::plan::compile::{Input, Knowledge, Overrides, compile};
 use rollbook::plan::show::{Detail, bytes, digest, text};
 use rollbook::plan::{Plan, forecast};
@@ -18,8 +19,8 @@ use rollbook::report::{Plain, Summary};
 use rollbook::runbook::{FileReader, ParamSources, Runbook, resolve_params};
 use rollbook::source::{Diagnostics, Limits, SourceMap};
 use rollbook::step::KubeCx;
-use rollbook::transport::Target;
 use rollbook::transport::simulated::{Simulated, SimulatedHost};
+use rollbook::transport::{Launch, LaunchId, OutputSink, Stream, Target};
 use rollbook::value::{Timestamp, Version};
 
 /// Hosts `cp1`, `cp2`, …, `w1`, `w2`, …, all nodes of one cluster.
@@ -136,6 +137,30 @@ impl Cluster {
         (runbook, inventory, values)
     }
 
+    /// Runs a command on a host as root, as somebody would who logs in.
+    pub(crate) async fn by_hand(&mut self, host: &str, line: &str) {
+        self.runs += 1;
+        let (pool, _) = self.pools();
+        let session = pool.session(&HostName::parse(host).unwrap()).await.unwrap();
+        let op = Op {
+            title: line.to_owned(),
+            site: Site::Subject,
+            deed: Deed::Exec { argv: line.split(' ').map(str::to_owned).collect() },
+            env: BTreeMap::new(),
+            stdin: String::new(),
+            r#become: true,
+            timeout: rollbook::value::Duration::from_secs(3600),
+            effect: Effect::Changes,
+            long: false,
+            when: RunWhen::InOrder,
+            success: vec![0],
+            undo: String::new(),
+        };
+        let id = LaunchId { run: format!("by-hand-{}", self.runs), op: "0".to_owned() };
+        let result = session.launch(&Launch { id, op: &op }, &mut Unheard).await.unwrap();
+        assert_eq!(result.exit, Exit::Code(0), "{line}: {}{}", result.stdout, result.stderr);
+    }
+
     /// Rolls a plan to its end.
     pub(crate) async fn roll(&mut self, plan: Plan) -> Rolled {
         self.runs += 1;
@@ -198,6 +223,12 @@ impl FileReader for Shipped {
         let text = std::fs::read_to_string(&wanted).map_err(|error| error.to_string())?;
         Ok((wanted, text))
     }
+}
+
+struct Unheard;
+
+impl OutputSink for Unheard {
+    fn write(&mut self, _: Stream, _: &[u8]) {}
 }
 
 #[derive(Clone, Default)]
