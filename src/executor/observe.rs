@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::control::{Shared, Teller};
 use super::look::look;
 use crate::engine::{Event, Failure};
-use crate::facts::{ClusterFacts, EtcdFacts, cluster_probe, etcd_probe, parse_cluster, parse_etcd};
+use crate::facts::{EtcdFacts, NodeTable, cluster_probe, etcd_probe, parse_etcd, parse_node_table};
 use crate::kubernetes::quorum::quorum_allows;
 use crate::op::{Probe, Query, Site};
 use crate::plan::{HostId, OutCause, OutOfService, Plan};
@@ -17,27 +17,27 @@ use crate::value::Duration;
 /// Looks and says what was seen. `batch` are the hosts of the current batch: only those are connected to.
 pub(super) async fn run(shared: Rc<Shared>, teller: Teller, phase: u16, batch: Vec<HostId>) {
     let mut out = unreachable(&shared, &batch).await;
-    let mut blocked = None;
-    match cluster(&shared, phase, &batch).await {
-        Ok(Some((cluster, etcd))) => {
-            out.extend(out_of_service(&shared.plan, phase, &cluster, &shared.run));
-            blocked = control_planes_blocked(&shared, phase, &cluster, etcd.as_ref());
+    let blocked = match cluster(&shared, phase, &batch).await {
+        Ok((down, blocked)) => {
+            out.extend(down);
+            blocked
         }
-        Ok(None) => {}
-        Err(failure) => blocked = Some(format!("the cluster cannot be asked: {}", failure.message)),
-    }
+        Err(failure) => Some(format!("the cluster cannot be asked: {}", failure.message)),
+    };
     let mut seen = HashSet::new();
     out.retain(|host| seen.insert(host.host));
     teller.say(Event::Observed { phase, out, blocked });
 }
 
+/// Hosts whose node is out of service, and why no slot can be given, if so.
 async fn cluster(
     shared: &Shared,
     phase: u16,
     batch: &[HostId],
-) -> Result<Option<(ClusterFacts, Option<EtcdFacts>)>, Failure> {
-    let Some(kube) = &shared.plan.kube else { return Ok(None) };
-    let Some(subject) = batch.first() else { return Ok(None) };
+) -> Result<(Vec<OutOfService>, Option<String>), Failure> {
+    let (Some(kube), Some(subject)) = (&shared.plan.kube, batch.first()) else {
+        return Ok((Vec::new(), None));
+    };
     let nodes = cluster_probe(&kube.cx);
     let etcd = shared.plan.phase(phase).rollout.control_planes.then(|| etcd_probe(&kube.cx));
     let mut probes: Vec<&Probe> = vec![&nodes];
@@ -48,18 +48,19 @@ async fn cluster(
         message: error.to_string(),
         hint: String::new(),
     };
-    let cluster = parse_cluster(&answers[0]).map_err(unreadable)?;
+    let nodes = parse_node_table(&answers[0]).map_err(unreadable)?;
     let etcd = answers.get(1).map(|answers| parse_etcd(answers)).transpose().map_err(unreadable)?;
-    Ok(Some((cluster, etcd)))
+    let down = out_of_service(&shared.plan, phase, &nodes, &shared.run);
+    Ok((down, control_planes_blocked(shared, phase, &nodes, etcd.as_ref())))
 }
 
 /// Hosts of the population whose node is out of service, whoever took it out. Our own cordons are the run's business.
-fn out_of_service(plan: &Plan, phase: u16, cluster: &ClusterFacts, run: &str) -> Vec<OutOfService> {
+fn out_of_service(plan: &Plan, phase: u16, nodes: &NodeTable<'_>, run: &str) -> Vec<OutOfService> {
     let cause = |host: &HostId| {
         let name = plan.host(*host).subject.node.as_ref()?;
-        let Some(node) = cluster.nodes.get(name) else { return Some(OutCause::NodeGone) };
-        if node.ready != "True" {
-            return Some(OutCause::NotReady(node.ready.clone()));
+        let Some(node) = nodes.get(name) else { return Some(OutCause::NodeGone) };
+        if !node.is_ready() {
+            return Some(OutCause::NotReady(node.ready.to_owned()));
         }
         (node.cordoned && node.cordoned_by != run).then_some(OutCause::Cordoned)
     };
@@ -71,7 +72,7 @@ fn out_of_service(plan: &Plan, phase: u16, cluster: &ClusterFacts, run: &str) ->
 fn control_planes_blocked(
     shared: &Shared,
     phase: u16,
-    cluster: &ClusterFacts,
+    nodes: &NodeTable<'_>,
     etcd: Option<&EtcdFacts>,
 ) -> Option<String> {
     // One or two control planes cannot keep a quorum; the plan was accepted with that.
@@ -84,8 +85,8 @@ fn control_planes_blocked(
             (etcd.members.len(), etcd.members.values().filter(|ready| **ready).count())
         }
         _ => {
-            let planes = cluster.nodes.values().filter(|node| node.control_plane);
-            (planes.clone().count(), planes.filter(|node| node.ready == "True").count())
+            let planes = || nodes.iter().filter(|node| node.is_control_plane());
+            (planes().count(), planes().filter(|node| node.is_ready()).count())
         }
     };
     quorum_allows(total, healthy).err()

@@ -45,20 +45,50 @@ pub struct NodeFacts {
     pub labels: BTreeMap<String, String>,
 }
 
-impl From<NodeRow> for NodeFacts {
-    fn from(row: NodeRow) -> Self {
+impl From<&NodeRow<'_>> for NodeFacts {
+    fn from(row: &NodeRow<'_>) -> Self {
         Self {
             control_plane: row.is_control_plane(),
-            uid: row.uid,
-            ready: row.ready,
+            uid: row.uid.to_owned(),
+            ready: row.ready.to_owned(),
             cordoned: row.cordoned,
-            cordoned_by: row.cordoned_by,
-            kubelet_version: row.kubelet_version,
-            machine_id: row.machine_id,
-            boot_id: row.boot_id,
-            runtime: row.runtime,
-            labels: row.labels,
+            cordoned_by: row.cordoned_by.to_owned(),
+            kubelet_version: row.kubelet_version.to_owned(),
+            machine_id: row.machine_id.to_owned(),
+            boot_id: row.boot_id.to_owned(),
+            runtime: row.runtime.to_owned(),
+            labels: row.labels().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
         }
+    }
+}
+
+/// The nodes of a cluster by name, as slices of the answer: a look before every slot copies none of them.
+#[derive(Clone, Debug, Default)]
+pub struct NodeTable<'t> {
+    /// Sorted by name, and each name once.
+    rows: Vec<NodeRow<'t>>,
+}
+
+impl<'t> NodeTable<'t> {
+    fn of(mut rows: Vec<NodeRow<'t>>) -> Result<Self, FactsError> {
+        // An API server gives them sorted; that costs one pass.
+        rows.sort_by_key(|row| row.name);
+        if let Some([row, _]) = rows.array_windows::<2>().find(|[one, next]| one.name == next.name) {
+            let reason = format!("node `{}` stands there twice", row.name);
+            return Err(FactsError { command: GET_NODES.to_owned(), reason });
+        }
+        Ok(Self { rows })
+    }
+
+    /// The node of this name.
+    pub fn get(&self, name: &str) -> Option<&NodeRow<'t>> {
+        let at = self.rows.binary_search_by_key(&name, |row| row.name).ok()?;
+        Some(&self.rows[at])
+    }
+
+    /// Every node.
+    pub fn iter(&self) -> impl Iterator<Item = &NodeRow<'t>> {
+        self.rows.iter()
     }
 }
 
@@ -87,6 +117,17 @@ pub fn cluster_probe(kube: &KubeCx) -> Probe {
 
 /// Reads the answers to [`cluster_probe`]. An API server that does not answer is an error, never an empty cluster.
 pub fn parse_cluster(answers: &[Answer]) -> Result<ClusterFacts, FactsError> {
+    let (server_version, table) = parse(answers)?;
+    let nodes = table.iter().map(|row| (row.name.to_owned(), NodeFacts::from(row))).collect();
+    Ok(ClusterFacts { server_version, nodes })
+}
+
+/// The same, where only the nodes are asked for.
+pub fn parse_node_table(answers: &[Answer]) -> Result<NodeTable<'_>, FactsError> {
+    parse(answers).map(|(_, table)| table)
+}
+
+fn parse(answers: &[Answer]) -> Result<(String, NodeTable<'_>), FactsError> {
     let [version, nodes] = answers else {
         let reason = format!("2 answers are expected, and {} came", answers.len());
         return Err(FactsError { command: GET_NODES.to_owned(), reason });
@@ -97,15 +138,7 @@ pub fn parse_cluster(answers: &[Answer]) -> Result<ClusterFacts, FactsError> {
     }
     let rows = parse_nodes(&nodes.stdout)
         .map_err(|error| FactsError { command: GET_NODES.to_owned(), reason: error.to_string() })?;
-    let mut facts = ClusterFacts { server_version, nodes: BTreeMap::new() };
-    for row in rows {
-        let name = row.name.clone();
-        if facts.nodes.insert(name.clone(), row.into()).is_some() {
-            let reason = format!("node `{name}` stands there twice");
-            return Err(FactsError { command: GET_NODES.to_owned(), reason });
-        }
-    }
-    Ok(facts)
+    Ok((server_version, NodeTable::of(rows)?))
 }
 
 /// The API server's `gitVersion` in the answer to `kubectl version -o json`, which prints the client's and fails where

@@ -5,7 +5,9 @@ mod cluster;
 mod etcd;
 mod host;
 
-pub use cluster::{ClusterFacts, NodeFacts, cluster_probe, parse_cluster, server_version};
+pub use cluster::{
+    ClusterFacts, NodeFacts, NodeTable, cluster_probe, parse_cluster, parse_node_table, server_version,
+};
 pub use etcd::{EtcdFacts, etcd_probe, parse_etcd};
 pub(crate) use host::HOST_FACTS;
 pub use host::{Disk, FactsError, HostFacts, PackageFacts, UnitFacts, host_probe, parse_host};

@@ -1,7 +1,5 @@
 //! Nodes: the one template that reads them, and what a row says.
 
-use std::collections::BTreeMap;
-
 use super::rows::{RowError, pairs, plain, rows, unquote};
 
 /// `-o` argument that prints one line per node of a list. What the kubelet or a user writes freely is quoted: a node
@@ -18,34 +16,40 @@ pub const NODES: &str = concat!(
     r#"{{range $key, $value := .metadata.labels}}{{$key}}={{$value}},{{end}}{{"\n"}}{{end}}"#,
 );
 
-/// One node.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NodeRow {
+/// One node, as slices of the text that it was read from: a look before every slot reads all nodes of a cluster, and
+/// most of what a row says is not asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeRow<'t> {
     /// `metadata.name`.
-    pub name: String,
+    pub name: &'t str,
     /// `metadata.uid`.
-    pub uid: String,
+    pub uid: &'t str,
     /// Status of the condition Ready: "True", "False", "Unknown", or empty where the kubelet never reported.
-    pub ready: String,
+    pub ready: &'t str,
     /// `spec.unschedulable`.
     pub cordoned: bool,
     /// The run that owns the cordon; empty where no run does.
-    pub cordoned_by: String,
+    pub cordoned_by: &'t str,
     /// The version up to which `kubeadm upgrade node` has run; empty where it is not known.
-    pub kubeadm_node: String,
+    pub kubeadm_node: &'t str,
     /// `status.nodeInfo.kubeletVersion`.
-    pub kubelet_version: String,
+    pub kubelet_version: &'t str,
     /// `status.nodeInfo.machineID`.
-    pub machine_id: String,
+    pub machine_id: &'t str,
     /// `status.nodeInfo.bootID`.
-    pub boot_id: String,
+    pub boot_id: &'t str,
     /// `status.nodeInfo.containerRuntimeVersion`.
-    pub runtime: String,
-    /// Labels.
-    pub labels: BTreeMap<String, String>,
+    pub runtime: &'t str,
+    /// Labels as the template prints them.
+    labels: &'t str,
 }
 
-impl NodeRow {
+impl<'t> NodeRow<'t> {
+    /// Labels, as key and value.
+    pub fn labels(&self) -> impl Iterator<Item = (&'t str, &'t str)> {
+        pairs(self.labels)
+    }
+
     /// Whether the condition Ready is true.
     pub fn is_ready(&self) -> bool {
         self.ready == "True"
@@ -53,7 +57,7 @@ impl NodeRow {
 
     /// Ready, `NotReady` or `Unknown`, as people say it.
     pub fn condition(&self) -> &'static str {
-        match self.ready.as_str() {
+        match self.ready {
             "True" => "Ready",
             "Unknown" => "Unknown",
             _ => "NotReady",
@@ -62,7 +66,7 @@ impl NodeRow {
 
     /// Whether it carries a label of a control plane: `master` up to 1.23, `control-plane` from 1.20.
     pub fn is_control_plane(&self) -> bool {
-        CONTROL_PLANE_LABELS.iter().any(|label| self.labels.contains_key(*label))
+        self.labels().any(|(key, _)| CONTROL_PLANE_LABELS.contains(&key))
     }
 }
 
@@ -71,28 +75,25 @@ const CONTROL_PLANE_LABELS: [&str; 2] =
     ["node-role.kubernetes.io/master", "node-role.kubernetes.io/control-plane"];
 
 /// Reads the rows of [`NODES`].
-pub fn parse_nodes(text: &str) -> Result<Vec<NodeRow>, RowError> {
-    let mut nodes: Vec<NodeRow> = Vec::new();
+pub fn parse_nodes(text: &str) -> Result<Vec<NodeRow<'_>>, RowError> {
+    let mut nodes = Vec::new();
     for row in rows::<11>(text, "a node") {
         let [name, uid, ready, unschedulable, by, kubeadm, kubelet, machine, boot, runtime, labels] = row?;
         if !is_node_name(name) {
             return Err(RowError::new("a node's name is expected", name));
         }
         nodes.push(NodeRow {
-            name: name.to_owned(),
-            uid: plain(uid).to_owned(),
-            ready: unquote(ready).to_owned(),
+            name,
+            uid: plain(uid),
+            ready: unquote(ready),
             cordoned: unschedulable == "true",
-            cordoned_by: unquote(by).to_owned(),
-            kubeadm_node: unquote(kubeadm).to_owned(),
-            kubelet_version: unquote(kubelet).to_owned(),
-            machine_id: unquote(machine).to_owned(),
-            boot_id: unquote(boot).to_owned(),
-            runtime: unquote(runtime).to_owned(),
-            labels: pairs(labels)
-                .into_iter()
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .collect(),
+            cordoned_by: unquote(by),
+            kubeadm_node: unquote(kubeadm),
+            kubelet_version: unquote(kubelet),
+            machine_id: unquote(machine),
+            boot_id: unquote(boot),
+            runtime: unquote(runtime),
+            labels,
         });
     }
     Ok(nodes)
@@ -137,10 +138,10 @@ mod tests {
         let nodes = parse_nodes(text).expect("two rows");
         assert_eq!(nodes[0].cordoned_by, "R1");
         assert_eq!(nodes[0].machine_id, "m\\n1");
-        assert_eq!(nodes[0].labels["zone"], "a");
+        assert!(nodes[0].labels().any(|label| label == ("zone", "a")));
         assert!(nodes[0].cordoned && nodes[0].is_control_plane() && nodes[0].is_ready());
         assert!(!nodes[1].cordoned && !nodes[1].is_control_plane());
-        assert_eq!((nodes[1].machine_id.as_str(), nodes[1].labels.len()), ("", 0));
+        assert_eq!((nodes[1].machine_id, nodes[1].labels().count()), ("", 0));
     }
 
     #[test]

@@ -97,10 +97,7 @@ pub fn parse_pods(text: &str) -> Result<Vec<PodRow>, RowError> {
             mirror: !mirror.is_empty(),
             empty_dir: !volumes.is_empty(),
             ready: unquote(ready) == "True",
-            labels: pairs(labels)
-                .into_iter()
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .collect(),
+            labels: pairs(labels).map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
         })
     };
     rows::<9>(text, "a pod").map(pod).collect()

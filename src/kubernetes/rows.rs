@@ -25,8 +25,18 @@ pub(crate) fn rows<'t, const N: usize>(
     what: &'static str,
 ) -> impl Iterator<Item = Result<[&'t str; N], RowError>> {
     text.split('\n').filter(|line| !line.is_empty()).map(move |line| {
-        let columns: Vec<&str> = line.split('\t').collect();
-        columns.try_into().map_err(|_| RowError::new(format!("{what} in {N} columns is expected"), line))
+        let mut columns = [""; N];
+        let mut found = 0;
+        for column in line.split('\t') {
+            // One too many is counted and goes nowhere.
+            if let Some(place) = columns.get_mut(found) {
+                *place = column;
+            }
+            found += 1;
+        }
+        (found == N)
+            .then_some(columns)
+            .ok_or_else(|| RowError::new(format!("{what} in {N} columns is expected"), line))
     })
 }
 
@@ -56,8 +66,8 @@ pub(crate) fn number(column: &str) -> Option<i64> {
 }
 
 /// `key=value` pairs, each ended by a comma: labels, whose grammar has neither sign.
-pub(crate) fn pairs(column: &str) -> Vec<(&str, &str)> {
-    column.split(',').filter(|pair| !pair.is_empty()).filter_map(|pair| pair.split_once('=')).collect()
+pub(crate) fn pairs(column: &str) -> impl Iterator<Item = (&str, &str)> {
+    column.split(',').filter_map(|pair| pair.split_once('='))
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ impl Selector {
             let values = words.next()?.split('|').filter(|value| !value.is_empty());
             Some(Expression { key, operator, values: values.map(ToOwned::to_owned).collect() })
         };
-        let labels = pairs(labels).into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let labels = pairs(labels).map(|(key, value)| (key.to_owned(), value.to_owned()));
         let expressions = expressions.split(';').filter(|text| !text.is_empty()).map(expression);
         Some(Self { labels: labels.collect(), expressions: expressions.collect::<Option<_>>()? })
     }

@@ -174,7 +174,10 @@ pub(crate) enum Owner {
 }
 
 /// Reads the answers to [`OnNode::node_query`] and [`OnNode::run_query`]: the node, where there is one, and its cordon.
-pub(crate) fn read_cordon(nodes: &Answer, run: &Answer) -> Result<Option<(NodeRow, Owner)>, AssessError> {
+pub(crate) fn read_cordon<'t>(
+    nodes: &'t Answer,
+    run: &Answer,
+) -> Result<Option<(NodeRow<'t>, Owner)>, AssessError> {
     let Some(node) = read_nodes(nodes)?.into_iter().next() else { return Ok(None) };
     let run = run.stdout.trim();
     let ours = !run.is_empty() && node.cordoned_by == run;
@@ -189,7 +192,7 @@ pub(crate) fn read_cordon(nodes: &Answer, run: &Answer) -> Result<Option<(NodeRo
 }
 
 /// The rows of nodes in an answer.
-pub(crate) fn read_nodes(answer: &Answer) -> Result<Vec<NodeRow>, AssessError> {
+pub(crate) fn read_nodes(answer: &Answer) -> Result<Vec<NodeRow<'_>>, AssessError> {
     succeeded("kubectl get nodes", answer)?;
     parse_nodes(&answer.stdout).map_err(|error| unreadable_rows("kubectl get nodes", &error))
 }

@@ -95,8 +95,8 @@ fn target(args: &Value) -> Option<&Version> {
 }
 
 /// The nodes whose kubelet may not run under the target, each with why. A kubelet that never reported has no version.
-fn outside(nodes: &[NodeRow], target: &Version) -> Vec<String> {
-    let check = |node: &NodeRow| match Version::parse(&node.kubelet_version) {
+fn outside(nodes: &[NodeRow<'_>], target: &Version) -> Vec<String> {
+    let check = |node: &NodeRow<'_>| match Version::parse(node.kubelet_version) {
         Ok(kubelet) => check_kubelet(&kubelet, target).err().map(|error| format!("{}: {error}", node.name)),
         Err(_) => Some(format!("{}: its kubelet reports no version", node.name)),
     };

@@ -57,7 +57,7 @@ pub(super) fn assess(
 }
 
 /// A node whose kubelet does not report never ends a pod, so neither would the drain end.
-fn not_ready(args: Args<'_>, node: &NodeRow) -> Assessment {
+fn not_ready(args: Args<'_>, node: &NodeRow<'_>) -> Assessment {
     let state = format!("{} is {}", node.name, node.condition());
     if args.text("on_not_ready") == Some("fail") {
         return refused(

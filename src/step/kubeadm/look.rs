@@ -229,8 +229,8 @@ pub(super) fn read_worker(subject: &Subject, answers: &[Answer]) -> Result<Worke
     Ok(Worker {
         kubeadm: read_binary(kubeadm)?,
         cluster: read_cluster(cluster)?,
-        noted: node.kubeadm_node,
-        kubelet: node.kubelet_version,
+        noted: node.kubeadm_node.to_owned(),
+        kubelet: node.kubelet_version.to_owned(),
         configured: on_host.ok() && holds_kubelet_config(&on_host.stdout, &in_cluster.stdout),
     })
 }

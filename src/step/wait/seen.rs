@@ -44,11 +44,11 @@ fn not_yet(reason: String) -> Assessment {
     Assessment::NotYet { reason }
 }
 
-fn node_state(row: &NodeRow, kubelet: Option<&Version>) -> Assessment {
+fn node_state(row: &NodeRow<'_>, kubelet: Option<&Version>) -> Assessment {
     if !row.is_ready() {
         return not_yet(format!("node {} is {}", row.name, row.condition()));
     }
-    let reported = Version::parse(&row.kubelet_version).ok();
+    let reported = Version::parse(row.kubelet_version).ok();
     match kubelet {
         Some(wanted) if !matches(reported.as_ref(), wanted) => not_yet(format!(
             "node {} is Ready, and its kubelet reports {}, not {wanted}",
@@ -63,7 +63,7 @@ fn matches(reported: Option<&Version>, wanted: &Version) -> bool {
     reported.is_some_and(|is| if wanted.patch.is_none() { is.to_minor() == *wanted } else { is == wanted })
 }
 
-fn nodes_state(rows: &[NodeRow]) -> Assessment {
+fn nodes_state(rows: &[NodeRow<'_>]) -> Assessment {
     let sick: Vec<_> = rows
         .iter()
         .filter(|row| !row.is_ready())
