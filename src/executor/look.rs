@@ -1,6 +1,7 @@
 //! Sends probes and brings the answers back in order: queries for the same place travel in one round trip, and a
 //! cluster that does not answer for a while is asked again.
 
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use tokio::time::{Instant, sleep};
@@ -10,7 +11,7 @@ use super::{Pool, PoolError};
 use crate::engine::{Cause, Failure};
 use crate::inventory::HostName;
 use crate::kubernetes::kubectl_errors::{Cause as KubectlCause, causes};
-use crate::op::{Answer, Probe, Query, Site, resolve_symbols};
+use crate::op::{Answer, Probe, Query, SYMBOL_OPEN, Site, resolve_symbols};
 use crate::plan::{HostId, PlannedHost};
 use crate::transport::{Session, SessionError};
 use crate::value::Duration;
@@ -35,9 +36,26 @@ pub(super) async fn look(
     host: HostId,
     probes: &[&Probe],
 ) -> Result<Vec<Vec<Answer>>, Failure> {
-    let jobs = group(shared, host, probes);
-    let mut answers: Vec<Vec<Answer>> =
-        probes.iter().map(|probe| vec![Answer::default(); probe.queries.len()]).collect();
+    look_knowing(shared, host, probes, &Known::default()).await
+}
+
+/// What the cluster answered to questions that are the same on behalf of every host. Each says itself where it runs
+/// and by which right.
+pub(super) type Known = HashMap<Query, Answer>;
+
+/// The same, without asking what is known.
+pub(super) async fn look_knowing(
+    shared: &Shared,
+    host: HostId,
+    probes: &[&Probe],
+    known: &Known,
+) -> Result<Vec<Vec<Answer>>, Failure> {
+    let told = |probe: &Probe, query: &Query| {
+        if known.is_empty() { None } else { known.get(&whole(probe, query)).cloned() }
+    };
+    let mut answers: Vec<Vec<Option<Answer>>> =
+        probes.iter().map(|probe| probe.queries.iter().map(|query| told(probe, query)).collect()).collect();
+    let jobs = group(shared, host, probes, |probe, query| answers[probe][query].is_none());
     for job in jobs {
         let got = match job.probe.site {
             Site::Subject => ask(&shared.pool, shared.name(host), &job.probe).await?,
@@ -45,10 +63,43 @@ pub(super) async fn look(
             Site::Kube => ask_cluster(shared, host, &job.probe).await?,
         };
         for ((probe, query), answer) in job.places.into_iter().zip(got) {
-            answers[probe][query] = answer;
+            answers[probe][query] = Some(answer);
         }
     }
-    Ok(answers)
+    // A session gives one answer per query.
+    let whole = |answers: Vec<Option<Answer>>| answers.into_iter().map(Option::unwrap_or_default).collect();
+    Ok(answers.into_iter().map(whole).collect())
+}
+
+/// A query that says itself where it runs and by which right.
+fn whole(probe: &Probe, query: &Query) -> Query {
+    Query {
+        site: Some(query.site.unwrap_or(probe.site)),
+        r#become: Some(query.r#become.unwrap_or(probe.r#become)),
+        ..query.clone()
+    }
+}
+
+/// Asks the cluster once what these probes ask of it on behalf of whichever host. A cluster that does not answer is
+/// left to be asked again: each host then fails in its own words.
+pub(super) async fn look_for_all(shared: &Shared, host: HostId, probes: &[&Probe]) -> Known {
+    let mut seen = HashSet::new();
+    let mut is_common = |query: &Query| {
+        query.site == Some(Site::Kube) && !names_its_host(query) && seen.insert(query.clone())
+    };
+    let mut common = Vec::new();
+    for probe in probes {
+        let queries = probe.queries.iter().map(|query| whole(probe, query)).filter(&mut is_common).collect();
+        common.push(Probe { queries, ..(*probe).clone() });
+    }
+    let asked: Vec<&Probe> = common.iter().collect();
+    let Ok(answers) = look(shared, host, &asked).await else { return Known::default() };
+    let queries = common.iter().flat_map(|probe| probe.queries.iter().cloned());
+    queries.zip(answers.into_iter().flatten()).collect()
+}
+
+fn names_its_host(query: &Query) -> bool {
+    query.argv.iter().chain([&query.stdin]).any(|text| text.contains(SYMBOL_OPEN))
 }
 
 /// Queries that travel together, and where their answers belong.
@@ -57,10 +108,18 @@ struct Job {
     places: Vec<(usize, usize)>,
 }
 
-fn group(shared: &Shared, host: HostId, probes: &[&Probe]) -> Vec<Job> {
+fn group(
+    shared: &Shared,
+    host: HostId,
+    probes: &[&Probe],
+    wanted: impl Fn(usize, usize) -> bool,
+) -> Vec<Job> {
     let mut jobs: Vec<Job> = Vec::new();
     for (probe_index, probe) in probes.iter().enumerate() {
         for (query_index, query) in probe.queries.iter().enumerate() {
+            if !wanted(probe_index, query_index) {
+                continue;
+            }
             let site = query.site.unwrap_or(probe.site);
             let r#become = query.r#become.unwrap_or(probe.r#become);
             let query = resolved(shared, host, query);

@@ -56,9 +56,10 @@ async fn cluster(
 
 /// Hosts of the population whose node is out of service, whoever took it out. Our own cordons are the run's business.
 fn out_of_service(plan: &Plan, phase: u16, nodes: &NodeTable<'_>, run: &str) -> Vec<OutOfService> {
-    let cause = |host: &HostId| {
+    let mut find = nodes.finder();
+    let mut cause = |host: &HostId| {
         let name = plan.host(*host).subject.node.as_ref()?;
-        let Some(node) = nodes.get(name) else { return Some(OutCause::NodeGone) };
+        let Some(node) = find(name) else { return Some(OutCause::NodeGone) };
         if !node.is_ready() {
             return Some(OutCause::NotReady(node.ready.to_owned()));
         }

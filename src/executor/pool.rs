@@ -123,7 +123,11 @@ impl Pool {
     }
 
     fn slot(&self, host: &HostName) -> Rc<Slot> {
-        Rc::clone(self.slots.borrow_mut().entry(host.clone()).or_default())
+        let mut slots = self.slots.borrow_mut();
+        if let Some(slot) = slots.get(host) {
+            return Rc::clone(slot);
+        }
+        Rc::clone(slots.entry(host.clone()).or_default())
     }
 
     async fn connect(&self, host: &HostName, slot: &Slot) -> Result<Rc<dyn Session>, PoolError> {

@@ -1,19 +1,19 @@
 //! Looks before a plan is made: facts of every host and of the cluster, then what the plan's probes say. Reads only.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::control::Shared;
-use super::look::{ask, look};
+use super::look::{Known, ask, look, look_for_all, look_knowing};
 use super::{Clock, Pool, Secrets};
 use crate::engine::Failure;
 use crate::facts::{ClusterFacts, HostFacts, cluster_probe, host_probe, parse_cluster, parse_host};
 use crate::inventory::HostName;
-use crate::op::Answer;
+use crate::op::{Answer, Probe};
 use crate::plan::forecast::Outlook;
 use crate::plan::{HostId, Plan, TaskId, forecast, lookahead};
 use crate::step::KubeCx;
@@ -143,12 +143,14 @@ async fn assess_all(
     let permits = Rc::new(Semaphore::new(AT_ONCE));
     let mut looks = JoinSet::new();
     let total = shared.plan.hosts.len();
+    // A thousand hosts that each list a thousand nodes would keep a control plane busy for minutes.
+    let known = Rc::new(look_for_all(shared, HostId(0), &distinct_probes(&shared.plan)).await);
     for index in 0..total {
         let host = HostId(u32::try_from(index).expect("invariant: fewer than 2^32 hosts"));
-        let (shared, permits) = (Rc::clone(shared), Rc::clone(&permits));
+        let (shared, permits, known) = (Rc::clone(shared), Rc::clone(&permits), Rc::clone(&known));
         looks.spawn_local(async move {
             let _permit = permits.acquire().await.expect("invariant: nobody closes the semaphore");
-            let assessed = assess_host(&shared, host).await;
+            let assessed = assess_host(&shared, host, &known).await;
             (host, assessed)
         });
     }
@@ -164,15 +166,31 @@ async fn assess_all(
     (found, failed)
 }
 
+/// Every probe of a plan that is sent for a host at least, each once.
+fn distinct_probes(plan: &Plan) -> Vec<&Probe> {
+    let mut seen = HashSet::new();
+    let mut probes = Vec::new();
+    for host in (0..).map(HostId).take(plan.hosts.len()) {
+        let of_host = forecast::probes(plan, host).into_iter().map(|(_, probe)| probe);
+        // Hosts share actions, and so the very same probe.
+        probes.extend(of_host.filter(|probe| seen.insert(std::ptr::from_ref(*probe))));
+    }
+    probes
+}
+
 /// Two round trips at most: the second one only where a repository would be switched.
-async fn assess_host(shared: &Shared, host: HostId) -> Result<Vec<(TaskId, Outlook)>, Failure> {
+async fn assess_host(
+    shared: &Shared,
+    host: HostId,
+    known: &Known,
+) -> Result<Vec<(TaskId, Outlook)>, Failure> {
     let plan = &shared.plan;
     let probes = forecast::probes(plan, host);
     if probes.is_empty() {
         return Ok(Vec::new());
     }
     let only: Vec<_> = probes.iter().map(|(_, probe)| *probe).collect();
-    let answers = look(shared, host, &only).await?;
+    let answers = look_knowing(shared, host, &only, known).await?;
     let each = probes.iter().zip(answers);
     let mut outlooks: Vec<_> = each
         .map(|((task, _), answers)| (*task, Outlook::Now(forecast::assess(plan, *task, &answers))))

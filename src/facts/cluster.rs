@@ -80,10 +80,16 @@ impl<'t> NodeTable<'t> {
         Ok(Self { rows })
     }
 
-    /// The node of this name.
-    pub fn get(&self, name: &str) -> Option<&NodeRow<'t>> {
-        let at = self.rows.binary_search_by_key(&name, |row| row.name).ok()?;
-        Some(&self.rows[at])
+    /// Looks up names that come, for the most part, in the table's own order: then each costs one comparison.
+    pub fn finder<'s>(&'s self) -> impl FnMut(&str) -> Option<&'s NodeRow<'t>> {
+        let mut next = 0;
+        move |name| {
+            if self.rows.get(next).is_none_or(|row| row.name != name) {
+                next = self.rows.binary_search_by_key(&name, |row| row.name).ok()?;
+            }
+            next += 1;
+            self.rows.get(next - 1)
+        }
     }
 
     /// Every node.

@@ -85,10 +85,7 @@ fn nodes(world: &World, call: &Call<'_>, names: &[&str], out: &mut Output) -> i3
         }
         "name" => chosen.iter().for_each(|index| out.line(format!("node/{}", cluster.nodes[*index].name))),
         template if Rows::of(template) == Some(Rows::Nodes) => {
-            out.stdout.reserve(chosen.len() * 256);
-            for index in chosen {
-                rows::node(world, index, &mut out.stdout);
-            }
+            rows::nodes(world, &chosen, &mut out.stdout);
         }
         format => {
             let items = chosen.iter().map(|index| super::json::node(world, *index)).collect();

@@ -36,10 +36,14 @@ impl Rows {
     }
 }
 
-/// The line of a node.
-pub(super) fn node(world: &World, index: usize, text: &mut String) {
-    let node = &world.cluster.nodes[index];
-    text.push_str(node.row.get_or_init(|| node_row(node, &world.hosts[node.host])));
+/// The lines of nodes. Every slot of a roll asks for all of them, so the text is made in one go.
+pub(super) fn nodes(world: &World, chosen: &[usize], text: &mut String) {
+    let row = |index: &usize| {
+        let node = &world.cluster.nodes[*index];
+        node.row.get_or_init(|| node_row(node, &world.hosts[node.host])).as_str()
+    };
+    text.reserve(chosen.iter().map(|index| row(index).len()).sum());
+    chosen.iter().for_each(|index| text.push_str(row(index)));
 }
 
 fn node_row(node: &Node, host: &Host) -> String {
