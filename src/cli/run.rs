@@ -8,7 +8,7 @@ use super::args::{Roll, Run as Args};
 use super::compose::{Connections, now, run_id, runtime, state_dir, targets};
 use super::load::load;
 use super::outcome::{Outcome, Stopped};
-use super::stage::{live, reachable, refuse};
+use super::stage::{as_planned, live, refuse};
 use super::stops;
 use super::terminal::Terminal;
 use crate::executor::{Clock, Finished, RollError, Secrets, Setup, roll, target_of};
@@ -32,7 +32,7 @@ async fn run_async(args: &Args, terminal: &Terminal) -> Outcome {
     let is_saved = saved.is_some();
     let (plan, connections) = if let Some(plan) = saved {
         let connections = Connections::real(plan.hosts.iter().map(target_of).collect())?;
-        if let Err(stopped) = reachable(&plan, &connections, terminal).await {
+        if let Err(stopped) = as_planned(&plan, &connections, terminal).await {
             connections.close().await;
             return Err(stopped);
         }

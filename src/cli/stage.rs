@@ -1,7 +1,7 @@
 //! From loaded files to a plan with forecasts: looks at the hosts, compiles, probes. Shared by plan, run and rehearse.
 
-use crate::engine::Cause;
-use crate::executor::{Survey, foresee, survey};
+use crate::engine::{Cause, Failure};
+use crate::executor::{Survey, changed_since, foresee, survey};
 use crate::inventory::{HostName, Inventory, Selector};
 use crate::plan::compile::{Input as CompileInput, Knowledge, Overrides, compile};
 use crate::plan::{Plan, forecast};
@@ -88,8 +88,8 @@ pub(super) fn refuse(plan: &Plan, terminal: &Terminal) -> Result<(), Stopped> {
     if refusals.is_empty() { Ok(()) } else { Err(Stopped::Told(exit::FAILED)) }
 }
 
-/// Before a saved plan rolls: every host must answer, and be the machine that the plan saw.
-pub(super) async fn reachable(
+/// Before a saved plan rolls: every host must answer, be the machine that the plan saw, and be as the plan saw it.
+pub(super) async fn as_planned(
     plan: &Plan,
     connections: &Connections,
     terminal: &Terminal,
@@ -99,7 +99,13 @@ pub(super) async fn reachable(
     }
     let hosts: Vec<HostName> = plan.hosts.iter().map(|host| host.name.clone()).collect();
     let found = survey(&connections.pool, &connections.controller, &hosts, None, &mut |_, _| {}).await;
-    unreadable(&found, terminal)
+    unreadable(&found, terminal)?;
+    let changed = changed_since(plan, &connections.pool, &connections.controller).await;
+    for (host, failure) in &changed {
+        terminal.error(&format!("{host}: {}", failure.message));
+        terminal.hint(&failure.hint);
+    }
+    stopped_by(changed.iter().map(|(_, failure)| failure))
 }
 
 fn unreadable(found: &Survey, terminal: &Terminal) -> Result<(), Stopped> {
@@ -107,11 +113,18 @@ fn unreadable(found: &Survey, terminal: &Terminal) -> Result<(), Stopped> {
         terminal.error(&failure.message);
         terminal.hint(&failure.hint);
     }
-    let other_machine = found.failed.values().any(|failure| failure.cause == Cause::Identity);
-    if found.failed.is_empty() {
-        return Ok(());
+    stopped_by(found.failed.values())
+}
+
+/// What hosts that are not as they should be come to before anything changed.
+fn stopped_by<'f>(failures: impl Iterator<Item = &'f Failure>) -> Result<(), Stopped> {
+    let causes: Vec<Cause> = failures.map(|failure| failure.cause).collect();
+    let drifted = causes.iter().any(|cause| matches!(cause, Cause::Identity | Cause::Drift));
+    match causes.as_slice() {
+        [] => Ok(()),
+        _ if drifted => Err(Stopped::Told(exit::DRIFT)),
+        _ => Err(Stopped::Told(exit::UNREACHABLE)),
     }
-    Err(Stopped::Told(if other_machine { exit::DRIFT } else { exit::UNREACHABLE }))
 }
 
 /// Every host that a phase names, in the inventory's order. Selectors that are wrong are the compiler's to report.

@@ -160,9 +160,12 @@ impl State {
     }
 
     /// Hosts that this run took out of service and did not bring back, in the plan's order. While the run goes on
-    /// that includes those it works on.
+    /// that includes those it works on. A host that ended before its first change is still in service, though it keeps
+    /// its slot when it failed: the budget is careful, the summary is exact.
     pub fn out_of_service(&self, plan: &Plan) -> Vec<HostId> {
-        self.hosts_with(plan, |run| run.slot && !is_success(run.status))
+        self.hosts_with(plan, |run| {
+            run.slot && !is_success(run.status) && (run.changed || run.status.is_none())
+        })
     }
 
     /// Hosts whose tasks of a phase began to change something and did not all end, in the plan's order.

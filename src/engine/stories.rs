@@ -225,6 +225,20 @@ fn a_host_that_is_out_already_goes_before_one_that_would_cost_a_slot() {
 }
 
 #[test]
+fn a_host_whose_disrupting_op_failed_is_out_of_service() {
+    let mut story = story(1, "d", |_| {});
+    story.goes_on();
+    story.sees(&[]);
+    let task = TaskId { phase: 0, host: HostId(0), index: 0 };
+    story.tell(Event::OpStarted { task, attempt: 1, op: 0 });
+    assert_eq!(story.state.out_of_service(&story.plan), [HostId(0)], "while it is worked on");
+    let (last_line, exit) = (String::new(), Exit::Code(1));
+    story.tell(Event::OpEnded { task, attempt: 1, op: 0, exit, last_line, stdout: None });
+    story.fails(0, 0, Cause::Command);
+    assert_eq!(story.state.out_of_service(&story.plan), [HostId(0)], "after it failed");
+}
+
+#[test]
 fn failures_alone_end_the_wait_at_once() {
     let mut story = story(2, "d", |phase| phase.rollout.max_failures = 5);
     story.goes_on();
@@ -233,7 +247,8 @@ fn failures_alone_end_the_wait_at_once() {
         story.fails(0, 0, Cause::Refused),
         "0 Failed, halt: spent by failures, 1 Stopped, batch no host succeeded, phase bad, end"
     );
-    assert_eq!(story.state.out_of_service(&story.plan), [HostId(0)]);
+    // Nothing was sent to the host: it holds its slot, and is in service all the same.
+    assert_eq!(story.state.out_of_service(&story.plan), []);
 }
 
 #[test]

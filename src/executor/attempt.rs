@@ -5,16 +5,18 @@ use std::rc::Rc;
 use tokio::time::{Instant, sleep};
 
 use super::control::{Shared, Teller};
+use super::drift::{check_host, drifted};
 use super::late::{self, Late};
 use super::look::{api_is_silent, look};
-use super::ops::{OpEnd, launch_id, send};
+use super::ops::{OpEnd, launch_id, place, send};
 use super::output::escape;
 use super::poll::{Ended, Look, ONCE, until};
 use crate::engine::{Cause, Event, Failure, SkipReason, TaskEnd};
 use crate::kubernetes::kubectl_errors;
 use crate::op::{Effect, Exit, Op, Probe, RunWhen, Site};
-use crate::plan::{Action, Forecast, TaskId};
-use crate::step::{Assessment, Change, Fidelity, Poll, Role};
+use crate::plan::drift::drift;
+use crate::plan::{Action, TaskId};
+use crate::step::{Assessment, Change, Poll, Role};
 use crate::transport::OpResult;
 use crate::value::Duration;
 
@@ -106,15 +108,25 @@ impl Worker<'_> {
         if lowered.role == Role::Check {
             return self.check().await;
         }
+        // By its own word, or by what the plan saw apt do.
+        let mut effect = lowered.effect.max(self.shared.plan.task(self.assignment.task).effect);
         if let Some(probe) = &lowered.probe {
             let assessment = self.assess(probe, false).await?;
+            if let Assessment::WouldChange { effect: Some(shown), .. } = assessment {
+                effect = effect.max(shown);
+            }
             let Assignment { task, attempt, .. } = *self.assignment;
             self.teller.say(Event::TaskProbed { task, attempt, assessment: assessment.clone() });
             if let Some(end) = self.after_probe(assessment)? {
                 return Ok(end);
             }
         }
-        if self.disrupts() && !self.assignment.has_slot {
+        // Before a slot is asked for: a host that is not what the plan saw should not take one.
+        if self.assignment.untouched && effect > Effect::Reads {
+            let checked = check_host(self.shared, self.assignment.task.host).await;
+            checked.map_err(|failure| Go::End(TaskEnd::Failed { failure }))?;
+        }
+        if effect == Effect::Disrupts && !self.assignment.has_slot {
             return Ok(TaskEnd::NeedsSlot);
         }
         let mut outcome = self.run_ops(retry).await;
@@ -123,12 +135,6 @@ impl Worker<'_> {
         }
         self.clean_up(retry, &outcome).await;
         self.summary(outcome?.as_ref())
-    }
-
-    /// By its own word, or by what the plan saw apt do.
-    fn disrupts(&self) -> bool {
-        let planned = self.shared.plan.task(self.assignment.task).effect;
-        self.action.lowered.effect.max(planned) == Effect::Disrupts
     }
 
     /// A check runs where it stands: until it holds without a break for as long as it asks, or its time is over.
@@ -213,37 +219,17 @@ impl Worker<'_> {
 
     /// What the probe says about going on: an end, or nothing.
     fn after_probe(&self, assessment: Assessment) -> Step<Option<TaskEnd>> {
+        if self.assignment.untouched
+            && let Some(drift) = drift(&self.shared.plan, self.assignment.task, &assessment)
+        {
+            return Err(Go::End(TaskEnd::Failed { failure: drifted(&drift) }));
+        }
         match assessment {
             Assessment::Satisfied { state } => Ok(Some(TaskEnd::Satisfied { state })),
             Assessment::Refused { reason, hint } => fail(Cause::Refused, reason, hint),
             Assessment::NotYet { reason } => fail(Cause::Refused, reason, ""),
-            Assessment::WouldChange { changes, effect, fidelity } => {
-                self.check_drift(&changes, fidelity)?;
-                let needs_slot = effect == Some(Effect::Disrupts) && !self.assignment.has_slot;
-                Ok(needs_slot.then_some(TaskEnd::NeedsSlot))
-            }
+            Assessment::WouldChange { .. } => Ok(None),
         }
-    }
-
-    /// Before the first change of a host, what the plan saw must still be so. `before = planned after` was caught
-    /// above: then there is nothing to do.
-    fn check_drift(&self, now: &[Change], fidelity: Fidelity) -> Step<()> {
-        let task = self.shared.plan.task(self.assignment.task);
-        let Forecast::Changes { changes: planned, fidelity: Fidelity::Exact } = &task.forecast else {
-            return Ok(());
-        };
-        if !self.assignment.untouched || fidelity != Fidelity::Exact {
-            return Ok(());
-        }
-        for change in now {
-            let same = planned.iter().find(|planned| planned.what == change.what);
-            if let Some(planned) = same.filter(|planned| planned.before != change.before) {
-                let message =
-                    format!("{}: the plan saw {}, now it is {}", change.what, planned.before, change.before);
-                return fail(Cause::Drift, message, "plan again and review what differs");
-            }
-        }
-        Ok(())
     }
 
     /// Runs the ops in order. After a failure only those run that always do, such as putting a hold back.
@@ -277,11 +263,13 @@ impl Worker<'_> {
 
     async fn run_op(&self, index: u16, op: &Op, retry: u32) -> Step<OpResult> {
         let Assignment { task, attempt, .. } = *self.assignment;
+        let place = place(self.shared, task.host, op.site).await;
+        let place = place.map_err(|failure| Go::End(TaskEnd::Failed { failure }))?;
         if !self.teller.durable(Event::OpStarted { task, attempt, op: index }).await {
             return fail(Cause::Command, "the journal cannot be written, so nothing was sent", "");
         }
         let id = launch_id(self.shared, task, attempt, retry, index);
-        let (result, last_line) = match send(self.shared, task.host, id, op).await {
+        let (result, last_line) = match send(self.shared, task.host, place, id, op).await {
             OpEnd::Ended(result, last_line) => (result, last_line),
             OpEnd::NotStarted(failure) => return Err(Go::End(TaskEnd::Failed { failure })),
             OpEnd::Unknown(reason) => {

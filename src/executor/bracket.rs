@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::control::{Shared, Teller};
+use super::drift::check_host;
 use super::look::look;
 use super::output::escape;
 use crate::engine::{BracketFinding, Cause, Event, Failure};
@@ -11,11 +12,21 @@ use crate::plan::{Action, Forecast, HostId, StepRef, Task};
 use crate::step::{Assessment, Role};
 
 /// Probes a bracket and says what was found.
-pub(super) async fn run(shared: Rc<Shared>, teller: Teller, phase: u16, host: HostId, bracket: u16) {
-    let finding = match find(&shared, phase, host, bracket).await {
-        Ok(finding) => finding,
-        Err(failure) => BracketFinding::Failed { failure },
-    };
+///
+/// What the plan assumes of a host that nothing changed yet is checked here, too: before it takes a slot.
+pub(super) async fn run(
+    shared: Rc<Shared>,
+    teller: Teller,
+    phase: u16,
+    host: HostId,
+    bracket: u16,
+    untouched: bool,
+) {
+    let mut finding = find(&shared, phase, host, bracket).await;
+    if untouched && matches!(finding, Ok(BracketFinding::Needed { .. })) {
+        finding = check_host(&shared, host).await.and(finding);
+    }
+    let finding = finding.unwrap_or_else(|failure| BracketFinding::Failed { failure });
     teller.say(Event::BracketProbed { phase, host, bracket, finding });
 }
 

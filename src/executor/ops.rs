@@ -32,12 +32,9 @@ pub(super) fn launch_id(shared: &Shared, task: TaskId, attempt: u32, retry: u32,
 }
 
 /// Sends an op and follows it to its end.
-pub(super) async fn send(shared: &Shared, host: HostId, id: LaunchId, op: &Op) -> OpEnd {
+pub(super) async fn send(shared: &Shared, host: HostId, place: Place<'_>, id: LaunchId, op: &Op) -> OpEnd {
     let op = resolved(shared, host, op);
-    let (pool, name, session) = match place(shared, host, op.site).await {
-        Ok(place) => place,
-        Err(failure) => return OpEnd::NotStarted(failure),
-    };
+    let Place { pool, name, session } = place;
     let mut output = OpOutput::new(shared.output.as_ref(), &format!("{}.{}.log", shared.name(host), id.op));
     let launch = Launch { id, op: &op };
     match session.launch(&launch, &mut output).await {
@@ -77,28 +74,26 @@ async fn settle(shared: &Shared, pool: &Pool, name: &HostName, launch: &Launch<'
     OpEnd::Unknown(reason)
 }
 
-/// Where an op runs.
-async fn place(
-    shared: &Shared,
-    host: HostId,
-    site: Site,
-) -> Result<(&Pool, HostName, Rc<dyn Session>), Failure> {
-    match site {
-        Site::Subject => {
-            let name = shared.name(host).clone();
-            let session = shared.pool.session(&name).await.map_err(|error| pool_failure(&error))?;
-            Ok((&shared.pool, name, session))
-        }
-        Site::Controller => {
-            let name = controller_name();
-            let session = shared.controller.session(&name).await.map_err(|error| pool_failure(&error))?;
-            Ok((&shared.controller, name, session))
-        }
+/// Where an op runs: connected to, and the machine that it should be.
+pub(super) struct Place<'s> {
+    pool: &'s Pool,
+    name: HostName,
+    session: Rc<dyn Session>,
+}
+
+/// The place of an op. Asked for before anything is written down of the op: a host that cannot be reached, or is
+/// another machine, is one to which nothing was sent.
+pub(super) async fn place(shared: &Shared, host: HostId, site: Site) -> Result<Place<'_>, Failure> {
+    let (pool, name) = match site {
+        Site::Subject => (&*shared.pool, shared.name(host).clone()),
+        Site::Controller => (&*shared.controller, controller_name()),
         Site::Kube => {
             let (_, name, session) = kube_session(shared, host).await?;
-            Ok((shared.kube_pool(), name, session))
+            return Ok(Place { pool: shared.kube_pool(), name, session });
         }
-    }
+    };
+    let session = pool.session(&name).await.map_err(|error| pool_failure(&error))?;
+    Ok(Place { pool, name, session })
 }
 
 /// The op with its symbols resolved. Secrets go into stdin only; loading refused them anywhere else.

@@ -16,6 +16,7 @@ use super::output::OutputDir;
 use super::{Clock, Pool, Redactor, Secrets, bracket, observe, verify};
 use crate::engine::{Event, IllegalEvent, Stamped, State, StopLevel, TaskEnd, decide};
 use crate::journal::{Record, RunDir};
+use crate::op::Effect;
 use crate::plan::{HostId, Plan, StepRef, TaskId};
 use crate::report::Reporter;
 use crate::value::{Duration, Timestamp};
@@ -103,7 +104,7 @@ struct Roll {
     inbox: mpsc::UnboundedReceiver<Message>,
     teller: Teller,
     workers: JoinSet<()>,
-    /// Hosts that an op of this run was sent for.
+    /// Hosts that this run changed, or may have.
     touched: HashSet<HostId>,
     journal_error: Option<std::io::Error>,
 }
@@ -291,7 +292,7 @@ impl Roll {
             Event::HostEnded { host, .. } => {
                 self.shared.busy.borrow_mut().remove(host);
             }
-            Event::OpStarted { task, .. } => {
+            Event::OpStarted { task, .. } if self.plan.task(*task).effect > Effect::Reads => {
                 self.touched.insert(task.host);
             }
             _ => {}
@@ -307,7 +308,8 @@ impl Roll {
                 self.workers.spawn_local(observe::run(shared, teller, phase, batch));
             }
             Event::BracketProbeStarted { phase, host, bracket } => {
-                self.workers.spawn_local(bracket::run(shared, teller, phase, host, bracket));
+                let untouched = !self.touched.contains(&host);
+                self.workers.spawn_local(bracket::run(shared, teller, phase, host, bracket, untouched));
             }
             Event::TaskStarted { task, attempt } => {
                 let assignment = self.assignment(task, attempt);

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::control::Shared;
+use super::drift::check_host;
 use super::look::{Known, ask, look, look_for_all, look_knowing};
 use super::{Clock, Pool, Secrets};
 use crate::engine::Failure;
@@ -113,18 +114,7 @@ pub async fn foresee(
     controller: &Rc<Pool>,
     progress: SurveyProgress<'_>,
 ) -> (Plan, BTreeMap<HostName, Failure>) {
-    let shared = Rc::new(Shared {
-        plan: Rc::new(plan),
-        // A dry run belongs to no run: whatever carries a run's id in the cluster is somebody else's.
-        run: "none".to_owned(),
-        started: String::new(),
-        pool: Rc::clone(pool),
-        controller: Rc::clone(controller),
-        secrets: Rc::new(Secrets::none()),
-        output: None,
-        clock: Clock::starting_at(Timestamp::default()),
-        busy: RefCell::default(),
-    });
+    let shared = without_a_run(Rc::new(plan), pool, controller);
     let (found, failed) = tokio::task::LocalSet::new().run_until(assess_all(&shared, progress)).await;
     let shared = Rc::into_inner(shared).expect("invariant: every look has ended");
     let mut plan = Rc::into_inner(shared.plan).expect("invariant: every look has ended");
@@ -134,36 +124,80 @@ pub async fn foresee(
     (plan, failed)
 }
 
+/// Hosts of a saved plan that are not what it saw any more, and those that cannot be read, in the plan's order.
+pub async fn changed_since(plan: &Plan, pool: &Rc<Pool>, controller: &Rc<Pool>) -> Vec<(HostName, Failure)> {
+    let shared = without_a_run(Rc::new(plan.clone()), pool, controller);
+    let check = |shared: Rc<Shared>, host| async move { check_host(&shared, host).await };
+    let checked = tokio::task::LocalSet::new().run_until(each_host(&shared, check, &mut |_, _| {})).await;
+    let failed = checked.into_iter().filter_map(|(host, result)| Some((host, result.err()?)));
+    failed.map(|(host, failure)| (shared.name(host).clone(), failure)).collect()
+}
+
+/// What looks share that belong to no run: whatever carries a run's id in the cluster is somebody else's.
+fn without_a_run(plan: Rc<Plan>, pool: &Rc<Pool>, controller: &Rc<Pool>) -> Rc<Shared> {
+    Rc::new(Shared {
+        plan,
+        run: "none".to_owned(),
+        started: String::new(),
+        pool: Rc::clone(pool),
+        controller: Rc::clone(controller),
+        secrets: Rc::new(Secrets::none()),
+        output: None,
+        clock: Clock::starting_at(Timestamp::default()),
+        busy: RefCell::default(),
+    })
+}
+
 type Assessed = Vec<(HostId, Vec<(TaskId, Outlook)>)>;
 
 async fn assess_all(
     shared: &Rc<Shared>,
     progress: SurveyProgress<'_>,
 ) -> (Assessed, BTreeMap<HostName, Failure>) {
+    // A thousand hosts that each list a thousand nodes would keep a control plane busy for minutes.
+    let known = Rc::new(look_for_all(shared, HostId(0), &distinct_probes(&shared.plan)).await);
+    let assess = |shared: Rc<Shared>, host| {
+        let known = Rc::clone(&known);
+        async move { assess_host(&shared, host, &known).await }
+    };
+    let (mut found, mut failed) = (Vec::new(), BTreeMap::new());
+    for (host, assessed) in each_host(shared, assess, progress).await {
+        match assessed {
+            Ok(outlooks) => found.push((host, outlooks)),
+            Err(failure) => drop(failed.insert(shared.name(host).clone(), failure)),
+        }
+    }
+    (found, failed)
+}
+
+/// Looks at every host of the plan, some at the same time; the results in the plan's order.
+async fn each_host<T: 'static, L>(
+    shared: &Rc<Shared>,
+    look: impl Fn(Rc<Shared>, HostId) -> L,
+    progress: SurveyProgress<'_>,
+) -> BTreeMap<HostId, Result<T, Failure>>
+where
+    L: Future<Output = Result<T, Failure>> + 'static,
+{
     let permits = Rc::new(Semaphore::new(AT_ONCE));
     let mut looks = JoinSet::new();
     let total = shared.plan.hosts.len();
-    // A thousand hosts that each list a thousand nodes would keep a control plane busy for minutes.
-    let known = Rc::new(look_for_all(shared, HostId(0), &distinct_probes(&shared.plan)).await);
     for index in 0..total {
         let host = HostId(u32::try_from(index).expect("invariant: fewer than 2^32 hosts"));
-        let (shared, permits, known) = (Rc::clone(shared), Rc::clone(&permits), Rc::clone(&known));
+        let permits = Rc::clone(&permits);
+        let look = look(Rc::clone(shared), host);
         looks.spawn_local(async move {
             let _permit = permits.acquire().await.expect("invariant: nobody closes the semaphore");
-            let assessed = assess_host(&shared, host, &known).await;
-            (host, assessed)
+            (host, look.await)
         });
     }
-    let (mut found, mut failed) = (Vec::new(), BTreeMap::new());
+    let mut results = BTreeMap::new();
     while let Some(look) = looks.join_next().await {
-        match look.expect("invariant: a look does not panic") {
-            (host, Ok(outlooks)) => found.push((host, outlooks)),
-            (host, Err(failure)) => drop(failed.insert(shared.name(host).clone(), failure)),
-        }
-        progress(found.len() + failed.len(), total);
+        let (host, result) = look.expect("invariant: a look does not panic");
+        results.insert(host, result);
+        progress(results.len(), total);
     }
-    found.sort_by_key(|(host, _)| *host);
-    (found, failed)
+    results
 }
 
 /// Every probe of a plan that is sent for a host at least, each once.

@@ -1,12 +1,14 @@
 //! The plan: everything that was decided before the first change, as data with no meaningful choices left. People
 //! review it, the engine follows it, `resume` reads nothing else.
 //!
-//! `compile` makes one, `forecast` adds what probes say of it, `lookahead`
-//! what they will say once package repositories are switched, `show` shows it, `deferred` lowers what had to wait.
+//! `compile` makes one, `forecast` adds what probes say of it, `lookahead` what they will say once package
+//! repositories are switched, `show` shows it, `deferred` lowers what had to wait, `drift` says whether a host is still
+//! what the plan saw.
 
 mod budget;
 pub mod compile;
 pub mod deferred;
+pub mod drift;
 pub mod forecast;
 pub mod lookahead;
 mod model;

@@ -74,6 +74,13 @@ pub trait StepKind: Sync {
         false
     }
 
+    /// Whether what the probe sees stays as it is while nobody touches the host. Where it does not, such as the age of
+    /// package lists, a plan assumes nothing of it.
+    fn is_steady(&self, args: &Value) -> bool {
+        let _ = args;
+        true
+    }
+
     /// Why an op of this kind that failed with this standard error may well succeed a little later, such as a lock that
     /// somebody else holds; `None` for every other failure.
     fn transient(&self, stderr: &str) -> Option<String> {

@@ -6,6 +6,7 @@ mod apt_ahead;
 mod command_line;
 mod docs;
 mod guide;
+mod identity;
 mod layering;
 mod reading;
 mod rehearsal;

@@ -119,16 +119,18 @@ impl<'a> NodesByMachine<'a> {
                 None => Err(format!("host `{}`: the cluster has no node `{wanted}`", host.name)),
             };
         }
-        match same_machine {
-            [node] => Ok(Some(node)),
-            [] => match self.cluster.nodes.get(host.name.as_str()) {
-                Some(node) => Err(format!(
-                    "host `{}` is not the machine of the node of that name: its machine id is {machine_id}, the node's is {}",
-                    host.name, node.machine_id
-                )),
-                None => Ok(None),
-            },
-            several => Err(format!(
+        match (same_machine, self.cluster.nodes.get(host.name.as_str())) {
+            // Whoever limits a run to `w1` means the node of that name: were it another machine's address that stands
+            // in the inventory, another node would be drained.
+            (_, Some(node)) if node.machine_id != machine_id => Err(format!(
+                "host `{}` is not the machine of the node of that name: its machine id is {machine_id}, the node's is {}{}",
+                host.name,
+                node.machine_id,
+                same_machine.first().map(|other| format!("; it is node `{other}`")).unwrap_or_default()
+            )),
+            ([node], _) => Ok(Some(node)),
+            ([], _) => Ok(None),
+            (several, _) => Err(format!(
                 "machine id {machine_id} of host `{}` is that of several nodes: {}",
                 host.name,
                 several.join(", ")

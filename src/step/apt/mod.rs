@@ -97,6 +97,11 @@ impl StepKind for Apt {
             .into()
     }
 
+    /// Lists grow older by themselves.
+    fn is_steady(&self, args: &Value) -> bool {
+        JOBS.iter().any(|job| Args(args).has(job))
+    }
+
     fn transient(&self, stderr: &str) -> Option<String> {
         lock_holder(stderr).map(|holder| format!("the lock of apt or dpkg is held by {holder}"))
     }

@@ -88,6 +88,12 @@ impl Fleet {
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// Makes a named pipe below the fleet's directory: who reads it waits for who writes it.
+    pub(super) fn fifo(&self, name: &str) {
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mkfifoat(rustix::fs::CWD, self.path(name), mode).unwrap();
+    }
+
     /// Writes `up.yaml`: a runbook of one phase over all hosts. `@` stands for the fleet's directory.
     pub(super) fn runbook(&self, top: &str, rollout: &str, steps: &str) {
         let steps = steps.trim_end().lines().fold(String::new(), |text, line| text + "      " + line + "\n");

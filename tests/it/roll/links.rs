@@ -17,6 +17,13 @@ fn processes_that_name(text: &str) -> Vec<Pid> {
     ids.filter(names).filter_map(Pid::from_raw).collect()
 }
 
+/// The ssh masters of a fleet; there must be some.
+pub(super) fn masters_of(fleet: &Fleet) -> Vec<Pid> {
+    let masters = processes_that_name(&fleet.path("rollbook-"));
+    assert!(!masters.is_empty(), "no ssh has its control socket below {}", fleet.path(""));
+    masters
+}
+
 #[test]
 fn a_killed_ssh_in_the_middle_of_a_command_repeats_nothing() {
     let fleet = Fleet::of(1);
@@ -30,10 +37,8 @@ fn a_killed_ssh_in_the_middle_of_a_command_repeats_nothing() {
     );
     let running = fleet.run(&[]).start();
     fleet.await_lines(1, 1);
-    let masters = processes_that_name(&fleet.path("rollbook-"));
-    assert!(!masters.is_empty(), "no ssh has its control socket below {}", fleet.path(""));
-    for master in &masters {
-        kill_process(*master, Signal::KILL).unwrap();
+    for master in masters_of(&fleet) {
+        kill_process(master, Signal::KILL).unwrap();
     }
     running.end().exits(0);
     assert_eq!(fleet.steps(1), ["long begin", "long end", "after begin", "after end"]);

@@ -3,6 +3,7 @@
 mod fleet;
 
 mod batches;
+mod drift;
 mod failures;
 mod goals;
 mod links;

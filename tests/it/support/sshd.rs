@@ -60,6 +60,15 @@ impl Sshd {
         self.dir.path().join(name)
     }
 
+    /// Gives a machine of its own another `/etc/machine-id`, as if another machine had its address now; the old one.
+    pub(crate) fn become_another_machine(&self) -> String {
+        let path = self.path("machine-id");
+        let old = fs::read_to_string(&path).unwrap();
+        // Written in place: the file is mounted by its inode.
+        fs::write(&path, format!("{}\n", uuid::Uuid::now_v7().simple())).unwrap();
+        old.trim().to_owned()
+    }
+
     /// Makes `key` what clients expect.
     pub(crate) fn remember_key(&self, key: &str) {
         fs::write(self.path("known_hosts"), format!("[127.0.0.1]:{} {key}", self.port)).unwrap();
