@@ -53,6 +53,13 @@ pub(super) enum Command {
         after_help = "Examples:\n  rollbook run up.yaml -i inventory.yaml -p target=1.31.4\n  rollbook run up.plan.json --yes        # from cron"
     )]
     Run(Run),
+    /// Go on with a run that was cut off or stopped
+    #[command(
+        after_help = "Examples:\n  rollbook resume\n  rollbook resume 20260105-220000-3f2a --in-doubt rerun\n\nWhat was in flight is taken up again: the hosts' own records say how it ended, and nothing that ended is\nrepeated. The runbook and the inventory are not read again; the plan of the run is rolled to its end."
+    )]
+    Resume(Resume),
+    /// List, show and remove the records of runs
+    Runs(Runs),
     /// Run against a built-in simulated cluster: the real plan, engine and reporters, and no host
     #[command(after_help = "Example:\n  rollbook rehearse up.yaml -i inventory.yaml -p target=1.31.4")]
     Rehearse(Rehearse),
@@ -161,6 +168,71 @@ pub(super) struct Run {
     /// Where runs are recorded [default: $XDG_STATE_HOME/rollbook].
     #[arg(long, value_name = "DIR")]
     pub(super) state_dir: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Resume {
+    /// The run's id, or a directory with its record [default: the newest run that can go on].
+    pub(super) run: Option<String>,
+    /// What to do with a command that was interrupted on its host, and of which nothing can tell whether it is done.
+    #[arg(long, value_enum, default_value_t = InDoubtChoice::Leave, value_name = "WHAT")]
+    pub(super) in_doubt: InDoubtChoice,
+    /// Take addresses and ways to connect from this inventory, in place of the plan's.
+    #[arg(long, value_name = "INVENTORY")]
+    pub(super) connection: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    pub(super) roll: Roll,
+    /// Where runs are recorded [default: $XDG_STATE_HOME/rollbook].
+    #[arg(long, value_name = "DIR")]
+    pub(super) state_dir: Option<Utf8PathBuf>,
+}
+
+/// What to do with a command that nothing can settle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum InDoubtChoice {
+    /// Leave its host as it is, and its state unknown.
+    Leave,
+    /// Run it again.
+    Rerun,
+    /// Take it as done.
+    AssumeDone,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Runs {
+    /// Where runs are recorded [default: $XDG_STATE_HOME/rollbook].
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(super) state_dir: Option<Utf8PathBuf>,
+    #[command(subcommand)]
+    pub(super) command: RunsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RunsCommand {
+    /// List runs, oldest first
+    List {
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Show what a run did and what it left
+    Show {
+        /// The run's id, or a directory with its record [default: the newest run].
+        run: Option<String>,
+        /// Print every task.
+        #[arg(short, long)]
+        verbose: bool,
+    },
+    /// Remove the records of runs that are over and left nothing behind
+    #[command(after_help = "Example:\n  rollbook runs prune --keep 20")]
+    Prune {
+        /// Keep this many of the newest runs, whatever they came to.
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        keep: usize,
+        /// Say what would be removed, and remove nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,10 @@ mod load;
 mod outcome;
 mod plan;
 mod rehearse;
+mod resume;
+mod roll;
 mod run;
+mod runs;
 mod stage;
 mod steps;
 mod stops;
@@ -48,6 +51,8 @@ fn dispatch(args: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Validate(args) => validate::run(args, &terminal),
         Command::Plan(args) => plan::run(args, &terminal),
         Command::Run(args) => run::run(args, &terminal),
+        Command::Resume(args) => resume::run(args, &terminal),
+        Command::Runs(args) => runs::run(args, &terminal),
         Command::Rehearse(args) => rehearse::run(args, &terminal),
         Command::Inventory(args) => inventory::run(args, &terminal),
         Command::Facts(args) => facts::run(args, &terminal),

@@ -6,10 +6,10 @@ use super::args::Rehearse as Args;
 use super::compose::{Connections, now, targets};
 use super::load::{Loaded, load};
 use super::outcome::{Outcome, Stopped};
-use super::run::{finish, reporters};
+use super::roll::{Recorded, finish, reporters};
 use super::stage::{live, refuse};
 use super::terminal::Terminal;
-use crate::executor::{Clock, Secrets, Setup, roll};
+use crate::executor::{Clock, InDoubt, Secrets, Setup, roll};
 use crate::plan::show::{bytes, digest};
 use crate::report::exit;
 use crate::runbook::KubeVia;
@@ -48,10 +48,12 @@ async fn rehearse(args: &Args, loaded: &Loaded, version: Version, terminal: &Ter
         deadline: args.roll.deadline,
         // A rehearsal reaches nobody: it needs no secret's value.
         secrets: Secrets::none(),
+        past: None,
+        in_doubt: InDoubt::Leave,
         clock: Clock::starting_at(now()),
         stops,
     };
-    let outcome = finish(roll(setup).await, &plan, terminal);
+    let outcome = finish(roll(setup).await, &plan, Recorded::No, terminal);
     terminal.say("This was a rehearsal: no host was touched.");
     outcome
 }

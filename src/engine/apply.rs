@@ -3,11 +3,13 @@
 //! business.
 
 mod host;
+mod resume;
 mod task;
 
 use crate::plan::{HostId, Plan};
 use crate::value::Timestamp;
 
+use super::host::OpRun;
 use super::illegal::name_of;
 use super::phase::{BatchRun, PhaseRun, position};
 use super::slots::{Look, Situation};
@@ -38,7 +40,7 @@ impl State {
         if stamped.seq != expected {
             return Err(Refusal::Sequence { expected, found: stamped.seq });
         }
-        if self.ended {
+        if self.ended && !matches!(stamped.event, Event::RunResumed { .. }) {
             return Err(Refusal::Ended);
         }
         if matches!(stamped.event, Event::RunStarted { .. }) == self.started {
@@ -51,6 +53,10 @@ impl State {
         match event {
             Event::RunStarted { .. } => {
                 self.started = true;
+                Ok(())
+            }
+            Event::RunResumed { .. } => {
+                self.resumed(plan);
                 Ok(())
             }
             Event::PhaseStarted { phase } => self.phase_started(plan, *phase),
@@ -82,9 +88,12 @@ impl State {
                 self.attempt_mut(plan, *task, *attempt)?.probed = Some(assessment.clone());
                 Ok(())
             }
-            Event::OpStarted { task, attempt, op } => self.op_started(plan, *task, *attempt, *op),
-            Event::OpEnded { task, attempt, op, exit, stdout, last_line: _ } => {
-                self.op_ended(plan, *task, *attempt, *op, *exit, stdout.as_deref())
+            Event::OpStarted { task, attempt, go, op, on } => {
+                let sent = OpRun { go: *go, op: *op, on: on.clone(), exit: None, stdout: None };
+                self.op_started(plan, *task, *attempt, sent)
+            }
+            Event::OpEnded { task, attempt, go, op, exit, stdout, last_line: _ } => {
+                self.op_ended(plan, *task, *attempt, (*go, *op), *exit, stdout.as_deref())
             }
             Event::TaskEnded { task, attempt, end } => self.task_ended(plan, at, *task, *attempt, end),
             Event::TaskSkipped { task, why } => self.task_skipped(plan, *task, *why),
@@ -172,7 +181,7 @@ impl State {
         }
         self.no_host_left(plan, phase)?;
         let run = self.open(phase)?;
-        run.batch = None;
+        run.last_batch = run.batch.take();
         run.batch_failed = run.batch_failed.take().or_else(|| failed.cloned());
         Ok(())
     }

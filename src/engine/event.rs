@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::inventory::HostName;
 use crate::op::Exit;
 use crate::plan::{HostId, OutOfService, TaskId};
 use crate::step::Assessment;
@@ -28,6 +29,12 @@ pub enum Event {
         run: String,
         /// The plan's digest.
         digest: String,
+        /// Rollbook's version.
+        version: String,
+    },
+    /// Somebody went on with a run that was cut off or stopped. What was in flight is taken up again, what is not known
+    /// is settled, and stops that were asked for before are over.
+    RunResumed {
         /// Rollbook's version.
         version: String,
     },
@@ -125,8 +132,14 @@ pub enum Event {
         task: TaskId,
         /// The attempt.
         attempt: u32,
+        /// Counts from 0: how often the attempt began anew, because something passed by that stood in its way.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        go: u32,
         /// Index into the lowered step's ops.
         op: u16,
+        /// The host where it runs, if that is another than the task's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<HostName>,
     },
     /// An op's own record says how it ended.
     OpEnded {
@@ -134,6 +147,9 @@ pub enum Event {
         task: TaskId,
         /// The attempt.
         attempt: u32,
+        /// As in [`Event::OpStarted`].
+        #[serde(default, skip_serializing_if = "is_zero")]
+        go: u32,
         /// The op.
         op: u16,
         /// How.
@@ -380,4 +396,10 @@ pub enum HaltCause {
         /// "Ctrl-C", "SIGTERM", "deadline".
         by: String,
     },
+}
+
+/// Most attempts have one go.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(go: &u32) -> bool {
+    *go == 0
 }

@@ -1,6 +1,7 @@
 //! One host in one phase: where it stands in its tasks, and what comes next for it. Knows nothing of other hosts, the
 //! budget or stops; those may hold back what is next, never change it.
 
+use crate::inventory::HostName;
 use crate::op::{Effect, Exit};
 use crate::plan::{Bracket, Forecast, HostTasks};
 use crate::step::Assessment;
@@ -30,8 +31,12 @@ pub struct TaskResult {
 /// An op of the attempt in flight.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpRun {
+    /// The go that sent it.
+    pub go: u32,
     /// Index into the lowered step's ops.
     pub op: u16,
+    /// The host where it runs, if that is another than the task's.
+    pub on: Option<HostName>,
     /// How it ended; `None` while its own record has not said so.
     pub exit: Option<Exit>,
     /// Its standard output, where it was recorded.
@@ -78,6 +83,17 @@ impl Cursor {
     pub(super) fn following(self) -> Self {
         Self { index: self.index + 1, ..Self::default() }
     }
+}
+
+/// An attempt whose end is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Doubt {
+    /// Where the host stood.
+    pub(super) at: Cursor,
+    /// What is recorded of the attempt.
+    pub(super) attempt: AttemptRun,
+    /// Whether an earlier task had changed something.
+    pub(super) changed_before: bool,
 }
 
 /// What comes next for a host.
@@ -137,6 +153,8 @@ pub(super) struct HostRun {
     pub(super) changed: bool,
     /// Why it cannot go on: failed or unknown.
     pub(super) fault: Option<HostStatus>,
+    /// The attempt whose end is not known: a resumed run settles it.
+    pub(super) in_doubt: Option<Doubt>,
     /// How it ended.
     pub(super) status: Option<HostStatus>,
 }
@@ -216,6 +234,24 @@ impl HostRun {
     pub(super) fn attempt(&self) -> Option<&AttemptRun> {
         match &self.work {
             Some(HostWork::Attempt(attempt)) => Some(attempt),
+            _ => None,
+        }
+    }
+
+    /// Takes up again what a resumed run can go on with: what a stop took away, and an attempt whose end is not known.
+    /// Says how it had ended, where it had.
+    pub(super) fn reopen(&mut self) -> Option<HostStatus> {
+        match self.fault.or(self.status) {
+            Some(HostStatus::Unknown) => {
+                let doubt = self.in_doubt.take()?;
+                self.results.pop();
+                self.fault = None;
+                self.at = doubt.at;
+                self.changed = doubt.changed_before;
+                self.work = Some(HostWork::Attempt(doubt.attempt));
+                self.status.take()
+            }
+            Some(HostStatus::Stopped) => self.status.take(),
             _ => None,
         }
     }

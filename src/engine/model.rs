@@ -59,6 +59,7 @@ fn run(seed: u64, rules: Rules) -> Result<world::Story, Violation> {
 fn random_runs_keep_every_property() {
     let next = AtomicU64::new(0);
     let (events, crashes, halts) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let resumes = AtomicU64::new(0);
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -69,6 +70,7 @@ fn random_runs_keep_every_property() {
                 Ok(story) => {
                     events.fetch_add(story.events.len() as u64, Ordering::Relaxed);
                     crashes.fetch_add(story.crashes, Ordering::Relaxed);
+                    resumes.fetch_add(story.resumes, Ordering::Relaxed);
                     halts.fetch_add(u64::from(story.halted), Ordering::Relaxed);
                 }
                 Err(violation) => panic!("seed {seed}: {violation}"),
@@ -82,9 +84,18 @@ fn random_runs_keep_every_property() {
         }
     });
     let (events, crashes, halts) = (events.into_inner(), crashes.into_inner(), halts.into_inner());
-    println!("{RUNS} runs, {events} events, {crashes} crashes, {halts} halts: every property holds");
+    let resumes = resumes.into_inner();
+    println!(
+        "{RUNS} runs, {events} events, {crashes} crashes, {resumes} resumes, {halts} halts: every property holds"
+    );
     // A world in which nothing happens proves nothing.
-    assert!(crashes > RUNS / 2 && halts > RUNS / 10 && halts < RUNS * 9 / 10 && events > RUNS * 20);
+    assert!(
+        resumes > RUNS / 10
+            && crashes > RUNS / 2
+            && halts > RUNS / 10
+            && halts < RUNS * 9 / 10
+            && events > RUNS * 20
+    );
 }
 
 #[test]

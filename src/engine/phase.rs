@@ -47,6 +47,8 @@ pub(super) struct PhaseRun {
     pub(super) untouchable: BTreeSet<HostId>,
     /// The open batch.
     pub(super) batch: Option<BatchRun>,
+    /// The batch that ended last, as it was then: a resumed run may have to open it again.
+    pub(super) last_batch: Option<BatchRun>,
     /// Index of the batch after the open or last one.
     pub(super) next_batch: u16,
     /// Why a batch counts as failed.
@@ -74,6 +76,7 @@ impl PhaseRun {
             hosts: vec![HostRun::default(); phase.hosts.len()],
             untouchable: lost.keys().copied().collect(),
             batch: None,
+            last_batch: None,
             next_batch: 0,
             batch_failed: None,
             failed: 0,

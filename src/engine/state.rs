@@ -121,6 +121,26 @@ impl State {
         self.halted.as_ref().map(|(cause, _)| cause)
     }
 
+    /// Whether a resumed run would find something to go on with: one that was cut off, one that somebody stopped, one
+    /// that gave up waiting for others, or one with hosts whose state is not known. Failures need a new plan.
+    pub fn can_resume(&self, plan: &Plan) -> bool {
+        if !self.ended {
+            return self.started;
+        }
+        match self.halted() {
+            None => false,
+            Some(HaltCause::Failures { .. } | HaltCause::BudgetSpentByFailures) => self.has_doubts(plan),
+            Some(HaltCause::BatchFailed { .. }) => true,
+            Some(HaltCause::Stopped { .. } | HaltCause::BudgetSpentByOthers { .. }) => true,
+        }
+    }
+
+    /// Whether the last phase has hosts that a resumed run would settle.
+    fn has_doubts(&self, plan: &Plan) -> bool {
+        let last = plan.phases.iter().zip(&self.phases).last();
+        last.is_some_and(|(_, run)| run.hosts.iter().any(|host| host.in_doubt.is_some()))
+    }
+
     /// How soon the run stops, by request or by its own failures, whichever is sooner.
     pub fn stop_level(&self) -> Option<StopLevel> {
         let asked = self.stop.as_ref().map(|stop| stop.level);
@@ -176,6 +196,13 @@ impl State {
     /// What `steps.<id>` says of an earlier task; `None` where it has not ended.
     pub fn result(&self, plan: &Plan, task: TaskId) -> Option<&TaskResult> {
         self.host_run(plan, task.phase, task.host)?.results.get(usize::from(task.index))
+    }
+
+    /// Hosts that started in the open phase and have not ended.
+    pub fn active_hosts(&self, plan: &Plan) -> Vec<HostId> {
+        let Some(phase) = self.current_phase() else { return Vec::new() };
+        let hosts = plan.phase(phase).hosts.iter().zip(&self.phases[usize::from(phase)].hosts);
+        hosts.filter(|(_, run)| run.is_active()).map(|(tasks, _)| tasks.host).collect()
     }
 
     /// Work that was started and has no result.

@@ -230,10 +230,10 @@ fn a_host_whose_disrupting_op_failed_is_out_of_service() {
     story.goes_on();
     story.sees(&[]);
     let task = TaskId { phase: 0, host: HostId(0), index: 0 };
-    story.tell(Event::OpStarted { task, attempt: 1, op: 0 });
+    story.tell(Event::OpStarted { task, attempt: 1, go: 0, op: 0, on: None });
     assert_eq!(story.state.out_of_service(&story.plan), [HostId(0)], "while it is worked on");
     let (last_line, exit) = (String::new(), Exit::Code(1));
-    story.tell(Event::OpEnded { task, attempt: 1, op: 0, exit, last_line, stdout: None });
+    story.tell(Event::OpEnded { task, attempt: 1, go: 0, op: 0, exit, last_line, stdout: None });
     story.fails(0, 0, Cause::Command);
     assert_eq!(story.state.out_of_service(&story.plan), [HostId(0)], "after it failed");
 }
@@ -392,10 +392,11 @@ fn a_worker_may_answer_with_a_skip_and_later_tasks_see_results() {
     let mut story = story(1, "rr", |_| {});
     story.goes_on();
     let task = |index| TaskId { phase: 0, host: HostId(0), index };
-    story.tell(Event::OpStarted { task: task(0), attempt: 1, op: 0 });
+    story.tell(Event::OpStarted { task: task(0), attempt: 1, go: 0, op: 0, on: None });
     story.tell(Event::OpEnded {
         task: task(0),
         attempt: 1,
+        go: 0,
         op: 0,
         exit: Exit::Code(3),
         last_line: String::new(),
@@ -436,11 +437,12 @@ fn events_that_cannot_happen_are_refused() {
         (ended(2, changed()), "no such attempt"),
         (Event::TaskEnded { task: task(1), attempt: 1, end: changed() }, "no such attempt"),
         (Event::TaskSkipped { task: task(0), why: SkipReason::BracketHolds }, "does not skip"),
-        (Event::OpStarted { task: task(0), attempt: 7, op: 0 }, "no such attempt"),
+        (Event::OpStarted { task: task(0), attempt: 7, go: 0, op: 0, on: None }, "no such attempt"),
         (
             Event::OpEnded {
                 task: task(0),
                 attempt: 1,
+                go: 0,
                 op: 0,
                 exit: Exit::Code(0),
                 last_line: String::new(),

@@ -1,17 +1,18 @@
 //! One attempt at one task: look, decide whether there is anything to do, do it, look again.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use tokio::time::{Instant, sleep};
 
-use super::control::{Shared, Teller};
+use super::control::{InDoubt, Shared, Teller};
 use super::drift::{check_host, drifted};
 use super::late::{self, Late};
 use super::look::{api_is_silent, look};
-use super::ops::{OpEnd, launch_id, place, send};
+use super::ops::{OpEnd, Sending, place, recall, send, take_up};
 use super::output::escape;
 use super::poll::{Ended, Look, ONCE, until};
-use crate::engine::{Cause, Event, Failure, SkipReason, TaskEnd};
+use crate::engine::{Cause, Event, Failure, OpRun, SkipReason, TaskEnd};
 use crate::kubernetes::kubectl_errors;
 use crate::op::{Effect, Exit, Op, Probe, RunWhen, Site};
 use crate::plan::drift::drift;
@@ -28,6 +29,8 @@ pub(super) struct Assignment {
     pub(super) has_slot: bool,
     /// Nothing of this run changed the host yet: what the plan saw must still be so.
     pub(super) untouched: bool,
+    /// Ops that an earlier process sent for this attempt.
+    pub(super) recorded: Vec<OpRun>,
     /// Results of the host's earlier tasks of the phase.
     pub(super) late: Late,
 }
@@ -42,7 +45,8 @@ pub(super) async fn run(shared: Rc<Shared>, teller: Teller, assignment: Assignme
             return teller.say(Event::TaskEnded { task, attempt, end: TaskEnd::Failed { failure } });
         }
     };
-    let worker = Worker { shared: &shared, teller: &teller, assignment: &assignment, action: &action };
+    let sent = Cell::new(!assignment.recorded.is_empty());
+    let worker = Worker { shared: &shared, teller: &teller, assignment: &assignment, action: &action, sent };
     let end = worker.through_obstacles().await;
     teller.say(Event::TaskEnded { task, attempt, end });
 }
@@ -52,6 +56,8 @@ struct Worker<'a> {
     teller: &'a Teller,
     assignment: &'a Assignment,
     action: &'a Action,
+    /// An op of this attempt was sent: what holds now may be its doing.
+    sent: Cell<bool>,
 }
 
 /// Between two goes at a task that something was in the way of.
@@ -69,6 +75,16 @@ enum Go {
         reason: String,
         within: Duration,
     },
+    /// An op was interrupted on its host and left no record of its end.
+    Interrupted(String),
+}
+
+/// What the look before the ops came to.
+enum Probed {
+    /// There is nothing to do.
+    End(TaskEnd),
+    /// There is, with this effect where the probe shows one.
+    Changes(Effect),
 }
 
 /// Shorthand: most steps of an attempt end it early.
@@ -87,9 +103,11 @@ impl Worker<'_> {
     /// brings its own API server back, and unattended-upgrades lets go of its locks.
     async fn through_obstacles(&self) -> TaskEnd {
         let began = Instant::now();
-        let mut retry = 0;
+        let mut interrupted = false;
+        // A resumed attempt goes on with the go that was cut off.
+        let mut go = self.assignment.recorded.last().map_or(0, |op| op.go);
         loop {
-            match self.go(retry).await {
+            match self.go(go).await {
                 Ok(end) | Err(Go::End(end)) => return end,
                 Err(Go::Again { reason, within }) if began.elapsed() >= within.to_std() => {
                     let message = format!("still after {within}: {reason}");
@@ -98,27 +116,40 @@ impl Worker<'_> {
                     };
                 }
                 Err(Go::Again { .. }) => sleep(PAUSE.to_std()).await,
+                // Once: what is interrupted again and again is for people to look at.
+                Err(Go::Interrupted(_)) if !interrupted && self.may_go_again() => interrupted = true,
+                Err(Go::Interrupted(reason)) => return TaskEnd::Unknown { reason },
             }
-            retry += 1;
+            go += 1;
         }
     }
 
-    async fn go(&self, retry: u32) -> Step<TaskEnd> {
+    /// After an interruption a goal is settled by its probe, with which the next go begins; a means that may be repeated
+    /// is. Anything else would be a blind retry, which only a person may ask for.
+    fn may_go_again(&self) -> bool {
+        let lowered = &self.action.lowered;
+        let settles_itself = lowered.role == Role::Goal && lowered.probe.is_some();
+        settles_itself || lowered.repeatable || self.asked(InDoubt::Rerun)
+    }
+
+    /// Whether the person who resumed the run asked for this; for what a live run sent, nobody did.
+    fn asked(&self, wish: InDoubt) -> bool {
+        !self.assignment.recorded.is_empty() && self.shared.in_doubt == wish
+    }
+
+    async fn go(&self, go: u32) -> Step<TaskEnd> {
         let lowered = &self.action.lowered;
         if lowered.role == Role::Check {
             return self.check().await;
         }
         // By its own word, or by what the plan saw apt do.
         let mut effect = lowered.effect.max(self.shared.plan.task(self.assignment.task).effect);
-        if let Some(probe) = &lowered.probe {
-            let assessment = self.assess(probe, false).await?;
-            if let Assessment::WouldChange { effect: Some(shown), .. } = assessment {
-                effect = effect.max(shown);
-            }
-            let Assignment { task, attempt, .. } = *self.assignment;
-            self.teller.say(Event::TaskProbed { task, attempt, assessment: assessment.clone() });
-            if let Some(end) = self.after_probe(assessment)? {
-                return Ok(end);
+        // What an earlier process began was probed before, and had its slot.
+        let begun = self.assignment.recorded.iter().any(|op| op.go == go);
+        if let Some(probe) = lowered.probe.as_ref().filter(|_| !begun) {
+            match self.probe(probe).await? {
+                Probed::End(end) => return Ok(end),
+                Probed::Changes(shown) => effect = effect.max(shown),
             }
         }
         // Before a slot is asked for: a host that is not what the plan saw should not take one.
@@ -129,12 +160,25 @@ impl Worker<'_> {
         if effect == Effect::Disrupts && !self.assignment.has_slot {
             return Ok(TaskEnd::NeedsSlot);
         }
-        let mut outcome = self.run_ops(retry).await;
+        let mut outcome = self.run_ops(go).await;
         if outcome.is_ok() {
             outcome = self.verify().await.and(outcome);
         }
-        self.clean_up(retry, &outcome).await;
+        self.clean_up(go, &outcome).await;
         self.summary(outcome?.as_ref())
+    }
+
+    /// The look before the ops; an end where there is nothing to do, or nothing can be done.
+    async fn probe(&self, probe: &Probe) -> Step<Probed> {
+        let assessment = self.assess(probe, false).await?;
+        let Assignment { task, attempt, .. } = *self.assignment;
+        self.teller.say(Event::TaskProbed { task, attempt, assessment: assessment.clone() });
+        if self.sent.get() && matches!(assessment, Assessment::Satisfied { .. }) {
+            // It did what it was sent for before it was cut off.
+            self.verify().await?;
+            return self.summary(None).map(Probed::End);
+        }
+        self.after_probe(assessment)
     }
 
     /// A check runs where it stands: until it holds without a break for as long as it asks, or its time is over.
@@ -218,22 +262,22 @@ impl Worker<'_> {
     }
 
     /// What the probe says about going on: an end, or nothing.
-    fn after_probe(&self, assessment: Assessment) -> Step<Option<TaskEnd>> {
+    fn after_probe(&self, assessment: Assessment) -> Step<Probed> {
         if self.assignment.untouched
             && let Some(drift) = drift(&self.shared.plan, self.assignment.task, &assessment)
         {
             return Err(Go::End(TaskEnd::Failed { failure: drifted(&drift) }));
         }
         match assessment {
-            Assessment::Satisfied { state } => Ok(Some(TaskEnd::Satisfied { state })),
+            Assessment::Satisfied { state } => Ok(Probed::End(TaskEnd::Satisfied { state })),
             Assessment::Refused { reason, hint } => fail(Cause::Refused, reason, hint),
             Assessment::NotYet { reason } => fail(Cause::Refused, reason, ""),
-            Assessment::WouldChange { .. } => Ok(None),
+            Assessment::WouldChange { effect, .. } => Ok(Probed::Changes(effect.unwrap_or(Effect::Reads))),
         }
     }
 
     /// Runs the ops in order. After a failure only those run that always do, such as putting a hold back.
-    async fn run_ops(&self, retry: u32) -> Step<Option<OpResult>> {
+    async fn run_ops(&self, go: u32) -> Step<Option<OpResult>> {
         let mut outcome: Step<Option<OpResult>> = Ok(None);
         for (index, op) in (0..).zip(&self.action.lowered.ops) {
             let wanted = match op.when {
@@ -242,7 +286,7 @@ impl Worker<'_> {
                 RunWhen::OnFailure => false,
             };
             if wanted {
-                let ended = self.run_op(index, op, retry).await;
+                let ended = self.run_op(index, op, go).await;
                 // The first failure is the one to tell.
                 outcome = outcome.and(ended.map(Some));
             }
@@ -252,24 +296,51 @@ impl Worker<'_> {
 
     /// Runs the ops that take something back after an op or the verification failed. Their own failures are told by
     /// what is left out of service.
-    async fn clean_up(&self, retry: u32, outcome: &Step<Option<OpResult>>) {
+    async fn clean_up(&self, go: u32, outcome: &Step<Option<OpResult>>) {
         let failed = matches!(outcome, Err(Go::End(TaskEnd::Failed { .. })));
         for (index, op) in (0..).zip(&self.action.lowered.ops) {
             if failed && op.when == RunWhen::OnFailure {
-                let _ = self.run_op(index, op, retry).await;
+                let _ = self.run_op(index, op, go).await;
             }
         }
     }
 
-    async fn run_op(&self, index: u16, op: &Op, retry: u32) -> Step<OpResult> {
-        let Assignment { task, attempt, .. } = *self.assignment;
-        let place = place(self.shared, task.host, op.site).await;
-        let place = place.map_err(|failure| Go::End(TaskEnd::Failed { failure }))?;
-        if !self.teller.durable(Event::OpStarted { task, attempt, op: index }).await {
+    async fn run_op(&self, index: u16, op: &Op, go: u32) -> Step<OpResult> {
+        let Assignment { task, attempt, ref recorded, .. } = *self.assignment;
+        let sending = Sending { task, attempt, go, index, op };
+        if let Some(sent) = recorded.iter().find(|sent| (sent.go, sent.op) == (go, index)) {
+            return self.take_up(sending, sent).await;
+        }
+        let place = place(self.shared, task.host, op.site)
+            .await
+            .map_err(|failure| Go::End(TaskEnd::Failed { failure }))?;
+        let on = place.other_than(self.shared.name(task.host));
+        if !self.teller.durable(Event::OpStarted { task, attempt, go, op: index, on }).await {
             return fail(Cause::Command, "the journal cannot be written, so nothing was sent", "");
         }
-        let id = launch_id(self.shared, task, attempt, retry, index);
-        let (result, last_line) = match send(self.shared, task.host, place, id, op).await {
+        self.sent.set(true);
+        let end = send(self.shared, place, sending).await;
+        self.op_ended(sending, end)
+    }
+
+    /// Goes on with an op of an earlier process: brings its end back, or the result where the end is known.
+    async fn take_up(&self, sending: Sending<'_>, sent: &OpRun) -> Step<OpResult> {
+        let Some(exit) = sent.exit else {
+            let end = take_up(self.shared, sending, sent).await;
+            return self.op_ended(sending, end);
+        };
+        // The end in the journal counts; its host may tell more of it.
+        let recalled = recall(self.shared, sending, sent).await.unwrap_or_else(|| OpResult {
+            exit,
+            stdout: sent.stdout.clone().unwrap_or_default(),
+            stderr: String::new(),
+        });
+        self.judge(sending.op, OpResult { exit, ..recalled }, "")
+    }
+
+    fn op_ended(&self, sending: Sending<'_>, end: OpEnd) -> Step<OpResult> {
+        let Sending { task, attempt, go, index, op } = sending;
+        let (result, last_line) = match end {
             OpEnd::Ended(result, last_line) => (result, last_line),
             OpEnd::NotStarted(failure) => return Err(Go::End(TaskEnd::Failed { failure })),
             OpEnd::Unknown(reason) => {
@@ -278,14 +349,8 @@ impl Worker<'_> {
             }
         };
         let stdout = self.action.id.as_ref().map(|_| result.stdout.clone());
-        self.teller.say(Event::OpEnded {
-            task,
-            attempt,
-            op: index,
-            exit: result.exit,
-            last_line: last_line.clone(),
-            stdout,
-        });
+        let (exit, line) = (result.exit, last_line.clone());
+        self.teller.say(Event::OpEnded { task, attempt, go, op: index, exit, last_line: line, stdout });
         self.judge(op, result, &last_line)
     }
 
@@ -317,11 +382,10 @@ impl Worker<'_> {
             Exit::TimedOut => {
                 fail(Cause::TimedOut, format!("{title}: stopped after its time limit of {}", op.timeout), "")
             }
-            Exit::Interrupted => Err(Go::End(TaskEnd::Unknown {
-                reason: format!(
-                    "{title}: interrupted on the host without a record; it lost power or the launcher was killed"
-                ),
-            })),
+            Exit::Interrupted if self.asked(InDoubt::AssumeDone) && !self.may_go_again() => Ok(result),
+            Exit::Interrupted => Err(Go::Interrupted(format!(
+                "{title}: interrupted on the host without a record; it lost power or the launcher was killed"
+            ))),
         }
     }
 
@@ -345,7 +409,7 @@ impl Worker<'_> {
 
 /// After an unknown end nothing more is sent: it may still be running.
 fn is_in_doubt<T>(outcome: &Step<T>) -> bool {
-    matches!(outcome, Err(Go::End(TaskEnd::Unknown { .. })))
+    matches!(outcome, Err(Go::End(TaskEnd::Unknown { .. }) | Go::Interrupted(_)))
 }
 
 /// What a failed command said last: stderr before stdout, because that is where reasons go.

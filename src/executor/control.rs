@@ -24,6 +24,7 @@ pub(super) struct Shared {
     pub(super) secrets: Rc<Secrets>,
     pub(super) output: Option<OutputDir>,
     pub(super) clock: Clock,
+    pub(super) in_doubt: InDoubt,
     /// Hosts being worked on: kubectl avoids them while it can.
     pub(super) busy: RefCell<HashSet<HostId>>,
 }
@@ -32,6 +33,19 @@ impl Shared {
     pub(super) fn name(&self, host: HostId) -> &HostName {
         &self.plan.host(host).name
     }
+}
+
+/// What a resumed run does with a command that was interrupted on its host without a record, and that no probe can
+/// settle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InDoubt {
+    /// Leave it unknown, and the host where it is.
+    #[default]
+    Leave,
+    /// Run it again.
+    Rerun,
+    /// Take it as done.
+    AssumeDone,
 }
 
 /// How long a lost link is mended before an op's end counts as unknown.

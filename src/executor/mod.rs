@@ -21,8 +21,9 @@ mod survey;
 mod verify;
 
 pub use clock::Clock;
+pub use control::InDoubt;
 pub use pool::{Pool, PoolError, target_of};
 pub use redact::Redactor;
-pub use roll::{Finished, RollError, Setup, StopRequest, roll};
+pub use roll::{Finished, Past, RollError, Setup, StopRequest, roll};
 pub use secrets::{SecretError, Secrets};
 pub use survey::{Survey, SurveyProgress, changed_since, foresee, survey};

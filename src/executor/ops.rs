@@ -1,5 +1,5 @@
-//! Sends one op through the launcher and brings its end back, across lost links: an op is never sent twice under two
-//! names, and its own record on the host is the only result.
+//! Sends one op through the launcher and brings its end back, across lost links and dead controllers: an op is never
+//! sent twice under two names, and its own record on the host is the only result.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use super::control::{RECONNECT_WITHIN, Shared};
 use super::look::{controller_name, kube_session, pool_failure, session_failure};
 use super::output::OpOutput;
 use super::pool::Pool;
-use crate::engine::Failure;
+use crate::engine::{Failure, OpRun};
 use crate::inventory::HostName;
 use crate::op::{Deed, Op, Site};
 use crate::plan::{HostId, TaskId};
@@ -24,33 +24,115 @@ pub(super) enum OpEnd {
     Unknown(String),
 }
 
-/// Names an op of a task: one directory on the host where it runs.
-pub(super) fn launch_id(shared: &Shared, task: TaskId, attempt: u32, retry: u32, op: u16) -> LaunchId {
-    let TaskId { phase, host, index } = task;
-    let op = format!("{phase}-{}-{index}-{attempt}-{retry}-{op}", host.0);
-    LaunchId { run: shared.run.clone(), op }
+/// One sending of one op of a task.
+#[derive(Clone, Copy)]
+pub(super) struct Sending<'a> {
+    pub(super) task: TaskId,
+    pub(super) attempt: u32,
+    pub(super) go: u32,
+    pub(super) index: u16,
+    pub(super) op: &'a Op,
+}
+
+impl Sending<'_> {
+    /// Its name: one directory on the host where it runs.
+    fn id(self, shared: &Shared) -> LaunchId {
+        let Self { task: TaskId { phase, host, index }, attempt, go, index: op, .. } = self;
+        let op = format!("{phase}-{}-{index}-{attempt}-{go}-{op}", host.0);
+        LaunchId { run: shared.run.clone(), op }
+    }
+
+    /// The file of its output. Read again from its beginning, the output takes the place of what was there.
+    fn output(self, shared: &Shared, id: &LaunchId) -> OpOutput {
+        OpOutput::new(shared.output.as_ref(), &format!("{}.{}.log", shared.name(self.task.host), id.op))
+    }
+}
+
+/// Where an op runs, with a connection to it.
+pub(super) struct Place<'s> {
+    pool: &'s Pool,
+    name: HostName,
+    session: Rc<dyn Session>,
+}
+
+impl Place<'_> {
+    /// The host, where it is another than the task's own.
+    pub(super) fn other_than(&self, host: &HostName) -> Option<HostName> {
+        (self.name != *host).then(|| self.name.clone())
+    }
+}
+
+/// Chooses where a new op runs.
+pub(super) async fn place(shared: &Shared, host: HostId, site: Site) -> Result<Place<'_>, Failure> {
+    if site == Site::Kube {
+        let (_, name, session) = kube_session(shared, host).await?;
+        return Ok(Place { pool: shared.kube_pool(), name, session });
+    }
+    let (pool, name) = match site {
+        Site::Controller => (&*shared.controller, controller_name()),
+        _ => (&*shared.pool, shared.name(host).clone()),
+    };
+    let session = pool.session(&name).await.map_err(|error| pool_failure(&error))?;
+    Ok(Place { pool, name, session })
 }
 
 /// Sends an op and follows it to its end.
-pub(super) async fn send(shared: &Shared, host: HostId, place: Place<'_>, id: LaunchId, op: &Op) -> OpEnd {
-    let op = resolved(shared, host, op);
-    let Place { pool, name, session } = place;
-    let mut output = OpOutput::new(shared.output.as_ref(), &format!("{}.{}.log", shared.name(host), id.op));
+pub(super) async fn send(shared: &Shared, place: Place<'_>, sending: Sending<'_>) -> OpEnd {
+    let op = resolved(shared, sending.task.host, sending.op);
+    let id = sending.id(shared);
+    let mut output = sending.output(shared, &id);
     let launch = Launch { id, op: &op };
-    match session.launch(&launch, &mut output).await {
+    match place.session.launch(&launch, &mut output).await {
         Ok(result) => OpEnd::Ended(result, output.finish()),
         Err(SessionError::Lost(reason)) => {
-            pool.forget(&name, &session).await;
-            settle(shared, pool, &name, &launch, &reason).await
+            place.pool.forget(&place.name, &place.session).await;
+            settle(shared, place.pool, &place.name, sending, &launch, &reason).await
         }
         // The launcher said no before the op began: nothing runs.
-        Err(error) => OpEnd::NotStarted(session_failure(&name, &error)),
+        Err(error) => OpEnd::NotStarted(session_failure(&place.name, &error)),
     }
+}
+
+/// Takes up an op that an earlier process sent, or was about to send.
+pub(super) async fn take_up(shared: &Shared, sending: Sending<'_>, sent: &OpRun) -> OpEnd {
+    let op = resolved(shared, sending.task.host, sending.op);
+    let launch = Launch { id: sending.id(shared), op: &op };
+    let (pool, name) = place_of(shared, sending, sent);
+    settle(shared, pool, &name, sending, &launch, "the controller ended while it was in flight").await
+}
+
+/// Asks again for the result of an op whose end is in the journal; `None` where its host cannot tell.
+pub(super) async fn recall(shared: &Shared, sending: Sending<'_>, sent: &OpRun) -> Option<OpResult> {
+    let (pool, name) = place_of(shared, sending, sent);
+    let session = pool.session(&name).await.ok()?;
+    let id = sending.id(shared);
+    let mut output = sending.output(shared, &id);
+    match session.attach(&id, sending.op.r#become, &mut output).await {
+        Ok(Attached::Ended(result)) => Some(result),
+        _ => None,
+    }
+}
+
+/// Where an op was sent.
+fn place_of<'s>(shared: &'s Shared, sending: Sending<'_>, sent: &OpRun) -> (&'s Pool, HostName) {
+    let pool = match sending.op.site {
+        Site::Subject => &*shared.pool,
+        Site::Controller => &*shared.controller,
+        Site::Kube => shared.kube_pool(),
+    };
+    (pool, sent.on.clone().unwrap_or_else(|| shared.name(sending.task.host).clone()))
 }
 
 /// The link was lost while the op was starting or running. Its directory on the host knows; the same launch sent
 /// again attaches to it, and starts it only where it never began.
-async fn settle(shared: &Shared, pool: &Pool, name: &HostName, launch: &Launch<'_>, reason: &str) -> OpEnd {
+async fn settle(
+    shared: &Shared,
+    pool: &Pool,
+    name: &HostName,
+    sending: Sending<'_>,
+    launch: &Launch<'_>,
+    reason: &str,
+) -> OpEnd {
     let mut reason = reason.to_owned();
     let end = tokio::time::Instant::now() + RECONNECT_WITHIN.to_std();
     while tokio::time::Instant::now() < end {
@@ -58,42 +140,19 @@ async fn settle(shared: &Shared, pool: &Pool, name: &HostName, launch: &Launch<'
             Ok(session) => session,
             Err(error) => return OpEnd::Unknown(format!("{reason}; {error}")),
         };
-        // The output is read again from its beginning: the first file would hold it twice.
-        let mut output =
-            OpOutput::new(shared.output.as_ref(), &format!("{name}.{}.attached.log", launch.id.op));
+        let mut output = sending.output(shared, &launch.id);
         match session.attach(&launch.id, launch.op.r#become, &mut output).await {
             Ok(Attached::Ended(result)) => return OpEnd::Ended(result, output.finish()),
             Ok(Attached::NeverStarted) => match session.launch(launch, &mut output).await {
                 Ok(result) => return OpEnd::Ended(result, output.finish()),
-                Err(error) => reason = error.to_string(),
+                Err(SessionError::Lost(error)) => reason = error,
+                Err(error) => return OpEnd::NotStarted(session_failure(name, &error)),
             },
             Err(error) => reason = error.to_string(),
         }
         pool.forget(name, &session).await;
     }
     OpEnd::Unknown(reason)
-}
-
-/// Where an op runs: connected to, and the machine that it should be.
-pub(super) struct Place<'s> {
-    pool: &'s Pool,
-    name: HostName,
-    session: Rc<dyn Session>,
-}
-
-/// The place of an op. Asked for before anything is written down of the op: a host that cannot be reached, or is
-/// another machine, is one to which nothing was sent.
-pub(super) async fn place(shared: &Shared, host: HostId, site: Site) -> Result<Place<'_>, Failure> {
-    let (pool, name) = match site {
-        Site::Subject => (&*shared.pool, shared.name(host).clone()),
-        Site::Controller => (&*shared.controller, controller_name()),
-        Site::Kube => {
-            let (_, name, session) = kube_session(shared, host).await?;
-            return Ok(Place { pool: shared.kube_pool(), name, session });
-        }
-    };
-    let session = pool.session(&name).await.map_err(|error| pool_failure(&error))?;
-    Ok(Place { pool, name, session })
 }
 
 /// The op with its symbols resolved. Secrets go into stdin only; loading refused them anywhere else.

@@ -72,7 +72,9 @@ impl OpOutput {
         if self.file.is_none()
             && let Some(path) = &self.path
         {
-            self.file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).ok();
+            // What an earlier process wrote is read again from its beginning.
+            let mut options = OpenOptions::new();
+            self.file = options.write(true).create(true).truncate(true).mode(0o600).open(path).ok();
         }
         // Output is for people; a full disk stops the journal, and with it the run, in its own words.
         if let Some(file) = &mut self.file

@@ -10,11 +10,11 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::sleep_until;
 
 use super::attempt::{self, Assignment};
-use super::control::{Message, Shared, Teller};
+use super::control::{InDoubt, Message, Shared, Teller};
 use super::late::{Late, steps_value};
 use super::output::OutputDir;
 use super::{Clock, Pool, Redactor, Secrets, bracket, observe, verify};
-use crate::engine::{Event, IllegalEvent, Stamped, State, StopLevel, TaskEnd, decide};
+use crate::engine::{Event, IllegalEvent, OpRun, Stamped, State, StopLevel, TaskEnd, Work, decide};
 use crate::journal::{Record, RunDir};
 use crate::op::Effect;
 use crate::plan::{HostId, Plan, StepRef, TaskId};
@@ -43,6 +43,10 @@ pub struct Setup {
     pub deadline: Option<Duration>,
     /// Secret values.
     pub secrets: Secrets,
+    /// What happened before, where a run goes on.
+    pub past: Option<Past>,
+    /// What to do with commands that nothing can settle.
+    pub in_doubt: InDoubt,
     /// The time.
     pub clock: Clock,
     /// Ctrl-C, SIGTERM and the like.
@@ -56,6 +60,31 @@ pub struct StopRequest {
     pub level: StopLevel,
     /// "Ctrl-C", "SIGTERM", "deadline".
     pub by: String,
+}
+
+/// A run as its journal tells it.
+#[derive(Debug)]
+pub struct Past {
+    /// Where it stands.
+    pub state: State,
+    /// Every event, in order.
+    pub events: Vec<Stamped>,
+}
+
+impl Past {
+    /// Folds the events of a journal; an error where they do not fit the plan.
+    pub fn of(plan: &Plan, events: Vec<Stamped>) -> Result<Self, IllegalEvent> {
+        let mut state = State::new(plan);
+        for event in &events {
+            state.apply(plan, event)?;
+        }
+        Ok(Self { state, events })
+    }
+
+    /// When the run began.
+    fn began(&self) -> Timestamp {
+        self.events.first().map(|first| first.at).unwrap_or_default()
+    }
 }
 
 /// A run that is over.
@@ -93,6 +122,8 @@ struct Roll {
     plan: Rc<Plan>,
     digest: String,
     state: State,
+    /// It goes on with what an earlier process began.
+    resumed: bool,
     events: Vec<Stamped>,
     shared: Rc<Shared>,
     redactor: Rc<Redactor>,
@@ -129,6 +160,8 @@ impl Roll {
             reporters,
             deadline,
             secrets,
+            past,
+            in_doubt,
             clock,
             stops,
         } = setup;
@@ -140,20 +173,26 @@ impl Roll {
         let shared = Shared {
             plan: Rc::clone(&plan),
             run,
-            started: rfc3339(clock.now()),
+            started: rfc3339(past.as_ref().map_or_else(|| clock.now(), Past::began)),
             pool,
             controller,
             secrets: Rc::new(secrets),
             output: run_dir.map(|dir| OutputDir::new(dir, Rc::clone(&redactor))),
             clock,
+            in_doubt,
             busy: RefCell::default(),
         };
+        let resumed = past.is_some();
+        let Past { state, events } =
+            past.unwrap_or_else(|| Past { state: State::new(&plan), events: Vec::new() });
         Self {
-            state: State::new(&plan),
+            touched: events.iter().filter_map(|event| touched_by(&plan, &event.event)).collect(),
+            resumed,
+            state,
             deadline: deadline.or(plan.policy.deadline).map(|deadline| clock.now().after(deadline)),
             plan,
             digest,
-            events: Vec::new(),
+            events,
             shared: Rc::new(shared),
             redactor,
             record,
@@ -163,18 +202,12 @@ impl Roll {
             inbox,
             teller: Teller::new(sender),
             workers: JoinSet::new(),
-            touched: HashSet::new(),
             journal_error: None,
         }
     }
 
     async fn run(mut self) -> Result<Finished, RollError> {
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        self.commit(vec![Event::RunStarted {
-            run: self.shared.run.clone(),
-            digest: self.digest.clone(),
-            version,
-        }])?;
+        self.begin()?;
         while self.journal_error.is_none() {
             let decision = decide(&self.plan, &self.state, self.shared.clock.now());
             if !decision.events.is_empty() {
@@ -192,6 +225,28 @@ impl Roll {
         match self.journal_error {
             Some(source) => Err(RollError::Journal { source, finished: Box::new(finished) }),
             None => Ok(finished),
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), RollError> {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        if !self.resumed {
+            let (run, digest) = (self.shared.run.clone(), self.digest.clone());
+            return self.commit(vec![Event::RunStarted { run, digest, version }]);
+        }
+        self.commit(vec![Event::RunResumed { version }])?;
+        self.shared.busy.borrow_mut().extend(self.state.active_hosts(&self.plan));
+        if self.journal_error.is_none() {
+            self.take_up();
+        }
+        Ok(())
+    }
+
+    /// Starts what an earlier process had in flight.
+    fn take_up(&mut self) {
+        let jobs: Vec<Job> = self.state.in_flight(&self.plan).into_iter().map(Job::of).collect();
+        for job in jobs {
+            self.start_job(job);
         }
     }
 
@@ -292,35 +347,42 @@ impl Roll {
             Event::HostEnded { host, .. } => {
                 self.shared.busy.borrow_mut().remove(host);
             }
-            Event::OpStarted { task, .. } if self.plan.task(*task).effect > Effect::Reads => {
-                self.touched.insert(task.host);
-            }
-            _ => {}
+            _ => self.touched.extend(touched_by(&self.plan, event)),
         }
     }
 
     /// Starts the work that an event stands for.
     fn start(&mut self, event: &Event) {
+        let job = match *event {
+            Event::ObservationStarted { phase } => Job::Observe { phase },
+            Event::BracketProbeStarted { phase, host, bracket } => Job::ProbeBracket { phase, host, bracket },
+            Event::TaskStarted { task, attempt } => Job::Attempt { task, attempt, recorded: Vec::new() },
+            Event::VerifyStarted { phase, batch } => Job::Verify { phase, batch },
+            _ => return,
+        };
+        self.start_job(job);
+    }
+
+    fn start_job(&mut self, job: Job) {
         let (shared, teller) = (Rc::clone(&self.shared), self.teller.clone());
-        match *event {
-            Event::ObservationStarted { phase } => {
+        match job {
+            Job::Observe { phase } => {
                 let batch = self.current_batch_hosts();
                 self.workers.spawn_local(observe::run(shared, teller, phase, batch));
             }
-            Event::BracketProbeStarted { phase, host, bracket } => {
+            Job::ProbeBracket { phase, host, bracket } => {
                 let untouched = !self.touched.contains(&host);
                 self.workers.spawn_local(bracket::run(shared, teller, phase, host, bracket, untouched));
             }
-            Event::TaskStarted { task, attempt } => {
-                let assignment = self.assignment(task, attempt);
+            Job::Attempt { task, attempt, recorded } => {
+                let assignment = self.assignment(task, attempt, recorded);
                 self.workers.spawn_local(attempt::run(shared, teller, assignment));
             }
-            Event::VerifyStarted { phase, batch } => {
+            Job::Verify { phase, batch } => {
                 if let Some(subject) = self.plan.phase(phase).population.first().copied() {
                     self.workers.spawn_local(verify::run(shared, teller, phase, batch, subject));
                 }
             }
-            _ => {}
         }
     }
 
@@ -329,7 +391,7 @@ impl Roll {
         self.plan.phase(phase).batches.get(usize::from(batch)).cloned().unwrap_or_default()
     }
 
-    fn assignment(&self, task: TaskId, attempt: u32) -> Assignment {
+    fn assignment(&self, task: TaskId, attempt: u32, recorded: Vec<OpRun>) -> Assignment {
         let wants_results = match self.plan.task(task).step {
             StepRef::Deferred(_) => true,
             StepRef::Action(action) => {
@@ -343,6 +405,7 @@ impl Roll {
             attempt,
             has_slot: self.state.holds_slot(task.host),
             untouched: !self.touched.contains(&task.host),
+            recorded,
             late: Late { steps: steps_value(&self.plan, task.phase, task.host, result) },
         }
     }
@@ -351,9 +414,10 @@ impl Roll {
     fn redacted(&self, event: Event) -> Event {
         let clean = |text: String| self.redactor.text(&text);
         match event {
-            Event::OpEnded { task, attempt, op, exit, last_line, stdout } => Event::OpEnded {
+            Event::OpEnded { task, attempt, go, op, exit, last_line, stdout } => Event::OpEnded {
                 task,
                 attempt,
+                go,
                 op,
                 exit,
                 last_line: clean(last_line),
@@ -383,9 +447,41 @@ impl Roll {
     }
 }
 
+/// Work for a worker.
+enum Job {
+    Observe { phase: u16 },
+    ProbeBracket { phase: u16, host: HostId, bracket: u16 },
+    Attempt { task: TaskId, attempt: u32, recorded: Vec<OpRun> },
+    Verify { phase: u16, batch: u16 },
+}
+
+impl Job {
+    fn of(work: Work<'_>) -> Self {
+        match work {
+            Work::Observation { phase } => Self::Observe { phase },
+            Work::BracketProbe { phase, host, bracket } => Self::ProbeBracket { phase, host, bracket },
+            Work::Attempt { task, run } => {
+                Self::Attempt { task, attempt: run.attempt, recorded: run.ops.clone() }
+            }
+            Work::Verify { phase, batch } => Self::Verify { phase, batch },
+        }
+    }
+}
+
+/// The host that an op which changes something was sent for.
+fn touched_by(plan: &Plan, event: &Event) -> Option<HostId> {
+    match event {
+        Event::OpStarted { task, .. } if plan.task(*task).effect > Effect::Reads => Some(task.host),
+        _ => None,
+    }
+}
+
 /// An op starts only after its event would survive a power cut; so does the run itself.
 fn must_be_durable(event: &Event) -> bool {
-    matches!(event, Event::RunStarted { .. } | Event::OpStarted { .. } | Event::RunEnded)
+    matches!(
+        event,
+        Event::RunStarted { .. } | Event::RunResumed { .. } | Event::OpStarted { .. } | Event::RunEnded
+    )
 }
 
 fn rfc3339(at: Timestamp) -> String {

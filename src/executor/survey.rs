@@ -144,6 +144,7 @@ fn without_a_run(plan: Rc<Plan>, pool: &Rc<Pool>, controller: &Rc<Pool>) -> Rc<S
         secrets: Rc::new(Secrets::none()),
         output: None,
         clock: Clock::starting_at(Timestamp::default()),
+        in_doubt: super::InDoubt::Leave,
         busy: RefCell::default(),
     })
 }

@@ -78,6 +78,11 @@ impl StateDir {
         Ok(Self { path: path.to_owned(), lock })
     }
 
+    /// The directory.
+    pub fn path(&self) -> &Utf8Path {
+        &self.path
+    }
+
     /// Marks a saved plan as used, durably; `false` when it was used before.
     pub fn use_plan(&self, digest: &str) -> Result<bool, StateDirError> {
         let dir = self.path.join("used");
@@ -108,6 +113,28 @@ impl StateDir {
         make().map_err(io)?;
         Ok(RunDir { path })
     }
+}
+
+/// The runs recorded in a state directory, oldest first. Takes no lock: a run may go on meanwhile.
+pub fn runs(state_dir: &Utf8Path) -> Result<Vec<RunDir>, StateDirError> {
+    let path = state_dir.join("runs");
+    let io = |source| StateDirError::Io { path: path.clone(), source };
+    let entries = match path.read_dir_utf8() {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io(error)),
+    };
+    let mut runs = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(io)?.into_path();
+        // One that was killed before its plan was written never began.
+        if path.join("plan.json").is_file() {
+            runs.push(RunDir { path });
+        }
+    }
+    // A run's id begins with its time.
+    runs.sort_by(|left, right| left.path.cmp(&right.path));
+    Ok(runs)
 }
 
 impl Drop for StateDir {
@@ -142,6 +169,21 @@ pub struct RunDir {
 }
 
 impl RunDir {
+    /// A directory that may lie anywhere, such as a copy from another machine.
+    pub fn at(path: Utf8PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// The run's id.
+    pub fn id(&self) -> &str {
+        self.path.file_name().unwrap_or_default()
+    }
+
+    /// The plan, byte for byte as it was rolled.
+    pub fn plan(&self) -> Utf8PathBuf {
+        self.path.join("plan.json")
+    }
+
     /// The directory.
     pub fn path(&self) -> &Utf8Path {
         &self.path

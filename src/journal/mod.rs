@@ -3,8 +3,10 @@
 
 mod dir;
 mod read;
+mod recorded;
 mod write;
 
-pub use dir::{RunDir, StateDir, StateDirError};
+pub use dir::{RunDir, StateDir, StateDirError, runs};
 pub use read::{JournalError, read};
+pub use recorded::{Recorded, RecordedError};
 pub use write::{Journal, Record};

@@ -2,7 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::write::HEADER;
+use super::write::{HEADER, whole_lines};
 use crate::engine::Stamped;
 
 /// A journal that cannot be read.
@@ -43,8 +43,7 @@ pub fn read(path: &Utf8Path) -> Result<Vec<Stamped>, JournalError> {
 
 fn parse(path: &Utf8Path, text: &[u8]) -> Result<Vec<Stamped>, JournalError> {
     // What follows the last newline was torn off by a crash: its event never became true.
-    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let mut lines = text[..whole].split(|byte| *byte == b'\n');
+    let mut lines = text[..whole_lines(text)].split(|byte| *byte == b'\n');
     if lines.next() != Some(HEADER.as_bytes()) {
         return Err(JournalError::Header { path: path.to_owned() });
     }

@@ -36,6 +36,21 @@ impl Journal {
         }
         Ok(Self { file, buffer: Vec::new() })
     }
+
+    /// Goes on with a journal that was read before. A last line that a crash tore is cut off: its event never became
+    /// true, and what follows must not be glued to it.
+    pub fn reopen(path: &Utf8Path) -> io::Result<Self> {
+        let whole = whole_lines(&std::fs::read(path)?);
+        let file = OpenOptions::new().append(true).open(path)?;
+        file.set_len(whole as u64)?;
+        file.sync_all()?;
+        Ok(Self { file, buffer: Vec::new() })
+    }
+}
+
+/// Bytes up to and with the last line's end.
+pub(super) fn whole_lines(text: &[u8]) -> usize {
+    text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
 }
 
 impl Record for Journal {

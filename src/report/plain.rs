@@ -38,6 +38,7 @@ impl<W: Write> Reporter for Plain<W> {
 fn line(plan: &Plan, event: &Event, verbose: bool) -> Option<String> {
     Some(match event {
         Event::RunStarted { run, .. } => format!("run {run}"),
+        Event::RunResumed { .. } => "goes on".to_owned(),
         Event::PhaseStarted { phase } => {
             let planned = plan.phase(*phase);
             let hosts: usize = planned.batches.iter().map(Vec::len).sum();

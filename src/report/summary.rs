@@ -237,6 +237,11 @@ impl<'p> Fold<'p> {
     fn take(&mut self, event: &Event) {
         match event {
             Event::RunStarted { run, .. } => self.run.clone_from(run),
+            // What stopped it before is over; what halts it again is told again.
+            Event::RunResumed { .. } => {
+                self.stop = None;
+                self.stopped_by = None;
+            }
             Event::OpEnded { task, op, exit, .. } => self.op_ended(*task, *op, *exit),
             Event::TaskEnded { task, end, .. } => self.task_ended(*task, end),
             Event::BracketProbed { host, finding: BracketFinding::Failed { failure }, .. } => {
@@ -309,8 +314,8 @@ impl<'p> Fold<'p> {
             let is_done = |undo: &Undo| undo.task == task && undo.opens.is_empty();
             undo.retain(|undo| !is_done(undo) && !undo.opens.iter().any(|key| closed.contains(key)));
         }
-        // A retry that succeeded is no trouble any more.
-        self.troubled.retain(|troubled| troubled.host != task.host || troubled.status != HostStatus::Failed);
+        // A retry that succeeded is no trouble any more, nor is a doubt that was settled.
+        self.troubled.retain(|troubled| troubled.host != task.host);
     }
 
     fn trouble(&mut self, host: HostId, status: HostStatus, step: String, failure: Failure) {

@@ -4,6 +4,7 @@
 
 mod apt_ahead;
 mod command_line;
+mod crash;
 mod docs;
 mod guide;
 mod identity;

@@ -1,6 +1,6 @@
 //! Transitions of a task: attempts, ops, ends, and when the next attempt is due.
 
-use crate::engine::host::{AttemptRun, Cursor, HostRun, HostWork, Next, OpRun, TaskResult};
+use crate::engine::host::{AttemptRun, Cursor, Doubt, HostRun, HostWork, Next, OpRun, TaskResult};
 use crate::engine::{Cause, Failure, HostStatus, Refusal, SkipReason, State, TaskEnd};
 use crate::op::{Effect, Exit};
 use crate::plan::{Plan, TaskId};
@@ -49,16 +49,17 @@ impl State {
         plan: &Plan,
         task: TaskId,
         attempt: u32,
-        op: u16,
+        sent: OpRun,
     ) -> Result<(), Refusal> {
         if plan.task(task).effect == Effect::Disrupts && !self.holds_slot(task.host) {
             return Err(refuse(plan, task.host, "sends an op that disrupts, without a slot"));
         }
         let run = self.attempt_mut(plan, task, attempt)?;
-        if run.ops.last().is_some_and(|last| last.op >= op || last.exit.is_none()) {
+        let follows = |last: &OpRun| (last.go, last.op) < (sent.go, sent.op) && last.exit.is_some();
+        if !run.ops.last().is_none_or(follows) {
             return Err(refuse(plan, task.host, "sends its ops in order, each once, one at a time"));
         }
-        run.ops.push(OpRun { op, exit: None, stdout: None });
+        run.ops.push(sent);
         Ok(())
     }
 
@@ -67,12 +68,12 @@ impl State {
         plan: &Plan,
         task: TaskId,
         attempt: u32,
-        op: u16,
+        (go, op): (u32, u16),
         exit: Exit,
         stdout: Option<&str>,
     ) -> Result<(), Refusal> {
         match self.attempt_mut(plan, task, attempt)?.ops.last_mut() {
-            Some(last) if last.op == op && last.exit.is_none() => {
+            Some(last) if (last.go, last.op) == (go, op) && last.exit.is_none() => {
                 last.exit = Some(exit);
                 last.stdout = stdout.map(str::to_owned);
                 Ok(())
@@ -111,6 +112,8 @@ impl State {
             TaskEnd::Failed { failure } => task_failed(target, plan, at.now, task, &ended, failure),
             TaskEnd::Unknown { .. } => {
                 target.fault = Some(HostStatus::Unknown);
+                let changed_before = target.changed;
+                target.in_doubt = Some(Doubt { at: target.at, attempt: ended.clone(), changed_before });
                 target.settle(TaskResult { changed: true, failed: true, ..result_of(&ended) });
             }
         }
@@ -244,7 +247,8 @@ mod tests {
         for (cause, before, after) in cases {
             let failure = Failure { cause, message: String::new(), hint: String::new() };
             let fresh = AttemptRun { attempt: 1, ..AttemptRun::default() };
-            let sent = AttemptRun { ops: vec![OpRun { op: 0, exit: None, stdout: None }], ..fresh.clone() };
+            let op = OpRun { go: 0, op: 0, on: None, exit: None, stdout: None };
+            let sent = AttemptRun { ops: vec![op], ..fresh.clone() };
             assert_eq!(is_retryable(&fresh, &failure), before, "{cause:?} before an op was sent");
             assert_eq!(is_retryable(&sent, &failure), after, "{cause:?} after an op was sent");
         }

@@ -52,6 +52,8 @@ pub(super) struct Ledger<'a> {
     pub(super) batches: u16,
     pub(super) batch_failed: bool,
     pub(super) batch_hosts: Vec<HostId>,
+    /// Hosts of earlier batches that a resumed run works on while this one is open.
+    pub(super) guests: Vec<HostId>,
     pub(super) all_ended_at: i64,
     pub(super) check: Option<(i64, bool)>,
     pub(super) hosts: BTreeMap<HostId, Page>,
@@ -77,6 +79,7 @@ impl<'a> Ledger<'a> {
             batches: 0,
             batch_failed: false,
             batch_hosts: Vec::new(),
+            guests: Vec::new(),
             all_ended_at: 0,
             check: None,
             hosts: BTreeMap::new(),
@@ -138,6 +141,7 @@ impl<'a> Ledger<'a> {
             Event::BatchStarted { batch, .. } => {
                 self.batch = Some(*batch);
                 self.batch_hosts.clear();
+                self.guests.clear();
                 self.check = None;
             }
             Event::HostStarted { host, .. } => {
@@ -210,6 +214,7 @@ impl<'a> Ledger<'a> {
                 let asked = matches!(cause, crate::engine::HaltCause::Stopped { .. });
                 self.halted = Some(if freezes && !asked { StopLevel::Now } else { StopLevel::Graceful });
             }
+            Event::RunResumed { .. } => self.resumed(),
             Event::RunStarted { .. }
             | Event::TaskProbed { .. }
             | Event::OpEnded { .. }
@@ -217,6 +222,42 @@ impl<'a> Ledger<'a> {
             | Event::VerifyStarted { .. }
             | Event::RunEnded => {}
         }
+    }
+
+    /// What a stop took away goes on, and what was in doubt is in flight again.
+    fn resumed(&mut self) {
+        self.asked = None;
+        self.halted = None;
+        self.sight = None;
+        self.waiting_since = None;
+        if self.phase.is_none() && self.phases.last() == Some(&false) {
+            self.phases.pop();
+            self.phase = Some(u16::try_from(self.phases.len()).expect("few phases"));
+        }
+        if self.phase.is_none() {
+            return;
+        }
+        let mut joining = Vec::new();
+        for (host, page) in &mut self.hosts {
+            let in_doubt = page.fault == Some(HostStatus::Unknown);
+            if in_doubt {
+                page.fault = None;
+                page.busy = true;
+            }
+            if (in_doubt || page.ended == Some(HostStatus::Stopped)) && page.ended.take().is_some() {
+                joining.push(*host);
+                self.failed -= u32::from(in_doubt);
+                self.lost.remove(host);
+            }
+        }
+        if self.batch.is_none() && (self.batch_failed || !joining.is_empty()) {
+            self.batches -= 1;
+            self.batch = Some(self.batches);
+            self.check = None;
+        }
+        joining.retain(|host| !self.batch_hosts.contains(host));
+        self.guests.extend(joining);
+        self.batch_failed = false;
     }
 
     fn task_ended(&mut self, task: TaskId, end: &TaskEnd) {

@@ -47,14 +47,18 @@ pub(super) fn check(plan: &Plan, events: &[Stamped]) -> Result<(), Violation> {
             violation
         };
         must(stamped.seq == count, "sequence", "numbers have no gap").map_err(located)?;
-        judge(&ledger, stamped, count == events.len() as u64).map_err(located)?;
+        let next = events.get(usize::try_from(count).expect("a short run")).map(|next| &next.event);
+        judge(&ledger, stamped, next).map_err(located)?;
         ledger.read(stamped);
     }
     Ok(())
 }
 
-fn judge(ledger: &Ledger<'_>, stamped: &Stamped, last: bool) -> Result<(), Violation> {
-    must((stamped.event == Event::RunEnded) == last, "ends", "the last event is the run's end, and only it")?;
+fn judge(ledger: &Ledger<'_>, stamped: &Stamped, next: Option<&Event>) -> Result<(), Violation> {
+    let is_end = stamped.event == Event::RunEnded;
+    must(is_end || next.is_some(), "ends", "the last event is the run's end")?;
+    let goes_on = !matches!(next, None | Some(Event::RunResumed { .. }));
+    must(!is_end || !goes_on, "ends", "after its end a run only resumes")?;
     match &stamped.event {
         Event::PhaseStarted { phase } => {
             let empty = ledger.plan.phase(*phase).batches.is_empty();
@@ -93,15 +97,16 @@ fn batch_ended(ledger: &Ledger<'_>, failed: bool) -> Result<(), Violation> {
     let planned = ledger.planned();
     let batch = ledger.batch.expect("a batch is open");
     let ended = |host: &HostId| ledger.hosts[host].ended;
-    let all_ended = ledger.batch_hosts.iter().all(|host| ended(host).is_some());
+    let mut all = ledger.batch_hosts.iter().chain(&ledger.guests);
+    let all_ended = all.clone().all(|host| ended(host).is_some());
     must(all_ended, "gates", "every host of the batch has ended")?;
     let stopped = ledger.stop().is_some();
     let due = planned.batches[usize::from(batch)].iter().filter(|host| !ledger.untouchable.contains(host));
     must(stopped || due.count() == ledger.batch_hosts.len(), "gates", "every host of the batch has started")?;
 
     let good = |status| matches!(status, Some(HostStatus::Ok | HostStatus::Changed));
-    let none_good =
-        !ledger.batch_hosts.is_empty() && !ledger.batch_hosts.iter().any(|host| good(ended(host)));
+    let some = all.clone().next().is_some();
+    let none_good = some && !all.any(|host| good(ended(host)));
     let soaked_at = ledger.all_ended_at + millis(planned.rollout.soak);
     let red = ledger.check.is_some_and(|(_, red)| red);
     if failed {
@@ -112,7 +117,7 @@ fn batch_ended(ledger: &Ledger<'_>, failed: bool) -> Result<(), Violation> {
         );
     }
     must(!none_good, "gates", "a batch without any success has failed")?;
-    if ledger.batch_hosts.is_empty() {
+    if !some {
         return Ok(());
     }
     if !planned.verify.is_empty() {

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::engine::decide::decide_by;
 use crate::engine::rules::Rules;
 use crate::engine::{
-    BracketFinding, Cause, Decision, Event, Failure, SkipReason, Stamped, State, StopLevel, TaskEnd, Work,
+    BracketFinding, Cause, Decision, Event, Failure, OpRun, SkipReason, Stamped, State, StopLevel, TaskEnd,
+    Work,
 };
 use crate::op::{Effect, Exit};
 use crate::plan::{HostId, OutCause, OutOfService, Plan, TaskId};
@@ -23,6 +24,8 @@ const ENOUGH: u32 = 5_000;
 pub(super) struct Story {
     pub(super) events: Vec<Stamped>,
     pub(super) crashes: u64,
+    /// Times that somebody went on with it after its end.
+    pub(super) resumes: u64,
     pub(super) halted: bool,
 }
 
@@ -93,7 +96,14 @@ pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<Sto
     let first = Event::RunStarted { run: "r".to_owned(), digest: String::new(), version: String::new() };
     world.record(first)?;
     world.roll()?;
-    Ok(Story { halted: world.state.halted().is_some(), events: world.events, crashes: world.crashes })
+    let mut resumes = 0;
+    while world.state.can_resume(plan) && resumes < 3 && world.random.percent(60) {
+        resumes += 1;
+        world.resume()?;
+        world.roll()?;
+    }
+    let halted = world.state.halted().is_some();
+    Ok(Story { halted, events: world.events, crashes: world.crashes, resumes })
 }
 
 impl World<'_> {
@@ -266,12 +276,15 @@ impl World<'_> {
         }
         let end = self.end();
         let ops = if matches!(end, TaskEnd::Satisfied { .. }) { 0 } else { self.random.below(3) };
-        for op in 0..u16::try_from(ops).expect("invariant: small") {
-            events.push_back(Event::OpStarted { task, attempt, op });
-            let lost = u64::from(op) + 1 == ops && matches!(end, TaskEnd::Unknown { .. });
+        // Something that passes by itself stood in the way of the goes before the last one.
+        let goes = if self.random.percent(10) { 2 } else { 1 };
+        for (go, op) in (0..goes).flat_map(|go| (0..ops).map(move |op| (go, op))) {
+            let lost = (go, op + 1) == (goes - 1, ops) && matches!(end, TaskEnd::Unknown { .. });
+            let op = u16::try_from(op).expect("invariant: small");
+            events.push_back(Event::OpStarted { task, attempt, go, op, on: None });
             if !lost {
                 let (exit, last_line, stdout) = (Exit::Code(0), String::new(), Some("out".to_owned()));
-                events.push_back(Event::OpEnded { task, attempt, op, exit, last_line, stdout });
+                events.push_back(Event::OpEnded { task, attempt, go, op, exit, last_line, stdout });
             }
         }
         events.push_back(Event::TaskEnded { task, attempt, end });
@@ -327,6 +340,31 @@ impl World<'_> {
         if !taken_up.iter().eq(self.orders.keys()) {
             return Err(Violation::new("refold", format!("in flight: {taken_up:?}, not {:?}", self.orders)));
         }
+        // It may die again before it has written that it is back.
+        if self.random.percent(80) { self.resume() } else { Ok(()) }
+    }
+
+    /// Somebody goes on with the run. Work that was given up is taken up again; what the hosts still do goes on.
+    fn resume(&mut self) -> Result<(), Violation> {
+        self.record(Event::RunResumed { version: String::new() })?;
+        let in_flight: Vec<_> =
+            self.state.in_flight(self.plan).iter().map(|work| (order_of(work), last_op(work))).collect();
+        for (order, last) in in_flight {
+            if self.orders.contains_key(&order) {
+                continue;
+            }
+            let mut queue = VecDeque::new();
+            if let (Order::Attempt(task, attempt), Some(OpRun { go, op, exit, .. })) = (order, last) {
+                if exit.is_none() {
+                    let exit = self.random.pick(&[Exit::Code(0), Exit::Interrupted]);
+                    let (last_line, stdout) = (String::new(), None);
+                    queue.push_back(Event::OpEnded { task, attempt, go, op, exit, last_line, stdout });
+                }
+                queue.push_back(Event::TaskEnded { task, attempt, end: self.end() });
+            }
+            let due = self.soon();
+            self.orders.insert(order, (due, queue));
+        }
         Ok(())
     }
 
@@ -363,6 +401,12 @@ fn order_of(work: &Work<'_>) -> Order {
         Work::Attempt { task, run } => Order::Attempt(*task, run.attempt),
         Work::Verify { phase, batch } => Order::Verify(*phase, *batch),
     }
+}
+
+/// The last op that was sent for an attempt.
+fn last_op(work: &Work<'_>) -> Option<OpRun> {
+    let Work::Attempt { run, .. } = work else { return None };
+    run.ops.last().cloned()
 }
 
 fn failure(cause: Cause) -> Failure {

@@ -13,6 +13,16 @@ pub fn bytes(plan: &Plan) -> Vec<u8> {
     serde_json::to_vec(plan).expect("invariant: a plan serialises")
 }
 
+/// A saved plan, or why the bytes are none.
+pub fn parse(bytes: &[u8]) -> Result<Plan, String> {
+    let plan: Plan = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if plan.format == Plan::FORMAT {
+        Ok(plan)
+    } else {
+        Err(format!("its format is {}, this version reads {}", plan.format, Plan::FORMAT))
+    }
+}
+
 /// The digest over the exact bytes of a plan's body: `sha256:…`.
 pub fn digest(bytes: &[u8]) -> String {
     use std::fmt::Write;

@@ -22,8 +22,10 @@ fn every_op_that_the_journal_starts_it_also_ends() {
     let (mut started, mut ended) = (HashSet::new(), HashSet::new());
     for stamped in &events {
         match stamped.event {
-            Event::OpStarted { task, attempt, op } => assert!(started.insert((task, attempt, op))),
-            Event::OpEnded { task, attempt, op, .. } => assert!(ended.insert((task, attempt, op))),
+            Event::OpStarted { task, attempt, go, op, .. } => {
+                assert!(started.insert((task, attempt, go, op)))
+            }
+            Event::OpEnded { task, attempt, go, op, .. } => assert!(ended.insert((task, attempt, go, op))),
             _ => {}
         }
     }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 use rollbook::engine::Stamped;
-use rollbook::executor::{Clock, Pool, Secrets, Setup, foresee, roll, survey};
+use rollbook::executor::{Clock, InDoubt, Pool, Secrets, Setup, foresee, roll, survey};
 use rollbook::inventory::{Become, Connection, HostName, Inventory};
 use rollbook::op::{Deed, Effect, Exit, Op, RunWhen, Site};
 use rollbook::plan::compile::{Input, Knowledge, Overrides, compile};
@@ -161,27 +161,38 @@ impl Cluster {
         assert_eq!(result.exit, Exit::Code(0), "{line}: {}{}", result.stdout, result.stderr);
     }
 
-    /// Rolls a plan to its end.
-    pub(crate) async fn roll(&mut self, plan: Plan) -> Rolled {
-        self.runs += 1;
+    /// What a run of this plan needs: no record, nobody who is told, and nobody who stops it.
+    pub(crate) fn setup(&self, plan: &Rc<Plan>) -> Setup {
         let (pool, controller) = self.pools();
-        let (_stop, stops) = tokio::sync::mpsc::unbounded_channel();
-        let (plan, told) = (Rc::new(plan), Shared::default());
-        let setup = Setup {
-            plan: Rc::clone(&plan),
-            digest: digest(&bytes(&plan)),
-            run: format!("run-{}", self.runs),
+        let (_, stops) = tokio::sync::mpsc::unbounded_channel();
+        Setup {
+            plan: Rc::clone(plan),
+            digest: digest(&bytes(plan)),
+            run: "run".to_owned(),
             pool,
             controller,
             record: Box::new(()),
             run_dir: None,
-            reporters: vec![Box::new(Plain::new(told.clone(), false))],
+            reporters: Vec::new(),
             deadline: None,
             secrets: Secrets::none(),
+            past: None,
+            in_doubt: InDoubt::Leave,
             clock: Clock::starting_at(Timestamp(
                 self.epoch.0 + i64::try_from(self.simulated.elapsed().as_millis()).unwrap(),
             )),
             stops,
+        }
+    }
+
+    /// Rolls a plan to its end.
+    pub(crate) async fn roll(&mut self, plan: Plan) -> Rolled {
+        self.runs += 1;
+        let (plan, told) = (Rc::new(plan), Shared::default());
+        let setup = Setup {
+            run: format!("run-{}", self.runs),
+            reporters: vec![Box::new(Plain::new(told.clone(), false))],
+            ..self.setup(&plan)
         };
         let finished = roll(setup).await.unwrap();
         let summary = Summary::of(&plan, &finished.state, &finished.events);

@@ -50,13 +50,14 @@ fn a_lost_link_is_taken_up_again(lab: &Lab) {
     let running = begin(lab, "link", "w2", script, "5m");
     lab.eventually("the op runs", |lab| lab.root("w2", "cat /root/said 2>/dev/null || true") == "before\n");
     lab.run(&["sshdkill", "w2"]);
-    // It reads the output again from its beginning.
-    lab.eventually("rollbook is there again", |_| attached(&running.dir).is_some());
+    let sessions = "pgrep -fc '^sshd: ops@' || true";
+    lab.eventually("rollbook is there again", |lab| lab.root("w2", sessions).trim() != "0");
     lab.root("w2", "touch /run/go");
     running.wait().exits(0);
     assert_eq!(lab.root("w2", "cat /root/said"), "before\nafter\n");
-    let log = attached(&lab.kept.join("link")).expect("it was there a moment ago");
-    assert_eq!(fs::read_to_string(log).unwrap(), "the beginning\nthe end\n", "its output is whole");
+    // It was read again from its beginning.
+    let said = output(&lab.kept.join("link"));
+    assert_eq!(said, "the beginning\nthe end\n", "its output is whole");
 }
 
 /// Whether the op had ended cannot be known, and it is not sent again.
@@ -102,17 +103,19 @@ fn sorted(text: &str) -> Vec<&str> {
     lines
 }
 
-/// The output of an op that was followed again after a lost link, in a run's record.
-fn attached(dir: &Path) -> Option<std::path::PathBuf> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    for path in entries {
-        if path.is_dir() {
-            if let Some(found) = attached(&path) {
-                return Some(found);
+/// What the only op of a run printed, from the run's record.
+fn output(dir: &Path) -> String {
+    let mut texts = Vec::new();
+    let mut dirs = vec![dir.to_path_buf()];
+    while let Some(dir) = dirs.pop() {
+        for path in fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                dirs.push(path);
+            } else if dir.ends_with("output") {
+                texts.push(fs::read_to_string(path).unwrap());
             }
-        } else if path.to_string_lossy().ends_with(".attached.log") {
-            return Some(path);
         }
     }
-    None
+    let [text] = texts.as_slice() else { panic!("not one output but {texts:?}") };
+    text.clone()
 }

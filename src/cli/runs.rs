@@ -1,0 +1,186 @@
+//! `rollbook runs`: the records of runs.
+
+use std::fmt::Write;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::args::{Format, Runs as Args, RunsCommand};
+use super::compose::state_dir;
+use super::outcome::{Outcome, Stopped};
+use super::roll::lock;
+use super::terminal::Terminal;
+use crate::journal::{Recorded, RunDir, runs};
+use crate::report::{Plain, Reporter, Summary, exit};
+
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
+    let state = state_dir(args.state_dir.as_ref())?;
+    match &args.command {
+        RunsCommand::List { format } => list(&state, *format, terminal),
+        RunsCommand::Show { run, verbose } => show(&state, run.as_deref(), *verbose, terminal),
+        RunsCommand::Prune { keep, dry_run } => prune(args, *keep, *dry_run, terminal),
+    }
+}
+
+/// Which run is meant where none is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    Newest,
+    /// The newest one that can go on.
+    Resumable,
+}
+
+/// The record of a run: by its id, by a path to its directory, or the one that is meant.
+pub(super) fn find(
+    state_dir: &Utf8Path,
+    named: Option<&str>,
+    which: Which,
+    terminal: &Terminal,
+) -> Result<Option<RunDir>, Stopped> {
+    if let Some(path) = named.filter(|named| named.contains('/')) {
+        return Ok(Some(RunDir::at(Utf8PathBuf::from(path.trim_end_matches('/')))));
+    }
+    let mut all = runs(state_dir).map_err(anyhow::Error::from)?;
+    let Some(id) = named else {
+        all.reverse();
+        let meant = |run: &RunDir| match which {
+            Which::Newest => true,
+            // One that cannot be read is for `runs show` to explain.
+            Which::Resumable => run.read().is_ok_and(|run| run.state.can_resume(&run.plan)),
+        };
+        return Ok(all.into_iter().find(meant));
+    };
+    let found = all.into_iter().find(|run| run.id() == id);
+    if found.is_none() {
+        terminal.error(&format!("there is no run `{id}` in {state_dir}"));
+        terminal.hint("`rollbook runs list` shows what there is; --state-dir names another place");
+        return Err(Stopped::Told(exit::USAGE));
+    }
+    Ok(found)
+}
+
+fn list(state: &Utf8Path, format: Format, terminal: &Terminal) -> Outcome {
+    let mut rows = Vec::new();
+    for run in runs(state).map_err(anyhow::Error::from)? {
+        rows.push(match run.read() {
+            Ok(recorded) => Row::of(&run, &recorded),
+            Err(error) => Row::unreadable(&run, &error),
+        });
+    }
+    terminal.data(&match format {
+        Format::Text => table(&rows),
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(&rows).map_err(anyhow::Error::from)?),
+    })
+}
+
+/// A line of `runs list`.
+#[derive(serde::Serialize)]
+struct Row {
+    run: String,
+    /// "done", "stopped", "cut off", "failed", "damaged".
+    state: &'static str,
+    can_resume: bool,
+    runbook: String,
+    inventory: String,
+    hosts: usize,
+    /// Hosts that are out of service or half-changed.
+    left: usize,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    note: String,
+}
+
+impl Row {
+    fn of(run: &RunDir, recorded: &Recorded) -> Self {
+        let Recorded { plan, events, state, .. } = recorded;
+        let summary = Summary::of(plan, state, events);
+        let can_resume = state.can_resume(plan);
+        let word = match (state.finished(), summary.exit_code()) {
+            (false, _) => "cut off",
+            (true, exit::OK) => "done",
+            (true, _) if can_resume => "stopped",
+            (true, _) => "failed",
+        };
+        Self {
+            run: run.id().to_owned(),
+            state: word,
+            can_resume,
+            runbook: plan.runbook.clone(),
+            inventory: plan.inventory.clone(),
+            hosts: plan.hosts.len(),
+            left: summary.left.len(),
+            note: String::new(),
+        }
+    }
+
+    fn unreadable(run: &RunDir, error: &dyn std::error::Error) -> Self {
+        Self {
+            run: run.id().to_owned(),
+            state: "damaged",
+            can_resume: false,
+            runbook: String::new(),
+            inventory: String::new(),
+            hosts: 0,
+            left: 0,
+            note: error.to_string(),
+        }
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut out = format!("{:<21}{:<9}{:>6}{:>6}  RUNBOOK, INVENTORY\n", "RUN", "STATE", "HOSTS", "LEFT");
+    for row in rows {
+        let what = if row.note.is_empty() {
+            format!("{}, {}", row.runbook, row.inventory)
+        } else {
+            row.note.clone()
+        };
+        writeln!(out, "{:<21}{:<9}{:>6}{:>6}  {what}", row.run, row.state, row.hosts, row.left)
+            .expect("invariant: writing to a string works");
+    }
+    out
+}
+
+fn show(state: &Utf8Path, named: Option<&str>, verbose: bool, terminal: &Terminal) -> Outcome {
+    let Some(run) = find(state, named, Which::Newest, terminal)? else {
+        terminal.error(&format!("there are no runs in {state}"));
+        return Err(Stopped::Told(exit::USAGE));
+    };
+    let recorded = run.read().map_err(anyhow::Error::from)?;
+    let mut text = Vec::new();
+    let mut plain = Plain::new(&mut text, verbose);
+    for event in &recorded.events {
+        plain.event(&recorded.plan, &recorded.state, event);
+    }
+    let summary = Summary::of(&recorded.plan, &recorded.state, &recorded.events);
+    let mut text = String::from_utf8_lossy(&text).into_owned();
+    text.push_str(&summary.text(&recorded.plan));
+    if recorded.state.can_resume(&recorded.plan) {
+        let _ = writeln!(text, "to go on: rollbook resume {}", run.id());
+    }
+    let _ = writeln!(text, "record: {}", run.path());
+    terminal.data(&text)
+}
+
+/// Only what is over and left nothing behind is removed: the rest is somebody's evidence.
+fn prune(args: &Args, keep: usize, dry_run: bool, terminal: &Terminal) -> Outcome {
+    let held = lock(args.state_dir.as_ref(), "runs being pruned", terminal)?;
+    let all = runs(held.path()).map_err(anyhow::Error::from)?;
+    let old = all.len().saturating_sub(keep);
+    for run in &all[..old] {
+        let over = run.read().is_ok_and(|recorded| {
+            let Recorded { plan, events, state, .. } = &recorded;
+            !state.can_resume(plan) && Summary::of(plan, state, events).left.is_empty()
+        });
+        if !over {
+            terminal
+                .say(&format!("keeping {}: it can go on, left hosts behind, or cannot be read", run.id()));
+        } else if dry_run {
+            terminal.say(&format!("would remove {}", run.id()));
+        } else {
+            std::fs::remove_dir_all(run.path()).map_err(|error| {
+                anyhow::Error::from(error).context(format!("cannot remove {}", run.path()))
+            })?;
+            terminal.say(&format!("removed {}", run.id()));
+        }
+    }
+    Ok(exit::OK)
+}

@@ -1,0 +1,89 @@
+//! A run as its directory tells it: the plan that was rolled, and what happened.
+
+use camino::Utf8PathBuf;
+
+use super::{JournalError, RunDir, read};
+use crate::engine::{Event, IllegalEvent, Stamped, State};
+use crate::plan::Plan;
+use crate::plan::show::{digest, parse};
+
+/// A run, read back.
+#[derive(Debug)]
+pub struct Recorded {
+    /// What was rolled.
+    pub plan: Plan,
+    /// Its digest.
+    pub digest: String,
+    /// Every event, in order.
+    pub events: Vec<Stamped>,
+    /// Where the run stands.
+    pub state: State,
+}
+
+/// A run that cannot be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordedError {
+    /// The plan cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The plan is none that this version knows.
+    #[error("{path} is no plan that this version of rollbook can read: {reason}")]
+    Plan {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The journal is damaged.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The journal belongs to another plan.
+    #[error("{path} is not the plan of the journal beside it: its digest is {found}, not {expected}")]
+    OtherPlan {
+        /// The plan.
+        path: Utf8PathBuf,
+        /// Its digest.
+        found: String,
+        /// The journal's.
+        expected: String,
+    },
+    /// The events do not fit the plan.
+    #[error("{path}: the journal does not fit its plan: {source}")]
+    Illegal {
+        /// The journal.
+        path: Utf8PathBuf,
+        /// Which event, and why not.
+        source: IllegalEvent,
+    },
+}
+
+impl RunDir {
+    /// Reads the run back. A run that was killed before its first event has no events.
+    pub fn read(&self) -> Result<Recorded, RecordedError> {
+        let path = self.plan();
+        let bytes =
+            std::fs::read(&path).map_err(|source| RecordedError::Read { path: path.clone(), source })?;
+        let plan = parse(&bytes).map_err(|reason| RecordedError::Plan { path: path.clone(), reason })?;
+        let found = digest(&bytes);
+        let journal = self.journal();
+        let events = if journal.exists() { read(&journal)? } else { Vec::new() };
+        if let Some(Event::RunStarted { digest: expected, .. }) = events.first().map(|first| &first.event)
+            && *expected != found
+        {
+            return Err(RecordedError::OtherPlan { path, found, expected: expected.clone() });
+        }
+        let mut state = State::new(&plan);
+        for event in &events {
+            state
+                .apply(&plan, event)
+                .map_err(|source| RecordedError::Illegal { path: journal.clone(), source })?;
+        }
+        Ok(Recorded { plan, digest: found, events, state })
+    }
+}

@@ -1,0 +1,139 @@
+//! A run of the shipped upgrade over simulated hosts that can be killed where a test says, and resumed.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use rollbook::engine::Stamped;
+use rollbook::executor::{Finished, Past, RollError, Setup, roll};
+use rollbook::journal::Record;
+use rollbook::plan::Plan;
+use rollbook::transport::simulated::Simulated;
+use tokio::sync::mpsc;
+
+use crate::support::cluster::Cluster;
+
+/// When the controller dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Death {
+    /// When this event is in the journal, and before anything is done about it.
+    After(u64),
+    /// So many milliseconds after it.
+    Later(u64, u64),
+}
+
+/// How a life of the controller ended.
+pub(super) enum End {
+    Died,
+    Finished(Box<Finished>),
+}
+
+/// A plan, and a world for it to roll over.
+pub(super) struct Drill {
+    plan: Rc<Plan>,
+    cluster: Cluster,
+    /// What survives the controller.
+    journal: Rc<RefCell<Vec<Stamped>>>,
+}
+
+struct Journal {
+    events: Rc<RefCell<Vec<Stamped>>>,
+    death: Option<Death>,
+    /// Told when the event came after which the controller dies later.
+    doom: mpsc::UnboundedSender<Duration>,
+}
+
+/// Thrown by the journal: the process is gone.
+struct Killed;
+
+impl Record for Journal {
+    fn append(&mut self, events: &[Stamped], _durable: bool) -> io::Result<()> {
+        for event in events {
+            self.events.borrow_mut().push(event.clone());
+            match self.death {
+                Some(Death::After(seq)) if seq == event.seq => resume_unwind(Box::new(Killed)),
+                Some(Death::Later(seq, millis)) if seq == event.seq => {
+                    self.doom.send(Duration::from_millis(millis)).expect("the drill listens");
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drill {
+    /// The shipped upgrade over three control planes and two workers, planned.
+    pub(super) async fn new() -> Self {
+        let plan = cluster().plan("1.31.4").await.expect("the shipped upgrade compiles");
+        Self { plan: Rc::new(plan), cluster: cluster(), journal: Rc::default() }
+    }
+
+    /// The same plan over a world that is as it was.
+    pub(super) fn again(&mut self) {
+        self.cluster = cluster();
+        self.journal = Rc::default();
+    }
+
+    pub(super) fn world(&self) -> &Simulated {
+        &self.cluster.simulated
+    }
+
+    /// Events in the journal.
+    pub(super) fn events(&self) -> Vec<Stamped> {
+        self.journal.borrow().clone()
+    }
+
+    /// One life of the controller: starts the run, or goes on with it from its journal.
+    pub(super) async fn live(&self, death: Option<Death>) -> End {
+        let (doom, mut dooms) = mpsc::unbounded_channel();
+        let events = self.events();
+        let past =
+            (!events.is_empty()).then(|| Past::of(&self.plan, events).expect("the journal fits the plan"));
+        let record = Box::new(Journal { events: Rc::clone(&self.journal), death, doom });
+        let setup = Setup { record, past, ..self.cluster.setup(&self.plan) };
+        let killed_later = async {
+            match dooms.recv().await {
+                Some(delay) => tokio::time::sleep(delay).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            end = until_killed(roll(setup)) => end,
+            () = killed_later => End::Died,
+        }
+    }
+}
+
+fn cluster() -> Cluster {
+    Cluster::new(3, 2, "1.30.0")
+}
+
+/// Ends as the controller does that the journal kills: in the middle of whatever it did.
+async fn until_killed(life: impl Future<Output = Result<Finished, RollError>>) -> End {
+    let mut life = pin!(life);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| life.as_mut().poll(cx))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(Ok(finished))) => Poll::Ready(End::Finished(Box::new(finished))),
+        Ok(Poll::Ready(Err(error))) => panic!("{error}"),
+        Err(thrown) if thrown.is::<Killed>() => Poll::Ready(End::Died),
+        Err(thrown) => resume_unwind(thrown),
+    })
+    .await
+}
+
+/// Commands that changed hosts, each with how often it was sent. kubectl may run on any control plane.
+pub(super) fn commands(world: &Simulated) -> BTreeMap<String, usize> {
+    let mut counted = BTreeMap::new();
+    for command in world.log().iter().filter(|command| !command.probe) {
+        let host = if command.argv[0] == "kubectl" { "kube" } else { &command.host };
+        *counted.entry(format!("{host}: {}", command.line())).or_default() += 1;
+    }
+    counted
+}
