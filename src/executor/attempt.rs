@@ -118,7 +118,12 @@ impl Worker<'_> {
                 Err(Go::Again { .. }) => sleep(PAUSE.to_std()).await,
                 // Once: what is interrupted again and again is for people to look at.
                 Err(Go::Interrupted(_)) if !interrupted && self.may_go_again() => interrupted = true,
-                Err(Go::Interrupted(reason)) => return TaskEnd::Unknown { reason },
+                Err(Go::Interrupted(reason)) => {
+                    let reason = format!(
+                        "{reason}. Look at the host, then resume with --in-doubt rerun or assume-done"
+                    );
+                    return TaskEnd::Unknown { reason };
+                }
             }
             go += 1;
         }

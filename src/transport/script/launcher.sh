@@ -248,11 +248,16 @@ rb_settle() {
   printf '%s\n' "$1" >"$rb_dir/status.new" && sync "$rb_dir/status.new" && mv "$rb_dir/status.new" "$rb_dir/status"
 }
 
-# Ticks, trims the output, and ends the op at its time limit. The ticks stop after some hours without a reader: a full
+# Ticks, trims the output, and ends the op at its time limit, also where the launcher itself was killed. The ticks stop after some hours without a reader: a full
 # pipe would stop the watch itself.
 rb_watch() {
+  rb_launcher=$rb_pid rb_launched=$rb_born
   rb_tick=0
   while [ ! -e "$rb_dir/status" ]; do
+    # Nobody will write the op's end down, and whoever follows it waits for this pipe to close.
+    if ! rb_lives "$rb_launcher" "$rb_launched"; then
+      rb_op_process && rb_lives "$rb_who" "$rb_since" || exit 0
+    fi
     rb_now
     rb_left=$((rb_deadline - rb_up))
     if [ "$rb_left" -le 0 ]; then

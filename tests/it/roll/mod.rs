@@ -8,3 +8,4 @@ mod failures;
 mod goals;
 mod links;
 mod records;
+mod resume;

@@ -1,0 +1,195 @@
+//! Runs that are cut off and go on. Whether something ran twice is told by the hosts.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+
+use rollbook::engine::Event;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use super::fleet::{Fleet, eventually};
+use crate::support::rollbook::Rollbook;
+
+/// Works for a while and then says a lot.
+const TALK: &str = "#!/bin/sh\n\
+    \"$(dirname \"$0\")/work\" \"$1\" talk \"$2\"\n\
+    seq 1 5000\n\
+    echo last line\n";
+
+const TWO_STEPS: &str = r#"
+- command: { argv: ["@talk", "{{ host.name }}", "1"] }
+- command: { argv: ["@work", "{{ host.name }}", second, "0"] }
+"#;
+
+impl Fleet {
+    fn resume(&self, more: &[&str]) -> Rollbook {
+        self.rollbook_on("resume", "--state-dir=state", more)
+    }
+
+    /// A fleet with `talk`, and `up.yaml` that rolls it over one host after the other.
+    fn that_talks(hosts: usize) -> Self {
+        let fleet = Self::of(hosts);
+        fleet.file("talk", TALK);
+        fleet.runbook("", "batches: [1]", TWO_STEPS);
+        fleet
+    }
+}
+
+const ALL_ONCE: [&str; 4] = ["talk begin", "talk end", "second begin", "second end"];
+
+#[test]
+fn a_controller_killed_in_the_middle_of_a_command_is_resumed_and_repeats_nothing() {
+    let fleet = Fleet::that_talks(3);
+    let running = fleet.run(&[]).start();
+    fleet.await_lines(2, 1);
+    running.signal(Signal::KILL);
+    running.end();
+    fleet.resume(&[]).run().exits(0).says("goes on");
+    for host in 1..=3 {
+        assert_eq!(fleet.steps(host), ALL_ONCE, "h{host}");
+    }
+    // What it said while nobody listened is there, whole.
+    let output = fleet.run_dir().join("output");
+    let logs: Vec<_> = fs::read_dir(output).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for host in 1..=3 {
+        let name = format!("h{host}.");
+        let log =
+            logs.iter().find(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&name)).unwrap();
+        let text = fs::read_to_string(log).unwrap();
+        assert_eq!(text.lines().count(), 5001, "{}", log.display());
+        assert!(text.ends_with("5000\nlast line\n"), "{}", log.display());
+    }
+    let events = fleet.journal();
+    assert_eq!(events.iter().filter(|event| matches!(event.event, Event::RunResumed { .. })).count(), 1);
+    assert!(matches!(events.last().unwrap().event, Event::RunEnded));
+}
+
+#[test]
+fn a_run_goes_on_after_its_controller_was_killed_at_any_event() {
+    let fleet = || {
+        let fleet = Fleet::of(2);
+        fleet.runbook(
+            "",
+            "batches: [2], max_unavailable: 1",
+            r#"
+- command: { argv: ["@work", "{{ host.name }}", first, "0.3"] }
+- command: { argv: ["@work", "{{ host.name }}", second, "0"] }
+"#,
+        );
+        fleet
+    };
+    let undisturbed = fleet();
+    undisturbed.run(&[]).run().exits(0);
+    let count = undisturbed.journal().len();
+    // A sample here; the simulated hosts try every event.
+    for victim in (1..6).map(|part| count * part / 6) {
+        let fleet = fleet();
+        let fifo = fleet.path("events");
+        rustix::fs::mkfifoat(rustix::fs::CWD, fifo.as_str(), rustix::fs::Mode::RWXU).unwrap();
+        let running = fleet.run(&["--events", "events"]).start();
+        let events = BufReader::new(fs::File::open(&fifo).unwrap()).lines();
+        let seen = events.take(victim).map(Result::unwrap).count();
+        running.signal(Signal::KILL);
+        running.end();
+        assert_eq!(seen, victim, "the run was over before it was killed");
+        fleet.resume(&[]).run().exits(0);
+        for host in 1..=2 {
+            let steps = fleet.steps(host);
+            assert_eq!(
+                steps,
+                ["first begin", "first end", "second begin", "second end"],
+                "h{host}, {victim}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_run_that_ctrl_c_stopped_goes_on_with_the_hosts_that_it_left() {
+    let fleet = Fleet::that_talks(3);
+    let running = fleet.run(&[]).start();
+    fleet.await_lines(1, 1);
+    running.signal(Signal::INT);
+    let stopped = running.end().exits(130).says("to go on: rollbook resume 20");
+    assert!(fleet.log(2).is_empty(), "{}", stopped.stderr);
+    fleet.rollbook_on("runs", "list", &["--state-dir", "state"]).run().exits(0).shows("stopped");
+    fleet.resume(&[]).run().exits(0);
+    for host in 1..=3 {
+        assert_eq!(fleet.steps(host), ALL_ONCE, "h{host}");
+    }
+    fleet.rollbook_on("runs", "list", &["--state-dir", "state"]).run().exits(0).shows("done");
+    fleet.rollbook_on("runs", "show", &["--state-dir", "state"]).run().exits(0).shows("goes on");
+    // Once it is over there is nothing to go on with.
+    fleet.resume(&[]).run().exits(64).says("no run can go on");
+    let run = fleet.run_dir().file_name().unwrap().to_str().unwrap().to_owned();
+    fleet.resume(&[&run]).run().exits(64).says("is over");
+}
+
+#[test]
+fn a_copy_of_the_record_goes_on_from_another_place() {
+    let fleet = Fleet::that_talks(2);
+    let running = fleet.run(&[]).start();
+    fleet.await_lines(1, 1);
+    running.signal(Signal::KILL);
+    running.end();
+    let run = fleet.run_dir();
+    let copy = format!("{}/{}", fleet.path("elsewhere"), run.file_name().unwrap().to_str().unwrap());
+    fs::create_dir_all(fleet.path("elsewhere")).unwrap();
+    fs::rename(&run, &copy).unwrap();
+    // Runbook and inventory are not read again.
+    fs::remove_file(fleet.path("up.yaml")).unwrap();
+    fs::remove_file(fleet.path("inventory.yaml")).unwrap();
+    fleet.rollbook_on("resume", &copy, &["--state-dir", "other"]).run().exits(0);
+    for host in 1..=2 {
+        assert_eq!(fleet.steps(host), ALL_ONCE, "h{host}");
+    }
+}
+
+/// Ends a command on its host together with its launcher, as a power cut does: nobody writes its end down.
+fn cut_power(fleet: &Fleet, host: usize) {
+    let records = fleet.records(host);
+    let mut ids = Vec::new();
+    for run in fs::read_dir(records).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir())
+    {
+        for op in fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path()) {
+            let word = |file: &str, index: usize| -> Option<i32> {
+                fs::read_to_string(op.join(file)).ok()?.split(' ').nth(index)?.trim().parse().ok()
+            };
+            if !op.join("status").exists() {
+                ids.push((word("started", 1).unwrap(), word("pid", 0).unwrap()));
+            }
+        }
+    }
+    let [(launcher, command)] = ids.as_slice() else { panic!("not one op but {ids:?}") };
+    let _ = kill_process(Pid::from_raw(*launcher).unwrap(), Signal::KILL);
+    let _ = kill_process_group(Pid::from_raw(*command).unwrap(), Signal::KILL);
+    let _ = kill_process(Pid::from_raw(*command).unwrap(), Signal::KILL);
+    eventually("the command is gone", || fs::metadata(format!("/proc/{command}")).is_err());
+}
+
+#[test]
+fn a_command_in_doubt_is_left_alone_until_somebody_says_what_to_do() {
+    let cases = [
+        ("rerun", ["long begin", "long begin", "long end", "after begin", "after end"].as_slice()),
+        ("assume-done", ["long begin", "after begin", "after end"].as_slice()),
+    ];
+    for (wish, expected) in cases {
+        let fleet = Fleet::of(1);
+        fleet.runbook(
+            "",
+            "batches: [1]",
+            r#"
+- command: { argv: ["@work", "{{ host.name }}", long, "5"] }
+- command: { argv: ["@work", "{{ host.name }}", after, "0"] }
+"#,
+        );
+        let running = fleet.run(&[]).start();
+        fleet.await_lines(1, 1);
+        cut_power(&fleet, 1);
+        running.end().exits(11).says("unknown").says("to go on: rollbook resume");
+        // By itself nothing is repeated and nothing is taken for done.
+        fleet.resume(&[]).run().exits(11).says("--in-doubt");
+        assert_eq!(fleet.steps(1), ["long begin"], "{wish}");
+        fleet.resume(&["--in-doubt", wish]).run().exits(0);
+        assert_eq!(fleet.steps(1), expected, "{wish}");
+    }
+}
