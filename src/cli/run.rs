@@ -77,6 +77,7 @@ async fn approved(
     }
     let secrets =
         Secrets::read(&plan.secrets, |name| std::env::var(name).ok()).map_err(anyhow::Error::from)?;
+    terminal.hide(secrets.redactor());
     let run = run_id();
     let state = lock(args.state_dir.as_ref(), &run, terminal)?;
     if is_saved && !state.use_plan(&digest).map_err(anyhow::Error::from)? {

@@ -1,12 +1,14 @@
 //! From loaded files to a plan with forecasts: looks at the hosts, compiles, probes. Shared by plan, run and rehearse.
 
+use indexmap::IndexMap;
+
 use crate::engine::{Cause, Failure};
-use crate::executor::{Survey, changed_since, foresee, survey};
+use crate::executor::{Redactor, Secrets, Survey, changed_since, foresee, survey};
 use crate::inventory::{HostName, Inventory, Selector};
 use crate::plan::compile::{Input as CompileInput, Knowledge, Overrides, compile};
 use crate::plan::{Plan, forecast};
 use crate::report::exit;
-use crate::runbook::{KubeVia, Runbook};
+use crate::runbook::{KubeVia, Runbook, SecretSource};
 use crate::source::Diagnostics;
 use crate::step::KubeCx;
 
@@ -28,6 +30,7 @@ pub(super) async fn live(
     connections: &Connections,
     terminal: &Terminal,
 ) -> Result<Plan, Stopped> {
+    let redactor = hide(&loaded.runbook.secrets, terminal);
     let hosts = named_hosts(&loaded.runbook, &loaded.inventory, loaded.limit.as_ref());
     let via = via(&loaded.runbook, &loaded.inventory);
     let cx = kube_cx(&loaded.runbook);
@@ -44,7 +47,8 @@ pub(super) async fn live(
         None => None,
     };
     let plan = compiled(loaded, input, Knowledge::Live { hosts: &found.hosts, cluster }, terminal)?;
-    let (plan, failed) = foresee(plan, &connections.pool, &connections.controller, &mut |_, _| {}).await;
+    let (pool, controller) = (&connections.pool, &connections.controller);
+    let (plan, failed) = foresee(plan, pool, controller, redactor, &mut |_, _| {}).await;
     if let Some((host, failure)) = failed.first_key_value() {
         terminal.error(&format!("{host}: {}", failure.message));
         terminal.hint(&failure.hint);
@@ -94,18 +98,27 @@ pub(super) async fn as_planned(
     connections: &Connections,
     terminal: &Terminal,
 ) -> Result<(), Stopped> {
+    let redactor = hide(&plan.secrets, terminal);
     for host in plan.hosts.iter().filter(|host| !host.machine_id.is_empty()) {
         connections.pool.expect_machine(&host.name, &host.machine_id);
     }
     let hosts: Vec<HostName> = plan.hosts.iter().map(|host| host.name.clone()).collect();
     let found = survey(&connections.pool, &connections.controller, &hosts, None, &mut |_, _| {}).await;
     unreadable(&found, terminal)?;
-    let changed = changed_since(plan, &connections.pool, &connections.controller).await;
+    let changed = changed_since(plan, &connections.pool, &connections.controller, redactor).await;
     for (host, failure) in &changed {
         terminal.error(&format!("{host}: {}", failure.message));
         terminal.hint(&failure.hint);
     }
     stopped_by(changed.iter().map(|(_, failure)| failure))
+}
+
+/// Hides secrets from everything that is printed and written from here on, as far as they are known: a plan can be made
+/// without them.
+fn hide(secrets: &IndexMap<String, SecretSource>, terminal: &Terminal) -> Redactor {
+    let redactor = Secrets::at_hand(secrets, |name| std::env::var(name).ok()).redactor();
+    terminal.hide(redactor.clone());
+    redactor
 }
 
 fn unreadable(found: &Survey, terminal: &Terminal) -> Result<(), Stopped> {

@@ -1,9 +1,11 @@
 //! Where words go: data to stdout, everything for people to stderr. Knows about colour, terminals and closed pipes.
 
+use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 
 use super::args::ColorChoice;
 use super::outcome::Outcome;
+use crate::executor::Redactor;
 use crate::report::exit;
 use crate::source::{Diagnostics, SourceMap};
 
@@ -12,9 +14,9 @@ use crate::source::{Diagnostics, SourceMap};
 pub(super) struct Terminal {
     color: bool,
     interactive: bool,
+    redactor: RefCell<Redactor>,
 }
 
-#[expect(clippy::unused_self, reason = "who may print is who holds the terminal")]
 impl Terminal {
     pub(super) fn new(choice: ColorChoice) -> Self {
         let stderr = std::io::stderr().is_terminal();
@@ -26,7 +28,13 @@ impl Terminal {
                 stderr && !wanted("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
             }
         };
-        Self { color, interactive: stderr && std::io::stdin().is_terminal() }
+        let interactive = stderr && std::io::stdin().is_terminal();
+        Self { color, interactive, redactor: RefCell::default() }
+    }
+
+    /// From here on, secrets that this filter knows are not printed.
+    pub(super) fn hide(&self, redactor: Redactor) {
+        *self.redactor.borrow_mut() = redactor;
     }
 
     /// Whether somebody is there to answer a question.
@@ -37,6 +45,7 @@ impl Terminal {
     /// Data for stdout. A reader that went away (`| head`) is no error.
     pub(super) fn data(&self, text: &str) -> Outcome {
         let mut out = std::io::stdout().lock();
+        let text = self.redactor.borrow().text(text);
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
                 Err(anyhow::Error::from(error).context("cannot write to stdout").into())
@@ -47,6 +56,7 @@ impl Terminal {
 
     /// A line for people. One that cannot be written has nobody to read it.
     pub(super) fn say(&self, text: &str) {
+        let text = self.redactor.borrow().text(text);
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
 
@@ -72,6 +82,7 @@ impl Terminal {
 
     /// Asks; only `yes` is a yes.
     pub(super) fn confirm(&self, question: &str) -> bool {
+        let question = self.redactor.borrow().text(question);
         let _ = write!(std::io::stderr().lock(), "{question} Only `yes` goes on: ");
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"

@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::output::OutputDir;
-use super::{Clock, Pool, Secrets};
+use super::{Clock, Pool, Redactor, Secrets};
 use crate::engine::Event;
 use crate::inventory::HostName;
+use crate::journal::RunDir;
 use crate::plan::{HostId, Plan};
 use crate::value::Duration;
 
@@ -22,7 +22,10 @@ pub(super) struct Shared {
     /// The machine that runs Rollbook, for `run_on: controller` and `kube.via: controller`.
     pub(super) controller: Rc<Pool>,
     pub(super) secrets: Rc<Secrets>,
-    pub(super) output: Option<OutputDir>,
+    /// Takes secrets out of all that comes from outside, before anything else sees it.
+    pub(super) redactor: Rc<Redactor>,
+    /// Where the output of ops goes.
+    pub(super) output: Option<RunDir>,
     pub(super) clock: Clock,
     pub(super) in_doubt: InDoubt,
     /// Hosts being worked on: kubectl avoids them while it can.

@@ -63,7 +63,9 @@ pub(super) async fn look_knowing(
             Site::Kube => ask_cluster(shared, host, &job.probe).await?,
         };
         for ((probe, query), answer) in job.places.into_iter().zip(got) {
-            answers[probe][query] = Some(answer);
+            let Answer { rc, stdout, stderr } = answer;
+            let (stdout, stderr) = (shared.redactor.clipped(&stdout), shared.redactor.clipped(&stderr));
+            answers[probe][query] = Some(Answer { rc, stdout, stderr });
         }
     }
     // A session gives one answer per query.

@@ -4,6 +4,7 @@
 
 mod attempt;
 mod bracket;
+mod clean;
 mod clock;
 mod control;
 mod drift;

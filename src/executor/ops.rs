@@ -44,7 +44,8 @@ impl Sending<'_> {
 
     /// The file of its output. Read again from its beginning, the output takes the place of what was there.
     fn output(self, shared: &Shared, id: &LaunchId) -> OpOutput {
-        OpOutput::new(shared.output.as_ref(), &format!("{}.{}.log", shared.name(self.task.host), id.op))
+        let name = format!("{}.{}.log", shared.name(self.task.host), id.op);
+        OpOutput::new(shared.output.as_ref(), &shared.redactor, &name)
     }
 }
 
@@ -83,7 +84,7 @@ pub(super) async fn send(shared: &Shared, place: Place<'_>, sending: Sending<'_>
     let mut output = sending.output(shared, &id);
     let launch = Launch { id, op: &op };
     match place.session.launch(&launch, &mut output).await {
-        Ok(result) => OpEnd::Ended(result, output.finish()),
+        Ok(result) => OpEnd::Ended(shared.redactor.op_result(result), output.finish()),
         Err(SessionError::Lost(reason)) => {
             place.pool.forget(&place.name, &place.session).await;
             settle(shared, place.pool, &place.name, sending, &launch, &reason).await
@@ -108,7 +109,7 @@ pub(super) async fn recall(shared: &Shared, sending: Sending<'_>, sent: &OpRun) 
     let id = sending.id(shared);
     let mut output = sending.output(shared, &id);
     match session.attach(&id, sending.op.r#become, &mut output).await {
-        Ok(Attached::Ended(result)) => Some(result),
+        Ok(Attached::Ended(result)) => Some(shared.redactor.op_result(result)),
         _ => None,
     }
 }
@@ -142,9 +143,11 @@ async fn settle(
         };
         let mut output = sending.output(shared, &launch.id);
         match session.attach(&launch.id, launch.op.r#become, &mut output).await {
-            Ok(Attached::Ended(result)) => return OpEnd::Ended(result, output.finish()),
+            Ok(Attached::Ended(result)) => {
+                return OpEnd::Ended(shared.redactor.op_result(result), output.finish());
+            }
             Ok(Attached::NeverStarted) => match session.launch(launch, &mut output).await {
-                Ok(result) => return OpEnd::Ended(result, output.finish()),
+                Ok(result) => return OpEnd::Ended(shared.redactor.op_result(result), output.finish()),
                 Err(SessionError::Lost(error)) => reason = error,
                 Err(error) => return OpEnd::NotStarted(session_failure(name, &error)),
             },

@@ -9,23 +9,10 @@ use super::redact::{Redactor, Stream as RedactedStream};
 use crate::journal::RunDir;
 use crate::transport::{OutputSink, Stream};
 
-/// The output directory of a run.
-#[derive(Clone)]
-pub(super) struct OutputDir {
-    dir: RunDir,
-    redactor: Rc<Redactor>,
-}
-
 /// Bytes of one op's output that are kept on disk.
 const FILE_LIMIT: usize = 16 << 20;
 /// Bytes of a last line that are shown.
 const LINE_LIMIT: usize = 300;
-
-impl OutputDir {
-    pub(super) fn new(dir: RunDir, redactor: Rc<Redactor>) -> Self {
-        Self { dir, redactor }
-    }
-}
 
 /// Takes the output of one op.
 pub(super) struct OpOutput {
@@ -40,10 +27,10 @@ pub(super) struct OpOutput {
 
 impl OpOutput {
     /// Opens nothing before there is output; with no directory, keeps the last line only.
-    pub(super) fn new(output: Option<&OutputDir>, name: &str) -> Self {
+    pub(super) fn new(dir: Option<&RunDir>, redactor: &Rc<Redactor>, name: &str) -> Self {
         Self {
-            path: output.map(|output| output.dir.output(name)),
-            redactor: output.map_or_else(Rc::default, |output| Rc::clone(&output.redactor)),
+            path: dir.map(|dir| dir.output(name)),
+            redactor: Rc::clone(redactor),
             file: None,
             written: 0,
             streams: Default::default(),
@@ -55,7 +42,7 @@ impl OpOutput {
     /// The last line that was not empty, escaped for people.
     pub(super) fn finish(mut self) -> String {
         for index in 0..2 {
-            let rest = self.streams[index].finish();
+            let rest = self.streams[index].finish(&self.redactor);
             self.keep(&rest);
         }
         let line = String::from_utf8_lossy(&self.last_line);
@@ -131,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_last_line_is_the_last_that_says_something() {
-        let mut output = OpOutput::new(None, "x");
+        let mut output = OpOutput::new(None, &Rc::default(), "x");
         for piece in ["Reading\nUnpack", "ing kubelet\n\n  \n"] {
             output.write(Stream::Stdout, piece.as_bytes());
         }

@@ -12,9 +12,8 @@ use tokio::time::sleep_until;
 use super::attempt::{self, Assignment};
 use super::control::{InDoubt, Message, Shared, Teller};
 use super::late::{Late, steps_value};
-use super::output::OutputDir;
-use super::{Clock, Pool, Redactor, Secrets, bracket, observe, verify};
-use crate::engine::{Event, IllegalEvent, OpRun, Stamped, State, StopLevel, TaskEnd, Work, decide};
+use super::{Clock, Pool, Secrets, bracket, observe, verify};
+use crate::engine::{Event, IllegalEvent, OpRun, Stamped, State, StopLevel, Work, decide};
 use crate::journal::{Record, RunDir};
 use crate::op::Effect;
 use crate::plan::{HostId, Plan, StepRef, TaskId};
@@ -126,7 +125,6 @@ struct Roll {
     resumed: bool,
     events: Vec<Stamped>,
     shared: Rc<Shared>,
-    redactor: Rc<Redactor>,
     record: Box<dyn Record>,
     reporters: Vec<Box<dyn Reporter>>,
     stops: mpsc::UnboundedReceiver<StopRequest>,
@@ -165,7 +163,6 @@ impl Roll {
             clock,
             stops,
         } = setup;
-        let redactor = Rc::new(Redactor::new(secrets.exposed()));
         for host in plan.hosts.iter().filter(|host| !host.machine_id.is_empty()) {
             pool.expect_machine(&host.name, &host.machine_id);
         }
@@ -176,8 +173,9 @@ impl Roll {
             started: rfc3339(past.as_ref().map_or_else(|| clock.now(), Past::began)),
             pool,
             controller,
+            redactor: Rc::new(secrets.redactor()),
             secrets: Rc::new(secrets),
-            output: run_dir.map(|dir| OutputDir::new(dir, Rc::clone(&redactor))),
+            output: run_dir,
             clock,
             in_doubt,
             busy: RefCell::default(),
@@ -194,7 +192,6 @@ impl Roll {
             digest,
             events,
             shared: Rc::new(shared),
-            redactor,
             record,
             reporters,
             stops,
@@ -317,7 +314,7 @@ impl Roll {
         let first = self.state.seq() + 1;
         let stamped: Vec<Stamped> = (first..)
             .zip(events)
-            .map(|(seq, event)| Stamped { seq, at, event: self.redacted(event) })
+            .map(|(seq, event)| Stamped { seq, at, event: self.shared.redactor.event(event) })
             .collect();
         let durable = stamped.iter().any(|stamped| must_be_durable(&stamped.event));
         if let Err(error) = self.record.append(&stamped, durable) {
@@ -407,27 +404,6 @@ impl Roll {
             untouched: !self.touched.contains(&task.host),
             recorded,
             late: Late { steps: steps_value(&self.plan, task.phase, task.host, result) },
-        }
-    }
-
-    /// Text that came from outside passes the filter before any sink sees it.
-    fn redacted(&self, event: Event) -> Event {
-        let clean = |text: String| self.redactor.text(&text);
-        match event {
-            Event::OpEnded { task, attempt, go, op, exit, last_line, stdout } => Event::OpEnded {
-                task,
-                attempt,
-                go,
-                op,
-                exit,
-                last_line: clean(last_line),
-                stdout: stdout.map(clean),
-            },
-            Event::TaskEnded { task, attempt, end: TaskEnd::Failed { mut failure } } => {
-                failure.message = clean(failure.message);
-                Event::TaskEnded { task, attempt, end: TaskEnd::Failed { failure } }
-            }
-            other => other,
         }
     }
 

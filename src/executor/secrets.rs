@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::redact::{Redactor, SHORTEST};
 use crate::op::resolve_symbols;
 use crate::runbook::SecretSource;
 
@@ -41,9 +42,6 @@ pub enum SecretError {
     },
 }
 
-/// Below this, redaction would cut ordinary text to pieces.
-const SHORTEST: usize = 8;
-
 impl Secrets {
     /// No secrets.
     pub fn none() -> Self {
@@ -55,31 +53,26 @@ impl Secrets {
         sources: &IndexMap<String, SecretSource>,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, SecretError> {
-        let mut values = IndexMap::new();
-        for (name, source) in sources {
-            let value = match source {
-                SecretSource::Env(key) => variable(key)
-                    .ok_or_else(|| SecretError::NoVariable { name: name.clone(), variable: key.clone() })?,
-                SecretSource::File(path) => {
-                    let text = std::fs::read_to_string(path).map_err(|source| SecretError::Read {
-                        name: name.clone(),
-                        path: path.clone(),
-                        source,
-                    })?;
-                    text.strip_suffix('\n').map(str::to_owned).unwrap_or(text)
-                }
-            };
-            if value.len() < SHORTEST {
-                return Err(SecretError::TooShort { name: name.clone() });
-            }
-            values.insert(name.clone(), SecretString::from(value));
-        }
-        Ok(Self { values })
+        let each = sources
+            .iter()
+            .map(|(name, source)| Ok((name.clone(), SecretString::from(read_one(name, source, &variable)?))));
+        Ok(Self { values: each.collect::<Result<_, _>>()? })
     }
 
-    /// The values, for the filter before every sink.
-    pub(super) fn exposed(&self) -> impl Iterator<Item = &str> {
-        self.values.values().map(ExposeSecret::expose_secret)
+    /// Those that can be read now: a plan needs no secret, but what hosts print of one has no business in it.
+    pub fn at_hand(
+        sources: &IndexMap<String, SecretSource>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let read = |(name, source): (&String, _)| {
+            Some((name.clone(), SecretString::from(read_one(name, source, &variable).ok()?)))
+        };
+        Self { values: sources.iter().filter_map(read).collect() }
+    }
+
+    /// The filter before every sink.
+    pub fn redactor(&self) -> Redactor {
+        Redactor::new(self.values.values().map(ExposeSecret::expose_secret))
     }
 
     /// Text with its secret symbols resolved; the others stay.
@@ -93,4 +86,29 @@ impl Secrets {
         let Ok(text) = resolve_symbols(text, resolve);
         text
     }
+}
+
+fn read_one(
+    name: &str,
+    source: &SecretSource,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<String, SecretError> {
+    let name = || name.to_owned();
+    let value = match source {
+        SecretSource::Env(key) => {
+            variable(key).ok_or_else(|| SecretError::NoVariable { name: name(), variable: key.clone() })?
+        }
+        SecretSource::File(path) => {
+            let text = std::fs::read_to_string(path).map_err(|source| SecretError::Read {
+                name: name(),
+                path: path.clone(),
+                source,
+            })?;
+            text.strip_suffix('\n').map(str::to_owned).unwrap_or(text)
+        }
+    };
+    if value.len() < SHORTEST {
+        return Err(SecretError::TooShort { name: name() });
+    }
+    Ok(value)
 }

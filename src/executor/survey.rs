@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::control::Shared;
 use super::drift::check_host;
 use super::look::{Known, ask, look, look_for_all, look_knowing};
-use super::{Clock, Pool, Secrets};
+use super::{Clock, Pool, Redactor, Secrets};
 use crate::engine::Failure;
 use crate::facts::{ClusterFacts, HostFacts, cluster_probe, host_probe, parse_cluster, parse_host};
 use crate::inventory::HostName;
@@ -112,9 +112,10 @@ pub async fn foresee(
     plan: Plan,
     pool: &Rc<Pool>,
     controller: &Rc<Pool>,
+    redactor: Redactor,
     progress: SurveyProgress<'_>,
 ) -> (Plan, BTreeMap<HostName, Failure>) {
-    let shared = without_a_run(Rc::new(plan), pool, controller);
+    let shared = without_a_run(Rc::new(plan), pool, controller, redactor);
     let (found, failed) = tokio::task::LocalSet::new().run_until(assess_all(&shared, progress)).await;
     let shared = Rc::into_inner(shared).expect("invariant: every look has ended");
     let mut plan = Rc::into_inner(shared.plan).expect("invariant: every look has ended");
@@ -125,8 +126,13 @@ pub async fn foresee(
 }
 
 /// Hosts of a saved plan that are not what it saw any more, and those that cannot be read, in the plan's order.
-pub async fn changed_since(plan: &Plan, pool: &Rc<Pool>, controller: &Rc<Pool>) -> Vec<(HostName, Failure)> {
-    let shared = without_a_run(Rc::new(plan.clone()), pool, controller);
+pub async fn changed_since(
+    plan: &Plan,
+    pool: &Rc<Pool>,
+    controller: &Rc<Pool>,
+    redactor: Redactor,
+) -> Vec<(HostName, Failure)> {
+    let shared = without_a_run(Rc::new(plan.clone()), pool, controller, redactor);
     let check = |shared: Rc<Shared>, host| async move { check_host(&shared, host).await };
     let checked = tokio::task::LocalSet::new().run_until(each_host(&shared, check, &mut |_, _| {})).await;
     let failed = checked.into_iter().filter_map(|(host, result)| Some((host, result.err()?)));
@@ -134,13 +140,14 @@ pub async fn changed_since(plan: &Plan, pool: &Rc<Pool>, controller: &Rc<Pool>) 
 }
 
 /// What looks share that belong to no run: whatever carries a run's id in the cluster is somebody else's.
-fn without_a_run(plan: Rc<Plan>, pool: &Rc<Pool>, controller: &Rc<Pool>) -> Rc<Shared> {
+fn without_a_run(plan: Rc<Plan>, pool: &Rc<Pool>, controller: &Rc<Pool>, redactor: Redactor) -> Rc<Shared> {
     Rc::new(Shared {
         plan,
         run: "none".to_owned(),
         started: String::new(),
         pool: Rc::clone(pool),
         controller: Rc::clone(controller),
+        redactor: Rc::new(redactor),
         secrets: Rc::new(Secrets::none()),
         output: None,
         clock: Clock::starting_at(Timestamp::default()),

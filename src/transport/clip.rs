@@ -2,6 +2,13 @@
 
 use super::{ANSWER_LIMIT, OUTPUT_LIMIT};
 
+/// Whether a line of clipped text says that something was left out there.
+pub(crate) fn is_note(line: &str) -> bool {
+    line.strip_prefix("[… ")
+        .and_then(|rest| rest.strip_suffix(" bytes left out …]"))
+        .is_some_and(|count| count.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// Room for the line that says what is missing.
 const NOTE: usize = 128;
 
@@ -99,6 +106,7 @@ mod tests {
             assert!(text.starts_with("0\n1\n") && text.ends_with("299999\n"));
             let left_out = bytes.len() - HEAD - (HEAD - NOTE);
             assert!(text.contains(&format!("[… {left_out} bytes left out …]")), "{piece}");
+            assert_eq!(text.lines().filter(|line| is_note(line)).count(), 1, "{piece}");
         }
     }
 }

@@ -9,3 +9,4 @@ mod goals;
 mod links;
 mod records;
 mod resume;
+mod secrets;

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 use rollbook::engine::Stamped;
-use rollbook::executor::{Clock, InDoubt, Pool, Secrets, Setup, foresee, roll, survey};
+use rollbook::executor::{Clock, InDoubt, Pool, Redactor, Secrets, Setup, foresee, roll, survey};
 use rollbook::inventory::{Become, Connection, HostName, Inventory};
 use rollbook::op::{Deed, Effect, Exit, Op, RunWhen, Site};
 use rollbook::plan::compile::{Input, Knowledge, Overrides, compile};
@@ -110,7 +110,7 @@ impl Cluster {
         };
         let plan = compile(&input, &mut diagnostics);
         let plan = plan.ok_or_else(|| format!("{:?}", diagnostics.items()))?;
-        let (plan, failed) = foresee(plan, &pool, &controller, &mut |_, _| {}).await;
+        let (plan, failed) = foresee(plan, &pool, &controller, Redactor::default(), &mut |_, _| {}).await;
         assert!(failed.is_empty(), "{failed:?}");
         Ok(plan)
     }

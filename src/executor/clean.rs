@@ -1,0 +1,147 @@
+//! Every text of an event through the filter. Names every field of every event, so that a new one cannot be forgotten.
+
+use super::redact::Redactor;
+use crate::engine::{BracketFinding, Event, Failure, HaltCause, TaskEnd};
+use crate::plan::{OutCause, OutOfService};
+use crate::step::{Assessment, Change};
+use crate::transport::OpResult;
+
+impl Redactor {
+    /// An event without secrets.
+    pub(super) fn event(&self, event: Event) -> Event {
+        match event {
+            Event::Observed { phase, out, blocked } => {
+                Event::Observed { phase, out: self.out(out), blocked: self.maybe(blocked) }
+            }
+            Event::BudgetWaiting { phase, host, out, blocked } => {
+                Event::BudgetWaiting { phase, host, out: self.out(out), blocked: self.maybe(blocked) }
+            }
+            Event::BracketProbed { phase, host, bracket, finding } => {
+                Event::BracketProbed { phase, host, bracket, finding: self.finding(finding) }
+            }
+            Event::TaskProbed { task, attempt, assessment } => {
+                Event::TaskProbed { task, attempt, assessment: self.assessment(assessment) }
+            }
+            Event::OpEnded { task, attempt, go, op, exit, last_line, stdout } => Event::OpEnded {
+                task,
+                attempt,
+                go,
+                op,
+                exit,
+                last_line: self.text(&last_line),
+                stdout: self.maybe(stdout),
+            },
+            Event::TaskEnded { task, attempt, end } => {
+                Event::TaskEnded { task, attempt, end: self.task_end(end) }
+            }
+            Event::Verified { phase, batch, red } => Event::Verified { phase, batch, red: self.maybe(red) },
+            Event::BatchEnded { phase, batch, failed } => {
+                Event::BatchEnded { phase, batch, failed: self.maybe(failed) }
+            }
+            Event::Halted { phase, cause } => Event::Halted { phase, cause: self.halt(cause) },
+            // Numbers and words of our own.
+            event @ (Event::RunStarted { run: _, digest: _, version: _ }
+            | Event::RunResumed { version: _ }
+            | Event::PhaseStarted { phase: _ }
+            | Event::BatchStarted { phase: _, batch: _ }
+            | Event::HostStarted { phase: _, host: _ }
+            | Event::ObservationStarted { phase: _ }
+            | Event::SlotTaken { phase: _, host: _ }
+            | Event::BracketProbeStarted { phase: _, host: _, bracket: _ }
+            | Event::TaskStarted { task: _, attempt: _ }
+            | Event::OpStarted { task: _, attempt: _, go: _, op: _, on: _ }
+            | Event::TaskSkipped { task: _, why: _ }
+            | Event::HostEnded { phase: _, host: _, status: _ }
+            | Event::SoakStarted { phase: _, batch: _, until: _ }
+            | Event::VerifyStarted { phase: _, batch: _ }
+            | Event::PhaseEnded { phase: _, ok: _ }
+            | Event::StopRequested { level: _, by: _ }
+            | Event::RunEnded) => event,
+        }
+    }
+
+    /// What an op printed, without secrets, also where it was clipped.
+    pub(super) fn op_result(&self, result: OpResult) -> OpResult {
+        let OpResult { exit, stdout, stderr } = result;
+        OpResult { exit, stdout: self.clipped(&stdout), stderr: self.clipped(&stderr) }
+    }
+
+    /// Text that may have been clipped, without secrets.
+    pub(super) fn clipped(&self, text: &str) -> String {
+        self.cut_text(text, crate::transport::is_clip_note)
+    }
+
+    /// A failure without secrets.
+    pub(super) fn failure(&self, failure: Failure) -> Failure {
+        let Failure { cause, message, hint } = failure;
+        Failure { cause, message: self.text(&message), hint: self.text(&hint) }
+    }
+
+    fn maybe(&self, text: Option<String>) -> Option<String> {
+        text.map(|text| self.text(&text))
+    }
+
+    fn out(&self, out: Vec<OutOfService>) -> Vec<OutOfService> {
+        let clean = |OutOfService { host, cause }| match cause {
+            OutCause::NotReady(status) => {
+                OutOfService { host, cause: OutCause::NotReady(self.text(&status)) }
+            }
+            cause @ (OutCause::InWork
+            | OutCause::Failed
+            | OutCause::Unknown
+            | OutCause::Cordoned
+            | OutCause::Unreachable
+            | OutCause::NodeGone) => OutOfService { host, cause },
+        };
+        out.into_iter().map(clean).collect()
+    }
+
+    fn finding(&self, finding: BracketFinding) -> BracketFinding {
+        match finding {
+            BracketFinding::Holds => BracketFinding::Holds,
+            BracketFinding::Needed { why } => BracketFinding::Needed { why: self.text(&why) },
+            BracketFinding::Failed { failure } => BracketFinding::Failed { failure: self.failure(failure) },
+        }
+    }
+
+    fn assessment(&self, assessment: Assessment) -> Assessment {
+        match assessment {
+            Assessment::Satisfied { state } => Assessment::Satisfied { state: self.text(&state) },
+            Assessment::WouldChange { changes, effect, fidelity } => {
+                let clean = |Change { what, before, after }| Change {
+                    what: self.text(&what),
+                    before: self.text(&before),
+                    after: self.text(&after),
+                };
+                let changes = changes.into_iter().map(clean).collect();
+                Assessment::WouldChange { changes, effect, fidelity }
+            }
+            Assessment::NotYet { reason } => Assessment::NotYet { reason: self.text(&reason) },
+            Assessment::Refused { reason, hint } => {
+                Assessment::Refused { reason: self.text(&reason), hint: self.text(&hint) }
+            }
+        }
+    }
+
+    fn task_end(&self, end: TaskEnd) -> TaskEnd {
+        match end {
+            TaskEnd::Satisfied { state } => TaskEnd::Satisfied { state: self.text(&state) },
+            TaskEnd::Changed { summary } => TaskEnd::Changed { summary: self.text(&summary) },
+            TaskEnd::Failed { failure } => TaskEnd::Failed { failure: self.failure(failure) },
+            TaskEnd::Unknown { reason } => TaskEnd::Unknown { reason: self.text(&reason) },
+            TaskEnd::NeedsSlot => TaskEnd::NeedsSlot,
+        }
+    }
+
+    fn halt(&self, cause: HaltCause) -> HaltCause {
+        match cause {
+            HaltCause::BatchFailed { reason } => HaltCause::BatchFailed { reason: self.text(&reason) },
+            HaltCause::BudgetSpentByOthers { waited, out, blocked } => {
+                HaltCause::BudgetSpentByOthers { waited, out: self.out(out), blocked: self.maybe(blocked) }
+            }
+            cause @ (HaltCause::Failures { failed: _, max: _ }
+            | HaltCause::BudgetSpentByFailures
+            | HaltCause::Stopped { by: _ }) => cause,
+        }
+    }
+}
