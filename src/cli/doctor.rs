@@ -8,7 +8,7 @@ use super::compose::{Connections, runtime, targets};
 use super::load::{load_inventory, selector, wrong_selector};
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
-use crate::executor::{Pool, Survey, survey};
+use crate::executor::{Depth, Pool, Survey, survey};
 use crate::facts::HostFacts;
 use crate::inventory::{Become, HostName, Inventory};
 use crate::op::{Probe, Query, Site};
@@ -38,7 +38,8 @@ async fn look(
     hosts: &[HostName],
 ) -> anyhow::Result<(Survey, Vec<(HostName, String)>)> {
     let connections = Connections::real(targets(inventory))?;
-    let found = survey(&connections.pool, &connections.controller, hosts, None, &mut |_, _| {}).await;
+    let found =
+        survey(&connections.pool, &connections.controller, hosts, Depth::Facts, None, &mut |_, _| {}).await;
     let mut without_root = Vec::new();
     for host in hosts.iter().filter(|host| found.hosts.contains_key(*host)) {
         if inventory.hosts[host].r#become == Become::Sudo

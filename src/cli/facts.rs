@@ -7,7 +7,7 @@ use super::compose::{Connections, runtime, targets};
 use super::load::{load_inventory, selector, wrong_selector};
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
-use crate::executor::{Survey, survey};
+use crate::executor::{Depth, Survey, survey};
 use crate::facts::HostFacts;
 use crate::report::exit;
 
@@ -18,7 +18,9 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         parsed.select(&inventory).map_err(|error| wrong_selector("the selector", &error, terminal))?;
     let found = runtime()?.block_on(async {
         let connections = Connections::real(targets(&inventory))?;
-        let found = survey(&connections.pool, &connections.controller, &hosts, None, &mut |_, _| {}).await;
+        let found =
+            survey(&connections.pool, &connections.controller, &hosts, Depth::Facts, None, &mut |_, _| {})
+                .await;
         connections.close().await;
         Ok::<Survey, anyhow::Error>(found)
     })?;

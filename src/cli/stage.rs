@@ -3,9 +3,9 @@
 use indexmap::IndexMap;
 
 use crate::engine::{Cause, Failure};
-use crate::executor::{Redactor, Secrets, Survey, changed_since, foresee, survey};
+use crate::executor::{Depth, Redactor, Secrets, Survey, changed_since, foresee, survey};
 use crate::inventory::{HostName, Inventory, Selector};
-use crate::plan::compile::{Input as CompileInput, Knowledge, Overrides, compile};
+use crate::plan::compile::{Input as CompileInput, Knowledge, Overrides, compile, reads_facts};
 use crate::plan::{Plan, forecast};
 use crate::report::exit;
 use crate::runbook::{KubeVia, Runbook, SecretSource};
@@ -32,10 +32,11 @@ pub(super) async fn live(
 ) -> Result<Plan, Stopped> {
     let redactor = hide(&loaded.runbook.secrets, terminal);
     let hosts = named_hosts(&loaded.runbook, &loaded.inventory, loaded.limit.as_ref());
+    let depth = if reads_facts(&loaded.runbook) { Depth::Facts } else { Depth::Identity };
     let via = via(&loaded.runbook, &loaded.inventory);
     let cx = kube_cx(&loaded.runbook);
     let kube = cx.as_ref().map(|cx| (cx, via.as_slice()));
-    let found = survey(&connections.pool, &connections.controller, &hosts, kube, &mut |_, _| {}).await;
+    let found = survey(&connections.pool, &connections.controller, &hosts, depth, kube, &mut |_, _| {}).await;
     unreadable(&found, terminal)?;
     let cluster = match &found.cluster {
         Some(Ok(cluster)) => Some(cluster),
@@ -103,7 +104,9 @@ pub(super) async fn as_planned(
         connections.pool.expect_machine(&host.name, &host.machine_id);
     }
     let hosts: Vec<HostName> = plan.hosts.iter().map(|host| host.name.clone()).collect();
-    let found = survey(&connections.pool, &connections.controller, &hosts, None, &mut |_, _| {}).await;
+    let found =
+        survey(&connections.pool, &connections.controller, &hosts, Depth::Identity, None, &mut |_, _| {})
+            .await;
     unreadable(&found, terminal)?;
     let changed = changed_since(plan, &connections.pool, &connections.controller, redactor).await;
     for (host, failure) in &changed {

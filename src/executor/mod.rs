@@ -27,4 +27,4 @@ pub use pool::{Pool, PoolError, target_of};
 pub use redact::Redactor;
 pub use roll::{Finished, Past, RollError, Setup, StopRequest, roll};
 pub use secrets::{SecretError, Secrets};
-pub use survey::{Survey, SurveyProgress, changed_since, foresee, survey};
+pub use survey::{Depth, Survey, SurveyProgress, changed_since, foresee, survey};

@@ -12,7 +12,10 @@ use super::drift::check_host;
 use super::look::{Known, ask, look, look_for_all, look_knowing};
 use super::{Clock, Pool, Redactor, Secrets};
 use crate::engine::Failure;
-use crate::facts::{ClusterFacts, HostFacts, cluster_probe, host_probe, parse_cluster, parse_host};
+use crate::facts::{
+    ClusterFacts, HostFacts, cluster_probe, host_probe, identity_probe, parse_cluster, parse_host,
+    parse_identity,
+};
 use crate::inventory::HostName;
 use crate::op::{Answer, Probe};
 use crate::plan::forecast::Outlook;
@@ -34,14 +37,24 @@ pub struct Survey {
     pub cluster: Option<Result<ClusterFacts, Failure>>,
 }
 
+/// How much of a host is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Every fact: a dozen programs run on the host.
+    Facts,
+    /// Which machine it is. The other facts stay empty.
+    Identity,
+}
+
 /// Called with "so many of so many hosts" while a survey runs.
 pub type SurveyProgress<'p> = &'p mut dyn FnMut(usize, usize);
 
-/// Reads facts of these hosts, and of the cluster through the first of `via` that answers.
+/// Reads these hosts, and of the cluster through the first of `via` that answers.
 pub async fn survey(
     pool: &Rc<Pool>,
     controller: &Rc<Pool>,
     hosts: &[HostName],
+    depth: Depth,
     kube: Option<(&KubeCx, &[HostName])>,
     progress: SurveyProgress<'_>,
 ) -> Survey {
@@ -55,7 +68,7 @@ pub async fn survey(
                 let (pool, permits) = (Rc::clone(pool), Rc::clone(&permits));
                 looks.spawn_local(async move {
                     let _permit = permits.acquire().await.expect("invariant: nobody closes the semaphore");
-                    let facts = host_facts(&pool, &host).await;
+                    let facts = host_facts(&pool, &host, depth).await;
                     (host, facts)
                 });
             }
@@ -74,9 +87,13 @@ pub async fn survey(
     found
 }
 
-async fn host_facts(pool: &Pool, host: &HostName) -> Result<HostFacts, Failure> {
-    let answers = ask(pool, host, &host_probe(Duration::from_secs(60))).await?;
-    parse_host(&answers).map_err(|error| unreadable(&error))
+async fn host_facts(pool: &Pool, host: &HostName, depth: Depth) -> Result<HostFacts, Failure> {
+    let limit = Duration::from_secs(60);
+    let facts = match depth {
+        Depth::Facts => parse_host(&ask(pool, host, &host_probe(limit)).await?),
+        Depth::Identity => parse_identity(&ask(pool, host, &identity_probe(limit)).await?),
+    };
+    facts.map_err(|error| unreadable(&error))
 }
 
 async fn cluster_facts(

@@ -176,6 +176,22 @@ pub fn host_probe(timeout: Duration) -> Probe {
     }
 }
 
+/// The look at a host of which no fact is asked: which machine it is, and that it answers.
+pub fn identity_probe(timeout: Duration) -> Probe {
+    let argv = ["cat", "/etc/machine-id"].map(ToOwned::to_owned).to_vec();
+    let query = Query { argv, ..Query::default() };
+    Probe { site: Site::Subject, queries: vec![query], r#become: false, timeout }
+}
+
+/// Reads the answer to [`identity_probe`]; all other facts stay empty.
+pub fn parse_identity(answers: &[Answer]) -> Result<HostFacts, FactsError> {
+    let [machine_id] = answers else {
+        let reason = format!("1 answer is expected, and {} came", answers.len());
+        return Err(FactsError { command: "cat /etc/machine-id".to_owned(), reason });
+    };
+    Ok(HostFacts { machine_id: machine_id.stdout.trim().to_owned(), ..HostFacts::default() })
+}
+
 /// Reads the answers to [`host_probe`], one per query.
 pub fn parse_host(answers: &[Answer]) -> Result<HostFacts, FactsError> {
     let [

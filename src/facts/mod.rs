@@ -10,4 +10,7 @@ pub use cluster::{
 };
 pub use etcd::{EtcdFacts, etcd_probe, parse_etcd};
 pub(crate) use host::HOST_FACTS;
-pub use host::{Disk, FactsError, HostFacts, PackageFacts, UnitFacts, host_probe, parse_host};
+pub use host::{
+    Disk, FactsError, HostFacts, PackageFacts, UnitFacts, host_probe, identity_probe, parse_host,
+    parse_identity,
+};

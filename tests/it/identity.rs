@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use async_trait::async_trait;
-use rollbook::executor::{Pool, survey};
+use rollbook::executor::{Depth, Pool, survey};
 use rollbook::inventory::{self, HostName, Inventory};
 use rollbook::plan::compile::{Input, Knowledge, Overrides, compile};
 use rollbook::plan::{HostId, Plan};
@@ -91,7 +91,7 @@ fn planned(hosts: &str, instead: &[(&'static str, &'static str)]) -> Result<Plan
     let via = [HostName::parse("cp1").unwrap()];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let mut nobody_watches = |_, _| {};
-    let looking = survey(&pool, &controller, &names, Some((&cx, &via)), &mut nobody_watches);
+    let looking = survey(&pool, &controller, &names, Depth::Facts, Some((&cx, &via)), &mut nobody_watches);
     let found = runtime.unwrap().block_on(looking);
     assert!(found.failed.is_empty(), "{:?}", found.failed);
     let facts = found.cluster.expect("there is a cluster").expect("it answers");

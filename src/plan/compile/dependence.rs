@@ -30,6 +30,11 @@ impl Dependence {
         found
     }
 
+    /// Whether it reads a fact, now or when the host comes to it.
+    pub(super) fn reads_facts(&self) -> bool {
+        !self.facts.is_empty()
+    }
+
     fn add_conditions(&mut self, runbook: &Runbook, mut frame: Option<FrameId>) {
         while let Some(id) = frame {
             let this = &runbook.frames[id.0];
@@ -85,7 +90,50 @@ fn overlaps(left: &str, right: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use camino::{Utf8Path, Utf8PathBuf};
+
     use super::*;
+    use crate::plan::compile::reads_facts;
+    use crate::runbook::FileReader;
+    use crate::source::{Diagnostics, SourceMap};
+
+    /// Every included file is this fragment.
+    struct Fragment(&'static str);
+
+    impl FileReader for Fragment {
+        fn read(&self, _: &Utf8Path, path: &str) -> Result<(Utf8PathBuf, String), String> {
+            Ok((path.into(), self.0.to_owned()))
+        }
+    }
+
+    #[test]
+    fn a_fact_is_found_wherever_it_is_read() {
+        let uses = Fragment(
+            "apiVersion: rollbook/v1\nkind: Steps\nargs: { word: { type: string, required: true } }\nsteps:\n\
+             - command: { argv: [echo, \"{{ args.word }}\"] }\n",
+        );
+        for (steps, reads) in [
+            ("- command: { argv: [echo, \"{{ host.name }}\"] }", false),
+            ("- command: { argv: [echo, facts.os] }", false),
+            ("- include: { file: f.yaml, with: { word: \"{{ host.name }}\" } }", false),
+            ("- command: { argv: [echo, \"{{ facts.os }}\"] }", true),
+            ("- command: { argv: [echo] }\n  when: facts.systemd", true),
+            ("- command: { argv: [echo] }\n  env: { A: \"{{ facts.kernel }}\" }", true),
+            ("- include: { file: f.yaml, with: { word: \"{{ facts.os }}\" } }", true),
+            ("- include: { file: f.yaml, with: { word: a } }\n  when: facts.systemd", true),
+        ] {
+            let text = format!(
+                "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: {{ name: t }}\nphases:\n\
+                 - name: a\n  hosts: all\n  steps:\n  {}\n",
+                steps.replace('\n', "\n  ")
+            );
+            let (mut sources, mut diagnostics) = (SourceMap::default(), Diagnostics::default());
+            let file = sources.add("r.yaml", text);
+            let runbook = crate::runbook::parse(&mut sources, file, &uses, &mut diagnostics);
+            let runbook = runbook.unwrap_or_else(|| panic!("{}", diagnostics.render(&sources, false)));
+            assert_eq!(reads_facts(&runbook), reads, "{steps}");
+        }
+    }
 
     #[test]
     fn a_fact_waits_for_changes_above_and_below_it_only() {

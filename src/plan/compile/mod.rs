@@ -11,6 +11,7 @@ mod tasks;
 
 use std::collections::BTreeMap;
 
+use dependence::Dependence;
 use indexmap::IndexMap;
 
 use super::{Plan, PlannedPhase, Warning};
@@ -84,6 +85,12 @@ impl<'a> Knowledge<'a> {
 struct Selection {
     population: Vec<HostName>,
     work: Vec<HostName>,
+}
+
+/// Whether any step of a runbook reads a fact. Where none does, reading them would only cost every host time.
+pub fn reads_facts(runbook: &Runbook) -> bool {
+    let mut steps = runbook.phases.iter().flat_map(|phase| &phase.steps);
+    steps.any(|step| Dependence::of(runbook, step).reads_facts())
 }
 
 /// Compiles. `None` when anything is an error; the diagnostics say what, all of it.

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 use rollbook::engine::Stamped;
-use rollbook::executor::{Clock, InDoubt, Pool, Redactor, Secrets, Setup, foresee, roll, survey};
+use rollbook::executor::{Clock, Depth, InDoubt, Pool, Redactor, Secrets, Setup, foresee, roll, survey};
 use rollbook::inventory::{Become, Connection, HostName, Inventory};
 use rollbook::op::{Deed, Effect, Exit, Op, RunWhen, Site};
 use rollbook::plan::compile::{Input, Knowledge, Overrides, compile};
@@ -97,7 +97,7 @@ impl Cluster {
             r#become: true,
         };
         let kube = Some((&cx, self.control_planes.as_slice()));
-        let found = survey(&pool, &controller, &self.hosts, kube, &mut |_, _| {}).await;
+        let found = survey(&pool, &controller, &self.hosts, Depth::Facts, kube, &mut |_, _| {}).await;
         let cluster = found.cluster.as_ref().and_then(|cluster| cluster.as_ref().ok());
         let mut diagnostics = Diagnostics::default();
         let input = Input {
