@@ -101,6 +101,9 @@ pub(super) struct Input {
     /// Lower the number of hosts prepared at the same time.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) parallel: Option<u32>,
+    /// Allow steps that run commands on this machine (`run_on: controller`).
+    #[arg(long)]
+    pub(super) allow_commands: bool,
     /// Accept that the Kubernetes API is away while one or two control planes are upgraded.
     #[arg(long)]
     pub(super) accept_control_plane_outage: bool,

@@ -24,12 +24,17 @@ impl Connections {
         let ssh = SshTransport::new(&base).map_err(|error| {
             anyhow::Error::from(error).context("cannot make a directory for ssh's control sockets")
         })?;
-        Ok(Self::over(Rc::new(ByKind { ssh, local: LocalTransport }), targets))
+        Ok(Self::over(Rc::new(ByKind { ssh, local: LocalTransport }), targets, Rc::new(LocalTransport)))
     }
 
-    /// Over any transport.
-    pub(super) fn over(transport: Rc<dyn Transport>, targets: Vec<Target>) -> Self {
-        Self { pool: Rc::new(Pool::new(transport, targets)), controller: Rc::new(controller()) }
+    /// Over a transport that reaches the hosts, with this one for the controller.
+    pub(super) fn over(
+        transport: Rc<dyn Transport>,
+        targets: Vec<Target>,
+        controller: Rc<dyn Transport>,
+    ) -> Self {
+        let controller = Pool::new(controller, [controller_target()]);
+        Self { pool: Rc::new(Pool::new(transport, targets)), controller: Rc::new(controller) }
     }
 
     /// Ends every connection.
@@ -60,14 +65,14 @@ impl Transport for ByKind {
     }
 }
 
-fn controller() -> Pool {
-    let target = Target {
+/// The machine that runs Rollbook, as a host.
+fn controller_target() -> Target {
+    Target {
         host: HostName::parse("controller").expect("invariant: a good host name"),
         address: "localhost".to_owned(),
         connection: Connection::default(),
         r#become: Become::None,
-    };
-    Pool::new(Rc::new(LocalTransport), [target])
+    }
 }
 
 /// Every host of an inventory as transports see it.

@@ -1,5 +1,8 @@
 //! Reads the files that a command names, with every mistake of all of them in one go.
 
+use std::fs::File;
+use std::io::Read;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 
@@ -36,6 +39,9 @@ pub(super) fn load(runbook: &Utf8Path, input: &Input, terminal: &Terminal) -> Re
     for path in &input.params_file {
         files.extend(read_tree(&mut sources, path, &mut diagnostics)?.map(|(_, tree)| tree));
     }
+    if let (Some(runbook), Some(inventory)) = (&loaded_runbook, &loaded_inventory) {
+        runbook.check_selection(inventory, &mut diagnostics);
+    }
     let limit = input.limit.as_deref().map(|text| selector(text, "--limit", terminal)).transpose()?;
     let params = match (&loaded_runbook, &loaded_inventory) {
         (Some(runbook), Some(inventory)) => {
@@ -55,6 +61,16 @@ pub(super) fn load(runbook: &Utf8Path, input: &Input, terminal: &Terminal) -> Re
         }
         _ => Err(invalid()),
     }
+}
+
+/// Stops where steps run commands on this machine and nobody allowed it.
+pub(super) fn refuse_commands(loaded: &Loaded, input: &Input, terminal: &Terminal) -> Result<(), Stopped> {
+    let mut diagnostics = Diagnostics::default();
+    if !input.allow_commands {
+        loaded.runbook.refuse_controller_commands(&mut diagnostics);
+    }
+    terminal.diagnostics(&diagnostics, &loaded.sources);
+    if diagnostics.has_errors() { Err(invalid()) } else { Ok(()) }
 }
 
 /// Reads an inventory alone, or shows what is wrong with it.
@@ -113,8 +129,7 @@ fn read_file(
     path: &Utf8Path,
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<FileId>, Stopped> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| anyhow::Error::from(error).context(format!("cannot read {path}")))?;
+    let bytes = bytes_of(path)?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(sources.add(path, text))),
         Err(error) => {
@@ -128,6 +143,30 @@ fn read_file(
             Ok(None)
         }
     }
+}
+
+/// Files that people write are small. What is larger is an image or a log whose name was given by mistake.
+const LARGEST: u64 = 32 << 20;
+
+/// The bytes of a file that people write. A pipe that nobody writes to would be waited for forever; one that the shell
+/// opened, as in `<(generate)`, has its writer.
+pub(super) fn bytes_of(path: &Utf8Path) -> anyhow::Result<Vec<u8>> {
+    let cannot = |reason: &str| anyhow::anyhow!("cannot read {path}: {reason}");
+    let read = || -> std::io::Result<Result<Vec<u8>, &str>> {
+        let kind = std::fs::metadata(path)?.file_type();
+        let opened_by_the_shell = path.starts_with("/dev/fd") || path == "/dev/stdin";
+        if kind.is_dir() {
+            return Ok(Err("it is a directory"));
+        }
+        if !kind.is_file() && !opened_by_the_shell {
+            return Ok(Err("it is no regular file"));
+        }
+        let mut bytes = Vec::new();
+        File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+        Ok(if bytes.len() as u64 > LARGEST { Err("it is larger than 32 MiB") } else { Ok(bytes) })
+    };
+    let bytes = read().map_err(|error| cannot(&error.to_string()))?;
+    bytes.map_err(cannot)
 }
 
 /// Reads included files, which must lie below the runbook's directory, also after symbolic links.
@@ -145,7 +184,7 @@ impl FileReader for Below {
         if !resolved.starts_with(&root) {
             return Err(format!("{wanted} lies outside {root}, the runbook's directory"));
         }
-        let bytes = std::fs::read(&resolved).map_err(|error| format!("cannot read {wanted}: {error}"))?;
+        let bytes = bytes_of(&resolved).map_err(|error| error.to_string())?;
         let text = read_utf8(bytes).map_err(|error| format!("{wanted}: {error}"))?;
         Ok((wanted, text))
     }

@@ -7,7 +7,7 @@ use camino::Utf8Path;
 
 use super::args::{Format, Plan as Args};
 use super::compose::{Connections, runtime, targets};
-use super::load::load;
+use super::load::{load, refuse_commands};
 use super::outcome::{Outcome, Stopped};
 use super::stage::{live, offline};
 use super::terminal::Terminal;
@@ -17,6 +17,7 @@ use crate::report::exit;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let loaded = load(&args.runbook, &args.input, terminal)?;
+    refuse_commands(&loaded, &args.input, terminal)?;
     let plan = if args.offline {
         offline(&loaded, &args.input, terminal)?
     } else {

@@ -10,6 +10,7 @@ use super::roll::{Recorded, finish, reporters};
 use super::stage::{live, refuse};
 use super::terminal::Terminal;
 use crate::executor::{Clock, InDoubt, Secrets, Setup, roll};
+use crate::inventory::HostName;
 use crate::plan::show::{bytes, digest};
 use crate::report::exit;
 use crate::runbook::KubeVia;
@@ -30,7 +31,9 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
 
 async fn rehearse(args: &Args, loaded: &Loaded, version: Version, terminal: &Terminal) -> Outcome {
     let simulated = Simulated::from_hosts(&hosts(loaded), &version, now(), args.seed);
-    let connections = Connections::over(Rc::new(simulated), targets(&loaded.inventory));
+    // Not even this machine is touched: commands of `run_on: controller` run on a simulated one, too.
+    let (hosts, controller) = (Rc::new(simulated.clone()), Rc::new(simulated));
+    let connections = Connections::over(hosts, targets(&loaded.inventory), controller);
     let plan = live(loaded, &args.input, &connections, terminal).await?;
     refuse(&plan, terminal)?;
     let (_stop, stops) = tokio::sync::mpsc::unbounded_channel();
@@ -86,7 +89,7 @@ fn hosts(loaded: &Loaded) -> Vec<SimulatedHost> {
     };
     let in_cluster = loaded.runbook.kube.is_some();
     let hosts = loaded.inventory.hosts.values();
-    hosts
+    let mut simulated: Vec<SimulatedHost> = hosts
         .map(|host| SimulatedHost {
             name: host.name.clone(),
             address: host.address.clone(),
@@ -95,5 +98,12 @@ fn hosts(loaded: &Loaded) -> Vec<SimulatedHost> {
             labels: host.labels.clone(),
             control_plane: control_planes.contains(&host.name),
         })
-        .collect()
+        .collect();
+    let name = HostName::parse("controller").expect("invariant: a good host name");
+    if !loaded.inventory.hosts.contains_key(&name) {
+        let address = "localhost".to_owned();
+        let labels = std::collections::BTreeMap::new();
+        simulated.push(SimulatedHost { name, address, node_name: None, labels, control_plane: false });
+    }
+    simulated
 }

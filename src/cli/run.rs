@@ -6,7 +6,7 @@ use camino::Utf8Path;
 
 use super::args::Run as Args;
 use super::compose::{Connections, now, run_id, runtime, targets};
-use super::load::load;
+use super::load::{bytes_of, load, refuse_commands};
 use super::outcome::{Outcome, Stopped};
 use super::roll::{Recorded, finish, lock, reporters};
 use super::stage::{as_planned, live, refuse};
@@ -32,6 +32,11 @@ async fn run_async(args: &Args, terminal: &Terminal) -> Outcome {
     let saved = saved_plan(&args.file)?;
     let is_saved = saved.is_some();
     let (plan, connections) = if let Some(plan) = saved {
+        if plan.runs_on_controller() && !args.input.allow_commands {
+            terminal.error(&format!("{} runs commands on this machine", args.file));
+            terminal.hint("review them, then allow them with --allow-commands");
+            return Err(Stopped::Told(exit::INVALID));
+        }
         let connections = Connections::real(plan.hosts.iter().map(target_of).collect())?;
         if let Err(stopped) = as_planned(&plan, &connections, terminal).await {
             connections.close().await;
@@ -40,6 +45,7 @@ async fn run_async(args: &Args, terminal: &Terminal) -> Outcome {
         (plan, connections)
     } else {
         let loaded = load(&args.file, &args.input, terminal)?;
+        refuse_commands(&loaded, &args.input, terminal)?;
         let connections = Connections::real(targets(&loaded.inventory))?;
         match live(&loaded, &args.input, &connections, terminal).await {
             Ok(plan) => (plan, connections),
@@ -110,8 +116,7 @@ async fn approved(
 
 /// A plan saved by `rollbook plan -o`; `None` when the file is a runbook.
 fn saved_plan(path: &Utf8Path) -> anyhow::Result<Option<Plan>> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| anyhow::Error::from(error).context(format!("cannot read {path}")))?;
+    let bytes = bytes_of(path)?;
     if bytes.first() != Some(&b'{') {
         return Ok(None);
     }

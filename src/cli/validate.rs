@@ -8,7 +8,7 @@ use super::outcome::{Outcome, Stopped, invalid};
 use super::terminal::Terminal;
 use crate::inventory::Inventory;
 use crate::report::exit;
-use crate::source::{Diagnostics, Node, NodeKind, SourceMap, Spanned, codes};
+use crate::source::{Diagnostics, Node, NodeKind, SourceMap};
 
 pub(super) fn run(args: &Validate, terminal: &Terminal) -> Outcome {
     let mut sources = SourceMap::default();
@@ -50,12 +50,7 @@ fn check(
     }
     let runbook = read_runbook(sources, path, diagnostics)?;
     if let (Some(runbook), Some(inventory)) = (runbook, inventory) {
-        for phase in &runbook.phases {
-            let Spanned { value: selector, span } = &phase.hosts;
-            if let Err(error) = selector.select(inventory) {
-                diagnostics.error(codes::SELECTION, *span, error.message).hints.extend(error.hint);
-            }
-        }
+        runbook.check_selection(inventory, diagnostics);
     }
     Ok(())
 }

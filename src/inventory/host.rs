@@ -66,6 +66,13 @@ impl From<HostName> for String {
     }
 }
 
+/// Whether a path lies where anybody may write: another user of the host could be there before us.
+pub(crate) fn is_open_to_all(path: &str) -> bool {
+    let below =
+        |open: &&str| path.strip_prefix(*open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    ["/tmp", "/var/tmp", "/dev/shm"].iter().any(below)
+}
+
 /// How a host is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {

@@ -5,6 +5,7 @@ mod parse;
 mod range;
 mod selector;
 
+pub(crate) use host::is_open_to_all;
 pub use host::{Become, Connection, Group, Host, HostKeyPolicy, HostName, Inventory, TransportKind};
 pub use parse::parse;
 pub use range::expand;

@@ -368,6 +368,18 @@ impl Plan {
         &self.actions[id.0 as usize]
     }
 
+    /// Whether any step runs a command on the machine that runs Rollbook.
+    pub fn runs_on_controller(&self) -> bool {
+        let lowered = self.actions.iter().map(|action| &action.lowered);
+        let mut known = lowered.flat_map(|lowered| {
+            let ops = lowered.ops.iter().map(|op| op.site);
+            let probes = lowered.probe.iter().chain(lowered.verify.iter().map(|verify| &verify.probe));
+            ops.chain(probes.map(|probe| probe.site))
+        });
+        known.any(|site| site == Site::Controller)
+            || self.deferred.iter().any(|step| step.run_on == Some(Site::Controller))
+    }
+
     /// The title of a task, for people.
     pub fn title(&self, id: TaskId) -> &str {
         match self.task(id).step {

@@ -1,6 +1,7 @@
 //! The runbook as written: phases and steps with their templates compiled, fragments included, nothing evaluated.
 
 mod brackets;
+mod controller;
 mod model;
 mod params;
 mod parse;

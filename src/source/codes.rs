@@ -163,7 +163,7 @@ codes! {
          after a group or a closing parenthesis.";
     SELECTS_NOTHING = 411, "selects-nothing", "A selector matches nothing",
         "A name, glob or label that matches no host is a typing mistake far more often than an intention, and a run that \
-         silently does nothing looks like success.";
+         silently does nothing looks like success. `rollbook inventory list SELECTOR` tries one.";
     BAD_PARAM = 500, "bad-param", "A parameter is not declared properly",
         "The declaration contradicts itself: a default of the wrong type or outside its bounds, bounds on a type that has \
          no order, an enum without values.";
@@ -174,9 +174,6 @@ codes! {
     PARAM_VALUE = 503, "param-value", "The value of a parameter does not fit",
         "The message names the type, the bound or the pattern, and where the value comes from. `-p` is stronger than \
          `--params-file`, which is stronger than the inventory, which is stronger than the default.";
-    SELECTION = 600, "selection", "A selector does not fit the inventory",
-        "The runbook names a group, host, glob or label that the inventory does not have. `rollbook inventory list \
-         SELECTOR` tries one.";
     LIMIT = 601, "limit", "`--limit` does not fit the inventory",
         "`--limit` takes the same selector language as `hosts:`. It only narrows: hosts outside it are counted against \
          the budget and not worked on.";
@@ -197,6 +194,9 @@ codes! {
          types do not fit. The message names the first such host.";
     STEP_MEANING = 607, "step-meaning", "A step makes no sense for a host",
         "The values have the right types and still cannot be carried out, such as a drain of a host that is no node.";
+    CONTROLLER_COMMAND = 608, "controller-command", "A step runs a command on the machine that runs Rollbook",
+        "`run_on: controller` runs a command as you, where your keys are. A runbook is often somebody else's: read the \
+         step, then allow it with `--allow-commands`. A rehearsal needs no leave: it runs nothing.";
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The command line as people and scripts meet it: exit codes, streams, help.
 
+use std::fs;
+
 use super::support::rollbook::Rollbook;
 
 const SHIPPED: [&str; 5] =
@@ -88,4 +90,95 @@ fn completions_and_manual_are_printed() {
 fn without_a_terminal_there_is_no_colour_even_when_things_go_wrong() {
     let outcome = Rollbook::new(["validate", "tests/it/cases/invalid/duplicate_key.yaml"]).run().exits(65);
     assert!(!outcome.stderr.contains('\u{1b}'), "{}", outcome.stderr);
+}
+
+/// A directory with a runbook of these steps over one host, which is never connected to.
+fn with_steps(steps: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let runbook = format!(
+        "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: {{ name: t }}\nphases:\n  - name: roll\n    hosts: all\n    \
+         steps:\n{steps}"
+    );
+    fs::write(dir.path().join("up.yaml"), runbook).unwrap();
+    let inventory = "apiVersion: rollbook/v1\nkind: Inventory\nmetadata: { name: t }\nhosts: { h1: { address: 192.0.2.1 } }\n";
+    fs::write(dir.path().join("hosts.yaml"), inventory).unwrap();
+    dir
+}
+
+#[test]
+fn commands_on_this_machine_have_to_be_allowed() {
+    let dir = with_steps("      - command: { argv: [touch, here] }\n        run_on: controller\n");
+    let rollbook = |args: &[&str]| Rollbook::new(args.iter().copied()).dir(dir.path());
+    let plan = ["plan", "up.yaml", "-i", "hosts.yaml", "--offline"];
+    rollbook(&plan).run().exits(65).says("--allow-commands").says("up.yaml:8:9");
+    rollbook(&[&plan[..], &["--allow-commands"]].concat()).run().exits(0);
+    rollbook(&["run", "up.yaml", "-i", "hosts.yaml", "--yes"]).run().exits(65).says("--allow-commands");
+    // Somebody else's plan is no leave either.
+    let json = rollbook(&[&plan[..], &["--allow-commands", "--format", "json"]].concat()).run().exits(0);
+    fs::write(dir.path().join("up.plan.json"), json.stdout.trim_end()).unwrap();
+    rollbook(&["run", "up.plan.json", "--yes"]).run().exits(65).says("--allow-commands");
+    // A rehearsal runs nothing, here least of all.
+    rollbook(&["rehearse", "up.yaml", "-i", "hosts.yaml"]).run();
+    assert!(!dir.path().join("here").exists(), "the command ran");
+}
+
+#[test]
+fn a_selector_that_matches_nothing_is_the_same_error_for_every_verb() {
+    let dir = with_steps("      - command: [ls]\n");
+    let path = dir.path().join("up.yaml");
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("hosts: all", "hosts: all & h2")).unwrap();
+    for args in [
+        &["validate", "up.yaml", "-i", "hosts.yaml"][..],
+        &["plan", "up.yaml", "-i", "hosts.yaml", "--offline"],
+        &["plan", "up.yaml", "-i", "hosts.yaml"],
+        &["run", "up.yaml", "-i", "hosts.yaml", "--yes"],
+        &["rehearse", "up.yaml", "-i", "hosts.yaml"],
+    ] {
+        let outcome = Rollbook::new(args.iter().copied()).dir(dir.path()).run().exits(65);
+        let outcome = outcome.says("[RB0411]").says("up.yaml:6:18");
+        assert_eq!(outcome.stderr.matches("RB0411").count(), 1, "{args:?}: told once:\n{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn what_is_no_file_that_people_write_is_named_and_never_waited_for() {
+    let dir = with_steps("      - command: [ls]\n");
+    let path = |name: &str| dir.path().join(name);
+    fs::create_dir(path("dir.yaml")).unwrap();
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mkfifoat(rustix::fs::CWD, path("fifo.yaml"), mode).unwrap();
+    fs::File::create(path("huge.yaml")).unwrap().set_len(33 << 20).unwrap();
+    fs::write(path("empty.yaml"), "").unwrap();
+    let runbook = fs::read_to_string(path("up.yaml")).unwrap();
+    fs::write(path("bom.yaml"), format!("\u{feff}{runbook}")).unwrap();
+    fs::write(path("crlf.yaml"), runbook.replace('\n', "\r\n")).unwrap();
+    fs::write(path("tabs.yaml"), runbook.replace("      -", "\t-")).unwrap();
+    let cases = [
+        ("dir.yaml", 1, "cannot read dir.yaml: it is a directory"),
+        ("fifo.yaml", 1, "cannot read fifo.yaml: it is no regular file"),
+        ("huge.yaml", 1, "cannot read huge.yaml: it is larger than 32 MiB"),
+        ("hosts.yaml/x", 1, "cannot read hosts.yaml/x: Not a directory"),
+        ("empty.yaml", 65, "empty.yaml:1:1"),
+        ("tabs.yaml", 65, "tabs.yaml:8:"),
+        ("bom.yaml", 0, "no mistakes"),
+        ("crlf.yaml", 0, "no mistakes"),
+    ];
+    for (file, code, words) in cases {
+        Rollbook::new(["validate", file]).dir(dir.path()).run().exits(code).says(words);
+        let plan = ["plan", file, "-i", "hosts.yaml", "--offline"];
+        Rollbook::new(plan).dir(dir.path()).run().exits(code);
+        let inventory = ["plan", "up.yaml", "-i", file, "--offline"];
+        assert_ne!(Rollbook::new(inventory).dir(dir.path()).run().code, 0, "{file} is no inventory");
+    }
+}
+
+#[test]
+fn mistakes_of_files_with_carriage_returns_stand_in_their_line() {
+    let dir = with_steps("      - command: [ls]\n      - comand: [ls]\n");
+    let path = dir.path().join("up.yaml");
+    for ending in ["\n", "\r\n"] {
+        let text = fs::read_to_string(&path).unwrap().replace("\r\n", "\n").replace('\n', ending);
+        fs::write(&path, format!("\u{feff}{text}")).unwrap();
+        Rollbook::new(["validate", "up.yaml"]).dir(dir.path()).run().exits(65).says("up.yaml:9:9");
+    }
 }

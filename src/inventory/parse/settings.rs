@@ -4,7 +4,7 @@
 
 use indexmap::IndexMap;
 
-use crate::inventory::{Become, Connection, HostKeyPolicy, TransportKind};
+use crate::inventory::{Become, Connection, HostKeyPolicy, TransportKind, is_open_to_all};
 use crate::source::codes::BAD_SETTING;
 use crate::source::{Diagnostics, MapReader, Node, NodeKind, Span};
 use crate::value::{Duration, Value};
@@ -77,7 +77,11 @@ const CONNECTION: [Rule; 10] = [
     ("connect_timeout", "a duration such as 10s", |text| {
         Duration::parse(text).filter(|duration| *duration > Duration::ZERO).map(Value::Duration)
     }),
-    ("remote_dir", "an absolute path without `..`", remote_dir),
+    (
+        "remote_dir",
+        "an absolute path without `..`, not below /tmp, /var/tmp or /dev/shm, where anybody may write",
+        remote_dir,
+    ),
 ];
 
 const CONNECTION_HABITS: [(&str, &str); 7] = [
@@ -126,9 +130,9 @@ fn path(text: &str) -> Option<Value> {
     (fits && !text.chars().any(char::is_control)).then(|| Value::Str(text.to_owned()))
 }
 
-fn remote_dir(text: &str) -> Option<Value> {
+pub(super) fn remote_dir(text: &str) -> Option<Value> {
     let clean = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    let fits = text.starts_with('/') && text.len() > 1 && text.chars().all(clean);
+    let fits = text.starts_with('/') && text.len() > 1 && text.chars().all(clean) && !is_open_to_all(text);
     (fits && text.split('/').all(|part| part != "..")).then(|| Value::Str(text.to_owned()))
 }
 

@@ -166,7 +166,8 @@ fn every_mistake_is_reported_in_one_go() {
              RB0110 4:31 expected a port from 1 to 65535, found `0`\n\
              RB0110 4:44 expected `strict` or `accept_new`, found `off`\n\
              RB0110 4:66 expected a duration such as 10s, found `10`\n\
-             RB0110 4:82 expected an absolute path without `..`, found `/a/../b`\n",
+             RB0110 4:82 expected an absolute path without `..`, not below /tmp, /var/tmp or /dev/shm, where anybody may \
+             write, found `/a/../b`\n",
         ),
         (
             "hosts: { w1: { labels: { zone: \"a b\", \"k k\": v, role: } } }\n",
@@ -240,4 +241,21 @@ groups:
     )
     .unwrap();
     assert_eq!(inventory.groups["b"].hosts.len(), 9000);
+}
+
+#[test]
+fn records_never_lie_where_anybody_may_write() {
+    for (path, good) in [
+        ("/var/lib/rollbook", true),
+        ("/tmpfiles", true),
+        ("/tmp", false),
+        ("/tmp/rollbook", false),
+        ("/var/tmp/rollbook", false),
+        ("/dev/shm/x", false),
+        ("relative", false),
+        ("~/rollbook", false),
+        ("/", false),
+    ] {
+        assert_eq!(super::settings::remote_dir(path).is_some(), good, "{path}");
+    }
 }

@@ -9,16 +9,10 @@ use crate::source::{Diagnostics, codes};
 use crate::step::KubeCx;
 
 /// The hosts of `kube.via`, in the inventory's order; none where kubectl runs on the controller.
-pub(super) fn via_hosts(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Vec<HostName> {
-    let Some(KubeVia::Hosts(selector)) = input.runbook.kube.as_ref().map(|kube| &kube.via) else {
-        return Vec::new();
-    };
-    match selector.value.select(input.inventory) {
-        Ok(hosts) => hosts,
-        Err(error) => {
-            diagnostics.error(codes::SELECTION, selector.span, error.message).hints.extend(error.hint);
-            Vec::new()
-        }
+pub(super) fn via_hosts(input: &Input<'_>) -> Vec<HostName> {
+    match input.runbook.kube.as_ref().map(|kube| &kube.via) {
+        Some(KubeVia::Hosts(selector)) => selector.value.select(input.inventory).unwrap_or_default(),
+        _ => Vec::new(),
     }
 }
 

@@ -97,7 +97,7 @@ pub fn reads_facts(runbook: &Runbook) -> bool {
 pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan> {
     let errors_before = error_count(diagnostics);
     let selections = select(input, diagnostics);
-    let via = kube::via_hosts(input, diagnostics);
+    let via = kube::via_hosts(input);
     if error_count(diagnostics) > errors_before {
         return None;
     }
@@ -149,6 +149,8 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
 }
 
 fn select(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Vec<Selection> {
+    // What matches nothing is told here and is empty below.
+    input.runbook.check_selection(input.inventory, diagnostics);
     let limit = input.limit.and_then(|limit| match limit.select(input.inventory) {
         Ok(hosts) => Some(hosts.into_iter().collect::<std::collections::HashSet<_>>()),
         Err(error) => {
@@ -166,11 +168,7 @@ fn select(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Vec<Selection> {
                 };
                 Selection { population, work }
             }
-            Err(error) => {
-                let diagnostic = diagnostics.error(codes::SELECTION, phase.hosts.span, error.message);
-                diagnostic.hints.extend(error.hint);
-                Selection { population: Vec::new(), work: Vec::new() }
-            }
+            Err(_) => Selection { population: Vec::new(), work: Vec::new() },
         })
         .collect()
 }

@@ -8,7 +8,7 @@ use crate::source::codes::{
 use crate::source::{Diagnostics, Entry, MapReader, Node, NodeKind, ScalarStyle, Severity, Span, shorten};
 use crate::template::lexer::{self, Mistake, Part};
 use crate::template::references::Found;
-use crate::template::{Expression, Names, Template, machine, scalar};
+use crate::template::{Expression, Names, Scope, Template, machine, scalar};
 use crate::value::{Field, Type, Value};
 
 /// Checks a node against a type and compiles its templates against the names of its place. Reports everything that
@@ -140,6 +140,14 @@ impl Compiler<'_, '_> {
         match Expression::parse(text) {
             Ok((expression, found)) => {
                 self.check(node, 0, &found, Some(&Type::Bool));
+                // What names nothing is the same on every host and at any time: it is known now what it is.
+                if expression.references.is_empty()
+                    && let Err(error) = expression.eval_bool(&Scope::default())
+                {
+                    let wrong = self.diagnostics.error(TYPE_OF_EXPRESSION, node.span, error.message);
+                    wrong.hint("compare something, as in `facts.swap_total == 0`");
+                    return None;
+                }
                 Some(arg(node, &Type::Expr, ArgKind::Condition(expression)))
             }
             Err(mistake) => self.mistake(node, 0, mistake),

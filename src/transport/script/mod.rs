@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use super::{Launch, LaunchId};
+use crate::inventory::is_open_to_all;
 use crate::op::{Deed, Op, Probe, Query};
 use crate::value::Duration;
 
@@ -85,14 +86,11 @@ impl<'a> Place<'a> {
                 r#""${XDG_STATE_HOME:-$HOME/.local/state}/rollbook""#
             }));
         };
-        let open = ["/tmp", "/var/tmp", "/dev/shm"]
-            .iter()
-            .any(|open| path.strip_prefix(open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
         let plain = path.starts_with('/')
             && path.len() > 1
             && !path.split('/').any(|part| part == "..")
             && !path.contains(|letter: char| letter.is_control() || letter.is_whitespace());
-        if open || !plain {
+        if is_open_to_all(path) || !plain {
             return Err(ScriptError::Root(path.to_owned()));
         }
         Ok(Cow::Owned(quote(path, "remote_dir")?))
