@@ -46,6 +46,25 @@ fn a_killed_ssh_in_the_middle_of_a_command_repeats_nothing() {
 }
 
 #[test]
+fn a_frozen_connection_is_noticed_and_repeats_nothing() {
+    let fleet = Fleet::of(1);
+    fleet.file("go", "#!/bin/sh\n\"$(dirname \"$0\")/work\" h1 a 0\ncat \"$(dirname \"$0\")/gate\"\n\"$(dirname \"$0\")/work\" h1 b 0\n");
+    fleet.fifo("gate");
+    fleet.runbook("", "batches: [1]", "- command: { argv: [\"@go\"] }");
+    let running = fleet.run(&[]).start();
+    fleet.await_lines(1, 2);
+    let began = std::time::Instant::now();
+    // No packet is refused and none is answered: only ssh's own patience tells.
+    fleet.hosts[0].signal_sessions(Signal::STOP);
+    fs::write(fleet.path("gate"), "").unwrap();
+    let outcome = running.end();
+    fleet.hosts[0].signal_sessions(Signal::KILL);
+    let outcome = outcome.exits(0);
+    assert!(began.elapsed().as_secs() < 120, "noticed after {:?}", began.elapsed());
+    assert_eq!(fleet.steps(1), ["a begin", "a end", "b begin", "b end"], "{}", outcome.stderr);
+}
+
+#[test]
 fn a_host_that_cannot_be_reached_stops_a_run_before_anything_changes() {
     let mut fleet = Fleet::of(3);
     fleet.runbook("", "batches: [1]", "- command: { argv: [\"@work\", \"{{ host.name }}\", a, \"0\"] }");

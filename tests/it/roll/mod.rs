@@ -3,6 +3,7 @@
 mod fleet;
 
 mod batches;
+mod disk;
 mod drift;
 mod failures;
 mod goals;

@@ -69,6 +69,21 @@ impl Sshd {
         old.trim().to_owned()
     }
 
+    /// Freezes or thaws what serves the sessions that are open now; new ones are let in.
+    pub(crate) fn signal_sessions(&self, signal: rustix::process::Signal) {
+        let parent = |id: i32| -> Option<u32> {
+            let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+            stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+        };
+        let ids =
+            fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let sessions: Vec<i32> = ids.filter(|id| parent(*id) == Some(self.child.id())).collect();
+        assert!(!sessions.is_empty(), "nobody is connected");
+        for session in sessions.into_iter().filter_map(rustix::process::Pid::from_raw) {
+            rustix::process::kill_process(session, signal).unwrap();
+        }
+    }
+
     /// Makes `key` what clients expect.
     pub(crate) fn remember_key(&self, key: &str) {
         fs::write(self.path("known_hosts"), format!("[127.0.0.1]:{} {key}", self.port)).unwrap();
