@@ -95,6 +95,9 @@ impl State {
             Event::OpEnded { task, attempt, go, op, exit, stdout, last_line: _ } => {
                 self.op_ended(plan, *task, *attempt, (*go, *op), *exit, stdout.as_deref())
             }
+            Event::OpNotStarted { task, attempt, go, op } => {
+                self.op_not_started(plan, *task, *attempt, (*go, *op))
+            }
             Event::TaskEnded { task, attempt, end } => self.task_ended(plan, at, *task, *attempt, end),
             Event::TaskSkipped { task, why } => self.task_skipped(plan, *task, *why),
             Event::HostEnded { phase, host, status } => self.host_ended(plan, *phase, *host, *status, at.seq),

@@ -161,6 +161,18 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stdout: Option<String>,
     },
+    /// An op that was about to be sent never began: the host cannot be reached, root cannot, or its launcher refused.
+    OpNotStarted {
+        /// The task.
+        task: TaskId,
+        /// The attempt.
+        attempt: u32,
+        /// As in [`Event::OpStarted`].
+        #[serde(default, skip_serializing_if = "is_zero")]
+        go: u32,
+        /// The op.
+        op: u16,
+    },
     /// The attempt ended.
     TaskEnded {
         /// The task.

@@ -291,6 +291,29 @@ fn attempts_follow_their_delays_and_refusals_are_not_tried_again() {
 }
 
 #[test]
+fn an_op_that_never_began_leaves_nothing_half_changed() {
+    let refused = |cause| Failure { cause, message: "no".to_owned(), hint: String::new() };
+    let (task, attempt) = (TaskId { phase: 0, host: HostId(0), index: 0 }, 1);
+    for begins in [false, true] {
+        let mut story = story(1, "c", |_| {});
+        story.goes_on();
+        story.tell(Event::OpStarted { task, attempt, go: 0, op: 0, on: None });
+        story.tell(if begins {
+            let (exit, last_line, stdout) = (Exit::Code(1), String::new(), None);
+            Event::OpEnded { task, attempt, go: 0, op: 0, exit, last_line, stdout }
+        } else {
+            Event::OpNotStarted { task, attempt, go: 0, op: 0 }
+        });
+        // What always runs, such as putting a hold back, may follow and meet the same fate.
+        story.tell(Event::OpStarted { task, attempt, go: 0, op: 1, on: None });
+        story.tell(Event::OpNotStarted { task, attempt, go: 0, op: 1 });
+        story.task_ends(0, 0, TaskEnd::Failed { failure: refused(Cause::Privilege) });
+        let half_changed = story.state.half_changed(&story.plan);
+        assert_eq!(half_changed, if begins { vec![HostId(0)] } else { Vec::new() });
+    }
+}
+
+#[test]
 fn a_disrupting_goal_that_holds_takes_no_slot() {
     let mut story = story(2, "g", |phase| phase.rollout.max_unavailable = 1);
     assert_eq!(story.goes_on(), "phase, batch 0, host 0, 0.0#1, host 1, 1.0#1", "both are looked at");

@@ -347,7 +347,10 @@ impl Worker<'_> {
         let Sending { task, attempt, go, index, op } = sending;
         let (result, last_line) = match end {
             OpEnd::Ended(result, last_line) => (result, last_line),
-            OpEnd::NotStarted(failure) => return Err(Go::End(TaskEnd::Failed { failure })),
+            OpEnd::NotStarted(failure) => {
+                self.teller.say(Event::OpNotStarted { task, attempt, go, op: index });
+                return Err(Go::End(TaskEnd::Failed { failure }));
+            }
             OpEnd::Unknown(reason) => {
                 let reason = format!("{}: {}", op.title, escape(&reason));
                 return Err(Go::End(TaskEnd::Unknown { reason }));

@@ -50,6 +50,7 @@ impl Redactor {
             | Event::BracketProbeStarted { phase: _, host: _, bracket: _ }
             | Event::TaskStarted { task: _, attempt: _ }
             | Event::OpStarted { task: _, attempt: _, go: _, op: _, on: _ }
+            | Event::OpNotStarted { task: _, attempt: _, go: _, op: _ }
             | Event::TaskSkipped { task: _, why: _ }
             | Event::HostEnded { phase: _, host: _, status: _ }
             | Event::SoakStarted { phase: _, batch: _, until: _ }

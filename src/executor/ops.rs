@@ -89,6 +89,8 @@ pub(super) async fn send(shared: &Shared, place: Place<'_>, sending: Sending<'_>
             place.pool.forget(&place.name, &place.session).await;
             settle(shared, place.pool, &place.name, sending, &launch, &reason).await
         }
+        // Words that cannot be read prove nothing of the op.
+        Err(error @ SessionError::Protocol(_)) => OpEnd::Unknown(format!("{}: {error}", place.name)),
         // The launcher said no before the op began: nothing runs.
         Err(error) => OpEnd::NotStarted(session_failure(&place.name, &error)),
     }

@@ -82,6 +82,24 @@ impl State {
         }
     }
 
+    /// As if it had never been about to be sent: it changed nothing, and others may follow it.
+    pub(super) fn op_not_started(
+        &mut self,
+        plan: &Plan,
+        task: TaskId,
+        attempt: u32,
+        (go, op): (u32, u16),
+    ) -> Result<(), Refusal> {
+        let run = self.attempt_mut(plan, task, attempt)?;
+        match run.ops.last() {
+            Some(last) if (last.go, last.op) == (go, op) && last.exit.is_none() => {
+                run.ops.pop();
+                Ok(())
+            }
+            _ => Err(refuse(plan, task.host, "has no such op in flight")),
+        }
+    }
+
     pub(super) fn task_ended(
         &mut self,
         plan: &Plan,

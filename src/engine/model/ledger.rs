@@ -185,6 +185,7 @@ impl<'a> Ledger<'a> {
                 page.ops = 0;
             }
             Event::OpStarted { task, .. } => self.page(task.host).ops += 1,
+            Event::OpNotStarted { task, .. } => self.page(task.host).ops -= 1,
             Event::TaskEnded { task, end, .. } => self.task_ended(*task, end),
             Event::TaskSkipped { task, .. } => self.page(task.host).turn(),
             Event::HostEnded { host, status, .. } => {

@@ -282,6 +282,11 @@ impl World<'_> {
             let lost = (go, op + 1) == (goes - 1, ops) && matches!(end, TaskEnd::Unknown { .. });
             let op = u16::try_from(op).expect("invariant: small");
             events.push_back(Event::OpStarted { task, attempt, go, op, on: None });
+            // The launcher refuses; ops that always run, such as putting a hold back, may still follow.
+            if matches!(end, TaskEnd::Failed { .. }) && self.random.percent(30) {
+                events.push_back(Event::OpNotStarted { task, attempt, go, op });
+                continue;
+            }
             if !lost {
                 let (exit, last_line, stdout) = (Exit::Code(0), String::new(), Some("out".to_owned()));
                 events.push_back(Event::OpEnded { task, attempt, go, op, exit, last_line, stdout });
