@@ -42,7 +42,8 @@ fn line(plan: &Plan, event: &Event, verbose: bool) -> Option<String> {
         Event::PhaseStarted { phase } => {
             let planned = plan.phase(*phase);
             let hosts: usize = planned.batches.iter().map(Vec::len).sum();
-            format!("phase {}/{}: {} ({hosts} hosts)", phase + 1, plan.phases.len(), planned.name)
+            let hosts = counted(hosts, "host");
+            format!("phase {}/{}: {} ({hosts})", phase + 1, plan.phases.len(), planned.name)
         }
         Event::BatchStarted { phase, batch } => {
             let batches = &plan.phase(*phase).batches;
@@ -141,6 +142,11 @@ pub(super) fn host_name(plan: &Plan, host: HostId) -> &str {
     plan.host(host).name.as_str()
 }
 
+/// "1 host", "2 hosts".
+pub(super) fn counted(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}
+
 fn names(plan: &Plan, hosts: &[HostId]) -> String {
     let shown: Vec<&str> = hosts.iter().take(8).map(|host| host_name(plan, *host)).collect();
     let more = if hosts.len() > 8 { format!(", … ({} in all)", hosts.len()) } else { String::new() };
@@ -177,12 +183,14 @@ fn stop_words(level: crate::engine::StopLevel) -> &'static str {
 /// Why a run halted, in a sentence.
 pub(super) fn halt_words(plan: &Plan, cause: &HaltCause) -> String {
     match cause {
-        HaltCause::Failures { failed, max } => format!("{failed} hosts failed, max_failures is {max}"),
+        HaltCause::Failures { failed, max } => {
+            format!("{} failed, max_failures is {max}", counted(*failed as usize, "host"))
+        }
         HaltCause::BatchFailed { reason } => reason.clone(),
         HaltCause::BudgetSpentByFailures => "hosts that failed in this run hold the whole budget".to_owned(),
         HaltCause::BudgetSpentByOthers { waited, out, blocked } => match blocked {
-            Some(blocked) => format!("no slot could be given for {waited}: {blocked}"),
-            None => format!("others held the budget for {waited}: {}", out_list(plan, out)),
+            Some(blocked) => format!("no slot could be given for {}: {blocked}", waited.rounded()),
+            None => format!("others held the budget for {}: {}", waited.rounded(), out_list(plan, out)),
         },
         HaltCause::Stopped { by } => format!("stopped by {by}"),
     }

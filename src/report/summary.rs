@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use super::plain::{halt_words, host_name, title};
+use super::plain::{counted, halt_words, host_name, title};
 use crate::engine::{
     BracketFinding, Cause, Counts, Event, Failure, HaltCause, HostStatus, Stamped, State, TaskEnd,
 };
@@ -171,7 +171,8 @@ impl Summary {
             .filter(|(count, _)| *count > 0)
             .map(|(count, word)| format!("{count} {word}"))
             .collect();
-        writeln!(out, "\n{} hosts: {} · {}", plan.hosts.len(), shown.join(", "), self.took)?;
+        let hosts = counted(plan.hosts.len(), "host");
+        writeln!(out, "\n{hosts}: {} · {}", shown.join(", "), self.took.rounded())?;
         for allowed in &self.allowed {
             writeln!(out, "warning: {allowed}")?;
         }

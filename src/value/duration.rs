@@ -60,6 +60,12 @@ impl Duration {
         (smallest != u64::MAX).then_some(Self { millis })
     }
 
+    /// For people, of time that passed: whole seconds from one second on, because nobody reads the rest.
+    #[must_use]
+    pub const fn rounded(self) -> Self {
+        if self.millis < 1000 { self } else { Self::from_secs(self.as_secs()) }
+    }
+
     /// The standard library's type, for timers.
     pub const fn to_std(self) -> std::time::Duration {
         std::time::Duration::from_millis(self.millis)
@@ -130,6 +136,13 @@ mod tests {
         for (text, millis, shown) in cases {
             assert_eq!(Duration::parse(text), Some(Duration::from_millis(millis)), "{text}");
             assert_eq!(Duration::from_millis(millis).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn time_that_passed_is_told_in_seconds_or_below_one_of_them_in_milliseconds() {
+        for (millis, shown) in [(0, "0s"), (999, "999ms"), (1000, "1s"), (191_240, "3m11s")] {
+            assert_eq!(Duration::from_millis(millis).rounded().to_string(), shown);
         }
     }
 
