@@ -45,10 +45,15 @@ pub(super) fn text(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) ->
         groups.push(draw(note, &excerpt, ""));
         excerpts.push(excerpt);
     }
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    if groups.len() == 1 && excerpts.is_empty() {
+        // Without a source line there is nothing for a hint to hang from, and the drawing would have an empty line.
+        let hints = diagnostic.hints.iter().map(|hint| format!("\nhint: {}", lines(hint)));
+        return format!("{}{}\n\n", renderer.render(&groups), hints.collect::<String>());
+    }
     let last = groups.pop().expect("invariant: the main group is always there");
     let hints = diagnostic.hints.iter().map(|hint| Level::HELP.with_name("hint").message(lines(hint)));
     groups.push(last.elements(hints));
-    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     // The line is already cut to what matters, and a message is never cut.
     let drawn = renderer.term_width(10_000).render(&groups);
     format!("{}\n\n", excerpts.iter().fold(drawn, correct_column))
@@ -186,6 +191,22 @@ mod tests {
           | ^
           = hint: write another
         "#);
+    }
+
+    #[test]
+    fn what_stands_in_no_file_has_no_empty_lines() {
+        let mut diagnostics = Diagnostics::default();
+        diagnostics.push(Diagnostic {
+            code: WRONG_TYPE,
+            severity: Severity::Error,
+            message: "odd".to_owned(),
+            span: None,
+            label: String::new(),
+            related: Vec::new(),
+            hints: vec!["write another".to_owned()],
+        });
+        let shown = diagnostics.render(&SourceMap::default(), false);
+        assert_eq!(shown.trim_end(), "error[RB0110]: odd\nhint: write another");
     }
 
     #[test]
