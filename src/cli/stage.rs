@@ -4,9 +4,12 @@ use indexmap::IndexMap;
 
 use crate::engine::{Cause, Failure};
 use crate::executor::{Depth, Redactor, Secrets, Survey, changed_since, foresee, survey};
+use crate::facts::ClusterFacts;
 use crate::inventory::{HostName, Inventory, Selector};
-use crate::plan::compile::{Input as CompileInput, Knowledge, Overrides, compile, reads_facts};
-use crate::plan::{Plan, forecast};
+use crate::plan::compile::{
+    Input as CompileInput, Knowledge, Overrides, compile, reads_facts, settle_outage,
+};
+use crate::plan::{HostId, Plan, forecast};
 use crate::report::exit;
 use crate::runbook::{KubeVia, Runbook, SecretSource};
 use crate::source::Diagnostics;
@@ -20,7 +23,9 @@ use super::terminal::Terminal;
 
 /// A plan without a look at any host.
 pub(super) fn offline(loaded: &Loaded, input: &Input, terminal: &Terminal) -> Result<Plan, Stopped> {
-    compiled(loaded, input, Knowledge::Offline, terminal)
+    let mut plan = compiled(loaded, input, Knowledge::Offline, terminal)?;
+    accept_outage(&mut plan, None, loaded, terminal)?;
+    Ok(plan)
 }
 
 /// A plan with what its hosts say. Tells about hosts that cannot be read and stops there.
@@ -49,13 +54,27 @@ pub(super) async fn live(
     };
     let plan = compiled(loaded, input, Knowledge::Live { hosts: &found.hosts, cluster }, terminal)?;
     let (pool, controller) = (&connections.pool, &connections.controller);
-    let (plan, failed) = foresee(plan, pool, controller, redactor, &mut |_, _| {}).await;
+    let (mut plan, failed) = foresee(plan, pool, controller, redactor, &mut |_, _| {}).await;
     if let Some((host, failure)) = failed.first_key_value() {
         terminal.error(&format!("{host}: {}", failure.message));
         terminal.hint(&failure.hint);
         return Err(Stopped::Told(exit::UNREACHABLE));
     }
+    accept_outage(&mut plan, cluster, loaded, terminal)?;
     Ok(plan)
+}
+
+/// An outage of the API that was not accepted is an error of the plan.
+fn accept_outage(
+    plan: &mut Plan,
+    cluster: Option<&ClusterFacts>,
+    loaded: &Loaded,
+    terminal: &Terminal,
+) -> Result<(), Stopped> {
+    let mut diagnostics = Diagnostics::default();
+    settle_outage(plan, cluster, &mut diagnostics);
+    terminal.diagnostics(&diagnostics, &loaded.sources);
+    if diagnostics.has_errors() { Err(invalid()) } else { Ok(()) }
 }
 
 fn compiled(
@@ -85,12 +104,23 @@ fn compiled(
 
 /// Refusals stop a run before anything changes; a plan shows them.
 pub(super) fn refuse(plan: &Plan, terminal: &Terminal) -> Result<(), Stopped> {
-    let refusals = forecast::refusals(plan);
-    for (task, reason, hint) in &refusals {
-        terminal.error(&format!("{}: {reason}", plan.host(task.host).name));
+    let refusals = forecast::distinct_refusals(plan);
+    for forecast::Refusal { hosts, reason, hint } in &refusals {
+        terminal.error(&format!("{}: {reason}", who(plan, hosts)));
         terminal.hint(hint);
     }
     if refusals.is_empty() { Ok(()) } else { Err(Stopped::Told(exit::FAILED)) }
+}
+
+/// "w1", "on 14 hosts: w01, w02, …".
+fn who(plan: &Plan, hosts: &[HostId]) -> String {
+    const SHOWN: usize = 8;
+    let names: Vec<&str> = hosts.iter().take(SHOWN).map(|host| plan.host(*host).name.as_str()).collect();
+    let more = if hosts.len() > SHOWN { ", …" } else { "" };
+    match names.as_slice() {
+        [one] => (*one).to_owned(),
+        some => format!("on {} hosts: {}{more}", hosts.len(), some.join(", ")),
+    }
 }
 
 /// Before a saved plan rolls: every host must answer, be the machine that the plan saw, and be as the plan saw it.

@@ -1,9 +1,12 @@
 //! What probes say of a plan's tasks before anything changed: the dry run. Pure: the caller looked.
 
+use indexmap::IndexMap;
+
 use crate::op::{Answer, Probe};
 use crate::plan::{Forecast, HostId, Plan, StepRef, TaskId};
 use crate::runbook::Mode;
 use crate::step::{Assessment, Fidelity, Role};
+use crate::value::Duration;
 
 /// What is known of a task before anything changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +133,9 @@ fn foresee(
     if task.forecast == Forecast::Excluded {
         return (Forecast::Excluded, None);
     }
-    let role = plan.action(action).lowered.role;
+    let lowered = &plan.action(action).lowered;
+    let role = lowered.role;
+    let waits = lowered.poll.is_some_and(|poll| poll.within > Duration::ZERO);
     let means = Forecast::Runs { fidelity: Fidelity::Exact };
     let forecast = match (role, assessment) {
         // A means has no state of its own; what its probe saw is worth a line only when it refuses or tells more.
@@ -144,6 +149,10 @@ fn foresee(
         (_, Some(Assessment::WouldChange { changes, fidelity, effect })) => {
             return (Forecast::Changes { changes: changes.clone(), fidelity: *fidelity }, *effect);
         }
+        (Role::Check, Some(Assessment::NotYet { reason })) if waits => {
+            Forecast::Waits { now: reason.clone() }
+        }
+        // It looks once, and nothing in its phase changes what it sees.
         (_, Some(Assessment::NotYet { reason })) if read_only => refused(reason, ""),
         (_, Some(Assessment::NotYet { .. })) => Forecast::Later,
         // An earlier change may bring about what is missing now, such as a repository with the candidate.
@@ -221,6 +230,29 @@ pub fn has_changes(plan: &Plan) -> bool {
                 | Forecast::Deferred { .. }
         )
     })
+}
+
+/// Hosts that are refused for one reason, in the order of the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal<'p> {
+    /// Each once.
+    pub hosts: Vec<HostId>,
+    /// Why.
+    pub reason: &'p str,
+    /// What to do, or empty.
+    pub hint: &'p str,
+}
+
+/// Every refusal once, however many hosts and steps have it: the same version is missing in every repository.
+pub fn distinct_refusals(plan: &Plan) -> Vec<Refusal<'_>> {
+    let mut found: IndexMap<(&str, &str), Vec<HostId>> = IndexMap::new();
+    for (task, reason, hint) in refusals(plan) {
+        let hosts = found.entry((reason, hint)).or_default();
+        if !hosts.contains(&task.host) {
+            hosts.push(task.host);
+        }
+    }
+    found.into_iter().map(|((reason, hint), hosts)| Refusal { hosts, reason, hint }).collect()
 }
 
 /// Every refusal, for the message that stops a run before it starts: host, step, reason, hint.

@@ -260,6 +260,11 @@ pub enum Forecast {
     },
     /// A check that cannot pass yet because the roll itself brings it about.
     Later,
+    /// A check that does not hold now, and waits for it when its turn comes.
+    Waits {
+        /// What is missing now.
+        now: String,
+    },
     /// It cannot succeed; the plan is an error.
     Refused {
         /// Why.

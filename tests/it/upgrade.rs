@@ -121,7 +121,7 @@ fn a_worker_that_was_upgraded_by_hand_is_left_alone() {
             cluster.by_hand(host, "systemctl restart kubelet").await;
         }
         cluster.by_hand("cp1", &format!("{kubectl} annotate node w2 rollbook.dev/kubeadm-node-")).await;
-        tokio::time::sleep(std::time::Duration::from_secs(120)).await;
+        tokio::time::sleep(std::time::Duration::from_mins(2)).await;
         let changes = cluster.simulated.log().len();
         let plan = cluster.plan("1.31.5").await.unwrap();
         let text = shown(&plan);
@@ -130,6 +130,57 @@ fn a_worker_that_was_upgraded_by_hand_is_left_alone() {
         let rolled = cluster.roll(plan).await;
         assert_eq!((rolled.code, rolled.out_of_service()), (0, Vec::new()), "{}", rolled.told);
         assert_eq!(cluster.simulated.log().len(), changes, "nothing was changed");
+    });
+}
+
+#[test]
+fn a_node_that_is_not_ready_is_waited_for_where_the_runbook_says_so() {
+    let mut cluster = Cluster::new(3, 2, "1.30.2");
+    story(async {
+        cluster.by_hand("w2", "systemctl stop kubelet").await;
+        tokio::time::sleep(std::time::Duration::from_mins(2)).await;
+        let plan = cluster.plan("1.31.4").await.unwrap();
+        assert_eq!(refusals(&plan), []);
+        let text = shown(&plan);
+        assert!(text.contains("waits when its turn comes; now: "), "{text}");
+        let rolled = cluster.roll(plan).await;
+        assert_eq!((rolled.code, rolled.out_of_service()), (10, Vec::new()), "{}", rolled.told);
+        assert!(rolled.told.contains("after 1m"), "{}", rolled.told);
+
+        let plan = cluster.plan("1.31.4").await.unwrap();
+        cluster.by_hand("w2", "systemctl start kubelet").await;
+        let rolled = cluster.roll(plan).await;
+        assert_eq!(rolled.code, 0, "{}", rolled.told);
+    });
+}
+
+#[test]
+fn an_outage_is_accepted_only_where_there_will_be_one() {
+    let mut cluster = Cluster::new(1, 2, "1.30.2");
+    story(async {
+        let error = cluster.plan("1.31.4").await.unwrap_err();
+        let start = "error[RB0605]: the only control plane is upgraded in place: the Kubernetes API will be away for some minutes\nhint: ";
+        assert!(error.starts_with(start), "{error}");
+        let plan = cluster.plan_of(&accepted(), &[("target", "1.31.4")]).await.unwrap();
+        assert!(shown(&plan).contains("warning: the only control plane"), "{}", shown(&plan));
+        assert_eq!(cluster.roll(plan).await.code, 0);
+        // Nothing is left to do, so there is nothing to accept.
+        let plan = cluster.plan("1.31.4").await.unwrap();
+        assert!(!rollbook::plan::forecast::has_changes(&plan), "{}", shown(&plan));
+    });
+}
+
+#[test]
+fn one_refusal_of_many_hosts_is_told_once() {
+    let cluster = Cluster::new(3, 2, "1.30.2");
+    story(async {
+        let plan = cluster.plan("1.31.99").await.unwrap();
+        let refusals = rollbook::plan::forecast::distinct_refusals(&plan);
+        let [tools, kubelet] = refusals.as_slice() else { panic!("{refusals:?}") };
+        assert_eq!((tools.hosts.len(), kubelet.hosts.len()), (5, 5));
+        assert!(
+            tools.reason.starts_with("kubeadm=1.31.99-*") && kubelet.reason.starts_with("kubelet=1.31.99-*")
+        );
     });
 }
 

@@ -1,11 +1,10 @@
 //! Where kubectl runs, and what disrupting control planes asks for.
 
+use super::Input;
 use super::hosts::HostTable;
-use super::{Input, placeless, warning};
 use crate::inventory::HostName;
-use crate::plan::{PlannedKube, PlannedPhase, Warning};
+use crate::plan::PlannedKube;
 use crate::runbook::KubeVia;
-use crate::source::{Diagnostics, codes};
 use crate::step::KubeCx;
 
 /// The hosts of `kube.via`, in the inventory's order; none where kubectl runs on the controller.
@@ -37,35 +36,4 @@ pub(super) fn planned(input: &Input<'_>, table: &HostTable<'_>, via: &[HostName]
         retry_for: spec.retry_for,
         strangers,
     })
-}
-
-/// With one or two control planes the API will be away for a while: that has to be accepted, never assumed.
-pub(super) fn check_outage(
-    input: &Input<'_>,
-    table: &HostTable<'_>,
-    phases: &[PlannedPhase],
-    diagnostics: &mut Diagnostics,
-    warnings: &mut Vec<Warning>,
-) {
-    let control_planes = match input.knowledge.cluster() {
-        Some(cluster) => cluster.nodes.values().filter(|node| node.control_plane).count(),
-        None => table.rows().filter(|(_, row)| row.subject.control_plane).count(),
-    };
-    let disrupted = phases.iter().any(|phase| phase.rollout.control_planes);
-    if !disrupted || control_planes > 2 {
-        return;
-    }
-    let away = match control_planes {
-        1 => "the only control plane is upgraded in place: the Kubernetes API will be away for some minutes"
-            .to_owned(),
-        n => format!(
-            "{n} control planes have no quorum without each other: the Kubernetes API will be away for some minutes"
-        ),
-    };
-    if input.runbook.policy.control_plane_outage || input.overrides.accept_outage {
-        warnings.push(warning(away, "accepted"));
-    } else {
-        let hint = "accept it with `policy: { control_plane_outage: accept }` in the runbook or --accept-control-plane-outage";
-        diagnostics.push(placeless(codes::OUTAGE, away, Some(hint.to_owned())));
-    }
 }

@@ -6,6 +6,7 @@ mod brackets;
 mod dependence;
 mod hosts;
 mod kube;
+mod outage;
 mod scopes;
 mod tasks;
 
@@ -21,6 +22,7 @@ use crate::runbook::Runbook;
 use crate::source::{Code, Diagnostic, Diagnostics, Severity, Span, codes};
 use crate::value::{Amount, Value};
 
+pub use outage::settle_outage;
 pub(crate) use scopes::{facts_value, run_value, secrets_value};
 
 /// Everything that a plan is made from.
@@ -116,7 +118,6 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
         .map(|(phase, selection)| lowering.phase(phase, selection, diagnostics))
         .collect();
     let mut warnings = Vec::new();
-    kube::check_outage(input, &table, &phases, diagnostics, &mut warnings);
     batches::warn_about_limits(input, &phases, &mut warnings);
     if input.runbook.policy.lock_cluster {
         let message =

@@ -185,7 +185,9 @@ impl Text<'_> {
         let count = |wanted: fn(&Forecast) -> bool| tasks().filter(|task| wanted(&task.forecast)).count();
         let changes = count(|forecast| matches!(forecast, Forecast::Changes { .. } | Forecast::Runs { .. }));
         let holds = count(|forecast| matches!(forecast, Forecast::Holds { .. } | Forecast::BracketHolds));
-        let deferred = count(|forecast| matches!(forecast, Forecast::Deferred { .. } | Forecast::Later));
+        let deferred = count(|forecast| {
+            matches!(forecast, Forecast::Deferred { .. } | Forecast::Later | Forecast::Waits { .. })
+        });
         let refused = count(|forecast| matches!(forecast, Forecast::Refused { .. }));
         let not_probed = count(|forecast| matches!(forecast, Forecast::NotProbed));
         let mut parts = vec![
@@ -220,6 +222,7 @@ fn forecast(task: &Task) -> (char, String) {
         }
         Forecast::Runs { .. } => ('~', "would run".to_owned()),
         Forecast::Deferred { waits_for } => ('?', format!("known later, from {}", waits_for.join(", "))),
+        Forecast::Waits { now } => ('?', format!("waits when its turn comes; now: {now}")),
         Forecast::Later => ('?', "checked when its turn comes".to_owned()),
         Forecast::Refused { reason, hint } if hint.is_empty() => ('x', reason.clone()),
         Forecast::Refused { reason, hint } => ('x', format!("{reason} (hint: {hint})")),

@@ -12,7 +12,7 @@ use rollbook::engine::Stamped;
 use rollbook::executor::{Clock, Depth, InDoubt, Pool, Redactor, Secrets, Setup, foresee, roll, survey};
 use rollbook::inventory::{Become, Connection, HostName, Inventory};
 use rollbook::op::{Deed, Effect, Exit, Op, RunWhen, Site};
-use rollbook::plan::compile::{Input, Knowledge, Overrides, compile};
+use rollbook::plan::compile::{Input, Knowledge, Overrides, compile, settle_outage};
 use rollbook::plan::show::{Detail, bytes, digest, text};
 use rollbook::plan::{Plan, forecast};
 use rollbook::report::{Plain, Summary};
@@ -110,9 +110,14 @@ impl Cluster {
         };
         let plan = compile(&input, &mut diagnostics);
         let plan = plan.ok_or_else(|| format!("{:?}", diagnostics.items()))?;
-        let (plan, failed) = foresee(plan, &pool, &controller, Redactor::default(), &mut |_, _| {}).await;
+        let (mut plan, failed) = foresee(plan, &pool, &controller, Redactor::default(), &mut |_, _| {}).await;
         assert!(failed.is_empty(), "{failed:?}");
-        Ok(plan)
+        settle_outage(&mut plan, cluster, &mut diagnostics);
+        if diagnostics.has_errors() {
+            Err(diagnostics.render(&SourceMap::default(), false))
+        } else {
+            Ok(plan)
+        }
     }
 
     fn read(
