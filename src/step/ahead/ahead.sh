@@ -31,7 +31,7 @@ cat >"$private/apt.conf" <<END
 Dir::Etc::sourcelist "$private/sources.list";
 Dir::Etc::sourceparts "$private/parts/";
 Dir::State::lists "$private/lists/";
-Dir::Cache::pkgcache "";
+Dir::Cache::pkgcache "$private/cache/pkgcache.bin";
 Dir::Cache::srcpkgcache "";
 Dir::Log::Planner "/dev/null";
 Dir::Log::Solver "/dev/null";

@@ -109,3 +109,18 @@ fn only_a_lock_makes_a_failure_pass_by_itself() {
     );
     assert_eq!(Apt.transient("E: Failed to fetch http://mirror/InRelease\n"), None);
 }
+
+#[test]
+fn only_lists_that_were_read_put_a_version_out_of_reach() {
+    let args = cases::typed_args(&Apt, &json!({ "download": { "kubelet": "1.31.9-*" } }));
+    let madison = |stdout: &str, stderr: &str| {
+        let none = Answer { rc: 1, ..Answer::default() };
+        let offers = Answer { rc: 0, stdout: stdout.to_owned(), stderr: stderr.to_owned() };
+        Apt.is_out_of_reach(&args, &[none, offers])
+    };
+    assert!(madison(" kubelet | 1.31.4-1.1 | https://m  Packages\n", ""));
+    assert!(madison("", "N: Unable to locate package kubelet\n"));
+    assert!(madison("", "E: Unable to locate package kubelet\n"));
+    assert!(!madison(" kubelet | 1.31.9-1.1 | https://m  Packages\n", ""));
+    assert!(!madison("", "E: Write error - write (28: No space left on device)\n"));
+}

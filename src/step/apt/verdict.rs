@@ -231,6 +231,11 @@ pub(super) fn lacks_candidate(wish: &Wish, answers: &[Answer]) -> bool {
         return false;
     };
     let Ok(installed) = installed(versions) else { return false };
+    // An apt that could not read its lists says nothing of what they offer.
+    let failed = |line: &str| line.starts_with("E: ") && !line.contains("Unable to locate package");
+    if madison.stderr.lines().any(failed) {
+        return false;
+    }
     let offers = offers(madison);
     let has = |package: &Wanted, version: &str| package.pattern.matches(version);
     packages.iter().filter(|package| matches!(package.pattern, Pattern::Match(_))).any(|package| {
