@@ -1,6 +1,8 @@
 //! The pure hot paths, each measured by itself: `cargo bench --bench hot_paths`. Prints the median and the fastest of
 //! some rounds. A plain program: what is compared is this machine now with this machine before a change.
 
+#![expect(clippy::print_stdout, reason = "it is a program for people who look at it")]
+
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -80,7 +82,7 @@ fn files(hosts: usize) -> (Runbook, Inventory) {
     let runbook = sources.add("runbook.yaml", text);
     let runbook = rollbook::runbook::parse(&mut sources, runbook, &NoFiles, &mut diagnostics);
     let inventory = sources.add("inventory.yaml", inventory);
-    let inventory = rollbook::source::parse(&mut sources, inventory, Limits::default(), &mut diagnostics)
+    let inventory = rollbook::source::parse(&sources, inventory, Limits::default(), &mut diagnostics)
         .and_then(|tree| rollbook::inventory::parse(&tree, &mut diagnostics));
     assert!(!diagnostics.has_errors(), "{}", diagnostics.render(&sources, false));
     (runbook.expect("a runbook"), inventory.expect("an inventory"))

@@ -25,7 +25,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         return Err(Stopped::Told(exit::USAGE));
     };
     let recorded = run_dir.read().map_err(anyhow::Error::from)?;
-    if !recorded.state.can_resume(&recorded.plan) {
+    if !recorded.state.can_resume() {
         let summary = Summary::of(&recorded.plan, &recorded.state, &recorded.events);
         terminal.error(&format!("run {} is over", run_dir.id()));
         terminal.say(summary.text(&recorded.plan).trim_end());

@@ -39,7 +39,7 @@ pub(super) fn finish(
     };
     let summary = Summary::of(plan, &finished.state, &finished.events);
     terminal.say(summary.text(plan).trim_end());
-    if recorded == Recorded::Yes && finished.state.can_resume(plan) {
+    if recorded == Recorded::Yes && finished.state.can_resume() {
         terminal.say(&format!("to go on: rollbook resume {}", summary.run));
     }
     match (trouble, summary.exit_code()) {

@@ -45,7 +45,7 @@ pub(super) fn find(
         let meant = |run: &RunDir| match which {
             Which::Newest => true,
             // One that cannot be read is for `runs show` to explain.
-            Which::Resumable => run.read().is_ok_and(|run| run.state.can_resume(&run.plan)),
+            Which::Resumable => run.read().is_ok_and(|run| run.state.can_resume()),
         };
         return Ok(all.into_iter().find(meant));
     };
@@ -92,7 +92,7 @@ impl Row {
     fn of(run: &RunDir, recorded: &Recorded) -> Self {
         let Recorded { plan, events, state, .. } = recorded;
         let summary = Summary::of(plan, state, events);
-        let can_resume = state.can_resume(plan);
+        let can_resume = state.can_resume();
         let word = match (state.finished(), summary.exit_code()) {
             (false, _) => "cut off",
             (true, exit::OK) => "done",
@@ -153,7 +153,7 @@ fn show(state: &Utf8Path, named: Option<&str>, verbose: bool, terminal: &Termina
     let summary = Summary::of(&recorded.plan, &recorded.state, &recorded.events);
     let mut text = String::from_utf8_lossy(&text).into_owned();
     text.push_str(&summary.text(&recorded.plan));
-    if recorded.state.can_resume(&recorded.plan) {
+    if recorded.state.can_resume() {
         let _ = writeln!(text, "to go on: rollbook resume {}", run.id());
     }
     let _ = writeln!(text, "record: {}", run.path());
@@ -168,7 +168,7 @@ fn prune(args: &Args, keep: usize, dry_run: bool, terminal: &Terminal) -> Outcom
     for run in &all[..old] {
         let over = run.read().is_ok_and(|recorded| {
             let Recorded { plan, events, state, .. } = &recorded;
-            !state.can_resume(plan) && Summary::of(plan, state, events).left.is_empty()
+            !state.can_resume() && Summary::of(plan, state, events).left.is_empty()
         });
         if !over {
             terminal

@@ -123,22 +123,22 @@ impl State {
 
     /// Whether a resumed run would find something to go on with: one that was cut off, one that somebody stopped, one
     /// that gave up waiting for others, or one with hosts whose state is not known. Failures need a new plan.
-    pub fn can_resume(&self, plan: &Plan) -> bool {
+    pub fn can_resume(&self) -> bool {
         if !self.ended {
             return self.started;
         }
         match self.halted() {
             None => false,
-            Some(HaltCause::Failures { .. } | HaltCause::BudgetSpentByFailures) => self.has_doubts(plan),
+            Some(HaltCause::Failures { .. } | HaltCause::BudgetSpentByFailures) => self.has_doubts(),
             Some(HaltCause::BatchFailed { .. }) => true,
             Some(HaltCause::Stopped { .. } | HaltCause::BudgetSpentByOthers { .. }) => true,
         }
     }
 
     /// Whether the last phase has hosts that a resumed run would settle.
-    fn has_doubts(&self, plan: &Plan) -> bool {
-        let last = plan.phases.iter().zip(&self.phases).last();
-        last.is_some_and(|(_, run)| run.hosts.iter().any(|host| host.in_doubt.is_some()))
+    fn has_doubts(&self) -> bool {
+        let last = self.phases.last();
+        last.is_some_and(|run| run.hosts.iter().any(|host| host.in_doubt.is_some()))
     }
 
     /// How soon the run stops, by request or by its own failures, whichever is sooner.

@@ -241,7 +241,7 @@ impl Roll {
 
     /// Starts what an earlier process had in flight.
     fn take_up(&mut self) {
-        let jobs: Vec<Job> = self.state.in_flight(&self.plan).into_iter().map(Job::of).collect();
+        let jobs: Vec<Job> = self.state.in_flight(&self.plan).iter().map(Job::of).collect();
         for job in jobs {
             self.start_job(job);
         }
@@ -432,8 +432,8 @@ enum Job {
 }
 
 impl Job {
-    fn of(work: Work<'_>) -> Self {
-        match work {
+    fn of(work: &Work<'_>) -> Self {
+        match *work {
             Work::Observation { phase } => Self::Observe { phase },
             Work::BracketProbe { phase, host, bracket } => Self::ProbeBracket { phase, host, bracket },
             Work::Attempt { task, run } => {

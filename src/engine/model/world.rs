@@ -97,7 +97,7 @@ pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<Sto
     world.record(first)?;
     world.roll()?;
     let mut resumes = 0;
-    while world.state.can_resume(plan) && resumes < 3 && world.random.percent(60) {
+    while world.state.can_resume() && resumes < 3 && world.random.percent(60) {
         resumes += 1;
         world.resume()?;
         world.roll()?;

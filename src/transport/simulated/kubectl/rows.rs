@@ -43,7 +43,9 @@ pub(super) fn nodes(world: &World, chosen: &[usize], text: &mut String) {
         node.row.get_or_init(|| node_row(node, &world.hosts[node.host])).as_str()
     };
     text.reserve(chosen.iter().map(|index| row(index).len()).sum());
-    chosen.iter().for_each(|index| text.push_str(row(index)));
+    for index in chosen {
+        text.push_str(row(index));
+    }
 }
 
 fn node_row(node: &Node, host: &Host) -> String {
