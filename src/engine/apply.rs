@@ -89,7 +89,7 @@ impl State {
                 Ok(())
             }
             Event::OpStarted { task, attempt, go, op, on } => {
-                let sent = OpRun { go: *go, op: *op, on: on.clone(), exit: None, stdout: None };
+                let sent = OpRun { go: *go, op: *op, on: *on, exit: None, stdout: None };
                 self.op_started(plan, *task, *attempt, sent)
             }
             Event::OpEnded { task, attempt, go, op, exit, stdout, last_line: _ } => {

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::inventory::HostName;
 use crate::op::Exit;
 use crate::plan::{HostId, OutOfService, TaskId};
 use crate::step::Assessment;
@@ -137,9 +136,9 @@ pub enum Event {
         go: u32,
         /// Index into the lowered step's ops.
         op: u16,
-        /// The host where it runs, if that is another than the task's.
+        /// The host where kubectl runs, where that is a host of the plan.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        on: Option<HostName>,
+        on: Option<HostId>,
     },
     /// An op's own record says how it ended.
     OpEnded {

@@ -1,9 +1,8 @@
 //! One host in one phase: where it stands in its tasks, and what comes next for it. Knows nothing of other hosts, the
 //! budget or stops; those may hold back what is next, never change it.
 
-use crate::inventory::HostName;
 use crate::op::{Effect, Exit};
-use crate::plan::{Bracket, Forecast, HostTasks};
+use crate::plan::{Bracket, Forecast, HostId, HostTasks};
 use crate::step::Assessment;
 use crate::value::{Duration, Timestamp};
 
@@ -35,8 +34,8 @@ pub struct OpRun {
     pub go: u32,
     /// Index into the lowered step's ops.
     pub op: u16,
-    /// The host where it runs, if that is another than the task's.
-    pub on: Option<HostName>,
+    /// The host where kubectl runs, where that is a host of the plan.
+    pub on: Option<HostId>,
     /// How it ended; `None` while its own record has not said so.
     pub exit: Option<Exit>,
     /// Its standard output, where it was recorded.

@@ -319,7 +319,7 @@ impl Worker<'_> {
         let place = place(self.shared, task.host, op.site)
             .await
             .map_err(|failure| Go::End(TaskEnd::Failed { failure }))?;
-        let on = place.other_than(self.shared.name(task.host));
+        let on = place.kube_host;
         if !self.teller.durable(Event::OpStarted { task, attempt, go, op: index, on }).await {
             return fail(Cause::Command, "the journal cannot be written, so nothing was sent", "");
         }

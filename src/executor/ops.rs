@@ -54,27 +54,22 @@ pub(super) struct Place<'s> {
     pool: &'s Pool,
     name: HostName,
     session: Rc<dyn Session>,
-}
-
-impl Place<'_> {
-    /// The host, where it is another than the task's own.
-    pub(super) fn other_than(&self, host: &HostName) -> Option<HostName> {
-        (self.name != *host).then(|| self.name.clone())
-    }
+    /// Where kubectl runs, on a host of the plan.
+    pub(super) kube_host: Option<HostId>,
 }
 
 /// Chooses where a new op runs.
 pub(super) async fn place(shared: &Shared, host: HostId, site: Site) -> Result<Place<'_>, Failure> {
     if site == Site::Kube {
-        let (_, name, session) = kube_session(shared, host).await?;
-        return Ok(Place { pool: shared.kube_pool(), name, session });
+        let (kube_host, name, session) = kube_session(shared, host).await?;
+        return Ok(Place { pool: shared.kube_pool(), name, session, kube_host });
     }
     let (pool, name) = match site {
         Site::Controller => (&*shared.controller, controller_name()),
         _ => (&*shared.pool, shared.name(host).clone()),
     };
     let session = pool.session(&name).await.map_err(|error| pool_failure(&error))?;
-    Ok(Place { pool, name, session })
+    Ok(Place { pool, name, session, kube_host: None })
 }
 
 /// Sends an op and follows it to its end.
@@ -118,12 +113,11 @@ pub(super) async fn recall(shared: &Shared, sending: Sending<'_>, sent: &OpRun) 
 
 /// Where an op was sent.
 fn place_of<'s>(shared: &'s Shared, sending: Sending<'_>, sent: &OpRun) -> (&'s Pool, HostName) {
-    let pool = match sending.op.site {
-        Site::Subject => &*shared.pool,
-        Site::Controller => &*shared.controller,
-        Site::Kube => shared.kube_pool(),
-    };
-    (pool, sent.on.clone().unwrap_or_else(|| shared.name(sending.task.host).clone()))
+    match (sending.op.site, sent.on) {
+        (Site::Subject, _) => (&*shared.pool, shared.name(sending.task.host).clone()),
+        (Site::Kube, Some(host)) => (shared.kube_pool(), shared.name(host).clone()),
+        (Site::Kube | Site::Controller, _) => (&*shared.controller, controller_name()),
+    }
 }
 
 /// The link was lost while the op was starting or running. Its directory on the host knows; the same launch sent

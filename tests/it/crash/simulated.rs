@@ -1,6 +1,7 @@
 //! Every crash point of the shipped upgrade.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 use rollbook::transport::simulated::HostState;
 
@@ -26,12 +27,12 @@ fn differences(now: &Left, expected: &Left) -> (String, String) {
     for line in now.commands.keys().chain(expected.commands.keys()).collect::<BTreeSet<_>>() {
         let (times, due) = (now.commands.get(line), expected.commands.get(line));
         if times != due {
-            commands += &format!("{times:?} times, not {due:?}: {line}\n");
+            writeln!(commands, "{times:?} times, not {due:?}: {line}").unwrap();
         }
     }
     let mut hosts = String::new();
     for (name, host) in now.hosts.iter().filter(|(name, host)| expected.hosts[*name] != **host) {
-        hosts += &format!("{name} is {host:#?}, not {:#?}\n", expected.hosts[name]);
+        writeln!(hosts, "{name} is {host:#?}, not {:#?}", expected.hosts[name]).unwrap();
     }
     (commands, hosts)
 }

@@ -22,7 +22,7 @@ fn every_op_that_the_journal_starts_it_also_ends() {
     for stamped in &events {
         match stamped.event {
             Event::OpStarted { task, attempt, go, op, .. } => {
-                assert!(started.insert((task, attempt, go, op)))
+                assert!(started.insert((task, attempt, go, op)));
             }
             Event::OpEnded { task, attempt, go, op, .. } => assert!(ended.insert((task, attempt, go, op))),
             _ => {}
