@@ -11,6 +11,11 @@ impl Runbook {
     pub fn check_selection(&self, inventory: &Inventory, diagnostics: &mut Diagnostics) {
         if let Some(KubeVia::Hosts(selector)) = self.kube.as_ref().map(|kube| &kube.via) {
             check(selector, inventory, diagnostics);
+            if selector.value.select(inventory).is_ok_and(|hosts| hosts.is_empty()) {
+                let message =
+                    format!("`{}` has no hosts, and kubectl needs one to run on", selector.value.source);
+                diagnostics.error(SELECTS_NOTHING, selector.span, message);
+            }
         }
         for phase in &self.phases {
             check(&phase.hosts, inventory, diagnostics);

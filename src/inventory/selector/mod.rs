@@ -45,7 +45,8 @@ impl Selector {
     }
 
     /// The hosts it selects, in the inventory's order. A name, glob or label that matches nothing is an error, and so
-    /// is an empty result, unless it comes from a slice: one control plane has no "others".
+    /// is an empty result, unless it comes from a slice, because one control plane has no "others", or from a group that
+    /// is written as empty.
     pub fn select(&self, inventory: &Inventory) -> Result<Vec<HostName>, SelectorError> {
         let mask = select::evaluate(&self.expr, inventory)?;
         let chosen: Vec<HostName> = inventory
@@ -55,7 +56,7 @@ impl Selector {
             .filter(|(_, chosen)| **chosen)
             .map(|(name, _)| name.clone())
             .collect();
-        if chosen.is_empty() && !self.expr.has_slice() {
+        if chosen.is_empty() && !self.expr.may_be_empty(&inventory.groups) {
             return Err(SelectorError::new(0, format!("`{}` matches no host", self.source))
                 .hint("every name in it exists, but no host satisfies all of it"));
         }

@@ -41,21 +41,14 @@ fn name(text: &str, offset: usize, inventory: &Inventory) -> Result<Mask, Select
     if text.contains(['*', '?']) {
         return glob(text, offset, inventory);
     }
-    if inventory.groups.contains_key(text) {
-        return group(text, offset, inventory);
+    // A group that somebody wrote as `hosts: []` is meant to be empty; one by `select` that matches nothing never loads.
+    if let Some(group) = inventory.groups.get(text) {
+        return Ok(members(&group.hosts, inventory));
     }
     let index = inventory.hosts.get_index_of(text).ok_or_else(|| unknown(text, offset, inventory))?;
     let mut mask = vec![false; inventory.hosts.len()];
     mask[index] = true;
     Ok(mask)
-}
-
-fn group(name: &str, offset: usize, inventory: &Inventory) -> Result<Mask, SelectorError> {
-    let hosts = &inventory.groups[name].hosts;
-    if hosts.is_empty() {
-        return Err(SelectorError::new(offset, format!("the group `{name}` has no hosts")));
-    }
-    Ok(members(hosts, inventory))
 }
 
 fn members(hosts: &[HostName], inventory: &Inventory) -> Mask {
@@ -86,7 +79,12 @@ fn bracketed(text: &str, open: usize, offset: usize, inventory: &Inventory) -> R
             ));
         };
         let slice = slice(inside, offset + open)?;
-        return cut(group(stem, offset, inventory)?, slice, offset + open, &format!("`{stem}`"));
+        return cut(
+            members(&inventory.groups[stem].hosts, inventory),
+            slice,
+            offset + open,
+            &format!("`{stem}`"),
+        );
     }
     // What can only be a slice needs a group, or a closing parenthesis, before it.
     if let Some(inside) = only.filter(|inside| !is_range(inside)) {

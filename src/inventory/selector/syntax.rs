@@ -1,6 +1,9 @@
 //! Text of a selector to its tree. `!` binds tighter than `&`, and `&` tighter than `|`.
 
+use indexmap::IndexMap;
+
 use super::SelectorError;
+use crate::inventory::Group;
 
 /// Deeper nesting is a mistake, and would cost the stack.
 const DEEPEST: usize = 64;
@@ -36,14 +39,18 @@ pub(super) enum Slice {
 }
 
 impl Expr {
-    /// Whether an empty result may come from a slice.
-    pub(super) fn has_slice(&self) -> bool {
+    /// Whether an empty result may come from a slice, or from a group that is written as empty.
+    pub(super) fn may_be_empty(&self, groups: &IndexMap<String, Group>) -> bool {
         match self {
             // A range of host names never gives an empty result, so counting it as a slice does no harm.
-            Self::Name { text, .. } => text.ends_with(']'),
+            Self::Name { text, .. } => {
+                text.ends_with(']') || groups.get(text).is_some_and(|group| group.hosts.is_empty())
+            }
             Self::Label { .. } => false,
-            Self::Not(inner) => inner.has_slice(),
-            Self::And(left, right) | Self::Or(left, right) => left.has_slice() || right.has_slice(),
+            Self::Not(inner) => inner.may_be_empty(groups),
+            Self::And(left, right) | Self::Or(left, right) => {
+                left.may_be_empty(groups) || right.may_be_empty(groups)
+            }
             Self::Slice { .. } => true,
         }
     }

@@ -10,12 +10,7 @@ use crate::lab::{Lab, Shape};
 /// Three control planes and nobody else: the phase of the workers has no hosts.
 pub(super) fn control_planes_only() {
     let lab = Lab::up("planes", Shape { control_planes: 3, workers: 0, kubernetes: "1.20.2" });
-    // FIXME: a group that the inventory writes as empty is an error like one that matches nothing by mistake, so that the
-    // shipped runbook does not fit this cluster as it is. A slice beyond the end may be empty.
-    run_with(&lab, &Files::brisk(&lab), "no workers", "1.21.0", &[]).exits(65).ends_with("workers");
-    let mut changes = vec![("hosts: workers", "hosts: control_plane[3:]")];
-    changes.extend_from_slice(BRISK);
-    let files = Files::but(&lab, &changes);
+    let files = Files::brisk(&lab);
     let began = lab.now();
     let watch = Watch::of_nodes(&lab);
     let upgraded = run_with(&lab, &files, "upgrade", "1.21.0", &[]);
