@@ -116,7 +116,12 @@ fn roll(plan: &Plan) -> Vec<Stamped> {
     let mut told = Vec::new();
     let mut now = Timestamp(0);
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let mut next = vec![Event::RunStarted { run: "bench".to_owned(), digest: String::new(), version }];
+    let mut next = vec![Event::RunStarted {
+        run: "bench".to_owned(),
+        digest: String::new(),
+        version,
+        machine: String::new(),
+    }];
     loop {
         let mut answers = Vec::new();
         for event in next {

@@ -180,9 +180,12 @@ pub(super) struct Resume {
     /// What to do with a command that was interrupted on its host, and of which nothing can tell whether it is done.
     #[arg(long, value_enum, default_value_t = InDoubtChoice::Leave, value_name = "WHAT")]
     pub(super) in_doubt: InDoubtChoice,
-    /// Take addresses and ways to connect from this inventory, in place of the plan's.
+    /// Take addresses and connections from this inventory, in place of the plan's; users and directories on hosts stay.
     #[arg(long, value_name = "INVENTORY")]
     pub(super) connection: Option<Utf8PathBuf>,
+    /// Let the plan of a directory that is named run commands on this machine.
+    #[arg(long)]
+    pub(super) allow_commands: bool,
     #[command(flatten)]
     pub(super) roll: Roll,
     /// Where runs are recorded [default: $XDG_STATE_HOME/rollbook].

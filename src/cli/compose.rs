@@ -108,6 +108,11 @@ pub(super) fn now() -> Timestamp {
     Timestamp(jiff::Timestamp::now().as_millisecond())
 }
 
+/// The machine id of this machine, or nothing where it has none.
+pub(super) fn machine() -> String {
+    std::fs::read_to_string("/etc/machine-id").map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
 /// A new run's id: when it began, and enough to tell two of one second apart.
 pub(super) fn run_id() -> String {
     let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");

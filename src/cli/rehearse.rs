@@ -52,11 +52,12 @@ async fn rehearse(args: &Args, loaded: &Loaded, version: Version, terminal: &Ter
         // A rehearsal reaches nobody: it needs no secret's value.
         secrets: Secrets::none(),
         past: None,
+        machine: String::new(),
         in_doubt: InDoubt::Leave,
         clock: Clock::starting_at(now()),
         stops,
     };
-    let outcome = finish(roll(setup).await, &plan, Recorded::No, terminal);
+    let outcome = finish(roll(setup).await, &plan, &Recorded::No, terminal);
     terminal.say("This was a rehearsal: no host was touched.");
     outcome
 }

@@ -1,9 +1,12 @@
 //! `rollbook resume`: goes on with a run from its journal, with the plan that it was started with.
 
+use std::io::ErrorKind;
 use std::rc::Rc;
 
+use camino::Utf8Path;
+
 use super::args::{InDoubtChoice, Resume as Args};
-use super::compose::{Connections, now, runtime, targets};
+use super::compose::{Connections, machine, now, runtime, targets};
 use super::load::load_inventory;
 use super::outcome::{Outcome, Stopped};
 use super::roll::{Recorded as HasRecord, finish, lock, reporters};
@@ -11,52 +14,119 @@ use super::runs::{Which, find};
 use super::stops;
 use super::terminal::Terminal;
 use crate::executor::{Clock, InDoubt, Past, Secrets, Setup, roll, target_of};
+use crate::inventory::Connection;
 use crate::journal::{Journal, Recorded, RunDir};
 use crate::plan::Plan;
 use crate::report::{Summary, exit};
 use crate::transport::Target;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
-    // The lock comes first: the run may be going on at this moment.
     let held = lock(args.state_dir.as_ref(), args.run.as_deref().unwrap_or("being resumed"), terminal)?;
     let Some(run_dir) = find(held.path(), args.run.as_deref(), Which::Resumable, terminal)? else {
         terminal.error("no run can go on");
         terminal.hint("`rollbook runs list` shows what there is; start a new one with `rollbook run`");
         return Err(Stopped::Told(exit::USAGE));
     };
+    // Before it is read: the run may be going on at this moment, from another state directory.
+    let journal = open(&run_dir, terminal)?;
     let recorded = run_dir.read().map_err(anyhow::Error::from)?;
-    if !recorded.state.can_resume() {
-        let summary = Summary::of(&recorded.plan, &recorded.state, &recorded.events);
+    refuse(args, held.path(), &run_dir, &recorded, terminal)?;
+    runtime()?.block_on(connected(args, run_dir, journal, recorded, terminal))
+}
+
+fn open(run_dir: &RunDir, terminal: &Terminal) -> Result<Journal, Stopped> {
+    let path = run_dir.journal();
+    match Journal::reopen(&path) {
+        Ok(journal) => Ok(journal),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            terminal.error(&format!("the run of {path} goes on at this moment"));
+            Err(Stopped::Told(exit::LOCKED))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            terminal.error(&format!("{} holds no run that began", run_dir.path()));
+            terminal.hint("plan again: nothing was changed");
+            Err(Stopped::Told(exit::USAGE))
+        }
+        Err(error) => Err(anyhow::Error::from(error).context(format!("cannot go on with {path}")).into()),
+    }
+}
+
+/// Stops where there is nothing to go on with, or where a record from elsewhere would run commands here.
+fn refuse(
+    args: &Args,
+    state_dir: &Utf8Path,
+    run_dir: &RunDir,
+    recorded: &Recorded,
+    terminal: &Terminal,
+) -> Result<(), Stopped> {
+    let Recorded { plan, events, state, .. } = recorded;
+    if events.is_empty() {
+        terminal.error(&format!("{} holds no run that began", run_dir.path()));
+        terminal.hint("plan again: nothing was changed");
+        return Err(Stopped::Told(exit::USAGE));
+    }
+    if !state.can_resume() {
         terminal.error(&format!("run {} is over", run_dir.id()));
-        terminal.say(summary.text(&recorded.plan).trim_end());
+        terminal.say(Summary::of(plan, state, events).text(plan).trim_end());
         terminal.hint("start a new run: it does what is still to be done");
         return Err(Stopped::Told(exit::USAGE));
     }
-    runtime()?.block_on(go_on(args, run_dir, recorded, terminal))
+    if plan.runs_on_controller() && !args.allow_commands && !run_dir.path().starts_with(state_dir) {
+        terminal.error(&format!("the plan of {} runs commands on this machine", run_dir.path()));
+        terminal.hint("look at it, then give --allow-commands");
+        return Err(Stopped::Told(exit::INVALID));
+    }
+    Ok(())
 }
 
-async fn go_on(args: &Args, run_dir: RunDir, recorded: Recorded, terminal: &Terminal) -> Outcome {
+async fn connected(
+    args: &Args,
+    run_dir: RunDir,
+    journal: Journal,
+    recorded: Recorded,
+    terminal: &Terminal,
+) -> Outcome {
+    let connections = Connections::real(ways(&recorded.plan, args, terminal)?)?;
+    let outcome = go_on(args, run_dir, journal, recorded, &connections, terminal).await;
+    connections.close().await;
+    outcome
+}
+
+async fn go_on(
+    args: &Args,
+    run_dir: RunDir,
+    journal: Journal,
+    recorded: Recorded,
+    connections: &Connections,
+    terminal: &Terminal,
+) -> Outcome {
     let Recorded { plan, digest, events, state } = recorded;
-    let connections = Connections::real(ways(&plan, args, terminal)?)?;
+    let past = Past { state, events };
+    // Not the directory's name: a copy may have another, and the hosts know the run by its id.
+    let run = past.run().expect("invariant: a run that can go on has begun").to_owned();
     let secrets =
         Secrets::read(&plan.secrets, |name| std::env::var(name).ok()).map_err(anyhow::Error::from)?;
-    let record = Journal::reopen(&run_dir.journal()).map_err(|error| {
-        anyhow::Error::from(error).context(format!("cannot go on with {}", run_dir.journal()))
-    })?;
+    terminal.hide(secrets.redactor());
     terminal.say(&format!("record: {}", run_dir.path()));
+    let has_record = if args.run.as_deref().is_some_and(|named| named.contains('/')) {
+        HasRecord::As(run_dir.path().to_string())
+    } else {
+        HasRecord::of(&run_dir, args.state_dir.as_ref())
+    };
     let plan = Rc::new(plan);
     let setup = Setup {
         plan: Rc::clone(&plan),
         digest,
-        run: run_dir.id().to_owned(),
+        run,
         pool: Rc::clone(&connections.pool),
         controller: Rc::clone(&connections.controller),
-        record: Box::new(record),
+        record: Box::new(journal),
         run_dir: Some(run_dir),
         reporters: reporters(&args.roll)?,
         deadline: args.roll.deadline,
         secrets,
-        past: Some(Past { state, events }),
+        past: Some(past),
+        machine: machine(),
         in_doubt: match args.in_doubt {
             InDoubtChoice::Leave => InDoubt::Leave,
             InDoubtChoice::Rerun => InDoubt::Rerun,
@@ -65,9 +135,7 @@ async fn go_on(args: &Args, run_dir: RunDir, recorded: Recorded, terminal: &Term
         clock: Clock::starting_at(now()),
         stops: stops::listen()?,
     };
-    let outcome = finish(roll(setup).await, &plan, HasRecord::Yes, terminal);
-    connections.close().await;
-    outcome
+    finish(roll(setup).await, &plan, &has_record, terminal)
 }
 
 /// How each host of the plan is reached: as the plan says, or as `--connection` does for the hosts that it knows.
@@ -77,7 +145,11 @@ fn ways(plan: &Plan, args: &Args, terminal: &Terminal) -> Result<Vec<Target>, St
         let inventory = load_inventory(path, terminal)?;
         for other in targets(&inventory) {
             if let Some(way) = ways.iter_mut().find(|way| way.host == other.host) {
-                *way = other;
+                // The records of what ran lie below the user's home or this directory: elsewhere they would not be found,
+                // and what ran would run again.
+                let (user, remote_dir) = (way.connection.user.take(), way.connection.remote_dir.take());
+                way.address = other.address;
+                way.connection = Connection { user, remote_dir, ..other.connection };
             }
         }
     }

@@ -7,22 +7,30 @@ use super::compose::state_dir;
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
 use crate::executor::{Finished, RollError};
-use crate::journal::{StateDir, StateDirError};
+use crate::journal::{RunDir, StateDir, StateDirError};
 use crate::plan::Plan;
 use crate::report::{Events, Plain, Reporter, Summary, exit};
 
 /// Whether a run has a record from which it could go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Recorded {
-    Yes,
+    /// What to type after `rollbook resume`.
+    As(String),
     No,
+}
+
+impl Recorded {
+    /// By its id where no state directory was named, else by its directory.
+    pub(super) fn of(run_dir: &RunDir, state_dir: Option<&Utf8PathBuf>) -> Self {
+        Self::As(if state_dir.is_none() { run_dir.id() } else { run_dir.path().as_str() }.to_owned())
+    }
 }
 
 /// Shows what a run came to, and gives its exit code.
 pub(super) fn finish(
     result: Result<Finished, RollError>,
     plan: &Plan,
-    recorded: Recorded,
+    recorded: &Recorded,
     terminal: &Terminal,
 ) -> Outcome {
     let (finished, trouble) = match result {
@@ -39,8 +47,10 @@ pub(super) fn finish(
     };
     let summary = Summary::of(plan, &finished.state, &finished.events);
     terminal.say(summary.text(plan).trim_end());
-    if recorded == Recorded::Yes && finished.state.can_resume() {
-        terminal.say(&format!("to go on: rollbook resume {}", summary.run));
+    if let Recorded::As(name) = recorded
+        && finished.state.can_resume()
+    {
+        terminal.say(&format!("to go on: rollbook resume {name}"));
     }
     match (trouble, summary.exit_code()) {
         // What is left out of service matters more than the reason why the run stopped.

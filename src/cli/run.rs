@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use camino::Utf8Path;
 
-use super::args::Run as Args;
-use super::compose::{Connections, now, run_id, runtime, targets};
+use super::args::{Input, Run as Args};
+use super::compose::{Connections, machine, now, run_id, runtime, targets};
 use super::load::{bytes_of, load, refuse_commands};
 use super::outcome::{Outcome, Stopped};
 use super::roll::{Recorded, finish, lock, reporters};
@@ -32,6 +32,7 @@ async fn run_async(args: &Args, terminal: &Terminal) -> Outcome {
     let saved = saved_plan(&args.file)?;
     let is_saved = saved.is_some();
     let (plan, connections) = if let Some(plan) = saved {
+        refuse_input(&args.input, terminal)?;
         if plan.runs_on_controller() && !args.input.allow_commands {
             terminal.error(&format!("{} runs commands on this machine", args.file));
             terminal.hint("review them, then allow them with --allow-commands");
@@ -93,6 +94,7 @@ async fn approved(
     }
     let run_dir = state.create_run(&run, &body).map_err(anyhow::Error::from)?;
     let record = Journal::create(&run_dir.journal()).map_err(anyhow::Error::from)?;
+    let recorded = Recorded::of(&run_dir, args.state_dir.as_ref());
     terminal.say(&format!("record: {}", run_dir.path()));
     let plan = Rc::new(plan);
     let setup = Setup {
@@ -107,11 +109,29 @@ async fn approved(
         deadline: args.roll.deadline,
         secrets,
         past: None,
+        machine: machine(),
         in_doubt: InDoubt::Leave,
         clock: Clock::starting_at(now()),
         stops: stops::listen()?,
     };
-    finish(roll(setup).await, &plan, Recorded::Yes, terminal)
+    finish(roll(setup).await, &plan, &recorded, terminal)
+}
+
+/// A saved plan rolls exactly as it was reviewed: what would change it belongs to `rollbook plan`.
+fn refuse_input(input: &Input, terminal: &Terminal) -> Result<(), Stopped> {
+    let given = [
+        (input.inventory.is_some(), "--inventory"),
+        (!input.params.is_empty(), "--param"),
+        (!input.params_file.is_empty(), "--params-file"),
+        (input.limit.is_some(), "--limit"),
+        (input.max_unavailable.is_some(), "--max-unavailable"),
+        (input.parallel.is_some(), "--parallel"),
+        (input.accept_control_plane_outage, "--accept-control-plane-outage"),
+    ];
+    let Some((_, flag)) = given.into_iter().find(|(given, _)| *given) else { return Ok(()) };
+    terminal.error(&format!("{flag} has no effect on a saved plan, which rolls exactly as it was reviewed"));
+    terminal.hint(&format!("plan again with {flag}, and run that plan"));
+    Err(Stopped::Told(exit::USAGE))
 }
 
 /// A plan saved by `rollbook plan -o`; `None` when the file is a runbook.

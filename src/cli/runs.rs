@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
 use super::args::{Format, Runs as Args, RunsCommand};
 use super::compose::state_dir;
@@ -36,8 +36,9 @@ pub(super) fn find(
     which: Which,
     terminal: &Terminal,
 ) -> Result<Option<RunDir>, Stopped> {
-    if let Some(path) = named.filter(|named| named.contains('/')) {
-        return Ok(Some(RunDir::at(Utf8PathBuf::from(path.trim_end_matches('/')))));
+    if let Some(path) = named.map(Utf8Path::new).filter(|path| path.join("plan.json").is_file()) {
+        let path = path.canonicalize_utf8().map_err(anyhow::Error::from)?;
+        return Ok(Some(RunDir::at(path)));
     }
     let mut all = runs(state_dir).map_err(anyhow::Error::from)?;
     let Some(id) = named else {
@@ -76,7 +77,7 @@ fn list(state: &Utf8Path, format: Format, terminal: &Terminal) -> Outcome {
 #[derive(serde::Serialize)]
 struct Row {
     run: String,
-    /// "done", "stopped", "cut off", "failed", "damaged".
+    /// "running", "done", "stopped", "cut off", "failed", "damaged".
     state: &'static str,
     can_resume: bool,
     runbook: String,
@@ -94,6 +95,7 @@ impl Row {
         let summary = Summary::of(plan, state, events);
         let can_resume = state.can_resume();
         let word = match (state.finished(), summary.exit_code()) {
+            (false, _) if run.goes_on() => "running",
             (false, _) => "cut off",
             (true, exit::OK) => "done",
             (true, _) if can_resume => "stopped",

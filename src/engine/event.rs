@@ -30,12 +30,18 @@ pub enum Event {
         digest: String,
         /// Rollbook's version.
         version: String,
+        /// The machine that ran it: its machine id, or empty.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        machine: String,
     },
     /// Somebody went on with a run that was cut off or stopped. What was in flight is taken up again, what is not known
     /// is settled, and stops that were asked for before are over.
     RunResumed {
         /// Rollbook's version.
         version: String,
+        /// The machine that goes on with it: its machine id, or empty.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        machine: String,
     },
     /// A phase began.
     PhaseStarted {

@@ -250,7 +250,9 @@ impl HostRun {
                 self.work = Some(HostWork::Attempt(doubt.attempt));
                 self.status.take()
             }
+            // The stop took the rest of it away, or its next attempt.
             Some(HostStatus::Stopped) => self.status.take(),
+            Some(HostStatus::Failed) if self.fault.is_none() => self.status.take(),
             _ => None,
         }
     }

@@ -130,9 +130,15 @@ impl State {
         match self.halted() {
             None => false,
             Some(HaltCause::Failures { .. } | HaltCause::BudgetSpentByFailures) => self.has_doubts(),
-            Some(HaltCause::BatchFailed { .. }) => true,
+            // Its hosts may be well and only its checks were red; where no host succeeded there is nothing to check again.
+            Some(HaltCause::BatchFailed { .. }) => self.has_doubts() || self.has_success_in_last_batch(),
             Some(HaltCause::Stopped { .. } | HaltCause::BudgetSpentByOthers { .. }) => true,
         }
+    }
+
+    fn has_success_in_last_batch(&self) -> bool {
+        let batch = self.phases.last().and_then(|run| run.last_batch.as_ref());
+        batch.is_some_and(|batch| batch.succeeded > 0)
     }
 
     /// Whether the last phase has hosts that a resumed run would settle.

@@ -75,7 +75,12 @@ fn story(hosts: u32, tasks: &str, shape: impl FnOnce(&mut PlannedPhase)) -> Stor
     };
     let state = State::new(&plan);
     let mut story = Story { plan, state, now: Timestamp(0), sleeps_until: None };
-    story.tell(Event::RunStarted { run: "r".to_owned(), digest: "d".to_owned(), version: "1".to_owned() });
+    story.tell(Event::RunStarted {
+        run: "r".to_owned(),
+        digest: "d".to_owned(),
+        version: "1".to_owned(),
+        machine: String::new(),
+    });
     story
 }
 
@@ -444,7 +449,12 @@ fn events_that_cannot_happen_are_refused() {
     // All of these come where task 0 of host 0 is in flight for the first time.
     let cases = [
         (
-            Event::RunStarted { run: String::new(), digest: String::new(), version: String::new() },
+            Event::RunStarted {
+                run: String::new(),
+                digest: String::new(),
+                version: String::new(),
+                machine: String::new(),
+            },
             "begins with",
         ),
         (Event::PhaseStarted { phase: 0 }, "phase 0 is not"),

@@ -40,7 +40,16 @@ pub(super) async fn run(shared: Rc<Shared>, teller: Teller, assignment: Assignme
     let Assignment { task, attempt, .. } = assignment;
     let action = match late::action(&shared, &assignment).await {
         Ok(Some(action)) => action,
+        // What was sent before has to be settled, whatever the step would be now.
+        Ok(None) if !assignment.recorded.is_empty() => {
+            let reason = "its `when` is false now, and it was sent before".to_owned();
+            return teller.say(Event::TaskEnded { task, attempt, end: TaskEnd::Unknown { reason } });
+        }
         Ok(None) => return teller.say(Event::TaskSkipped { task, why: SkipReason::When }),
+        Err(failure) if !assignment.recorded.is_empty() => {
+            let end = TaskEnd::Unknown { reason: failure.message };
+            return teller.say(Event::TaskEnded { task, attempt, end });
+        }
         Err(failure) => {
             return teller.say(Event::TaskEnded { task, attempt, end: TaskEnd::Failed { failure } });
         }
@@ -76,7 +85,11 @@ enum Go {
         within: Duration,
     },
     /// An op was interrupted on its host and left no record of its end.
-    Interrupted(String),
+    Interrupted {
+        reason: String,
+        /// An earlier process sent it, so that the wish of whoever resumed the run is about it.
+        taken_up: bool,
+    },
 }
 
 /// What the look before the ops came to.
@@ -117,8 +130,10 @@ impl Worker<'_> {
                 }
                 Err(Go::Again { .. }) => sleep(PAUSE.to_std()).await,
                 // Once: what is interrupted again and again is for people to look at.
-                Err(Go::Interrupted(_)) if !interrupted && self.may_go_again() => interrupted = true,
-                Err(Go::Interrupted(reason)) => {
+                Err(Go::Interrupted { taken_up, .. }) if !interrupted && self.may_go_again(taken_up) => {
+                    interrupted = true;
+                }
+                Err(Go::Interrupted { reason, .. }) => {
                     let reason = format!(
                         "{reason}. Look at the host, then resume with --in-doubt rerun or assume-done"
                     );
@@ -131,15 +146,10 @@ impl Worker<'_> {
 
     /// After an interruption a goal is settled by its probe, with which the next go begins; a means that may be repeated
     /// is. Anything else would be a blind retry, which only a person may ask for.
-    fn may_go_again(&self) -> bool {
+    fn may_go_again(&self, taken_up: bool) -> bool {
         let lowered = &self.action.lowered;
         let settles_itself = lowered.role == Role::Goal && lowered.probe.is_some();
-        settles_itself || lowered.repeatable || self.asked(InDoubt::Rerun)
-    }
-
-    /// Whether the person who resumed the run asked for this; for what a live run sent, nobody did.
-    fn asked(&self, wish: InDoubt) -> bool {
-        !self.assignment.recorded.is_empty() && self.shared.in_doubt == wish
+        settles_itself || lowered.repeatable || (taken_up && self.shared.in_doubt == InDoubt::Rerun)
     }
 
     async fn go(&self, go: u32) -> Step<TaskEnd> {
@@ -311,9 +321,9 @@ impl Worker<'_> {
     }
 
     async fn run_op(&self, index: u16, op: &Op, go: u32) -> Step<OpResult> {
-        let Assignment { task, attempt, ref recorded, .. } = *self.assignment;
+        let Assignment { task, attempt, .. } = *self.assignment;
         let sending = Sending { task, attempt, go, index, op };
-        if let Some(sent) = recorded.iter().find(|sent| (sent.go, sent.op) == (go, index)) {
+        if let Some(sent) = self.recorded(sending) {
             return self.take_up(sending, sent).await;
         }
         let place = place(self.shared, task.host, op.site)
@@ -328,19 +338,36 @@ impl Worker<'_> {
         self.op_ended(sending, end)
     }
 
+    /// What an earlier process wrote down of this op, if it sent it.
+    fn recorded(&self, sending: Sending<'_>) -> Option<&OpRun> {
+        self.assignment.recorded.iter().find(|sent| (sent.go, sent.op) == (sending.go, sending.index))
+    }
+
     /// Goes on with an op of an earlier process: brings its end back, or the result where the end is known.
     async fn take_up(&self, sending: Sending<'_>, sent: &OpRun) -> Step<OpResult> {
         let Some(exit) = sent.exit else {
             let end = take_up(self.shared, sending, sent).await;
             return self.op_ended(sending, end);
         };
-        // The end in the journal counts; its host may tell more of it.
-        let recalled = recall(self.shared, sending, sent).await.unwrap_or_else(|| OpResult {
-            exit,
-            stdout: sent.stdout.clone().unwrap_or_default(),
-            stderr: String::new(),
-        });
-        self.judge(sending.op, OpResult { exit, ..recalled }, "")
+        // The end in the journal counts. What the op said is asked for again, because the verdict may depend on it.
+        let recalled = match recall(self.shared, sending, sent).await {
+            Ok(result) => result,
+            Err(_) if self.is_judged_by_its_end(sending.op, exit) => {
+                OpResult { exit, stdout: sent.stdout.clone().unwrap_or_default(), stderr: String::new() }
+            }
+            Err(reason) => {
+                let reason =
+                    format!("{}: it ended, and what it said cannot be read: {reason}", sending.op.title);
+                return Err(Go::End(TaskEnd::Unknown { reason }));
+            }
+        };
+        self.judge(sending, OpResult { exit, ..recalled }, "")
+    }
+
+    /// Whether the exit alone says how the op went.
+    fn is_judged_by_its_end(&self, op: &Op, exit: Exit) -> bool {
+        let good = matches!(exit, Exit::Code(code) if op.success.contains(&code));
+        good && self.action.fail_when.is_none() && self.action.changed_when.is_none()
     }
 
     fn op_ended(&self, sending: Sending<'_>, end: OpEnd) -> Step<OpResult> {
@@ -359,14 +386,15 @@ impl Worker<'_> {
         let stdout = self.action.id.as_ref().map(|_| result.stdout.clone());
         let (exit, line) = (result.exit, last_line.clone());
         self.teller.say(Event::OpEnded { task, attempt, go, op: index, exit, last_line: line, stdout });
-        self.judge(op, result, &last_line)
+        self.judge(sending, result, &last_line)
     }
 
     fn shown(&self, text: &str) -> String {
         self.shared.shown_text(self.assignment.task.host, text)
     }
 
-    fn judge(&self, op: &Op, result: OpResult, last_line: &str) -> Step<OpResult> {
+    fn judge(&self, sending: Sending<'_>, result: OpResult, last_line: &str) -> Step<OpResult> {
+        let op = sending.op;
         let title = self.shown(&op.title);
         match result.exit {
             // `fail_when` decides in the end, whatever the code.
@@ -390,10 +418,17 @@ impl Worker<'_> {
             Exit::TimedOut => {
                 fail(Cause::TimedOut, format!("{title}: stopped after its time limit of {}", op.timeout), "")
             }
-            Exit::Interrupted if self.asked(InDoubt::AssumeDone) && !self.may_go_again() => Ok(result),
-            Exit::Interrupted => Err(Go::Interrupted(format!(
-                "{title}: interrupted on the host without a record; it lost power or the launcher was killed"
-            ))),
+            Exit::Interrupted => {
+                let taken_up = self.recorded(sending).is_some();
+                let is_done = taken_up && self.shared.in_doubt == InDoubt::AssumeDone;
+                if is_done && !self.may_go_again(taken_up) {
+                    return Ok(result);
+                }
+                let reason = format!(
+                    "{title}: interrupted on the host without a record; it lost power or the launcher was killed"
+                );
+                Err(Go::Interrupted { reason, taken_up })
+            }
         }
     }
 
@@ -417,7 +452,7 @@ impl Worker<'_> {
 
 /// After an unknown end nothing more is sent: it may still be running.
 fn is_in_doubt<T>(outcome: &Step<T>) -> bool {
-    matches!(outcome, Err(Go::End(TaskEnd::Unknown { .. }) | Go::Interrupted(_)))
+    matches!(outcome, Err(Go::End(TaskEnd::Unknown { .. }) | Go::Interrupted { .. }))
 }
 
 /// What a failed command said last: stderr before stdout, because that is where reasons go.

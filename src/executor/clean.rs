@@ -40,8 +40,8 @@ impl Redactor {
             }
             Event::Halted { phase, cause } => Event::Halted { phase, cause: self.halt(cause) },
             // Numbers and words of our own.
-            event @ (Event::RunStarted { run: _, digest: _, version: _ }
-            | Event::RunResumed { version: _ }
+            event @ (Event::RunStarted { run: _, digest: _, version: _, machine: _ }
+            | Event::RunResumed { version: _, machine: _ }
             | Event::PhaseStarted { phase: _ }
             | Event::BatchStarted { phase: _, batch: _ }
             | Event::HostStarted { phase: _, host: _ }

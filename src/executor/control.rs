@@ -28,6 +28,8 @@ pub(super) struct Shared {
     pub(super) output: Option<RunDir>,
     pub(super) clock: Clock,
     pub(super) in_doubt: InDoubt,
+    /// The run was begun on another machine: what ran on that one cannot be found here.
+    pub(super) moved: bool,
     /// Hosts being worked on: kubectl avoids them while it can.
     pub(super) busy: RefCell<HashSet<HostId>>,
 }

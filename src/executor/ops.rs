@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use tokio::time::{Instant, sleep};
+
 use super::control::{RECONNECT_WITHIN, Shared};
 use super::look::{controller_name, kube_session, pool_failure, session_failure};
 use super::output::OpOutput;
@@ -13,6 +15,10 @@ use crate::inventory::HostName;
 use crate::op::{Deed, Op, Site};
 use crate::plan::{HostId, TaskId};
 use crate::transport::{Attached, Launch, LaunchId, OpResult, Session, SessionError};
+use crate::value::Duration;
+
+/// Between two looks for the record of an op.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// How sending an op went.
 pub(super) enum OpEnd {
@@ -95,28 +101,35 @@ pub(super) async fn send(shared: &Shared, place: Place<'_>, sending: Sending<'_>
 pub(super) async fn take_up(shared: &Shared, sending: Sending<'_>, sent: &OpRun) -> OpEnd {
     let op = resolved(shared, sending.task.host, sending.op);
     let launch = Launch { id: sending.id(shared), op: &op };
-    let (pool, name) = place_of(shared, sending, sent);
+    let Some((pool, name)) = place_of(shared, sending, sent) else {
+        return OpEnd::Unknown(ELSEWHERE.to_owned());
+    };
     settle(shared, pool, &name, sending, &launch, "the controller ended while it was in flight").await
 }
 
-/// Asks again for the result of an op whose end is in the journal; `None` where its host cannot tell.
-pub(super) async fn recall(shared: &Shared, sending: Sending<'_>, sent: &OpRun) -> Option<OpResult> {
-    let (pool, name) = place_of(shared, sending, sent);
-    let session = pool.session(&name).await.ok()?;
+/// Asks again for the result of an op whose end is in the journal, or says why its host cannot tell.
+pub(super) async fn recall(shared: &Shared, sending: Sending<'_>, sent: &OpRun) -> Result<OpResult, String> {
+    let (pool, name) = place_of(shared, sending, sent).ok_or(ELSEWHERE)?;
+    let session = pool.reconnect(&name, RECONNECT_WITHIN).await.map_err(|error| error.to_string())?;
     let id = sending.id(shared);
     let mut output = sending.output(shared, &id);
     match session.attach(&id, sending.op.r#become, &mut output).await {
-        Ok(Attached::Ended(result)) => Some(shared.redactor.op_result(result)),
-        _ => None,
+        Ok(Attached::Ended(result)) => Ok(shared.redactor.op_result(result)),
+        Ok(Attached::NeverStarted) => Err(format!("{name} has no record of it any more")),
+        Err(error) => Err(error.to_string()),
     }
 }
 
-/// Where an op was sent.
-fn place_of<'s>(shared: &'s Shared, sending: Sending<'_>, sent: &OpRun) -> (&'s Pool, HostName) {
+/// Why an op that ran on the controller cannot be found.
+const ELSEWHERE: &str = "it ran on the machine that the run was started from, and this is another one";
+
+/// Where an op was sent; `None` where that was a controller that this is not.
+fn place_of<'s>(shared: &'s Shared, sending: Sending<'_>, sent: &OpRun) -> Option<(&'s Pool, HostName)> {
     match (sending.op.site, sent.on) {
-        (Site::Subject, _) => (&*shared.pool, shared.name(sending.task.host).clone()),
-        (Site::Kube, Some(host)) => (shared.kube_pool(), shared.name(host).clone()),
-        (Site::Kube | Site::Controller, _) => (&*shared.controller, controller_name()),
+        (Site::Subject, _) => Some((&*shared.pool, shared.name(sending.task.host).clone())),
+        (Site::Kube, Some(host)) => Some((shared.kube_pool(), shared.name(host).clone())),
+        (Site::Kube | Site::Controller, _) if shared.moved => None,
+        (Site::Kube | Site::Controller, _) => Some((&*shared.controller, controller_name())),
     }
 }
 
@@ -131,9 +144,14 @@ async fn settle(
     reason: &str,
 ) -> OpEnd {
     let mut reason = reason.to_owned();
-    let end = tokio::time::Instant::now() + RECONNECT_WITHIN.to_std();
-    while tokio::time::Instant::now() < end {
-        let session = match pool.reconnect(name, RECONNECT_WITHIN).await {
+    // A machine takes its time to come back from a reboot.
+    let within = match launch.op.deed {
+        Deed::Reboot => launch.op.timeout.max(RECONNECT_WITHIN),
+        _ => RECONNECT_WITHIN,
+    };
+    let end = Instant::now() + within.to_std();
+    while Instant::now() < end {
+        let session = match pool.reconnect(name, within).await {
             Ok(session) => session,
             Err(error) => return OpEnd::Unknown(format!("{reason}; {error}")),
         };
@@ -145,11 +163,14 @@ async fn settle(
             Ok(Attached::NeverStarted) => match session.launch(launch, &mut output).await {
                 Ok(result) => return OpEnd::Ended(shared.redactor.op_result(result), output.finish()),
                 Err(SessionError::Lost(error)) => reason = error,
+                // Words that cannot be read prove nothing of the op.
+                Err(error @ SessionError::Protocol(_)) => return OpEnd::Unknown(format!("{name}: {error}")),
                 Err(error) => return OpEnd::NotStarted(session_failure(name, &error)),
             },
             Err(error) => reason = error.to_string(),
         }
         pool.forget(name, &session).await;
+        sleep(PAUSE.to_std()).await;
     }
     OpEnd::Unknown(reason)
 }

@@ -44,6 +44,8 @@ pub struct Setup {
     pub secrets: Secrets,
     /// What happened before, where a run goes on.
     pub past: Option<Past>,
+    /// Machine id of the controller, or empty.
+    pub machine: String,
     /// What to do with commands that nothing can settle.
     pub in_doubt: InDoubt,
     /// The time.
@@ -78,6 +80,28 @@ impl Past {
             state.apply(plan, event)?;
         }
         Ok(Self { state, events })
+    }
+
+    /// The run's id.
+    pub fn run(&self) -> Option<&str> {
+        match &self.events.first()?.event {
+            Event::RunStarted { run, .. } => Some(run),
+            _ => None,
+        }
+    }
+
+    /// The machine that ran it last.
+    fn machine(&self) -> &str {
+        self.events
+            .iter()
+            .rev()
+            .find_map(|event| match &event.event {
+                Event::RunStarted { machine, .. } | Event::RunResumed { machine, .. } => {
+                    Some(machine.as_str())
+                }
+                _ => None,
+            })
+            .unwrap_or_default()
     }
 
     /// When the run began.
@@ -123,6 +147,7 @@ struct Roll {
     state: State,
     /// It goes on with what an earlier process began.
     resumed: bool,
+    machine: String,
     events: Vec<Stamped>,
     shared: Rc<Shared>,
     record: Box<dyn Record>,
@@ -159,6 +184,7 @@ impl Roll {
             deadline,
             secrets,
             past,
+            machine,
             in_doubt,
             clock,
             stops,
@@ -178,6 +204,7 @@ impl Roll {
             output: run_dir,
             clock,
             in_doubt,
+            moved: past.as_ref().is_some_and(|past| past.machine() != machine),
             busy: RefCell::default(),
         };
         let resumed = past.is_some();
@@ -186,6 +213,7 @@ impl Roll {
         Self {
             touched: events.iter().filter_map(|event| touched_by(&plan, &event.event)).collect(),
             resumed,
+            machine,
             state,
             deadline: deadline.or(plan.policy.deadline).map(|deadline| clock.now().after(deadline)),
             plan,
@@ -226,12 +254,12 @@ impl Roll {
     }
 
     fn begin(&mut self) -> Result<(), RollError> {
-        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let (version, machine) = (env!("CARGO_PKG_VERSION").to_owned(), self.machine.clone());
         if !self.resumed {
             let (run, digest) = (self.shared.run.clone(), self.digest.clone());
-            return self.commit(vec![Event::RunStarted { run, digest, version }]);
+            return self.commit(vec![Event::RunStarted { run, digest, version, machine }]);
         }
-        self.commit(vec![Event::RunResumed { version }])?;
+        self.commit(vec![Event::RunResumed { version, machine }])?;
         self.shared.busy.borrow_mut().extend(self.state.active_hosts(&self.plan));
         if self.journal_error.is_none() {
             self.take_up();
@@ -317,12 +345,17 @@ impl Roll {
             .map(|(seq, event)| Stamped { seq, at, event: self.shared.redactor.event(event) })
             .collect();
         let durable = stamped.iter().any(|stamped| must_be_durable(&stamped.event));
-        if let Err(error) = self.record.append(&stamped, durable) {
-            // What ran on meanwhile still ends and is told, but nothing new is started.
-            self.journal_error.get_or_insert(error);
+        // Before it is written: a journal that holds what cannot be could never be read again. Nothing acts on the state
+        // until the events are in the journal.
+        for event in &stamped {
+            self.state.apply(&self.plan, event)?;
+        }
+        // After a failure nothing is written any more: what follows a torn line or a gap could not be read. What ran on
+        // meanwhile still ends and is told, but nothing new is started.
+        if self.journal_error.is_none() {
+            self.journal_error = self.record.append(&stamped, durable).err();
         }
         for event in stamped {
-            self.state.apply(&self.plan, &event)?;
             for reporter in &mut self.reporters {
                 reporter.event(&self.plan, &self.state, &event);
             }

@@ -169,6 +169,7 @@ fn without_a_run(plan: Rc<Plan>, pool: &Rc<Pool>, controller: &Rc<Pool>, redacto
         output: None,
         clock: Clock::starting_at(Timestamp::default()),
         in_doubt: super::InDoubt::Leave,
+        moved: false,
         busy: RefCell::default(),
     })
 }

@@ -179,6 +179,12 @@ impl RunDir {
         self.path.file_name().unwrap_or_default()
     }
 
+    /// Whether a process writes its journal at this moment.
+    pub fn goes_on(&self) -> bool {
+        let journal = File::open(self.journal());
+        journal.is_ok_and(|journal| matches!(journal.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     /// The plan, byte for byte as it was rolled.
     pub fn plan(&self) -> Utf8PathBuf {
         self.path.join("plan.json")

@@ -14,7 +14,8 @@ pub trait Record {
     fn append(&mut self, events: &[Stamped], durable: bool) -> io::Result<()>;
 }
 
-/// The journal file: a header line, then one JSON object per line.
+/// The journal file: a header line, then one JSON object per line. Locked for as long as it lives: wherever its directory
+/// lies, one process at a time writes it.
 #[derive(Debug)]
 pub struct Journal {
     file: File,
@@ -28,6 +29,7 @@ impl Journal {
     /// Starts a journal; the file must not exist.
     pub fn create(path: &Utf8Path) -> io::Result<Self> {
         let mut file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
+        file.try_lock()?;
         file.write_all(format!("{HEADER}\n").as_bytes())?;
         file.sync_all()?;
         // The directory entry has to survive too.
@@ -38,10 +40,12 @@ impl Journal {
     }
 
     /// Goes on with a journal that was read before. A last line that a crash tore is cut off: its event never became
-    /// true, and what follows must not be glued to it.
+    /// true, and what follows must not be glued to it. [`io::ErrorKind::WouldBlock`] where the run goes on: read the events
+    /// only afterwards.
     pub fn reopen(path: &Utf8Path) -> io::Result<Self> {
-        let whole = whole_lines(&std::fs::read(path)?);
         let file = OpenOptions::new().append(true).open(path)?;
+        file.try_lock()?;
+        let whole = whole_lines(&std::fs::read(path)?);
         file.set_len(whole as u64)?;
         file.sync_all()?;
         Ok(Self { file, buffer: Vec::new() })

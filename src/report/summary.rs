@@ -309,14 +309,14 @@ impl<'p> Fold<'p> {
 
     /// A closing step that ended well takes back what its bracket's opening did.
     fn close_brackets(&mut self, task: TaskId) {
+        // A retry that succeeded is no trouble any more, nor is a doubt that was settled.
+        self.troubled.retain(|troubled| troubled.host != task.host);
         let StepRef::Action(action) = self.plan.task(task).step else { return };
         let closed = &self.plan.action(action).lowered.closes;
         if let Some(undo) = self.undo.get_mut(&task.host) {
             let is_done = |undo: &Undo| undo.task == task && undo.opens.is_empty();
             undo.retain(|undo| !is_done(undo) && !undo.opens.iter().any(|key| closed.contains(key)));
         }
-        // A retry that succeeded is no trouble any more, nor is a doubt that was settled.
-        self.troubled.retain(|troubled| troubled.host != task.host);
     }
 
     fn trouble(&mut self, host: HostId, status: HostStatus, step: String, failure: Failure) {

@@ -24,9 +24,7 @@ impl State {
         }
         run.batch_failed = None;
         for position in 0..run.hosts.len() {
-            if let Some(status) = reopen_host(planned, run, position)
-                && status == HostStatus::Unknown
-            {
+            if reopen_host(planned, run, position).is_some_and(is_lost) {
                 self.lost.remove(&planned.hosts[position].host);
             }
         }
@@ -55,7 +53,7 @@ fn reopen_host(planned: &PlannedPhase, run: &mut PhaseRun, position: usize) -> O
         return None;
     }
     let host = planned.hosts[position].host;
-    if had_ended == Some(HostStatus::Unknown) {
+    if had_ended.is_some_and(is_lost) {
         run.failed -= 1;
         run.slots.lost.remove(&host);
         if run.hosts[position].slot {
@@ -77,4 +75,9 @@ fn reopen_host(planned: &PlannedPhase, run: &mut PhaseRun, position: usize) -> O
     }
     run.requeue(planned, position);
     had_ended
+}
+
+/// Whether a host that ended so counted as lost to the run.
+fn is_lost(status: HostStatus) -> bool {
+    matches!(status, HostStatus::Failed | HostStatus::Unknown)
 }

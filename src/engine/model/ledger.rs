@@ -245,9 +245,12 @@ impl<'a> Ledger<'a> {
                 page.fault = None;
                 page.busy = true;
             }
-            if (in_doubt || page.ended == Some(HostStatus::Stopped)) && page.ended.take().is_some() {
+            // A stop took its next attempt away.
+            let unlucky = page.ended == Some(HostStatus::Failed) && page.fault.is_none();
+            let stopped = page.ended == Some(HostStatus::Stopped);
+            if (in_doubt || unlucky || stopped) && page.ended.take().is_some() {
                 joining.push(*host);
-                self.failed -= u32::from(in_doubt);
+                self.failed -= u32::from(in_doubt || unlucky);
                 self.lost.remove(host);
             }
         }

@@ -93,7 +93,12 @@ pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<Sto
         crashes: 0,
         mood,
     };
-    let first = Event::RunStarted { run: "r".to_owned(), digest: String::new(), version: String::new() };
+    let first = Event::RunStarted {
+        run: "r".to_owned(),
+        digest: String::new(),
+        version: String::new(),
+        machine: String::new(),
+    };
     world.record(first)?;
     world.roll()?;
     let mut resumes = 0;
@@ -351,7 +356,7 @@ impl World<'_> {
 
     /// Somebody goes on with the run. Work that was given up is taken up again; what the hosts still do goes on.
     fn resume(&mut self) -> Result<(), Violation> {
-        self.record(Event::RunResumed { version: String::new() })?;
+        self.record(Event::RunResumed { version: String::new(), machine: String::new() })?;
         let in_flight: Vec<_> =
             self.state.in_flight(self.plan).iter().map(|work| (order_of(work), last_op(work))).collect();
         for (order, last) in in_flight {

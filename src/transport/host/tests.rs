@@ -36,7 +36,9 @@ impl Bench {
         let home = std::env::var_os("HOME").expect("HOME is set");
         let base = if rustix::process::geteuid().is_root() { "/var/lib".into() } else { home };
         let dir = tempfile::Builder::new().prefix("rollbook-test-").tempdir_in(base).unwrap();
-        let link = LocalLink { shell: shell.split(' ').map(str::to_owned).collect() };
+        // Whoever started the tests in the background has them ignore Ctrl-C, which no shell can take back.
+        let fresh = ["env", "--default-signal=INT,QUIT"].into_iter().chain(shell.split(' '));
+        let link = LocalLink { shell: fresh.map(str::to_owned).collect() };
         let root = dir.path().join("root").to_str().unwrap().to_owned();
         Self { session: HostSession::new(link, Become::None, Some(root)), dir }
     }

@@ -1,5 +1,6 @@
 //! A state directory on a disk that is full or cannot be written: real file systems, so root is needed.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,14 @@ fn a_disk_that_fills_up_stops_new_work_and_lets_running_work_end() {
     );
     assert!(steps.len() < 84, "work went on without a record");
     assert!(fleet.log(2).is_empty(), "h2 was started without a record");
+    // With room again, the run goes on and repeats nothing.
+    fs::remove_file(disk.0.join("fill")).unwrap();
+    fleet.rollbook_on("resume", "--state-dir=disk/state", &[]).run().exits(0);
+    for host in 1..=2 {
+        let steps = fleet.steps(host);
+        let each: HashSet<&String> = steps.iter().collect();
+        assert_eq!((steps.len(), each.len()), (84, 84), "h{host}: {steps:?}");
+    }
     drop(disk);
 }
 

@@ -125,6 +125,9 @@ fn hostile_values_arrive_unchanged_also_through_a_saved_plan() {
     // The plan stands for itself: what it was made from is not read again.
     std::fs::remove_file(fleet.path("up.yaml")).unwrap();
     std::fs::remove_file(fleet.path("inventory.yaml")).unwrap();
+    // What would change the plan after its review is not ignored in silence.
+    let limited = fleet.rollbook_on("run", "up.plan.json", &["--yes", "--limit", "h1"]).run();
+    limited.exits(64).says("--limit has no effect on a saved plan");
     fleet.rollbook_on("run", "up.plan.json", &["--yes", "--state-dir", "state"]).run().exits(0);
     assert_eq!(arrived(), sent);
     let again = fleet.rollbook_on("run", "up.plan.json", &["--yes", "--state-dir", "state"]).run().exits(14);

@@ -109,7 +109,7 @@ fn a_run_that_ctrl_c_stopped_goes_on_with_the_hosts_that_it_left() {
     let running = fleet.run(&[]).start();
     fleet.await_lines(1, 1);
     running.signal(Signal::INT);
-    let stopped = running.end().exits(130).says("to go on: rollbook resume 20");
+    let stopped = running.end().exits(130).says("to go on: rollbook resume state/runs/20");
     assert!(fleet.log(2).is_empty(), "{}", stopped.stderr);
     fleet.rollbook_on("runs", "list", &["--state-dir", "state"]).run().exits(0).shows("stopped");
     fleet.resume(&[]).run().exits(0);
@@ -131,14 +131,12 @@ fn a_copy_of_the_record_goes_on_from_another_place() {
     fleet.await_lines(1, 1);
     running.signal(Signal::KILL);
     running.end();
-    let run = fleet.run_dir();
-    let copy = format!("{}/{}", fleet.path("elsewhere"), run.file_name().unwrap().to_str().unwrap());
-    fs::create_dir_all(fleet.path("elsewhere")).unwrap();
-    fs::rename(&run, &copy).unwrap();
+    // The hosts know the run by its id, not by what somebody calls the directory.
+    fs::rename(fleet.run_dir(), fleet.path("evidence")).unwrap();
     // Runbook and inventory are not read again.
     fs::remove_file(fleet.path("up.yaml")).unwrap();
     fs::remove_file(fleet.path("inventory.yaml")).unwrap();
-    fleet.rollbook_on("resume", &copy, &["--state-dir", "other"]).run().exits(0);
+    fleet.rollbook_on("resume", "evidence", &["--state-dir", "other"]).run().exits(0);
     for host in 1..=2 {
         assert_eq!(fleet.steps(host), ALL_ONCE, "h{host}");
     }
@@ -192,4 +190,72 @@ fn a_command_in_doubt_is_left_alone_until_somebody_says_what_to_do() {
         fleet.resume(&["--in-doubt", wish]).run().exits(0);
         assert_eq!(fleet.steps(1), expected, "{wish}");
     }
+}
+
+#[test]
+fn a_run_that_goes_on_is_not_resumed_a_second_time() {
+    let fleet = Fleet::that_talks(2);
+    let running = fleet.run(&[]).start();
+    fleet.await_lines(1, 1);
+    let run = fleet.run_dir().display().to_string();
+    // From the same state directory, and from another one.
+    fleet.resume(&[]).run().exits(75);
+    fleet
+        .rollbook_on("resume", &run, &["--state-dir", "other"])
+        .run()
+        .exits(75)
+        .says("goes on at this moment");
+    running.end().exits(0);
+    for host in 1..=2 {
+        assert_eq!(fleet.steps(host), ALL_ONCE, "h{host}");
+    }
+}
+
+#[test]
+fn a_retry_that_ctrl_c_took_away_is_made_after_all() {
+    let fleet = Fleet::of(1);
+    fleet.file("once", "#!/bin/sh\n[ -e \"$0.$1\" ] || { : >\"$0.$1\"; exit 1; }\n");
+    let steps = r#"
+- command: { argv: ["@once", "{{ host.name }}"] }
+  retry: { attempts: 2, delay: 5s }
+- command: { argv: ["@work", "{{ host.name }}", after, "0"] }
+"#;
+    fleet.runbook("", "batches: [1]", steps);
+    let running = fleet.run(&[]).start();
+    let failed = |event: &rollbook::engine::Stamped| {
+        matches!(event.event, Event::TaskEnded { end: rollbook::engine::TaskEnd::Failed { .. }, .. })
+    };
+    eventually("the first attempt failed", || {
+        fs::metadata(fleet.path("once.h1")).is_ok() && fleet.journal().iter().any(failed)
+    });
+    running.signal(Signal::INT);
+    eventually("the first Ctrl-C was heard", || {
+        fleet.journal().iter().any(|event| matches!(event.event, Event::StopRequested { .. }))
+    });
+    running.signal(Signal::INT);
+    let stopped = running.end().says("to go on");
+    assert!(fleet.steps(1).is_empty(), "{}", stopped.stderr);
+    fleet.resume(&[]).run().exits(0);
+    assert_eq!(fleet.steps(1), ["after begin", "after end"]);
+}
+
+#[test]
+fn a_record_from_elsewhere_runs_nothing_here_without_leave() {
+    let fleet = Fleet::of(1);
+    let steps = r#"
+- command: { argv: ["@work", "h1", first, "1"] }
+- command: { argv: ["@work", "here", second, "0"] }
+  run_on: controller
+"#;
+    fleet.runbook("", "batches: [1]", steps);
+    let running = fleet.run(&["--allow-commands"]).start();
+    fleet.await_lines(1, 1);
+    running.signal(Signal::KILL);
+    running.end();
+    fs::rename(fleet.run_dir(), fleet.path("received")).unwrap();
+    let args = ["--state-dir", "other"];
+    fleet.rollbook_on("resume", "received", &args).run().exits(65).says("--allow-commands");
+    fleet.rollbook_on("resume", "received", &[&args[..], &["--allow-commands"]].concat()).run().exits(0);
+    assert_eq!(fleet.steps(1), ["first begin", "first end"]);
+    assert!(fs::read_to_string(fleet.path("log/here")).unwrap().contains("second end"));
 }

@@ -182,6 +182,7 @@ impl Cluster {
             deadline: None,
             secrets: Secrets::none(),
             past: None,
+            machine: String::new(),
             in_doubt: InDoubt::Leave,
             clock: Clock::starting_at(Timestamp(
                 self.epoch.0 + i64::try_from(self.simulated.elapsed().as_millis()).unwrap(),
