@@ -111,7 +111,7 @@ pub(super) struct Input {
 
 #[derive(Debug, Args)]
 pub(super) struct Validate {
-    /// Runbooks, fragments or inventories; their `kind:` tells.
+    /// Runbooks or inventories; their `kind:` tells. A fragment is checked with each runbook that includes it.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<Utf8PathBuf>,
     /// Also check selectors and parameters against this inventory.

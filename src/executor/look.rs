@@ -297,6 +297,7 @@ pub(super) fn session_failure(host: &HostName, error: &SessionError) -> Failure 
     let (cause, hint) = match error {
         SessionError::Lost(_) => (Cause::Unreachable, ""),
         SessionError::Privilege(_) => (Cause::Privilege, SUDO_HINT),
+        SessionError::NotBegun(_) => (Cause::Command, ""),
         SessionError::Launcher(_) => {
             (Cause::Command, "look at the host's disk space and at the launcher's directory")
         }

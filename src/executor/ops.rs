@@ -167,6 +167,9 @@ async fn settle(
                 Err(error @ SessionError::Protocol(_)) => return OpEnd::Unknown(format!("{name}: {error}")),
                 Err(error) => return OpEnd::NotStarted(session_failure(name, &error)),
             },
+            Err(error @ SessionError::NotBegun(_)) => {
+                return OpEnd::NotStarted(session_failure(name, &error));
+            }
             Err(error) => reason = error.to_string(),
         }
         pool.forget(name, &session).await;

@@ -1,5 +1,6 @@
 //! Plain stamped lines: for logs, for pipes, and for terminals without a live display. One event, at most one line.
 
+use std::collections::HashSet;
 use std::io::Write;
 
 use super::Reporter;
@@ -12,6 +13,8 @@ pub struct Plain<W> {
     out: W,
     verbose: bool,
     started: Option<Timestamp>,
+    /// Tasks that looked, and look again now that their host has a slot: nothing went wrong with them.
+    waited_for_slot: HashSet<TaskId>,
     /// A reader that went away (a closed pipe, a lost terminal) silences the reporter, never the run.
     closed: bool,
 }
@@ -19,13 +22,20 @@ pub struct Plain<W> {
 impl<W: Write> Plain<W> {
     /// Lines go to `out`; `verbose` adds starts, skips and probes.
     pub fn new(out: W, verbose: bool) -> Self {
-        Self { out, verbose, started: None, closed: false }
+        Self { out, verbose, started: None, waited_for_slot: HashSet::new(), closed: false }
     }
 }
 
 impl<W: Write> Reporter for Plain<W> {
     fn event(&mut self, plan: &Plan, _: &State, event: &Stamped) {
         let started = *self.started.get_or_insert(event.at);
+        match &event.event {
+            Event::TaskEnded { task, end: TaskEnd::NeedsSlot, .. } => {
+                self.waited_for_slot.insert(*task);
+            }
+            Event::TaskStarted { task, .. } if self.waited_for_slot.remove(task) => return,
+            _ => {}
+        }
         let Some(line) = line(plan, &event.event, self.verbose) else { return };
         let passed = event.at.since(started).as_secs();
         let stamp = format!("{:02}:{:02}:{:02}", passed / 3600, passed / 60 % 60, passed % 60);

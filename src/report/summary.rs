@@ -108,7 +108,10 @@ impl Summary {
         }
         let first = events.first().map_or_else(Default::default, |event| event.at);
         let took = events.last().map_or(Duration::ZERO, |last| last.at.since(first));
-        let halted = state.halted().map(|cause| halt_words(plan, cause));
+        let halted = state.halted().map(|cause| match cause {
+            HaltCause::Stopped { by } => by.clone(),
+            other => halt_words(plan, other),
+        });
         let stop = fold.stop.clone();
         let by_request = fold.stopped_by.clone();
         let left = fold.left(state);

@@ -165,11 +165,11 @@ impl OutputSink for Ignore {
 }
 
 fn never() -> SessionError {
-    SessionError::Launcher("the op was stopped before it started".to_owned())
+    SessionError::NotBegun("the op was stopped before it started".to_owned())
 }
 
 fn busy(run: &str) -> SessionError {
-    SessionError::Launcher(format!(
+    SessionError::NotBegun(format!(
         "run `{run}` is working on this host; wait for it, or stop it, and resume"
     ))
 }

@@ -176,7 +176,10 @@ pub enum SessionError {
     /// `sudo -n` does not give root.
     #[error("cannot become root: {0}")]
     Privilege(String),
-    /// The launcher could not do its own part: no space, no /bin/sh, a foreign claim.
+    /// By the host's own record the op never ran, and never will: it was stopped before, or another run works there.
+    #[error("it did not begin: {0}")]
+    NotBegun(String),
+    /// The launcher could not do its own part: no space, no /bin/sh.
     #[error("the launcher failed: {0}")]
     Launcher(String),
     /// The answer was not in the launcher's format.

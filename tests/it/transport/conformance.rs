@@ -270,7 +270,7 @@ async fn stop_ends_an_op_and_forbids_one_that_has_not_begun(bench: &Bench) {
 
     bench.session.stop(&launch_id("2"), false).await.unwrap();
     let late = bench.try_launch("2", &op, &mut Seen::default()).await;
-    assert!(matches!(late, Err(SessionError::Launcher(_))), "{late:?}");
+    assert!(matches!(late, Err(SessionError::NotBegun(_))), "{late:?}");
     let attached = bench.session.attach(&launch_id("2"), false, &mut Seen::default()).await.unwrap();
     assert_eq!(attached, Attached::NeverStarted);
 }
@@ -294,7 +294,7 @@ async fn another_run_is_refused_while_an_op_goes_on(bench: &Bench) {
         came.notified().await;
         let refused =
             bench.session.launch(&Launch { id: other.clone(), op: &other_op }, &mut Seen::default()).await;
-        let Err(SessionError::Launcher(why)) = refused else { panic!("{refused:?}") };
+        let Err(SessionError::NotBegun(why)) = refused else { panic!("{refused:?}") };
         assert!(why.contains("`run-1`"), "{why}");
         assert!(!log.exists());
         open();
