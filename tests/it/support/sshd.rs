@@ -80,7 +80,11 @@ impl Sshd {
         let sessions: Vec<i32> = ids.filter(|id| parent(*id) == Some(self.child.id())).collect();
         assert!(!sessions.is_empty(), "nobody is connected");
         for session in sessions.into_iter().filter_map(rustix::process::Pid::from_raw) {
-            rustix::process::kill_process(session, signal).unwrap();
+            match rustix::process::kill_process(session, signal) {
+                // It ended by itself since it was listed.
+                Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+                Err(error) => panic!("cannot signal {session:?}: {error}"),
+            }
         }
     }
 
