@@ -2,8 +2,9 @@
 
 use super::fleet::{Fleet, most_at_once};
 
+// Long enough that the second host of a slow machine begins before the first one has ended.
 const TWO_STEPS: &str = r#"
-- command: { argv: ["@work", "{{ host.name }}", first, "0.4"] }
+- command: { argv: ["@work", "{{ host.name }}", first, "2"] }
 - command: { argv: ["@work", "{{ host.name }}", second, "0.2"] }
 "#;
 const BOTH: [&str; 4] = ["first begin", "first end", "second begin", "second end"];
