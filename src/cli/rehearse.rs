@@ -6,7 +6,7 @@ use super::args::Rehearse as Args;
 use super::compose::{Connections, now, targets};
 use super::load::{Loaded, load};
 use super::outcome::{Outcome, Stopped};
-use super::roll::{Recorded, finish, reporters};
+use super::roll::{finish, reporters};
 use super::stage::{live, refuse};
 use super::terminal::Terminal;
 use crate::executor::{Clock, InDoubt, Secrets, Setup, roll};
@@ -57,7 +57,7 @@ async fn rehearse(args: &Args, loaded: &Loaded, version: Version, terminal: &Ter
         clock: Clock::starting_at(now()),
         stops,
     };
-    let outcome = finish(roll(setup).await, &plan, &Recorded::No, terminal);
+    let outcome = finish(roll(setup).await, &plan, None, terminal);
     terminal.say("This was a rehearsal: no host was touched.");
     outcome
 }

@@ -6,14 +6,13 @@ use std::rc::Rc;
 use camino::Utf8Path;
 
 use super::args::{InDoubtChoice, Resume as Args};
-use super::compose::{Connections, machine, now, runtime, targets};
+use super::compose::{Connections, runtime, targets};
 use super::load::load_inventory;
 use super::outcome::{Outcome, Stopped};
-use super::roll::{Recorded as HasRecord, finish, lock, reporters};
-use super::runs::{Which, find};
-use super::stops;
+use super::roll::{Ready, lock, roll_on, secrets};
+use super::runs::{Found, Which, find};
 use super::terminal::Terminal;
-use crate::executor::{Clock, InDoubt, Past, Secrets, Setup, roll, target_of};
+use crate::executor::{InDoubt, target_of};
 use crate::inventory::Connection;
 use crate::journal::{Journal, Recorded, RunDir};
 use crate::plan::Plan;
@@ -22,16 +21,16 @@ use crate::transport::Target;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let held = lock(args.state_dir.as_ref(), args.run.as_deref().unwrap_or("being resumed"), terminal)?;
-    let Some(run_dir) = find(held.path(), args.run.as_deref(), Which::Resumable, terminal)? else {
+    let Some(record) = find(args.state_dir.as_ref(), args.run.as_deref(), Which::Resumable, terminal)? else {
         terminal.error("no run can go on");
         terminal.hint("`rollbook runs list` shows what there is; start a new one with `rollbook run`");
         return Err(Stopped::Told(exit::USAGE));
     };
     // Before it is read: the run may be going on at this moment, from another state directory.
-    let journal = open(&run_dir, terminal)?;
-    let recorded = run_dir.read().map_err(anyhow::Error::from)?;
-    refuse(args, held.path(), &run_dir, &recorded, terminal)?;
-    runtime()?.block_on(connected(args, run_dir, journal, recorded, terminal))
+    let journal = open(&record.dir, terminal)?;
+    let recorded = record.dir.read().map_err(anyhow::Error::from)?;
+    refuse(args, held.path(), &record.dir, &recorded, terminal)?;
+    runtime()?.block_on(go_on(args, record, journal, recorded, terminal))
 }
 
 fn open(run_dir: &RunDir, terminal: &Terminal) -> Result<Journal, Stopped> {
@@ -59,15 +58,15 @@ fn refuse(
     recorded: &Recorded,
     terminal: &Terminal,
 ) -> Result<(), Stopped> {
-    let Recorded { plan, events, state, .. } = recorded;
-    if events.is_empty() {
+    let Recorded { plan, history, .. } = recorded;
+    if history.events.is_empty() {
         terminal.error(&format!("{} holds no run that began", run_dir.path()));
         terminal.hint("plan again: nothing was changed");
         return Err(Stopped::Told(exit::USAGE));
     }
-    if !state.can_resume() {
+    if !history.state.can_resume() {
         terminal.error(&format!("run {} is over", run_dir.id()));
-        terminal.say(Summary::of(plan, state, events).text(plan).trim_end());
+        terminal.say(Summary::of(plan, history).text(plan).trim_end());
         terminal.hint("start a new run: it does what is still to be done");
         return Err(Stopped::Told(exit::USAGE));
     }
@@ -79,63 +78,31 @@ fn refuse(
     Ok(())
 }
 
-async fn connected(
-    args: &Args,
-    run_dir: RunDir,
-    journal: Journal,
-    recorded: Recorded,
-    terminal: &Terminal,
-) -> Outcome {
-    let connections = Connections::real(ways(&recorded.plan, args, terminal)?)?;
-    let outcome = go_on(args, run_dir, journal, recorded, &connections, terminal).await;
-    connections.close().await;
-    outcome
-}
-
 async fn go_on(
     args: &Args,
-    run_dir: RunDir,
+    record: Found,
     journal: Journal,
     recorded: Recorded,
-    connections: &Connections,
     terminal: &Terminal,
 ) -> Outcome {
-    let Recorded { plan, digest, events, state } = recorded;
-    let past = Past { state, events };
+    let Recorded { plan, digest, history } = recorded;
+    let connections = Connections::real(ways(&plan, args, terminal)?)?;
     // Not the directory's name: a copy may have another, and the hosts know the run by its id.
-    let run = past.run().expect("invariant: a run that can go on has begun").to_owned();
-    let secrets =
-        Secrets::read(&plan.secrets, |name| std::env::var(name).ok()).map_err(anyhow::Error::from)?;
-    terminal.hide(secrets.redactor());
-    terminal.say(&format!("record: {}", run_dir.path()));
-    let has_record = if args.run.as_deref().is_some_and(|named| named.contains('/')) {
-        HasRecord::As(run_dir.path().to_string())
-    } else {
-        HasRecord::of(&run_dir, args.state_dir.as_ref())
+    let run = history.run().expect("invariant: a run that can go on has begun").to_owned();
+    let in_doubt = match args.in_doubt {
+        InDoubtChoice::Leave => InDoubt::Leave,
+        InDoubtChoice::Rerun => InDoubt::Rerun,
+        InDoubtChoice::AssumeDone => InDoubt::AssumeDone,
     };
-    let plan = Rc::new(plan);
-    let setup = Setup {
-        plan: Rc::clone(&plan),
-        digest,
-        run,
-        pool: Rc::clone(&connections.pool),
-        controller: Rc::clone(&connections.controller),
-        record: Box::new(journal),
-        run_dir: Some(run_dir),
-        reporters: reporters(&args.roll)?,
-        deadline: args.roll.deadline,
-        secrets,
-        past: Some(past),
-        machine: machine(),
-        in_doubt: match args.in_doubt {
-            InDoubtChoice::Leave => InDoubt::Leave,
-            InDoubtChoice::Rerun => InDoubt::Rerun,
-            InDoubtChoice::AssumeDone => InDoubt::AssumeDone,
-        },
-        clock: Clock::starting_at(now()),
-        stops: stops::listen()?,
+    let outcome = match secrets(&plan, terminal) {
+        Ok(secrets) => {
+            let ready = Ready { plan: Rc::new(plan), digest, run, secrets, record, journal };
+            roll_on(ready, Some((history, in_doubt)), &connections, &args.roll, terminal).await
+        }
+        Err(error) => Err(error.into()),
     };
-    finish(roll(setup).await, &plan, &has_record, terminal)
+    connections.close().await;
+    outcome
 }
 
 /// How each host of the plan is reached: as the plan says, or as `--connection` does for the hosts that it knows.

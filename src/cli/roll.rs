@@ -1,56 +1,95 @@
-//! What `run`, `resume` and `rehearse` share: the lock, the reporters, and the last words.
+//! What `run`, `resume` and `rehearse` share: the lock, the reporters, the roll itself, and the last words.
+
+use std::rc::Rc;
 
 use camino::Utf8PathBuf;
 
 use super::args::Roll;
-use super::compose::state_dir;
+use super::compose::{Connections, machine, now, state_dir};
 use super::outcome::{Outcome, Stopped};
+use super::runs::Found;
+use super::stops;
 use super::terminal::Terminal;
-use crate::executor::{Finished, RollError};
-use crate::journal::{RunDir, StateDir, StateDirError};
+use crate::engine::History;
+use crate::executor::{Clock, InDoubt, RollError, Secrets, Setup, roll};
+use crate::journal::{Journal, StateDir, StateDirError};
 use crate::plan::Plan;
 use crate::report::{Events, Plain, Reporter, Summary, exit};
 
-/// Whether a run has a record from which it could go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Recorded {
-    /// What to type after `rollbook resume`.
-    As(String),
-    No,
+/// A run that is about to roll, or to go on.
+pub(super) struct Ready {
+    pub(super) plan: Rc<Plan>,
+    pub(super) digest: String,
+    /// The run's id.
+    pub(super) run: String,
+    pub(super) secrets: Secrets,
+    pub(super) record: Found,
+    pub(super) journal: Journal,
 }
 
-impl Recorded {
-    /// By its id where no state directory was named, else by its directory.
-    pub(super) fn of(run_dir: &RunDir, state_dir: Option<&Utf8PathBuf>) -> Self {
-        Self::As(if state_dir.is_none() { run_dir.id() } else { run_dir.path().as_str() }.to_owned())
-    }
+/// Reads what a plan needs of secrets, and hides it from everything that is shown from now on.
+pub(super) fn secrets(plan: &Plan, terminal: &Terminal) -> anyhow::Result<Secrets> {
+    let secrets = Secrets::read(&plan.secrets, |name| std::env::var(name).ok())?;
+    terminal.hide(secrets.redactor());
+    Ok(secrets)
 }
 
-/// Shows what a run came to, and gives its exit code.
-pub(super) fn finish(
-    result: Result<Finished, RollError>,
-    plan: &Plan,
-    recorded: &Recorded,
+/// Rolls over the hosts that `connections` reach, shows what came of it, and gives the exit code.
+pub(super) async fn roll_on(
+    ready: Ready,
+    goes_on: Option<(History, InDoubt)>,
+    connections: &Connections,
+    args: &Roll,
     terminal: &Terminal,
 ) -> Outcome {
-    let (finished, trouble) = match result {
-        Ok(finished) => (finished, None),
-        Err(RollError::Journal { source, finished }) => {
+    let Ready { plan, digest, run, secrets, record, journal } = ready;
+    let (past, in_doubt) = goes_on.map_or((None, InDoubt::Leave), |(past, in_doubt)| (Some(past), in_doubt));
+    terminal.say(&format!("record: {}", record.dir.path()));
+    let setup = Setup {
+        plan: Rc::clone(&plan),
+        digest,
+        run,
+        pool: Rc::clone(&connections.pool),
+        controller: Rc::clone(&connections.controller),
+        record: Box::new(journal),
+        run_dir: Some(record.dir),
+        reporters: reporters(args)?,
+        deadline: args.deadline,
+        secrets,
+        past,
+        machine: machine(),
+        in_doubt,
+        clock: Clock::starting_at(now()),
+        stops: stops::listen()?,
+    };
+    finish(roll(setup).await, &plan, Some(&record.called), terminal)
+}
+
+/// Shows what a run came to, and gives its exit code. A run that has a record goes on by the name `called`.
+pub(super) fn finish(
+    result: Result<History, RollError>,
+    plan: &Plan,
+    called: Option<&str>,
+    terminal: &Terminal,
+) -> Outcome {
+    let (history, trouble) = match result {
+        Ok(history) => (history, None),
+        Err(RollError::Journal { source, history }) => {
             let error = anyhow::Error::from(source)
                 .context("the journal cannot be written, so nothing more was started");
-            (*finished, Some(error))
+            (*history, Some(error))
         }
         Err(RollError::Illegal(illegal)) => {
             terminal.error(&format!("this is a bug in rollbook: {illegal}"));
             return Err(Stopped::Told(exit::BUG));
         }
     };
-    let summary = Summary::of(plan, &finished.state, &finished.events);
+    let summary = Summary::of(plan, &history);
     terminal.say(summary.text(plan).trim_end());
-    if let Recorded::As(name) = recorded
-        && finished.state.can_resume()
+    if let Some(called) = called
+        && history.state.can_resume()
     {
-        terminal.say(&format!("to go on: rollbook resume {name}"));
+        terminal.say(&format!("to go on: rollbook resume {called}"));
     }
     match (trouble, summary.exit_code()) {
         // What is left out of service matters more than the reason why the run stopped.

@@ -5,14 +5,14 @@ use std::rc::Rc;
 use camino::Utf8Path;
 
 use super::args::{Input, Run as Args};
-use super::compose::{Connections, machine, now, run_id, runtime, targets};
+use super::compose::{Connections, run_id, runtime, targets};
 use super::load::{bytes_of, load, refuse_commands};
 use super::outcome::{Outcome, Stopped};
-use super::roll::{Recorded, finish, lock, reporters};
+use super::roll::{Ready, lock, roll_on, secrets};
+use super::runs::Found;
 use super::stage::{as_planned, live, refuse};
-use super::stops;
 use super::terminal::Terminal;
-use crate::executor::{Clock, InDoubt, Secrets, Setup, roll, target_of};
+use crate::executor::target_of;
 use crate::journal::Journal;
 use crate::plan::show::{Detail, bytes, digest, parse, text};
 use crate::plan::{Plan, forecast};
@@ -82,9 +82,7 @@ async fn approved(
             return Err(Stopped::Told(exit::APPROVAL));
         }
     }
-    let secrets =
-        Secrets::read(&plan.secrets, |name| std::env::var(name).ok()).map_err(anyhow::Error::from)?;
-    terminal.hide(secrets.redactor());
+    let secrets = secrets(&plan, terminal)?;
     let run = run_id();
     let state = lock(args.state_dir.as_ref(), &run, terminal)?;
     if is_saved && !state.use_plan(&digest).map_err(anyhow::Error::from)? {
@@ -93,28 +91,10 @@ async fn approved(
         return Err(Stopped::Told(exit::APPROVAL));
     }
     let run_dir = state.create_run(&run, &body).map_err(anyhow::Error::from)?;
-    let record = Journal::create(&run_dir.journal()).map_err(anyhow::Error::from)?;
-    let recorded = Recorded::of(&run_dir, args.state_dir.as_ref());
-    terminal.say(&format!("record: {}", run_dir.path()));
-    let plan = Rc::new(plan);
-    let setup = Setup {
-        plan: Rc::clone(&plan),
-        digest,
-        run,
-        pool: Rc::clone(&connections.pool),
-        controller: Rc::clone(&connections.controller),
-        record: Box::new(record),
-        run_dir: Some(run_dir),
-        reporters: reporters(&args.roll)?,
-        deadline: args.roll.deadline,
-        secrets,
-        past: None,
-        machine: machine(),
-        in_doubt: InDoubt::Leave,
-        clock: Clock::starting_at(now()),
-        stops: stops::listen()?,
-    };
-    finish(roll(setup).await, &plan, &recorded, terminal)
+    let journal = Journal::create(&run_dir.journal()).map_err(anyhow::Error::from)?;
+    let record = Found::new(run_dir, args.state_dir.as_ref());
+    let ready = Ready { plan: Rc::new(plan), digest, run, secrets, record, journal };
+    roll_on(ready, None, connections, &args.roll, terminal).await
 }
 
 /// A saved plan rolls exactly as it was reviewed: what would change it belongs to `rollbook plan`.

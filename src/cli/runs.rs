@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::args::{Format, Runs as Args, RunsCommand};
-use super::compose::state_dir;
+use super::compose::{self, state_dir};
 use super::outcome::{Outcome, Stopped};
 use super::roll::lock;
 use super::terminal::Terminal;
@@ -13,10 +13,9 @@ use crate::journal::{Recorded, RunDir, runs};
 use crate::report::{Plain, Reporter, Summary, exit};
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
-    let state = state_dir(args.state_dir.as_ref())?;
     match &args.command {
-        RunsCommand::List { format } => list(&state, *format, terminal),
-        RunsCommand::Show { run, verbose } => show(&state, run.as_deref(), *verbose, terminal),
+        RunsCommand::List { format } => list(&state_dir(args.state_dir.as_ref())?, *format, terminal),
+        RunsCommand::Show { run, verbose } => show(args, run.as_deref(), *verbose, terminal),
         RunsCommand::Prune { keep, dry_run } => prune(args, *keep, *dry_run, terminal),
     }
 }
@@ -29,34 +28,49 @@ pub(super) enum Which {
     Resumable,
 }
 
+/// The record of a run, and what to call it on a command line.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) dir: RunDir,
+    pub(super) called: String,
+}
+
+impl Found {
+    /// By its id where `rollbook resume ID` finds it, else by its directory.
+    pub(super) fn new(dir: RunDir, state_dir: Option<&Utf8PathBuf>) -> Self {
+        let called = if state_dir.is_none() { dir.id() } else { dir.path().as_str() }.to_owned();
+        Self { dir, called }
+    }
+}
+
 /// The record of a run: by its id, by a path to its directory, or the one that is meant.
 pub(super) fn find(
-    state_dir: &Utf8Path,
+    state_dir: Option<&Utf8PathBuf>,
     named: Option<&str>,
     which: Which,
     terminal: &Terminal,
-) -> Result<Option<RunDir>, Stopped> {
+) -> Result<Option<Found>, Stopped> {
     if let Some(path) = named.map(Utf8Path::new).filter(|path| path.join("plan.json").is_file()) {
         let path = path.canonicalize_utf8().map_err(anyhow::Error::from)?;
-        return Ok(Some(RunDir::at(path)));
+        return Ok(Some(Found { called: path.to_string(), dir: RunDir::at(path) }));
     }
-    let mut all = runs(state_dir).map_err(anyhow::Error::from)?;
+    let place = compose::state_dir(state_dir)?;
+    let mut all = runs(&place).map_err(anyhow::Error::from)?;
     let Some(id) = named else {
         all.reverse();
         let meant = |run: &RunDir| match which {
             Which::Newest => true,
             // One that cannot be read is for `runs show` to explain.
-            Which::Resumable => run.read().is_ok_and(|run| run.state.can_resume()),
+            Which::Resumable => run.read().is_ok_and(|run| run.history.state.can_resume()),
         };
-        return Ok(all.into_iter().find(meant));
+        return Ok(all.into_iter().find(meant).map(|dir| Found::new(dir, state_dir)));
     };
-    let found = all.into_iter().find(|run| run.id() == id);
-    if found.is_none() {
-        terminal.error(&format!("there is no run `{id}` in {state_dir}"));
+    let Some(dir) = all.into_iter().find(|run| run.id() == id) else {
+        terminal.error(&format!("there is no run `{id}` in {place}"));
         terminal.hint("`rollbook runs list` shows what there is; --state-dir names another place");
         return Err(Stopped::Told(exit::USAGE));
-    }
-    Ok(found)
+    };
+    Ok(Some(Found::new(dir, state_dir)))
 }
 
 fn list(state: &Utf8Path, format: Format, terminal: &Terminal) -> Outcome {
@@ -91,10 +105,10 @@ struct Row {
 
 impl Row {
     fn of(run: &RunDir, recorded: &Recorded) -> Self {
-        let Recorded { plan, events, state, .. } = recorded;
-        let summary = Summary::of(plan, state, events);
-        let can_resume = state.can_resume();
-        let word = match (state.finished(), summary.exit_code()) {
+        let Recorded { plan, history, .. } = recorded;
+        let summary = Summary::of(plan, history);
+        let can_resume = history.state.can_resume();
+        let word = match (history.state.finished(), summary.exit_code()) {
             (false, _) if run.goes_on() => "running",
             (false, _) => "cut off",
             (true, exit::OK) => "done",
@@ -141,24 +155,23 @@ fn table(rows: &[Row]) -> String {
     out
 }
 
-fn show(state: &Utf8Path, named: Option<&str>, verbose: bool, terminal: &Terminal) -> Outcome {
-    let Some(run) = find(state, named, Which::Newest, terminal)? else {
-        terminal.error(&format!("there are no runs in {state}"));
+fn show(args: &Args, named: Option<&str>, verbose: bool, terminal: &Terminal) -> Outcome {
+    let Some(Found { dir, called }) = find(args.state_dir.as_ref(), named, Which::Newest, terminal)? else {
+        terminal.error(&format!("there are no runs in {}", state_dir(args.state_dir.as_ref())?));
         return Err(Stopped::Told(exit::USAGE));
     };
-    let recorded = run.read().map_err(anyhow::Error::from)?;
+    let Recorded { plan, history, .. } = dir.read().map_err(anyhow::Error::from)?;
     let mut text = Vec::new();
     let mut plain = Plain::new(&mut text, verbose);
-    for event in &recorded.events {
-        plain.event(&recorded.plan, &recorded.state, event);
+    for event in &history.events {
+        plain.event(&plan, &history.state, event);
     }
-    let summary = Summary::of(&recorded.plan, &recorded.state, &recorded.events);
     let mut text = String::from_utf8_lossy(&text).into_owned();
-    text.push_str(&summary.text(&recorded.plan));
-    if recorded.state.can_resume() {
-        let _ = writeln!(text, "to go on: rollbook resume {}", run.id());
+    text.push_str(&Summary::of(&plan, &history).text(&plan));
+    if history.state.can_resume() {
+        let _ = writeln!(text, "to go on: rollbook resume {called}");
     }
-    let _ = writeln!(text, "record: {}", run.path());
+    let _ = writeln!(text, "record: {}", dir.path());
     terminal.data(&text)
 }
 
@@ -169,8 +182,8 @@ fn prune(args: &Args, keep: usize, dry_run: bool, terminal: &Terminal) -> Outcom
     let old = all.len().saturating_sub(keep);
     for run in &all[..old] {
         let over = run.read().is_ok_and(|recorded| {
-            let Recorded { plan, events, state, .. } = &recorded;
-            !state.can_resume() && Summary::of(plan, state, events).left.is_empty()
+            let Recorded { plan, history, .. } = &recorded;
+            !history.state.can_resume() && Summary::of(plan, history).left.is_empty()
         });
         if !over {
             terminal

@@ -24,6 +24,15 @@ struct Moment {
 }
 
 impl State {
+    /// Where events lead to, from the first one on.
+    pub fn fold(plan: &Plan, events: &[Stamped]) -> Result<Self, IllegalEvent> {
+        let mut state = Self::new(plan);
+        for event in events {
+            state.apply(plan, event)?;
+        }
+        Ok(state)
+    }
+
     /// Moves the state by one event, or says why that cannot have happened. After an error the state is of no use.
     pub fn apply(&mut self, plan: &Plan, stamped: &Stamped) -> Result<(), IllegalEvent> {
         let at = Moment { seq: stamped.seq, now: stamped.at.max(self.clock) };

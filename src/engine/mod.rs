@@ -8,6 +8,7 @@
 mod apply;
 mod decide;
 mod event;
+mod history;
 mod host;
 mod illegal;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use decide::{Decision, decide};
 pub use event::{
     BracketFinding, Cause, Event, Failure, HaltCause, HostStatus, SkipReason, Stamped, StopLevel, TaskEnd,
 };
+pub use history::History;
 pub use host::{AttemptRun, OpRun, TaskResult};
 pub use illegal::{IllegalEvent, Refusal};
 pub use state::{Counts, State, Work};

@@ -25,6 +25,6 @@ pub use clock::Clock;
 pub use control::InDoubt;
 pub use pool::{Pool, PoolError, target_of};
 pub use redact::Redactor;
-pub use roll::{Finished, Past, RollError, Setup, StopRequest, roll};
+pub use roll::{RollError, Setup, StopRequest, roll};
 pub use secrets::{SecretError, Secrets};
 pub use survey::{Depth, Survey, SurveyProgress, changed_since, foresee, survey};

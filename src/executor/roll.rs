@@ -13,7 +13,7 @@ use super::attempt::{self, Assignment};
 use super::control::{InDoubt, Message, Shared, Teller};
 use super::late::{Late, steps_value};
 use super::{Clock, Pool, Secrets, bracket, observe, verify};
-use crate::engine::{Event, IllegalEvent, OpRun, Stamped, State, StopLevel, Work, decide};
+use crate::engine::{Event, History, IllegalEvent, OpRun, Stamped, StopLevel, Work, decide};
 use crate::journal::{Record, RunDir};
 use crate::op::Effect;
 use crate::plan::{HostId, Plan, StepRef, TaskId};
@@ -43,7 +43,7 @@ pub struct Setup {
     /// Secret values.
     pub secrets: Secrets,
     /// What happened before, where a run goes on.
-    pub past: Option<Past>,
+    pub past: Option<History>,
     /// Machine id of the controller, or empty.
     pub machine: String,
     /// What to do with commands that nothing can settle.
@@ -63,62 +63,6 @@ pub struct StopRequest {
     pub by: String,
 }
 
-/// A run as its journal tells it.
-#[derive(Debug)]
-pub struct Past {
-    /// Where it stands.
-    pub state: State,
-    /// Every event, in order.
-    pub events: Vec<Stamped>,
-}
-
-impl Past {
-    /// Folds the events of a journal; an error where they do not fit the plan.
-    pub fn of(plan: &Plan, events: Vec<Stamped>) -> Result<Self, IllegalEvent> {
-        let mut state = State::new(plan);
-        for event in &events {
-            state.apply(plan, event)?;
-        }
-        Ok(Self { state, events })
-    }
-
-    /// The run's id.
-    pub fn run(&self) -> Option<&str> {
-        match &self.events.first()?.event {
-            Event::RunStarted { run, .. } => Some(run),
-            _ => None,
-        }
-    }
-
-    /// The machine that ran it last.
-    fn machine(&self) -> &str {
-        self.events
-            .iter()
-            .rev()
-            .find_map(|event| match &event.event {
-                Event::RunStarted { machine, .. } | Event::RunResumed { machine, .. } => {
-                    Some(machine.as_str())
-                }
-                _ => None,
-            })
-            .unwrap_or_default()
-    }
-
-    /// When the run began.
-    fn began(&self) -> Timestamp {
-        self.events.first().map(|first| first.at).unwrap_or_default()
-    }
-}
-
-/// A run that is over.
-#[derive(Debug)]
-pub struct Finished {
-    /// Where it ended.
-    pub state: State,
-    /// Every event, in order.
-    pub events: Vec<Stamped>,
-}
-
 /// A run that could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RollError {
@@ -129,7 +73,7 @@ pub enum RollError {
         #[source]
         source: std::io::Error,
         /// Where the run stood.
-        finished: Box<Finished>,
+        history: Box<History>,
     },
     /// A bug: an event that cannot happen.
     #[error("bug: {0}")]
@@ -137,18 +81,17 @@ pub enum RollError {
 }
 
 /// Rolls a plan to its end.
-pub async fn roll(setup: Setup) -> Result<Finished, RollError> {
+pub async fn roll(setup: Setup) -> Result<History, RollError> {
     LocalSet::new().run_until(Roll::new(setup).run()).await
 }
 
 struct Roll {
     plan: Rc<Plan>,
     digest: String,
-    state: State,
+    history: History,
     /// It goes on with what an earlier process began.
     resumed: bool,
     machine: String,
-    events: Vec<Stamped>,
     shared: Rc<Shared>,
     record: Box<dyn Record>,
     reporters: Vec<Box<dyn Reporter>>,
@@ -196,7 +139,7 @@ impl Roll {
         let shared = Shared {
             plan: Rc::clone(&plan),
             run,
-            started: rfc3339(past.as_ref().map_or_else(|| clock.now(), Past::began)),
+            started: rfc3339(past.as_ref().and_then(History::began).unwrap_or_else(|| clock.now())),
             pool,
             controller,
             redactor: Rc::new(secrets.redactor()),
@@ -204,21 +147,19 @@ impl Roll {
             output: run_dir,
             clock,
             in_doubt,
-            moved: past.as_ref().is_some_and(|past| past.machine() != machine),
+            moved: past.as_ref().is_some_and(|past| past.machine() != Some(&machine)),
             busy: RefCell::default(),
         };
         let resumed = past.is_some();
-        let Past { state, events } =
-            past.unwrap_or_else(|| Past { state: State::new(&plan), events: Vec::new() });
+        let history = past.unwrap_or_else(|| History::new(&plan));
         Self {
-            touched: events.iter().filter_map(|event| touched_by(&plan, &event.event)).collect(),
+            touched: history.events.iter().filter_map(|event| touched_by(&plan, &event.event)).collect(),
             resumed,
             machine,
-            state,
+            history,
             deadline: deadline.or(plan.policy.deadline).map(|deadline| clock.now().after(deadline)),
             plan,
             digest,
-            events,
             shared: Rc::new(shared),
             record,
             reporters,
@@ -231,10 +172,10 @@ impl Roll {
         }
     }
 
-    async fn run(mut self) -> Result<Finished, RollError> {
+    async fn run(mut self) -> Result<History, RollError> {
         self.begin()?;
         while self.journal_error.is_none() {
-            let decision = decide(&self.plan, &self.state, self.shared.clock.now());
+            let decision = decide(&self.plan, &self.history.state, self.shared.clock.now());
             if !decision.events.is_empty() {
                 self.commit(decision.events)?;
                 continue;
@@ -246,10 +187,9 @@ impl Roll {
             self.take(wake)?;
         }
         self.drain().await?;
-        let finished = Finished { state: self.state, events: self.events };
         match self.journal_error {
-            Some(source) => Err(RollError::Journal { source, finished: Box::new(finished) }),
-            None => Ok(finished),
+            Some(source) => Err(RollError::Journal { source, history: Box::new(self.history) }),
+            None => Ok(self.history),
         }
     }
 
@@ -260,7 +200,7 @@ impl Roll {
             return self.commit(vec![Event::RunStarted { run, digest, version, machine }]);
         }
         self.commit(vec![Event::RunResumed { version, machine }])?;
-        self.shared.busy.borrow_mut().extend(self.state.active_hosts(&self.plan));
+        self.shared.busy.borrow_mut().extend(self.history.state.active_hosts(&self.plan));
         if self.journal_error.is_none() {
             self.take_up();
         }
@@ -269,7 +209,7 @@ impl Roll {
 
     /// Starts what an earlier process had in flight.
     fn take_up(&mut self) {
-        let jobs: Vec<Job> = self.state.in_flight(&self.plan).iter().map(Job::of).collect();
+        let jobs: Vec<Job> = self.history.state.in_flight(&self.plan).iter().map(Job::of).collect();
         for job in jobs {
             self.start_job(job);
         }
@@ -339,7 +279,7 @@ impl Roll {
     /// The one place where something becomes true.
     fn commit(&mut self, events: Vec<Event>) -> Result<(), RollError> {
         let at = self.shared.clock.now();
-        let first = self.state.seq() + 1;
+        let first = self.history.state.seq() + 1;
         let stamped: Vec<Stamped> = (first..)
             .zip(events)
             .map(|(seq, event)| Stamped { seq, at, event: self.shared.redactor.event(event) })
@@ -348,7 +288,7 @@ impl Roll {
         // Before it is written: a journal that holds what cannot be could never be read again. Nothing acts on the state
         // until the events are in the journal.
         for event in &stamped {
-            self.state.apply(&self.plan, event)?;
+            self.history.state.apply(&self.plan, event)?;
         }
         // After a failure nothing is written any more: what follows a torn line or a gap could not be read. What ran on
         // meanwhile still ends and is told, but nothing new is started.
@@ -357,13 +297,13 @@ impl Roll {
         }
         for event in stamped {
             for reporter in &mut self.reporters {
-                reporter.event(&self.plan, &self.state, &event);
+                reporter.event(&self.plan, &self.history.state, &event);
             }
             self.note(&event.event);
             if self.journal_error.is_none() {
                 self.start(&event.event);
             }
-            self.events.push(event);
+            self.history.events.push(event);
         }
         Ok(())
     }
@@ -417,7 +357,7 @@ impl Roll {
     }
 
     fn current_batch_hosts(&self) -> Vec<HostId> {
-        let Some((phase, batch)) = self.state.current_batch() else { return Vec::new() };
+        let Some((phase, batch)) = self.history.state.current_batch() else { return Vec::new() };
         self.plan.phase(phase).batches.get(usize::from(batch)).cloned().unwrap_or_default()
     }
 
@@ -429,11 +369,11 @@ impl Roll {
                 action.changed_when.is_some() || action.fail_when.is_some()
             }
         };
-        let result = |id| if wants_results { self.state.result(&self.plan, id) } else { None };
+        let result = |id| if wants_results { self.history.state.result(&self.plan, id) } else { None };
         Assignment {
             task,
             attempt,
-            has_slot: self.state.holds_slot(task.host),
+            has_slot: self.history.state.holds_slot(task.host),
             untouched: !self.touched.contains(&task.host),
             recorded,
             late: Late { steps: steps_value(&self.plan, task.phase, task.host, result) },

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 
 use super::{JournalError, RunDir, read};
-use crate::engine::{Event, IllegalEvent, Stamped, State};
+use crate::engine::{Event, History, IllegalEvent, Stamped};
 use crate::plan::Plan;
 use crate::plan::show::{digest, parse};
 
@@ -14,10 +14,8 @@ pub struct Recorded {
     pub plan: Plan,
     /// Its digest.
     pub digest: String,
-    /// Every event, in order.
-    pub events: Vec<Stamped>,
-    /// Where the run stands.
-    pub state: State,
+    /// What happened, and where the run stands.
+    pub history: History,
 }
 
 /// A run that cannot be read back.
@@ -73,17 +71,14 @@ impl RunDir {
         let found = digest(&bytes);
         let journal = self.journal();
         let events = if journal.exists() { read(&journal)? } else { Vec::new() };
-        if let Some(Event::RunStarted { digest: expected, .. }) = events.first().map(|first| &first.event)
+        // Before its events are folded: to those of another plan no message would do justice.
+        if let Some(Stamped { event: Event::RunStarted { digest: expected, .. }, .. }) = events.first()
             && *expected != found
         {
             return Err(RecordedError::OtherPlan { path, found, expected: expected.clone() });
         }
-        let mut state = State::new(&plan);
-        for event in &events {
-            state
-                .apply(&plan, event)
-                .map_err(|source| RecordedError::Illegal { path: journal.clone(), source })?;
-        }
-        Ok(Recorded { plan, digest: found, events, state })
+        let history =
+            History::of(&plan, events).map_err(|source| RecordedError::Illegal { path: journal, source })?;
+        Ok(Recorded { plan, digest: found, history })
     }
 }

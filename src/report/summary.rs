@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use super::plain::{counted, halt_words, host_name, title};
 use crate::engine::{
-    BracketFinding, Cause, Counts, Event, Failure, HaltCause, HostStatus, Stamped, State, TaskEnd,
+    BracketFinding, Cause, Counts, Event, Failure, HaltCause, History, HostStatus, State, TaskEnd,
 };
 use crate::op::{Exit, resolve_symbols};
 use crate::plan::{HostId, Plan, StepRef, TaskId};
@@ -101,7 +101,8 @@ pub mod exit {
 
 impl Summary {
     /// Folds the events of a run that is over.
-    pub fn of(plan: &Plan, state: &State, events: &[Stamped]) -> Self {
+    pub fn of(plan: &Plan, history: &History) -> Self {
+        let History { state, events } = history;
         let mut fold = Fold { plan, ..Fold::new(plan) };
         for event in events {
             fold.take(&event.event);

@@ -379,11 +379,7 @@ impl World<'_> {
     }
 
     fn fold(&self) -> Result<State, Violation> {
-        let mut state = State::new(self.plan);
-        for stamped in &self.events {
-            state.apply(self.plan, stamped).map_err(|error| Violation::new("refold", error.to_string()))?;
-        }
-        Ok(state)
+        State::fold(self.plan, &self.events).map_err(|error| Violation::new("refold", error.to_string()))
     }
 
     fn at_the_end(&mut self) -> Result<(), Violation> {

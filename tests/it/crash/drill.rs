@@ -10,8 +10,8 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use rollbook::engine::Stamped;
-use rollbook::executor::{Finished, Past, RollError, Setup, roll};
+use rollbook::engine::{History, Stamped};
+use rollbook::executor::{RollError, Setup, roll};
 use rollbook::journal::Record;
 use rollbook::plan::Plan;
 use rollbook::transport::simulated::Simulated;
@@ -31,7 +31,7 @@ pub(super) enum Death {
 /// How a life of the controller ended.
 pub(super) enum End {
     Died,
-    Finished(Box<Finished>),
+    Finished(Box<History>),
 }
 
 /// A plan, and a world for it to roll over.
@@ -95,7 +95,7 @@ impl Drill {
         let (doom, mut dooms) = mpsc::unbounded_channel();
         let events = self.events();
         let past =
-            (!events.is_empty()).then(|| Past::of(&self.plan, events).expect("the journal fits the plan"));
+            (!events.is_empty()).then(|| History::of(&self.plan, events).expect("the journal fits the plan"));
         let record = Box::new(Journal { events: Rc::clone(&self.journal), death, doom });
         let setup = Setup { record, past, ..self.cluster.setup(&self.plan) };
         let killed_later = async {
@@ -116,11 +116,11 @@ fn cluster() -> Cluster {
 }
 
 /// Ends as the controller does that the journal kills: in the middle of whatever it did.
-async fn until_killed(life: impl Future<Output = Result<Finished, RollError>>) -> End {
+async fn until_killed(life: impl Future<Output = Result<History, RollError>>) -> End {
     let mut life = pin!(life);
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| life.as_mut().poll(cx))) {
         Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(Ok(finished))) => Poll::Ready(End::Finished(Box::new(finished))),
+        Ok(Poll::Ready(Ok(history))) => Poll::Ready(End::Finished(Box::new(history))),
         Ok(Poll::Ready(Err(error))) => panic!("{error}"),
         Err(thrown) if thrown.is::<Killed>() => Poll::Ready(End::Died),
         Err(thrown) => resume_unwind(thrown),

@@ -48,8 +48,8 @@ async fn live_on(drill: &Drill, mut deaths: impl Iterator<Item = Death>) -> usiz
     for lives in 1.. {
         match drill.live(deaths.next()).await {
             End::Died => {}
-            End::Finished(finished) => {
-                assert!(finished.state.halted().is_none(), "{:?}", finished.state.halted());
+            End::Finished(history) => {
+                assert!(history.state.halted().is_none(), "{:?}", history.state.halted());
                 return lives;
             }
         }

@@ -112,6 +112,9 @@ fn a_run_that_ctrl_c_stopped_goes_on_with_the_hosts_that_it_left() {
     let stopped = running.end().exits(130).says("to go on: rollbook resume state/runs/20");
     assert!(fleet.log(2).is_empty(), "{}", stopped.stderr);
     fleet.rollbook_on("runs", "list", &["--state-dir", "state"]).run().exits(0).shows("stopped");
+    // What is named can be typed as it stands.
+    let shown = fleet.rollbook_on("runs", "show", &["--state-dir", "state"]).run().exits(0);
+    shown.shows("to go on: rollbook resume state/runs/20");
     fleet.resume(&[]).run().exits(0);
     for host in 1..=3 {
         assert_eq!(fleet.steps(host), ALL_ONCE, "h{host}");

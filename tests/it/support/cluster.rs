@@ -200,10 +200,10 @@ impl Cluster {
             reporters: vec![Box::new(Plain::new(told.clone(), false))],
             ..self.setup(&plan)
         };
-        let finished = roll(setup).await.unwrap();
-        let summary = Summary::of(&plan, &finished.state, &finished.events);
+        let history = roll(setup).await.unwrap();
+        let summary = Summary::of(&plan, &history);
         let told = String::from_utf8(told.0.take()).unwrap() + &summary.text(&plan);
-        Rolled { code: summary.exit_code().into(), events: finished.events, told }
+        Rolled { code: summary.exit_code().into(), events: history.events, told }
     }
 }
 
