@@ -58,6 +58,11 @@ pub(super) enum Command {
         after_help = "Examples:\n  rollbook resume\n  rollbook resume 20260105-220000-3f2a --in-doubt rerun\n\nWhat was in flight is taken up again: the hosts' own records say how it ended, and nothing that ended is\nrepeated. The runbook and the inventory are not read again; the plan of the run is rolled to its end."
     )]
     Resume(Resume),
+    /// Follow a run that goes on, from another terminal
+    #[command(
+        after_help = "Examples:\n  rollbook watch\n  rollbook watch 20260105-220000-3f2a --plain\n\nReads the run's record and touches neither the run nor a host; Ctrl-C ends the watching, not the run."
+    )]
+    Watch(Watch),
     /// List, show and remove the records of runs
     Runs(Runs),
     /// Run against a built-in simulated cluster: the real plan, engine and reporters, and no host
@@ -205,6 +210,21 @@ pub(super) enum InDoubtChoice {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Watch {
+    /// The run's id, or a directory with its record [default: the newest run].
+    pub(super) run: Option<String>,
+    /// Print every task.
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+    /// Print plain lines on a terminal, too: nothing is drawn twice.
+    #[arg(long)]
+    pub(super) plain: bool,
+    /// Where runs are recorded [default: $XDG_STATE_HOME/rollbook].
+    #[arg(long, value_name = "DIR")]
+    pub(super) state_dir: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Runs {
     /// Where runs are recorded [default: $XDG_STATE_HOME/rollbook].
     #[arg(long, value_name = "DIR", global = true)]
@@ -255,6 +275,9 @@ pub(super) struct Roll {
     /// Print every task.
     #[arg(short, long, conflicts_with = "quiet")]
     pub(super) verbose: bool,
+    /// Print plain lines on a terminal, too: nothing is drawn twice.
+    #[arg(long)]
+    pub(super) plain: bool,
 }
 
 #[derive(Debug, Args)]
@@ -268,6 +291,9 @@ pub(super) struct Rehearse {
     /// Kubernetes version that the simulated cluster starts with [default: one minor below the `target` parameter].
     #[arg(long, value_name = "VERSION")]
     pub(super) kubernetes: Option<String>,
+    /// Show it as it would happen, so many times as fast: `--speed 60` makes a minute a second [default: at once].
+    #[arg(long, value_name = "FACTOR", value_parser = speed)]
+    pub(super) speed: Option<f64>,
     /// The same seed gives the same rehearsal.
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
@@ -337,6 +363,14 @@ fn key_value(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write it as KEY=VALUE, such as `-p target=1.31.4`".to_owned()),
     }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('x').unwrap_or(text).parse::<f64>();
+    number
+        .ok()
+        .filter(|speed| (0.01..=1_000_000.0).contains(speed))
+        .ok_or_else(|| "write a number such as 10 or 0.5".to_owned())
 }
 
 fn amount(text: &str) -> Result<Amount, String> {

@@ -18,6 +18,7 @@ mod steps;
 mod stops;
 mod terminal;
 mod validate;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -52,6 +53,7 @@ fn dispatch(args: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Plan(args) => plan::run(args, &terminal),
         Command::Run(args) => run::run(args, &terminal),
         Command::Resume(args) => resume::run(args, &terminal),
+        Command::Watch(args) => watch::run(args, &terminal),
         Command::Runs(args) => runs::run(args, &terminal),
         Command::Rehearse(args) => rehearse::run(args, &terminal),
         Command::Inventory(args) => inventory::run(args, &terminal),

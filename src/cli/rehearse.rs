@@ -12,7 +12,7 @@ use super::terminal::Terminal;
 use crate::executor::{Clock, InDoubt, Secrets, Setup, roll};
 use crate::inventory::HostName;
 use crate::plan::show::{bytes, digest};
-use crate::report::exit;
+use crate::report::{Pace, Reporter, exit};
 use crate::runbook::KubeVia;
 use crate::transport::simulated::{Simulated, SimulatedHost};
 use crate::value::{Value, Version};
@@ -47,7 +47,7 @@ async fn rehearse(args: &Args, loaded: &Loaded, version: Version, terminal: &Ter
         controller: Rc::clone(&connections.controller),
         record: Box::new(()),
         run_dir: None,
-        reporters: reporters(&args.roll)?,
+        reporters: paced(args, terminal)?,
         deadline: args.roll.deadline,
         // A rehearsal reaches nobody: it needs no secret's value.
         secrets: Secrets::none(),
@@ -60,6 +60,12 @@ async fn rehearse(args: &Args, loaded: &Loaded, version: Version, terminal: &Ter
     let outcome = finish(roll(setup).await, &plan, None, terminal);
     terminal.say("This was a rehearsal: no host was touched.");
     outcome
+}
+
+/// The reporters of a roll, after one that makes them wait where somebody wants to watch.
+fn paced(args: &Args, terminal: &Terminal) -> anyhow::Result<Vec<Box<dyn Reporter>>> {
+    let pace = args.speed.map(|speed| Box::new(Pace::new(speed)) as Box<dyn Reporter>);
+    Ok(pace.into_iter().chain(reporters(&args.roll, args.speed, terminal)?).collect())
 }
 
 /// The version that the simulated cluster starts with: one minor below the target.

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use camino::Utf8PathBuf;
+use console::Term;
 
 use super::args::Roll;
 use super::compose::{Connections, machine, now, state_dir};
@@ -14,7 +15,7 @@ use crate::engine::History;
 use crate::executor::{Clock, InDoubt, RollError, Secrets, Setup, roll};
 use crate::journal::{Journal, StateDir, StateDirError};
 use crate::plan::Plan;
-use crate::report::{Events, Plain, Reporter, Summary, exit};
+use crate::report::{Events, Live, Plain, Reporter, Summary, exit};
 
 /// A run that is about to roll, or to go on.
 pub(super) struct Ready {
@@ -53,7 +54,7 @@ pub(super) async fn roll_on(
         controller: Rc::clone(&connections.controller),
         record: Box::new(journal),
         run_dir: Some(record.dir),
-        reporters: reporters(args)?,
+        reporters: reporters(args, Some(1.0), terminal)?,
         deadline: args.deadline,
         secrets,
         past,
@@ -102,11 +103,26 @@ pub(super) fn finish(
     }
 }
 
-/// Everybody who wants to hear of events.
-pub(super) fn reporters(roll: &Roll) -> anyhow::Result<Vec<Box<dyn Reporter>>> {
+/// For people: the live display on a terminal that can show it, else plain lines.
+pub(super) fn eyes(plain: bool, verbose: bool, speed: Option<f64>, terminal: &Terminal) -> Box<dyn Reporter> {
+    match (terminal.look().filter(|_| !plain), speed) {
+        (Some(look), Some(speed)) => {
+            let size = || Term::stderr().size();
+            Box::new(Live::new(Box::new(std::io::stderr()), size, look, verbose, speed))
+        }
+        _ => Box::new(Plain::new(std::io::stderr(), verbose)),
+    }
+}
+
+/// Everybody who wants to hear of events. Time passes `speed` times as fast as on the wall, or in no time at all.
+pub(super) fn reporters(
+    roll: &Roll,
+    speed: Option<f64>,
+    terminal: &Terminal,
+) -> anyhow::Result<Vec<Box<dyn Reporter>>> {
     let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
     if !roll.quiet {
-        reporters.push(Box::new(Plain::new(std::io::stderr(), roll.verbose)));
+        reporters.push(eyes(roll.plain, roll.verbose, speed, terminal));
     }
     if let Some(path) = &roll.events {
         let file = std::fs::File::create(path)

@@ -6,13 +6,14 @@ use std::io::{IsTerminal, Write};
 use super::args::ColorChoice;
 use super::outcome::Outcome;
 use crate::executor::Redactor;
-use crate::report::exit;
+use crate::report::{Look, exit};
 use crate::source::{Diagnostics, SourceMap};
 
 /// The two streams and what they can do.
 #[derive(Debug)]
 pub(super) struct Terminal {
     color: bool,
+    look: Option<Look>,
     interactive: bool,
     redactor: RefCell<Redactor>,
 }
@@ -28,13 +29,27 @@ impl Terminal {
                 stderr && !wanted("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
             }
         };
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let utf8 = |name: &str| {
+            std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| {
+                let value = value.to_ascii_lowercase();
+                value.ends_with("utf-8") || value.ends_with("utf8")
+            })
+        };
+        let unicode = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(utf8).unwrap_or(false);
+        let look = (stderr && !dumb).then_some(Look { color, unicode });
         let interactive = stderr && std::io::stdin().is_terminal();
-        Self { color, interactive, redactor: RefCell::default() }
+        Self { color, look, interactive, redactor: RefCell::default() }
     }
 
     /// From here on, secrets that this filter knows are not printed.
     pub(super) fn hide(&self, redactor: Redactor) {
         *self.redactor.borrow_mut() = redactor;
+    }
+
+    /// What can be shown to somebody who watches, if standard error is a terminal that can move its cursor.
+    pub(super) fn look(&self) -> Option<Look> {
+        self.look
     }
 
     /// Whether somebody is there to answer a question.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::{HostId, Plan, TaskId};
+use crate::plan::{Budget, HostId, Plan, TaskId};
 use crate::runbook::OnFailure;
 use crate::value::Timestamp;
 
@@ -197,6 +197,18 @@ impl State {
     /// Hosts whose tasks of a phase began to change something and did not all end, in the plan's order.
     pub fn half_changed(&self, plan: &Plan) -> Vec<HostId> {
         self.hosts_with(plan, |run| run.changed && !is_success(run.status))
+    }
+
+    /// Whether a host has come to its first disrupting task and was given no slot yet.
+    pub fn wants_slot(&self, plan: &Plan, host: HostId) -> bool {
+        let phase = self.current_phase().and_then(|phase| Some((phase, position(plan, phase, host)?)));
+        phase.is_some_and(|(phase, position)| self.phases[usize::from(phase)].want_slot.contains(&position))
+    }
+
+    /// Slots of the open phase, and who holds them.
+    pub fn budget(&self) -> Option<Budget> {
+        let phase = self.current_phase()?;
+        Some(self.phases[usize::from(phase)].slots.budget())
     }
 
     /// What `steps.<id>` says of an earlier task; `None` where it has not ended.

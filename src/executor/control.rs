@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) redactor: Rc<Redactor>,
     /// Where the output of ops goes.
     pub(super) output: Option<RunDir>,
+    /// Who is told what commands say while they run, if anybody wants to know.
+    pub(super) listener: Option<Teller>,
     pub(super) clock: Clock,
     pub(super) in_doubt: InDoubt,
     /// The run was begun on another machine: what ran on that one cannot be found here.
@@ -62,6 +64,8 @@ pub(super) enum Message {
     Event(Event),
     /// This is about to become true; answer when it is durable.
     Gate(Event, oneshot::Sender<()>),
+    /// The end of what a host's command said so far: for the eye, and for nothing else.
+    Output(HostId, Vec<String>),
 }
 
 /// A worker's end of the line.
@@ -76,6 +80,11 @@ impl Teller {
     /// Says that something became true. A loop that is gone needs no news.
     pub(super) fn say(&self, event: Event) {
         let _ = self.0.send(Message::Event(event));
+    }
+
+    /// Lets people see what a host's command says.
+    pub(super) fn output(&self, host: HostId, said: Vec<String>) {
+        let _ = self.0.send(Message::Output(host, said));
     }
 
     /// Says it and waits until it is durable; `false` when it never will be, and nothing may be started.

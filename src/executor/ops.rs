@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::control::{RECONNECT_WITHIN, Shared};
 use super::look::{controller_name, kube_session, pool_failure, session_failure};
-use super::output::OpOutput;
+use super::output::{Listener, OpOutput};
 use super::pool::Pool;
 use crate::engine::{Failure, OpRun};
 use crate::inventory::HostName;
@@ -51,7 +51,8 @@ impl Sending<'_> {
     /// The file of its output. Read again from its beginning, the output takes the place of what was there.
     fn output(self, shared: &Shared, id: &LaunchId) -> OpOutput {
         let name = format!("{}.{}.log", shared.name(self.task.host), id.op);
-        OpOutput::new(shared.output.as_ref(), &shared.redactor, &name)
+        let listener = shared.listener.clone().map(|teller| Listener::new(teller, self.task.host));
+        OpOutput::new(shared.output.as_ref(), &shared.redactor, &name, listener)
     }
 }
 

@@ -1,18 +1,26 @@
 //! Where an op's output goes: a file per op in the run's directory, redacted, capped, and its last line for people.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
+use super::control::Teller;
 use super::redact::{Redactor, Stream as RedactedStream};
 use crate::journal::RunDir;
+use crate::plan::HostId;
 use crate::transport::{OutputSink, Stream};
 
 /// Bytes of one op's output that are kept on disk.
 const FILE_LIMIT: usize = 16 << 20;
 /// Bytes of a last line that are shown.
 const LINE_LIMIT: usize = 300;
+/// Last lines that are kept for people.
+const TAIL_LINES: usize = 5;
+/// A listener is told no more often.
+const BETWEEN_WORDS: Duration = Duration::from_millis(200);
 
 /// Takes the output of one op.
 pub(super) struct OpOutput {
@@ -21,21 +29,47 @@ pub(super) struct OpOutput {
     file: Option<File>,
     written: usize,
     streams: [RedactedStream; 2],
-    last_line: Vec<u8>,
-    line_ended: bool,
+    tail: Tail,
+    listener: Option<Listener>,
+}
+
+/// Somebody who watches while an op runs.
+pub(super) struct Listener {
+    teller: Teller,
+    host: HostId,
+    told: Option<Instant>,
+}
+
+impl Listener {
+    pub(super) fn new(teller: Teller, host: HostId) -> Self {
+        Self { teller, host, told: None }
+    }
+
+    /// Tells the end of what was said, unless it just did.
+    fn tell(&mut self, tail: &Tail) {
+        if self.told.is_none_or(|told| told.elapsed() >= BETWEEN_WORDS) {
+            self.told = Some(Instant::now());
+            self.teller.output(self.host, tail.lines());
+        }
+    }
 }
 
 impl OpOutput {
-    /// Opens nothing before there is output; with no directory, keeps the last line only.
-    pub(super) fn new(dir: Option<&RunDir>, redactor: &Rc<Redactor>, name: &str) -> Self {
+    /// Opens nothing before there is output; with no directory, keeps the last lines only.
+    pub(super) fn new(
+        dir: Option<&RunDir>,
+        redactor: &Rc<Redactor>,
+        name: &str,
+        listener: Option<Listener>,
+    ) -> Self {
         Self {
             path: dir.map(|dir| dir.output(name)),
             redactor: Rc::clone(redactor),
             file: None,
             written: 0,
             streams: Default::default(),
-            last_line: Vec::new(),
-            line_ended: false,
+            tail: Tail::default(),
+            listener,
         }
     }
 
@@ -45,12 +79,18 @@ impl OpOutput {
             let rest = self.streams[index].finish(&self.redactor);
             self.keep(&rest);
         }
-        let line = String::from_utf8_lossy(&self.last_line);
-        escape(line.trim())
+        if let Some(listener) = &mut self.listener {
+            listener.told = None;
+            listener.tell(&self.tail);
+        }
+        self.tail.lines().pop().unwrap_or_default()
     }
 
     fn keep(&mut self, bytes: &[u8]) {
-        self.remember_last_line(bytes);
+        self.tail.push(bytes);
+        if let Some(listener) = &mut self.listener {
+            listener.tell(&self.tail);
+        }
         let room = FILE_LIMIT.saturating_sub(self.written);
         let kept = &bytes[..bytes.len().min(room)];
         if kept.is_empty() {
@@ -70,22 +110,45 @@ impl OpOutput {
             self.written += kept.len();
         }
     }
+}
 
-    fn remember_last_line(&mut self, bytes: &[u8]) {
+/// The last lines that were not empty.
+#[derive(Default)]
+struct Tail {
+    lines: VecDeque<Vec<u8>>,
+    line_ended: bool,
+}
+
+impl Tail {
+    fn push(&mut self, bytes: &[u8]) {
         for byte in bytes {
             match byte {
                 b'\n' | b'\r' => self.line_ended = true,
                 _ => {
-                    if self.line_ended && !byte.is_ascii_whitespace() {
-                        self.last_line.clear();
-                        self.line_ended = false;
+                    if self.lines.is_empty() || (self.line_ended && !byte.is_ascii_whitespace()) {
+                        self.begin_line();
                     }
-                    if self.last_line.len() < LINE_LIMIT {
-                        self.last_line.push(*byte);
+                    let line = self.lines.back_mut().expect("invariant: a line was begun");
+                    if line.len() < LINE_LIMIT {
+                        line.push(*byte);
                     }
                 }
             }
         }
+    }
+
+    fn begin_line(&mut self) {
+        if self.lines.len() == TAIL_LINES {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(Vec::new());
+        self.line_ended = false;
+    }
+
+    /// Escaped for people.
+    fn lines(&self) -> Vec<String> {
+        let lines = self.lines.iter().map(|line| escape(String::from_utf8_lossy(line).trim()));
+        lines.filter(|line| !line.is_empty()).collect()
     }
 }
 
@@ -118,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_last_line_is_the_last_that_says_something() {
-        let mut output = OpOutput::new(None, &Rc::default(), "x");
+        let mut output = OpOutput::new(None, &Rc::default(), "x", None);
         for piece in ["Reading\nUnpack", "ing kubelet\n\n  \n"] {
             output.write(Stream::Stdout, piece.as_bytes());
         }

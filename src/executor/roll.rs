@@ -136,6 +136,7 @@ impl Roll {
             pool.expect_machine(&host.name, &host.machine_id);
         }
         let (sender, inbox) = mpsc::unbounded_channel();
+        let teller = Teller::new(sender);
         let shared = Shared {
             plan: Rc::clone(&plan),
             run,
@@ -145,6 +146,7 @@ impl Roll {
             redactor: Rc::new(secrets.redactor()),
             secrets: Rc::new(secrets),
             output: run_dir,
+            listener: reporters.iter().any(|reporter| reporter.listens()).then(|| teller.clone()),
             clock,
             in_doubt,
             moved: past.as_ref().is_some_and(|past| past.machine() != Some(&machine)),
@@ -166,7 +168,7 @@ impl Roll {
             stops,
             stops_open: true,
             inbox,
-            teller: Teller::new(sender),
+            teller,
             workers: JoinSet::new(),
             journal_error: None,
         }
@@ -264,9 +266,16 @@ impl Roll {
                     events.push(event);
                     gates.push(gate);
                 }
+                Message::Output(host, said) => {
+                    for reporter in &mut self.reporters {
+                        reporter.output(host, &said);
+                    }
+                }
             }
         }
-        self.commit(events)?;
+        if !events.is_empty() {
+            self.commit(events)?;
+        }
         if self.journal_error.is_none() {
             for gate in gates {
                 // A worker that is gone started nothing.

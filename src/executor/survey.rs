@@ -167,6 +167,7 @@ fn without_a_run(plan: Rc<Plan>, pool: &Rc<Pool>, controller: &Rc<Pool>, redacto
         redactor: Rc::new(redactor),
         secrets: Rc::new(Secrets::none()),
         output: None,
+        listener: None,
         clock: Clock::starting_at(Timestamp::default()),
         in_doubt: super::InDoubt::Leave,
         moved: false,

@@ -2,11 +2,13 @@
 //! and durable before the work that it stands for starts. Decides nothing.
 
 mod dir;
+mod follow;
 mod read;
 mod recorded;
 mod write;
 
 pub use dir::{RunDir, StateDir, StateDirError, runs};
+pub use follow::Follow;
 pub use read::{JournalError, read};
 pub use recorded::{Recorded, RecordedError};
 pub use write::{Journal, Record};

@@ -44,20 +44,34 @@ pub fn read(path: &Utf8Path) -> Result<Vec<Stamped>, JournalError> {
 fn parse(path: &Utf8Path, text: &[u8]) -> Result<Vec<Stamped>, JournalError> {
     // What follows the last newline was torn off by a crash: its event never became true.
     let mut lines = text[..whole_lines(text)].split(|byte| *byte == b'\n');
-    if lines.next() != Some(HEADER.as_bytes()) {
-        return Err(JournalError::Header { path: path.to_owned() });
-    }
+    is_header(path, lines.next().unwrap_or_default())?;
     let mut events: Vec<Stamped> = Vec::new();
     for (number, line) in (2..).zip(lines).filter(|(_, line)| !line.is_empty()) {
-        let damaged = |reason: String| JournalError::Damaged { path: path.to_owned(), line: number, reason };
-        let event: Stamped = serde_json::from_slice(line).map_err(|error| damaged(error.to_string()))?;
         let expected = events.last().map_or(1, |last| last.seq + 1);
-        if event.seq != expected {
-            return Err(damaged(format!("event {} stands where {expected} belongs", event.seq)));
-        }
-        events.push(event);
+        events.push(event(path, number, line, expected)?);
     }
     Ok(events)
+}
+
+/// Whether a first line is a journal's.
+pub(super) fn is_header(path: &Utf8Path, line: &[u8]) -> Result<(), JournalError> {
+    if line == HEADER.as_bytes() { Ok(()) } else { Err(JournalError::Header { path: path.to_owned() }) }
+}
+
+/// The event of a line, which is to be the one of number `expected`.
+pub(super) fn event(
+    path: &Utf8Path,
+    number: usize,
+    line: &[u8],
+    expected: u64,
+) -> Result<Stamped, JournalError> {
+    let damaged = |reason: String| JournalError::Damaged { path: path.to_owned(), line: number, reason };
+    let event: Stamped = serde_json::from_slice(line).map_err(|error| damaged(error.to_string()))?;
+    if event.seq == expected {
+        Ok(event)
+    } else {
+        Err(damaged(format!("event {} stands where {expected} belongs", event.seq)))
+    }
 }
 
 #[cfg(test)]

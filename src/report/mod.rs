@@ -2,13 +2,17 @@
 //! needed for the run to go on.
 
 mod events;
+mod live;
+mod pace;
 mod plain;
 mod summary;
 
 use crate::engine::{Stamped, State};
-use crate::plan::Plan;
+use crate::plan::{HostId, Plan};
 
 pub use events::Events;
+pub use live::{Live, Look};
+pub use pace::Pace;
 pub use plain::Plain;
 pub use summary::{Left, Summary, Troubled, exit};
 
@@ -16,4 +20,12 @@ pub use summary::{Left, Summary, Troubled, exit};
 pub trait Reporter {
     /// An event became true; `state` has it applied already.
     fn event(&mut self, plan: &Plan, state: &State, event: &Stamped);
+
+    /// The end of what a host's command said so far, at most a few times a second. Nothing of it is recorded here.
+    fn output(&mut self, _host: HostId, _said: &[String]) {}
+
+    /// Whether [`Reporter::output`] does anything.
+    fn listens(&self) -> bool {
+        false
+    }
 }

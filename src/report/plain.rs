@@ -65,11 +65,7 @@ fn line(plan: &Plan, event: &Event, verbose: bool) -> Option<String> {
         }
         Event::SlotTaken { host, .. } => format!("{}  goes out of service", host_name(plan, *host)),
         Event::BudgetWaiting { host, out, blocked, .. } => {
-            let why = match blocked {
-                Some(blocked) => blocked.clone(),
-                None => format!("out of service: {}", out_list(plan, out)),
-            };
-            format!("{}  waits for the budget; {why}", host_name(plan, *host))
+            format!("{}  {}", host_name(plan, *host), waits_for(plan, out, blocked.as_deref()))
         }
         Event::BracketProbed { host, finding: BracketFinding::Holds, .. } => {
             format!("{}  nothing to do", host_name(plan, *host))
@@ -167,6 +163,14 @@ fn names(plan: &Plan, hosts: &[HostId]) -> String {
 pub(super) fn out_list(plan: &Plan, out: &[OutOfService]) -> String {
     let each = out.iter().map(|out| format!("{} ({})", host_name(plan, out.host), out_words(&out.cause)));
     each.collect::<Vec<_>>().join(", ")
+}
+
+/// Why a host gets no slot: "waits for the budget; out of service: w07 (its node is not Ready)".
+pub(super) fn waits_for(plan: &Plan, out: &[OutOfService], blocked: Option<&str>) -> String {
+    match blocked {
+        Some(blocked) => format!("waits for the budget; {blocked}"),
+        None => format!("waits for the budget; out of service: {}", out_list(plan, out)),
+    }
 }
 
 fn out_words(cause: &OutCause) -> &str {

@@ -5,6 +5,7 @@
 mod apt_ahead;
 mod command_line;
 mod crash;
+mod display;
 mod docs;
 mod guide;
 mod identity;

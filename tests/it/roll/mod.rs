@@ -11,3 +11,4 @@ mod links;
 mod records;
 mod resume;
 mod secrets;
+mod watch;

@@ -1,0 +1,56 @@
+//! `rollbook watch`: follows a run from its journal. Reads only; the run does not notice.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::args::Watch as Args;
+use super::compose::state_dir;
+use super::outcome::{Outcome, Stopped};
+use super::roll::eyes;
+use super::runs::{Found, Which, find};
+use super::terminal::Terminal;
+use crate::engine::History;
+use crate::journal::{Follow, Recorded};
+use crate::report::{Summary, exit};
+
+/// Between two looks at the journal.
+const PAUSE: Duration = Duration::from_millis(200);
+
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
+    let Some(record) = find(args.state_dir.as_ref(), args.run.as_deref(), Which::Newest, terminal)? else {
+        terminal.error(&format!("there are no runs in {}", state_dir(args.state_dir.as_ref())?));
+        return Err(Stopped::Told(exit::USAGE));
+    };
+    // A journal that does not fit its plan is found out before anything is shown.
+    let Recorded { plan, .. } = record.dir.read().map_err(anyhow::Error::from)?;
+    let mut history = History::new(&plan);
+    let mut journal = Follow::of(&record.dir.journal());
+    let mut reporter = eyes(args.plain, args.verbose, Some(1.0), terminal);
+    loop {
+        // In this order: what was written before the controller went is read after it is known to be gone.
+        let goes_on = record.dir.goes_on();
+        for event in journal.more().map_err(anyhow::Error::from)? {
+            history.state.apply(&plan, &event).map_err(anyhow::Error::from)?;
+            reporter.event(&plan, &history.state, &event);
+            history.events.push(event);
+        }
+        if !goes_on {
+            break;
+        }
+        sleep(PAUSE);
+    }
+    drop(reporter);
+    ended(&record, &history, &Summary::of(&plan, &history).text(&plan), terminal)
+}
+
+fn ended(record: &Found, history: &History, summary: &str, terminal: &Terminal) -> Outcome {
+    if !history.state.finished() {
+        terminal
+            .error("its controller is gone: nothing new is started, and what ran on hosts ends by itself");
+    }
+    let mut text = summary.to_owned();
+    if history.state.can_resume() {
+        text.extend(["to go on: rollbook resume ", &record.called, "\n"]);
+    }
+    terminal.data(&text)
+}

@@ -1,0 +1,275 @@
+//! What the live display knows: a fold of the events, with nothing of terminals in it.
+
+use std::collections::BTreeMap;
+
+use crate::engine::{BracketFinding, Event, HostStatus, Stamped, State, StopLevel, TaskEnd};
+use crate::plan::{HostId, Plan};
+use crate::report::plain::{halt_words, host_name, title, waits_for};
+use crate::value::{Duration, Timestamp};
+
+/// The state of a run as somebody who watches it wants to see it.
+#[derive(Clone, Debug)]
+pub(super) struct Board {
+    pub(super) title: String,
+    pub(super) began: Option<Timestamp>,
+    pub(super) phases: Vec<PhaseLine>,
+    /// Number of the open batch and of all, from one; nothing where the phase has a single one.
+    pub(super) batch: Option<(usize, usize)>,
+    /// Hosts out of service, and slots.
+    pub(super) budget: Option<(usize, usize)>,
+    /// Hosts that have begun and not ended.
+    pub(super) at_work: BTreeMap<HostId, AtWork>,
+    /// The soak after a batch, with its end.
+    pub(super) soak: Option<Soak>,
+    /// Hosts in trouble, first to last.
+    pub(super) failed: Vec<Failed>,
+    /// What was asked for, or why the run starts nothing new.
+    pub(super) stopping: Option<String>,
+}
+
+/// A phase.
+#[derive(Clone, Debug)]
+pub(super) struct PhaseLine {
+    pub(super) name: String,
+    /// Hosts to work on.
+    pub(super) hosts: usize,
+    pub(super) ended: usize,
+    pub(super) failed: usize,
+    pub(super) began: Option<Timestamp>,
+    /// When, and whether within its limits.
+    pub(super) over: Option<(Timestamp, bool)>,
+}
+
+/// A host at work.
+#[derive(Clone, Debug)]
+pub(super) struct AtWork {
+    pub(super) name: String,
+    /// It is out of service, by our hand.
+    pub(super) out: bool,
+    pub(super) doing: Doing,
+    /// Since when it does that.
+    pub(super) since: Timestamp,
+    /// The end of what its command said last.
+    pub(super) said: Vec<String>,
+}
+
+/// What a host does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    /// Between two steps.
+    Idle,
+    /// Looks whether there is anything to do.
+    Looks,
+    /// A step, by its title.
+    Step(String),
+    /// Waits for a slot, and why.
+    Waits(String),
+}
+
+/// A wait between two batches.
+#[derive(Clone, Debug)]
+pub(super) struct Soak {
+    pub(super) until: Timestamp,
+    /// What its checks last found wrong.
+    pub(super) red: Option<String>,
+}
+
+/// A host in trouble.
+#[derive(Clone, Debug)]
+pub(super) struct Failed {
+    pub(super) name: String,
+    pub(super) step: String,
+    pub(super) why: String,
+    /// The end of what its command said.
+    pub(super) said: Vec<String>,
+}
+
+impl Board {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let phases = plan.phases.iter().map(|phase| PhaseLine {
+            name: phase.name.clone(),
+            hosts: phase.batches.iter().map(Vec::len).sum(),
+            ended: 0,
+            failed: 0,
+            began: None,
+            over: None,
+        });
+        Self {
+            title: plan.runbook.clone(),
+            began: None,
+            phases: phases.collect(),
+            batch: None,
+            budget: None,
+            at_work: BTreeMap::new(),
+            soak: None,
+            failed: Vec::new(),
+            stopping: None,
+        }
+    }
+
+    /// The phase that is open.
+    pub(super) fn phase(&self) -> Option<&PhaseLine> {
+        self.phases.iter().find(|phase| phase.began.is_some() && phase.over.is_none())
+    }
+
+    /// How long the open phase may still take, by the hosts that ended so far; nothing where none has.
+    pub(super) fn left(&self, now: Timestamp) -> Option<Duration> {
+        let phase = self.phase().filter(|phase| phase.ended > 0 && phase.ended < phase.hosts)?;
+        let passed = now.since(phase.began?).as_millis();
+        let (ended, open) = (phase.ended as u64, (phase.hosts - phase.ended) as u64);
+        Some(Duration::from_millis(passed.saturating_mul(open) / ended))
+    }
+
+    /// An event became true.
+    pub(super) fn take(&mut self, plan: &Plan, state: &State, stamped: &Stamped) {
+        let at = stamped.at;
+        self.began.get_or_insert(at);
+        match &stamped.event {
+            Event::RunStarted { run, .. } => self.title = format!("{}  {run}", plan.runbook),
+            Event::RunResumed { .. } => self.resumed(plan, state, at),
+            Event::PhaseStarted { phase } => self.phases[usize::from(*phase)].began = Some(at),
+            Event::PhaseEnded { phase, ok } => {
+                self.phases[usize::from(*phase)].over = Some((at, *ok));
+                self.batch = None;
+            }
+            Event::BatchStarted { phase, batch } => {
+                let batches = plan.phase(*phase).batches.len();
+                self.batch = (batches > 1).then(|| (usize::from(*batch) + 1, batches));
+            }
+            Event::BatchEnded { .. } => self.soak = None,
+            Event::SoakStarted { until, .. } => self.soak = Some(Soak { until: *until, red: None }),
+            Event::Verified { red, .. } => {
+                if let Some(soak) = &mut self.soak {
+                    soak.red.clone_from(red);
+                }
+            }
+            Event::StopRequested { level, by } => self.stopping = Some(stop_words(*level, by)),
+            Event::Halted { cause, .. } => {
+                self.stopping.get_or_insert_with(|| format!("HALT: {}", halt_words(plan, cause)));
+            }
+            Event::RunEnded => {
+                self.at_work.clear();
+                self.soak = None;
+            }
+            _ => self.take_of_host(plan, at, &stamped.event),
+        }
+        for (host, work) in &mut self.at_work {
+            work.out = state.holds_slot(*host);
+            if work.doing == Doing::Idle && state.wants_slot(plan, *host) {
+                work.doing = Doing::Waits("waits for a slot".to_owned());
+            }
+        }
+        self.budget = state.budget().map(|budget| (budget.out.len(), budget.slots));
+    }
+
+    /// Hosts that had ended may be at work again.
+    fn resumed(&mut self, plan: &Plan, state: &State, at: Timestamp) {
+        self.stopping = None;
+        self.failed.clear();
+        for (index, (line, phase)) in (0..).zip(self.phases.iter_mut().zip(&plan.phases)) {
+            let ends = phase.hosts.iter().filter_map(|tasks| state.host_status(plan, index, tasks.host));
+            (line.ended, line.failed) = (0, 0);
+            for status in ends {
+                line.ended += 1;
+                line.failed += usize::from(is_lost(status));
+            }
+            if state.phase_ended(index).is_none() {
+                line.over = None;
+            }
+        }
+        for host in state.active_hosts(plan) {
+            self.begins(plan, host, at);
+        }
+    }
+
+    fn begins(&mut self, plan: &Plan, host: HostId, at: Timestamp) {
+        let name = host_name(plan, host).to_owned();
+        let idle = AtWork { name, out: false, doing: Doing::Idle, since: at, said: Vec::new() };
+        self.at_work.entry(host).or_insert(idle);
+    }
+
+    fn take_of_host(&mut self, plan: &Plan, at: Timestamp, event: &Event) {
+        match event {
+            Event::HostStarted { host, .. } => self.begins(plan, *host, at),
+            Event::SlotTaken { host, .. } => self.does(*host, at, Doing::Idle),
+            Event::BudgetWaiting { host, out, blocked, .. } => {
+                self.does(*host, at, Doing::Waits(waits_for(plan, out, blocked.as_deref())));
+            }
+            Event::BracketProbeStarted { host, .. } => self.does(*host, at, Doing::Looks),
+            Event::BracketProbed { host, finding, .. } => {
+                self.does(*host, at, Doing::Idle);
+                if let BracketFinding::Failed { failure } = finding {
+                    self.fails(plan, *host, String::new(), &failure.message);
+                }
+            }
+            Event::TaskStarted { task, .. } => self.does(task.host, at, Doing::Step(title(plan, *task))),
+            Event::TaskEnded { task, end, .. } => {
+                match end {
+                    TaskEnd::Failed { failure } => {
+                        self.fails(plan, task.host, title(plan, *task), &failure.message);
+                    }
+                    TaskEnd::Unknown { reason } => {
+                        self.fails(plan, task.host, title(plan, *task), &format!("unknown: {reason}"));
+                    }
+                    _ => {}
+                }
+                self.does(task.host, at, Doing::Idle);
+            }
+            Event::HostEnded { phase, host, status } => {
+                self.at_work.remove(host);
+                let phase = &mut self.phases[usize::from(*phase)];
+                phase.ended += 1;
+                if is_lost(*status) {
+                    phase.failed += 1;
+                } else {
+                    // A step that failed and was tried again, or was allowed to.
+                    let name = host_name(plan, *host);
+                    self.failed.retain(|failed| failed.name != name);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A host's command said something.
+    pub(super) fn hear(&mut self, host: HostId, said: Vec<String>) {
+        if let Some(work) = self.at_work.get_mut(&host) {
+            work.said = said;
+        }
+    }
+
+    fn does(&mut self, host: HostId, at: Timestamp, doing: Doing) {
+        if let Some(work) = self.at_work.get_mut(&host)
+            && work.doing != doing
+        {
+            // Somebody who waits for the same thing, told in other words, has waited all the time.
+            if !matches!((&work.doing, &doing), (Doing::Waits(_), Doing::Waits(_))) {
+                work.since = at;
+                work.said.clear();
+            }
+            work.doing = doing;
+        }
+    }
+
+    fn fails(&mut self, plan: &Plan, host: HostId, step: String, why: &str) {
+        let name = host_name(plan, host).to_owned();
+        let said = self.at_work.get(&host).map(|work| work.said.clone()).unwrap_or_default();
+        self.failed.retain(|failed| failed.name != name);
+        self.failed.push(Failed { name, step, why: why.to_owned(), said });
+    }
+}
+
+fn is_lost(status: HostStatus) -> bool {
+    matches!(status, HostStatus::Failed | HostStatus::Unknown)
+}
+
+fn stop_words(level: StopLevel, by: &str) -> String {
+    match level {
+        StopLevel::Graceful => {
+            format!(
+                "{by}: no new host starts; hosts that are out come back. Ctrl-C again stops after the ops in flight"
+            )
+        }
+        StopLevel::Now => format!("{by}: stopping after the ops in flight"),
+    }
+}
