@@ -96,6 +96,7 @@ impl<'t, 'd> Builder<'t, 'd> {
     pub(super) fn syntax_error(&mut self, error: &ScanError) {
         let offset = error.marker().byte_offset().unwrap_or(self.text.len()).min(self.text.len());
         let line_start = self.text[..offset].rfind('\n').map_or(0, |newline| newline + 1);
+        let offset = if syntax::is_about_a_tab(error.kind()) { self.tab(line_start, offset) } else { offset };
         if self.template.is_some_and(|template| template >= line_start) {
             // What YAML makes of `{{ … }}` without quotes is already explained; the rest of the line follows from it.
             return;
@@ -126,6 +127,16 @@ impl<'t, 'd> Builder<'t, 'd> {
         if let Some(opening) = opening {
             diagnostic.related(opening, "inside this bracket, which is still open");
         }
+    }
+
+    /// Where the tab stands that the parser refused: it points behind it, or at the text that the tab interrupts.
+    fn tab(&self, line_start: usize, noticed: usize) -> usize {
+        let line = self.text[line_start..].split('\n').next().unwrap_or_default();
+        let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
+        let before = &line[..line.len().min(noticed - line_start + 1)];
+        let found = line[..indentation].find('\t').or_else(|| before.rfind('\t'));
+        let later = || self.text[noticed..].find('\t').map(|at| noticed + at);
+        found.map(|at| line_start + at).or_else(later).unwrap_or(noticed)
     }
 
     /// Takes one event.

@@ -5,11 +5,7 @@ use granit_parser::ErrorKind;
 /// A message and a hint, which may be empty.
 pub(super) fn explain(kind: &ErrorKind) -> (String, &'static str) {
     let (message, hint) = match kind {
-        ErrorKind::TabNotAllowed
-        | ErrorKind::TabInBlockIndentation
-        | ErrorKind::TabInIndentation
-        | ErrorKind::TabAtBlockScalarStart
-        | ErrorKind::TabInPlainScalar => ("a tab stands where YAML wants spaces", "indent with spaces only"),
+        tab if is_about_a_tab(tab) => ("a tab stands where YAML wants spaces", "indent with spaces only"),
         ErrorKind::UnclosedFlowCollection { open } => {
             return (format!("`{open}` is never closed"), closing_hint(*open));
         }
@@ -110,6 +106,18 @@ pub(super) fn explain(kind: &ErrorKind) -> (String, &'static str) {
         other => return (format!("this is not valid YAML: {other}"), ""),
     };
     (message.to_owned(), hint)
+}
+
+/// Whether a tab is what is wrong.
+pub(super) fn is_about_a_tab(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::TabNotAllowed
+            | ErrorKind::TabInBlockIndentation
+            | ErrorKind::TabInIndentation
+            | ErrorKind::TabAtBlockScalarStart
+            | ErrorKind::TabInPlainScalar
+    )
 }
 
 fn closing_hint(open: char) -> &'static str {
