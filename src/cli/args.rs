@@ -8,7 +8,7 @@ use crate::value::{Amount, Duration};
 /// Rolls upgrade runbooks over a fleet: in ordered batches, over plain SSH, never with more hosts out of service
 /// than `max_unavailable`.
 #[derive(Debug, Parser)]
-#[command(name = "rollbook", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(name = "rollbook", version, max_term_width = 100, after_help = after_help())]
 pub(super) struct Cli {
     /// When to use colour; NO_COLOR is respected.
     #[arg(long, value_enum, default_value_t = ColorChoice::Auto, global = true)]
@@ -21,11 +21,11 @@ const EXAMPLES: &str = "\
 Examples:
   rollbook rehearse runbooks/kubeadm-upgrade.yaml -i inventory.yaml -p target=1.31.4
   rollbook plan     runbooks/kubeadm-upgrade.yaml -i inventory.yaml -p target=1.31.4 -o up.plan.json
-  rollbook run      up.plan.json
+  rollbook run      up.plan.json";
 
-Exit codes: 0 done · 2 changes pending (--detailed-exitcode) · 10 a host failed, all are in service ·
-11 a host is left out of service or half-changed · 12 unreachable, nothing changed · 13 drift ·
-14 plan already used · 16 deadline · 64 usage · 65 invalid file or selection · 75 locked, try later";
+fn after_help() -> String {
+    format!("{EXAMPLES}\n\nExit codes: {}", super::exit_codes::line())
+}
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -3,11 +3,13 @@
 mod args;
 mod compose;
 mod doctor;
+mod exit_codes;
 mod facts;
 mod inventory;
 mod load;
 mod outcome;
 mod plan;
+mod reference;
 mod rehearse;
 mod resume;
 mod roll;
@@ -29,6 +31,7 @@ use clap::{CommandFactory, Parser};
 use crate::report::exit;
 use args::{Cli, Command};
 use outcome::{Outcome, Stopped};
+pub use reference::pages as reference_pages;
 use terminal::Terminal;
 
 /// Runs the command line and gives the process's exit code.

@@ -45,12 +45,24 @@ fn the_page_of_error_codes_is_fresh() {
 }
 
 #[test]
-fn every_exit_code_of_the_help_is_in_the_table() {
+fn generated_pages_are_fresh() {
+    for (path, page) in rollbook::cli::reference_pages() {
+        check(&reference().join(path), &page);
+    }
+}
+
+#[test]
+fn the_help_names_every_exit_code_of_the_table() {
     let table = std::fs::read_to_string(reference().join("exit-codes.md")).expect("there");
     let help = Rollbook::new(["--help"]).run().exits(0).stdout;
-    let codes = help.split("Exit codes:").nth(1).expect("a list").split('·');
-    for code in codes {
-        let number = code.split_whitespace().next().expect("a number");
-        assert!(table.contains(&format!("| {number} |")), "{number} is not in docs/reference/exit-codes.md");
+    let line =
+        help.split("Exit codes:").nth(1).expect("a list").split_whitespace().collect::<Vec<_>>().join(" ");
+    let rows =
+        table.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse::<u8>().ok());
+    let mut count = 0;
+    for code in rows {
+        assert!(format!("· {line}").contains(&format!("· {code} ")), "{code} is not in --help: {line}");
+        count += 1;
     }
+    assert_eq!(count, line.split('·').count(), "{line}");
 }

@@ -1,0 +1,70 @@
+//! The table of exit codes, from which `--help` and the reference page are made. The codes themselves stand beside the
+//! summary, which decides between them.
+
+use crate::report::exit;
+
+/// A code, what it means in a few words, and in a sentence.
+type Row = (u8, &'static str, &'static str);
+
+/// In the order in which they apply: the first one wins.
+const CODES: [Row; 16] = [
+    (exit::BUG, "a bug", "a bug in Rollbook"),
+    (exit::USAGE, "usage", "usage: wrong flags, an unattended `run` without `--yes`, or nothing to resume"),
+    (
+        exit::INVALID,
+        "invalid file or selection",
+        "invalid runbook, inventory, plan or selection; nothing selected",
+    ),
+    (exit::LOCKED, "locked, try later", "another run holds the lock: try later"),
+    (exit::APPROVAL, "not approved, or plan already used", "not approved, or the plan was used already"),
+    (
+        exit::LEFT_OUT,
+        "a host is left out of service or half-changed",
+        "a host is left out of service or half-changed, whatever stopped the run",
+    ),
+    (exit::DRIFT, "drift", "a host is not what the plan saw"),
+    (
+        exit::UNREACHABLE,
+        "unreachable, nothing changed",
+        "hosts cannot be reached, and nothing changed anywhere",
+    ),
+    (
+        exit::FAILED,
+        "a host failed, all are in service",
+        "a host failed, or a precondition does not hold; all hosts are in service",
+    ),
+    (exit::DEADLINE, "deadline", "the deadline passed"),
+    (
+        PAUSED,
+        "kept for pauses",
+        "kept for a run that waits at a gate or for its window; this version has neither",
+    ),
+    (exit::INTERRUPTED, "Ctrl-C", "stopped by Ctrl-C"),
+    (exit::TERMINATED, "SIGTERM", "stopped by SIGTERM"),
+    (
+        exit::CHANGES,
+        "changes pending (--detailed-exitcode)",
+        "changes are pending (`plan --detailed-exitcode` only)",
+    ),
+    (exit::IO, "the controller's own I/O", "the controller's own I/O failed"),
+    (exit::OK, "done", "done, or nothing to do"),
+];
+
+/// No run ends with it yet, and none ever will for another reason.
+const PAUSED: u8 = 15;
+
+/// "0 done · 1 … · 2 …", by number.
+pub(super) fn line() -> String {
+    let mut rows = CODES;
+    rows.sort_by_key(|(code, ..)| *code);
+    rows.map(|(code, words, _)| format!("{code} {words}")).join(" · ")
+}
+
+/// The reference page.
+pub(super) fn page() -> String {
+    let rows = CODES.map(|(code, _, sentence)| format!("| {code} | {sentence} |\n")).concat();
+    format!(
+        "# Exit codes\n\nThe first that applies. The cause stands in the summary as `stopped_by`.\n\n\
+         | code | meaning |\n|---|---|\n{rows}\n`allow_failure` gives 0 and a warning that names the step.\n"
+    )
+}
