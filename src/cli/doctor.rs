@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::args::Doctor as Args;
 use super::compose::{Connections, runtime, targets};
-use super::load::{load_inventory, selector, wrong_selector};
+use super::load::{load_inventory, selected};
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
 use crate::executor::{Depth, Pool, Survey, survey};
@@ -17,9 +17,7 @@ use crate::value::Duration;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let inventory = load_inventory(&args.inventory, terminal)?;
-    let parsed = selector(&args.selector, "the selector", terminal)?;
-    let hosts =
-        parsed.select(&inventory).map_err(|error| wrong_selector("the selector", &error, terminal))?;
+    let hosts = selected(&args.selector, "the selector", &inventory, terminal)?;
     let (found, without_root) = runtime()?.block_on(look(&inventory, &hosts))?;
     let mut out = String::new();
     let mut sound = true;

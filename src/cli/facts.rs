@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::args::{Facts as Args, Format};
 use super::compose::{Connections, runtime, targets};
-use super::load::{load_inventory, selector, wrong_selector};
+use super::load::{load_inventory, selected};
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
 use crate::executor::{Depth, Survey, survey};
@@ -13,9 +13,7 @@ use crate::report::exit;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let inventory = load_inventory(&args.inventory, terminal)?;
-    let parsed = selector(&args.selector, "the selector", terminal)?;
-    let hosts =
-        parsed.select(&inventory).map_err(|error| wrong_selector("the selector", &error, terminal))?;
+    let hosts = selected(&args.selector, "the selector", &inventory, terminal)?;
     let found = runtime()?.block_on(async {
         let connections = Connections::real(targets(&inventory))?;
         let found =

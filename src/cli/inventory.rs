@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::args::{Format, Inventory as Args, InventoryCommand};
-use super::load::{load_inventory, selector, wrong_selector};
+use super::load::{load_inventory, selected};
 use super::outcome::{Outcome, invalid};
 use super::terminal::Terminal;
 use crate::inventory::{Host, HostName};
@@ -12,10 +12,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     match &args.command {
         InventoryCommand::List { selector: text, inventory, format } => {
             let inventory = load_inventory(inventory, terminal)?;
-            let parsed = selector(text, "the selector", terminal)?;
-            let hosts = parsed
-                .select(&inventory)
-                .map_err(|error| wrong_selector("the selector", &error, terminal))?;
+            let hosts = selected(text, "the selector", &inventory, terminal)?;
             let hosts: Vec<&Host> = hosts.iter().map(|host| &inventory.hosts[host]).collect();
             match format {
                 Format::Text => terminal.data(&lines(&hosts)),

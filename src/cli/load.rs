@@ -9,9 +9,9 @@ use indexmap::IndexMap;
 use super::args::Input;
 use super::outcome::{Stopped, invalid};
 use super::terminal::Terminal;
-use crate::inventory::{Inventory, Selector, SelectorError};
+use crate::inventory::{HostName, Inventory, Selector, SelectorError};
 use crate::report::exit;
-use crate::runbook::{FileReader, ParamSources, Runbook, resolve_params};
+use crate::runbook::{FileReader, ParamSources, Runbook, check_limit, limit_error, resolve_params};
 use crate::source::{Diagnostics, FileId, Limits, Node, SourceMap, Span, codes, parse, read_utf8};
 use crate::value::Value;
 
@@ -33,33 +33,51 @@ pub(super) fn load(runbook: &Utf8Path, input: &Input, terminal: &Terminal) -> Re
     };
     let mut sources = SourceMap::default();
     let mut diagnostics = Diagnostics::default();
-    let loaded_runbook = read_runbook(&mut sources, runbook, &mut diagnostics)?;
-    let loaded_inventory = read_inventory(&mut sources, inventory_path, &mut diagnostics)?;
+    let loaded_runbook = read_leniently(&mut sources, runbook, &mut diagnostics)?;
+    let before_inventory = diagnostics.count_errors();
+    let loaded_inventory = read_tree(&mut sources, inventory_path, &mut diagnostics)?
+        .and_then(|(_, tree)| crate::inventory::parse_leniently(&tree, &mut diagnostics));
+    let inventory_is_sound = diagnostics.count_errors() == before_inventory;
     let mut files = Vec::new();
     for path in &input.params_file {
         files.extend(read_tree(&mut sources, path, &mut diagnostics)?.map(|(_, tree)| tree));
     }
-    if let (Some(runbook), Some(inventory)) = (&loaded_runbook, &loaded_inventory) {
-        runbook.check_selection(inventory, &mut diagnostics);
-    }
-    let limit = input.limit.as_deref().map(|text| selector(text, "--limit", terminal)).transpose()?;
-    let params = match (&loaded_runbook, &loaded_inventory) {
-        (Some(runbook), Some(inventory)) => {
-            let param_sources = ParamSources {
-                inventory: Some(inventory),
-                files: files.iter().collect(),
-                flags: input.params.clone(),
-            };
-            resolve_params(runbook, &param_sources, &mut diagnostics)
+    let limit = limit(input.limit.as_deref(), &mut diagnostics);
+    // What an inventory with mistakes does not have may only be the consequence of them.
+    if let Some(inventory) = loaded_inventory.as_ref().filter(|_| inventory_is_sound) {
+        if let Some(runbook) = &loaded_runbook {
+            runbook.check_selection(inventory, &mut diagnostics);
         }
-        _ => None,
-    };
+        if let Some(limit) = &limit {
+            check_limit(limit, inventory, &mut diagnostics);
+        }
+    }
+    let params = loaded_runbook.as_ref().and_then(|runbook| {
+        let param_sources = ParamSources {
+            inventory: loaded_inventory.as_ref(),
+            files: files.iter().collect(),
+            flags: input.params.clone(),
+            incomplete: !inventory_is_sound || files.len() < input.params_file.len(),
+        };
+        resolve_params(runbook, &param_sources, &mut diagnostics)
+    });
     terminal.diagnostics(&diagnostics, &sources);
     match (loaded_runbook, loaded_inventory, params) {
         (Some(runbook), Some(inventory), Some(params)) if !diagnostics.has_errors() => {
             Ok(Loaded { sources, runbook, inventory, params, limit })
         }
         _ => Err(invalid()),
+    }
+}
+
+/// `--limit`, or what is wrong with it.
+fn limit(text: Option<&str>, diagnostics: &mut Diagnostics) -> Option<Selector> {
+    match Selector::parse(text?) {
+        Ok(limit) => Some(limit),
+        Err(error) => {
+            diagnostics.push(limit_error(error));
+            None
+        }
     }
 }
 
@@ -83,25 +101,51 @@ pub(super) fn load_inventory(path: &Utf8Path, terminal: &Terminal) -> Result<Inv
 }
 
 /// A selector from the command line, or what is wrong with it.
-pub(super) fn selector(text: &str, what: &str, terminal: &Terminal) -> Result<Selector, Stopped> {
+fn selector(text: &str, what: &str, terminal: &Terminal) -> Result<Selector, Stopped> {
     Selector::parse(text).map_err(|error| wrong_selector(what, &error, terminal))
 }
 
+/// The hosts that a selector from the command line names, or everything that is wrong with it.
+pub(super) fn selected(
+    text: &str,
+    what: &str,
+    inventory: &Inventory,
+    terminal: &Terminal,
+) -> Result<Vec<HostName>, Stopped> {
+    let parsed = selector(text, what, terminal)?;
+    tell_mistakes(&parsed, what, inventory, terminal)?;
+    Ok(parsed.select(inventory).expect("invariant: a selector without mistakes selects"))
+}
+
+fn tell_mistakes(
+    selector: &Selector,
+    what: &str,
+    inventory: &Inventory,
+    terminal: &Terminal,
+) -> Result<(), Stopped> {
+    let mistakes = selector.mistakes(inventory);
+    for error in &mistakes {
+        wrong_selector(what, error, terminal);
+    }
+    if mistakes.is_empty() { Ok(()) } else { Err(invalid()) }
+}
+
 /// Tells what is wrong with a selector from the command line.
-pub(super) fn wrong_selector(what: &str, error: &SelectorError, terminal: &Terminal) -> Stopped {
+fn wrong_selector(what: &str, error: &SelectorError, terminal: &Terminal) -> Stopped {
     terminal.error(&format!("{what}: {error}"));
     terminal.hint(error.hint.as_deref().unwrap_or_default());
     invalid()
 }
 
-pub(super) fn read_runbook(
+/// A runbook as far as it can be read: where there are errors, good only to look for more of them.
+pub(super) fn read_leniently(
     sources: &mut SourceMap,
     path: &Utf8Path,
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<Runbook>, Stopped> {
     let Some(file) = read_file(sources, path, diagnostics)? else { return Ok(None) };
     let root = path.parent().filter(|parent| !parent.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
-    Ok(crate::runbook::parse(sources, file, &Below { root: root.to_owned() }, diagnostics))
+    Ok(crate::runbook::parse_leniently(sources, file, &Below { root: root.to_owned() }, diagnostics))
 }
 
 pub(super) fn read_inventory(

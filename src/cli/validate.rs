@@ -3,7 +3,7 @@
 use camino::Utf8Path;
 
 use super::args::{Format, Validate};
-use super::load::{read_inventory, read_runbook, read_tree};
+use super::load::{read_inventory, read_leniently, read_tree};
 use super::outcome::{Outcome, Stopped, invalid};
 use super::terminal::Terminal;
 use crate::inventory::Inventory;
@@ -48,7 +48,7 @@ fn check(
         read_inventory(sources, path, diagnostics)?;
         return Ok(());
     }
-    let runbook = read_runbook(sources, path, diagnostics)?;
+    let runbook = read_leniently(sources, path, diagnostics)?;
     if let (Some(runbook), Some(inventory)) = (runbook, inventory) {
         runbook.check_selection(inventory, diagnostics);
     }

@@ -12,4 +12,5 @@ pub use model::{
     RolloutSpec, Runbook, SecretSource, Step, StepOrigin,
 };
 pub use params::{ParamSources, resolve_params};
-pub use parse::{FileReader, parse};
+pub use parse::{FileReader, parse, parse_leniently};
+pub use selection::{check_limit, limit_error};

@@ -22,6 +22,8 @@ pub struct Runbook {
     pub description: String,
     /// Parameters, in written order.
     pub params: IndexMap<String, ParamSpec>,
+    /// Parameters whose declaration has a mistake; none in a runbook without errors.
+    pub broken_params: Vec<String>,
     /// Constants.
     pub vars: IndexMap<String, Arg>,
     /// Where secrets come from; never their values.

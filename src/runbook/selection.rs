@@ -1,9 +1,9 @@
 //! A runbook against an inventory: what it selects and which groups it names, before any plan is made.
 
 use super::{KubeVia, Runbook, Step};
-use crate::inventory::{Inventory, Selector};
-use crate::source::codes::{SELECTS_NOTHING, UNKNOWN_NAME};
-use crate::source::{Diagnostics, Span, Spanned, nearest};
+use crate::inventory::{Inventory, Selector, SelectorError};
+use crate::source::codes::{LIMIT, SELECTS_NOTHING, UNKNOWN_NAME};
+use crate::source::{Diagnostic, Diagnostics, Severity, Span, Spanned, nearest};
 use crate::template::Reference;
 
 impl Runbook {
@@ -30,8 +30,22 @@ impl Runbook {
     }
 }
 
+/// Reports everything that is wrong with `--limit` for this inventory.
+pub fn check_limit(limit: &Selector, inventory: &Inventory, diagnostics: &mut Diagnostics) {
+    for error in limit.mistakes(inventory) {
+        diagnostics.push(limit_error(error));
+    }
+}
+
+/// A mistake of `--limit`, which stands in no file.
+pub fn limit_error(error: SelectorError) -> Diagnostic {
+    let mut diagnostic = Diagnostic::new(LIMIT, Severity::Error, format!("--limit: {error}"));
+    diagnostic.hints.extend(error.hint);
+    diagnostic
+}
+
 fn check(selector: &Spanned<Selector>, inventory: &Inventory, diagnostics: &mut Diagnostics) {
-    if let Err(error) = selector.value.select(inventory) {
+    for error in selector.value.mistakes(inventory) {
         let place = Spanned { value: selector.value.source.clone(), span: selector.span }.at(error.offset);
         diagnostics.error(SELECTS_NOTHING, place, error.message).hints.extend(error.hint);
     }

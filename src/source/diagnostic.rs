@@ -116,6 +116,11 @@ impl Diagnostics {
         self.items.iter().any(|item| item.severity == Severity::Error)
     }
 
+    /// How many of them stop the command.
+    pub fn count_errors(&self) -> usize {
+        self.items.iter().filter(|item| item.severity == Severity::Error).count()
+    }
+
     /// Adds an error; give it hints through the result.
     pub fn error(&mut self, code: Code, span: Span, message: impl Into<String>) -> &mut Diagnostic {
         self.add(Severity::Error, code, span, message.into())

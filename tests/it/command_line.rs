@@ -182,3 +182,32 @@ fn mistakes_of_files_with_carriage_returns_stand_in_their_line() {
         Rollbook::new(["validate", "up.yaml"]).dir(dir.path()).run().exits(65).says("up.yaml:9:9");
     }
 }
+
+#[test]
+fn unknown_names_are_told_in_one_go_beside_other_mistakes() {
+    let dir = with_steps("      - command: [ls]\n      - drian: {}\n");
+    let path = dir.path().join("up.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text.replace("hosts: all", "hosts: h2 | h3 | (h1 & label(x))[0]");
+    fs::write(&path, text.replace("phases:", "params: { n: { type: integer } }\nphases:")).unwrap();
+    fs::write(dir.path().join("params.yaml"), "oops: 1\n").unwrap();
+    let plan = ["plan", "up.yaml", "-i", "hosts.yaml", "--offline", "-p", "nope=1", "-p", "n=2"];
+    let more = ["--params-file", "params.yaml", "--limit", "h4 | h5"];
+    let outcome = Rollbook::new(plan.iter().chain(&more).copied()).dir(dir.path()).run().exits(65);
+    for (code, count) in [
+        ("RB0301", 1),
+        ("RB0411", 3),
+        ("RB0500", 1),
+        ("RB0502", 2),
+        ("RB0601", 2),
+        ("RB0501", 0),
+        ("RB0602", 0),
+    ] {
+        assert_eq!(outcome.stderr.matches(code).count(), count, "{code}:\n{}", outcome.stderr);
+    }
+    // An inventory with mistakes may lack hosts and values only because of them.
+    fs::write(dir.path().join("hosts.yaml"), "apiVersion: rollbook/v1\nkind: Inventory\nhosts: { h1: {} }\n")
+        .unwrap();
+    let outcome = Rollbook::new(plan).dir(dir.path()).run().exits(65).says("RB0112").says("RB0502");
+    assert!(!outcome.stderr.contains("RB0411"), "{}", outcome.stderr);
+}

@@ -86,7 +86,7 @@ fn load(path: &Path) -> (Option<Runbook>, Found) {
             .map(|flag| flag.split_once('=').expect("`name=value`"))
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
             .collect();
-        let params = ParamSources { inventory: Some(&fleet), files: Vec::new(), flags };
+        let params = ParamSources { inventory: Some(&fleet), files: Vec::new(), flags, incomplete: false };
         resolve_params(runbook, &params, diagnostics);
         runbook.check_selection(&fleet, diagnostics);
     }

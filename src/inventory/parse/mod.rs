@@ -20,13 +20,15 @@ const HABITS: [(&str, &str); 5] = [
 /// Reads an inventory. `None` when nothing usable came out; the diagnostics say why.
 pub fn parse(root: &Node, diagnostics: &mut Diagnostics) -> Option<Inventory> {
     let mut errors = Diagnostics::default();
-    let inventory = read(root, &mut errors);
+    let inventory = parse_leniently(root, &mut errors);
     let failed = errors.has_errors();
     diagnostics.append(errors);
     inventory.filter(|_| !failed)
 }
 
-fn read(root: &Node, diagnostics: &mut Diagnostics) -> Option<Inventory> {
+/// Like [`parse`], but gives what could be read also where there are errors: enough to look for further mistakes in
+/// parameters, and good for nothing else.
+pub fn parse_leniently(root: &Node, diagnostics: &mut Diagnostics) -> Option<Inventory> {
     let NodeKind::Map(entries) = &root.kind else {
         let diagnostic = diagnostics.error(NOT_AN_INVENTORY, root.span, "an inventory is a mapping");
         diagnostic.hint("begin with `apiVersion: rollbook/v1`, `kind: Inventory` and `hosts:`");

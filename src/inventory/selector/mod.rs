@@ -44,6 +44,16 @@ impl Selector {
         Ok(Self { source: text.to_owned(), expr: syntax::parse(text)? })
     }
 
+    /// Everything that is wrong with it for this inventory, from left to right; nothing where [`Self::select`] works.
+    pub fn mistakes(&self, inventory: &Inventory) -> Vec<SelectorError> {
+        let mut found = Vec::new();
+        select::mistakes(&self.expr, inventory, &mut found);
+        if found.is_empty() {
+            found.extend(self.select(inventory).err());
+        }
+        found
+    }
+
     /// The hosts it selects, in the inventory's order. A name, glob or label that matches nothing is an error, and so
     /// is an empty result, unless it comes from a slice, because one control plane has no "others", or from a group that
     /// is written as empty.

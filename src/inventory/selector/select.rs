@@ -23,6 +23,26 @@ pub(super) fn evaluate(expr: &Expr, inventory: &Inventory) -> Result<Mask, Selec
     }
 }
 
+/// What is wrong with each part by itself, from left to right.
+pub(super) fn mistakes(expr: &Expr, inventory: &Inventory, found: &mut Vec<SelectorError>) {
+    match expr {
+        Expr::Name { .. } | Expr::Label { .. } => found.extend(evaluate(expr, inventory).err()),
+        Expr::Not(inner) => mistakes(inner, inventory, found),
+        Expr::And(left, right) | Expr::Or(left, right) => {
+            mistakes(left, inventory, found);
+            mistakes(right, inventory, found);
+        }
+        Expr::Slice { of, .. } => {
+            let before = found.len();
+            mistakes(of, inventory, found);
+            // A slice of what is not known says nothing.
+            if found.len() == before {
+                found.extend(evaluate(expr, inventory).err());
+            }
+        }
+    }
+}
+
 fn combine(
     left: &Expr,
     right: &Expr,

@@ -97,10 +97,10 @@ pub fn reads_facts(runbook: &Runbook) -> bool {
 
 /// Compiles. `None` when anything is an error; the diagnostics say what, all of it.
 pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan> {
-    let errors_before = error_count(diagnostics);
+    let errors_before = diagnostics.count_errors();
     let selections = select(input, diagnostics);
     let via = kube::via_hosts(input);
-    if error_count(diagnostics) > errors_before {
+    if diagnostics.count_errors() > errors_before {
         return None;
     }
     if selections.iter().all(|selection| selection.work.is_empty()) {
@@ -124,7 +124,7 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
             "there is no lock in the cluster yet: only runs with the same state directory exclude each other";
         warnings.push(warning(message, "start runs of one cluster from one place"));
     }
-    if error_count(diagnostics) > errors_before {
+    if diagnostics.count_errors() > errors_before {
         return None;
     }
     let scope = (!lowering.deferred.is_empty()).then(|| lowering.deferred_scope());
@@ -152,12 +152,10 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
 fn select(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Vec<Selection> {
     // What matches nothing is told here and is empty below.
     input.runbook.check_selection(input.inventory, diagnostics);
-    let limit = input.limit.and_then(|limit| match limit.select(input.inventory) {
-        Ok(hosts) => Some(hosts.into_iter().collect::<std::collections::HashSet<_>>()),
-        Err(error) => {
-            diagnostics.push(placeless(codes::LIMIT, format!("--limit: {error}"), error.hint.clone()));
-            None
-        }
+    let limit = input.limit.and_then(|limit| {
+        crate::runbook::check_limit(limit, input.inventory, diagnostics);
+        let hosts = limit.select(input.inventory).ok()?;
+        Some(hosts.into_iter().collect::<std::collections::HashSet<_>>())
     });
     let phases = input.runbook.phases.iter();
     phases
@@ -193,10 +191,6 @@ fn placeless(code: Code, message: String, hint: Option<String>) -> Diagnostic {
         related: Vec::new(),
         hints: hint.into_iter().collect(),
     }
-}
-
-fn error_count(diagnostics: &Diagnostics) -> usize {
-    diagnostics.items().iter().filter(|item| item.severity == Severity::Error).count()
 }
 
 /// Adds an error about a step on a host, once per step: the same mistake on a thousand hosts is one line.

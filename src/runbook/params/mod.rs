@@ -20,6 +20,8 @@ pub struct ParamSources<'a> {
     pub files: Vec<&'a Node>,
     /// `-p key=value`, in the order given.
     pub flags: Vec<(String, String)>,
+    /// Whether some source could not be read, so that a value that is missing may stand there.
+    pub incomplete: bool,
 }
 
 /// Every parameter's value, typed and checked. Missing and ill-typed ones are reported together. A parameter without a
@@ -68,6 +70,7 @@ pub fn resolve_params(
             Some(Some(value)) => drop(resolved.insert(name.clone(), value)),
             // Reported above.
             Some(None) => {}
+            None if spec.required && sources.incomplete => {}
             None if spec.required => missing(name, spec, &mut errors),
             None => drop(resolved.insert(name.clone(), spec.default.clone().unwrap_or(Value::Null))),
         }
@@ -142,7 +145,8 @@ fn read_flag(ty: &Type, text: &str) -> Result<Value, String> {
 
 /// A host that the inventory does not have.
 fn stranger(spec: &ParamSpec, value: &Value, sources: &ParamSources<'_>) -> Option<String> {
-    let inventory = sources.inventory.filter(|_| spec.ty == Type::Host)?;
+    // Hosts may be missing only because they could not be read.
+    let inventory = sources.inventory.filter(|_| spec.ty == Type::Host && !sources.incomplete)?;
     let name = value.as_str().filter(|name| !inventory.hosts.contains_key(*name))?;
     let near = nearest(name, inventory.hosts.keys().map(crate::inventory::HostName::as_str));
     let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
@@ -150,6 +154,10 @@ fn stranger(spec: &ParamSpec, value: &Value, sources: &ParamSources<'_>) -> Opti
 }
 
 fn unknown(runbook: &Runbook, name: &str, span: Option<Span>, errors: &mut Diagnostics) {
+    // Its declaration is reported already.
+    if runbook.broken_params.iter().any(|broken| broken == name) {
+        return;
+    }
     let message = format!("the runbook has no parameter `{}`", shorten(name));
     let mut error = Diagnostic::new(PARAM_UNKNOWN, Severity::Error, message);
     error.span = span;

@@ -34,7 +34,8 @@ fn resolve(declared: &str, files: [&str; 3], flags: &[(&str, &str)]) -> Result<S
     let trees = [tree(files[1].to_owned()), tree(files[2].to_owned())];
     let inventory = crate::inventory::parse(&inventory, &mut diagnostics).unwrap();
     let flags = flags.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    let given = ParamSources { inventory: Some(&inventory), files: trees.iter().collect(), flags };
+    let given =
+        ParamSources { inventory: Some(&inventory), files: trees.iter().collect(), flags, incomplete: false };
     match resolve_params(&runbook, &given, &mut diagnostics) {
         Some(values) => Ok(Value::Map(values).to_string()),
         None => Err(diagnostics.items().iter().fold(String::new(), |out, item| out + &item.message + "\n")),

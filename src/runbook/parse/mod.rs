@@ -17,7 +17,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Defaults, Frame, FrameId, Runbook};
 use crate::source::codes::{HABIT, NOT_A_RUNBOOK};
-use crate::source::{self, Diagnostics, FileId, Limits, MapReader, Node, NodeKind, SourceMap, Span};
+use crate::source::{
+    self, Diagnostics, FileId, Limits, MapReader, Node, NodeKind, Severity, SourceMap, Span,
+};
 use crate::template::{Arg, Names};
 
 pub(super) use declare::{constant, misfit};
@@ -30,6 +32,20 @@ pub trait FileReader {
 
 /// Reads a runbook that is already in `sources`. `None` when nothing usable came out; the diagnostics say why.
 pub fn parse(
+    sources: &mut SourceMap,
+    file: FileId,
+    reader: &dyn FileReader,
+    diagnostics: &mut Diagnostics,
+) -> Option<Runbook> {
+    let before = diagnostics.items().len();
+    let runbook = parse_leniently(sources, file, reader, diagnostics);
+    let failed = diagnostics.items()[before..].iter().any(|item| item.severity == Severity::Error);
+    runbook.filter(|_| !failed)
+}
+
+/// Like [`parse`], but gives what could be read also where there are errors: enough to look for further mistakes in
+/// selectors and parameters, and good for nothing else.
+pub fn parse_leniently(
     sources: &mut SourceMap,
     file: FileId,
     reader: &dyn FileReader,
@@ -48,7 +64,6 @@ pub fn parse(
         defaults: Defaults { r#become: true, timeout: top::TIMEOUT },
     };
     let runbook = root.and_then(|root| top::runbook(&root, path, &mut cx));
-    let failed = cx.errors.has_errors();
     // A fragment is read once for each include of it, and so are its mistakes.
     let mut seen = HashSet::new();
     for item in cx.errors.items() {
@@ -56,7 +71,7 @@ pub fn parse(
             diagnostics.push(item.clone());
         }
     }
-    runbook.filter(|_| !failed)
+    runbook
 }
 
 /// What every part of reading needs.

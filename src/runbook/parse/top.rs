@@ -51,7 +51,8 @@ pub(super) fn runbook(root: &Node, path: Utf8PathBuf, cx: &mut Cx<'_>) -> Option
     }
     finish(reader, "a runbook", habits::TOP, &mut cx.errors);
     let frames = std::mem::take(&mut cx.frames);
-    Some(Runbook { name, description, params: params.specs, vars, secrets, policy, kube, phases, frames })
+    let Declarations { specs: params, broken: broken_params } = params;
+    Some(Runbook { name, description, params, broken_params, vars, secrets, policy, kube, phases, frames })
 }
 
 fn metadata(node: Option<&Node>, root: &Node, errors: &mut Diagnostics) -> (String, String) {

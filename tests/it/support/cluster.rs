@@ -136,7 +136,7 @@ impl Cluster {
             panic!("{:?}", diagnostics.items());
         };
         let flags = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let from = ParamSources { inventory: Some(&inventory), files: Vec::new(), flags };
+        let from = ParamSources { inventory: Some(&inventory), files: Vec::new(), flags, incomplete: false };
         let values = resolve_params(&runbook, &from, &mut diagnostics);
         let values = values.unwrap_or_else(|| panic!("{:?}", diagnostics.items()));
         (runbook, inventory, values)
