@@ -74,6 +74,9 @@ pub(super) enum Command {
     Facts(Facts),
     /// List step kinds, or show one with its fields and an example
     Steps(Steps),
+    /// Explain an error code, or list them all
+    #[command(after_help = "Examples:\n  rollbook explain RB0103\n  rollbook explain duplicate-key")]
+    Explain(Explain),
     /// Check that hosts can be reached and worked on
     Doctor(Doctor),
     /// Print a completion script
@@ -346,6 +349,12 @@ pub(super) struct Facts {
 pub(super) struct Steps {
     /// A step kind, such as `drain`.
     pub(super) kind: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// A code, such as RB0103, or its name.
+    pub(super) code: Option<String>,
 }
 
 #[derive(Debug, Args)]

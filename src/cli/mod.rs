@@ -4,6 +4,7 @@ mod args;
 mod compose;
 mod doctor;
 mod exit_codes;
+mod explain;
 mod facts;
 mod inventory;
 mod load;
@@ -62,6 +63,7 @@ fn dispatch(args: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Inventory(args) => inventory::run(args, &terminal),
         Command::Facts(args) => facts::run(args, &terminal),
         Command::Steps(args) => steps::run(args, &terminal),
+        Command::Explain(args) => explain::run(args, &terminal),
         Command::Doctor(args) => doctor::run(args, &terminal),
         Command::Completions { shell } => completions(*shell, &terminal),
         Command::Man => manual(&terminal),

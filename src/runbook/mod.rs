@@ -5,6 +5,7 @@ mod controller;
 mod model;
 mod params;
 mod parse;
+mod reference;
 mod selection;
 
 pub use model::{
@@ -13,4 +14,5 @@ pub use model::{
 };
 pub use params::{ParamSources, resolve_params};
 pub use parse::{FileReader, parse, parse_leniently};
+pub use reference::{NamespaceDoc, namespaces, param_types, tables};
 pub use selection::{check_limit, limit_error};

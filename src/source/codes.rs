@@ -75,7 +75,7 @@ codes! {
     NOT_UTF8 = 113, "not-utf8", "The file is not UTF-8",
         "The message names the first byte that is not. Save the file as UTF-8.";
     UNREADABLE = 114, "unreadable-file", "The file cannot be read",
-        "The system's reason is in the message.";
+        "No longer given: a file that cannot be read is the controller's own trouble, with exit code 1 and the system's reason.";
     TEMPLATE_SYNTAX = 200, "template-syntax", "A template or expression cannot be compiled",
         "Templates stand in `{{ }}` inside text; `when`, `that`, `until` and their like are expressions without braces. \
          Only expressions, `{% if %}`, `{% for %}` and comments exist; there is nothing to include or to define.";

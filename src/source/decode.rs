@@ -120,6 +120,7 @@ impl<'n> MapReader<'n> {
         diagnostics: &mut Diagnostics,
         answer: impl Fn(&Entry, &mut Diagnostics) -> bool,
     ) {
+        self.check_table();
         let expected = std::mem::take(&mut self.expected);
         for entry in self.take_rest() {
             if !answer(entry, diagnostics) {

@@ -3,14 +3,17 @@
 pub mod codes;
 mod decode;
 mod diagnostic;
+pub mod examples;
 mod file;
 mod render;
 mod suggest;
+mod table;
 mod tree;
 mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, shorten};
 pub use file::{FileId, NotUtf8, SourceFile, SourceMap, Span, Spanned, read_utf8};
 pub use suggest::nearest;
+pub use table::{Key, Need, Table};
 pub use tree::{Entry, MapReader, Node, NodeKind, ScalarStyle};
 pub use yaml::{Limits, parse};

@@ -1,6 +1,6 @@
 //! The tree of a YAML document as written: raw text of scalars, order of keys, a span on everything.
 
-use super::{Diagnostics, Span, Spanned};
+use super::{Diagnostics, Span, Spanned, Table};
 
 /// How a scalar was written. Only a plain one may mean a number, a boolean or null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,7 @@ pub struct MapReader<'n> {
     taken: Vec<bool>,
     span: Span,
     pub(super) expected: Vec<String>,
+    table: Option<&'static Table>,
 }
 
 impl<'n> MapReader<'n> {
@@ -65,7 +66,13 @@ impl<'n> MapReader<'n> {
             diagnostics.wrong_type(node, &format!("a mapping for {what}"));
             return None;
         };
-        Some(Self { entries, taken: vec![false; entries.len()], span: node.span, expected: Vec::new() })
+        let (taken, expected) = (vec![false; entries.len()], Vec::new());
+        Some(Self { entries, taken, span: node.span, expected, table: None })
+    }
+
+    /// Like [`Self::open`], for a mapping whose keys stand in a table.
+    pub fn open_table(node: &'n Node, table: &'static Table, diagnostics: &mut Diagnostics) -> Option<Self> {
+        Some(Self { table: Some(table), ..Self::open(node, table.what, diagnostics)? })
     }
 
     /// The mapping's own span.
@@ -75,6 +82,9 @@ impl<'n> MapReader<'n> {
 
     /// Takes the value of `key`, if it was written.
     pub fn take(&mut self, key: &str) -> Option<&'n Entry> {
+        if let Some(table) = self.table {
+            table.key(key);
+        }
         self.expected.push(key.to_owned());
         let index = self.entries.iter().position(|entry| entry.key.value == key)?;
         self.taken[index] = true;
@@ -91,10 +101,18 @@ impl<'n> MapReader<'n> {
 
     /// Reports every key that nobody took. `what` as in [`Self::open`].
     pub fn finish(self, what: &str, diagnostics: &mut Diagnostics) {
+        self.check_table();
         for (entry, taken) in self.entries.iter().zip(&self.taken) {
             if !taken {
                 diagnostics.unknown_key(&entry.key, what, &self.expected);
             }
         }
+    }
+
+    /// A key that the reference page promises and nobody reads would be refused as unknown.
+    pub(super) fn check_table(&self) {
+        let Some(table) = self.table else { return };
+        let unread = table.keys.iter().find(|key| !self.expected.iter().any(|taken| taken == key.name));
+        debug_assert!(unread.is_none(), "invariant: {} reads {unread:?}", table.what);
     }
 }

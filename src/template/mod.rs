@@ -13,11 +13,12 @@ mod references;
 mod rewrite;
 mod scalar;
 mod scope;
+mod words;
 
 pub use arg::{Arg, ArgKind, compile_arg};
 pub use convert::convert;
 pub use engine::{Expression, RenderError, Template};
-pub use filters::{FILTERS, TESTS};
 pub use glob::glob_matches;
 pub use names::{NameError, NameType, Names, Reference};
 pub use scope::Scope;
+pub use words::{FILTERS, OPERATORS, TESTS, Word};

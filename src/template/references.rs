@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::Reference;
-use super::filters::{FILTERS, TESTS};
 use super::lexer::{Mistake, Part, Token, TokenKind};
+use super::words::{FILTERS, TESTS, Word, has};
 use crate::source::nearest;
 
 /// A name and where it is used.
@@ -95,9 +95,9 @@ fn in_tokens(source: &str, tokens: &[Token], uses: &mut Vec<Use>) -> Result<(), 
         let word = token.text(source);
         let after_not = is(before, "not") && is(at.checked_sub(3), "is");
         if is(before, "|") {
-            known(word, FILTERS, "filter", token)?;
+            known(word, &FILTERS, "filter", token)?;
         } else if (is(before, "is") && word != "not") || after_not {
-            known(word, TESTS, "test", token)?;
+            known(word, &TESTS, "test", token)?;
         } else if KEYWORDS.contains(&word) || is(before, ".") || is(Some(at), "=") {
             // A keyword, a member whose start is not a name, or the name of an argument.
         } else if is(Some(at), "(") {
@@ -141,14 +141,17 @@ fn path(source: &str, tokens: &[Token], mut at: usize) -> (Vec<String>, usize) {
     }
 }
 
-fn known(word: &str, table: &[&str], what: &str, token: &Token) -> Result<(), Mistake> {
-    if table.contains(&word) {
+fn known(word: &str, table: &[Word], what: &str, token: &Token) -> Result<(), Mistake> {
+    if has(table, word) {
         return Ok(());
     }
-    let hint = match nearest(word, table.iter().copied()) {
+    let hint = match nearest(word, table.iter().map(|known| known.name)) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => {
-            format!("known: {}", table.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+            format!(
+                "known: {}",
+                table.iter().map(|known| format!("`{}`", known.name)).collect::<Vec<_>>().join(", ")
+            )
         }
     };
     Err(Mistake::at(token.range.start, format!("unknown {what} `{word}`")).hint(hint))
@@ -156,7 +159,7 @@ fn known(word: &str, table: &[&str], what: &str, token: &Token) -> Result<(), Mi
 
 fn call(name: &str, token: &Token) -> Mistake {
     let mistake = Mistake::at(token.range.start, format!("`{name}(…)`: there are no functions to call"));
-    if FILTERS.contains(&name) {
+    if has(&FILTERS, name) {
         return mistake.hint(format!("`{name}` is a filter: write `value | {name}`"));
     }
     mistake.hint("use a filter, such as `value | default(\"\")`")

@@ -36,19 +36,159 @@ fn pages_of_step_kinds_are_fresh() {
 }
 
 #[test]
-fn the_page_of_error_codes_is_fresh() {
-    let mut page = String::from("# Error codes\n\nA code is never given a second meaning.\n");
-    for info in rollbook::source::codes::CODES {
-        writeln!(page, "\n## {} {}\n\n{}. {}", info.code, info.name, info.title, info.text).unwrap();
-    }
-    check(&reference().join("errors.md"), &page);
-}
-
-#[test]
 fn generated_pages_are_fresh() {
     for (path, page) in rollbook::cli::reference_pages() {
         check(&reference().join(path), &page);
     }
+}
+
+/// Every event with its fields, from the definition itself.
+fn events() -> String {
+    let source = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/engine/event.rs"))
+        .expect("there");
+    let mut out = String::from(
+        "# Events\n\nWhat becomes true in a run, in order. The journal of a run holds one event per line as JSON, and so does `--events FILE`. \
+         `seq` counts from 1 without a gap, `at` is the controller's clock in milliseconds since 1970, and `event` is one of these, \
+         by its `type`. Fields are never given another meaning; new ones may come.\n\n```json\n",
+    );
+    for line in sample() {
+        writeln!(out, "{line}").unwrap();
+    }
+    out.push_str("```\n\nHosts, tasks, phases and batches are named by their index in the plan that lies beside the journal.\n");
+    let body =
+        source.split("pub enum Event {").nth(1).expect("the list").split("\n}\n").next().expect("its end");
+    let (mut doc, mut fields) = (String::new(), false);
+    for line in body.lines() {
+        let text = line.trim();
+        if let Some(more) = text.strip_prefix("///") {
+            let more =
+                more.trim().replace("[`Event::", "`").replace("[`crate::plan::", "`").replace("`]", "`");
+            if !doc.is_empty() {
+                doc.push(' ');
+            }
+            doc.push_str(&more);
+        } else if let Some((name, ty)) = text
+            .strip_suffix(',')
+            .and_then(|text| text.split_once(": "))
+            .filter(|_| line.starts_with("        "))
+        {
+            let optional = if ty.starts_with("Option<") { "; may be missing" } else { "" };
+            writeln!(
+                out,
+                "{}- `{name}`: {}{optional}",
+                if fields { "" } else { "\n" },
+                doc.trim_end_matches('.')
+            )
+            .unwrap();
+            (doc, fields) = (String::new(), true);
+        } else if line.starts_with("    ") && text.starts_with(char::is_uppercase) {
+            let name = text.trim_end_matches([' ', '{', ',']);
+            writeln!(out, "\n## {}\n\n{doc}", snake(name)).unwrap();
+            (doc, fields) = (String::new(), false);
+        }
+    }
+    out
+}
+
+/// `TaskStarted` is `task_started` in a file.
+fn snake(name: &str) -> String {
+    let mut out = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.extend(letter.to_lowercase());
+    }
+    out
+}
+
+/// The first events of a rehearsal, at a fixed time.
+fn sample() -> Vec<String> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("events.jsonl");
+    let args = [
+        "rehearse",
+        "runbooks/kubeadm-upgrade.yaml",
+        "-i",
+        "inventory.example.yaml",
+        "-p",
+        "target=1.31.4",
+        "--quiet",
+    ];
+    let more = ["--events".into(), file.clone().into_os_string()];
+    Rollbook::new(args.into_iter().map(std::ffi::OsString::from).chain(more)).run().exits(0);
+    let text = std::fs::read_to_string(file).expect("written");
+    let mut events: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    for event in &mut events {
+        event["at"] = 1_767_650_400_000_i64.into();
+        let event = &mut event["event"];
+        for (key, fixed) in [("digest", "sha256:…"), ("version", "0.1.0")] {
+            if event.get(key).is_some() {
+                event[key] = fixed.into();
+            }
+        }
+    }
+    let shown =
+        ["run_started", "phase_started", "batch_started", "host_started", "task_started", "task_ended"];
+    let first = |kind| events.iter().find(|event| event["event"]["type"] == kind).expect("it happens");
+    shown.map(|kind| first(kind).to_string()).to_vec()
+}
+
+#[test]
+fn the_page_of_events_is_fresh() {
+    let page = events();
+    assert!(page.matches("\n## ").count() > 20, "{page}");
+    check(&reference().join("events.md"), &page);
+}
+
+/// The examples of a page, each with its line.
+fn blocks(page: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut lines = page.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        if line == "```yaml" {
+            let block =
+                lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect::<Vec<_>>();
+            found.push((number + 2, block.join("\n") + "\n"));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_example_of_a_reference_page_loads_and_rehearses() {
+    let pages = rollbook::cli::reference_pages();
+    let (_, fleet) = pages.iter().find(|(path, _)| *path == "inventory.md").expect("a page");
+    let (_, fleet) = blocks(fleet).remove(0);
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("hosts.yaml"), &fleet).expect("written");
+    let rollbook = |args: &[&str]| Rollbook::new(args.iter().copied()).dir(dir.path()).run();
+    let mut count = 0;
+    // The examples of errors are parts of files; `explain` tries them.
+    for (path, page) in pages.iter().filter(|(path, _)| *path != "errors.md") {
+        for (line, block) in blocks(page) {
+            let place = format!("{path}:{line}");
+            count += 1;
+            std::fs::write(dir.path().join("block.yaml"), &block).expect("written");
+            if block.contains("kind: Steps") {
+                let around = "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: { name: t }\nkube: { via: control_plane }\nphases:\n  - name: p\n    hosts: w13.example.com\n    \
+                              steps: [include: { file: block.yaml, with: { unit: kubelet } }]\n";
+                std::fs::write(dir.path().join("around.yaml"), around).expect("written");
+                let outcome = rollbook(&["rehearse", "around.yaml", "-i", "hosts.yaml"]);
+                assert_eq!(outcome.code, 0, "{place}:\n{}", outcome.stderr);
+                continue;
+            }
+            let outcome = rollbook(&["validate", "block.yaml", "-i", "hosts.yaml"]);
+            assert_eq!(outcome.code, 0, "{place}:\n{}", outcome.stderr);
+            if block.contains("kind: Runbook") {
+                let given: &[&str] = if block.contains("reason:") { &["-p", "reason=CHG-1"] } else { &[] };
+                let outcome = rollbook(&[&["rehearse", "block.yaml", "-i", "hosts.yaml"], given].concat());
+                assert_eq!(outcome.code, 0, "{place}:\n{}", outcome.stderr);
+            }
+        }
+    }
+    assert!(count >= 4, "{count} examples");
 }
 
 #[test]

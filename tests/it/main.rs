@@ -7,6 +7,7 @@ mod command_line;
 mod crash;
 mod display;
 mod docs;
+mod explain;
 mod guide;
 mod identity;
 mod layering;

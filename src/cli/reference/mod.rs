@@ -1,8 +1,22 @@
-//! The generated pages of `docs/reference`: what the code says of itself, as Markdown. A test keeps the files fresh.
+//! The generated pages of `docs/reference`: what the code says of itself, as Markdown. A test keeps the files fresh, and
+//! another loads every example.
 
-use super::exit_codes;
+mod commands;
+mod expressions;
+mod inventory;
+mod markdown;
+mod runbook;
+
+use super::{exit_codes, explain};
 
 /// Every page by its path below `docs/reference`.
-pub fn pages() -> Vec<(String, String)> {
-    vec![("exit-codes.md".to_owned(), exit_codes::page())]
+pub fn pages() -> Vec<(&'static str, String)> {
+    vec![
+        ("runbook.md", runbook::page()),
+        ("inventory.md", inventory::page()),
+        ("expressions.md", expressions::page()),
+        ("cli.md", commands::page()),
+        ("errors.md", explain::page()),
+        ("exit-codes.md", exit_codes::page()),
+    ]
 }

@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 
 use super::hosts::{self, Drafts};
 use super::settings::{self, Key, Level, Settings};
+use super::tables;
 use crate::inventory::{Group, HostName, Inventory, Selector};
 use crate::source::codes::{BAD_GROUP, BAD_SELECTOR, SELECTS_NOTHING, UNKNOWN_HOST};
 use crate::source::{Diagnostics, Entry, MapReader, Node, NodeKind, Span, Spanned, nearest};
@@ -80,7 +81,7 @@ pub(super) fn only_all(drafts: &Drafts, span: Span) -> IndexMap<String, Group> {
 fn draft<'n>(entry: &'n Entry, drafts: &Drafts, diagnostics: &mut Diagnostics) -> Option<Draft<'n>> {
     let name = &entry.key;
     let good = good_name(name, drafts, diagnostics);
-    let mut reader = MapReader::open(&entry.value, "a group", diagnostics)?;
+    let mut reader = MapReader::open_table(&entry.value, &tables::GROUP, diagnostics)?;
     let hosts = reader.take("hosts").map(|entry| &entry.value);
     let select = reader.take("select");
     let settings = settings::read(&mut reader, Level::Group, diagnostics);

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use super::settings::{self, Key, Level, Settings};
+use super::tables;
 use crate::inventory::{Group, Host, HostName, range};
 use crate::source::codes::{BAD_HOST_NAME, BAD_SETTING, DUPLICATE_HOST, GROUPS_DISAGREE};
 use crate::source::{Diagnostics, Entry, MapReader, Node, NodeKind, Span, Spanned};
@@ -69,7 +70,7 @@ impl Drafts {
         let names = names(&entry.key, diagnostics);
         let nothing = Node { kind: NodeKind::Map(Vec::new()), span: entry.value.span };
         let node = if matches!(entry.value.kind, NodeKind::Null) { &nothing } else { &entry.value };
-        let Some(mut reader) = MapReader::open(node, "a host", diagnostics) else { return };
+        let Some(mut reader) = MapReader::open_table(node, &tables::HOST, diagnostics) else { return };
         let one = names.len() <= 1;
         let address = own_text(&mut reader, "address", one, address, diagnostics);
         let node_name = own_text(&mut reader, "node_name", one, node_name, diagnostics);

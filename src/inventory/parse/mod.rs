@@ -3,10 +3,21 @@
 mod groups;
 mod hosts;
 mod settings;
+mod tables;
 
 use super::Inventory;
 use crate::source::codes::{MISSING_KEY, NOT_AN_INVENTORY};
-use crate::source::{Diagnostics, MapReader, Node, NodeKind, Spanned};
+use crate::source::{Diagnostics, Key, MapReader, Node, NodeKind, Spanned, Table};
+
+/// Every mapping of an inventory, for the reference page.
+pub fn tables() -> [&'static Table; 5] {
+    [&tables::INVENTORY, &tables::METADATA, &tables::HOST, &tables::GROUP, &tables::BECOME_KEYS]
+}
+
+/// The keys of `connection:`, for the reference page.
+pub fn connection_keys() -> impl Iterator<Item = &'static Key> {
+    settings::CONNECTION.iter().map(|(key, _)| key)
+}
 
 /// Keys that people bring along, and what to write instead.
 const HABITS: [(&str, &str); 5] = [
@@ -41,7 +52,7 @@ pub fn parse_leniently(root: &Node, diagnostics: &mut Diagnostics) -> Option<Inv
         diagnostic.hint("begin with `apiVersion: rollbook/v1`, `kind: Inventory` and `hosts:`, a mapping from names to hosts");
         return None;
     }
-    let mut top = MapReader::open(root, "an inventory", diagnostics)?;
+    let mut top = MapReader::open_table(root, &tables::INVENTORY, diagnostics)?;
     header(&mut top, diagnostics);
     let name = metadata(&mut top, diagnostics);
     let defaults = settings::read(&mut top, settings::Level::Top, diagnostics);
@@ -74,7 +85,7 @@ fn header(top: &mut MapReader<'_>, diagnostics: &mut Diagnostics) {
 fn metadata(top: &mut MapReader<'_>, diagnostics: &mut Diagnostics) -> String {
     let name = (|| {
         let entry = top.require("metadata", "an inventory", diagnostics)?;
-        let mut metadata = MapReader::open(&entry.value, "`metadata`", diagnostics)?;
+        let mut metadata = MapReader::open_table(&entry.value, &tables::METADATA, diagnostics)?;
         let name = metadata.require("name", "`metadata`", diagnostics);
         let name = name.and_then(|entry| entry.value.text("a name", diagnostics)).map(str::to_owned);
         if let Some(entry) = metadata.take("description") {

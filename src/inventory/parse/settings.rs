@@ -4,9 +4,10 @@
 
 use indexmap::IndexMap;
 
+use super::tables;
 use crate::inventory::{Become, Connection, HostKeyPolicy, TransportKind, is_open_to_all};
 use crate::source::codes::BAD_SETTING;
-use crate::source::{Diagnostics, MapReader, Node, NodeKind, Span};
+use crate::source::{self, Diagnostics, MapReader, Node, NodeKind, Span};
 use crate::value::{Duration, Value};
 
 /// Names one setting.
@@ -60,26 +61,70 @@ pub(super) fn read(reader: &mut MapReader<'_>, level: Level, diagnostics: &mut D
     settings
 }
 
-/// Rules of one key of `connection:`: what is expected, and its value.
-type Rule = (&'static str, &'static str, fn(&str) -> Option<Value>);
+/// One key of `connection:`, and its value.
+type Rule = (source::Key, fn(&str) -> Option<Value>);
 
-const CONNECTION: [Rule; 10] = [
-    ("transport", "`ssh` or `local`", |text| word(text, &["ssh", "local"])),
-    ("user", "a user name, without spaces and not beginning with `-`", |text| clean(text, "._-@+\\$")),
-    ("port", "a port from 1 to 65535", port),
-    ("jump", "jump hosts such as `ops@bastion.example.com:22`, separated by commas", |text| {
-        clean(text, "._-@:,[]%")
-    }),
-    ("identity_file", "a path", path),
-    ("ssh_config", "a path", path),
-    ("known_hosts", "a path", path),
-    ("host_key", "`strict` or `accept_new`", |text| word(text, &["strict", "accept_new"])),
-    ("connect_timeout", "a duration such as 10s", |text| {
-        Duration::parse(text).filter(|duration| *duration > Duration::ZERO).map(Value::Duration)
-    }),
+pub(super) const CONNECTION: [Rule; 10] = [
     (
-        "remote_dir",
-        "an absolute path without `..`, not below /tmp, /var/tmp or /dev/shm, where anybody may write",
+        source::Key::with_default(
+            "transport",
+            "`ssh` or `local`",
+            "ssh",
+            "`local` is this machine, without ssh.",
+        ),
+        |text| word(text, &["ssh", "local"]),
+    ),
+    (
+        source::Key::optional(
+            "user",
+            "a user name, without spaces and not beginning with `-`",
+            "Who logs in; ssh's own choice if not written.",
+        ),
+        |text| clean(text, "._-@+\\$"),
+    ),
+    (source::Key::optional("port", "a port from 1 to 65535", "ssh's own choice if not written."), port),
+    (
+        source::Key::optional(
+            "jump",
+            "jump hosts such as `ops@bastion.example.com:22`, separated by commas",
+            "As ssh's `ProxyJump`; `none` overrules a group's.",
+        ),
+        |text| clean(text, "._-@:,[]%"),
+    ),
+    (source::Key::optional("identity_file", "a path", "A private key."), path),
+    (
+        source::Key::optional(
+            "ssh_config",
+            "a path",
+            "Read in place of `~/.ssh/config`; the system's own still applies.",
+        ),
+        path,
+    ),
+    (source::Key::optional("known_hosts", "a path", "Read in place of `~/.ssh/known_hosts`."), path),
+    (
+        source::Key::with_default(
+            "host_key",
+            "`strict` or `accept_new`",
+            "strict",
+            "`strict` talks to hosts whose key is known; `accept_new` also to those that have none yet.",
+        ),
+        |text| word(text, &["strict", "accept_new"]),
+    ),
+    (
+        source::Key::with_default(
+            "connect_timeout",
+            "a duration such as 10s",
+            "10s",
+            "Of a connection being set up.",
+        ),
+        |text| Duration::parse(text).filter(|duration| *duration > Duration::ZERO).map(Value::Duration),
+    ),
+    (
+        source::Key::optional(
+            "remote_dir",
+            "an absolute path without `..`, not below /tmp, /var/tmp or /dev/shm, where anybody may write",
+            "Where the launcher keeps its records on the host: `/var/lib/rollbook` with `become`, else below the user's home.",
+        ),
         remote_dir,
     ),
 ];
@@ -99,10 +144,10 @@ const CONNECTION_HABITS: [(&str, &str); 7] = [
 
 fn connection(node: &Node, settings: &mut Settings, diagnostics: &mut Diagnostics) {
     let Some(mut reader) = MapReader::open(node, "`connection`", diagnostics) else { return };
-    for (key, expected, rule) in CONNECTION {
-        let Some(entry) = reader.take(key) else { continue };
-        if let Some(value) = entry.value.parsed(expected, diagnostics, rule) {
-            settings.insert(Key::Connection(key), (value, entry.value.span));
+    for (key, rule) in CONNECTION {
+        let Some(entry) = reader.take(key.name) else { continue };
+        if let Some(value) = entry.value.parsed(key.expects, diagnostics, rule) {
+            settings.insert(Key::Connection(key.name), (value, entry.value.span));
         }
     }
     reader.finish_with_habits("`connection`", &CONNECTION_HABITS, diagnostics);
@@ -137,7 +182,7 @@ pub(super) fn remote_dir(text: &str) -> Option<Value> {
 }
 
 fn r#become(node: &Node, settings: &mut Settings, diagnostics: &mut Diagnostics) {
-    let Some(mut reader) = MapReader::open(node, "`become`, such as `{ method: sudo }`", diagnostics) else {
+    let Some(mut reader) = MapReader::open_table(node, &tables::BECOME_KEYS, diagnostics) else {
         return;
     };
     if let Some(entry) = reader.require("method", "`become`", diagnostics)

@@ -259,3 +259,17 @@ fn records_never_lie_where_anybody_may_write() {
         assert_eq!(super::settings::remote_dir(path).is_some(), good, "{path}");
     }
 }
+
+/// A default of the reference page is what leaving the key out means.
+#[test]
+fn defaults_of_the_connection_are_those_of_the_parser() {
+    let default = |key: &source::Key| match key.need {
+        source::Need::Default(value) => Some(format!("{}: {value}", key.name)),
+        _ => None,
+    };
+    let written: Vec<String> = crate::inventory::connection_keys().filter_map(default).collect();
+    assert!(!written.is_empty());
+    let long = body(&format!("connection: {{ {} }}\nhosts: {{ w1: {{}} }}\n", written.join(", "))).unwrap();
+    let short = body("hosts: { w1: {} }\n").unwrap();
+    assert_eq!(long.hosts[0].connection, short.hosts[0].connection);
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Cx, Place, names};
+use super::{Cx, Place, names, tables};
 use crate::op::{Effect, Site};
 use crate::runbook::Retry;
 use crate::source::codes::{BAD_NAME, COMMON_KEY, DUPLICATE_NAME, SECRET_IN_PUBLIC};
@@ -12,22 +12,9 @@ use crate::template::{Arg, ArgKind, Expression, Names, compile_arg};
 use crate::value::{Duration, Type, Value};
 
 /// Keys that any step may have.
-pub(super) const COMMON: [&str; 14] = [
-    "id",
-    "name",
-    "when",
-    "timeout",
-    "retry",
-    "become",
-    "env",
-    "tags",
-    "run_on",
-    "effect",
-    "allow_failure",
-    "changed_when",
-    "fail_when",
-    "leave_cordoned",
-];
+pub(super) fn keys() -> impl Iterator<Item = &'static str> + Clone {
+    tables::COMMON.keys.iter().map(|key| key.name)
+}
 
 /// Fields whose text goes to a host as data, where nobody else can read it.
 const SECRET_FIELDS: [&str; 2] = ["stdin", "content"];
@@ -100,7 +87,7 @@ pub(super) fn common(
             "changed_when" => found.changed_when = condition(node, &names::of_result(), place, cx),
             "fail_when" => found.fail_when = condition(node, &names::of_result(), place, cx),
             "leave_cordoned" => found.leave_cordoned = reason(entry, cx),
-            other => unreachable!("invariant: `{other}` is listed in COMMON"),
+            other => unreachable!("invariant: `{other}` is in the table of common keys"),
         }
     }
     if let Some(id) = &found.id {
@@ -185,7 +172,7 @@ fn reason(entry: &Entry, cx: &mut Cx<'_>) -> Option<String> {
     let bare =
         entry.value.is_plain() && matches!(entry.value.scalar(), Some("true" | "false" | "yes" | "no"));
     let text = |text: &str| (!bare && !text.trim().is_empty()).then(|| text.to_owned());
-    let reason = entry.value.parsed("the reason, as a text", &mut cx.errors, text);
+    let reason = entry.value.parsed(tables::COMMON.expects(key), &mut cx.errors, text);
     if reason.is_none()
         && let Some(error) = cx.errors.last_mut()
     {
@@ -196,17 +183,17 @@ fn reason(entry: &Entry, cx: &mut Cx<'_>) -> Option<String> {
 
 fn retry(node: &Node, cx: &mut Cx<'_>) -> Option<Retry> {
     let errors = &mut cx.errors;
-    let mut reader = MapReader::open(node, "`retry`, such as `{ attempts: 3, delay: 10s }`", errors)?;
+    let mut reader = MapReader::open_table(node, &tables::RETRY, errors)?;
     let attempts = reader.require("attempts", "`retry`", errors).and_then(|entry| {
         let count = |text: &str| text.parse::<u32>().ok().filter(|count| (2..=100).contains(count));
-        entry.value.parsed("a count of tries from 2 to 100", errors, count)
+        entry.value.parsed(tables::RETRY.expects("attempts"), errors, count)
     });
     let delay = reader
         .take("delay")
-        .map(|entry| entry.value.parsed("a duration such as 10s", errors, Duration::parse));
+        .map(|entry| entry.value.parsed(tables::RETRY.expects("delay"), errors, Duration::parse));
     let backoff = reader
         .take("backoff")
-        .map(|entry| entry.value.parsed("a factor from 1 to 10, such as 2 or 1.5", errors, backoff_percent));
+        .map(|entry| entry.value.parsed(tables::RETRY.expects("backoff"), errors, backoff_percent));
     reader.finish("`retry`", errors);
     Some(Retry {
         attempts: attempts?,

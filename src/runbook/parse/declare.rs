@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 
 use super::habits::Habit;
+use super::tables::DECLARATION;
 use super::{check_identifier, finish};
 use crate::runbook::ParamSpec;
 use crate::source::codes::BAD_PARAM;
@@ -19,7 +20,29 @@ pub(super) struct Declarations {
     pub(super) broken: Vec<String>,
 }
 
-const TYPES: &str = "`string`, `bool`, `int`, `version`, `duration`, `size`, `percent`, `amount`, `enum`, `list`, `map` or `host`";
+/// A type by its name, and what it is; `None` where the name alone does not say the whole type.
+type NamedType = (&'static str, Option<fn() -> Type>, &'static str);
+
+/// Every type of a declaration.
+pub(in crate::runbook) const TYPES: [NamedType; 12] = [
+    ("string", Some(|| Type::Str), "Text. `1.30` and `no` without quotes are text, too."),
+    ("bool", Some(|| Type::Bool), "`true` or `false`, and no other spelling."),
+    ("int", Some(|| Type::Int), "A whole number."),
+    ("version", Some(|| Type::Version), "`1.31`, `1.31.4`, `v1.31.4-rc.1`; compared as versions."),
+    ("duration", Some(|| Type::Duration), "`90s`, `10m`, `1h30m`."),
+    ("size", Some(|| Type::Size), "`64KiB`, `2GiB`."),
+    ("percent", Some(|| Type::Percent), "`25%`."),
+    ("amount", Some(|| Type::Amount), "A count or a percentage: `2`, `25%`."),
+    ("host", Some(|| Type::Host), "The name of a host of the inventory."),
+    ("enum", None, "One of the words under `values`."),
+    ("list", None, "A list; `-p` takes its items separated by commas."),
+    ("map", Some(|| Type::Map(Box::new(Type::Any))), "A mapping; only a file can give one."),
+];
+
+/// "`string`, `bool`, …".
+fn type_names() -> String {
+    TYPES.map(|(name, ..)| format!("`{name}`")).join(", ")
+}
 
 const NO_HABITS: &[Habit] = &[];
 
@@ -50,7 +73,7 @@ fn declaration(entry: &Entry, what: &str, errors: &mut Diagnostics) -> Option<Pa
         ));
         return None;
     }
-    let mut reader = MapReader::open(&entry.value, "a declaration", errors)?;
+    let mut reader = MapReader::open_table(&entry.value, &DECLARATION, errors)?;
     let ty = self::ty(&mut reader, what, errors);
     let required = reader.take("required").map(|entry| entry.value.boolean(errors));
     let written = |key: &'static str, reader: &mut MapReader<'_>, errors: &mut Diagnostics| {
@@ -63,7 +86,7 @@ fn declaration(entry: &Entry, what: &str, errors: &mut Diagnostics) -> Option<Pa
     let example = written("example", &mut reader, errors);
     let matches = reader
         .take("matches")
-        .map(|entry| (entry.value.text("a glob such as `v*`", errors), entry.value.span));
+        .map(|entry| (entry.value.text(DECLARATION.expects("matches"), errors), entry.value.span));
     let description = reader.take("description").and_then(|entry| entry.value.text("a text", errors));
     finish(reader, "a declaration", NO_HABITS, errors);
 
@@ -92,10 +115,10 @@ fn ty(reader: &mut MapReader<'_>, what: &str, errors: &mut Diagnostics) -> Optio
     let items = reader.take("items");
     let Some(entry) = entry else {
         let error = errors.error(BAD_PARAM, reader.span(), format!("a {what} needs a `type`"));
-        error.hint(format!("one of {TYPES}"));
+        error.hint(format!("one of {}", type_names()));
         return None;
     };
-    let word = entry.value.text(TYPES, errors)?;
+    let word = entry.value.text(&format!("one of {}", type_names()), errors)?;
     if let Some(values) = values.filter(|_| word != "enum") {
         errors.error(BAD_PARAM, values.key.span, "`values` belongs to `type: enum`");
     }
@@ -136,18 +159,10 @@ fn words(node: &Node, errors: &mut Diagnostics) -> Option<Vec<String>> {
 }
 
 fn named(word: &str, span: Span, errors: &mut Diagnostics) -> Option<Type> {
-    Some(match word {
-        "string" => Type::Str,
-        "bool" => Type::Bool,
-        "int" => Type::Int,
-        "version" => Type::Version,
-        "duration" => Type::Duration,
-        "size" => Type::Size,
-        "percent" => Type::Percent,
-        "amount" => Type::Amount,
-        "host" => Type::Host,
-        "map" => Type::Map(Box::new(Type::Any)),
-        _ => {
+    let known = TYPES.iter().find(|(name, ..)| *name == word);
+    Some(match known.and_then(|(_, ty, _)| *ty) {
+        Some(ty) => ty(),
+        None => {
             let error =
                 errors.error(BAD_PARAM, span, format!("unknown type `{}`", crate::source::shorten(word)));
             let near = match word {
@@ -157,14 +172,11 @@ fn named(word: &str, span: Span, errors: &mut Diagnostics) -> Option<Type> {
                 "dict" | "object" => Some("map"),
                 "choice" => Some("enum"),
                 "array" => Some("list"),
-                _ => crate::source::nearest(
-                    word,
-                    ["string", "bool", "version", "duration", "percent", "amount", "enum", "host"],
-                ),
+                _ => crate::source::nearest(word, TYPES.map(|(name, ..)| name)),
             };
             match near {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error.hint(format!("one of {TYPES}")),
+                None => error.hint(format!("one of {}", type_names())),
             };
             return None;
         }

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use super::common::{condition, id};
 use super::declare::{Declarations, declarations, misfit};
 use super::step::{self, Parts};
-use super::{Cx, Place, finish, header, names, take_header};
+use super::{Cx, Place, finish, header, names, tables, take_header};
 use crate::runbook::{Frame, FrameId, Step};
 use crate::source::codes::{COMMON_KEY, INCLUDE, MISSING_KEY, PARAM_VALUE};
 use crate::source::{self, Entry, Limits, MapReader, Node};
@@ -60,7 +60,7 @@ fn fragment(
 ) -> Option<NameType> {
     let (file, with) = written(entry, cx)?;
     let (path, root) = load(file, place, cx)?;
-    let mut reader = MapReader::open(&root, "a fragment", &mut cx.errors)?;
+    let mut reader = MapReader::open_table(&root, &tables::FRAGMENT, &mut cx.errors)?;
     take_header(&mut reader);
     let declared = match reader.take("args") {
         Some(args) => declarations(&args.value, "argument", &mut cx.errors),
@@ -90,11 +90,7 @@ fn written<'n>(entry: &'n Entry, cx: &mut Cx<'_>) -> Option<(&'n Node, Option<&'
     if entry.value.scalar().is_some() {
         return Some((&entry.value, None));
     }
-    let mut reader = MapReader::open(
-        &entry.value,
-        "an `include`, such as `{ file: steps/kubelet.yaml }`",
-        &mut cx.errors,
-    )?;
+    let mut reader = MapReader::open_table(&entry.value, &tables::INCLUDE, &mut cx.errors)?;
     let file = reader.require("file", "`include`", &mut cx.errors).map(|entry| &entry.value);
     let with = reader.take("with").map(|entry| &entry.value);
     reader.finish("`include`", &mut cx.errors);

@@ -8,6 +8,7 @@ mod include;
 mod names;
 mod phase;
 mod step;
+mod tables;
 mod top;
 
 use std::collections::{HashMap, HashSet};
@@ -22,7 +23,9 @@ use crate::source::{
 };
 use crate::template::{Arg, Names};
 
-pub(super) use declare::{constant, misfit};
+pub(super) use declare::{TYPES, constant, misfit};
+pub(super) use names::NAMESPACES;
+pub(super) use tables::ALL as TABLES;
 
 /// Reads the files that a runbook names. The cli gives one that stays below the runbook's directory.
 pub trait FileReader {

@@ -18,11 +18,120 @@ fn text() -> NameType {
     value(Type::Str)
 }
 
+fn flag() -> NameType {
+    value(Type::Bool)
+}
+
+fn number() -> NameType {
+    value(Type::Int)
+}
+
+/// Members that only the inventory, the host or a program knows.
+fn open() -> NameType {
+    NameType::Open
+}
+
+fn version() -> NameType {
+    value(Type::Version)
+}
+
+fn texts() -> NameType {
+    value(Type::List(Box::new(Type::Str)))
+}
+
+/// A member of a namespace: its name, its type, and what it is.
+type Member = (&'static str, fn() -> NameType, &'static str);
+
+const RUN: &[Member] = &[
+    ("id", text, "The run's id; known only while it runs."),
+    ("started", text, "When it began; known only while it runs."),
+];
+
+const HOST: &[Member] = &[
+    ("name", text, "As in the inventory."),
+    ("address", text, "How it is reached; its name if nothing else is written."),
+    ("labels", open, "Labels of the inventory: `host.labels.zone`."),
+    ("groups", texts, "The groups that it is in."),
+    ("vars", open, "Variables of the inventory: `host.vars.slow_disk`."),
+];
+
+/// A test holds them against the facts that are really read.
+const FACTS: &[Member] = &[
+    ("os", text, "`ID` of /etc/os-release: `debian`."),
+    ("os_version", text, "`VERSION_ID` of /etc/os-release."),
+    ("kernel", text, "`uname -r`."),
+    ("arch", text, "`uname -m`."),
+    ("hostname", text, "The host's own name for itself."),
+    ("boot_id", text, "Another after every boot."),
+    ("machine_id", text, "/etc/machine-id."),
+    ("packages", open, "Packages of Kubernetes by name, each with `version` and `held`."),
+    ("dpkg_broken", flag, "Whether dpkg has half-installed packages."),
+    ("kubeadm", version, "Its version; nothing where it is not installed."),
+    ("kubelet", version, "Its version; nothing where it is not installed."),
+    ("swap_total", number, "Bytes of swap; 0 where it is off."),
+    ("reboot_required", flag, "Whether the host asks for a reboot."),
+    ("disks", open, "By mount point, each with `total` and `free` in bytes."),
+    ("units", open, "Units by name, each with `active` and `enabled`."),
+    ("systemd", flag, "Whether PID 1 is systemd."),
+    ("cgroup", text, "`v1` or `v2`."),
+    ("clock", number, "Its time, in seconds since 1970."),
+];
+
+const STEP: &[Member] = &[
+    ("ran", flag, "Whether it was sent."),
+    ("changed", flag, "Whether it changed anything."),
+    ("satisfied", flag, "Whether its goal held before, or its check passed."),
+    ("failed", flag, "Whether it failed, where `allow_failure` lets the run go on."),
+    ("rc", number, "The exit code."),
+    ("stdout", text, "Standard output, at most 64 KiB."),
+    ("json", open, "Standard output read as JSON."),
+];
+
+const RESULT: &[Member] = &[
+    ("rc", number, "The exit code."),
+    ("stdout", text, "Standard output."),
+    ("stderr", text, "Standard error."),
+    ("json", open, "Standard output read as JSON."),
+];
+
+/// A namespace for the reference page: its name, what it is, and its members as far as they are always the same.
+type Namespace = (&'static str, &'static str, &'static [Member]);
+
+/// Every namespace.
+pub(in crate::runbook) const NAMESPACES: [Namespace; 10] = [
+    ("params", "Parameters of the runbook, by their names. Not in a fragment.", &[]),
+    ("vars", "Constants of the runbook, by their names. Not in a fragment.", &[]),
+    ("args", "Arguments of the fragment, by their names. Only in a fragment.", &[]),
+    ("host", "The host that the step is about.", HOST),
+    ("facts", "What is true of that host.", FACTS),
+    (
+        "steps.ID",
+        "An earlier step of the phase on that host; the steps of an include are `steps.INCLUDE.ID`.",
+        STEP,
+    ),
+    ("run", "The run.", RUN),
+    ("groups", "Names of the hosts of a group: `groups.workers`. Not in a fragment.", &[]),
+    (
+        "secrets",
+        "Secrets, by their names; only in `stdin` and `content`. Not in a fragment, which gets them as arguments.",
+        &[],
+    ),
+    (
+        "result",
+        "What a command came to. Only in `changed_when` and `fail_when`, and nothing else is there.",
+        RESULT,
+    ),
+];
+
+fn members(members: &[Member]) -> NameType {
+    closed(members.iter().map(|(name, ty, _)| (*name, ty())))
+}
+
 /// `params` and `run`: all that constants of a runbook may name. `groups` is open, because only an inventory has them.
 pub(super) fn of_constants(params: &Declarations) -> Names {
     let mut names = Names::default();
     names.roots.insert("params".to_owned(), declared(params));
-    names.roots.insert("run".to_owned(), run());
+    names.roots.insert("run".to_owned(), members(RUN));
     names.roots.insert("groups".to_owned(), NameType::Open);
     names
 }
@@ -47,30 +156,19 @@ pub(super) fn of_runbook<'s>(
 pub(super) fn of_fragment(args: &Declarations) -> Names {
     let mut names = Names::default();
     names.roots.insert("args".to_owned(), declared(args));
-    names.roots.insert("run".to_owned(), run());
+    names.roots.insert("run".to_owned(), members(RUN));
     of_a_host(&mut names);
     names
 }
 
 /// What `changed_when` and `fail_when` judge.
 pub(super) fn of_result() -> Names {
-    let members =
-        [("rc", value(Type::Int)), ("stdout", text()), ("stderr", text()), ("json", NameType::Open)];
-    Names { roots: IndexMap::from([("result".to_owned(), closed(members))]) }
+    Names { roots: IndexMap::from([("result".to_owned(), members(RESULT))]) }
 }
 
 /// What is known of a step that stands earlier in the phase.
 pub(super) fn of_step() -> NameType {
-    let flag = || value(Type::Bool);
-    closed([
-        ("ran", flag()),
-        ("changed", flag()),
-        ("satisfied", flag()),
-        ("failed", flag()),
-        ("rc", value(Type::Int)),
-        ("stdout", text()),
-        ("json", NameType::Open),
-    ])
+    members(STEP)
 }
 
 /// The steps that `names` knows.
@@ -88,47 +186,10 @@ fn declared(declarations: &Declarations) -> NameType {
     NameType::Closed(members)
 }
 
-fn run() -> NameType {
-    closed([("id", text()), ("started", text())])
-}
-
 fn of_a_host(names: &mut Names) {
-    let host = closed([
-        ("name", text()),
-        ("address", text()),
-        ("labels", NameType::Open),
-        ("groups", value(Type::List(Box::new(Type::Str)))),
-        ("vars", NameType::Open),
-    ]);
-    names.roots.insert("host".to_owned(), host);
-    names.roots.insert("facts".to_owned(), facts());
+    names.roots.insert("host".to_owned(), members(HOST));
+    names.roots.insert("facts".to_owned(), members(FACTS));
     names.roots.insert("steps".to_owned(), closed([]));
-}
-
-/// Members of `facts`; a test holds them against the facts that are really read.
-fn facts() -> NameType {
-    let flag = || value(Type::Bool);
-    let number = || value(Type::Int);
-    closed([
-        ("os", text()),
-        ("os_version", text()),
-        ("kernel", text()),
-        ("arch", text()),
-        ("hostname", text()),
-        ("boot_id", text()),
-        ("machine_id", text()),
-        ("packages", NameType::Open),
-        ("dpkg_broken", flag()),
-        ("kubeadm", value(Type::Version)),
-        ("kubelet", value(Type::Version)),
-        ("swap_total", number()),
-        ("reboot_required", flag()),
-        ("disks", NameType::Open),
-        ("units", NameType::Open),
-        ("systemd", flag()),
-        ("cgroup", text()),
-        ("clock", number()),
-    ])
 }
 
 /// As much of a constant's type as can be seen: maps by their keys, so that `vars.paths.etcd` is checked too.

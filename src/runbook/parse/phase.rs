@@ -1,6 +1,6 @@
 //! Phases and how they roll.
 
-use super::{Cx, Place, common, finish, habits, names, step, top};
+use super::{Cx, Place, common, finish, habits, names, step, tables, top};
 use crate::op::Effect;
 use crate::runbook::brackets;
 use crate::runbook::{Mode, OnFailure, Phase, RolloutSpec, Step};
@@ -29,7 +29,7 @@ pub(super) fn phases(node: &Node, mut place: Place, cx: &mut Cx<'_>) -> Vec<Phas
 }
 
 fn phase(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> Option<Phase> {
-    let mut reader = MapReader::open(node, "a phase", &mut cx.errors)?;
+    let mut reader = MapReader::open_table(node, &tables::PHASE, &mut cx.errors)?;
     let name = reader.require("name", "a phase", &mut cx.errors);
     let name = name.and_then(|entry| {
         let value = entry.value.text("a name", &mut cx.errors)?.to_owned();
@@ -82,13 +82,14 @@ fn without_rollout() -> RolloutSpec {
 fn rollout(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> RolloutSpec {
     let mut spec = without_rollout();
     spec.span = Some(node.span);
-    let Some(mut reader) = MapReader::open(node, "`rollout`", &mut cx.errors) else { return spec };
+    let Some(mut reader) = MapReader::open_table(node, &tables::ROLLOUT, &mut cx.errors) else { return spec };
     let errors = &mut cx.errors;
     if let Some(entry) = reader.take("batches") {
         spec.batches = batches(&entry.value, errors);
     }
     if let Some(entry) = reader.take("max_unavailable")
-        && let Some(amount) = entry.value.parsed(AN_AMOUNT, errors, Amount::parse)
+        && let Some(amount) =
+            entry.value.parsed(tables::ROLLOUT.expects("max_unavailable"), errors, Amount::parse)
     {
         if is_nothing(amount) {
             let error = errors.error(ROLLOUT, entry.value.span, "a budget of 0 lets no host start");
@@ -97,13 +98,14 @@ fn rollout(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> RolloutSpec {
         spec.max_unavailable = amount;
     }
     if let Some(entry) = reader.take("max_failures")
-        && let Some(count) = entry.value.parsed("a count of hosts such as 0", errors, count)
+        && let Some(count) = entry.value.parsed(tables::ROLLOUT.expects("max_failures"), errors, count)
     {
         spec.max_failures = count;
     }
     if let Some(entry) = reader.take("parallel")
-        && let Some(count) =
-            entry.value.parsed("a count of at least 1", errors, |text| count(text).filter(|n| *n > 0))
+        && let Some(count) = entry
+            .value
+            .parsed(tables::ROLLOUT.expects("parallel"), errors, |text| count(text).filter(|n| *n > 0))
     {
         spec.parallel = count;
     }
@@ -115,7 +117,7 @@ fn rollout(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> RolloutSpec {
     }
     for (key, value) in [("soak", &mut spec.soak), ("wait_for_budget", &mut spec.wait_for_budget)] {
         if let Some(entry) = reader.take(key)
-            && let Some(duration) = entry.value.parsed("a duration such as 5m", errors, Duration::parse)
+            && let Some(duration) = entry.value.parsed(tables::ROLLOUT.expects(key), errors, Duration::parse)
         {
             *value = duration;
         }

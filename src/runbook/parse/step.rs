@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::common::{COMMON, Common, check_secret, common};
+use super::common::{self, Common, check_secret, common};
 use super::{Cx, Place, habits, include, start, top};
 use crate::runbook::{Step, StepOrigin};
 use crate::source::codes::{
@@ -86,7 +86,7 @@ fn parts<'n>(node: &'n Node, cx: &mut Cx<'_>) -> Option<Parts<'n>> {
         let key = entry.key.value.as_str();
         let kind = match key {
             "include" => Some(Kind::Include),
-            _ if COMMON.contains(&key) => {
+            _ if common::keys().any(|common| common == key) => {
                 parts.common.push(entry);
                 continue;
             }
@@ -132,9 +132,9 @@ fn report_unknown(entry: &Entry, has_kind: bool, cx: &mut Cx<'_>) -> bool {
     }
     let kinds = || crate::step::all().iter().map(|kind| kind.name()).chain(["include"]);
     let near_kind = if word == key { nearest(key, kinds()) } else { kinds().find(|kind| *kind == word) };
-    let near_common = nearest(key, COMMON);
+    let near_common = nearest(key, common::keys());
     if has_kind || (near_kind.is_none() && near_common.is_some()) {
-        let expected: Vec<String> = COMMON.iter().map(|key| (*key).to_owned()).collect();
+        let expected: Vec<String> = common::keys().map(str::to_owned).collect();
         let error = errors.unknown_key(&entry.key, "a step", &expected);
         if let Some(kind) = near_kind.filter(|_| near_common.is_none()) {
             error.hints.clear();

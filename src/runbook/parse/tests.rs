@@ -253,3 +253,39 @@ fn every_key_of_other_tools_is_answered() {
         assert!(found.contains(expected) && found.lines().count() == 1, "{found}");
     }
 }
+
+/// A default of the reference page is what leaving the key out means.
+#[test]
+fn defaults_of_the_tables_are_those_of_the_parser() {
+    use super::tables::{DEFAULTS, KUBE, PHASE, POLICY, RETRY, ROLLOUT};
+    let written = |value: &str| value.trim_matches(['{', '}', ' ']).to_owned();
+    let text = |phase: &str, rollout: &str, kube: &str, retry: &str, top: &str| {
+        format!(
+            "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: {{ name: t }}\nkube: {{ via: cp, {kube} }}\n{top}phases:\n  \
+             - {{ name: p, hosts: all, rollout: {{ {rollout} }}, {phase} steps: [{{ command: [ls], retry: {{ attempts: 2, {retry} }} }}] }}\n"
+        )
+    };
+    let short = read(&text("", "", "", "", ""), &[]).unwrap();
+    let top = format!("policy: {}\ndefaults: {}\n", POLICY.defaults(), DEFAULTS.defaults());
+    let phase = format!("{}, ", written(&PHASE.defaults()));
+    let long = text(
+        &phase,
+        &written(&ROLLOUT.defaults()),
+        &written(&KUBE.defaults()),
+        &written(&RETRY.defaults()),
+        &top,
+    );
+    let long = read(&long, &[]).unwrap();
+    let shown = |runbook: &Runbook| {
+        let kube = runbook.kube.as_ref().unwrap();
+        let phase = &runbook.phases[0];
+        let rollout = crate::runbook::RolloutSpec { span: None, ..phase.rollout.clone() };
+        let step = &phase.steps[0];
+        let timeout = &step.timeout.as_ref().unwrap().kind;
+        format!(
+            "{:?} {:?} {:?} {rollout:?} {:?} {:?} {timeout:?} {:?}",
+            kube.request_timeout, kube.retry_for, phase.mode, step.retry, step.r#become, runbook.policy
+        )
+    };
+    assert_eq!(shown(&short), shown(&long));
+}

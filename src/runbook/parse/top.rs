@@ -4,7 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 
 use super::declare::{Declarations, declarations};
-use super::{Cx, Place, check_identifier, finish, habits, header, names, phase, take_header};
+use super::{Cx, Place, check_identifier, finish, habits, header, names, phase, tables, take_header};
 use crate::inventory::Selector;
 use crate::runbook::{KubeSpec, KubeVia, Phase, Policy, Runbook, SecretSource, Step};
 use crate::source::codes::{BAD_SELECTOR, BAD_SETTING, NEEDS_KUBE, SECRET_IN_PUBLIC};
@@ -15,14 +15,12 @@ use crate::value::{Duration, Type};
 /// Of a step without `timeout:`.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
-const A_DURATION: &str = "a duration such as 10m";
-
 pub(super) fn runbook(root: &Node, path: Utf8PathBuf, cx: &mut Cx<'_>) -> Option<Runbook> {
     if !header(root, "a runbook", "Runbook", &mut cx.errors) {
         return None;
     }
     let errors = &mut cx.errors;
-    let mut reader = MapReader::open(root, "a runbook", errors)?;
+    let mut reader = MapReader::open_table(root, &tables::RUNBOOK, errors)?;
     let (name, description) = metadata(take_header(&mut reader), root, errors);
     let params = match reader.take("params") {
         Some(entry) => declarations(&entry.value, "parameter", errors),
@@ -65,7 +63,9 @@ fn metadata(node: Option<&Node>, root: &Node, errors: &mut Diagnostics) -> (Stri
         error.hint("write `metadata: { name: kubeadm-upgrade }`");
         return Default::default();
     };
-    let Some(mut reader) = MapReader::open(node, "`metadata`", errors) else { return Default::default() };
+    let Some(mut reader) = MapReader::open_table(node, &tables::METADATA, errors) else {
+        return Default::default();
+    };
     let name =
         reader.require("name", "`metadata`", errors).and_then(|entry| entry.value.text("a name", errors));
     let description = reader.take("description").and_then(|entry| entry.value.text("a text", errors));
@@ -95,7 +95,7 @@ fn secret(node: &Node, errors: &mut Diagnostics) -> Option<SecretSource> {
         error.hint(format!("write where it is read: {EXPECTED}"));
         return None;
     }
-    let mut reader = MapReader::open(node, "a secret", errors)?;
+    let mut reader = MapReader::open_table(node, &tables::SECRET, errors)?;
     let env = reader.take("env");
     let file = reader.take("file");
     let later = |key: &str| matches!(key, "command" | "vault" | "sops");
@@ -148,14 +148,16 @@ fn vars(node: &Node, params: &Declarations, errors: &mut Diagnostics) -> IndexMa
 
 fn policy(entry: Option<&Entry>, with_kube: bool, errors: &mut Diagnostics) -> Policy {
     let mut policy = Policy { lock_cluster: with_kube, ..Policy::default() };
-    let Some(mut reader) = entry.and_then(|entry| MapReader::open(&entry.value, "`policy`", errors)) else {
+    let Some(mut reader) =
+        entry.and_then(|entry| MapReader::open_table(&entry.value, &tables::POLICY, errors))
+    else {
         return policy;
     };
     if let Some(entry) = reader.take("lock") {
         lock(&entry.value, with_kube, &mut policy, errors);
     }
     if let Some(entry) = reader.take("deadline") {
-        policy.deadline = entry.value.parsed(A_DURATION, errors, positive);
+        policy.deadline = entry.value.parsed(tables::POLICY.expects("deadline"), errors, positive);
     }
     if let Some(entry) = reader.take("control_plane_outage") {
         // The word says what is accepted; a bare `true` would not.
@@ -167,7 +169,7 @@ fn policy(entry: Option<&Entry>, with_kube: bool, errors: &mut Diagnostics) -> P
 }
 
 fn lock(node: &Node, with_kube: bool, policy: &mut Policy, errors: &mut Diagnostics) {
-    let Some(mut reader) = MapReader::open(node, "`lock`", errors) else { return };
+    let Some(mut reader) = MapReader::open_table(node, &tables::LOCK, errors) else { return };
     if let Some(entry) = reader.take("scope")
         && let Some(cluster) = entry.value.word(&[("cluster", true), ("none", false)], errors)
     {
@@ -178,7 +180,7 @@ fn lock(node: &Node, with_kube: bool, policy: &mut Policy, errors: &mut Diagnost
         }
     }
     if let Some(entry) = reader.take("ttl") {
-        policy.lock_ttl = entry.value.parsed("a duration of at least 1m, such as 10m", errors, |text| {
+        policy.lock_ttl = entry.value.parsed(tables::LOCK.expects("ttl"), errors, |text| {
             // The holder renews well within a ttl and stops at half of it; less leaves no room for a slow API.
             Duration::parse(text).filter(|ttl| *ttl >= Duration::from_secs(60))
         });
@@ -187,7 +189,7 @@ fn lock(node: &Node, with_kube: bool, policy: &mut Policy, errors: &mut Diagnost
 }
 
 fn kube(entry: &Entry, errors: &mut Diagnostics) -> Option<KubeSpec> {
-    let mut reader = MapReader::open(&entry.value, "`kube`", errors)?;
+    let mut reader = MapReader::open_table(&entry.value, &tables::KUBE, errors)?;
     let via = reader.require("via", "`kube`", errors).and_then(|entry| via(&entry.value, errors));
     let usual = match via {
         Some(KubeVia::Controller) => "",
@@ -195,14 +197,14 @@ fn kube(entry: &Entry, errors: &mut Diagnostics) -> Option<KubeSpec> {
     };
     let text = |key: &str, reader: &mut MapReader<'_>, errors: &mut Diagnostics| {
         let clean = |text: &str| (!text.is_empty() && !text.starts_with('-')).then(|| text.to_owned());
-        reader
-            .take(key)
-            .and_then(|entry| entry.value.parsed("a text that does not begin with `-`", errors, clean))
+        reader.take(key).and_then(|entry| entry.value.parsed(tables::KUBE.expects(key), errors, clean))
     };
     let kubeconfig = text("kubeconfig", &mut reader, errors).unwrap_or_else(|| usual.to_owned());
     let context = text("context", &mut reader, errors).unwrap_or_default();
     let duration = |key: &str, usual: u64, reader: &mut MapReader<'_>, errors: &mut Diagnostics| {
-        let written = reader.take(key).and_then(|entry| entry.value.parsed(A_DURATION, errors, positive));
+        let written = reader
+            .take(key)
+            .and_then(|entry| entry.value.parsed(tables::KUBE.expects(key), errors, positive));
         written.unwrap_or(Duration::from_secs(usual))
     };
     let request_timeout = duration("request_timeout", 30, &mut reader, errors);
@@ -263,14 +265,14 @@ pub(super) fn selector(node: &Node, errors: &mut Diagnostics) -> Option<Spanned<
 }
 
 fn defaults(node: &Node, cx: &mut Cx<'_>) {
-    let Some(mut reader) = MapReader::open(node, "`defaults`", &mut cx.errors) else { return };
+    let Some(mut reader) = MapReader::open_table(node, &tables::DEFAULTS, &mut cx.errors) else { return };
     if let Some(entry) = reader.take("become")
         && let Some(value) = entry.value.boolean(&mut cx.errors)
     {
         cx.defaults.r#become = value;
     }
     if let Some(entry) = reader.take("timeout")
-        && let Some(value) = entry.value.parsed(A_DURATION, &mut cx.errors, positive)
+        && let Some(value) = entry.value.parsed(tables::DEFAULTS.expects("timeout"), &mut cx.errors, positive)
     {
         cx.defaults.timeout = value;
     }

@@ -1,0 +1,77 @@
+//! `rollbook explain`: what an error code means, with what provokes it and what to write instead. The reference page is
+//! made of the same text.
+
+use std::fmt::Write;
+
+use super::args::Explain as Args;
+use super::outcome::{Outcome, Stopped};
+use super::terminal::Terminal;
+use crate::report::exit;
+use crate::source::codes::{CODES, CodeInfo};
+use crate::source::examples::{Shape, example};
+use crate::source::nearest;
+
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
+    let Some(code) = &args.code else { return terminal.data(&list()) };
+    if let Some(info) = find(code) {
+        return terminal.data(&section(info));
+    }
+    terminal.error(&format!("there is no error code `{code}`"));
+    let near = nearest(code, CODES.iter().map(|info| info.name));
+    terminal.hint(&near.map_or_else(
+        || "`rollbook explain` lists them".to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    ));
+    Err(Stopped::Told(exit::USAGE))
+}
+
+/// By its code as people type it, or by its name.
+fn find(text: &str) -> Option<&'static CodeInfo> {
+    let digits = text.trim_start_matches(['R', 'r']).trim_start_matches(['B', 'b']);
+    let number = digits.parse::<u16>().ok();
+    CODES.iter().find(|info| info.name == text || number == Some(info.code.0))
+}
+
+fn list() -> String {
+    CODES.iter().fold(String::new(), |mut out, info| {
+        writeln!(out, "{}  {}", info.code, info.title).expect("invariant: writing to a string works");
+        out
+    })
+}
+
+/// The reference page of all codes.
+pub(super) fn page() -> String {
+    let sections: Vec<String> = CODES.iter().map(section).collect();
+    format!(
+        "# Error codes\n\nA code is never given a second meaning. `rollbook explain RB0103` shows one of them.\n\n{}",
+        sections.join("\n")
+    )
+}
+
+fn section(info: &CodeInfo) -> String {
+    let mut out = format!("## {} {}\n\n{}. {}\n", info.code, info.name, info.title, info.text);
+    let Some(example) = example(info.code) else { return out };
+    let (language, within) = match example.shape {
+        Shape::Steps => ("yaml", " in the steps of a phase"),
+        Shape::Runbook => ("yaml", " in a runbook"),
+        Shape::Inventory => ("yaml", " in an inventory"),
+        Shape::File => ("yaml", ""),
+        Shape::Shell => ("sh", ""),
+    };
+    for (title, text) in [("Provoked", example.wrong), ("Instead", example.right)] {
+        let (within, by) = if title == "Provoked" { (within, " by") } else { ("", "") };
+        // What a reader's screen would hide is written out.
+        let text: String = text.chars().map(shown).collect();
+        write!(out, "\n{title}{within}{by}:\n\n```{language}\n{text}\n```\n")
+            .expect("invariant: writing to a string works");
+    }
+    out
+}
+
+fn shown(character: char) -> String {
+    match character {
+        '\n' => "\n".to_owned(),
+        control if control.is_control() => format!("<U+{:04X}>", u32::from(control)),
+        other => other.to_string(),
+    }
+}

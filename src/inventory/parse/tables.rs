@@ -1,0 +1,103 @@
+//! Every mapping of an inventory, key by key: what the parsers read, and what the reference page shows.
+
+use crate::source::{Key, Table};
+
+const CONNECTION: Key = Key::optional(
+    "connection",
+    "a mapping",
+    "How hosts are reached. What `~/.ssh/config` says applies; this is stronger.",
+);
+const BECOME: Key = Key::optional("become", "a mapping", "How root is reached.");
+const LABELS: Key =
+    Key::optional("labels", "a mapping from labels to values", "What selectors choose by: `label(zone=a)`.");
+const VARS: Key = Key::optional(
+    "vars",
+    "a mapping from variables to values",
+    "Seen by expressions as `host.vars.NAME`. Plain `true`, `false` and whole numbers are what they look like; the rest is text.",
+);
+
+pub(super) const INVENTORY: Table = Table {
+    path: "",
+    what: "an inventory",
+    doc: "The top of the file. What it says of connections and variables holds for every host; what a group says is stronger, and what a host says is strongest.",
+    keys: &[
+        Key::required("apiVersion", "`rollbook/v1`", "The format of the file."),
+        Key::required("kind", "`Inventory`", "What the file is."),
+        Key::required("metadata", "a mapping", "Its name."),
+        CONNECTION,
+        BECOME,
+        VARS,
+        Key::required(
+            "hosts",
+            "a mapping from host names to what is known of each",
+            "A name may hold ranges that include both ends and keep their padding: `w[01:12]`.",
+        ),
+        Key::optional("groups", "a mapping from group names to groups", "The group `all` always exists."),
+        Key::optional(
+            "params",
+            "a mapping from parameters to values",
+            "This fleet's values for parameters of runbooks. Those that a runbook does not declare are not looked at.",
+        ),
+    ],
+};
+
+pub(super) const METADATA: Table = Table {
+    path: "metadata",
+    what: "`metadata`",
+    doc: "What people call it.",
+    keys: &[
+        Key::required("name", "a name", "Stands in plans and records."),
+        Key::optional("description", "a text", "For readers."),
+    ],
+};
+
+pub(super) const HOST: Table = Table {
+    path: "hosts.NAME",
+    what: "a host",
+    doc: "A host, or a range of hosts. `w1: {}` says nothing but that it exists.",
+    keys: &[
+        Key::optional(
+            "address",
+            "a text",
+            "How ssh reaches it; its name if not written. For a single host only.",
+        ),
+        Key::optional(
+            "node_name",
+            "a text",
+            "The name of its Kubernetes node; its name if not written. For a single host only.",
+        ),
+        CONNECTION,
+        BECOME,
+        LABELS,
+        VARS,
+    ],
+};
+
+pub(super) const GROUP: Table = Table {
+    path: "groups.NAME",
+    what: "a group",
+    doc: "A set of hosts, by exactly one of `hosts` and `select`. Two groups that say different things of a host are an error, unless the host itself decides.",
+    keys: &[
+        Key::optional("hosts", "a list of hosts", "By name, with ranges."),
+        Key::optional(
+            "select",
+            "a selector such as `label(role=worker)`",
+            "Sees the groups that list `hosts`, and the groups above it.",
+        ),
+        CONNECTION,
+        BECOME,
+        LABELS,
+        VARS,
+    ],
+};
+
+pub(super) const BECOME_KEYS: Table = Table {
+    path: "become",
+    what: "`become`, such as `{ method: sudo }`",
+    doc: "How root is reached on a host.",
+    keys: &[Key::required(
+        "method",
+        "`sudo` or `none`",
+        "`sudo -n`, which never asks; or nothing, where the user is root. `sudo` if `become` is not written.",
+    )],
+};

@@ -1,0 +1,331 @@
+//! Every mapping of a runbook and of a fragment, key by key: what the parsers read, and what the reference page shows.
+
+use crate::source::{Key, Table};
+
+const A_MAPPING: &str = "a mapping";
+
+pub(super) const RUNBOOK: Table = Table {
+    path: "",
+    what: "a runbook",
+    doc: "The top of the file.",
+    keys: &[
+        Key::required("apiVersion", "`rollbook/v1`", "The format of the file."),
+        Key::required("kind", "`Runbook`", "What the file is."),
+        Key::required("metadata", A_MAPPING, "Its name."),
+        Key::optional(
+            "params",
+            "a mapping from names to declarations",
+            "All that a caller may set. Values come from the default, from `params:` of the inventory, from `--params-file` and from `-p`; the later is stronger.",
+        ),
+        Key::optional(
+            "secrets",
+            "a mapping from names to where they are read",
+            "Values that are never shown: `secrets.NAME` may stand only in `stdin` and `content`.",
+        ),
+        Key::optional(
+            "vars",
+            "a mapping from names to values",
+            "Constants, seen as `vars.NAME`. They may name `params`, `run` and `groups`.",
+        ),
+        Key::optional(
+            "kube",
+            A_MAPPING,
+            "Where kubectl runs. Left out, the runbook has nothing to do with Kubernetes.",
+        ),
+        Key::optional("policy", A_MAPPING, "What bounds the run as a whole."),
+        Key::optional("defaults", A_MAPPING, "What steps are like that do not say otherwise."),
+        Key::required("phases", "a list of phases", "What is done, in order."),
+    ],
+};
+
+pub(super) const METADATA: Table = Table {
+    path: "metadata",
+    what: "`metadata`",
+    doc: "What people call it.",
+    keys: &[
+        Key::required("name", "a name", "Stands in plans and records."),
+        Key::optional("description", "a text", "For readers."),
+    ],
+};
+
+pub(super) const DECLARATION: Table = Table {
+    path: "params.NAME",
+    what: "a declaration",
+    doc: "A parameter of a runbook, or an argument of a fragment (`args.NAME`).",
+    keys: &[
+        Key::required("type", "the name of a type", "One of the types below."),
+        Key::with_default("required", "`true` or `false`", "false", "Whether a value must be given."),
+        Key::optional("default", "a constant of the type", "The value where none is given."),
+        Key::optional("min", "a constant of the type", "The smallest value; for types with an order."),
+        Key::optional("max", "a constant of the type", "The largest value; for types with an order."),
+        Key::optional("example", "a constant of the type", "Shown where the value is missing or wrong."),
+        Key::optional(
+            "matches",
+            "a glob such as `v*`",
+            "What a text must look like; for `string` and `host`.",
+        ),
+        Key::optional("values", "a list of words", "The words of an `enum`."),
+        Key::optional(
+            "items",
+            "the name of a type",
+            "The type of the items of a `list`; `string` if not written.",
+        ),
+        Key::optional("description", "a text", "For readers, and where the value is missing."),
+    ],
+};
+
+pub(super) const SECRET: Table = Table {
+    path: "secrets.NAME",
+    what: "a secret",
+    doc: "Where a secret is read, on the machine that runs Rollbook. Exactly one of the two.",
+    keys: &[
+        Key::optional("env", "the name of an environment variable", "Read from the environment."),
+        Key::optional("file", "a path", "Read from a file; one line break at its end is cut off."),
+    ],
+};
+
+pub(super) const POLICY: Table = Table {
+    path: "policy",
+    what: "`policy`",
+    doc: "What bounds the run as a whole.",
+    keys: &[
+        Key::optional("lock", A_MAPPING, "Who else may run at the same time."),
+        Key::optional("deadline", "a duration such as 10m", "Start no new host after this long."),
+        Key::with_default(
+            "control_plane_outage",
+            "`accept` or `refuse`",
+            "refuse",
+            "Whether the Kubernetes API may be away while one or two control planes are upgraded.",
+        ),
+    ],
+};
+
+pub(super) const LOCK: Table = Table {
+    path: "policy.lock",
+    what: "`lock`",
+    doc: "The lock of a cluster.",
+    keys: &[
+        Key::optional(
+            "scope",
+            "`cluster` or `none`",
+            "`cluster` where the runbook has `kube:`, else `none`.",
+        ),
+        Key::optional(
+            "ttl",
+            "a duration of at least 1m, such as 10m",
+            "How long a holder that died keeps it.",
+        ),
+    ],
+};
+
+pub(super) const KUBE: Table = Table {
+    path: "kube",
+    what: "`kube`",
+    doc: "Where and how kubectl runs.",
+    keys: &[
+        Key::required(
+            "via",
+            "a selector such as `control_plane`, or `controller`",
+            "Hosts of which one runs kubectl, preferring one that is not being worked on; or the machine that runs Rollbook.",
+        ),
+        Key::optional(
+            "kubeconfig",
+            "a text that does not begin with `-`",
+            "Its path where kubectl runs: `/etc/kubernetes/admin.conf` on a host, kubectl's own choice on the controller.",
+        ),
+        Key::optional("context", "a text that does not begin with `-`", "A context of that file."),
+        Key::with_default("request_timeout", "a duration such as 10m", "30s", "Of one request."),
+        Key::with_default(
+            "retry_for",
+            "a duration such as 10m",
+            "5m",
+            "How long an API that is away is asked again.",
+        ),
+    ],
+};
+
+pub(super) const DEFAULTS: Table = Table {
+    path: "defaults",
+    what: "`defaults`",
+    doc: "What steps are like that do not say otherwise.",
+    keys: &[
+        Key::with_default("become", "`true` or `false`", "true", "Whether steps run as root."),
+        Key::with_default("timeout", "a duration such as 10m", "10m", "How long an op of a step may take."),
+    ],
+};
+
+pub(super) const PHASE: Table = Table {
+    path: "phases[]",
+    what: "a phase",
+    doc: "Steps over a set of hosts. A phase begins when the one before it has ended.",
+    keys: &[
+        Key::required("name", "a name", "Stands in messages; used once."),
+        Key::required(
+            "hosts",
+            "a selector such as `workers` or `control_plane[0]`",
+            "Evaluated over the whole inventory.",
+        ),
+        Key::with_default(
+            "mode",
+            "`read_only` or `read_write`",
+            "read_write",
+            "In a `read_only` phase a step that changes anything is an error when the file is loaded.",
+        ),
+        Key::optional("rollout", A_MAPPING, "How the phase moves over its hosts."),
+        Key::required("steps", "a list of steps", "What is done on each host, in order."),
+    ],
+};
+
+pub(super) const ROLLOUT: Table = Table {
+    path: "phases[].rollout",
+    what: "`rollout`",
+    doc: "How a phase moves over its hosts.",
+    keys: &[
+        Key::optional(
+            "batches",
+            "a count such as 2, or a percentage such as 25%, or a list of them",
+            "Hosts of each batch; the last size repeats. A batch begins when the one before it has ended well. Left out: one batch of all.",
+        ),
+        Key::with_default(
+            "max_unavailable",
+            "a count such as 2, or a percentage such as 25%",
+            "1",
+            "Most hosts of the phase that may be out of service, whoever took them out.",
+        ),
+        Key::with_default(
+            "max_failures",
+            "a count of hosts such as 0",
+            "0",
+            "More failed hosts than this end the phase.",
+        ),
+        Key::with_default(
+            "parallel",
+            "a count of at least 1",
+            "10",
+            "Most hosts that are worked on at the same time.",
+        ),
+        Key::with_default(
+            "on_failure",
+            "`halt` or `freeze` or `continue`",
+            "halt",
+            "What a failed host does to the others: with `halt` no new host starts and those that are out finish, with `freeze` nothing new starts at all, with `continue` the phase goes on until `max_failures` is passed.",
+        ),
+        Key::with_default("soak", "a duration such as 5m", "0s", "Time between a batch and what follows it."),
+        Key::with_default(
+            "wait_for_budget",
+            "a duration such as 5m",
+            "10m",
+            "How long a host waits for a slot that others hold.",
+        ),
+        Key::optional("verify", "a list of steps", "Checks after every batch, before the next one."),
+    ],
+};
+
+pub(super) const FRAGMENT: Table = Table {
+    path: "",
+    what: "a fragment",
+    doc: "Steps in a file of their own, which runbooks `include`. Its expressions see `args`, `host`, `facts`, `steps` and `run`.",
+    keys: &[
+        Key::required("apiVersion", "`rollbook/v1`", "The format of the file."),
+        Key::required("kind", "`Steps`", "What the file is."),
+        Key::optional("metadata", A_MAPPING, "For readers."),
+        Key::optional("args", "a mapping from names to declarations", "What an include gives with `with:`."),
+        Key::required("steps", "a list of steps", "What stands in the place of the include."),
+    ],
+};
+
+pub(super) const INCLUDE: Table = Table {
+    path: "include",
+    what: "an `include`, such as `{ file: steps/kubelet.yaml }`",
+    doc: "A fragment's steps in the place of one. `include: FILE` is short for `include: { file: FILE }`. Beside it only `id`, `name` and `when` may stand; `when` holds for every step of the fragment.",
+    keys: &[
+        Key::required(
+            "file",
+            "the path of a fragment",
+            "Relative to the file that includes, and below the runbook's directory.",
+        ),
+        Key::optional("with", "a mapping from arguments to values", "Values for the fragment's `args`."),
+    ],
+};
+
+pub(super) const RETRY: Table = Table {
+    path: "retry",
+    what: "`retry`, such as `{ attempts: 3, delay: 10s }`",
+    doc: "How a step that failed is tried again.",
+    keys: &[
+        Key::required("attempts", "a count of tries from 2 to 100", "With the first."),
+        Key::with_default("delay", "a duration such as 10s", "10s", "Before the second try."),
+        Key::with_default(
+            "backoff",
+            "a factor from 1 to 10, such as 2 or 1.5",
+            "1",
+            "By which the delay grows.",
+        ),
+    ],
+};
+
+/// Keys that any step may have beside its kind.
+pub(super) const COMMON: Table = Table {
+    path: "steps[]",
+    what: "a step",
+    doc: "A step is exactly one kind, such as `drain`, or an `include`, and these keys beside it.",
+    keys: &[
+        Key::optional("id", "a name", "For expressions of later steps of the phase: `steps.ID.changed`."),
+        Key::optional("name", "a text", "What people read instead of the step's own words."),
+        Key::optional("when", "an expression without braces", "The step runs only where it is true."),
+        Key::optional("timeout", "a duration such as 10m", "How long an op may take; enforced on the host."),
+        Key::optional("retry", A_MAPPING, "How a step that failed is tried again."),
+        Key::optional("become", "`true` or `false`", "Whether it runs as root."),
+        Key::optional("env", "a mapping from environment variables to texts", "Public: no secrets."),
+        Key::optional("tags", "a word, or a list of them", "For readers."),
+        Key::with_default(
+            "run_on",
+            "`subject` or `kube` or `controller`",
+            "subject",
+            "Where a `command` or `script` runs: on the host that the step is about, where kubectl runs, or on the machine that runs Rollbook.",
+        ),
+        Key::optional(
+            "effect",
+            "`reads` or `changes` or `disrupts`",
+            "What a `command`, `script` or `kubectl` does; one that `disrupts` takes a slot of the budget.",
+        ),
+        Key::optional(
+            "allow_failure",
+            "the reason, as a text",
+            "The run goes on without it, and the summary names it.",
+        ),
+        Key::optional(
+            "changed_when",
+            "an expression without braces",
+            "Whether a `command` or `script` changed anything. Sees `result`.",
+        ),
+        Key::optional(
+            "fail_when",
+            "an expression without braces",
+            "Whether a `command` or `script` failed. Sees `result`.",
+        ),
+        Key::optional(
+            "leave_cordoned",
+            "the reason, as a text",
+            "At a `drain` or `cordon`: the phase has no `uncordon` for it, on purpose.",
+        ),
+    ],
+};
+
+/// In the order of the reference page.
+pub(in crate::runbook) const ALL: [&Table; 14] = [
+    &RUNBOOK,
+    &METADATA,
+    &DECLARATION,
+    &SECRET,
+    &KUBE,
+    &POLICY,
+    &LOCK,
+    &DEFAULTS,
+    &PHASE,
+    &ROLLOUT,
+    &COMMON,
+    &RETRY,
+    &INCLUDE,
+    &FRAGMENT,
+];

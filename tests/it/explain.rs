@@ -1,0 +1,123 @@
+//! Every error code explains itself: its example provokes it, and what stands beside the example does not.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use rollbook::source::Code;
+use rollbook::source::codes::{self, CODES};
+use rollbook::source::examples::{Example, Shape, example};
+
+use super::support::rollbook::Rollbook;
+
+/// Codes that only facts of machines provoke, as `identity.rs` does, and how it names them.
+const ELSEWHERE: [(Code, &str); 2] =
+    [(codes::NOT_THE_MACHINE, "codes::NOT_THE_MACHINE"), (codes::SHARED_MACHINE, "codes::SHARED_MACHINE")];
+
+const RUNBOOK: &str = "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: { name: t }\n";
+const INVENTORY: &str = "apiVersion: rollbook/v1\nkind: Inventory\nmetadata: { name: t }\n";
+const PHASES: &str = "phases:\n  - name: roll\n    hosts: all\n    steps:\n      - command: [ls]\n";
+const FLEET: &str = "hosts: { \"cp[1:3]\": {}, \"w[1:3]\": {} }\ngroups: { control_plane: { select: \"cp*\" }, workers: { select: \"w*\" } }\n";
+
+/// A directory with what examples name.
+fn directory() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, text: String| fs::write(dir.path().join(name), text).expect("written");
+    fs::create_dir(dir.path().join("steps")).expect("made");
+    write("steps/tools.yaml", "apiVersion: rollbook/v1\nkind: Steps\nsteps: [command: [ls]]\n".to_owned());
+    write("inventory.yaml", format!("{INVENTORY}{FLEET}"));
+    write(
+        "single.yaml",
+        format!(
+            "{INVENTORY}hosts: {{ cp1: {{}}, w1: {{}} }}\ngroups: {{ control_plane: {{ hosts: [cp1] }} }}\n"
+        ),
+    );
+    write("up.yaml", format!("{RUNBOOK}{PHASES}"));
+    write("workers.yaml", format!("{RUNBOOK}{}", PHASES.replace("all", "workers")));
+    write(
+        "param.yaml",
+        format!("{RUNBOOK}params: {{ target: {{ type: version, required: true }} }}\n{PHASES}"),
+    );
+    write("here.yaml", format!("{RUNBOOK}{PHASES}        run_on: controller\n"));
+    let apply = "[kubeadm: { upgrade: apply, version: 1.31.4 }]";
+    write(
+        "apply.yaml",
+        format!(
+            "{RUNBOOK}kube: {{ via: control_plane }}\nphases: [{{ name: p, hosts: control_plane, steps: {apply} }}]\n"
+        ),
+    );
+    dir
+}
+
+/// The whole file that an example is a part of.
+fn file(shape: Shape, text: &str) -> String {
+    match shape {
+        Shape::File => format!("{text}\n"),
+        Shape::Inventory => format!("{INVENTORY}{text}\n"),
+        Shape::Runbook if text.contains("phases:") => format!("{RUNBOOK}{text}\n"),
+        Shape::Runbook => format!("{RUNBOOK}{text}\n{PHASES}"),
+        Shape::Steps => {
+            let steps = format!("      {}\n", text.replace('\n', "\n      "));
+            let head = "phases:\n  - name: roll\n    hosts: workers\n    steps:\n";
+            format!("{RUNBOOK}kube: {{ via: control_plane }}\n{head}{steps}")
+        }
+        Shape::Shell => unreachable!("a command line is no file"),
+    }
+}
+
+/// Whether it works, and everything that is said.
+fn tried(dir: &Path, shape: Shape, text: &str) -> (bool, String) {
+    if shape == Shape::Shell {
+        let binary = Path::new(env!("CARGO_BIN_EXE_rollbook")).parent().expect("a directory");
+        let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap_or_default());
+        let script = format!("set -e; {}", text.replace("; ", "\n"));
+        let output =
+            Command::new("sh").args(["-c", &script]).current_dir(dir).env("PATH", path).output().expect("sh");
+        return (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    fs::write(dir.join("example.yaml"), file(shape, text)).expect("written");
+    let rollbook = |args: &[&str]| Rollbook::new(args.iter().copied()).dir(dir).run();
+    let validated = rollbook(&["validate", "example.yaml", "-i", "inventory.yaml"]);
+    if validated.code != 0 || shape == Shape::Inventory || text.contains("kind: Inventory") {
+        return (validated.code == 0, validated.stderr);
+    }
+    let planned = rollbook(&["plan", "example.yaml", "-i", "inventory.yaml", "--offline"]);
+    (planned.code == 0, planned.stderr)
+}
+
+#[test]
+fn every_code_is_provoked_by_its_example_and_not_by_what_to_write_instead() {
+    let mut wrong = Vec::new();
+    for info in CODES {
+        let code = info.code.to_string();
+        let Some(Example { shape, wrong: provokes, right, .. }) = example(info.code) else {
+            assert!(info.text.starts_with("No longer given"), "{code} has no example");
+            continue;
+        };
+        let dir = directory();
+        let (works, said) = tried(dir.path(), *shape, provokes);
+        if let Some((_, test)) = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == info.code) {
+            assert!(works && include_str!("identity.rs").contains(test), "{code} is provoked nowhere");
+        } else if works || !said.contains(&format!("[{code}]")) {
+            wrong.push(format!("== {code} is not provoked by\n{provokes}\n-- said:\n{said}"));
+        }
+        let dir = directory();
+        let (works, said) = tried(dir.path(), *shape, right);
+        if !works || said.contains(&code) {
+            wrong.push(format!(
+                "== {code}: this is to be written instead, and does not work\n{right}\n-- said:\n{said}"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_code_is_explained_however_it_is_typed() {
+    for typed in ["RB0103", "rb0103", "103", "duplicate-key"] {
+        Rollbook::new(["explain", typed]).run().exits(0).shows("## RB0103 duplicate-key").shows("name: two");
+    }
+    let list = Rollbook::new(["explain"]).run().exits(0).stdout;
+    assert_eq!(list.lines().count(), CODES.len(), "{list}");
+    Rollbook::new(["explain", "duplicate-kye"]).run().exits(64).says("did you mean `duplicate-key`?");
+}
