@@ -45,7 +45,7 @@ pub(super) enum Command {
     Validate(Validate),
     /// Show what a run would change, reading from the hosts and changing nothing
     #[command(
-        after_help = "Examples:\n  rollbook plan up.yaml -i inventory.yaml -p target=1.31.4\n  rollbook plan up.yaml -i inventory.yaml -p target=1.31.4 --offline\n  rollbook plan up.yaml -i inventory.yaml -p target=1.31.4 -o up.plan.json"
+        after_help = "Examples:\n  rollbook plan up.yaml -i inventory.yaml -p target=1.31.4\n  rollbook plan up.yaml -i inventory.yaml -p target=1.31.4 --offline\n  rollbook plan up.yaml -i inventory.yaml -p target=1.31.4 -o up.plan.json\n  rollbook plan up.plan.json --diff last-week.plan.json"
     )]
     Plan(Plan),
     /// Roll a runbook, or a saved plan, over its hosts
@@ -139,9 +139,20 @@ pub(super) enum Format {
     Json,
 }
 
+/// How a plan is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum PlanFormat {
+    /// For people.
+    Text,
+    /// For a merge request or a ticket.
+    Markdown,
+    /// For programs, and for `rollbook run`.
+    Json,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Plan {
-    /// The runbook.
+    /// The runbook, or a saved plan, which is shown again.
     pub(super) runbook: Utf8PathBuf,
     #[command(flatten)]
     pub(super) input: Input,
@@ -152,8 +163,11 @@ pub(super) struct Plan {
     #[arg(short, long, value_name = "FILE", conflicts_with = "offline")]
     pub(super) output: Option<Utf8PathBuf>,
     /// How to print it.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    pub(super) format: PlanFormat,
+    /// Print only what differs from this saved plan.
+    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    pub(super) diff: Option<Utf8PathBuf>,
     /// Exit 2 when changes are pending.
     #[arg(long)]
     pub(super) detailed_exitcode: bool,

@@ -10,6 +10,7 @@ mod inventory;
 mod load;
 mod outcome;
 mod plan;
+mod plan_file;
 mod reference;
 mod rehearse;
 mod resume;

@@ -1,24 +1,52 @@
-//! `rollbook plan`: a dry run. It is not a mode of running: it ends where a run would begin.
+//! `rollbook plan`: a dry run. It is not a mode of running: it ends where a run would begin. A plan that was saved is
+//! shown again.
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-
-use camino::Utf8Path;
-
-use super::args::{Format, Plan as Args};
+use super::args::{Plan as Args, PlanFormat};
 use super::compose::{Connections, runtime, targets};
 use super::load::{load, refuse_commands};
 use super::outcome::{Outcome, Stopped};
+use super::plan_file;
 use super::stage::{live, offline};
 use super::terminal::Terminal;
-use crate::plan::show::{Detail, bytes, digest, text};
+use crate::plan::show::{Detail, Saved, diff, markdown, saved, text};
 use crate::plan::{Plan, forecast};
 use crate::report::exit;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
+    // Before any host is asked: an old plan that cannot be read is known at once.
+    let old = match &args.diff {
+        Some(path) => Some(plan_file::read(path, terminal)?.ok_or_else(|| {
+            terminal.error(&format!("{path} is no saved plan"));
+            Stopped::Told(exit::INVALID)
+        })?),
+        None => None,
+    };
+    let shown = match plan_file::read(&args.runbook, terminal)? {
+        Some(saved) => {
+            plan_file::refuse_input(&args.input, terminal)?;
+            refuse_planning(args, terminal)?;
+            saved
+        }
+        None => planned(args, terminal)?,
+    };
+    show(&shown, old.as_ref(), args, terminal)?;
+    if !forecast::refusals(&shown.plan).is_empty() {
+        terminal.error("the plan cannot succeed: look at the lines marked x");
+        return Err(Stopped::Told(exit::FAILED));
+    }
+    if let Some(path) = &args.output {
+        plan_file::write(path, &shown.body)?;
+        terminal.say(&format!("saved {path}; run it with: rollbook run {path}"));
+    }
+    let pending = args.detailed_exitcode && forecast::has_changes(&shown.plan);
+    Ok(if pending { exit::CHANGES } else { exit::OK })
+}
+
+/// A plan of a runbook.
+fn planned(args: &Args, terminal: &Terminal) -> Result<Saved, Stopped> {
     let loaded = load(&args.runbook, &args.input, terminal)?;
     refuse_commands(&loaded, &args.input, terminal)?;
-    let plan = if args.offline {
+    let plan: Plan = if args.offline {
         offline(&loaded, &args.input, terminal)?
     } else {
         let runtime = runtime()?;
@@ -29,39 +57,27 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
             plan
         })?
     };
-    let body = bytes(&plan);
-    show(&plan, &body, args, terminal)?;
-    if !forecast::refusals(&plan).is_empty() {
-        terminal.error("the plan cannot succeed: look at the lines marked x");
-        return Err(Stopped::Told(exit::FAILED));
-    }
-    if let Some(path) = &args.output {
-        save(path, &body)?;
-        terminal.say(&format!("saved {path}; run it with: rollbook run {path}"));
-    }
-    let pending = args.detailed_exitcode && forecast::has_changes(&plan);
-    Ok(if pending { exit::CHANGES } else { exit::OK })
+    Ok(Saved::of(plan))
 }
 
-fn show(plan: &Plan, body: &[u8], args: &Args, terminal: &Terminal) -> Outcome {
+/// Flags that only make sense while a plan is made.
+fn refuse_planning(args: &Args, terminal: &Terminal) -> Result<(), Stopped> {
+    let given = [(args.offline, "--offline"), (args.output.is_some(), "--output")];
+    let Some((_, flag)) = given.into_iter().find(|(given, _)| *given) else { return Ok(()) };
+    terminal.error(&format!("{flag} has no effect: {} is a plan already", args.runbook));
+    terminal.hint("without it the plan is shown again");
+    Err(Stopped::Told(exit::USAGE))
+}
+
+fn show(shown: &Saved, old: Option<&Saved>, args: &Args, terminal: &Terminal) -> Outcome {
+    let Saved { plan, body, digest } = shown;
+    let detail = if args.verbose { Detail::Verbose } else { Detail::Normal };
+    if let Some(old) = old {
+        return terminal.data(&diff(&old.plan, plan, detail));
+    }
     match args.format {
-        Format::Text => {
-            let detail = if args.verbose { Detail::Verbose } else { Detail::Normal };
-            terminal.data(&text(plan, &digest(body), detail))
-        }
-        Format::Json => terminal.data(&format!("{}\n", String::from_utf8_lossy(body))),
+        PlanFormat::Text => terminal.data(&text(plan, digest, detail)),
+        PlanFormat::Markdown => terminal.data(&markdown(plan, digest, detail)),
+        PlanFormat::Json => terminal.data(&String::from_utf8_lossy(&saved(body))),
     }
-}
-
-/// Written beside and renamed: a full disk leaves no half plan behind. Plans name a production's hosts: 0600.
-fn save(path: &Utf8Path, body: &[u8]) -> anyhow::Result<()> {
-    let part = Utf8Path::new(path.as_str()).with_extension("part");
-    let write = || -> std::io::Result<()> {
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
-        file.write_all(body)?;
-        file.sync_all()?;
-        std::fs::rename(&part, path)
-    };
-    write().map_err(|error| anyhow::Error::from(error).context(format!("cannot save {path}")))
 }

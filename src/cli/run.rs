@@ -2,20 +2,19 @@
 
 use std::rc::Rc;
 
-use camino::Utf8Path;
-
-use super::args::{Input, Run as Args};
+use super::args::Run as Args;
 use super::compose::{Connections, run_id, runtime, targets};
-use super::load::{bytes_of, load, refuse_commands};
+use super::load::{load, refuse_commands};
 use super::outcome::{Outcome, Stopped};
+use super::plan_file;
 use super::roll::{Ready, lock, roll_on, secrets};
 use super::runs::Found;
 use super::stage::{as_planned, live, refuse};
 use super::terminal::Terminal;
 use crate::executor::target_of;
 use crate::journal::Journal;
-use crate::plan::show::{Detail, bytes, digest, parse, text};
-use crate::plan::{Plan, forecast};
+use crate::plan::forecast;
+use crate::plan::show::{Detail, Saved, text};
 use crate::report::exit;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
@@ -29,48 +28,49 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
 }
 
 async fn run_async(args: &Args, terminal: &Terminal) -> Outcome {
-    let saved = saved_plan(&args.file)?;
+    let saved = plan_file::read(&args.file, terminal)?;
     let is_saved = saved.is_some();
-    let (plan, connections) = if let Some(plan) = saved {
-        refuse_input(&args.input, terminal)?;
+    let (saved, connections) = if let Some(saved) = saved {
+        let plan = &saved.plan;
+        plan_file::refuse_input(&args.input, terminal)?;
         if plan.runs_on_controller() && !args.input.allow_commands {
             terminal.error(&format!("{} runs commands on this machine", args.file));
             terminal.hint("review them, then allow them with --allow-commands");
             return Err(Stopped::Told(exit::INVALID));
         }
         let connections = Connections::real(plan.hosts.iter().map(target_of).collect())?;
-        if let Err(stopped) = as_planned(&plan, &connections, terminal).await {
+        if let Err(stopped) = as_planned(plan, &connections, terminal).await {
             connections.close().await;
             return Err(stopped);
         }
-        (plan, connections)
+        terminal.say(&format!("plan: {}", saved.digest));
+        (saved, connections)
     } else {
         let loaded = load(&args.file, &args.input, terminal)?;
         refuse_commands(&loaded, &args.input, terminal)?;
         let connections = Connections::real(targets(&loaded.inventory))?;
         match live(&loaded, &args.input, &connections, terminal).await {
-            Ok(plan) => (plan, connections),
+            Ok(plan) => (Saved::of(plan), connections),
             Err(stopped) => {
                 connections.close().await;
                 return Err(stopped);
             }
         }
     };
-    let outcome = approved(args, plan, is_saved, &connections, terminal).await;
+    let outcome = approved(args, saved, is_saved, &connections, terminal).await;
     connections.close().await;
     outcome
 }
 
 async fn approved(
     args: &Args,
-    plan: Plan,
+    saved: Saved,
     is_saved: bool,
     connections: &Connections,
     terminal: &Terminal,
 ) -> Outcome {
+    let Saved { plan, body, digest } = saved;
     refuse(&plan, terminal)?;
-    let body = bytes(&plan);
-    let digest = digest(&body);
     if !forecast::has_changes(&plan) {
         terminal.say("nothing to do: every goal of the runbook holds already");
         return Ok(exit::OK);
@@ -95,32 +95,4 @@ async fn approved(
     let record = Found::new(run_dir, args.state_dir.as_ref());
     let ready = Ready { plan: Rc::new(plan), digest, run, secrets, record, journal };
     roll_on(ready, None, connections, &args.roll, terminal).await
-}
-
-/// A saved plan rolls exactly as it was reviewed: what would change it belongs to `rollbook plan`.
-fn refuse_input(input: &Input, terminal: &Terminal) -> Result<(), Stopped> {
-    let given = [
-        (input.inventory.is_some(), "--inventory"),
-        (!input.params.is_empty(), "--param"),
-        (!input.params_file.is_empty(), "--params-file"),
-        (input.limit.is_some(), "--limit"),
-        (input.max_unavailable.is_some(), "--max-unavailable"),
-        (input.parallel.is_some(), "--parallel"),
-        (input.accept_control_plane_outage, "--accept-control-plane-outage"),
-    ];
-    let Some((_, flag)) = given.into_iter().find(|(given, _)| *given) else { return Ok(()) };
-    terminal.error(&format!("{flag} has no effect on a saved plan, which rolls exactly as it was reviewed"));
-    terminal.hint(&format!("plan again with {flag}, and run that plan"));
-    Err(Stopped::Told(exit::USAGE))
-}
-
-/// A plan saved by `rollbook plan -o`; `None` when the file is a runbook.
-fn saved_plan(path: &Utf8Path) -> anyhow::Result<Option<Plan>> {
-    let bytes = bytes_of(path)?;
-    if bytes.first() != Some(&b'{') {
-        return Ok(None);
-    }
-    let plan = parse(&bytes)
-        .map_err(|reason| anyhow::anyhow!("{path} is no plan that this version can read: {reason}"))?;
-    Ok(Some(plan))
 }

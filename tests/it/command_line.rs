@@ -115,7 +115,7 @@ fn commands_on_this_machine_have_to_be_allowed() {
     rollbook(&["run", "up.yaml", "-i", "hosts.yaml", "--yes"]).run().exits(65).says("--allow-commands");
     // Somebody else's plan is no leave either.
     let json = rollbook(&[&plan[..], &["--allow-commands", "--format", "json"]].concat()).run().exits(0);
-    fs::write(dir.path().join("up.plan.json"), json.stdout.trim_end()).unwrap();
+    fs::write(dir.path().join("up.plan.json"), json.stdout).unwrap();
     rollbook(&["run", "up.plan.json", "--yes"]).run().exits(65).says("--allow-commands");
     // A rehearsal runs nothing, here least of all.
     rollbook(&["rehearse", "up.yaml", "-i", "hosts.yaml"]).run();
@@ -210,4 +210,77 @@ fn unknown_names_are_told_in_one_go_beside_other_mistakes() {
         .unwrap();
     let outcome = Rollbook::new(plan).dir(dir.path()).run().exits(65).says("RB0112").says("RB0502");
     assert!(!outcome.stderr.contains("RB0411"), "{}", outcome.stderr);
+}
+
+/// Saves the offline plan of the shipped runbook to this version.
+fn saved(dir: &std::path::Path, target: &str) -> std::path::PathBuf {
+    let path = dir.join(format!("{target}.plan.json"));
+    let param = format!("target={target}");
+    let args = ["plan", SHIPPED[0], SHIPPED[1], SHIPPED[2], "-p", &param, "--offline", "--format", "json"];
+    fs::write(&path, Rollbook::new(args).run().exits(0).stdout).unwrap();
+    path
+}
+
+#[test]
+fn a_saved_plan_is_shown_again_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = saved(dir.path(), "1.31.4");
+    let path = path.to_str().unwrap();
+    for more in [&[][..], &["-v"], &["--format", "markdown"], &["--format", "json"]] {
+        let made = with_shipped("plan", &[&["--offline"], more].concat()).run().exits(0).stdout;
+        let shown = Rollbook::new(["plan", path].iter().chain(more).copied()).run().exits(0).stdout;
+        assert_eq!(shown, made, "{more:?}");
+    }
+    let markdown = Rollbook::new(["plan", path, "--format", "markdown"]).run().exits(0).stdout;
+    for expected in [
+        "# Plan: kubeadm-upgrade on example",
+        "| target | 1.31.4 |",
+        "## Phase 5/5: workers",
+        "**batch 1:** w01",
+        "```text\n",
+    ] {
+        assert!(markdown.contains(expected), "{expected:?} is missing:\n{markdown}");
+    }
+    Rollbook::new(["plan", path, "-p", "target=1.31.5"]).run().exits(64).says("--param");
+    Rollbook::new(["plan", path, "--offline"]).run().exits(64).says("--offline");
+}
+
+#[test]
+fn an_edited_plan_is_neither_shown_nor_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = saved(dir.path(), "1.31.4");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"max_unavailable\":2", "\"max_unavailable\":9")).unwrap();
+    let path = path.to_str().unwrap();
+    for args in [&["plan", path][..], &["run", path, "--yes"], &["plan", path, "--diff", path]] {
+        Rollbook::new(args.iter().copied())
+            .run()
+            .exits(65)
+            .says("changed after it was saved")
+            .says("plan again");
+    }
+}
+
+#[test]
+fn two_plans_differ_where_they_differ_and_nowhere_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (saved(dir.path(), "1.31.4"), saved(dir.path(), "1.31.5"));
+    let diff = |args: &[&str]| Rollbook::new([&["plan"], args].concat()).run().exits(0).stdout;
+    let (old, new) = (old.to_str().unwrap(), new.to_str().unwrap());
+    assert_eq!(diff(&[old, "--diff", old]), "Nothing differs.\n");
+    let text = diff(&[new, "--diff", old]);
+    for expected in ["  - target = 1.31.4\n  + target = 1.31.5\n", "Phase workers:", "\n    - ", "\n    + "] {
+        assert!(text.contains(expected), "{expected:?} is missing:\n{text}");
+    }
+    let fewer = with_shipped(
+        "plan",
+        &["--offline", "--limit", "!w14.example.com", "--max-unavailable", "1", "--diff", old],
+    )
+    .run()
+    .exits(0)
+    .stdout;
+    assert!(fewer.contains("w14.example.com\n    - in batch"), "{fewer}");
+    assert!(fewer.contains("max_unavailable 2") && fewer.contains("max_unavailable 1"), "{fewer}");
+    let not_a_plan = with_shipped("plan", &["--offline", "--diff", SHIPPED[0]]).run().exits(65);
+    not_a_plan.says("no saved plan");
 }

@@ -1,7 +1,13 @@
-//! Shows a plan: text for people, JSON for programs. Decides nothing; every word comes from the plan.
+//! Shows a plan: text and Markdown for people, JSON for programs. Decides nothing; every word comes from the plan.
 
+mod diff;
+mod markdown;
+mod saved;
 mod text;
 
+pub use diff::diff;
+pub use markdown::markdown;
+pub use saved::{Saved, SavedError, open, saved};
 pub use text::{Detail, text};
 
 use sha2::{Digest, Sha256};

@@ -24,10 +24,10 @@ pub fn text(plan: &Plan, digest: &str, detail: Detail) -> String {
     out
 }
 
-struct Text<'a> {
-    plan: &'a Plan,
-    detail: Detail,
-    out: &'a mut String,
+pub(super) struct Text<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) detail: Detail,
+    pub(super) out: &'a mut String,
 }
 
 impl Text<'_> {
@@ -57,27 +57,33 @@ impl Text<'_> {
     }
 
     fn phase(&mut self, index: usize, phase: &PlannedPhase) -> fmt::Result {
+        let header = self.header(index, phase);
+        writeln!(self.out, "{header}")?;
+        self.batches(phase)
+    }
+
+    /// "Phase 3/4: workers · 12 hosts · batches 1, 3, 8 · …".
+    pub(super) fn header(&self, index: usize, phase: &PlannedPhase) -> String {
         let hosts: usize = phase.batches.iter().map(Vec::len).sum();
-        write!(self.out, "Phase {}/{}: {}", index + 1, self.plan.phases.len(), phase.name)?;
+        let mut parts = vec![format!("Phase {}/{}: {}", index + 1, self.plan.phases.len(), phase.name)];
         if hosts == 0 {
-            return writeln!(self.out, " · no hosts");
+            parts.push("no hosts".to_owned());
+            return parts.join(" · ");
         }
-        write!(self.out, " · {hosts} {}", plural(hosts, "host"))?;
-        if phase.population.len() != hosts {
-            write!(self.out, " of {}", phase.population.len())?;
-        }
+        let of = phase.population.len();
+        let of = if of == hosts { String::new() } else { format!(" of {of}") };
+        parts.push(format!("{hosts} {}{of}", plural(hosts, "host")));
         if phase.mode == Mode::ReadOnly {
-            return writeln!(self.out, " · read only").and_then(|()| self.batches(phase));
+            parts.push("read only".to_owned());
+            return parts.join(" · ");
         }
         let rollout = &phase.rollout;
         let sizes: Vec<String> = phase.batches.iter().map(|batch| batch.len().to_string()).collect();
-        write!(self.out, " · {} {}", plural(sizes.len(), "batch"), abridged(&sizes))?;
-        write!(self.out, " · max_unavailable {}", rollout.max_unavailable)?;
-        if rollout.control_planes {
-            write!(self.out, " · control planes one at a time")?;
-        }
-        writeln!(self.out, " · at most {}", worst_case::of_phase(self.plan, phase))?;
-        self.batches(phase)
+        parts.push(format!("{} {}", plural(sizes.len(), "batch"), abridged(&sizes)));
+        parts.push(format!("max_unavailable {}", rollout.max_unavailable));
+        parts.extend(rollout.control_planes.then(|| "control planes one at a time".to_owned()));
+        parts.push(format!("at most {}", worst_case::of_phase(self.plan, phase)));
+        parts.join(" · ")
     }
 
     fn batches(&mut self, phase: &PlannedPhase) -> fmt::Result {
@@ -100,7 +106,7 @@ impl Text<'_> {
         Ok(())
     }
 
-    fn host(&self, id: HostId) -> String {
+    pub(super) fn host(&self, id: HostId) -> String {
         let host = self.plan.host(id);
         match &host.subject.node {
             Some(node) if node != host.name.as_str() => format!("{} (node {node})", host.name),
@@ -108,7 +114,7 @@ impl Text<'_> {
         }
     }
 
-    fn tasks(&mut self, tasks: &HostTasks) -> fmt::Result {
+    pub(super) fn tasks(&mut self, tasks: &HostTasks) -> fmt::Result {
         let mut index = 0;
         while index < tasks.tasks.len() {
             let settled = tasks.brackets.iter().find(|bracket| usize::from(bracket.first) == index);
@@ -180,7 +186,7 @@ impl Text<'_> {
         Ok(())
     }
 
-    fn totals(&mut self, digest: &str) -> fmt::Result {
+    pub(super) fn totals(&mut self, digest: &str) -> fmt::Result {
         let tasks = || self.plan.phases.iter().flat_map(|phase| &phase.hosts).flat_map(|host| &host.tasks);
         let count = |wanted: fn(&Forecast) -> bool| tasks().filter(|task| wanted(&task.forecast)).count();
         let changes = count(|forecast| matches!(forecast, Forecast::Changes { .. } | Forecast::Runs { .. }));
@@ -230,7 +236,7 @@ fn forecast(task: &Task) -> (char, String) {
 }
 
 /// Hosts of a batch for which the same would happen, in order.
-fn alike(phase: &PlannedPhase) -> Vec<(Option<usize>, Vec<&HostTasks>)> {
+pub(super) fn alike(phase: &PlannedPhase) -> Vec<(Option<usize>, Vec<&HostTasks>)> {
     let mut groups: Vec<(Option<usize>, Vec<&HostTasks>)> = Vec::new();
     for (batch, hosts) in phase.batches.iter().enumerate() {
         let start = groups.len();
@@ -254,7 +260,7 @@ fn shown_argv(argv: &[String]) -> String {
 }
 
 /// The first items and how many more.
-fn abridged(items: &[String]) -> String {
+pub(super) fn abridged(items: &[String]) -> String {
     const SHOWN: usize = 8;
     match items.len() {
         0..=SHOWN => items.join(", "),

@@ -1,0 +1,58 @@
+//! Saved plans as files: read, written, and never taken for a runbook.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+
+use camino::Utf8Path;
+
+use super::args::Input;
+use super::load::bytes_of;
+use super::outcome::{Stopped, invalid};
+use super::terminal::Terminal;
+use crate::plan::show::{Saved, SavedError, open, saved};
+use crate::report::exit;
+
+/// A plan saved by `rollbook plan -o`; `None` when the file is a runbook.
+pub(super) fn read(path: &Utf8Path, terminal: &Terminal) -> Result<Option<Saved>, Stopped> {
+    let bytes = bytes_of(path)?;
+    if bytes.first() != Some(&b'{') {
+        return Ok(None);
+    }
+    open(&bytes).map(Some).map_err(|error| {
+        terminal.error(&format!("{path} cannot be used: {error}"));
+        if matches!(error, SavedError::Edited { .. }) {
+            terminal.hint("what was reviewed is what runs: plan again with what you want to be different");
+        }
+        invalid()
+    })
+}
+
+/// A saved plan is what was reviewed: what would change it belongs to planning again.
+pub(super) fn refuse_input(input: &Input, terminal: &Terminal) -> Result<(), Stopped> {
+    let given = [
+        (input.inventory.is_some(), "--inventory"),
+        (!input.params.is_empty(), "--param"),
+        (!input.params_file.is_empty(), "--params-file"),
+        (input.limit.is_some(), "--limit"),
+        (input.max_unavailable.is_some(), "--max-unavailable"),
+        (input.parallel.is_some(), "--parallel"),
+        (input.accept_control_plane_outage, "--accept-control-plane-outage"),
+    ];
+    let Some((_, flag)) = given.into_iter().find(|(given, _)| *given) else { return Ok(()) };
+    terminal.error(&format!("{flag} has no effect on a saved plan, which rolls exactly as it was reviewed"));
+    terminal.hint(&format!("plan again with {flag}, and run that plan"));
+    Err(Stopped::Told(exit::USAGE))
+}
+
+/// Written beside and renamed: a full disk leaves no half plan behind. Plans name a production's hosts: 0600.
+pub(super) fn write(path: &Utf8Path, body: &[u8]) -> anyhow::Result<()> {
+    let part = Utf8Path::new(path.as_str()).with_extension("part");
+    let write = || -> std::io::Result<()> {
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+        file.write_all(&saved(body))?;
+        file.sync_all()?;
+        std::fs::rename(&part, path)
+    };
+    write().map_err(|error| anyhow::Error::from(error).context(format!("cannot save {path}")))
+}

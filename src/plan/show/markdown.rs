@@ -1,0 +1,91 @@
+//! A plan for a merge request or a ticket. The same words as the text, in Markdown.
+
+use std::fmt::{self, Write};
+
+use super::text::{Detail, Text, abridged};
+use crate::op::show_symbols;
+use crate::plan::{Plan, PlannedPhase};
+
+/// The plan as Markdown.
+pub fn markdown(plan: &Plan, digest: &str, detail: Detail) -> String {
+    let mut out = String::new();
+    write(plan, digest, detail, &mut out).expect("invariant: writing to a string works");
+    out
+}
+
+fn write(plan: &Plan, digest: &str, detail: Detail, out: &mut String) -> fmt::Result {
+    writeln!(out, "# Plan: {} on {}", plain(&plan.runbook), plain(&plan.inventory))?;
+    if !plan.params.is_empty() {
+        writeln!(out, "\n| parameter | value |\n|---|---|")?;
+    }
+    for (name, value) in &plan.params {
+        writeln!(out, "| {} | {} |", plain(name), plain(&show_symbols(&value.to_string())))?;
+    }
+    for warning in &plan.warnings {
+        let hint = if warning.hint.is_empty() { String::new() } else { format!(" ({})", warning.hint) };
+        writeln!(out, "\n> **warning:** {}{}", plain(&warning.message), plain(&hint))?;
+    }
+    for (index, planned) in plan.phases.iter().enumerate() {
+        let header = Text { plan, detail, out: &mut String::new() }.header(index, planned);
+        writeln!(out, "\n## {}", plain(&header))?;
+        phase(plan, planned, detail, out)?;
+    }
+    let mut totals = String::new();
+    Text { plan, detail, out: &mut totals }.totals(digest)?;
+    for line in totals.lines() {
+        writeln!(out, "\n{}", plain(line))?;
+    }
+    Ok(())
+}
+
+fn phase(plan: &Plan, phase: &PlannedPhase, detail: Detail, out: &mut String) -> fmt::Result {
+    for (batch, group) in super::text::alike(phase) {
+        let mut lines = String::new();
+        let mut text = Text { plan, detail, out: &mut lines };
+        let names: Vec<String> = group.iter().map(|tasks| text.host(tasks.host)).collect();
+        text.tasks(group[0])?;
+        let batch = batch.filter(|_| phase.batches.len() > 1);
+        let batch = batch.map(|batch| format!("**batch {}:** ", batch + 1)).unwrap_or_default();
+        writeln!(out, "\n{batch}{}\n", plain(&abridged(&names)))?;
+        let lines: Vec<&str> = lines.lines().map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
+        let fence = fence(&lines);
+        writeln!(out, "{fence}text\n{}\n{fence}", lines.join("\n"))?;
+    }
+    for action in &phase.verify {
+        writeln!(out, "\nAfter every batch: {}", plain(&show_symbols(&plan.action(*action).title)))?;
+    }
+    Ok(())
+}
+
+/// Longer than any run of backticks inside, so that no command ends the block.
+fn fence(lines: &[&str]) -> String {
+    let longest = lines.iter().flat_map(|line| line.split(|c| c != '`')).map(str::len).max().unwrap_or(0);
+    "`".repeat(longest.max(2) + 1)
+}
+
+/// Text outside of blocks: what Markdown or HTML would take for markup is escaped.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' => out.push(' '),
+            '<' => out.push_str("&lt;"),
+            '&' => out.push_str("&amp;"),
+            '*' | '_' | '`' | '[' | ']' | '|' | '\\' => out.extend(['\\', character]),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_plan_becomes_markup() {
+        assert_eq!(plain("a_b | <b>\n*c* [d](e)"), "a\\_b \\| &lt;b> \\*c\\* \\[d\\](e)");
+        assert_eq!(fence(&["~ run ```` x", "`y`"]), "`````");
+        assert_eq!(fence(&["~ run"]), "```");
+    }
+}
