@@ -215,8 +215,9 @@ impl State {
         if self.halted.is_some() {
             return Err(Refusal::Work { what: "the run has halted already" });
         }
+        // `on_failure` is about failures: who gives up waiting for others still brings back what is out.
         let level = match cause {
-            HaltCause::Stopped { .. } => StopLevel::Graceful,
+            HaltCause::Stopped { .. } | HaltCause::BudgetSpentByOthers { .. } => StopLevel::Graceful,
             _ => halt_level(planned.rollout.on_failure),
         };
         self.halted = Some((cause.clone(), level));

@@ -73,7 +73,7 @@ impl Round<'_> {
             self.emit(halted);
             return;
         }
-        let level = self.state.stop_level();
+        let level = self.level();
         match self.state.current_phase() {
             None => self.next_phase(),
             Some(phase) => {
@@ -81,6 +81,22 @@ impl Round<'_> {
                 let run = &self.state.phases[usize::from(phase)];
                 self.in_phase(Open { phase, planned, run, level });
             }
+        }
+    }
+
+    /// How soon the run stops; a test may let it stop as another `on_failure` would.
+    fn level(&self) -> Option<StopLevel> {
+        let asked = self.state.stop.as_ref().map(|stop| stop.level);
+        match self.state.stop_level() {
+            Some(StopLevel::Now)
+                if asked != Some(StopLevel::Now) && self.rules.broken(Bug::FreezeLetsHostsFinish) =>
+            {
+                Some(StopLevel::Graceful)
+            }
+            Some(StopLevel::Graceful) if asked.is_none() && self.rules.broken(Bug::HaltFreezes) => {
+                Some(StopLevel::Now)
+            }
+            level => level,
         }
     }
 

@@ -21,7 +21,7 @@ const RUNS: u64 = 100_000;
 const RUNS_PER_BUG: u64 = 20_000;
 
 /// Deliberate bugs, each with the property that is there to notice it.
-const BUGS: [(Bug, &str); 22] = [
+const BUGS: [(Bug, &str); 25] = [
     (Bug::OneSlotTooMany, "budget"),
     (Bug::FailuresDoNotSpend, "budget"),
     (Bug::WorkDoesNotSpend, "budget"),
@@ -36,6 +36,9 @@ const BUGS: [(Bug, &str); 22] = [
     (Bug::StartsHostsWhileStopping, "stop"),
     (Bug::NowLetsHostsFinish, "stop"),
     (Bug::IgnoresMaxFailures, "limits"),
+    (Bug::HaltsTooEarly, "halts"),
+    (Bug::FreezeLetsHostsFinish, "stop"),
+    (Bug::HaltFreezes, "stop"),
     (Bug::GoesOnAfterFailedBatch, "gates"),
     (Bug::SkipsSoak, "gates"),
     (Bug::IgnoresRedChecks, "gates"),

@@ -22,6 +22,12 @@ pub(super) enum Bug {
     StartsHostsWhileStopping,
     /// More failures than `max_failures` do not halt.
     IgnoresMaxFailures,
+    /// One failure halts, whatever `max_failures` says.
+    HaltsTooEarly,
+    /// `on_failure: freeze` lets hosts that are out finish.
+    FreezeLetsHostsFinish,
+    /// `on_failure: halt` leaves hosts out where they stand.
+    HaltFreezes,
     /// A failed batch does not halt.
     GoesOnAfterFailedBatch,
     /// Batches follow each other without soak and checks.

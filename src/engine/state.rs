@@ -299,7 +299,7 @@ impl State {
 /// How soon a run stops that halts by itself in a phase of this rollout.
 pub(super) fn halt_level(on_failure: OnFailure) -> StopLevel {
     match on_failure {
-        OnFailure::Halt | OnFailure::Continue => StopLevel::Graceful,
+        OnFailure::Halt => StopLevel::Graceful,
         OnFailure::Freeze => StopLevel::Now,
     }
 }

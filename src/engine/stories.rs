@@ -15,6 +15,8 @@ use super::{
     TaskEnd, decide,
 };
 
+mod limits;
+
 /// A run, one answer at a time.
 struct Story {
     plan: Plan,

@@ -329,7 +329,7 @@ pub struct Rollout {
     pub max_failures: u32,
     /// Hosts worked on at the same time before their first disrupting task.
     pub parallel: u32,
-    /// What a failure does.
+    /// What more failures than that do.
     pub on_failure: OnFailure,
     /// Between batches.
     pub soak: Duration,

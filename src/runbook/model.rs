@@ -158,11 +158,11 @@ pub struct RolloutSpec {
     pub batches: Vec<Amount>,
     /// The budget.
     pub max_unavailable: Amount,
-    /// Hosts that may fail before the phase halts.
+    /// Hosts that may fail; with one more the phase halts.
     pub max_failures: u32,
     /// Hosts worked on at the same time before their first disrupting task.
     pub parallel: u32,
-    /// What a failure does.
+    /// What more failures than that do.
     pub on_failure: OnFailure,
     /// Between batches.
     pub soak: Duration,
@@ -174,16 +174,17 @@ pub struct RolloutSpec {
     pub span: Option<Span>,
 }
 
-/// What a failed host does to the others of its phase.
+/// What becomes of the other hosts once more have failed than `max_failures`. How many that are is the number's word
+/// alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
     /// No new host starts; hosts that are out finish.
+    // Plans of the first version may say `continue`, which did the same.
+    #[serde(alias = "continue")]
     Halt,
-    /// Nothing new starts, not even on hosts that are out.
+    /// Nothing new starts, not even on hosts that are out: they stop after the ops in flight.
     Freeze,
-    /// Goes on until `max_failures`.
-    Continue,
 }
 
 /// `defaults:`, and what they are without it.
@@ -260,4 +261,18 @@ pub struct StepOrigin {
     pub span: Span,
     /// "steps/kubelet.yaml:9".
     pub place: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_of_the_first_version_may_say_continue_and_mean_halt() {
+        let read = |text: &str| serde_json::from_str::<OnFailure>(text).ok();
+        assert_eq!(read("\"continue\""), Some(OnFailure::Halt));
+        assert_eq!(read("\"halt\""), Some(OnFailure::Halt));
+        assert_eq!(read("\"freeze\""), Some(OnFailure::Freeze));
+        assert_eq!(serde_json::to_string(&OnFailure::Halt).expect("a word"), "\"halt\"");
+    }
 }

@@ -18,7 +18,8 @@ impl Round<'_> {
         let phase = self.state.current_phase()?;
         let failed = self.state.phases[usize::from(phase)].failed;
         let max = self.plan.phase(phase).rollout.max_failures;
-        let over = failed > max && !self.rules.broken(Bug::IgnoresMaxFailures);
+        let may = if self.rules.broken(Bug::HaltsTooEarly) { 0 } else { max };
+        let over = failed > may && !self.rules.broken(Bug::IgnoresMaxFailures);
         over.then_some(Event::Halted { phase, cause: HaltCause::Failures { failed, max } })
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::{BracketFinding, Cause, Event, HostStatus, Stamped, StopLevel, TaskEnd};
+use crate::engine::{BracketFinding, Cause, Event, HaltCause, HostStatus, Stamped, StopLevel, TaskEnd};
 use crate::op::Effect;
 use crate::plan::{HostId, OutOfService, Plan, PlannedPhase, TaskId};
 use crate::runbook::OnFailure;
@@ -212,8 +212,9 @@ impl<'a> Ledger<'a> {
             Event::StopRequested { level, .. } => self.asked = self.asked.max(Some(*level)),
             Event::Halted { phase, cause } => {
                 let freezes = self.plan.phase(*phase).rollout.on_failure == OnFailure::Freeze;
-                let asked = matches!(cause, crate::engine::HaltCause::Stopped { .. });
-                self.halted = Some(if freezes && !asked { StopLevel::Now } else { StopLevel::Graceful });
+                let failures =
+                    !matches!(cause, HaltCause::Stopped { .. } | HaltCause::BudgetSpentByOthers { .. });
+                self.halted = Some(if freezes && failures { StopLevel::Now } else { StopLevel::Graceful });
             }
             Event::RunResumed { .. } => self.resumed(),
             Event::RunStarted { .. }

@@ -116,7 +116,7 @@ fn rollout(random: &mut Random) -> Rollout {
         max_unavailable: random.pick(&[1, 1, 2, 2, 3, 5]),
         max_failures: random.pick(&[0, 0, 1, 2, 9]),
         parallel: random.pick(&[0, 1, 2, 3, 20]),
-        on_failure: random.pick(&[OnFailure::Halt, OnFailure::Freeze, OnFailure::Continue]),
+        on_failure: random.pick(&[OnFailure::Halt, OnFailure::Halt, OnFailure::Freeze]),
         soak: random.pick(&[Duration::ZERO, Duration::ZERO, Duration::from_secs(3), Duration::from_secs(60)]),
         wait_for_budget: random.pick(&[Duration::ZERO, Duration::from_secs(25), Duration::from_secs(120)]),
         control_planes: random.percent(20),

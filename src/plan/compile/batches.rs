@@ -2,7 +2,8 @@
 
 use super::{Input, Selection, hosts::HostTable, warning};
 use crate::plan::{HostId, PlannedPhase, Rollout, Warning, cut_batches};
-use crate::runbook::{OnFailure, RolloutSpec};
+use crate::runbook::RolloutSpec;
+use crate::value::Amount;
 
 /// A phase's hosts as ids, its batches, and its rollout with percentages counted over the population.
 pub(super) fn cut(
@@ -35,10 +36,13 @@ pub(super) fn cut(
 pub(super) fn warn_about_limits(input: &Input<'_>, phases: &[PlannedPhase], warnings: &mut Vec<Warning>) {
     for (phase, written) in phases.iter().zip(&input.runbook.phases) {
         let rollout = &phase.rollout;
-        if rollout.on_failure == OnFailure::Continue && rollout.max_failures >= rollout.max_unavailable {
+        // The runbook's own count was compared when it was read.
+        let told = matches!(rollout.declared, Amount::Count(count) if count <= rollout.max_failures);
+        if rollout.max_failures > 0 && rollout.max_failures >= rollout.max_unavailable && !told {
             warnings.push(warning(
                 format!(
-                    "phase `{}`: max_failures {} is not below max_unavailable {}: failed hosts can spend the whole budget",
+                    "phase `{}`: max_failures {} is not below max_unavailable {}: failed hosts stay out of service and \
+                     spend the whole budget before that",
                     phase.name, rollout.max_failures, rollout.max_unavailable
                 ),
                 "lower max_failures, or raise max_unavailable",

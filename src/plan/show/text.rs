@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use crate::op::{Deed, Effect, show_symbols};
 use crate::plan::{Forecast, HostId, HostTasks, Plan, PlannedPhase, StepRef, Task, worst_case};
-use crate::runbook::Mode;
+use crate::runbook::{Mode, OnFailure};
 use crate::step::Fidelity;
 
 /// How much is shown.
@@ -81,6 +81,8 @@ impl Text<'_> {
         let sizes: Vec<String> = phase.batches.iter().map(|batch| batch.len().to_string()).collect();
         parts.push(format!("{} {}", plural(sizes.len(), "batch"), abridged(&sizes)));
         parts.push(format!("max_unavailable {}", rollout.max_unavailable));
+        parts.extend((rollout.max_failures > 0).then(|| format!("max_failures {}", rollout.max_failures)));
+        parts.extend((rollout.on_failure == OnFailure::Freeze).then(|| "freezes on failure".to_owned()));
         parts.extend(rollout.control_planes.then(|| "control planes one at a time".to_owned()));
         parts.push(format!("at most {}", worst_case::of_phase(self.plan, phase)));
         parts.join(" · ")

@@ -1,6 +1,6 @@
 //! Phases and how they roll.
 
-use super::{Cx, Place, common, finish, habits, names, step, tables, top};
+use super::{Cx, Place, common, finish, habit, habits, names, step, tables, top};
 use crate::op::Effect;
 use crate::runbook::brackets;
 use crate::runbook::{Mode, OnFailure, Phase, RolloutSpec, Step};
@@ -109,9 +109,8 @@ fn rollout(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> RolloutSpec {
     {
         spec.parallel = count;
     }
-    let words = [("halt", OnFailure::Halt), ("freeze", OnFailure::Freeze), ("continue", OnFailure::Continue)];
     if let Some(entry) = reader.take("on_failure")
-        && let Some(word) = entry.value.word(&words, errors)
+        && let Some(word) = on_failure(&entry.value, errors)
     {
         spec.on_failure = word;
     }
@@ -130,6 +129,18 @@ fn rollout(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> RolloutSpec {
     finish(reader, "`rollout`", habits::ROLLOUT, &mut cx.errors);
     warn_about_failures(&spec, node, &mut cx.errors);
     spec
+}
+
+/// How the phase stops, never whether: a word that says "go on" would say the same as a number, and contradict it.
+fn on_failure(node: &Node, errors: &mut Diagnostics) -> Option<OnFailure> {
+    if matches!(node.scalar(), Some("continue" | "ignore")) {
+        let instead = "write how many hosts may fail: `max_failures: 3`; `on_failure: halt` or `freeze` says how the phase \
+                       stops once more have";
+        let message = format!("`on_failure` has no `{}`", node.scalar().unwrap_or_default());
+        habit(node.span, message, instead, errors);
+        return None;
+    }
+    node.word(&[("halt", OnFailure::Halt), ("freeze", OnFailure::Freeze)], errors)
 }
 
 fn batches(node: &Node, errors: &mut Diagnostics) -> Vec<Amount> {
