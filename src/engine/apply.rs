@@ -3,6 +3,7 @@
 //! business.
 
 mod host;
+mod known;
 mod resume;
 mod task;
 
@@ -37,6 +38,7 @@ impl State {
     pub fn apply(&mut self, plan: &Plan, stamped: &Stamped) -> Result<(), IllegalEvent> {
         let at = Moment { seq: stamped.seq, now: stamped.at.max(self.clock) };
         self.in_sequence(stamped)
+            .and_then(|()| known::known(plan, &stamped.event))
             .and_then(|()| self.transition(plan, at, &stamped.event))
             .map_err(|why| IllegalEvent { seq: stamped.seq, event: name_of(&stamped.event), why })?;
         self.seq = at.seq;

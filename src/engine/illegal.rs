@@ -59,6 +59,12 @@ pub enum Refusal {
         /// The host's id.
         host: u32,
     },
+    /// The plan has nothing of the kind.
+    #[error("the plan has no {what}")]
+    Unknown {
+        /// What, by its number.
+        what: String,
+    },
     /// The host may not do this now.
     #[error("host `{host}` {why}")]
     Host {

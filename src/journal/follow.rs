@@ -40,7 +40,7 @@ impl Follow {
             let line = &line[..line.len() - 1];
             if self.lines == 1 {
                 is_header(&self.path, line)?;
-            } else if !line.is_empty() {
+            } else {
                 let event = event(&self.path, self.lines, line, self.last + 1)?;
                 self.last = event.seq;
                 events.push(event);

@@ -41,12 +41,18 @@ pub fn read(path: &Utf8Path) -> Result<Vec<Stamped>, JournalError> {
     parse(path, &text)
 }
 
+/// The line where the event of this number stands in its journal: the first one is the header.
+pub(super) fn line_of(seq: u64) -> u64 {
+    seq + 1
+}
+
 fn parse(path: &Utf8Path, text: &[u8]) -> Result<Vec<Stamped>, JournalError> {
     // What follows the last newline was torn off by a crash: its event never became true.
-    let mut lines = text[..whole_lines(text)].split(|byte| *byte == b'\n');
+    let whole = text[..whole_lines(text)].strip_suffix(b"\n").unwrap_or_default();
+    let mut lines = whole.split(|byte| *byte == b'\n');
     is_header(path, lines.next().unwrap_or_default())?;
     let mut events: Vec<Stamped> = Vec::new();
-    for (number, line) in (2..).zip(lines).filter(|(_, line)| !line.is_empty()) {
+    for (number, line) in (2..).zip(lines) {
         let expected = events.last().map_or(1, |last| last.seq + 1);
         events.push(event(path, number, line, expected)?);
     }
@@ -104,6 +110,8 @@ mod tests {
                 Err("journal.jsonl:3: the journal is damaged: event 1 stands where 2 belongs"),
             ),
             (format!("{HEADER}\n{SECOND}\n"), Err("journal.jsonl:2: ")),
+            // Nobody writes an empty line, and the lines after it would not stand where their numbers say.
+            (format!("{HEADER}\n{FIRST}\n\n{SECOND}\n"), Err("journal.jsonl:3: ")),
             (format!("{FIRST}\n"), Err("journal.jsonl is not a journal")),
             (String::new(), Err("journal.jsonl is not a journal")),
         ];

@@ -52,10 +52,12 @@ pub enum RecordedError {
         expected: String,
     },
     /// The events do not fit the plan.
-    #[error("{path}: the journal does not fit its plan: {source}")]
+    #[error("{path}:{line}: the journal does not fit its plan: {source}")]
     Illegal {
         /// The journal.
         path: Utf8PathBuf,
+        /// The line, counted from 1.
+        line: u64,
         /// Which event, and why not.
         source: IllegalEvent,
     },
@@ -77,8 +79,11 @@ impl RunDir {
         {
             return Err(RecordedError::OtherPlan { path, found, expected: expected.clone() });
         }
-        let history =
-            History::of(&plan, events).map_err(|source| RecordedError::Illegal { path: journal, source })?;
+        let history = History::of(&plan, events).map_err(|source| RecordedError::Illegal {
+            path: journal,
+            line: super::read::line_of(source.seq),
+            source,
+        })?;
         Ok(Recorded { plan, digest: found, history })
     }
 }

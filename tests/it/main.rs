@@ -10,6 +10,7 @@ mod docs;
 mod explain;
 mod guide;
 mod identity;
+mod journals;
 mod layering;
 mod reading;
 mod rehearsal;

@@ -1,9 +1,10 @@
 //! Random plans: few hosts, few tasks, every combination of what a rollout can ask for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::inventory::{Become, Connection, HostName};
-use crate::op::Effect;
+use crate::op::{Deed, Effect, Op, RunWhen, Site};
 use crate::plan::{
     Action, ActionId, Bracket, Forecast, HostId, HostTasks, Plan, PlannedHost, PlannedPhase, Rollout,
     StepRef, Task,
@@ -67,7 +68,7 @@ pub(in crate::engine) fn actions() -> Vec<Arc<Action>> {
             closes: Vec::new(),
             probe: None,
             poll: None,
-            ops: Vec::new(),
+            ops: (0..3).map(|_| op()).collect(),
             verify: None,
             repeatable: false,
         };
@@ -85,6 +86,23 @@ pub(in crate::engine) fn actions() -> Vec<Arc<Action>> {
         })
     };
     RETRIES.into_iter().flat_map(|retry| [(retry, None), (retry, Some("known"))]).map(one).collect()
+}
+
+fn op() -> Op {
+    Op {
+        title: "do".to_owned(),
+        site: Site::Subject,
+        deed: Deed::Exec { argv: vec!["true".to_owned()] },
+        env: BTreeMap::new(),
+        stdin: String::new(),
+        r#become: false,
+        timeout: Duration::from_secs(60),
+        effect: Effect::Changes,
+        long: false,
+        when: RunWhen::InOrder,
+        success: vec![0],
+        undo: String::new(),
+    }
 }
 
 fn phase(random: &mut Random, number: u64, count: u32) -> PlannedPhase {

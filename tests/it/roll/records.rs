@@ -78,3 +78,20 @@ fn a_first_ctrl_c_starts_no_new_host_and_lets_those_that_are_out_finish() {
     assert!(events.iter().any(|stamped| matches!(stamped.event, Event::StopRequested { .. })));
     assert!(matches!(events.last().unwrap().event, Event::RunEnded), "{:?}", events.last());
 }
+
+#[test]
+fn a_journal_that_names_a_host_that_the_plan_has_not_is_an_error_at_its_line() {
+    let fleet = Fleet::of(1);
+    fleet.runbook("", "batches: [1]", "- command: { argv: [\"@work\", \"{{ host.name }}\", a, \"0\"] }");
+    fleet.run(&[]).run().exits(0);
+    let path = fleet.run_dir().join("journal.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let line = text.lines().position(|line| line.contains("op_started")).unwrap() + 1;
+    let foreign = |line: &str| {
+        if line.contains("op_started") { line.replace("\"host\":0", "\"host\":70") } else { line.to_owned() }
+    };
+    let damaged: Vec<String> = text.lines().map(foreign).collect();
+    fs::write(&path, damaged.join("\n") + "\n").unwrap();
+    let outcome = fleet.rollbook_on("runs", "show", &["--state-dir", "state"]).run().exits(1);
+    outcome.says(&format!("journal.jsonl:{line}: ")).says("the plan has no host 70");
+}
