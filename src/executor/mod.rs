@@ -19,6 +19,7 @@ mod redact;
 mod roll;
 mod secrets;
 mod survey;
+mod touched;
 mod verify;
 
 pub use clock::Clock;

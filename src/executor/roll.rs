@@ -2,7 +2,6 @@
 //! does work start. The results of work come back as events and go the same way.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::rc::Rc;
 
 use tokio::sync::{mpsc, oneshot};
@@ -12,10 +11,10 @@ use tokio::time::sleep_until;
 use super::attempt::{self, Assignment};
 use super::control::{InDoubt, Message, Shared, Teller};
 use super::late::{Late, steps_value};
+use super::touched::Touched;
 use super::{Clock, Pool, Secrets, bracket, observe, verify};
 use crate::engine::{Event, History, IllegalEvent, OpRun, Stamped, StopLevel, Work, decide};
 use crate::journal::{Record, RunDir};
-use crate::op::Effect;
 use crate::plan::{HostId, Plan, StepRef, TaskId};
 use crate::report::Reporter;
 use crate::value::{Duration, Timestamp};
@@ -101,8 +100,7 @@ struct Roll {
     inbox: mpsc::UnboundedReceiver<Message>,
     teller: Teller,
     workers: JoinSet<()>,
-    /// Hosts that this run changed, or may have.
-    touched: HashSet<HostId>,
+    touched: Touched,
     journal_error: Option<std::io::Error>,
 }
 
@@ -155,7 +153,7 @@ impl Roll {
         let resumed = past.is_some();
         let history = past.unwrap_or_else(|| History::new(&plan));
         Self {
-            touched: history.events.iter().filter_map(|event| touched_by(&plan, &event.event)).collect(),
+            touched: Touched::of(&plan, &history.events),
             resumed,
             machine,
             history,
@@ -326,7 +324,7 @@ impl Roll {
             Event::HostEnded { host, .. } => {
                 self.shared.busy.borrow_mut().remove(host);
             }
-            _ => self.touched.extend(touched_by(&self.plan, event)),
+            _ => self.touched.note(&self.plan, event),
         }
     }
 
@@ -350,7 +348,7 @@ impl Roll {
                 self.workers.spawn_local(observe::run(shared, teller, phase, batch));
             }
             Job::ProbeBracket { phase, host, bracket } => {
-                let untouched = !self.touched.contains(&host);
+                let untouched = !self.touched.has(host);
                 self.workers.spawn_local(bracket::run(shared, teller, phase, host, bracket, untouched));
             }
             Job::Attempt { task, attempt, recorded } => {
@@ -383,7 +381,7 @@ impl Roll {
             task,
             attempt,
             has_slot: self.history.state.holds_slot(task.host),
-            untouched: !self.touched.contains(&task.host),
+            untouched: !self.touched.has(task.host),
             recorded,
             late: Late { steps: steps_value(&self.plan, task.phase, task.host, result) },
         }
@@ -423,14 +421,6 @@ impl Job {
             }
             Work::Verify { phase, batch } => Self::Verify { phase, batch },
         }
-    }
-}
-
-/// The host that an op which changes something was sent for.
-fn touched_by(plan: &Plan, event: &Event) -> Option<HostId> {
-    match event {
-        Event::OpStarted { task, .. } if plan.task(*task).effect > Effect::Reads => Some(task.host),
-        _ => None,
     }
 }
 
