@@ -167,7 +167,7 @@ fn hop(changes: &mut Vec<Change>, cluster: &Version, target: &Version) -> Option
     }
 }
 
-/// What the answers to [`components`] mean: Ready, of the target's image, and the cluster's configuration written.
+/// What the answers to [`components`] mean: the cluster's configuration written, and the pods Ready, of the target's image.
 /// The state names the restart counts, so that a component which restarts without ever looking sick changes it.
 pub(super) fn assess_components(
     target: &Version,
@@ -181,6 +181,16 @@ pub(super) fn assess_components(
     let command = "kubectl get pods --namespace=kube-system";
     succeeded(command, pods)?;
     let rows = parse_components(&pods.stdout).map_err(|error| unreadable_rows(command, &error))?;
+    // kubeadm writes it before it ends, or on another control plane before: no patience brings it about.
+    let cluster = read_cluster(cluster)?;
+    if cluster != *target {
+        return Ok(refused(
+            format!(
+                "kubeadm ended well, and the cluster's kubeadm configuration names {cluster}, not {target}"
+            ),
+            "read what kubeadm printed; `upgrade: apply` on the first control plane comes before `upgrade: node`",
+        ));
+    }
     let node = subject.node.as_deref().unwrap_or(&subject.host);
     let not_yet = |reason: String| Ok(Assessment::NotYet { reason });
     for component in COMPONENTS {
@@ -193,10 +203,6 @@ pub(super) fn assess_components(
     }
     if let Some(row) = rows.iter().find(|row| !row.ready) {
         return not_yet(sick(row));
-    }
-    let cluster = read_cluster(cluster)?;
-    if cluster != *target {
-        return not_yet(format!("the cluster's kubeadm configuration names {cluster}, not {target}"));
     }
     let restarts: Vec<_> = rows.iter().map(|row| format!("{} {}", row.component, row.restarts)).collect();
     Ok(satisfied(format!("static pods of {node} Ready at {target}; restarts: {}", restarts.join(", "))))
