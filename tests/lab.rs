@@ -13,11 +13,13 @@ mod cases;
 #[path = "it/support/lab.rs"]
 mod lab;
 
-use std::panic::catch_unwind;
 use std::process::ExitCode;
+use std::sync::Mutex;
+use std::thread::{self, Builder};
 use std::time::Instant;
 
 use cases::{CASES, Case, Level};
+use lab::Stage;
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
@@ -43,18 +45,23 @@ fn main() -> ExitCode {
         }
     };
     let is_asked_for = |case: &Case| wanted.is_empty() || wanted.iter().any(|word| means(word, case.name));
-    let chosen = |case: &&Case| case.level <= level && is_asked_for(case);
-    let chosen: Vec<&Case> = CASES.iter().filter(chosen).collect();
+    let chosen: Vec<&Case> = CASES.iter().filter(|case| case.level <= level && is_asked_for(case)).collect();
     let left_out = CASES.len() - chosen.len();
     if chosen.is_empty() {
         eprintln!("no case of that name; --list shows them");
         return ExitCode::from(64);
     }
-    let failed: Vec<&str> = chosen.iter().filter(|case| !passes(case)).map(|case| case.name).collect();
+    let began = Instant::now();
+    let failed = run(&chosen, level);
     for name in &failed {
         println!("failed: {name}");
     }
-    println!("{} passed, {} failed, {left_out} not chosen", chosen.len() - failed.len(), failed.len());
+    println!(
+        "{} passed, {} failed, {left_out} not chosen, after {} s",
+        chosen.len() - failed.len(),
+        failed.len(),
+        began.elapsed().as_secs()
+    );
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -63,16 +70,35 @@ fn means(word: &str, name: &str) -> bool {
     if CASES.iter().any(|case| case.name == word) { name == word } else { name.contains(word) }
 }
 
-fn passes(case: &Case) -> bool {
-    println!("case {}: {}", case.name, case.says);
+/// Runs them side by side, each on the next lab that is free; gives back the names of those that failed.
+fn run(chosen: &[&Case], level: Level) -> Vec<&'static str> {
+    let waiting = Mutex::new(chosen.iter());
+    let failed = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for lab in lab::names() {
+            let (waiting, failed) = (&waiting, &failed);
+            scope.spawn(move || {
+                loop {
+                    let next = waiting.lock().unwrap().next();
+                    let Some(case) = next else { break };
+                    if !passes(case, &Stage { case: case.name, lab: lab.clone() }, level) {
+                        failed.lock().unwrap().push(case.name);
+                    }
+                }
+            });
+        }
+    });
+    failed.into_inner().unwrap()
+}
+
+fn passes(case: &Case, stage: &Stage, level: Level) -> bool {
+    stage.says(case.says);
     let began = Instant::now();
-    // The panic's own message is printed by the default hook, and the lab's state by its destructor.
-    let passed = catch_unwind(case.run).is_ok();
-    println!(
-        "case {}: {} after {} s",
-        case.name,
-        if passed { "ok" } else { "FAILED" },
-        began.elapsed().as_secs()
-    );
+    let (run, on) = (case.run, stage.clone());
+    // A thread of its own, because a panic's message names the thread. The lab's state is printed by its destructor.
+    let thread = Builder::new().name(case.name.to_owned()).spawn(move || run(&on, level));
+    let passed = thread.expect("the machine has a thread for a case").join().is_ok();
+    let verdict = if passed { "ok" } else { "FAILED" };
+    stage.says(&format!("{verdict} after {} s", began.elapsed().as_secs()));
     passed
 }

@@ -9,10 +9,32 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-/// One name for all, so that its saved clusters, which are bound to its addresses, are found again; `LAB_NAME` gives
-/// another to whoever tests beside somebody else.
-fn name() -> String {
-    std::env::var("LAB_NAME").unwrap_or_else(|_| "test".to_owned())
+/// The labs that cases run on, as many side by side as there are names. Always the same, so that their saved clusters, which
+/// are bound to their addresses, are found again; `ROLLBOOK_LAB_NAMES` gives others to whoever tests beside somebody else.
+pub(crate) fn names() -> Vec<String> {
+    let given = std::env::var("ROLLBOOK_LAB_NAMES").unwrap_or_default();
+    let names: Vec<String> = given.split_whitespace().map(str::to_owned).collect();
+    if !names.is_empty() {
+        return names;
+    }
+    // A case mostly waits; it takes half a CPU.
+    let enough = std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1);
+    ["test", "test2"].into_iter().take(if enough { 2 } else { 1 }).map(str::to_owned).collect()
+}
+
+/// Where a case takes place.
+#[derive(Clone, Debug)]
+pub(crate) struct Stage {
+    pub(crate) case: &'static str,
+    /// The lab's name.
+    pub(crate) lab: String,
+}
+
+impl Stage {
+    /// A line for whoever waits for the tests; another case may be speaking, too.
+    pub(crate) fn says(&self, text: &str) {
+        println!("{}: {text}", self.case);
+    }
 }
 
 /// How many hosts, and what they run at first.
@@ -27,6 +49,7 @@ pub(crate) struct Shape {
 pub(crate) struct Lab {
     /// Its name, by which a command finds it.
     pub(crate) name: String,
+    pub(crate) stage: Stage,
     /// Its directory: inventory, kubeconfig, logs.
     pub(crate) dir: PathBuf,
     hosts: Vec<String>,
@@ -36,34 +59,40 @@ pub(crate) struct Lab {
 
 impl Lab {
     /// Brings a lab up with a cluster that all its pods run in, from the cache where this shape was made before.
-    pub(crate) fn up(case: &str, shape: Shape) -> Self {
-        let lab = Self::boot(case, shape, &[]);
+    pub(crate) fn up(stage: &Stage, shape: Shape) -> Self {
+        let began = Instant::now();
+        let lab = Self::boot(stage, shape, &[]);
         lab.run(&["wait"]);
+        stage.says(&format!("a cluster of {} hosts after {} s", lab.hosts.len(), began.elapsed().as_secs()));
         lab
     }
 
     /// Brings hosts up without a cluster: `cp1`, and so many workers.
-    pub(crate) fn hosts_only(case: &str, workers: usize) -> Self {
-        Self::boot(case, Shape { control_planes: 1, workers, kubernetes: "1.20.2" }, &["--hosts-only"])
+    pub(crate) fn hosts_only(stage: &Stage, workers: usize) -> Self {
+        Self::boot(stage, Shape { control_planes: 1, workers, kubernetes: "1.20.2" }, &["--hosts-only"])
     }
 
-    fn boot(case: &str, shape: Shape, options: &[&str]) -> Self {
+    fn boot(stage: &Stage, shape: Shape, options: &[&str]) -> Self {
         assert!(
             rustix::process::geteuid().is_root(),
             "the lab makes network namespaces and mounts: run the test as root"
         );
-        let kept = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("lab").join(case);
+        let kept = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("lab").join(stage.case);
         let _ = fs::remove_dir_all(&kept);
         fs::create_dir_all(&kept).unwrap();
-        let name = name();
-        let _ = lab(&name, &["down"]).output();
-        let (control_planes, workers) = (shape.control_planes.to_string(), shape.workers.to_string());
-        let mut up = lab(&name, &["up", "--control-planes", &control_planes, "--workers", &workers]);
-        succeed(up.args(["--kubernetes", shape.kubernetes]).args(options));
-        let dir = PathBuf::from(succeed(&mut lab(&name, &["path"])).trim());
+        let _ = lab(&stage.lab, &["down"]).output();
         let hosts = (1..=shape.control_planes).map(|number| format!("cp{number}"));
         let hosts = hosts.chain((1..=shape.workers).map(|number| format!("w{number}"))).collect();
-        Self { name, dir, hosts, kept }
+        // From here on it is taken down again, also when it does not come up.
+        let mut lab =
+            Self { name: stage.lab.clone(), stage: stage.clone(), dir: PathBuf::new(), hosts, kept };
+        let (control_planes, workers) = (shape.control_planes.to_string(), shape.workers.to_string());
+        let mut args = vec!["up", "--control-planes", &control_planes, "--workers", &workers];
+        args.extend_from_slice(&["--kubernetes", shape.kubernetes]);
+        args.extend_from_slice(options);
+        lab.run(&args);
+        lab.dir = PathBuf::from(lab.run(&["path"]).trim());
+        lab
     }
 
     /// All hosts: control planes, then workers.

@@ -1,15 +1,15 @@
 //! Nodes that others took out count against the budget, and stay as they are.
 
-use super::ACCEPT;
 use super::audit::{order, turns};
 use super::failures::bring_back;
 use super::rollbook::{Files, roll, run_with};
 use super::watch::{Watch, never};
-use crate::lab::{Lab, Shape};
+use super::{ACCEPT, Level};
+use crate::lab::{Lab, Shape, Stage};
 
 /// Six workers, a budget of two. `w6` is cordoned by hand all the time.
-pub(super) fn others_spend_the_budget() {
-    let lab = Lab::up("budget", Shape { control_planes: 1, workers: 6, kubernetes: "1.20.2" });
+pub(super) fn others_spend_the_budget(stage: &Stage, _: Level) {
+    let lab = Lab::up(stage, Shape { control_planes: 1, workers: 6, kubernetes: "1.20.2" });
     lab.run(&["workload", "finalizer"]);
     let files = Files::brisk(&lab);
     run_with(&lab, &files, "control plane", "1.21.0", &[ACCEPT[0], "--limit", "control_plane"]).exits(0);

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::ACCEPT;
 use super::rollbook::{Files, Outcome, roll, run_with};
 use super::upgrade::everything_is_at;
-use crate::lab::{Lab, Shape};
+use super::{ACCEPT, Level};
+use crate::lab::{Lab, Shape, Stage};
 
-pub(super) fn stop_and_finish() {
-    let lab = Lab::up("failures", Shape { control_planes: 1, workers: 2, kubernetes: "1.20.2" });
+pub(super) fn stop_and_finish(stage: &Stage, _: Level) {
+    let lab = Lab::up(stage, Shape { control_planes: 1, workers: 2, kubernetes: "1.20.2" });
     lab.run(&["workload", "blocking"]);
     lab.run(&["repo", "break", "hang", "1.21.0"]);
     let files = Files::brisk(&lab);

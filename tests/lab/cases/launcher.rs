@@ -4,11 +4,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::Level;
 use super::rollbook::{Files, Outcome, Running, start_with};
-use crate::lab::Lab;
+use crate::lab::{Lab, Stage};
 
-pub(super) fn runs_as_a_unit() {
-    let lab = Lab::hosts_only("launcher", 3);
+pub(super) fn runs_as_a_unit(stage: &Stage, _: Level) {
+    let lab = Lab::hosts_only(stage, 3);
     deaf_processes_end_at_the_time_limit(&lab);
     a_lost_link_is_taken_up_again(&lab);
     a_power_cut_leaves_a_doubt(&lab);

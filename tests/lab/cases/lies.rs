@@ -1,14 +1,14 @@
 //! Tools that lie, or that ask: what they say is not what is, and each is found out before the next drain.
 
-use super::ACCEPT;
 use super::audit::{order, turns};
 use super::rollbook::{Files, Outcome, roll, run_with};
 use super::upgrade::everything_is_at;
-use crate::lab::{Lab, Shape};
+use super::{ACCEPT, Level};
+use crate::lab::{Lab, Shape, Stage};
 
 /// In order on one cluster; what each part leaves is where the next begins.
-pub(super) fn are_found_out() {
-    let lab = Lab::up("lies", Shape { control_planes: 1, workers: 2, kubernetes: "1.20.2" });
+pub(super) fn are_found_out(stage: &Stage, _: Level) {
+    let lab = Lab::up(stage, Shape { control_planes: 1, workers: 2, kubernetes: "1.20.2" });
     lab.run(&["workload"]);
     let files = Files::brisk(&lab);
     kubeadm_says_success_and_does_nothing(&lab, &files);

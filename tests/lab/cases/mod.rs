@@ -1,9 +1,10 @@
-//! The cases, in the order in which they run. Each brings up a lab of its own and takes it down.
+//! The cases, in the order in which they begin: the longest first, as several run side by side. Each brings up a lab of its
+//! own and takes it down.
 
 mod audit;
 mod budget;
+mod crash;
 mod failures;
-mod hops;
 mod launcher;
 mod lies;
 mod plan;
@@ -13,12 +14,13 @@ mod rollbook;
 mod shapes;
 mod upgrade;
 mod watch;
-mod world;
+
+use crate::lab::Stage;
 
 /// With one control plane the API is away while it is upgraded.
 const ACCEPT: &[&str] = &["--accept-control-plane-outage"];
 
-/// Which cases are run.
+/// Which cases are run, and how far they go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
     /// What every change must pass.
@@ -30,18 +32,25 @@ pub(crate) enum Level {
 /// One case.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
+    /// From which on it is run.
     pub(crate) level: Level,
     /// What holds when it passes.
     pub(crate) says: &'static str,
-    pub(crate) run: fn(),
+    pub(crate) run: fn(&Stage, Level),
 }
 
 pub(crate) const CASES: &[Case] = &[
     Case {
         name: "upgrade",
         level: Level::Core,
-        says: "3 control planes and 2 workers go from 1.20.2 to 1.21.0 within their budget, and a second run does nothing",
-        run: upgrade::minor_of_three_and_two,
+        says: "3 control planes and 2 workers go from one minor to the next within their budget, and a second run does nothing",
+        run: upgrade::one_minor_after_the_other,
+    },
+    Case {
+        name: "failures",
+        level: Level::Core,
+        says: "a blocked drain, a kubelet that does not start and a power cut stop the roll; a later run finishes it",
+        run: failures::stop_and_finish,
     },
     Case {
         name: "refusals",
@@ -50,10 +59,34 @@ pub(crate) const CASES: &[Case] = &[
         run: refusals::nothing_changes,
     },
     Case {
-        name: "failures",
-        level: Level::Core,
-        says: "a blocked drain, a kubelet that does not start and a power cut stop the roll; a later run finishes it",
-        run: failures::stop_and_finish,
+        name: "budget",
+        level: Level::Full,
+        says: "nodes that others took out count against the budget, and stay as they are",
+        run: budget::others_spend_the_budget,
+    },
+    Case {
+        name: "lies",
+        level: Level::Full,
+        says: "tools that lie or ask are found out before the next drain: kubeadm, a dead mirror, locks, foreign holds, conffiles",
+        run: lies::are_found_out,
+    },
+    Case {
+        name: "crash",
+        level: Level::Full,
+        says: "a scheduler that crashes after kubeadm's SUCCESS stops the roll at the first control plane",
+        run: crash::a_scheduler_crashes_after_success,
+    },
+    Case {
+        name: "planes",
+        level: Level::Full,
+        says: "a cluster of three control planes and no worker is upgraded",
+        run: shapes::control_planes_only,
+    },
+    Case {
+        name: "batches",
+        level: Level::Full,
+        says: "four workers go in batches of one, of half, and the rest, though the repository dies in the second",
+        run: shapes::batches_of_one_and_half,
     },
     Case {
         name: "plan",
@@ -66,53 +99,5 @@ pub(crate) const CASES: &[Case] = &[
         level: Level::Full,
         says: "an op is a unit: deaf processes end with it, a lost link is taken up again, a power cut leaves a doubt",
         run: launcher::runs_as_a_unit,
-    },
-    Case {
-        name: "hops",
-        level: Level::Full,
-        says: "3 control planes and 2 workers go from 1.20.2 to 1.21.0 and on to 1.22.0, and then there is nothing to do",
-        run: hops::two_minors,
-    },
-    Case {
-        name: "planes",
-        level: Level::Full,
-        says: "a cluster of three control planes and no worker is upgraded",
-        run: shapes::control_planes_only,
-    },
-    Case {
-        name: "batches",
-        level: Level::Full,
-        says: "four workers go in batches of one, of half, and the rest, and no batch begins before the last has ended",
-        run: shapes::batches_of_one_and_half,
-    },
-    Case {
-        name: "lies",
-        level: Level::Full,
-        says: "tools that lie or ask are found out before the next drain: kubeadm, a dead mirror, locks, foreign holds, conffiles",
-        run: lies::are_found_out,
-    },
-    Case {
-        name: "crash",
-        level: Level::Full,
-        says: "a scheduler that crashes after kubeadm's SUCCESS stops the roll at the first control plane",
-        run: world::a_scheduler_crashes_after_success,
-    },
-    Case {
-        name: "mirror",
-        level: Level::Full,
-        says: "a package repository that dies in the last batch stops nothing",
-        run: world::the_repository_dies,
-    },
-    Case {
-        name: "swapped",
-        level: Level::Full,
-        says: "a connection to another node's machine is refused before anything changes",
-        run: world::addresses_are_swapped,
-    },
-    Case {
-        name: "budget",
-        level: Level::Full,
-        says: "nodes that others took out count against the budget, and stay as they are",
-        run: budget::others_spend_the_budget,
     },
 ];

@@ -9,11 +9,11 @@ use serde_json::Value as Json;
 use super::audit::{writes, writes_of_others};
 use super::rollbook::{Files, call, run, start_with};
 use super::upgrade::everything_is_at;
-use super::{ACCEPT, prints};
-use crate::lab::{Lab, Shape, text_at};
+use super::{ACCEPT, Level, prints};
+use crate::lab::{Lab, Shape, Stage, text_at};
 
-pub(super) fn shows_what_its_run_does() {
-    let lab = Lab::up("plan", Shape { control_planes: 1, workers: 1, kubernetes: "1.20.2" });
+pub(super) fn shows_what_its_run_does(stage: &Stage, _: Level) {
+    let lab = Lab::up(stage, Shape { control_planes: 1, workers: 1, kubernetes: "1.20.2" });
     lab.run(&["workload"]);
     // Its pods have no other node to go to: the budget would never let the drain end.
     lab.kubectl(&["-n", "lab", "delete", "pdb", "web"]);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::lab::Lab;
+use crate::lab::{Lab, Stage};
 
 /// How long any run may take; a run that hangs fails the case.
 const LIMIT: Duration = Duration::from_mins(25);
@@ -26,6 +26,7 @@ pub(crate) struct Running {
     /// Where its output and its record are.
     pub(crate) dir: PathBuf,
     name: String,
+    stage: Stage,
     began: Instant,
 }
 
@@ -41,27 +42,28 @@ pub(crate) struct Files {
 impl Files {
     /// The upgrade as it is shipped, over the hosts of the lab.
     pub(crate) fn shipped(lab: &Lab) -> Self {
-        Self { runbook: repository().join(SHIPPED), inventory: lab.inventory(), always: OUR_MIRROR }
+        Self {
+            runbook: repository().join("runbooks").join(SHIPPED),
+            inventory: lab.inventory(),
+            always: OUR_MIRROR,
+        }
     }
 
-    /// The same but for these replacements in the runbook, each of which must find something.
+    /// The same but for these replacements in the runbook and its fragments, each of which must find something.
     pub(crate) fn but(lab: &Lab, replacements: &[(&str, &str)]) -> Self {
-        let shipped = repository().join(SHIPPED);
-        let mut text = fs::read_to_string(&shipped).unwrap();
+        let shipped = repository().join("runbooks");
+        let files = [SHIPPED, "steps/tools.yaml", "steps/kubelet.yaml"];
+        let mut texts = files.map(|file| fs::read_to_string(shipped.join(file)).unwrap());
         for (old, new) in replacements {
-            assert!(text.contains(old), "{SHIPPED} has no {old:?} any more");
-            text = text.replace(old, new);
+            assert!(texts.iter().any(|text| text.contains(old)), "{files:?} have no {old:?} any more");
+            texts = texts.map(|text| text.replace(old, new));
         }
         let dir = lab.kept.join("runbooks");
-        let steps = dir.join("steps");
-        fs::create_dir_all(&steps).unwrap();
-        for entry in fs::read_dir(shipped.with_file_name("steps")).unwrap() {
-            let path = entry.unwrap().path();
-            fs::copy(&path, steps.join(path.file_name().expect("a file has a name"))).unwrap();
+        fs::create_dir_all(dir.join("steps")).unwrap();
+        for (file, text) in files.iter().zip(texts) {
+            fs::write(dir.join(file), text).unwrap();
         }
-        let runbook = dir.join("upgrade.yaml");
-        fs::write(&runbook, text).unwrap();
-        Self { runbook, ..Self::shipped(lab) }
+        Self { runbook: dir.join(SHIPPED), ..Self::shipped(lab) }
     }
 
     /// With short soaks, where a case is about something else.
@@ -77,10 +79,11 @@ impl Files {
     }
 }
 
-const SHIPPED: &str = "runbooks/kubeadm-upgrade.yaml";
+const SHIPPED: &str = "kubeadm-upgrade.yaml";
 const OUR_MIRROR: &[&str] = &["-p", "repo_base=http://repo:8081/core:/stable:/"];
 /// What makes a roll brisk. Everything else stays as it is shipped.
-pub(crate) const BRISK: &[(&str, &str)] = &[("soak: 1m", "soak: 5s"), ("stable_for: 30s", "stable_for: 5s")];
+pub(crate) const BRISK: &[(&str, &str)] =
+    &[("soak: 1m", "soak: 5s"), ("stable_for: 30s", "stable_for: 5s"), ("stable_for: 20s", "stable_for: 5s")];
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -115,7 +118,7 @@ pub(crate) fn call(lab: &Lab, name: &str, args: &[&str]) -> Running {
         .stderr(stderr)
         .spawn()
         .expect("rollbook starts");
-    Running { child, dir, name: name.to_owned(), began: Instant::now() }
+    Running { child, dir, name: name.to_owned(), stage: lab.stage.clone(), began: Instant::now() }
 }
 
 /// Rolls the upgrade to `target` and waits until it has ended.
@@ -150,7 +153,8 @@ impl Running {
                     took: self.began.elapsed(),
                     name: self.name.clone(),
                 };
-                println!("  {}: exit {} after {} s", outcome.name, outcome.code, outcome.took.as_secs());
+                let (name, code, took) = (&outcome.name, outcome.code, outcome.took.as_secs());
+                self.stage.says(&format!("{name}: exit {code} after {took} s"));
                 return outcome;
             }
             assert!(
