@@ -77,7 +77,7 @@ impl Lab {
             rustix::process::geteuid().is_root(),
             "the lab makes network namespaces and mounts: run the test as root"
         );
-        let kept = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("lab").join(stage.case);
+        let kept = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("lab").join(&stage.lab).join(stage.case);
         let _ = fs::remove_dir_all(&kept);
         fs::create_dir_all(&kept).unwrap();
         let _ = lab(&stage.lab, &["down"]).output();
