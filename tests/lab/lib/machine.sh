@@ -44,6 +44,8 @@ machine_need() {
 
 machine_check() {
   machine_need
+  machine_need_memory 3 2
+  machine_need_disk
   echo "this machine can run a lab: $(nproc) CPUs, $(awk '/MemAvailable/{printf "%.1f", $2 / 1048576}' /proc/meminfo) GiB free"
   [[ -c /dev/net/tun ]] || echo "but not \`delay\` and \`loss\`: there is no /dev/net/tun"
 }
@@ -52,6 +54,14 @@ machine_need_memory() { # machine_need_memory CONTROL_PLANES WORKERS: measured w
   local want=$(($1 * 700 + $2 * 300)) have
   have=$(awk '/MemAvailable/{print int($2 / 1024)}' /proc/meminfo)
   ((have >= want)) || die "$1 control planes and $2 workers want $want MiB of memory; free are $have" "ask for fewer hosts"
+}
+
+machine_need_disk() { # for the cache, where it is still to be built, and two saved clusters of three control planes
+  local dir=$CACHE have
+  [[ ! -d $CACHE/clusters ]] || return 0
+  while [[ ! -d $dir ]]; do dir=$(dirname "$dir"); done
+  have=$(df --output=avail -m "$dir" | tail -1)
+  ((have >= 8192)) || die "the cache wants 8192 MiB; free on $dir are $((have))" "set XDG_CACHE_HOME to a larger disk"
 }
 
 # Each systemd, kubelet and containerd holds several inotify instances; the kernel's 128 per user are soon gone. The
