@@ -13,7 +13,7 @@ test *args:
 
 # The tests on real hosts with a real Kubernetes
 lab *args:
-    scripts/test --lab {{args}}
+    scripts/lab {{args}}
 
 # Formats and lints
 lint:
