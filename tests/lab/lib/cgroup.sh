@@ -12,6 +12,8 @@ cgroup_of() { echo "$(cgroup_root2)/$TAG/$1"; } # HOST: freezing and killing are
 cgroup_make() { # cgroup_make HOST PID: a subtree in each hierarchy, and the process in it
   local root dir x
   for root in $(cgroup_roots); do
+    mkdir -p "$root/$TAG"
+    [[ ! -e $root/$TAG/cpu.shares ]] || cgroup_shares >"$root/$TAG/cpu.shares"
     for dir in "$root/$TAG" "$root/$TAG/$1"; do
       mkdir -p "$dir"
       for x in cpuset.cpus cpuset.mems; do # empty in a new cpuset, and no process may enter it
@@ -21,6 +23,9 @@ cgroup_make() { # cgroup_make HOST PID: a subtree in each hierarchy, and the pro
     echo "$2" >"$dir/cgroup.procs"
   done
 }
+
+# The lab is as nice to the rest of the machine as the command that boots its hosts: niceness itself ends at the edge of a group.
+cgroup_shares() { awk -v nice="$(nice)" 'BEGIN { printf "%d\n", 1024 / 1.25 ^ nice }'; }
 
 cgroup_remove() { # HOST: as far as it is empty
   local root
