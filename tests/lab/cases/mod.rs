@@ -4,6 +4,7 @@
 mod audit;
 mod budget;
 mod crash;
+mod etcd;
 mod failures;
 mod launcher;
 mod lies;
