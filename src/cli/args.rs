@@ -84,8 +84,12 @@ pub(super) enum Command {
         /// For this shell.
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or that of a command
+    #[command(after_help = "Examples:\n  rollbook man | man -l -\n  rollbook man runs list | man -l -")]
+    Man {
+        /// The command; the whole program if none is named.
+        command: Vec<String>,
+    },
 }
 
 /// A runbook with its inventory and parameters.
@@ -336,6 +340,18 @@ pub(super) enum InventoryCommand {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Show the groups and the hosts of each
+    Graph {
+        /// The inventory file.
+        #[arg(short, long, value_name = "FILE")]
+        inventory: Utf8PathBuf,
+    },
+    /// Look for what is odd: hosts that share an address, hosts in no group, groups without hosts
+    Check {
+        /// The inventory file.
+        #[arg(short, long, value_name = "FILE")]
+        inventory: Utf8PathBuf,
+    },
     /// Show everything that is known of one host
     Show {
         /// The host.
@@ -376,6 +392,9 @@ pub(super) struct Doctor {
     /// Which hosts.
     #[arg(default_value = "all")]
     pub(super) selector: String,
+    /// With no more of an environment than cron gives: no agent, no terminal, a short PATH.
+    #[arg(long)]
+    pub(super) as_cron: bool,
     /// The inventory file.
     #[arg(short, long, value_name = "FILE")]
     pub(super) inventory: Utf8PathBuf,

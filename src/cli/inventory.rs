@@ -2,11 +2,14 @@
 
 use std::fmt::Write;
 
+use camino::Utf8Path;
+
 use super::args::{Format, Inventory as Args, InventoryCommand};
 use super::load::{load_inventory, selected};
 use super::outcome::{Outcome, invalid};
 use super::terminal::Terminal;
-use crate::inventory::{Host, HostName};
+use crate::inventory::{Host, HostName, Inventory, TransportKind};
+use crate::report::exit;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     match &args.command {
@@ -22,6 +25,10 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
                 }
             }
         }
+        InventoryCommand::Graph { inventory } => terminal.data(&graph(&load_inventory(inventory, terminal)?)),
+        InventoryCommand::Check { inventory: path } => {
+            check(path, &load_inventory(path, terminal)?, terminal)
+        }
         InventoryCommand::Show { host, inventory } => {
             let inventory = load_inventory(inventory, terminal)?;
             let found = HostName::parse(host).ok().and_then(|name| inventory.hosts.get(&name));
@@ -33,6 +40,76 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
             terminal.data(&format!("{:#}\n", json(found)))
         }
     }
+}
+
+/// Every group with its hosts, and what is in none.
+fn graph(inventory: &Inventory) -> String {
+    let mut out = format!("{}: {}\n", inventory.name, counted(inventory.hosts.len(), "host"));
+    let mut section = |title: String, hosts: &[&str]| {
+        write!(out, "\n{title}: {}\n", counted(hosts.len(), "host"))
+            .expect("invariant: writing to a string works");
+        for host in hosts {
+            writeln!(out, "  {host}").expect("invariant: writing to a string works");
+        }
+    };
+    for group in inventory.groups.values().filter(|group| group.name.value != "all") {
+        let hosts: Vec<&str> = group.hosts.iter().map(HostName::as_str).collect();
+        section(group.name.value.clone(), &hosts);
+    }
+    let alone = in_no_group(inventory);
+    if !alone.is_empty() {
+        section("in no group".to_owned(), &alone);
+    }
+    out
+}
+
+fn in_no_group(inventory: &Inventory) -> Vec<&str> {
+    let alone = inventory.hosts.values().filter(|host| host.groups.is_empty());
+    alone.map(|host| host.name.as_str()).collect()
+}
+
+fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Two names of one address are two hosts that are one machine: an error. The rest is only odd.
+fn check(path: &Utf8Path, inventory: &Inventory, terminal: &Terminal) -> Outcome {
+    let shared = sharing_an_address(inventory);
+    for (first, second, address) in &shared {
+        terminal.error(&format!("`{first}` and `{second}` have the same address, {address}"));
+        terminal.hint("two names of one machine would be worked on at the same time: keep one of them");
+    }
+    let alone = in_no_group(inventory);
+    if !alone.is_empty() {
+        terminal.say(&format!("note: in no group: {}", alone.join(", ")));
+    }
+    for group in inventory.groups.values().filter(|group| group.hosts.is_empty()) {
+        terminal.say(&format!("note: the group `{}` has no hosts", group.name.value));
+    }
+    if !shared.is_empty() {
+        return Err(invalid());
+    }
+    let groups = inventory.groups.len() - 1;
+    terminal.say(&format!(
+        "{path}: {} in {}: no mistakes",
+        counted(inventory.hosts.len(), "host"),
+        counted(groups, "group")
+    ));
+    Ok(exit::OK)
+}
+
+/// Pairs of hosts that ssh would reach at the same place: address, port and way.
+fn sharing_an_address(inventory: &Inventory) -> Vec<(&HostName, &HostName, &str)> {
+    let mut seen = std::collections::HashMap::new();
+    let mut shared = Vec::new();
+    let over_ssh = |host: &&Host| host.connection.transport == TransportKind::Ssh;
+    for host in inventory.hosts.values().filter(over_ssh) {
+        let place = (host.address.as_str(), host.connection.port, host.connection.jump.as_deref());
+        if let Some(first) = seen.insert(place, &host.name) {
+            shared.push((first, &host.name, host.address.as_str()));
+        }
+    }
+    shared
 }
 
 fn lines(hosts: &[&Host]) -> String {

@@ -31,6 +31,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::report::exit;
+use crate::source::nearest;
 use args::{Cli, Command};
 use outcome::{Outcome, Stopped};
 pub use reference::pages as reference_pages;
@@ -67,7 +68,7 @@ fn dispatch(args: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Explain(args) => explain::run(args, &terminal),
         Command::Doctor(args) => doctor::run(args, &terminal),
         Command::Completions { shell } => completions(*shell, &terminal),
-        Command::Man => manual(&terminal),
+        Command::Man { command } => manual(command, &terminal),
     };
     match result {
         Ok(code) | Err(Stopped::Told(code)) => code,
@@ -84,9 +85,26 @@ fn completions(shell: clap_complete::Shell, terminal: &Terminal) -> Outcome {
     terminal.data(&String::from_utf8_lossy(&script))
 }
 
-fn manual(terminal: &Terminal) -> Outcome {
+/// The page of the program, or of the command that these words name.
+fn manual(words: &[String], terminal: &Terminal) -> Outcome {
+    let mut root = Cli::command();
+    root.build();
+    let mut command = &root;
+    for word in words {
+        let Some(found) = command.find_subcommand(word) else {
+            terminal.error(&format!(
+                "`{}` has no command `{word}`",
+                command.get_bin_name().unwrap_or("rollbook")
+            ));
+            let known: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+            let near = nearest(word, known.iter().copied());
+            terminal.hint(&near.map_or_else(String::new, |near| format!("did you mean `{near}`?")));
+            return Err(Stopped::Told(exit::USAGE));
+        };
+        command = found;
+    }
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(anyhow::Error::from)?;
+    clap_mangen::Man::new(command.clone()).render(&mut page).map_err(anyhow::Error::from)?;
     page.flush().map_err(anyhow::Error::from)?;
     terminal.data(&String::from_utf8_lossy(&page))
 }

@@ -11,6 +11,7 @@ use super::roll::lock;
 use super::terminal::Terminal;
 use crate::journal::{Recorded, RunDir, runs};
 use crate::report::{Plain, Reporter, Summary, exit};
+use crate::value::Timestamp;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     match &args.command {
@@ -93,6 +94,13 @@ struct Row {
     run: String,
     /// "running", "done", "stopped", "cut off", "failed", "damaged".
     state: &'static str,
+    /// When it began, as a date and time; empty where it never did.
+    began: String,
+    /// From its first event to its last.
+    took: String,
+    /// Why it did not go to its end, if it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped_by: Option<String>,
     can_resume: bool,
     runbook: String,
     inventory: String,
@@ -118,6 +126,9 @@ impl Row {
         Self {
             run: run.id().to_owned(),
             state: word,
+            began: history.events.first().map(|event| date(event.at)).unwrap_or_default(),
+            took: summary.took.to_string(),
+            stopped_by: summary.stopped_by.clone(),
             can_resume,
             runbook: plan.runbook.clone(),
             inventory: plan.inventory.clone(),
@@ -131,6 +142,9 @@ impl Row {
         Self {
             run: run.id().to_owned(),
             state: "damaged",
+            began: String::new(),
+            took: String::new(),
+            stopped_by: None,
             can_resume: false,
             runbook: String::new(),
             inventory: String::new(),
@@ -141,16 +155,44 @@ impl Row {
     }
 }
 
+/// By the clock of this machine's zone.
+fn date(at: Timestamp) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
+    at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+const TITLES: [&str; 8] = ["RUN", "BEGAN", "TOOK", "STATE", "HOSTS", "LEFT", "RUNBOOK", "INVENTORY"];
+
+/// As wide as what stands in it, because names of runbooks have every length.
 fn table(rows: &[Row]) -> String {
-    let mut out = format!("{:<21}{:<9}{:>6}{:>6}  RUNBOOK, INVENTORY\n", "RUN", "STATE", "HOSTS", "LEFT");
-    for row in rows {
-        let what = if row.note.is_empty() {
-            format!("{}, {}", row.runbook, row.inventory)
-        } else {
-            row.note.clone()
-        };
-        writeln!(out, "{:<21}{:<9}{:>6}{:>6}  {what}", row.run, row.state, row.hosts, row.left)
-            .expect("invariant: writing to a string works");
+    let cells = |row: &Row| {
+        let Row { run, began, took, state, hosts, left, runbook, inventory, .. } = row;
+        let state = (*state).to_owned();
+        [
+            run.clone(),
+            began.clone(),
+            took.clone(),
+            state,
+            hosts.to_string(),
+            left.to_string(),
+            runbook.clone(),
+            inventory.clone(),
+        ]
+    };
+    let cells: Vec<[String; 8]> =
+        std::iter::once(TITLES.map(str::to_owned)).chain(rows.iter().map(cells)).collect();
+    let widths: [usize; 8] =
+        std::array::from_fn(|column| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    let notes = std::iter::once("").chain(rows.iter().map(|row| match &row.stopped_by {
+        Some(reason) => reason.as_str(),
+        None => row.note.as_str(),
+    }));
+    let mut out = String::new();
+    for (row, note) in cells.iter().zip(notes) {
+        let line: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let line = format!("{}  {note}", line.join("  "));
+        writeln!(out, "{}", line.trim_end()).expect("invariant: writing to a string works");
     }
     out
 }

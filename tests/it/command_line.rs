@@ -284,3 +284,91 @@ fn two_plans_differ_where_they_differ_and_nowhere_else() {
     let not_a_plan = with_shipped("plan", &["--offline", "--diff", SHIPPED[0]]).run().exits(65);
     not_a_plan.says("no saved plan");
 }
+
+#[test]
+fn every_command_has_a_manual_page_of_its_own() {
+    for (words, title) in [(&["run"][..], "rollbook-run"), (&["runs", "list"], "rollbook-runs-list")] {
+        let page = Rollbook::new([&["man"], words].concat()).run().exits(0).stdout;
+        assert!(page.contains(&format!(".TH {title} ")) && page.contains("SYNOPSIS"), "{page}");
+    }
+    Rollbook::new(["man", "rnu"]).run().exits(64).says("did you mean `run`?");
+}
+
+/// What a shell offers for the last word of a line; `None` where the shell is not installed.
+fn completed(shell: &str, line: &str) -> Option<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("script");
+    fs::write(&script, Rollbook::new(["completions", shell]).run().exits(0).stdout).unwrap();
+    let script = script.display();
+    let ask = match shell {
+        "bash" => {
+            let words: Vec<&str> = line.split(' ').collect();
+            let (last, before) = (words[words.len() - 1], words[words.len() - 2]);
+            let index = words.len() - 1;
+            format!(
+                "source {script}; COMP_WORDS=({line}); COMP_CWORD={index}; COMP_LINE='{line}'; \
+                 _rollbook rollbook '{last}' '{before}'; printf '%s\n' \"${{COMPREPLY[@]}}\""
+            )
+        }
+        // Without a terminal nothing is completed, but the script must load and define its function.
+        "zsh" => {
+            format!("autoload -U compinit; compinit -D -d /dev/null; source {script}; whence -v _rollbook")
+        }
+        _ => format!("source {script}; complete -C '{line}'"),
+    };
+    let mut command = std::process::Command::new(shell);
+    command.args(
+        if shell == "zsh" { ["-f", "-c"] } else { ["--norc", "-c"] }
+            .into_iter()
+            .filter(|arg| shell != "fish" || *arg != "--norc"),
+    );
+    let output = command.arg(ask).env("HOME", dir.path()).output().ok()?;
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{shell}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn shells_load_their_completions_and_complete() {
+    for shell in ["bash", "fish"] {
+        let Some(verbs) = completed(shell, "rollbook ru") else {
+            println!("NOT DONE: {shell} is not installed");
+            continue;
+        };
+        let verbs: Vec<&str> = verbs.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(verbs, ["run", "runs"], "{shell}");
+        let flags = completed(shell, "rollbook run -").unwrap();
+        assert!(flags.contains("--inventory") && flags.contains("--yes"), "{shell}: {flags}");
+    }
+    match completed("zsh", "") {
+        Some(function) => assert!(function.contains("_rollbook is a shell function"), "{function}"),
+        None => println!("NOT DONE: zsh is not installed"),
+    }
+}
+
+#[test]
+fn an_inventory_is_drawn_and_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |hosts: &str| {
+        let head = "apiVersion: rollbook/v1\nkind: Inventory\nmetadata: { name: t }\n";
+        let groups = "groups: { odd: { hosts: [w1, w3] }, none: { hosts: [] } }\n";
+        fs::write(dir.path().join("hosts.yaml"), format!("{head}{hosts}{groups}")).unwrap();
+    };
+    let rollbook = |verb: &str| Rollbook::new(["inventory", verb, "-i", "hosts.yaml"]).dir(dir.path()).run();
+    write("hosts: { \"w[1:3]\": {} }\n");
+    assert_eq!(
+        rollbook("graph").exits(0).stdout,
+        "t: 3 hosts\n\nodd: 2 hosts\n  w1\n  w3\n\nnone: 0 hosts\n\nin no group: 1 host\n  w2\n"
+    );
+    rollbook("check")
+        .exits(0)
+        .says("in no group: w2")
+        .says("`none` has no hosts")
+        .says("3 hosts in 2 groups");
+    write("hosts: { w1: {}, w2: { address: w1 }, w3: { address: w1, connection: { port: 2222 } } }\n");
+    let outcome = rollbook("check").exits(65).says("`w1` and `w2` have the same address, w1");
+    assert!(!outcome.stderr.contains("w3` have"), "{}", outcome.stderr);
+}

@@ -111,7 +111,8 @@ fn a_run_that_ctrl_c_stopped_goes_on_with_the_hosts_that_it_left() {
     running.signal(Signal::INT);
     let stopped = running.end().exits(130).says("to go on: rollbook resume state/runs/20");
     assert!(fleet.log(2).is_empty(), "{}", stopped.stderr);
-    fleet.rollbook_on("runs", "list", &["--state-dir", "state"]).run().exits(0).shows("stopped");
+    let list = fleet.rollbook_on("runs", "list", &["--state-dir", "state"]).run().exits(0);
+    list.shows("BEGAN").shows("  stopped  ").shows("Ctrl-C");
     // What is named can be typed as it stands.
     let shown = fleet.rollbook_on("runs", "show", &["--state-dir", "state"]).run().exits(0);
     shown.shows("to go on: rollbook resume state/runs/20");
