@@ -13,6 +13,7 @@ pub mod facts;
 pub mod inventory;
 pub mod journal;
 pub mod kubernetes;
+pub mod lint;
 pub mod op;
 pub mod plan;
 pub mod report;

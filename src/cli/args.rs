@@ -129,6 +129,9 @@ pub(super) struct Validate {
     /// Also check selectors and parameters against this inventory.
     #[arg(short, long, value_name = "FILE")]
     pub(super) inventory: Option<Utf8PathBuf>,
+    /// Warnings count as errors.
+    #[arg(long)]
+    pub(super) strict: bool,
     /// How to print what is found.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,

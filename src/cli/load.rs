@@ -10,6 +10,7 @@ use super::args::Input;
 use super::outcome::{Stopped, invalid};
 use super::terminal::Terminal;
 use crate::inventory::{HostName, Inventory, Selector, SelectorError};
+use crate::lint;
 use crate::report::exit;
 use crate::runbook::{FileReader, ParamSources, Runbook, check_limit, limit_error, resolve_params};
 use crate::source::{Diagnostics, FileId, Limits, Node, SourceMap, Span, codes, parse, read_utf8};
@@ -61,6 +62,12 @@ pub(super) fn load(runbook: &Utf8Path, input: &Input, terminal: &Terminal) -> Re
         };
         resolve_params(runbook, &param_sources, &mut diagnostics)
     });
+    // Now every value is known that does not come from a host.
+    if let (Some(runbook), Some(inventory), Some(params)) = (&loaded_runbook, &loaded_inventory, &params) {
+        let input =
+            lint::Input { runbook, sources: &sources, params: Some(params), inventory: Some(inventory) };
+        lint::check(&input, &mut diagnostics);
+    }
     terminal.diagnostics(&diagnostics, &sources);
     match (loaded_runbook, loaded_inventory, params) {
         (Some(runbook), Some(inventory), Some(params)) if !diagnostics.has_errors() => {

@@ -7,6 +7,7 @@ use super::load::{read_inventory, read_leniently, read_tree};
 use super::outcome::{Outcome, Stopped, invalid};
 use super::terminal::Terminal;
 use crate::inventory::Inventory;
+use crate::lint;
 use crate::report::exit;
 use crate::source::{Diagnostics, Node, NodeKind, SourceMap};
 
@@ -26,12 +27,21 @@ pub(super) fn run(args: &Validate, terminal: &Terminal) -> Outcome {
             terminal.data(&format!("{:#}\n", diagnostics.to_json(&sources)))?;
         }
     }
-    if diagnostics.has_errors() {
+    let warnings = diagnostics.items().len();
+    if diagnostics.has_errors() || args.strict && warnings > 0 {
         return Err(invalid());
     }
-    let files = args.files.len();
-    terminal.say(&format!("{files} {}: no mistakes", if files == 1 { "file" } else { "files" }));
+    terminal.say(&format!("{}: no mistakes{}", counted(args.files.len(), "file"), aside(warnings)));
     Ok(exit::OK)
+}
+
+fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Warnings stop nothing, and are not nothing.
+fn aside(warnings: usize) -> String {
+    if warnings == 0 { String::new() } else { format!(", {}", counted(warnings, "warning")) }
 }
 
 fn check(
@@ -49,8 +59,11 @@ fn check(
         return Ok(());
     }
     let runbook = read_leniently(sources, path, diagnostics)?;
-    if let (Some(runbook), Some(inventory)) = (runbook, inventory) {
-        runbook.check_selection(inventory, diagnostics);
+    if let Some(runbook) = runbook {
+        if let Some(inventory) = inventory {
+            runbook.check_selection(inventory, diagnostics);
+        }
+        lint::check(&lint::Input { runbook: &runbook, sources, params: None, inventory }, diagnostics);
     }
     Ok(())
 }

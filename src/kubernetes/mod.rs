@@ -9,6 +9,7 @@ pub mod node;
 pub mod pdb;
 pub mod pod;
 pub mod quorum;
+pub mod removed;
 mod rows;
 mod selector;
 pub mod skew;

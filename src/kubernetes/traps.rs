@@ -88,7 +88,7 @@ impl Trap {
 }
 
 /// Whether a version is at or above a bound; a version without a patch stands for the last of its minor.
-fn at_least(version: &Version, bound: &Version) -> bool {
+pub(super) fn at_least(version: &Version, bound: &Version) -> bool {
     if version.patch.is_none() {
         return (version.major, version.minor) >= (bound.major, bound.minor);
     }

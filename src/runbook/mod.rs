@@ -9,7 +9,7 @@ mod reference;
 mod selection;
 
 pub use model::{
-    Defaults, Frame, FrameId, KubeSpec, KubeVia, Mode, OnFailure, ParamSpec, Phase, Policy, Retry,
+    Allow, Defaults, Frame, FrameId, KubeSpec, KubeVia, Mode, OnFailure, ParamSpec, Phase, Policy, Retry,
     RolloutSpec, Runbook, SecretSource, Step, StepOrigin,
 };
 pub use params::{ParamSources, resolve_params};

@@ -30,6 +30,8 @@ pub struct Runbook {
     pub secrets: IndexMap<String, SecretSource>,
     /// `policy:`.
     pub policy: Policy,
+    /// `policy.allow`: rules of the linter that this runbook breaks on purpose.
+    pub allow: Vec<Allow>,
     /// `kube:`; `None` when the runbook has nothing to do with Kubernetes.
     pub kube: Option<KubeSpec>,
     /// Phases, in order.
@@ -100,6 +102,15 @@ pub struct Policy {
     pub lock_cluster: bool,
     /// `lock.ttl`.
     pub lock_ttl: Option<Duration>,
+}
+
+/// A rule of the linter that is broken on purpose. Not part of the plan: it says nothing about what is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allow {
+    /// The rule's name, as written.
+    pub rule: Spanned<String>,
+    /// Why.
+    pub reason: String,
 }
 
 /// `kube:`.
@@ -242,6 +253,8 @@ pub struct Step {
     pub fail_when: Option<Expression>,
     /// `leave_cordoned:` with its reason.
     pub leave_cordoned: Option<String>,
+    /// `lint.allow`: rules of the linter that this step breaks on purpose.
+    pub allow: Vec<Allow>,
     /// The fragment it stands in; `None` in the runbook itself.
     pub frame: Option<FrameId>,
     /// Where it was written.

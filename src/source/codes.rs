@@ -2,8 +2,7 @@
 //! of errors are made from this table.
 //!
 //! Ranges: 010x files and YAML, 011x structure, 02xx templates and names, 03xx runbook, 04xx inventory and selectors,
-//! 05xx parameters,
-//! 06xx plans. A code is never given a second meaning; one that is no longer used keeps its row.
+//! 05xx parameters, 06xx plans, 07xx rules of the linter. A code is never given a second meaning; one that is no longer used keeps its row.
 
 use super::Code;
 
@@ -197,6 +196,56 @@ codes! {
     CONTROLLER_COMMAND = 608, "controller-command", "A step runs a command on the machine that runs Rollbook",
         "`run_on: controller` runs a command as you, where your keys are. A runbook is often somebody else's: read the \
          step, then allow it with `--allow-commands`. A rehearsal needs no leave: it runs nothing.";
+    VERSIONS_DISAGREE = 701, "versions-disagree", "Versions of one upgrade do not go together",
+        "kubeadm is installed at the version that it upgrades to; kubelet may not be newer than the API server and only so \
+         many minors older; kubectl is within one minor of it; and a wait for a kubelet waits for the one that was installed.";
+    APPLY_FIRST = 702, "apply-first", "`kubeadm upgrade apply` does not come once and first",
+        "`apply` upgrades the cluster, once, on one control plane; every other node then runs `kubeadm upgrade node`, which \
+         takes over what `apply` left in the cluster.";
+    UPGRADE_ORDER = 703, "upgrade-order", "The steps of a node's upgrade are out of order",
+        "kubeadm's package, `kubeadm upgrade`, drain, kubelet's package, restart, uncordon: a step that comes too early works \
+         with the version before, or on a node that still has its pods.";
+    UNPINNED = 704, "unpinned-package", "A package of Kubernetes has no version",
+        "Without a version, each host gets what its repository holds when its turn comes: hosts of one run can end up with \
+         different versions. A minor such as `1.31.*` leaves the patch open in the same way.";
+    UPGRADE_WITH_NAMES = 705, "upgrade-with-names", "`apt-get upgrade` is given packages",
+        "`apt-get upgrade kubelet=1.31.4-1.1` upgrades everything that the host has, not only what is named. To move one \
+         package, install it.";
+    PLACEHOLDER = 706, "placeholder", "A value was never filled in",
+        "Text such as `<node>` or `1.31.x-00` stands in guides where a value belongs, and a variable that nothing sets leaves \
+         an address with a hole in it.";
+    WRONG_TOOL = 707, "wrong-tool", "A command does not have this verb",
+        "The words are those of another tool, or stand in the wrong order: `kubelet uncordon`, `systemctl kubelet restart`.";
+    REPOSITORY_MINOR = 708, "repository-minor", "The package repository is of another minor",
+        "The community publishes one repository for each Kubernetes minor. A version of another minor is not in it.";
+    SKIPPED_MINOR = 709, "skipped-minor", "The control plane would leave out a minor, or go back",
+        "A control plane goes through every minor, one after the other, and never back. kubeadm refuses anything else, when \
+         the first half is already done.";
+    DRAIN_FLAGS = 710, "drain-flags", "A drain stops at DaemonSets, or gives up more than it says",
+        "Nearly every node has pods of a DaemonSet, and a drain that does not ignore them ends at once. `--force`, \
+         `--delete-emptydir-data` and `--disable-eviction` lose pods, data and protection; the step `drain` asks why.";
+    DRAIN_WITHOUT_TIMEOUT = 711, "drain-without-timeout", "A drain may wait for ever",
+        "Without `--timeout`, kubectl retries an eviction that a PodDisruptionBudget refuses until somebody ends it.";
+    NO_DAEMON_RELOAD = 712, "no-daemon-reload", "A unit is restarted before systemd has read it again",
+        "After a unit file has changed, systemd goes on with the one that it has in memory until `daemon-reload`.";
+    REMOVED_FLAG = 713, "removed-flag", "The target version no longer knows this",
+        "A flag or a subcommand is gone in the version that the runbook upgrades to, so the command fails, or the daemon does \
+         not start.";
+    NO_ETCD_SNAPSHOT = 714, "no-etcd-snapshot", "Nothing saves etcd before the first `kubeadm upgrade apply`",
+        "An upgrade of a control plane cannot be taken back. A snapshot is the only way to the cluster as it was.";
+    DRAIN_BEFORE_APPLY = 715, "drain-before-apply", "The node is drained before `kubeadm upgrade apply`",
+        "From 1.30 on, kubeadm checks the cluster's health with a Job, which needs a node that takes pods. With one control \
+         plane and no worker to take it, the upgrade fails. Drain between `kubeadm upgrade apply` and kubelet's package.";
+    KUBELET_BEFORE_APPLY = 716, "kubelet-before-apply", "kubelet is upgraded before the control plane",
+        "A kubelet may not be newer than the API server, and its package restarts the service when it is installed.";
+    NO_VERIFICATION = 717, "no-verification", "Nothing looks whether the node is well afterwards",
+        "The phase restarts what runs a node's pods and never looks at the node again, so a node that does not come back is \
+         found by its users.";
+    UNKNOWN_RULE = 790, "unknown-rule", "An opt-out names no rule",
+        "`allow:` takes names of rules, which stand in docs/reference/lint.md. A name that is wrong would allow nothing.";
+    UNUSED_OPT_OUT = 791, "unused-opt-out", "An opt-out is not needed",
+        "Nothing breaks the rule any more. What is left standing would hide the next mistake. Told by `validate`, for rules \
+         that do not depend on values.";
 }
 
 #[cfg(test)]

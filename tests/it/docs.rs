@@ -192,6 +192,50 @@ fn every_example_of_a_reference_page_loads_and_rehearses() {
 }
 
 #[test]
+fn the_page_of_lint_rules_is_fresh() {
+    let mut page = String::from(LINT);
+    for rule in rollbook::lint::RULES {
+        let level = rule.severity.word();
+        writeln!(page, "\n## {} ({}, {level})\n\n{}. {}", rule.name(), rule.code, rule.title(), rule.text())
+            .unwrap();
+        writeln!(page, "\n{}\n\nNot so:\n\n```yaml\n{}```", rule.why, rule.bad).unwrap();
+        writeln!(page, "\nBut so:\n\n```yaml\n{}```", rule.good).unwrap();
+    }
+    page.push_str("\n## Checked elsewhere\n\n| what | where |\n|---|---|\n");
+    for (what, place) in rollbook::lint::ELSEWHERE {
+        writeln!(page, "| {what} | {place} |").unwrap();
+    }
+    check(&reference().join("lint.md"), &page);
+}
+
+/// The head of the page; what follows comes from the rules.
+const LINT: &str = "\
+# Lint rules
+
+`rollbook validate` says what experienced people would say about an upgrade before it begins; `plan`, `run` and
+`rehearse` say it again with every value that they know. A rule speaks only where it is certain: what depends on a parameter
+is judged when the parameter has a value, what depends on the hosts when there is an inventory, and what only a host can
+tell not at all. Steps of fragments are judged where they are included, and shown where they are written.
+
+An error ends the command with exit code 65. A warning ends nothing, unless `validate --strict` is asked for.
+`--format json` has the rule's name as `name`.
+
+**Opting out.** A rule that is broken on purpose is allowed by name, with the reason, for a runbook or for one step:
+
+```yaml
+policy:
+  allow: { no-etcd-snapshot: \"etcd is saved every hour by its operator\" }
+```
+
+```yaml
+- script: { text: \"…\" }
+  lint: { allow: { drain-without-timeout: \"the script watches it\" } }
+```
+
+A name that is no rule is an error; an opt-out that nothing needs is a warning of `validate`.
+";
+
+#[test]
 fn the_help_names_every_exit_code_of_the_table() {
     let table = std::fs::read_to_string(reference().join("exit-codes.md")).expect("there");
     let help = Rollbook::new(["--help"]).run().exits(0).stdout;

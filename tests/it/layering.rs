@@ -15,6 +15,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("step", &["source", "value", "op", "template", "kubernetes", "facts"]),
     ("runbook", &["source", "value", "op", "template", "inventory", "step"]),
     ("plan", &["source", "value", "op", "template", "inventory", "step", "runbook", "facts", "kubernetes"]),
+    // A step is looked at as it is written: by the name of its kind and its fields.
+    ("lint", &["source", "value", "op", "template", "inventory", "step", "runbook", "kubernetes"]),
     // Steps are data here: roles, assessments and brackets, never a kind.
     ("engine", &["plan", "op", "value", "step", "runbook"]),
     ("journal", &["engine", "plan", "value"]),
@@ -50,6 +52,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "facts",
             "step",
             "runbook",
+            "lint",
             "plan",
             "engine",
             "journal",

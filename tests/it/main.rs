@@ -12,6 +12,7 @@ mod guide;
 mod identity;
 mod journals;
 mod layering;
+mod lint;
 mod reading;
 mod rehearsal;
 mod roll;

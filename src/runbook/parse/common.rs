@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Cx, Place, names, tables};
+use super::{Cx, Place, allow, names, tables};
 use crate::op::{Effect, Site};
-use crate::runbook::Retry;
+use crate::runbook::{Allow, Retry};
 use crate::source::codes::{BAD_NAME, COMMON_KEY, DUPLICATE_NAME, SECRET_IN_PUBLIC};
 use crate::source::{Entry, MapReader, Node, NodeKind, shorten};
 use crate::step::StepKind;
@@ -44,6 +44,7 @@ pub(super) struct Common {
     pub(super) changed_when: Option<Expression>,
     pub(super) fail_when: Option<Expression>,
     pub(super) leave_cordoned: Option<String>,
+    pub(super) allow: Vec<Allow>,
 }
 
 /// Reads the common keys. `None` when one of them is wrong; a step whose kind is not known is read for its mistakes.
@@ -87,6 +88,7 @@ pub(super) fn common(
             "changed_when" => found.changed_when = condition(node, &names::of_result(), place, cx),
             "fail_when" => found.fail_when = condition(node, &names::of_result(), place, cx),
             "leave_cordoned" => found.leave_cordoned = reason(entry, cx),
+            "lint" => found.allow = allow::of_step(node, &mut cx.errors),
             other => unreachable!("invariant: `{other}` is in the table of common keys"),
         }
     }

@@ -1,6 +1,7 @@
 //! Reads a runbook from its tree, with its fragments, and with all mistakes in one go. Reading of files is the caller's;
 //! nothing here evaluates anything.
 
+mod allow;
 mod common;
 mod declare;
 mod habits;

@@ -244,6 +244,7 @@ fn assemble(
         changed_when: common.changed_when,
         fail_when: common.fail_when,
         leave_cordoned: common.leave_cordoned,
+        allow: common.allow,
         frame: place.frame,
         origin: StepOrigin { span: node.span, place: top::place_text(place.file(), line) },
     }

@@ -97,6 +97,11 @@ pub(super) const POLICY: Table = Table {
             "refuse",
             "Whether the Kubernetes API may be away while one or two control planes are upgraded.",
         ),
+        Key::optional(
+            "allow",
+            "a mapping from rules to reasons",
+            "Rules of the linter that the runbook breaks on purpose, each with the reason.",
+        ),
     ],
 };
 
@@ -308,6 +313,11 @@ pub(super) const COMMON: Table = Table {
             "leave_cordoned",
             "the reason, as a text",
             "At a `drain` or `cordon`: the phase has no `uncordon` for it, on purpose.",
+        ),
+        Key::optional(
+            "lint",
+            "a mapping with `allow`, such as `{ allow: { RULE: reason } }`",
+            "Rules of the linter that this step breaks on purpose, each with the reason.",
         ),
     ],
 };

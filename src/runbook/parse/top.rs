@@ -4,9 +4,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 
 use super::declare::{Declarations, declarations};
-use super::{Cx, Place, check_identifier, finish, habits, header, names, phase, tables, take_header};
+use super::{Cx, Place, allow, check_identifier, finish, habits, header, names, phase, tables, take_header};
 use crate::inventory::Selector;
-use crate::runbook::{KubeSpec, KubeVia, Phase, Policy, Runbook, SecretSource, Step};
+use crate::runbook::{Allow, KubeSpec, KubeVia, Phase, Policy, Runbook, SecretSource, Step};
 use crate::source::codes::{BAD_SELECTOR, BAD_SETTING, NEEDS_KUBE, SECRET_IN_PUBLIC};
 use crate::source::{Diagnostics, Entry, MapReader, Node, NodeKind, Spanned};
 use crate::template::{Arg, compile_arg};
@@ -31,7 +31,7 @@ pub(super) fn runbook(root: &Node, path: Utf8PathBuf, cx: &mut Cx<'_>) -> Option
     let written = reader.take("kube");
     let has_kube = written.is_some();
     let kube = written.and_then(|entry| kube(entry, errors));
-    let policy = policy(reader.take("policy"), has_kube, errors);
+    let (policy, allow) = policy(reader.take("policy"), has_kube, errors);
     if let Some(entry) = reader.take("defaults") {
         defaults(&entry.value, cx);
     }
@@ -50,7 +50,19 @@ pub(super) fn runbook(root: &Node, path: Utf8PathBuf, cx: &mut Cx<'_>) -> Option
     finish(reader, "a runbook", habits::TOP, &mut cx.errors);
     let frames = std::mem::take(&mut cx.frames);
     let Declarations { specs: params, broken: broken_params } = params;
-    Some(Runbook { name, description, params, broken_params, vars, secrets, policy, kube, phases, frames })
+    Some(Runbook {
+        name,
+        description,
+        params,
+        broken_params,
+        vars,
+        secrets,
+        policy,
+        allow,
+        kube,
+        phases,
+        frames,
+    })
 }
 
 fn metadata(node: Option<&Node>, root: &Node, errors: &mut Diagnostics) -> (String, String) {
@@ -146,12 +158,12 @@ fn vars(node: &Node, params: &Declarations, errors: &mut Diagnostics) -> IndexMa
     vars
 }
 
-fn policy(entry: Option<&Entry>, with_kube: bool, errors: &mut Diagnostics) -> Policy {
+fn policy(entry: Option<&Entry>, with_kube: bool, errors: &mut Diagnostics) -> (Policy, Vec<Allow>) {
     let mut policy = Policy { lock_cluster: with_kube, ..Policy::default() };
     let Some(mut reader) =
         entry.and_then(|entry| MapReader::open_table(&entry.value, &tables::POLICY, errors))
     else {
-        return policy;
+        return (policy, Vec::new());
     };
     if let Some(entry) = reader.take("lock") {
         lock(&entry.value, with_kube, &mut policy, errors);
@@ -164,8 +176,9 @@ fn policy(entry: Option<&Entry>, with_kube: bool, errors: &mut Diagnostics) -> P
         policy.control_plane_outage =
             entry.value.word(&[("accept", true), ("refuse", false)], errors) == Some(true);
     }
+    let allow = reader.take("allow").map(|entry| allow::rules(&entry.value, errors)).unwrap_or_default();
     finish(reader, "`policy`", habits::POLICY, errors);
-    policy
+    (policy, allow)
 }
 
 fn lock(node: &Node, with_kube: bool, policy: &mut Policy, errors: &mut Diagnostics) {

@@ -1,0 +1,270 @@
+//! The commands that people wrote themselves, in `command`, `script`, `kubectl` and the looks around them: each as a
+//! program with its arguments, whatever form it was written in.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use super::shell;
+use super::values::{Seen, Values, name_for};
+use crate::runbook::Step;
+use crate::source::{SourceMap, Span};
+use crate::template::{Arg, ArgKind};
+use crate::value::Value;
+
+/// A program with its arguments. Never empty.
+#[derive(Clone, Debug)]
+pub(super) struct Command {
+    words: Vec<Word>,
+    /// Whether it is what the step does, not what it looks at.
+    pub(super) acts: bool,
+    /// The script that it stands in; `None` where no shell reads it.
+    pub(super) script: Option<Rc<str>>,
+}
+
+/// A word and where it was written.
+#[derive(Clone, Debug)]
+pub(super) struct Word {
+    pub(super) text: String,
+    place: Place,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    /// It has a place of its own, or only that of what it stands in.
+    At(Option<Span>),
+    /// These bytes of a text, which begins somewhere in this span.
+    In { span: Option<Span>, text: Rc<str>, range: Range<usize> },
+}
+
+impl Word {
+    /// Where it was written, or what it stands in where that is all that is known.
+    pub(super) fn span(&self, step: &Step, sources: &SourceMap) -> Span {
+        let of_step = step.origin.span;
+        match &self.place {
+            Place::At(span) => span.unwrap_or(of_step),
+            Place::In { span: None, .. } => of_step,
+            Place::In { span: Some(span), text, range } => {
+                // The same bytes stand in the file unless YAML or a template changed them.
+                let wanted = &text[range.clone()];
+                let earlier = text[..range.start].matches(wanted).count();
+                let written = sources.slice(*span);
+                match written.match_indices(wanted).nth(earlier).filter(|_| !wanted.is_empty()) {
+                    Some((at, _)) => {
+                        let start = span.start as usize + at;
+                        Span::new(span.file, start, start + wanted.len())
+                    }
+                    None => *span,
+                }
+            }
+        }
+    }
+}
+
+impl Command {
+    /// The program without its directory.
+    pub(super) fn program(&self) -> &str {
+        let text = &self.words[0].text;
+        text.rsplit('/').next().unwrap_or(text)
+    }
+
+    /// The word that names the program.
+    pub(super) fn first(&self) -> &Word {
+        &self.words[0]
+    }
+
+    /// Everything, the program included.
+    pub(super) fn words(&self) -> &[Word] {
+        &self.words
+    }
+
+    /// Everything after the program.
+    pub(super) fn args(&self) -> &[Word] {
+        &self.words[1..]
+    }
+
+    /// The arguments that are no options: `install kubelet` of `install -y kubelet`. The value of an option that is
+    /// written apart counts as one, because only the program knows which options take one.
+    pub(super) fn operands(&self) -> impl Iterator<Item = &Word> {
+        self.args().iter().filter(|word| !word.text.starts_with('-'))
+    }
+
+    /// Whether its operands begin with these words.
+    pub(super) fn says(&self, verbs: &[&str]) -> bool {
+        let mut operands = self.operands();
+        verbs.iter().all(|verb| operands.next().is_some_and(|word| word.text == *verb))
+    }
+
+    /// The word of a flag, `--flag` or `--flag=value`.
+    pub(super) fn flag(&self, flag: &str) -> Option<&Word> {
+        self.args().iter().find(|word| {
+            word.text.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        })
+    }
+}
+
+/// The commands of a step, in order.
+pub(super) fn of_step(step: &Step, values: &Values<'_>) -> Vec<Command> {
+    let mut found = Vec::new();
+    let field = |name: &str| step.args.get(name);
+    let mut list = |name: &str, program: Option<&str>, acts: bool| {
+        let Some(arg) = field(name) else { return };
+        let mut words = words_of_list(step, arg, values);
+        if let Some(program) = program {
+            let place = Place::At(words.first().and_then(|word| match &word.place {
+                Place::At(span) => *span,
+                Place::In { span, .. } => *span,
+            }));
+            words.insert(0, Word { text: program.to_owned(), place });
+        }
+        add(words, acts, None, &mut found);
+    };
+    match step.kind.name() {
+        "command" => {
+            list("argv", None, true);
+            for name in LOOKS {
+                list(name, None, false);
+            }
+        }
+        "kubectl" => {
+            list("args", Some("kubectl"), true);
+            list("unless", Some("kubectl"), false);
+        }
+        "wait" => list("command", None, false),
+        "script" => {
+            for name in LOOKS {
+                list(name, None, false);
+            }
+            if let Some(text) = field("text").filter(|_| is_shell(step, values)) {
+                let script: Rc<str> = text_of_script(step, text, values).into();
+                add_script(&script, text.span, true, &mut found);
+            }
+        }
+        _ => {}
+    }
+    found
+}
+
+/// Commands around a step that tell whether it is needed.
+const LOOKS: [&str; 3] = ["check", "unless", "only_if"];
+
+const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
+
+fn is_shell(step: &Step, values: &Values<'_>) -> bool {
+    let Some(interpreter) = step.args.get("interpreter") else { return true };
+    match values.see(step, interpreter) {
+        Seen::Known(Value::List(words)) => {
+            let program = words.first().and_then(Value::as_str).unwrap_or_default();
+            SHELLS.contains(&program.rsplit('/').next().unwrap_or_default())
+        }
+        _ => false,
+    }
+}
+
+fn words_of_list(step: &Step, arg: &Arg, values: &Values<'_>) -> Vec<Word> {
+    if let ArgKind::List(items) = &arg.kind {
+        let word = |item: &Arg| Word {
+            text: values.see(step, item).text().unwrap_or_else(|| name_for("?")),
+            place: Place::At(item.span.or(arg.span)),
+        };
+        return items.iter().map(word).collect();
+    }
+    let Seen::Known(Value::List(items)) = values.see(step, arg) else { return Vec::new() };
+    let texts: Vec<String> = items.iter().map(ToString::to_string).collect();
+    // Words stand in the file in this order; joined, the count of equal ones before each is the same as there.
+    let joined: Rc<str> = texts.join(" ").into();
+    let mut at = 0;
+    let word = |text: String| {
+        let range = at..at + text.len();
+        at = range.end + 1;
+        Word { text, place: Place::In { span: arg.span, text: Rc::clone(&joined), range } }
+    };
+    texts.into_iter().map(word).collect()
+}
+
+/// A script's text, with names for what is not known. Where nothing can be said of a template, the rest still can.
+fn text_of_script(step: &Step, arg: &Arg, values: &Values<'_>) -> String {
+    if let Some(text) = values.see(step, arg).text() {
+        return text;
+    }
+    let ArgKind::Text(template) = &arg.kind else { return String::new() };
+    let mut text = String::new();
+    let mut rest = template.source.as_str();
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (inside, behind) = after.split_once("}}").unwrap_or((after, ""));
+        text.push_str(before);
+        text.push_str(&name_for(inside.trim()));
+        rest = behind;
+    }
+    text.push_str(rest);
+    text
+}
+
+fn add_script(script: &Rc<str>, span: Option<Span>, acts: bool, found: &mut Vec<Command>) {
+    for command in shell::commands(script) {
+        let words = command.into_iter().map(|word| Word {
+            text: word.text,
+            place: Place::In { span, text: Rc::clone(script), range: word.range },
+        });
+        add(words.collect(), acts, Some(script), found);
+    }
+}
+
+/// Adds a command without what only stands before it: `sudo -n`, `env A=b`, `if`; and what `sh -c` runs.
+fn add(words: Vec<Word>, acts: bool, script: Option<&Rc<str>>, found: &mut Vec<Command>) {
+    let words = without_prefix(words);
+    let Some(first) = words.first() else { return };
+    let program = first.text.rsplit('/').next().unwrap_or_default();
+    let line = words.iter().position(|word| word.text == "-c" || word.text == "-ec").map(|at| at + 1);
+    if let Some(line) = line.and_then(|at| words.get(at)).filter(|_| SHELLS.contains(&program)) {
+        let span = match &line.place {
+            Place::At(span) => *span,
+            Place::In { span, .. } => *span,
+        };
+        let inner: Rc<str> = line.text.as_str().into();
+        for command in shell::commands(&inner) {
+            let words = command.into_iter().map(|word| Word {
+                text: word.text,
+                place: Place::In { span, text: Rc::clone(&inner), range: word.range },
+            });
+            add(words.collect(), acts, Some(&inner), found);
+        }
+        return;
+    }
+    found.push(Command { words, acts, script: script.map(Rc::clone) });
+}
+
+/// Words that stand before a command and leave it what it is.
+const BEFORE: [&str; 19] = [
+    "sudo", "env", "nice", "ionice", "nohup", "time", "exec", "command", "timeout", "if", "then", "elif",
+    "else", "do", "while", "until", "!", "{", "}",
+];
+
+fn without_prefix(words: Vec<Word>) -> Vec<Word> {
+    let is_assignment = |text: &str| {
+        let name = text.split('=').next().unwrap_or_default();
+        text.contains('=') && !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    let mut at = 0;
+    let mut inside = false;
+    while let Some(word) = words.get(at) {
+        let text = word.text.as_str();
+        let takes_value = inside && ["-u", "-g", "-n", "-k", "-s", "-C"].contains(&text);
+        // `sudo -n` takes none, `nice -n 5` does; a number after it settles that.
+        let number = words.get(at + 1).is_some_and(|next| next.text.parse::<f64>().is_ok());
+        if BEFORE.contains(&text.rsplit('/').next().unwrap_or_default()) {
+            inside = true;
+        } else if takes_value && (text != "-n" || number) {
+            at += 1;
+        } else if !(is_assignment(text) || inside && (text.starts_with('-') || is_duration(text))) {
+            break;
+        }
+        at += 1;
+    }
+    words.into_iter().skip(at).collect()
+}
+
+/// `timeout 30s kubectl …`
+fn is_duration(text: &str) -> bool {
+    let digits = text.trim_end_matches(['s', 'm', 'h', 'd']);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+}

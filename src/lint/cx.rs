@@ -1,0 +1,101 @@
+//! What the rules look at: phases in order, each step with its commands and its deeds.
+
+use super::Input;
+use super::command::{self, Command};
+use super::deed::{self, Deed, What};
+use super::values::Values;
+use crate::inventory::HostName;
+use crate::runbook::{KubeVia, Phase, Runbook, Step};
+use crate::source::SourceMap;
+
+/// A runbook as the rules see it. Steps that certainly will not run, and phases that certainly have no hosts, are not
+/// there.
+pub(super) struct Cx<'a> {
+    pub(super) runbook: &'a Runbook,
+    pub(super) sources: &'a SourceMap,
+    pub(super) values: Values<'a>,
+    pub(super) phases: Vec<PhaseView<'a>>,
+    /// How many control planes the cluster has, where an inventory says so.
+    pub(super) control_planes: Option<usize>,
+}
+
+/// A phase.
+pub(super) struct PhaseView<'a> {
+    pub(super) phase: &'a Phase,
+    /// Its hosts, where an inventory is given.
+    pub(super) hosts: Option<Vec<HostName>>,
+    pub(super) steps: Vec<StepView<'a>>,
+    /// What is looked at after every batch.
+    pub(super) verify: Vec<StepView<'a>>,
+}
+
+/// A step.
+pub(super) struct StepView<'a> {
+    pub(super) step: &'a Step,
+    pub(super) commands: Vec<Command>,
+    pub(super) deeds: Vec<Deed>,
+}
+
+impl<'a> Cx<'a> {
+    pub(super) fn new(input: &Input<'a>) -> Self {
+        let runbook = input.runbook;
+        let values = Values::new(runbook, input.params, input.inventory);
+        let view = |step: &'a Step| {
+            let commands = command::of_step(step, &values);
+            let deeds = deed::of_step(step, &commands, &values, input.sources);
+            StepView { step, commands, deeds }
+        };
+        let views = |steps: &'a [Step]| -> Vec<StepView<'a>> {
+            steps.iter().filter(|step| !values.is_left_out(step)).map(view).collect()
+        };
+        let phases = runbook.phases.iter().filter_map(|phase| {
+            let hosts = input.inventory.and_then(|inventory| phase.hosts.value.select(inventory).ok());
+            let is_empty = hosts.as_ref().is_some_and(Vec::is_empty);
+            (!is_empty).then(|| PhaseView {
+                phase,
+                hosts,
+                steps: views(&phase.steps),
+                verify: views(&phase.rollout.verify),
+            })
+        });
+        let phases = phases.collect();
+        let via = match runbook.kube.as_ref().map(|kube| &kube.via) {
+            Some(KubeVia::Hosts(selector)) => Some(&selector.value),
+            _ => None,
+        };
+        // kubectl runs on the control planes, unless somebody names fewer of them.
+        let control_planes = via
+            .zip(input.inventory)
+            .and_then(|(selector, inventory)| selector.select(inventory).ok())
+            .map(|hosts| hosts.len());
+        Self { runbook, sources: input.sources, values, phases, control_planes }
+    }
+
+    /// Every step with its phase, in order, without those of `verify`.
+    pub(super) fn steps(&self) -> impl Iterator<Item = (&PhaseView<'a>, &StepView<'a>)> {
+        self.phases.iter().flat_map(|phase| phase.steps.iter().map(move |step| (phase, step)))
+    }
+
+    /// Every deed of the runbook, in order.
+    pub(super) fn deeds(&self) -> impl Iterator<Item = (&PhaseView<'a>, &'a Step, &Deed)> {
+        self.steps().flat_map(|(phase, view)| view.deeds.iter().map(move |deed| (phase, view.step, deed)))
+    }
+
+    /// Every command that people wrote, with its step, also those of `verify`.
+    pub(super) fn commands(&self) -> impl Iterator<Item = (&'a Step, &Command)> {
+        let steps = self.phases.iter().flat_map(|phase| phase.steps.iter().chain(&phase.verify));
+        steps.flat_map(|view| view.commands.iter().map(move |command| (view.step, command)))
+    }
+}
+
+impl<'a> PhaseView<'a> {
+    /// Its deeds, in order.
+    pub(super) fn deeds(&self) -> impl Iterator<Item = (&'a Step, &Deed)> {
+        self.steps.iter().flat_map(|view| view.deeds.iter().map(move |deed| (view.step, deed)))
+    }
+
+    /// Whether any deed of it is of a kind.
+    pub(super) fn does(&self, wanted: impl Fn(&What) -> bool) -> bool {
+        self.deeds().any(|(_, deed)| wanted(&deed.what))
+    }
+}

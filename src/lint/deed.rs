@@ -1,0 +1,181 @@
+//! What a step does for an upgrade, whichever way it is written: `apt: { install: … }` and `apt-get install` are the same
+//! deed to the rules.
+
+mod by_hand;
+mod typed;
+
+use super::command::Command;
+use super::values::Values;
+use crate::op::SYMBOL_CLOSE;
+use crate::runbook::Step;
+use crate::source::{SourceMap, Span};
+use crate::value::Version;
+
+/// Something that a step does, and where that is written.
+#[derive(Clone, Debug)]
+pub(super) struct Deed {
+    pub(super) what: What,
+    pub(super) span: Span,
+}
+
+/// The kinds of deeds that rules know. Versions are texts as they are given, names of the unknown included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// One of the three packages of Kubernetes is installed; `None`: whatever version is there to have.
+    Install { package: Package, version: Option<String> },
+    /// The same, fetched only.
+    Download { package: Package, version: Option<String> },
+    /// `kubeadm upgrade`.
+    Upgrade { verb: Verb, version: Option<String> },
+    /// The node's pods are moved away.
+    Drain,
+    /// The node takes pods again.
+    Uncordon,
+    /// Units are started anew.
+    Restart(Vec<String>),
+    /// systemd reads its units again.
+    Reload,
+    /// A file of systemd's units is written.
+    Unit(String),
+    /// The host's packages come from the repository of this minor.
+    Repository(Option<String>),
+    /// etcd is saved.
+    Snapshot,
+    /// Something is looked at; a kubelet's version, where one is waited for.
+    Look(Option<String>),
+    /// The machine restarts.
+    Reboot,
+}
+
+/// The packages that the skew policy is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Package {
+    Kubeadm,
+    Kubelet,
+    Kubectl,
+}
+
+impl Package {
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name {
+            "kubeadm" => Some(Self::Kubeadm),
+            "kubelet" => Some(Self::Kubelet),
+            "kubectl" => Some(Self::Kubectl),
+            _ => None,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Kubeadm => "kubeadm",
+            Self::Kubelet => "kubelet",
+            Self::Kubectl => "kubectl",
+        }
+    }
+}
+
+/// The two ways of `kubeadm upgrade`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    Apply,
+    Node,
+}
+
+impl What {
+    /// Whether it installs this package.
+    pub(super) fn installs(&self, wanted: Package) -> bool {
+        matches!(self, Self::Install { package, .. } if *package == wanted)
+    }
+
+    /// Whether it restarts a unit whose name is one of these, without suffix.
+    pub(super) fn restarts(&self, units: &[&str]) -> bool {
+        let Self::Restart(restarted) = self else { return false };
+        restarted.iter().any(|unit| units.contains(&unit.trim_end_matches(".service")))
+    }
+
+    /// Whether it is `kubeadm upgrade apply`.
+    pub(super) fn applies(&self) -> bool {
+        matches!(self, Self::Upgrade { verb: Verb::Apply, .. })
+    }
+}
+
+/// What a step does, in order.
+pub(super) fn of_step(
+    step: &Step,
+    commands: &[Command],
+    values: &Values<'_>,
+    sources: &SourceMap,
+) -> Vec<Deed> {
+    let mut deeds = typed::deeds(step, values, sources);
+    for command in commands {
+        by_hand::deeds(step, command, sources, &mut deeds);
+    }
+    deeds
+}
+
+/// Folders of systemd's units, as systemd.unit(5) lists them.
+const UNIT_FOLDERS: [&str; 5] = [
+    "/etc/systemd/system/",
+    "/run/systemd/system/",
+    "/usr/local/lib/systemd/system/",
+    "/usr/lib/systemd/system/",
+    "/lib/systemd/system/",
+];
+
+fn is_unit_file(path: &str) -> bool {
+    UNIT_FOLDERS.iter().any(|folder| path.starts_with(folder))
+}
+
+/// A version without the revision of a package: `1.31.4` of `1.31.4-1.1`, `v1.31.4` and `1.31.4-*`.
+pub(super) fn core(text: &str) -> &str {
+    let text = text.trim();
+    let text = text.strip_prefix('v').unwrap_or(text);
+    // The name of something unknown may hold hyphens of its own.
+    let from = text.rfind(SYMBOL_CLOSE).map_or(0, |at| at + SYMBOL_CLOSE.len_utf8());
+    let end = text[from..].find(['-', '~', '*', '+']).map_or(text.len(), |at| from + at);
+    text[..end].trim_end_matches('.')
+}
+
+/// The version that a text gives, where it is known.
+pub(super) fn version(text: Option<&str>) -> Option<Version> {
+    Version::parse(core(text?)).ok()
+}
+
+/// How two versions relate, where that is known. A version without a patch is any of its minor.
+pub(super) fn relation(left: Option<&str>, right: Option<&str>) -> Option<std::cmp::Ordering> {
+    let (left, right) = (left?, right?);
+    if core(left) == core(right) {
+        return Some(std::cmp::Ordering::Equal);
+    }
+    let (left, right) = (version(Some(left))?, version(Some(right))?);
+    if left.patch.is_none() || right.patch.is_none() {
+        return Some((left.major, left.minor).cmp(&(right.major, right.minor)));
+    }
+    Some(left.cmp(&right))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Ordering;
+
+    use super::*;
+    use crate::lint::values::name_for;
+
+    #[test]
+    fn versions_of_packages_compare_by_what_kubernetes_calls_them() {
+        let target = format!("{}-*", name_for("params.a-b"));
+        let cases = [
+            ("1.31.4-*", "v1.31.4", Some(Ordering::Equal)),
+            ("1.31.4-1.1", "1.31.5", Some(Ordering::Less)),
+            ("1.31.*", "1.31.4", Some(Ordering::Equal)),
+            ("1.32", "1.31.4", Some(Ordering::Greater)),
+            (target.as_str(), &name_for("params.a-b"), Some(Ordering::Equal)),
+            (target.as_str(), "1.31.4", None),
+            ("$V", "1.31.4", None),
+        ];
+        for (left, right, expected) in cases {
+            assert_eq!(relation(Some(left), Some(right)), expected, "{left} {right}");
+        }
+        assert_eq!(relation(None, Some("1.31.4")), None);
+    }
+}

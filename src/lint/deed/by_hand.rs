@@ -1,0 +1,105 @@
+//! Deeds of commands that people wrote themselves.
+
+use super::{Deed, Package, Verb, What, is_unit_file};
+use crate::lint::command::{Command, Word};
+use crate::runbook::Step;
+use crate::source::SourceMap;
+
+/// Programs that only look at the files they are given.
+const READERS: [&str; 12] =
+    ["cat", "less", "ls", "stat", "test", "[", "grep", "diff", "sha256sum", "systemctl", "find", "echo"];
+
+pub(super) fn deeds(step: &Step, command: &Command, sources: &SourceMap, found: &mut Vec<Deed>) {
+    let mut add = |what: What, word: &Word| found.push(Deed { what, span: word.span(step, sources) });
+    if let Some((minor, word)) = repository(command) {
+        add(What::Repository(Some(minor)), word);
+    }
+    if !command.acts {
+        return;
+    }
+    if let Some(word) = snapshot(command) {
+        add(What::Snapshot, word);
+    }
+    match command.program() {
+        "apt" | "apt-get" if command.says(&["install"]) => {
+            let only_fetched = command.flag("-d").or_else(|| command.flag("--download-only")).is_some();
+            for word in command.operands().skip(1) {
+                let (name, version) = split(&word.text, '=');
+                add_package(name, version, only_fetched, word, &mut add);
+            }
+        }
+        "yum" | "dnf" | "zypper" if command.says(&["install"]) => {
+            for word in command.operands().skip(1) {
+                let (name, version) = split(&word.text, '-');
+                add_package(name, version, false, word, &mut add);
+            }
+        }
+        "kubeadm" if command.says(&["upgrade", "apply"]) => {
+            let version = command.operands().nth(2).map(|word| word.text.clone());
+            add(What::Upgrade { verb: Verb::Apply, version }, command.first());
+        }
+        "kubeadm" if command.says(&["upgrade", "node"]) => {
+            add(What::Upgrade { verb: Verb::Node, version: None }, command.first());
+        }
+        "kubectl" if command.says(&["drain"]) => add(What::Drain, command.first()),
+        "kubectl" if command.says(&["uncordon"]) => add(What::Uncordon, command.first()),
+        "kubectl" if ["wait", "get", "rollout"].iter().any(|verb| command.says(&[verb])) => {
+            add(What::Look(None), command.first());
+        }
+        "systemctl" if command.says(&["daemon-reload"]) => add(What::Reload, command.first()),
+        "systemctl" if command.says(&["reboot"]) => add(What::Reboot, command.first()),
+        "systemctl"
+            if ["restart", "try-restart", "reload-or-restart"].iter().any(|verb| command.says(&[verb])) =>
+        {
+            let units = command.operands().skip(1).map(|word| word.text.clone()).collect();
+            add(What::Restart(units), command.first());
+        }
+        "reboot" => add(What::Reboot, command.first()),
+        "shutdown" if command.flag("-r").is_some() => add(What::Reboot, command.first()),
+        program if !READERS.contains(&program) || command.words().iter().any(|word| word.text == ">") => {
+            if let Some(word) = command.args().iter().find(|word| is_unit_file(&word.text)) {
+                add(What::Unit(word.text.clone()), word);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn add_package(
+    name: &str,
+    version: Option<&str>,
+    only_fetched: bool,
+    word: &Word,
+    add: &mut impl FnMut(What, &Word),
+) {
+    let Some(package) = Package::named(name) else { return };
+    let version = version.map(str::to_owned);
+    let what =
+        if only_fetched { What::Download { package, version } } else { What::Install { package, version } };
+    add(what, word);
+}
+
+/// `kubelet` and `1.31.4-*` of `kubelet=1.31.4-*`.
+fn split(text: &str, at: char) -> (&str, Option<&str>) {
+    match text.split_once(at) {
+        Some((name, version)) => (name, Some(version)),
+        None => (text, None),
+    }
+}
+
+/// The minor in an address of the community's package repository.
+fn repository(command: &Command) -> Option<(String, &Word)> {
+    command.words().iter().find_map(|word| {
+        let (_, behind) = word.text.split_once("/core:/stable:/v")?;
+        let minor = behind.split('/').next()?;
+        Some((minor.to_owned(), word))
+    })
+}
+
+/// `etcdctl snapshot save`, also inside a pod.
+fn snapshot(command: &Command) -> Option<&Word> {
+    let words = command.words();
+    let apart = words.windows(2).find(|pair| pair[0].text == "snapshot" && pair[1].text == "save");
+    let together = || words.iter().find(|word| word.text.contains("snapshot save"));
+    apart.map(|pair| &pair[0]).or_else(together)
+}

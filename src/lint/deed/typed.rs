@@ -1,0 +1,137 @@
+//! Deeds of the typed step kinds, from their fields.
+
+use super::{Deed, Package, Verb, What, is_unit_file};
+use crate::lint::values::{Seen, Values};
+use crate::op::Effect;
+use crate::runbook::Step;
+use crate::source::{SourceMap, Span};
+use crate::template::{Arg, ArgKind};
+use crate::value::Value;
+
+pub(super) fn deeds(step: &Step, values: &Values<'_>, sources: &SourceMap) -> Vec<Deed> {
+    let field = |name: &str| step.args.get(name);
+    let span = |arg: Option<&Arg>| arg.and_then(|arg| arg.span).unwrap_or(step.origin.span);
+    let whole = |what: What| vec![Deed { what, span: step.origin.span }];
+    match step.kind.name() {
+        "apt" => packages(step, values, sources),
+        "apt_repo" => match field("kubernetes") {
+            Some(arg) => vec![Deed {
+                what: What::Repository(values.see(step, arg).text()),
+                span: span(field("kubernetes")),
+            }],
+            None => Vec::new(),
+        },
+        "kubeadm" => {
+            let verb = match values.text(step, "upgrade").as_deref() {
+                Some("apply") => Verb::Apply,
+                _ => Verb::Node,
+            };
+            let version = values.text(step, "version");
+            vec![Deed { what: What::Upgrade { verb, version }, span: span(field("version")) }]
+        }
+        "drain" => whole(What::Drain),
+        "uncordon" => whole(What::Uncordon),
+        "reboot" => whole(What::Reboot),
+        "wait" => vec![Deed { what: What::Look(values.text(step, "kubelet")), span: span(field("kubelet")) }],
+        "copy" => match values.text(step, "dest") {
+            Some(path) if is_unit_file(&path) => {
+                vec![Deed { what: What::Unit(path), span: span(field("dest")) }]
+            }
+            _ => Vec::new(),
+        },
+        "systemctl" => systemctl(step, values),
+        "command" | "script" | "kubectl" if step.effect == Some(Effect::Reads) => whole(What::Look(None)),
+        _ => Vec::new(),
+    }
+}
+
+fn systemctl(step: &Step, values: &Values<'_>) -> Vec<Deed> {
+    let mut deeds = Vec::new();
+    let never = Seen::Known(Value::Bool(false));
+    if let Some(arg) = step.args.get("daemon_reload").filter(|arg| values.see(step, arg) != never) {
+        deeds.push(Deed { what: What::Reload, span: arg.span.unwrap_or(step.origin.span) });
+    }
+    if let Some(arg) = step.args.get("restart") {
+        let units = texts(step, arg, values);
+        deeds.push(Deed { what: What::Restart(units), span: arg.span.unwrap_or(step.origin.span) });
+    }
+    deeds
+}
+
+/// The texts of a list, or the one that stands for it.
+fn texts(step: &Step, arg: &Arg, values: &Values<'_>) -> Vec<String> {
+    match &arg.kind {
+        ArgKind::List(items) => items.iter().filter_map(|item| values.see(step, item).text()).collect(),
+        _ => match values.see(step, arg) {
+            Seen::Known(Value::List(items)) => items.iter().map(ToString::to_string).collect(),
+            seen => seen.text().into_iter().collect(),
+        },
+    }
+}
+
+/// What `present` leaves open, `apt` leaves as it is.
+const AS_IT_IS: &str = "present";
+
+fn packages(step: &Step, values: &Values<'_>, sources: &SourceMap) -> Vec<Deed> {
+    let mut deeds = Vec::new();
+    for job in ["install", "download"] {
+        let Some(arg) = step.args.get(job) else { continue };
+        for (name, version, span) in entries(step, arg, values, sources) {
+            let Some(package) = Package::named(&name).filter(|_| version.as_deref() != Some(AS_IT_IS)) else {
+                continue;
+            };
+            let what = match job {
+                "install" => What::Install { package, version },
+                _ => What::Download { package, version },
+            };
+            deeds.push(Deed { what, span });
+        }
+    }
+    deeds
+}
+
+/// The entries of a mapping from packages to versions; the names of a list, which stand for `present`.
+fn entries(
+    step: &Step,
+    arg: &Arg,
+    values: &Values<'_>,
+    sources: &SourceMap,
+) -> Vec<(String, Option<String>, Span)> {
+    let whole = arg.span.unwrap_or(step.origin.span);
+    if let ArgKind::Map(entries) = &arg.kind {
+        let entry = |(name, version): &(String, Arg)| {
+            // Something unknown is a version all the same, and `None` would say that none is written.
+            let text = values.see(step, version).text();
+            let text = text.unwrap_or_else(|| crate::lint::values::name_for("?"));
+            (name.clone(), Some(text), version.span.unwrap_or(whole))
+        };
+        return entries.iter().map(entry).collect();
+    }
+    match values.see(step, arg) {
+        Seen::Known(Value::Map(map)) => map
+            .iter()
+            .map(|(name, version)| {
+                let text = version.to_string();
+                let place = place_of_entry(name, &text, whole, sources);
+                (name.clone(), Some(text), place)
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Where a version stands in a mapping that is constant as a whole.
+fn place_of_entry(name: &str, version: &str, whole: Span, sources: &SourceMap) -> Span {
+    let written = sources.slice(whole);
+    let found = written.find(name).and_then(|at| {
+        let behind = at + name.len();
+        Some(behind + written[behind..].find(version)?)
+    });
+    match found {
+        Some(at) if !version.is_empty() => {
+            let start = whole.start as usize + at;
+            Span::new(whole.file, start, start + version.len())
+        }
+        _ => whole,
+    }
+}

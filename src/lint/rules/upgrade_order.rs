@@ -1,0 +1,117 @@
+//! kubeadm's package, `kubeadm upgrade`, drain, kubelet's package, restart, uncordon.
+
+use crate::lint::cx::{Cx, PhaseView};
+use crate::lint::deed::{Deed, Package, What};
+use crate::lint::report::Report;
+use crate::lint::rule::Rule;
+use crate::runbook::Step;
+use crate::source::{Severity, codes};
+
+pub(in crate::lint) const RULE: Rule = Rule {
+    code: codes::UPGRADE_ORDER,
+    severity: Severity::Warning,
+    needs_values: false,
+    why: "\
+Only what stands in one phase is compared, because another phase may be about other hosts. Two steps out of order have
+rules of their own: a drain before `kubeadm upgrade apply`, and a kubelet before the control plane. Source: \"Upgrading
+kubeadm clusters\" and \"Upgrading Linux nodes\" in the Kubernetes documentation; kubelet's package restarts the service when
+it is installed (kubeadm#1311), and from 1.31 on that restarts every container of the node (kubernetes#129659).",
+    bad: "\
+- name: workers
+  hosts: workers
+  steps:
+    - apt: { install: { kubelet: \"{{ params.target }}-*\" }, hold: true }
+    - drain: {}
+    - systemctl: { daemon_reload: true, restart: kubelet }
+    - wait: { node: ready }
+    - uncordon: {}
+",
+    good: "\
+- name: workers
+  hosts: workers
+  steps:
+    - drain: {}
+    - apt: { install: { kubelet: \"{{ params.target }}-*\" }, hold: true }
+    - systemctl: { daemon_reload: true, restart: kubelet }
+    - wait: { node: ready }
+    - uncordon: {}
+",
+    check,
+};
+
+fn check(cx: &Cx<'_>, report: &mut Report) {
+    for phase in &cx.phases {
+        kubeadm_too_late(phase, report);
+        restart_too_early(phase, report);
+        // Without a drain the phase may be about hosts that run no pods.
+        if phase.does(|what| *what == What::Drain) {
+            outside_of_the_drain(phase, report);
+        }
+    }
+}
+
+fn position(deeds: &[(&Step, &Deed)], wanted: impl Fn(&What) -> bool) -> Option<usize> {
+    deeds.iter().position(|(_, deed)| wanted(&deed.what))
+}
+
+fn kubeadm_too_late(phase: &PhaseView<'_>, report: &mut Report) {
+    let deeds: Vec<_> = phase.deeds().collect();
+    let Some(upgrade) = position(&deeds, |what| matches!(what, What::Upgrade { .. })) else { return };
+    let Some(package) = position(&deeds, |what| what.installs(Package::Kubeadm)) else { return };
+    let used_later =
+        deeds[package.min(deeds.len())..].iter().any(|(_, deed)| matches!(deed.what, What::Upgrade { .. }));
+    if package > upgrade && !used_later {
+        let (step, deed) = deeds[package];
+        let message = "kubeadm is installed after `kubeadm upgrade` has run";
+        let warning = report.say(step, deed.span, message);
+        warning.related(deeds[upgrade].1.span, "the upgrade runs here, with the kubeadm of before");
+        warning.hint("install kubeadm first");
+    }
+}
+
+fn restart_too_early(phase: &PhaseView<'_>, report: &mut Report) {
+    let deeds: Vec<_> = phase.deeds().collect();
+    let restarts = |what: &What| what.restarts(&["kubelet"]) || *what == What::Reboot;
+    let Some(restart) = position(&deeds, restarts) else { return };
+    let package = deeds.iter().rposition(|(_, deed)| deed.what.installs(Package::Kubelet));
+    let Some(package) = package.filter(|package| *package > restart) else { return };
+    if deeds[package..].iter().all(|(_, deed)| !restarts(&deed.what)) {
+        let (step, deed) = deeds[restart];
+        let warning = report.say(step, deed.span, "kubelet restarts before its new version is installed");
+        warning.related(deeds[package].1.span, "installed here").hint("restart it afterwards");
+    }
+}
+
+/// What disturbs the pods of a node while they are on it.
+fn outside_of_the_drain(phase: &PhaseView<'_>, report: &mut Report) {
+    let deeds: Vec<_> = phase.deeds().collect();
+    let has_kubelet = phase.does(|what| what.installs(Package::Kubelet));
+    let mut drained = false;
+    let mut uncordoned = None;
+    for (index, (step, deed)) in deeds.iter().enumerate() {
+        match &deed.what {
+            What::Drain => drained = true,
+            What::Uncordon => {
+                drained = false;
+                uncordoned = Some(deed.span);
+            }
+            // A kubelet that comes before the control plane is another rule's.
+            what if what.installs(Package::Kubelet)
+                && !drained
+                && deeds[index..].iter().all(|(_, later)| !later.what.applies()) =>
+            {
+                let message = "kubelet is installed while the node has its pods";
+                let warning = report.say(step, deed.span, message);
+                warning.hint("move it between `drain` and `uncordon`: the package restarts kubelet");
+            }
+            what if what.restarts(&["kubelet"]) && has_kubelet => {
+                if let Some(uncordon) = uncordoned.filter(|_| !drained) {
+                    let message = "kubelet restarts after the node takes pods again";
+                    let warning = report.say(step, deed.span, message);
+                    warning.related(uncordon, "uncordoned here").hint("restart it before `uncordon`");
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Every phase that restarts what runs a node's pods looks at the node afterwards.
+
+use crate::lint::cx::{Cx, PhaseView};
+use crate::lint::deed::{Package, What};
+use crate::lint::report::Report;
+use crate::lint::rule::Rule;
+use crate::source::{Severity, codes};
+
+pub(in crate::lint) const RULE: Rule = Rule {
+    code: codes::NO_VERIFICATION,
+    severity: Severity::Warning,
+    needs_values: false,
+    why: "\
+A kubelet that is installed or restarted, a container runtime that is restarted and a reboot count. A `wait` behind the
+last of them will do, and so will `verify:` of the phase's rollout, `kubectl wait`, or a command with `effect: reads`. After
+a restart give `stable_for`: the node may still show the Ready of before.",
+    bad: "\
+- name: workers
+  hosts: workers
+  steps:
+    - drain: {}
+    - apt: { install: { kubelet: \"{{ params.target }}-*\" }, hold: true }
+    - systemctl: { daemon_reload: true, restart: kubelet }
+    - uncordon: {}
+",
+    good: "\
+- name: workers
+  hosts: workers
+  steps:
+    - drain: {}
+    - apt: { install: { kubelet: \"{{ params.target }}-*\" }, hold: true }
+    - systemctl: { daemon_reload: true, restart: kubelet }
+    - wait: { node: ready, stable_for: 20s }
+    - uncordon: {}
+",
+    check,
+};
+
+const RUNS_PODS: [&str; 4] = ["kubelet", "containerd", "crio", "docker"];
+
+fn check(cx: &Cx<'_>, report: &mut Report) {
+    // Without Kubernetes there is no node to look at, and what else would tell is the author's to know.
+    if cx.runbook.kube.is_none() {
+        return;
+    }
+    for phase in cx.phases.iter().filter(|phase| phase.verify.is_empty()) {
+        of_phase(phase, report);
+    }
+}
+
+fn of_phase(phase: &PhaseView<'_>, report: &mut Report) {
+    let deeds: Vec<_> = phase.deeds().collect();
+    let last = deeds.iter().rposition(|(_, deed)| disturbs(&deed.what));
+    let Some(last) = last else { return };
+    if deeds[last..].iter().any(|(_, deed)| matches!(deed.what, What::Look(_))) {
+        return;
+    }
+    let (step, deed) = deeds[last];
+    let message = format!("nothing of the phase `{}` looks at the node after this", phase.phase.name.value);
+    let warning = report.say(step, deed.span, message);
+    warning.hint("add `wait: { node: ready, for: 10m, stable_for: 20s }`");
+}
+
+fn disturbs(what: &What) -> bool {
+    what.installs(Package::Kubelet) || what.restarts(&RUNS_PODS) || *what == What::Reboot
+}

@@ -1,0 +1,119 @@
+//! Every rule by its own examples: the bad one breaks it and no other, the good one breaks none, whether values are known
+//! or not.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use indexmap::IndexMap;
+
+use super::{Input, RULES, Rule, check};
+use crate::inventory::{self, Inventory};
+use crate::runbook::{self, FileReader};
+use crate::source::codes::code_info;
+use crate::source::{self, Diagnostics, Limits, SourceMap};
+use crate::value::{Value, Version};
+
+/// No example includes anything.
+struct Alone;
+
+impl FileReader for Alone {
+    fn read(&self, _: &Utf8Path, path: &str) -> Result<(Utf8PathBuf, String), String> {
+        Err(format!("{path} is not there"))
+    }
+}
+
+const HEAD: &str = "\
+apiVersion: rollbook/v1
+kind: Runbook
+metadata: { name: example }
+params: { target: { type: version, required: true } }
+kube: { via: control_plane }
+";
+
+const FLEET: &str = "\
+apiVersion: rollbook/v1
+kind: Inventory
+metadata: { name: fleet }
+hosts:
+  c[1:3]: { labels: { role: control-plane } }
+  w[1:2]: { labels: { role: worker } }
+groups:
+  control_plane: { select: label(role=control-plane) }
+  workers: { select: label(role=worker) }
+";
+
+/// What is known when the rules look.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Known {
+    /// The files only.
+    Files,
+    /// Values and hosts, as when a plan is made.
+    All,
+}
+
+/// A runbook with these phases.
+pub(super) fn of_phases(phases: &str) -> String {
+    format!("{HEAD}phases:\n{}", phases.lines().fold(String::new(), |text, line| text + "  " + line + "\n"))
+}
+
+fn found(text: &str, fleet: &str, known: Known) -> (Vec<String>, String) {
+    let mut sources = SourceMap::default();
+    let mut diagnostics = Diagnostics::default();
+    let file = sources.add("runbook.yaml", text);
+    let runbook = runbook::parse(&mut sources, file, &Alone, &mut diagnostics);
+    let runbook = runbook.unwrap_or_else(|| panic!("{}\n{text}", diagnostics.render(&sources, false)));
+    let fleet = inventory(&mut sources, fleet);
+    let target = Version::parse("1.31.4").expect("a version");
+    let params: IndexMap<String, Value> = [("target".to_owned(), Value::Version(target))].into();
+    let input = Input {
+        runbook: &runbook,
+        sources: &sources,
+        params: (known == Known::All).then_some(&params),
+        inventory: (known == Known::All).then_some(&fleet),
+    };
+    check(&input, &mut diagnostics);
+    let name = |code| code_info(code).expect("a row").name.to_owned();
+    let names = diagnostics.items().iter().map(|item| name(item.code)).collect();
+    (names, diagnostics.render(&sources, false))
+}
+
+fn inventory(sources: &mut SourceMap, text: &str) -> Inventory {
+    let mut diagnostics = Diagnostics::default();
+    let file = sources.add("fleet.yaml", text);
+    let tree = source::parse(sources, file, Limits::default(), &mut diagnostics).expect("YAML");
+    inventory::parse(&tree, &mut diagnostics).expect("an inventory")
+}
+
+/// The names of what the rules say, each once.
+fn rules(phases: &str, known: Known) -> Vec<String> {
+    let mut names = found(&of_phases(phases), FLEET, known).0;
+    names.dedup();
+    names
+}
+
+#[test]
+fn a_bad_example_breaks_its_rule_and_no_other() {
+    for rule in RULES {
+        assert_eq!(rules(rule.bad, Known::All), [rule.name()], "{}", shown(rule, rule.bad));
+    }
+}
+
+#[test]
+fn before_values_are_known_nothing_else_is_told() {
+    for rule in RULES {
+        let names = rules(rule.bad, Known::Files);
+        assert!(names.iter().all(|name| name == rule.name()), "{}: {names:?}", rule.name());
+        assert!(rule.needs_values || names == [rule.name()], "{} says nothing without values", rule.name());
+    }
+}
+
+#[test]
+fn a_good_example_breaks_no_rule() {
+    for rule in RULES {
+        for known in [Known::Files, Known::All] {
+            assert!(rules(rule.good, known).is_empty(), "{known:?} {}", shown(rule, rule.good));
+        }
+    }
+}
+
+fn shown(rule: &Rule, phases: &str) -> String {
+    format!("{}:\n{}", rule.name(), found(&of_phases(phases), FLEET, Known::All).1)
+}

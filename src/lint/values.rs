@@ -1,0 +1,205 @@
+//! What an argument holds as far as it is known: constants when a file is validated, everything but what the hosts say
+//! when a plan is made. What is not known keeps its name, so that two uses of one name are seen to be the same.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::inventory::Inventory;
+use crate::op::{SYMBOL_CLOSE, SYMBOL_OPEN};
+use crate::runbook::{FrameId, Runbook, Step};
+use crate::template::{Arg, ArgKind, Expression, Reference, Scope};
+use crate::value::Value;
+
+/// An argument as far as it is known.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Seen {
+    /// All of it.
+    Known(Value),
+    /// Text in which names stand for what is not known, between symbol marks.
+    Open(String),
+    /// Nothing.
+    Unknown,
+}
+
+impl Seen {
+    /// As text, names of the unknown included.
+    pub(super) fn text(&self) -> Option<String> {
+        match self {
+            Self::Known(Value::Null | Value::List(_) | Value::Map(_)) | Self::Unknown => None,
+            Self::Known(value) => Some(value.to_string()),
+            Self::Open(text) => Some(text.clone()),
+        }
+    }
+
+    /// As a value for scopes further in.
+    fn value(self) -> Option<Value> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Open(text) => Some(Value::Str(text)),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// The values of a runbook.
+pub(super) struct Values<'a> {
+    runbook: &'a Runbook,
+    base: Arc<Scope>,
+    frames: RefCell<HashMap<usize, Arc<Scope>>>,
+}
+
+impl<'a> Values<'a> {
+    /// `params` and `inventory` are given when a plan is made.
+    pub(super) fn new(
+        runbook: &'a Runbook,
+        params: Option<&IndexMap<String, Value>>,
+        inventory: Option<&Inventory>,
+    ) -> Self {
+        let mut scope = Scope::new();
+        scope.set("params", Value::Map(params.cloned().unwrap_or_default()));
+        if let Some(inventory) = inventory {
+            let names = |group: &crate::inventory::Group| {
+                Value::List(group.hosts.iter().map(|host| Value::Str(host.as_str().to_owned())).collect())
+            };
+            let groups = inventory.groups.iter().map(|(name, group)| (name.clone(), names(group))).collect();
+            scope.set("groups", Value::Map(groups));
+        }
+        let outer = Arc::new(scope);
+        let vars = runbook
+            .vars
+            .iter()
+            .filter_map(|(name, arg)| see_in(arg, &outer).value().map(|value| (name.clone(), value)));
+        let vars = Value::Map(vars.collect());
+        let mut base = Scope::child(&outer);
+        base.set("vars", vars);
+        Self { runbook, base: Arc::new(base), frames: RefCell::default() }
+    }
+
+    /// An argument of a step.
+    pub(super) fn see(&self, step: &Step, arg: &Arg) -> Seen {
+        match arg.as_const() {
+            Some(value) => Seen::Known(value.clone()),
+            None => see_in(arg, &self.scope(step.frame)),
+        }
+    }
+
+    /// A field of a step as text; `None` where it is not written or nothing is known of it.
+    pub(super) fn text(&self, step: &Step, field: &str) -> Option<String> {
+        self.see(step, step.args.get(field)?).text()
+    }
+
+    /// Whether it is certain that a step will not run.
+    pub(super) fn is_left_out(&self, step: &Step) -> bool {
+        let mut conditions: Vec<(&Expression, Option<FrameId>)> =
+            step.when.iter().map(|when| (when, step.frame)).collect();
+        let mut frame = step.frame;
+        while let Some(id) = frame {
+            let this = &self.runbook.frames[id.0];
+            conditions.extend(this.when.iter().map(|when| (when, this.parent)));
+            frame = this.parent;
+        }
+        conditions.into_iter().any(|(when, frame)| {
+            let scope = self.scope(frame);
+            when.references.iter().all(|name| is_known(name, &scope)) && when.eval_bool(&scope) == Ok(false)
+        })
+    }
+
+    /// What the steps of a fragment see.
+    fn scope(&self, frame: Option<FrameId>) -> Arc<Scope> {
+        let Some(id) = frame else { return Arc::clone(&self.base) };
+        if let Some(scope) = self.frames.borrow().get(&id.0) {
+            return Arc::clone(scope);
+        }
+        let frame = &self.runbook.frames[id.0];
+        let outer = self.scope(frame.parent);
+        let args = frame
+            .args
+            .iter()
+            .filter_map(|(name, arg)| see_in(arg, &outer).value().map(|value| (name.clone(), value)));
+        let args = Value::Map(args.collect());
+        let mut scope = Scope::child(&self.base);
+        scope.set("args", args);
+        let scope = Arc::new(scope);
+        self.frames.borrow_mut().insert(id.0, Arc::clone(&scope));
+        scope
+    }
+}
+
+fn see_in(arg: &Arg, scope: &Arc<Scope>) -> Seen {
+    let references = arg.references();
+    if references.iter().all(|name| is_known(name, scope)) {
+        return arg.render(scope).map_or(Seen::Unknown, Seen::Known);
+    }
+    // Of a filter, a comparison or a choice over something unknown nothing can be said.
+    let text = match &arg.kind {
+        ArgKind::Expr(expression) if is_plain_name(expression) => {
+            expression.eval(&named(&references, scope)).map(|value| value.to_string())
+        }
+        ArgKind::Text(template) if !template.source.contains("{%") && !template.source.contains(" if ") => {
+            template.render(&named(&references, scope))
+        }
+        _ => return Seen::Unknown,
+    };
+    text.map_or(Seen::Unknown, Seen::Open)
+}
+
+fn is_plain_name(expression: &Expression) -> bool {
+    matches!(expression.references.as_slice(), [name] if name.to_string() == expression.source.trim())
+}
+
+/// Whether all of a value is known.
+fn is_known(name: &Reference, scope: &Scope) -> bool {
+    scope.lookup(&name.root, &name.path).is_some_and(|value| !has_name(value))
+}
+
+/// Whether a name stands in a value for something unknown.
+fn has_name(value: &Value) -> bool {
+    match value {
+        Value::Str(text) => is_open(text),
+        Value::List(items) => items.iter().any(has_name),
+        Value::Map(map) => map.values().any(has_name),
+        _ => false,
+    }
+}
+
+/// Whether a name stands in a text for something unknown.
+pub(super) fn is_open(text: &str) -> bool {
+    text.contains(SYMBOL_OPEN)
+}
+
+/// A text in place of something unknown.
+pub(super) fn name_for(what: &str) -> String {
+    format!("{SYMBOL_OPEN}{what}{SYMBOL_CLOSE}")
+}
+
+/// The scope with a name in the place of everything that it does not know.
+fn named(references: &[&Reference], scope: &Arc<Scope>) -> Scope {
+    let mut filled: IndexMap<String, Value> = IndexMap::new();
+    for name in references.iter().filter(|name| scope.lookup(&name.root, &name.path).is_none()) {
+        let root = filled
+            .entry(name.root.clone())
+            .or_insert_with(|| scope.get(&name.root).cloned().unwrap_or(Value::Null));
+        fill(root, &name.path, &name_for(&name.to_string()));
+    }
+    let mut child = Scope::child(scope);
+    for (root, value) in filled {
+        child.set(&root, value);
+    }
+    child
+}
+
+fn fill(at: &mut Value, path: &[String], name: &str) {
+    let Some((member, rest)) = path.split_first() else {
+        *at = Value::Str(name.to_owned());
+        return;
+    };
+    if !matches!(at, Value::Map(_)) {
+        *at = Value::Map(IndexMap::new());
+    }
+    if let Value::Map(map) = at {
+        fill(map.entry(member.clone()).or_insert(Value::Null), rest, name);
+    }
+}
