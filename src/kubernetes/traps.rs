@@ -1,5 +1,6 @@
-//! What is known to break on the way to a version, with its source. A trap is shown to people; none of them stops a
-//! run by itself, because most need a look that only the operator can take.
+//! What is known to break on the way to a version, with its source. A trap is shown to people in the plan, unless facts
+//! say that no machine is concerned; none of them stops a run by itself, because most need a look that only the operator
+//! can take.
 
 use crate::value::Version;
 
@@ -10,65 +11,153 @@ pub struct Trap {
     pub since: &'static str,
     /// The first version that no longer has it; empty where it stays.
     pub until: &'static str,
+    /// Which machines it is about.
+    pub asks: Asks,
     /// What breaks and what to do.
     pub what: &'static str,
     /// Where it is written.
     pub source: &'static str,
 }
 
+/// What of a machine tells whether a trap is about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// Nothing that is read: people have to look.
+    People,
+    /// Its cgroup version.
+    CgroupV1,
+    /// Whether its container runtime is dockershim.
+    Dockershim,
+    /// Whether its container runtime is containerd 1.x.
+    Containerd1,
+}
+
+/// What is known of a machine; what is not is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Machine<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// "v1" or "v2".
+    pub cgroup: &'a str,
+    /// `containerRuntimeVersion` of its node: "containerd://1.7.2".
+    pub runtime: &'a str,
+}
+
+/// Whom a trap is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Concern {
+    /// Nothing tells.
+    Anybody,
+    /// None of the machines.
+    Nobody,
+    /// These.
+    These(Vec<String>),
+}
+
 /// Every trap, in the order of versions.
 pub const TRAPS: &[Trap] = &[
     Trap {
+        since: "1.22",
+        until: "",
+        asks: Asks::People,
+        what: "beta APIs of Ingress, CustomResourceDefinition, RBAC and admission webhooks are gone: manifests and clients must use v1",
+        source: "Deprecated API Migration Guide, Kubernetes documentation",
+    },
+    Trap {
         since: "1.24",
         until: "",
-        what: "dockershim is gone and the label `node-role.kubernetes.io/master` with it: the runtime must be containerd or CRI-O",
-        source: "kubeadm#2200, KEP-2221 (enhancements#2221)",
+        asks: Asks::Dockershim,
+        what: "dockershim is gone: the runtime must be containerd or CRI-O",
+        source: "kubeadm#2626, KEP-2221 (enhancements#2221)",
+    },
+    Trap {
+        since: "1.24",
+        until: "",
+        asks: Asks::People,
+        what: "the label `node-role.kubernetes.io/master` is gone: selectors must use `control-plane`",
+        source: "kubeadm#2200",
+    },
+    Trap {
+        since: "1.25",
+        until: "",
+        asks: Asks::People,
+        what: "PodSecurityPolicy is gone, and PodDisruptionBudget and CronJob are v1 only",
+        source: "Deprecated API Migration Guide, Kubernetes documentation",
+    },
+    Trap {
+        since: "1.26",
+        until: "",
+        asks: Asks::People,
+        what: "HorizontalPodAutoscaler `autoscaling/v2beta2` is gone: use `autoscaling/v2`",
+        source: "Deprecated API Migration Guide, Kubernetes documentation",
     },
     Trap {
         since: "1.28.0",
         until: "1.28.3",
+        asks: Asks::People,
         what: "the upgrade of etcd may end with \"static pod hash did not change\": go to 1.28.3 or later",
         source: "kubeadm#2957",
     },
     Trap {
+        since: "1.29",
+        until: "",
+        asks: Asks::People,
+        what: "`flowcontrol.apiserver.k8s.io/v1beta2` is gone: use `v1`",
+        source: "Deprecated API Migration Guide, Kubernetes documentation",
+    },
+    Trap {
         since: "1.30",
         until: "",
+        asks: Asks::People,
         what: "the health check of `kubeadm upgrade` runs as a Job and needs a schedulable node: drain after it, not before",
         source: "kubeadm#3050",
     },
     Trap {
         since: "1.30",
         until: "",
+        asks: Asks::People,
         what: "the image pull of kubeadm may fail on hosts without a registry, though the images are there",
         source: "kubernetes#132618",
     },
     Trap {
         since: "1.31",
         until: "",
+        asks: Asks::People,
         what: "a kubelet upgraded in place restarts every container of the node: drain first",
         source: "kubernetes#129659",
     },
     Trap {
+        since: "1.32",
+        until: "",
+        asks: Asks::People,
+        what: "`flowcontrol.apiserver.k8s.io/v1beta3` is gone: use `v1`",
+        source: "Deprecated API Migration Guide, Kubernetes documentation",
+    },
+    Trap {
         since: "1.34",
         until: "",
+        asks: Asks::People,
         what: "etcd moves to 3.6: every member must be at 3.5.26 or later before",
         source: "k3s#13494",
     },
     Trap {
         since: "1.35",
         until: "",
+        asks: Asks::CgroupV1,
         what: "the kubelet refuses to start on cgroup v1",
         source: "kubernetes#134298",
     },
     Trap {
         since: "1.35",
         until: "",
-        what: "`--pod-infra-container-image` is gone: a kubelet that still has it in /etc/default/kubelet does not start",
-        source: "kubernetes#133779, image-builder#1866",
+        asks: Asks::People,
+        what: "`--pod-infra-container-image` is gone: a kubelet that still has it in /etc/default/kubelet or /var/lib/kubelet/kubeadm-flags.env does not start",
+        source: "kubernetes#133779, image-builder#1866, kubeadm#3281",
     },
     Trap {
         since: "1.36",
         until: "",
+        asks: Asks::Containerd1,
         what: "containerd 1.x is no longer supported: 1.35 was the last minor that works with it",
         source: "kubernetes#133774",
     },
@@ -79,7 +168,32 @@ pub fn on_the_way(from: &Version, to: &Version) -> Vec<&'static Trap> {
     TRAPS.iter().filter(|trap| trap.bites(to) && !trap.bites(from)).collect()
 }
 
+impl Asks {
+    /// Whether it is about a machine, where that is known.
+    fn about(self, machine: &Machine<'_>) -> Option<bool> {
+        let told = |text: &str, hit: bool| (!text.is_empty()).then_some(hit);
+        match self {
+            Self::People => None,
+            Self::CgroupV1 => told(machine.cgroup, machine.cgroup == "v1"),
+            Self::Dockershim => told(machine.runtime, machine.runtime.starts_with("docker://")),
+            Self::Containerd1 => told(machine.runtime, machine.runtime.starts_with("containerd://1.")),
+        }
+    }
+}
+
 impl Trap {
+    /// Whom it is about. A machine of which nothing is known does not make the others unknown.
+    pub fn concern(&self, machines: &[Machine<'_>]) -> Concern {
+        let told: Vec<(&str, bool)> =
+            machines.iter().filter_map(|machine| Some((machine.name, self.asks.about(machine)?))).collect();
+        if told.is_empty() {
+            return Concern::Anybody;
+        }
+        let hit: Vec<String> =
+            told.into_iter().filter(|(_, hit)| *hit).map(|(name, _)| name.to_owned()).collect();
+        if hit.is_empty() { Concern::Nobody } else { Concern::These(hit) }
+    }
+
     /// Whether this version has it.
     pub fn bites(&self, version: &Version) -> bool {
         let reached = |bound: &str| Version::parse(bound).is_ok_and(|bound| at_least(version, &bound));
@@ -114,6 +228,25 @@ mod tests {
     }
 
     #[test]
+    fn a_trap_names_the_machines_that_it_is_about() {
+        let trap = |source: &str| TRAPS.iter().find(|trap| trap.source.contains(source)).expect(source);
+        let machine = |name, cgroup, runtime| Machine { name, cgroup, runtime };
+        let both = [machine("w1", "v1", "containerd://2.1.0"), machine("w2", "v2", "containerd://1.7.2")];
+        let these = |names: &[&str]| Concern::These(names.iter().map(ToString::to_string).collect());
+        for (source, machines, expected) in [
+            ("kubernetes#134298", &both[..], these(&["w1"])),
+            ("kubernetes#133774", &both[..], these(&["w2"])),
+            ("KEP-2221", &both[..], Concern::Nobody),
+            ("kubernetes#134298", &[machine("w1", "", "docker://20.10")][..], Concern::Anybody),
+            ("KEP-2221", &[machine("w1", "", "docker://20.10")][..], these(&["w1"])),
+            ("kubeadm#3050", &both[..], Concern::Anybody),
+            ("kubernetes#134298", &[machine("w1", "", ""), machine("w2", "v2", "")][..], Concern::Nobody),
+        ] {
+            assert_eq!(trap(source).concern(machines), expected, "{source} {machines:?}");
+        }
+    }
+
+    #[test]
     fn every_trap_has_readable_bounds_in_order_and_a_source() {
         for trap in TRAPS {
             let since = Version::parse(trap.since).expect(trap.since);
@@ -121,7 +254,7 @@ mod tests {
                 trap.until.is_empty() || Version::parse(trap.until).expect(trap.until) > since,
                 "{trap:?}"
             );
-            assert!(trap.source.contains('#') && !trap.what.ends_with('.'), "{trap:?}");
+            assert!(!trap.source.is_empty() && !trap.what.ends_with('.'), "{trap:?}");
         }
         let order: Vec<_> = TRAPS.iter().map(|trap| Version::parse(trap.since).expect(trap.since)).collect();
         assert!(order.is_sorted(), "{order:?}");

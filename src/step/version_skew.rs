@@ -10,7 +10,6 @@ use crate::facts::server_version;
 use crate::kubernetes::node::{NODES, NodeRow};
 use crate::kubernetes::skew::{check_hop, check_kubelet};
 use crate::kubernetes::some_of;
-use crate::kubernetes::traps::on_the_way;
 use crate::op::{Answer, Effect};
 use crate::value::{Field, Type, Value, Version};
 
@@ -32,7 +31,7 @@ impl StepKind for VersionSkew {
             body: "The control plane may go to a newer patch or to the next minor, never back and never over a minor. Every \
                    node's kubelet must be within the skew that the target allows: not newer, and at most three minors older \
                    (two for kubelets before 1.25; one for targets before 1.29, which kubeadm enforced).\n\n\
-                   Source: Kubernetes version skew policy. Known traps of the hop are named in the result.",
+                   Source: Kubernetes version skew policy. The plan warns of the known traps of the hop.",
             example: "- version_skew: { target: 1.31.4 }\n",
             shorthand: Some("target"),
         }
@@ -105,11 +104,7 @@ fn outside(nodes: &[NodeRow<'_>], target: &Version) -> Vec<String> {
 
 fn state(server: &Version, target: &Version, nodes: usize) -> String {
     let way = if server == target { "is at".to_owned() } else { format!("{server} may go to") };
-    let mut state = format!("API server {way} {target}; kubelets within its skew: {nodes}");
-    for trap in on_the_way(server, target) {
-        state = format!("{state}; mind: {} ({})", trap.what, trap.source);
-    }
-    state
+    format!("API server {way} {target}; kubelets within its skew: {nodes}")
 }
 
 #[cfg(test)]

@@ -23,6 +23,18 @@ fn a_plan_shows_exact_versions_across_a_switch_of_the_repository() {
 }
 
 #[test]
+fn a_plan_warns_of_the_traps_of_its_hop_and_of_no_other() {
+    let cluster = Cluster::new(1, 1, "1.30.2");
+    story(async {
+        let plan = cluster.plan_of(&accepted(), &[("target", "1.31.4")]).await.unwrap();
+        let text = shown(&plan);
+        let trap = "warning: since 1.31, a kubelet upgraded in place restarts every container of the node: drain first (kubernetes#129659)";
+        assert!(text.contains(trap), "{text}");
+        assert!(!text.contains("since 1.30") && !text.contains("since 1.32"), "{text}");
+    });
+}
+
+#[test]
 fn what_was_foreseen_is_what_is_installed() {
     let mut cluster = Cluster::new(3, 2, "1.30.2");
     story(async {

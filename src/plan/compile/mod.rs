@@ -9,6 +9,7 @@ mod kube;
 mod outage;
 mod scopes;
 mod tasks;
+mod traps;
 
 use std::collections::BTreeMap;
 
@@ -119,6 +120,7 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
         .collect();
     let mut warnings = Vec::new();
     batches::warn_about_limits(input, &phases, &mut warnings);
+    traps::warn(input, lowering.actions(), &mut warnings);
     if input.runbook.policy.lock_cluster {
         let message =
             "there is no lock in the cluster yet: only runs with the same state directory exclude each other";

@@ -73,6 +73,11 @@ impl<'a, 't> Lowering<'a, 't> {
         }
     }
 
+    /// Every action so far.
+    pub(super) fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.actions.iter().map(AsRef::as_ref)
+    }
+
     pub(super) fn finish(self) -> (Vec<Arc<Action>>, Vec<DeferredStep>) {
         (self.actions, self.deferred)
     }
