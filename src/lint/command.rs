@@ -82,10 +82,28 @@ impl Command {
         &self.words[1..]
     }
 
-    /// The arguments that are no options: `install kubelet` of `install -y kubelet`. The value of an option that is
-    /// written apart counts as one, because only the program knows which options take one.
+    /// The arguments that are neither options nor values of options: `get nodes` of `-n default get nodes`.
     pub(super) fn operands(&self) -> impl Iterator<Item = &Word> {
-        self.args().iter().filter(|word| !word.text.starts_with('-'))
+        let values = options_with_values(self.program());
+        let mut is_value = false;
+        self.args().iter().filter(move |word| {
+            let is_option = word.text.starts_with('-');
+            let skipped = std::mem::replace(&mut is_value, values.contains(&word.text.as_str()));
+            !is_option && !skipped
+        })
+    }
+
+    /// The operands behind a verb; `None` where it is not given.
+    pub(super) fn operands_of(&self, verb: &str) -> Option<impl Iterator<Item = &Word>> {
+        let mut operands = self.operands();
+        operands.find(|word| word.text == verb)?;
+        Some(operands)
+    }
+
+    /// Whether it is a `kubectl drain` that moves pods.
+    pub(super) fn drains(&self) -> bool {
+        let is_trial = self.flag("--dry-run").is_some_and(|word| word.text != "--dry-run=none");
+        self.acts && self.program() == "kubectl" && self.says(&["drain"]) && !is_trial
     }
 
     /// Whether its operands begin with these words.
@@ -99,6 +117,32 @@ impl Command {
         self.args().iter().find(|word| {
             word.text.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
         })
+    }
+}
+
+/// The options of a program whose value may be the next word.
+fn options_with_values(program: &str) -> &'static [&'static str] {
+    match program {
+        "kubectl" => &[
+            "--kubeconfig",
+            "--context",
+            "--cluster",
+            "--user",
+            "--server",
+            "--request-timeout",
+            "--namespace",
+            "--selector",
+            "--output",
+            "-n",
+            "-s",
+            "-l",
+            "-o",
+            "-f",
+        ],
+        "apt" | "apt-get" => &["-o", "-t", "-c", "-a"],
+        "kubeadm" => &["--config", "--kubeconfig", "--rootfs", "-v"],
+        "systemctl" => &["-H", "-M", "-t", "-p", "-n", "-o", "-s"],
+        _ => &[],
     }
 }
 

@@ -126,6 +126,12 @@ fn is_unit_file(path: &str) -> bool {
     UNIT_FOLDERS.iter().any(|folder| path.starts_with(folder))
 }
 
+/// The minor in an address of the community's package repository: `1.31` of `…/core:/stable:/v1.31/deb/`.
+fn minor_of(address: &str) -> Option<&str> {
+    let (_, behind) = address.split_once("/core:/stable:/v")?;
+    behind.split('/').next()
+}
+
 /// A version without the revision of a package: `1.31.4` of `1.31.4-1.1`, `v1.31.4` and `1.31.4-*`.
 pub(super) fn core(text: &str) -> &str {
     let text = text.trim();

@@ -117,3 +117,54 @@ fn a_good_example_breaks_no_rule() {
 fn shown(rule: &Rule, phases: &str) -> String {
     format!("{}:\n{}", rule.name(), found(&of_phases(phases), FLEET, Known::All).1)
 }
+
+/// Phases of one step each way round, and what the rules say of it.
+const ONE_STEP: &[(&str, &[&str])] = &[
+    // What looks like a mistake and is none.
+    ("script: { text: \"[ \\\"$ip\\\" != '<none>' ] || exit 1\" }", &[]),
+    ("script: { text: \"kubectl drain w1 --dry-run=server\" }", &[]),
+    ("script: { text: \"kubectl -n kube-system get pods; systemctl -H w1 restart x\" }", &[]),
+    ("script: { text: \"apt-get -s upgrade kubelet; apt-get -y -o A=b upgrade\" }", &[]),
+    ("script: { text: \"echo apt-get upgrade kubelet=1.31.x\" }", &[]),
+    ("script: { text: \"# systemctl kubelet restart\" }", &[]),
+    ("script: { text: \"cat <<E > /tmp/x\\nkubelet uncordon\\nE\" }", &[]),
+    ("script: { text: \"V=1.31; curl https://a/$V/x; curl https://a/${W:-1}\" }", &[]),
+    ("script: { text: \"print('systemctl kubelet restart')\", interpreter: [python3] }", &[]),
+    ("script: { text: \"mkdir -p /etc/systemd/system/a.d; systemctl restart a\" }", &[]),
+    ("script: { text: \"cat /lib/systemd/system/a.service > /tmp/x; systemctl restart a\" }", &[]),
+    ("command: [helm, upgrade, cilium, cilium/cilium, --version, 1.15.x]", &[]),
+    ("apt: { install: [kubelet] }", &[]),
+    // The same mistake, however it is written.
+    ("command: [sudo, -n, /usr/bin/systemctl, kubelet, restart]", &["wrong-tool"]),
+    ("command: [sh, -ec, \"apt-mark kubelet\"]", &["wrong-tool"]),
+    ("script: { text: \"if true; then env A=b kubelet drain w1; fi\" }", &["wrong-tool"]),
+    ("script: { text: \"x=$(kubectl upgrade)\" }", &["wrong-tool"]),
+    ("script: { text: \"apt-get -y -o A=b dist-upgrade kubelet\" }", &["upgrade-with-names"]),
+    (
+        "script: { text: \"timeout 30s kubectl --context a drain w1 --ignore-daemonsets\" }",
+        &["drain-without-timeout"],
+    ),
+    ("script: { text: \"kubectl drain <node> --ignore-daemonsets --timeout=9m\" }", &["placeholder"]),
+    ("command: [curl, \"https://pkgs.k8s.io/core:/stable:/v$V/deb/\"]", &["placeholder"]),
+    (
+        "script: { text: \"tee /etc/systemd/system/a.service </tmp/a; systemctl restart a\" }",
+        &["no-daemon-reload"],
+    ),
+    (
+        "script: { text: \"echo x > /etc/systemd/system/a.service; systemctl restart a\" }",
+        &["no-daemon-reload"],
+    ),
+    ("script: { text: \"apt-get install -y kubectl\" }", &["unpinned-package"]),
+    ("wait: { command: [kubectl, version, --short] }", &["removed-flag"]),
+];
+
+#[test]
+fn a_mistake_is_told_however_it_is_written_and_nothing_else_is() {
+    for (step, expected) in ONE_STEP {
+        // Something known to upgrade to, so that flags can be gone.
+        let phases = format!(
+            "- name: p\n  hosts: workers\n  steps:\n    - kubeadm: {{ upgrade: node, version: 1.31.4 }}\n    - {step}\n"
+        );
+        assert_eq!(rules(&phases, Known::All), *expected, "{step}");
+    }
+}

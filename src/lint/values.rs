@@ -59,7 +59,9 @@ impl<'a> Values<'a> {
         inventory: Option<&Inventory>,
     ) -> Self {
         let mut scope = Scope::new();
-        scope.set("params", Value::Map(params.cloned().unwrap_or_default()));
+        if let Some(params) = params {
+            scope.set("params", Value::Map(params.clone()));
+        }
         if let Some(inventory) = inventory {
             let names = |group: &crate::inventory::Group| {
                 Value::List(group.hosts.iter().map(|host| Value::Str(host.as_str().to_owned())).collect())

@@ -206,6 +206,21 @@ fn broken_in_one_way_it_is_told_by_exactly_the_rule_for_it() {
 }
 
 #[test]
+fn two_uses_of_one_name_are_the_same_before_it_has_a_value() {
+    let early = BREAKS.iter().find(|broken| broken.rule == "kubelet-before-apply").expect("a break");
+    let mut shipped = Shipped::default();
+    shipped.change(early.file, early.from, early.to);
+    assert_eq!(shipped.rules(Known::Files), ["kubelet-before-apply"]);
+    // Another name may turn out to be the same, or not: nothing is certain.
+    shipped.change(
+        RUNBOOK,
+        "kubelet: \"{{ params.target }}-*\" }, hold",
+        "kubelet: \"{{ host.vars.kubelet }}-*\" }, hold",
+    );
+    assert!(shipped.rules(Known::Files).is_empty());
+}
+
+#[test]
 fn every_rule_can_be_allowed_for_a_runbook() {
     for broken in BREAKS.iter().filter(|broken| broken.from != OPT_OUT) {
         let mut shipped = Shipped::default();

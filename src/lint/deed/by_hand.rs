@@ -1,13 +1,30 @@
 //! Deeds of commands that people wrote themselves.
 
-use super::{Deed, Package, Verb, What, is_unit_file};
+use super::{Deed, Package, Verb, What, is_unit_file, minor_of};
 use crate::lint::command::{Command, Word};
 use crate::runbook::Step;
 use crate::source::SourceMap;
 
-/// Programs that only look at the files they are given.
-const READERS: [&str; 12] =
-    ["cat", "less", "ls", "stat", "test", "[", "grep", "diff", "sha256sum", "systemctl", "find", "echo"];
+/// Programs that leave the files alone that they are given, whatever else they do.
+const READERS: [&str; 17] = [
+    "[",
+    "[[",
+    "cat",
+    "chmod",
+    "chown",
+    "diff",
+    "echo",
+    "find",
+    "grep",
+    "less",
+    "ls",
+    "mkdir",
+    "printf",
+    "sha256sum",
+    "stat",
+    "systemctl",
+    "test",
+];
 
 pub(super) fn deeds(step: &Step, command: &Command, sources: &SourceMap, found: &mut Vec<Deed>) {
     let mut add = |what: What, word: &Word| found.push(Deed { what, span: word.span(step, sources) });
@@ -21,15 +38,15 @@ pub(super) fn deeds(step: &Step, command: &Command, sources: &SourceMap, found: 
         add(What::Snapshot, word);
     }
     match command.program() {
-        "apt" | "apt-get" if command.says(&["install"]) => {
+        "apt" | "apt-get" => {
             let only_fetched = command.flag("-d").or_else(|| command.flag("--download-only")).is_some();
-            for word in command.operands().skip(1) {
+            for word in command.operands_of("install").into_iter().flatten() {
                 let (name, version) = split(&word.text, '=');
                 add_package(name, version, only_fetched, word, &mut add);
             }
         }
-        "yum" | "dnf" | "zypper" if command.says(&["install"]) => {
-            for word in command.operands().skip(1) {
+        "yum" | "dnf" | "zypper" => {
+            for word in command.operands_of("install").into_iter().flatten() {
                 let (name, version) = split(&word.text, '-');
                 add_package(name, version, false, word, &mut add);
             }
@@ -41,7 +58,7 @@ pub(super) fn deeds(step: &Step, command: &Command, sources: &SourceMap, found: 
         "kubeadm" if command.says(&["upgrade", "node"]) => {
             add(What::Upgrade { verb: Verb::Node, version: None }, command.first());
         }
-        "kubectl" if command.says(&["drain"]) => add(What::Drain, command.first()),
+        "kubectl" if command.drains() => add(What::Drain, command.first()),
         "kubectl" if command.says(&["uncordon"]) => add(What::Uncordon, command.first()),
         "kubectl" if ["wait", "get", "rollout"].iter().any(|verb| command.says(&[verb])) => {
             add(What::Look(None), command.first());
@@ -56,12 +73,11 @@ pub(super) fn deeds(step: &Step, command: &Command, sources: &SourceMap, found: 
         }
         "reboot" => add(What::Reboot, command.first()),
         "shutdown" if command.flag("-r").is_some() => add(What::Reboot, command.first()),
-        program if !READERS.contains(&program) || command.words().iter().any(|word| word.text == ">") => {
-            if let Some(word) = command.args().iter().find(|word| is_unit_file(&word.text)) {
+        program => {
+            if let Some(word) = written_unit(program, command) {
                 add(What::Unit(word.text.clone()), word);
             }
         }
-        _ => {}
     }
 }
 
@@ -87,13 +103,22 @@ fn split(text: &str, at: char) -> (&str, Option<&str>) {
     }
 }
 
+/// A file of systemd's units that a command writes.
+fn written_unit<'c>(program: &str, command: &'c Command) -> Option<&'c Word> {
+    let args = command.args();
+    if !READERS.contains(&program) {
+        return args.iter().find(|word| is_unit_file(&word.text));
+    }
+    let redirected =
+        args.windows(2).find(|pair| pair[0].text.starts_with('>') && is_unit_file(&pair[1].text));
+    redirected.map(|pair| &pair[1])
+}
+
 /// The minor in an address of the community's package repository.
 fn repository(command: &Command) -> Option<(String, &Word)> {
-    command.words().iter().find_map(|word| {
-        let (_, behind) = word.text.split_once("/core:/stable:/v")?;
-        let minor = behind.split('/').next()?;
-        Some((minor.to_owned(), word))
-    })
+    // One key has signed them all, so the key's address says nothing of the repository's.
+    let mut words = command.words().iter().filter(|word| !word.text.ends_with("Release.key"));
+    words.find_map(|word| Some((minor_of(&word.text)?.to_owned(), word)))
 }
 
 /// `etcdctl snapshot save`, also inside a pod.

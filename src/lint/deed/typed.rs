@@ -1,6 +1,6 @@
 //! Deeds of the typed step kinds, from their fields.
 
-use super::{Deed, Package, Verb, What, is_unit_file};
+use super::{Deed, Package, Verb, What, is_unit_file, minor_of};
 use crate::lint::values::{Seen, Values};
 use crate::op::Effect;
 use crate::runbook::Step;
@@ -14,13 +14,7 @@ pub(super) fn deeds(step: &Step, values: &Values<'_>, sources: &SourceMap) -> Ve
     let whole = |what: What| vec![Deed { what, span: step.origin.span }];
     match step.kind.name() {
         "apt" => packages(step, values, sources),
-        "apt_repo" => match field("kubernetes") {
-            Some(arg) => vec![Deed {
-                what: What::Repository(values.see(step, arg).text()),
-                span: span(field("kubernetes")),
-            }],
-            None => Vec::new(),
-        },
+        "apt_repo" => repository(step, values),
         "kubeadm" => {
             let verb = match values.text(step, "upgrade").as_deref() {
                 Some("apply") => Verb::Apply,
@@ -43,6 +37,19 @@ pub(super) fn deeds(step: &Step, values: &Values<'_>, sources: &SourceMap) -> Ve
         "command" | "script" | "kubectl" if step.effect == Some(Effect::Reads) => whole(What::Look(None)),
         _ => Vec::new(),
     }
+}
+
+/// The community's repository, also where its address is written out.
+fn repository(step: &Step, values: &Values<'_>) -> Vec<Deed> {
+    let deed = |minor: Option<String>, arg: &Arg| {
+        vec![Deed { what: What::Repository(minor), span: arg.span.unwrap_or(step.origin.span) }]
+    };
+    if let Some(arg) = step.args.get("kubernetes") {
+        return deed(values.see(step, arg).text(), arg);
+    }
+    let Some(arg) = step.args.get("uris") else { return Vec::new() };
+    let minor = texts(step, arg, values).iter().find_map(|uri| minor_of(uri).map(str::to_owned));
+    minor.map_or_else(Vec::new, |minor| deed(Some(minor), arg))
 }
 
 fn systemctl(step: &Step, values: &Values<'_>) -> Vec<Deed> {

@@ -1,6 +1,5 @@
 //! A drain ignores DaemonSets, and gives up nothing that it does not say.
 
-use crate::lint::command::Command;
 use crate::lint::cx::Cx;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
@@ -52,7 +51,7 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
             report.say(view.step, span, message).hint("leave `ignore_daemonsets` out: such pods stay");
         }
     }
-    for (step, command) in cx.commands().filter(|(_, command)| is_drain(command)) {
+    for (step, command) in cx.commands().filter(|(_, command)| command.drains()) {
         let ignores = command.flag("--ignore-daemonsets");
         if ignores.is_none_or(|word| word.text.ends_with("=false")) {
             let word = ignores.unwrap_or(command.first());
@@ -69,8 +68,4 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
             }
         }
     }
-}
-
-fn is_drain(command: &Command) -> bool {
-    command.acts && command.program() == "kubectl" && command.says(&["drain"])
 }

@@ -30,10 +30,7 @@ endless, and takes back its cordon when it fails.",
 };
 
 fn check(cx: &Cx<'_>, report: &mut Report) {
-    for (step, command) in cx.commands() {
-        if command.program() != "kubectl" || !command.says(&["drain"]) || !command.acts {
-            continue;
-        }
+    for (step, command) in cx.commands().filter(|(_, command)| command.drains()) {
         let timeout = command.flag("--timeout");
         let endless = timeout.is_some_and(|word| is_zero(&word.text));
         if timeout.is_none() || endless {

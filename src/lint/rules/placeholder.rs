@@ -33,8 +33,10 @@ variable in an address must be set in the script or by `env:`.",
 };
 
 /// Programs whose arguments are text, not values.
-const TEXT: [&str; 12] =
-    ["echo", "printf", "logger", "grep", "egrep", "sed", "awk", "python", "python3", "perl", "jq", "xmllint"];
+const TEXT: [&str; 13] = [
+    "helm", "echo", "printf", "logger", "grep", "egrep", "sed", "awk", "python", "python3", "perl", "jq",
+    "xmllint",
+];
 
 fn check(cx: &Cx<'_>, report: &mut Report) {
     for (step, command) in cx.commands() {
@@ -96,11 +98,37 @@ fn wrong(word: &Word, command: &Command, step: &Step) -> Option<(String, String)
     })
 }
 
+/// What guides have people fill in. kubectl prints `<none>` and `<unknown>`, which scripts compare with.
+const FILLED_IN: [&str; 20] = [
+    "addr",
+    "address",
+    "cluster",
+    "cp",
+    "fqdn",
+    "host",
+    "hostname",
+    "ip",
+    "kubernetes",
+    "name",
+    "namespace",
+    "node",
+    "path",
+    "pod",
+    "region",
+    "server",
+    "target",
+    "token",
+    "version",
+    "your",
+];
+
 /// A `<like-this>` in a text.
 fn angle(text: &str) -> Option<&str> {
     let at = text.find('<')?;
     let length = shell::placeholder(&text[at..])?;
-    Some(&text[at..at + length])
+    let name = &text[at..at + length];
+    let mut words = name[1..length - 1].split(['-', '_']);
+    words.any(|word| FILLED_IN.contains(&word.to_ascii_lowercase().as_str())).then_some(name)
 }
 
 /// Whether somewhere there is the tag that ends this one.
@@ -182,6 +210,20 @@ mod tests {
             ("1.31.fix", false),
         ] {
             assert_eq!(has_x(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_kubectl_prints_is_no_placeholder() {
+        for (text, expected) in [
+            ("<node-to-drain>", Some("<node-to-drain>")),
+            ("https://<your_registry>/v2", Some("<your_registry>")),
+            ("<NODE>", Some("<NODE>")),
+            ("<none>", None),
+            ("<unknown>", None),
+            ("a<b", None),
+        ] {
+            assert_eq!(angle(text), expected, "{text}");
         }
     }
 

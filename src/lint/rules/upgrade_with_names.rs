@@ -35,17 +35,10 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
         if !matches!(command.program(), "apt" | "apt-get") {
             continue;
         }
-        // The value of an option may stand before the verb: `-o Dpkg::Lock=60 upgrade`.
-        let Some(at) = command.args().iter().position(|word| VERBS.contains(&word.text.as_str())) else {
-            continue;
-        };
-        let verb = &command.args()[at];
-        let mut takes_value = false;
-        let named = command.args()[at + 1..].iter().find(|word| {
-            let is_value =
-                std::mem::replace(&mut takes_value, ["-o", "-t", "-c", "-a"].contains(&word.text.as_str()));
-            !is_value && !word.text.starts_with('-') && !word.text.starts_with(['>', '<'])
-        });
+        let is_trial = ["-s", "--simulate", "--dry-run"].iter().any(|flag| command.flag(flag).is_some());
+        let verb = command.operands().next().filter(|word| VERBS.contains(&word.text.as_str()));
+        let Some(verb) = verb.filter(|_| !is_trial) else { continue };
+        let named = command.operands().nth(1).filter(|word| !word.text.starts_with(['>', '<']));
         if let Some(named) = named {
             let message =
                 format!("`{} {}` upgrades everything, not only what is named", command.program(), verb.text);

@@ -11,7 +11,7 @@ pub(in crate::lint) const RULE: Rule = Rule {
     severity: Severity::Warning,
     needs_values: false,
     why: "\
-A kubelet that is installed or restarted, a container runtime that is restarted and a reboot count. A `wait` behind the
+A kubelet that is installed or restarted, a container runtime that is restarted and the reboot of a node that was drained count. A `wait` behind the
 last of them will do, and so will `verify:` of the phase's rollout, `kubectl wait`, or a command with `effect: reads`. After
 a restart give `stable_for`: the node may still show the Ready of before.",
     bad: "\
@@ -50,6 +50,9 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
 
 fn of_phase(phase: &PhaseView<'_>, report: &mut Report) {
     let deeds: Vec<_> = phase.deeds().collect();
+    // A host that reboots without a drain may be no node at all.
+    let drains = phase.does(|what| *what == What::Drain);
+    let disturbs = |what: &What| disturbs(what) || drains && *what == What::Reboot;
     let last = deeds.iter().rposition(|(_, deed)| disturbs(&deed.what));
     let Some(last) = last else { return };
     if deeds[last..].iter().any(|(_, deed)| matches!(deed.what, What::Look(_))) {
@@ -62,5 +65,5 @@ fn of_phase(phase: &PhaseView<'_>, report: &mut Report) {
 }
 
 fn disturbs(what: &What) -> bool {
-    what.installs(Package::Kubelet) || what.restarts(&RUNS_PODS) || *what == What::Reboot
+    what.installs(Package::Kubelet) || what.restarts(&RUNS_PODS)
 }

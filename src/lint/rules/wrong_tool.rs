@@ -78,7 +78,9 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
 fn wrong(command: &Command) -> Option<(String, String)> {
     let mut operands = command.operands().map(|word| word.text.as_str());
     let (first, second) = (operands.next()?, operands.next());
-    if is_open(first) || first.contains('$') {
+    // Behind an option, the first operand may be the option's value.
+    let is_verb = command.args().first().is_some_and(|word| word.text == first);
+    if !is_verb || is_open(first) || first.contains('$') {
         return None;
     }
     let program = command.program();
@@ -91,9 +93,9 @@ fn wrong(command: &Command) -> Option<(String, String)> {
             };
             Some((no_verb(), instead))
         }
-        "kubectl" | "kubelet" if OF_KUBEADM.contains(&first) => {
-            Some((no_verb(), format!("`kubeadm {first}`")))
-        }
+        "kubelet" if OF_KUBEADM.contains(&first) => Some((no_verb(), format!("`kubeadm {first}`"))),
+        // Plugins may give kubectl other verbs; these two nobody would.
+        "kubectl" if ["upgrade", "join"].contains(&first) => Some((no_verb(), format!("`kubeadm {first}`"))),
         "systemctl" if !OF_SYSTEMCTL.contains(&first) => {
             let verb = second.filter(|second| OF_SYSTEMCTL.contains(second))?;
             Some((
