@@ -6,6 +6,7 @@ use std::fmt::Write;
 use super::args::Explain as Args;
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
+use crate::lint::RULES;
 use crate::report::exit;
 use crate::source::codes::{CODES, CodeInfo};
 use crate::source::examples::{Shape, example};
@@ -50,6 +51,14 @@ pub(super) fn page() -> String {
 
 fn section(info: &CodeInfo) -> String {
     let mut out = format!("## {} {}\n\n{}. {}\n", info.code, info.name, info.title, info.text);
+    if let Some(rule) = RULES.iter().find(|rule| rule.code == info.code) {
+        write!(
+            out,
+            "\n{}\n\nNot so:\n\n```yaml\n{}```\n\nBut so:\n\n```yaml\n{}```\n",
+            rule.why, rule.bad, rule.good
+        )
+        .expect("invariant: writing to a string works");
+    }
     let Some(example) = example(info.code) else { return out };
     let (language, within) = match example.shape {
         Shape::Steps => ("yaml", " in the steps of a phase"),

@@ -217,4 +217,10 @@ examples! {
     CONTROLLER_COMMAND Shell
         "rollbook plan here.yaml -i inventory.yaml --offline" =>
         "rollbook plan here.yaml -i inventory.yaml --offline --allow-commands";
+    UNKNOWN_RULE Runbook
+        "policy: { allow: { no-snapshot: saved every hour } }" =>
+        "policy: { allow: { no-etcd-snapshot: saved every hour } }";
+    UNUSED_OPT_OUT Runbook
+        "policy: { allow: { wrong-tool: read from left to right } }" =>
+        "policy: { deadline: 2h }";
 }
