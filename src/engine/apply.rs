@@ -95,6 +95,9 @@ impl State {
                 self.bracket_probed(plan, *phase, *host, *bracket, finding, at)
             }
             Event::TaskStarted { task, attempt } => self.task_started(plan, *task, *attempt),
+            Event::TaskWaiting { task, attempt, .. } => self.attempt_mut(plan, *task, *attempt).map(drop),
+            // For people: whoever asks the cluster waits for its answer by himself.
+            Event::ClusterSilent { .. } | Event::ClusterAnswers => Ok(()),
             Event::TaskProbed { task, attempt, assessment } => {
                 self.attempt_mut(plan, *task, *attempt)?.probed = Some(assessment.clone());
                 Ok(())

@@ -122,6 +122,27 @@ pub enum Event {
         /// Counts from 1.
         attempt: u32,
     },
+    /// Nothing is wrong with the host: the attempt waits for something that passes by itself or comes about, such as a
+    /// lock that somebody holds or a node that becomes Ready. Told when the wait begins and when its reason changes.
+    TaskWaiting {
+        /// The task.
+        task: TaskId,
+        /// The attempt.
+        attempt: u32,
+        /// What for.
+        reason: String,
+        /// How long at most, from the wait's beginning.
+        within: Duration,
+    },
+    /// The cluster's API does not answer, and is asked again.
+    ClusterSilent {
+        /// In its own words.
+        reason: String,
+        /// How long it is asked again.
+        within: Duration,
+    },
+    /// It answers again.
+    ClusterAnswers,
     /// The attempt's probe was read.
     TaskProbed {
         /// The task.

@@ -84,6 +84,17 @@ impl Cursor {
     }
 }
 
+/// What the tasks of a host changed, or may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Changes {
+    /// Anything at all.
+    pub(super) any: bool,
+    /// Something that was not taken back.
+    pub(super) stand: bool,
+    /// Something that was not taken back, made while the host counted as out of service.
+    pub(super) out: bool,
+}
+
 /// An attempt whose end is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Doubt {
@@ -91,8 +102,8 @@ pub(super) struct Doubt {
     pub(super) at: Cursor,
     /// What is recorded of the attempt.
     pub(super) attempt: AttemptRun,
-    /// Whether an earlier task had changed something.
-    pub(super) changed_before: bool,
+    /// What earlier tasks had changed.
+    pub(super) before: Changes,
 }
 
 /// What comes next for a host.
@@ -148,8 +159,8 @@ pub(super) struct HostRun {
     pub(super) bracket_seen: Timestamp,
     /// It may disrupt.
     pub(super) slot: bool,
-    /// Something changed, or may have.
-    pub(super) changed: bool,
+    /// What it changed.
+    pub(super) changes: Changes,
     /// Why it cannot go on: failed or unknown.
     pub(super) fault: Option<HostStatus>,
     /// The attempt whose end is not known: a resumed run settles it.
@@ -165,7 +176,7 @@ impl HostRun {
             return Next::End(fault);
         }
         let Some(task) = tasks.tasks.get(usize::from(at.index)) else {
-            return Next::End(if self.changed { HostStatus::Changed } else { HostStatus::Ok });
+            return Next::End(if self.changes.any { HostStatus::Changed } else { HostStatus::Ok });
         };
         if let Some((number, bracket)) = bracket_around(tasks, at.index) {
             match self.bracket.filter(|(probed, _)| *probed == number) {
@@ -246,7 +257,7 @@ impl HostRun {
                 self.results.pop();
                 self.fault = None;
                 self.at = doubt.at;
-                self.changed = doubt.changed_before;
+                self.changes = doubt.before;
                 self.work = Some(HostWork::Attempt(doubt.attempt));
                 self.status.take()
             }
@@ -257,9 +268,15 @@ impl HostRun {
         }
     }
 
+    /// Something changed, or may have. What was taken back at once does not stand.
+    pub(super) fn change(&mut self, taken_back: bool) {
+        let Changes { stand, out, .. } = self.changes;
+        self.changes =
+            Changes { any: true, stand: stand || !taken_back, out: out || (!taken_back && self.slot) };
+    }
+
     /// Leaves the task at the cursor behind.
     pub(super) fn settle(&mut self, result: TaskResult) {
-        self.changed |= result.changed;
         self.results.push(result);
         self.at = self.at.following();
     }

@@ -110,6 +110,9 @@ pub(super) fn name_of(event: &Event) -> &'static str {
         Event::PhaseEnded { .. } => "phase_ended",
         Event::StopRequested { .. } => "stop_requested",
         Event::Halted { .. } => "halted",
+        Event::TaskWaiting { .. } => "task_waiting",
+        Event::ClusterSilent { .. } => "cluster_silent",
+        Event::ClusterAnswers => "cluster_answers",
         Event::RunEnded => "run_ended",
     }
 }

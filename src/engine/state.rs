@@ -186,17 +186,24 @@ impl State {
     }
 
     /// Hosts that this run took out of service and did not bring back, in the plan's order. While the run goes on
-    /// that includes those it works on. A host that ended before its first change is still in service, though it keeps
-    /// its slot when it failed: the budget is careful, the summary is exact.
+    /// that includes those it works on. A host that ended before its first change is still in service, and so is one
+    /// whose change was taken back at once, though they keep their slots when they failed: the budget is careful, the
+    /// summary is exact.
     pub fn out_of_service(&self, plan: &Plan) -> Vec<HostId> {
         self.hosts_with(plan, |run| {
-            run.slot && !is_success(run.status) && (run.changed || run.status.is_none())
+            run.slot && !is_success(run.status) && (run.changes.out || run.status.is_none())
         })
     }
 
-    /// Hosts whose tasks of a phase began to change something and did not all end, in the plan's order.
+    /// Hosts whose tasks of a phase changed something that stands, and did not all end, in the plan's order.
     pub fn half_changed(&self, plan: &Plan) -> Vec<HostId> {
-        self.hosts_with(plan, |run| run.changed && !is_success(run.status))
+        self.hosts_with(plan, |run| run.changes.stand && !is_success(run.status))
+    }
+
+    /// When the next attempt at a task is due, after one that failed; `None` where there will be none.
+    pub fn next_attempt(&self, plan: &Plan, task: TaskId) -> Option<Timestamp> {
+        let run = self.host_run(plan, task.phase, task.host)?;
+        run.at.retry_at.filter(|_| run.at.index == task.index && run.status.is_none())
     }
 
     /// Whether a host has come to its first disrupting task and was given no slot yet.

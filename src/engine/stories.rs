@@ -15,6 +15,7 @@ use super::{
     TaskEnd, decide,
 };
 
+mod left;
 mod limits;
 
 /// A run, one answer at a time.
@@ -219,7 +220,7 @@ fn a_budget_that_others_hold_is_looked_at_every_ten_seconds_and_given_up_after_t
     }
     assert_eq!(
         story.sees(&[1]),
-        "halt: spent by others, 0 Stopped, batch no host succeeded, phase bad, end",
+        "halt: spent by others, 0 Stopped, batch the run stopped before all of its hosts had succeeded, phase bad, end",
         "ten minutes have passed"
     );
 }

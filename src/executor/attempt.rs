@@ -1,6 +1,6 @@
 //! One attempt at one task: look, decide whether there is anything to do, do it, look again.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use tokio::time::{Instant, sleep};
@@ -55,7 +55,8 @@ pub(super) async fn run(shared: Rc<Shared>, teller: Teller, assignment: Assignme
         }
     };
     let sent = Cell::new(!assignment.recorded.is_empty());
-    let worker = Worker { shared: &shared, teller: &teller, assignment: &assignment, action: &action, sent };
+    let (shared, teller, assignment, action) = (&*shared, &teller, &assignment, &action);
+    let worker = Worker { shared, teller, assignment, action, sent, told: RefCell::default() };
     let end = worker.through_obstacles().await;
     teller.say(Event::TaskEnded { task, attempt, end });
 }
@@ -67,7 +68,12 @@ struct Worker<'a> {
     action: &'a Action,
     /// An op of this attempt was sent: what holds now may be its doing.
     sent: Cell<bool>,
+    /// What people were last told that it waits for, and when.
+    told: RefCell<Option<(String, Instant)>>,
 }
+
+/// A reason that changes all the time, such as a count of pods, is told this often.
+const TELL_AGAIN: Duration = Duration::from_secs(30);
 
 /// Between two goes at a task that something was in the way of.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -128,7 +134,10 @@ impl Worker<'_> {
                         failure: Failure { cause: Cause::TimedOut, message, hint: String::new() },
                     };
                 }
-                Err(Go::Again { .. }) => sleep(PAUSE.to_std()).await,
+                Err(Go::Again { reason, within }) => {
+                    self.waits(&reason, within);
+                    sleep(PAUSE.to_std()).await;
+                }
                 // Once: what is interrupted again and again is for people to look at.
                 Err(Go::Interrupted { taken_up, .. }) if !interrupted && self.may_go_again(taken_up) => {
                     interrupted = true;
@@ -236,7 +245,14 @@ impl Worker<'_> {
             }
             Err(other) => Look::Never(other),
         };
-        match until(poll, look_once).await {
+        let look_and_tell = async || {
+            let look = look_once().await;
+            if let Look::NotYet(reason) = &look {
+                self.waits(reason, poll.within);
+            }
+            look
+        };
+        match until(poll, look_and_tell).await {
             Ok(state) => Ok(state),
             Err(Ended::TimedOut(reason)) => {
                 let waited = if poll.within == Duration::ZERO {
@@ -248,6 +264,19 @@ impl Worker<'_> {
             }
             Err(Ended::Never(go)) => Err(go),
         }
+    }
+
+    /// Tells people what the attempt waits for: once, and again when that is something else.
+    fn waits(&self, reason: &str, within: Duration) {
+        let mut told = self.told.borrow_mut();
+        let is_news =
+            told.as_ref().is_none_or(|(before, at)| before != reason && at.elapsed() >= TELL_AGAIN.to_std());
+        if within == Duration::ZERO || !is_news {
+            return;
+        }
+        *told = Some((reason.to_owned(), Instant::now()));
+        let Assignment { task, attempt, .. } = *self.assignment;
+        self.teller.say(Event::TaskWaiting { task, attempt, reason: escape(reason), within });
     }
 
     async fn assess(&self, probe: &Probe, verifying: bool) -> Step<Assessment> {

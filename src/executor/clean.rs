@@ -22,6 +22,12 @@ impl Redactor {
             Event::TaskProbed { task, attempt, assessment } => {
                 Event::TaskProbed { task, attempt, assessment: self.assessment(assessment) }
             }
+            Event::TaskWaiting { task, attempt, reason, within } => {
+                Event::TaskWaiting { task, attempt, reason: self.text(&reason), within }
+            }
+            Event::ClusterSilent { reason, within } => {
+                Event::ClusterSilent { reason: self.text(&reason), within }
+            }
             Event::OpEnded { task, attempt, go, op, exit, last_line, stdout } => Event::OpEnded {
                 task,
                 attempt,
@@ -57,6 +63,7 @@ impl Redactor {
             | Event::VerifyStarted { phase: _, batch: _ }
             | Event::PhaseEnded { phase: _, ok: _ }
             | Event::StopRequested { level: _, by: _ }
+            | Event::ClusterAnswers
             | Event::RunEnded) => event,
         }
     }

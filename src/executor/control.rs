@@ -1,6 +1,6 @@
 //! What every worker of a run shares, and how workers speak to the loop: by events, never by locks.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -32,6 +32,10 @@ pub(super) struct Shared {
     pub(super) in_doubt: InDoubt,
     /// The run was begun on another machine: what ran on that one cannot be found here.
     pub(super) moved: bool,
+    /// For what no worker of its own tells.
+    pub(super) teller: Teller,
+    /// People were told that the cluster's API does not answer.
+    pub(super) cluster_is_silent: Cell<bool>,
     /// Hosts being worked on: kubectl avoids them while it can.
     pub(super) busy: RefCell<HashSet<HostId>>,
 }
@@ -39,6 +43,20 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn name(&self, host: HostId) -> &HostName {
         &self.plan.host(host).name
+    }
+
+    /// Tells once that the cluster does not answer, however many ask it.
+    pub(super) fn cluster_is_silent(&self, reason: String, within: Duration) {
+        if !self.cluster_is_silent.replace(true) {
+            self.teller.say(Event::ClusterSilent { reason, within });
+        }
+    }
+
+    /// Tells that it answers again, where people were told that it does not.
+    pub(super) fn cluster_answers(&self) {
+        if self.cluster_is_silent.replace(false) {
+            self.teller.say(Event::ClusterAnswers);
+        }
     }
 }
 
@@ -75,6 +93,11 @@ pub(super) struct Teller(mpsc::UnboundedSender<Message>);
 impl Teller {
     pub(super) fn new(sender: mpsc::UnboundedSender<Message>) -> Self {
         Self(sender)
+    }
+
+    /// Where nobody listens, as before a run.
+    pub(super) fn unheard() -> Self {
+        Self(mpsc::unbounded_channel().0)
     }
 
     /// Says that something became true. A loop that is gone needs no news.

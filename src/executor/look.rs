@@ -212,6 +212,7 @@ async fn ask_cluster(shared: &Shared, subject: HostId, probe: &Probe) -> Result<
         let outcome = match kube_session(shared, subject).await {
             Ok((_, host, session)) => match session.probe(probe).await {
                 Ok(answers) if !answers.iter().any(|answer| api_is_silent(answer.rc, &answer.stderr)) => {
+                    shared.cluster_answers();
                     return Ok(answers);
                 }
                 Ok(answers) => Ok(answers),
@@ -225,7 +226,19 @@ async fn ask_cluster(shared: &Shared, subject: HostId, probe: &Probe) -> Result<
         if Instant::now() >= end {
             return outcome;
         }
+        shared.cluster_is_silent(why_silent(&outcome), retry_for);
         sleep(std::time::Duration::from_secs(2)).await;
+    }
+}
+
+/// In the words of whoever said so.
+fn why_silent(outcome: &Result<Vec<Answer>, Failure>) -> String {
+    match outcome {
+        Ok(answers) => {
+            let silent = answers.iter().find(|answer| api_is_silent(answer.rc, &answer.stderr));
+            silent.map(|answer| super::output::escape(answer.stderr.trim())).unwrap_or_default()
+        }
+        Err(failure) => failure.message.clone(),
     }
 }
 

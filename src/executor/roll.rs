@@ -1,7 +1,7 @@
 //! The loop. One function makes things true: append to the journal, apply to the state, tell the reporters; only then
 //! does work start. The results of work come back as events and go the same way.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use tokio::sync::{mpsc, oneshot};
@@ -148,6 +148,8 @@ impl Roll {
             clock,
             in_doubt,
             moved: past.as_ref().is_some_and(|past| past.machine() != Some(&machine)),
+            teller: teller.clone(),
+            cluster_is_silent: Cell::new(false),
             busy: RefCell::default(),
         };
         let resumed = past.is_some();

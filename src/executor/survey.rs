@@ -171,6 +171,8 @@ fn without_a_run(plan: Rc<Plan>, pool: &Rc<Pool>, controller: &Rc<Pool>, redacto
         clock: Clock::starting_at(Timestamp::default()),
         in_doubt: super::InDoubt::Leave,
         moved: false,
+        teller: super::control::Teller::unheard(),
+        cluster_is_silent: std::cell::Cell::new(false),
         busy: RefCell::default(),
     })
 }

@@ -5,7 +5,10 @@ mod events;
 mod live;
 mod pace;
 mod plain;
+mod stopped;
 mod summary;
+mod trouble;
+mod waits;
 
 use crate::engine::{Stamped, State};
 use crate::plan::{HostId, Plan};

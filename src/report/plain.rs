@@ -1,9 +1,9 @@
 //! Plain stamped lines: for logs, for pipes, and for terminals without a live display. One event, at most one line.
 
-use std::collections::HashSet;
 use std::io::Write;
 
 use super::Reporter;
+use super::waits::{Told, Waits};
 use crate::engine::{BracketFinding, Event, HaltCause, HostStatus, SkipReason, Stamped, State, TaskEnd};
 use crate::plan::{HostId, OutCause, OutOfService, Plan, TaskId};
 use crate::value::Timestamp;
@@ -13,8 +13,7 @@ pub struct Plain<W> {
     out: W,
     verbose: bool,
     started: Option<Timestamp>,
-    /// Tasks that looked, and look again now that their host has a slot: nothing went wrong with them.
-    waited_for_slot: HashSet<TaskId>,
+    waits: Waits,
     /// A reader that went away (a closed pipe, a lost terminal) silences the reporter, never the run.
     closed: bool,
 }
@@ -22,21 +21,21 @@ pub struct Plain<W> {
 impl<W: Write> Plain<W> {
     /// Lines go to `out`; `verbose` adds starts, skips and probes.
     pub fn new(out: W, verbose: bool) -> Self {
-        Self { out, verbose, started: None, waited_for_slot: HashSet::new(), closed: false }
+        Self { out, verbose, started: None, waits: Waits::default(), closed: false }
     }
 }
 
 impl<W: Write> Reporter for Plain<W> {
-    fn event(&mut self, plan: &Plan, _: &State, event: &Stamped) {
+    fn event(&mut self, plan: &Plan, state: &State, event: &Stamped) {
         let started = *self.started.get_or_insert(event.at);
-        match &event.event {
-            Event::TaskEnded { task, end: TaskEnd::NeedsSlot, .. } => {
-                self.waited_for_slot.insert(*task);
-            }
-            Event::TaskStarted { task, .. } if self.waited_for_slot.remove(task) => return,
-            _ => {}
-        }
-        let Some(line) = line(plan, &event.event, self.verbose) else { return };
+        let line = match self.waits.take(plan, state, event) {
+            Told::No => return,
+            Told::As(line) => line,
+            Told::Usual => match line(plan, state, &event.event, self.verbose) {
+                Some(line) => line,
+                None => return,
+            },
+        };
         let passed = event.at.since(started).as_secs();
         let stamp = format!("{:02}:{:02}:{:02}", passed / 3600, passed / 60 % 60, passed % 60);
         if !self.closed {
@@ -45,7 +44,7 @@ impl<W: Write> Reporter for Plain<W> {
     }
 }
 
-fn line(plan: &Plan, event: &Event, verbose: bool) -> Option<String> {
+fn line(plan: &Plan, state: &State, event: &Event, verbose: bool) -> Option<String> {
     Some(match event {
         Event::RunStarted { run, .. } => format!("run {run}"),
         Event::RunResumed { .. } => "goes on".to_owned(),
@@ -64,9 +63,6 @@ fn line(plan: &Plan, event: &Event, verbose: bool) -> Option<String> {
             format!("batch {}/{}: {}", batch + 1, batches.len(), names(plan, hosts))
         }
         Event::SlotTaken { host, .. } => format!("{}  goes out of service", host_name(plan, *host)),
-        Event::BudgetWaiting { host, out, blocked, .. } => {
-            format!("{}  {}", host_name(plan, *host), waits_for(plan, out, blocked.as_deref()))
-        }
         Event::BracketProbed { host, finding: BracketFinding::Holds, .. } => {
             format!("{}  nothing to do", host_name(plan, *host))
         }
@@ -91,10 +87,15 @@ fn line(plan: &Plan, event: &Event, verbose: bool) -> Option<String> {
             };
             format!("{}  {status}", host_name(plan, *host))
         }
-        Event::SoakStarted { .. } if verbose => "soaking".to_owned(),
-        Event::Verified { red: Some(red), .. } => format!("verify: {red}"),
+        // What a stop cut short did not fail.
+        Event::BatchEnded { batch, failed: Some(reason), .. } if is_stopped(state) => {
+            format!("batch {}: {reason}", batch + 1)
+        }
         Event::BatchEnded { batch, failed: Some(reason), .. } => {
             format!("batch {} FAILED: {reason}", batch + 1)
+        }
+        Event::PhaseEnded { phase, ok: false } if is_stopped(state) => {
+            format!("phase {}: stopped before its end", plan.phase(*phase).name)
         }
         Event::PhaseEnded { phase, ok: false } => {
             format!("phase {}: ended outside its limits", plan.phase(*phase).name)
@@ -103,6 +104,11 @@ fn line(plan: &Plan, event: &Event, verbose: bool) -> Option<String> {
         Event::Halted { cause, .. } => format!("HALT: {}", halt_words(plan, cause)),
         _ => return None,
     })
+}
+
+/// Whether the run only does what somebody asked for.
+fn is_stopped(state: &State) -> bool {
+    matches!(state.halted(), Some(HaltCause::Stopped { .. }))
 }
 
 fn task_ended(plan: &Plan, task: TaskId, end: &TaskEnd, verbose: bool) -> Option<String> {
@@ -126,7 +132,7 @@ fn task_ended(plan: &Plan, task: TaskId, end: &TaskEnd, verbose: bool) -> Option
 }
 
 /// "w01  drain w01".
-fn about(plan: &Plan, task: TaskId) -> String {
+pub(super) fn about(plan: &Plan, task: TaskId) -> String {
     format!("{}  {}", host_name(plan, task.host), title(plan, task))
 }
 
@@ -153,7 +159,7 @@ pub(super) fn counted(count: usize, word: &str) -> String {
     if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
-fn names(plan: &Plan, hosts: &[HostId]) -> String {
+pub(super) fn names(plan: &Plan, hosts: &[HostId]) -> String {
     let shown: Vec<&str> = hosts.iter().take(8).map(|host| host_name(plan, *host)).collect();
     let more = if hosts.len() > 8 { format!(", … ({} in all)", hosts.len()) } else { String::new() };
     format!("{}{more}", shown.join(", "))

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::plain::{counted, halt_words, host_name, title};
+use super::stopped::Stopped;
 use crate::engine::{
     BracketFinding, Cause, Counts, Event, Failure, HaltCause, History, HostStatus, State, TaskEnd,
 };
-use crate::op::{Exit, resolve_symbols};
+use crate::op::{Exit, RunWhen, resolve_symbols};
 use crate::plan::{HostId, Plan, StepRef, TaskId};
 use crate::step::BracketKey;
 use crate::value::Duration;
@@ -33,6 +34,7 @@ pub struct Summary {
     /// From the first event to the last.
     pub took: Duration,
     stop: Option<Stop>,
+    stopped: Stopped,
 }
 
 /// A host in trouble.
@@ -58,6 +60,9 @@ pub struct Left {
     /// Commands that bring it back, in order.
     pub commands: Vec<String>,
 }
+
+const OUT_OF_SERVICE: &str = "out of service";
+const HALF_CHANGED: &str = "half-changed";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stop {
@@ -126,6 +131,7 @@ impl Summary {
             changed_anything: fold.changed_anything,
             took,
             stop,
+            stopped: fold.stopped,
         }
     }
 
@@ -180,24 +186,20 @@ impl Summary {
         for allowed in &self.allowed {
             writeln!(out, "warning: {allowed}")?;
         }
-        for Troubled { host, status, step, failure } in &self.troubled {
-            let word = if *status == HostStatus::Unknown { "unknown" } else { "failed" };
-            let step = if step.is_empty() { String::new() } else { format!(" at `{step}`") };
-            writeln!(out, "{}  {word}{step}: {}", host_name(plan, *host), failure.message)?;
-            if !failure.hint.is_empty() {
-                writeln!(out, "    hint: {}", failure.hint)?;
-            }
-        }
+        super::trouble::write(plan, &self.troubled, out)?;
         if let Some(by) = &self.stopped_by {
             writeln!(out, "stopped_by: {by}")?;
         }
+        self.stopped.write(plan, out)?;
         for Left { host, what, commands } in &self.left {
-            writeln!(out, "{}  is left {what}", host_name(plan, *host))?;
+            let service = if *what == HALF_CHANGED { ", and in service" } else { "" };
+            writeln!(out, "{}  is left {what}{service}", host_name(plan, *host))?;
             for command in commands {
                 writeln!(out, "    to bring it back: {command}")?;
             }
         }
-        if self.left.is_empty() && !self.troubled.is_empty() {
+        let is_over = !self.troubled.is_empty() || self.stopped_by.is_some();
+        if self.left.is_empty() && is_over {
             writeln!(out, "all hosts are in service")?;
         }
         Ok(())
@@ -221,6 +223,7 @@ struct Fold<'p> {
     changed_anything: bool,
     stop: Option<Stop>,
     stopped_by: Option<String>,
+    stopped: Stopped,
     /// What was done to a host and not taken back.
     undo: BTreeMap<HostId, Vec<Undo>>,
 }
@@ -235,11 +238,13 @@ impl<'p> Fold<'p> {
             changed_anything: false,
             stop: None,
             stopped_by: None,
+            stopped: Stopped::default(),
             undo: BTreeMap::new(),
         }
     }
 
     fn take(&mut self, event: &Event) {
+        self.stopped.take(event);
         match event {
             Event::RunStarted { run, .. } => self.run.clone_from(run),
             // What stopped it before is over; what halts it again is told again.
@@ -272,6 +277,13 @@ impl<'p> Fold<'p> {
         let StepRef::Action(action) = self.plan.task(task).step else { return };
         let lowered = &self.plan.action(action).lowered;
         let Some(op) = lowered.ops.get(usize::from(op)) else { return };
+        let went_well = matches!(exit, Exit::Code(code) if op.success.contains(&code));
+        if went_well && op.when == RunWhen::OnFailure && !lowered.opens.is_empty() {
+            // The step has taken back itself what it had opened.
+            if let Some(undo) = self.undo.get_mut(&task.host) {
+                undo.retain(|undo| undo.task != task);
+            }
+        }
         if exit == Exit::Code(0) && !op.undo.is_empty() {
             let node = self.plan.host(task.host).subject.node.clone().unwrap_or_default();
             let Ok(command) = resolve_symbols(&op.undo, |symbol| {
@@ -337,7 +349,7 @@ impl<'p> Fold<'p> {
             // `drain` is several ops with one way back.
             let mut commands: Vec<String> = undo.into_iter().rev().map(|undo| undo.command).collect();
             commands.dedup();
-            let what = if out.contains(&host) { "out of service" } else { "half-changed" };
+            let what = if out.contains(&host) { OUT_OF_SERVICE } else { HALF_CHANGED };
             Left { host, what, commands }
         })
         .collect()

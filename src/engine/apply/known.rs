@@ -9,6 +9,8 @@ pub(super) fn known(plan: &Plan, event: &Event) -> Result<(), Refusal> {
         Event::RunStarted { .. }
         | Event::RunResumed { .. }
         | Event::StopRequested { .. }
+        | Event::ClusterSilent { .. }
+        | Event::ClusterAnswers
         | Event::RunEnded
         // Which phase and which batch may be next is judged where they begin.
         | Event::PhaseStarted { .. } => Ok(()),
@@ -37,6 +39,7 @@ pub(super) fn known(plan: &Plan, event: &Event) -> Result<(), Refusal> {
             hosts_of(plan, out)
         }
         Event::TaskStarted { task, .. }
+        | Event::TaskWaiting { task, .. }
         | Event::TaskProbed { task, .. }
         | Event::TaskEnded { task, .. }
         | Event::TaskSkipped { task, .. } => task_of(plan, *task),

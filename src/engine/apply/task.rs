@@ -2,8 +2,8 @@
 
 use crate::engine::host::{AttemptRun, Cursor, Doubt, HostRun, HostWork, Next, OpRun, TaskResult};
 use crate::engine::{Cause, Failure, HostStatus, Refusal, SkipReason, State, TaskEnd};
-use crate::op::{Effect, Exit};
-use crate::plan::{Plan, TaskId};
+use crate::op::{Effect, Exit, Op, RunWhen};
+use crate::plan::{Plan, StepRef, TaskId};
 use crate::runbook::Retry;
 use crate::value::{Duration, Timestamp};
 
@@ -126,12 +126,16 @@ impl State {
             TaskEnd::Satisfied { .. } => {
                 target.settle(TaskResult { satisfied: true, ..result_of(&ended) });
             }
-            TaskEnd::Changed { .. } => target.settle(TaskResult { changed: true, ..result_of(&ended) }),
+            TaskEnd::Changed { .. } => {
+                target.change(false);
+                target.settle(TaskResult { changed: true, ..result_of(&ended) });
+            }
             TaskEnd::Failed { failure } => task_failed(target, plan, at.now, task, &ended, failure),
             TaskEnd::Unknown { .. } => {
                 target.fault = Some(HostStatus::Unknown);
-                let changed_before = target.changed;
-                target.in_doubt = Some(Doubt { at: target.at, attempt: ended.clone(), changed_before });
+                let before = target.changes;
+                target.in_doubt = Some(Doubt { at: target.at, attempt: ended.clone(), before });
+                target.change(false);
                 target.settle(TaskResult { changed: true, failed: true, ..result_of(&ended) });
             }
         }
@@ -170,7 +174,9 @@ fn task_failed(
 ) {
     // An op that was sent may have changed something before it failed.
     let changed = !ended.ops.is_empty() && plan.task(task).effect > Effect::Reads;
-    target.changed |= changed;
+    if changed {
+        target.change(is_taken_back(plan, task, ended));
+    }
     let failures = target.at.failures + 1;
     let retry = plan.retry(task).filter(|retry| failures < retry.attempts && is_retryable(ended, failure));
     if let Some(retry) = retry {
@@ -182,6 +188,20 @@ fn task_failed(
         target.fault = Some(HostStatus::Failed);
     }
     target.settle(TaskResult { failed: true, changed, ..result_of(ended) });
+}
+
+/// Whether a failed attempt put back what it had opened: a drain that did not finish and took its own cordon back leaves
+/// the host as it was. What a deferred step would put back is known to nobody but the worker that lowered it.
+fn is_taken_back(plan: &Plan, task: TaskId, ended: &AttemptRun) -> bool {
+    let StepRef::Action(action) = plan.task(task).step else { return false };
+    let lowered = &plan.action(action).lowered;
+    let go = ended.ops.last().map_or(0, |last| last.go);
+    let went_well = |index: u16, op: &Op| {
+        let ran = ended.ops.iter().rev().find(|ran| (ran.go, ran.op) == (go, index));
+        ran.is_some_and(|ran| matches!(ran.exit, Some(Exit::Code(code)) if op.success.contains(&code)))
+    };
+    let mut restores = (0..).zip(&lowered.ops).filter(|(_, op)| op.when == RunWhen::OnFailure).peekable();
+    !lowered.opens.is_empty() && restores.peek().is_some() && restores.all(|(index, op)| went_well(index, op))
 }
 
 /// Whether another attempt may help, and cannot hide what happened.

@@ -1,8 +1,8 @@
 //! The end of a batch: its soak, its checks, and whether it counts as failed.
 
-use crate::engine::Event;
 use crate::engine::phase::BatchRun;
 use crate::engine::rules::Bug;
+use crate::engine::{Event, HostStatus};
 use crate::value::{Duration, Timestamp};
 
 use super::{Open, Round};
@@ -16,7 +16,7 @@ impl Round<'_> {
         if batch.verifying {
             return;
         }
-        if batch.started > 0 && batch.succeeded == 0 {
+        if batch.started > 0 && batch.succeeded == 0 && !only_stopped(open, batch) {
             self.end_batch(open, batch, Some("no host succeeded".to_owned()));
         } else if open.level.is_some() {
             self.end_batch(open, batch, cut_short(open, batch));
@@ -53,6 +53,15 @@ impl Round<'_> {
     fn end_batch(&mut self, open: Open<'_>, batch: &BatchRun, failed: Option<String>) {
         self.emit(Event::BatchEnded { phase: open.phase, batch: batch.index, failed });
     }
+}
+
+/// Whether a stop alone kept the batch from its end: nothing went wrong on any of its hosts.
+fn only_stopped(open: Open<'_>, batch: &BatchRun) -> bool {
+    let ends = open.planned.batches[usize::from(batch.index)].iter().filter_map(|host| {
+        let position = open.planned.hosts.binary_search_by_key(host, |tasks| tasks.host).ok()?;
+        open.run.hosts[position].status
+    });
+    open.level.is_some() && ends.into_iter().all(|end| end == HostStatus::Stopped)
 }
 
 /// Whether anything stands between this batch and what follows. After the last batch only checks do.

@@ -218,6 +218,9 @@ impl<'a> Ledger<'a> {
             }
             Event::RunResumed { .. } => self.resumed(),
             Event::RunStarted { .. }
+            | Event::TaskWaiting { .. }
+            | Event::ClusterSilent { .. }
+            | Event::ClusterAnswers
             | Event::TaskProbed { .. }
             | Event::OpEnded { .. }
             | Event::SoakStarted { .. }

@@ -34,7 +34,8 @@ const TRIES: u32 = 6;
 /// Tries for one more session on a connection, each a little later.
 const OPENS: u32 = 30;
 /// A master without sessions goes away by itself: nobody ends it after a controller that was killed.
-const IDLE: NonZeroUsize = NonZeroUsize::new(300).expect("invariant: not zero");
+/// One that went away between two steps is made again, which costs a handshake.
+const IDLE: NonZeroUsize = NonZeroUsize::new(60).expect("invariant: not zero");
 /// The longest control directory: a socket's path holds 108 bytes, of which ssh and the crate need the rest.
 const DIRECTORY_LIMIT: usize = 61;
 

@@ -1,0 +1,69 @@
+//! Which hosts are left out of service or half-changed, when a step took back what it had opened.
+
+use std::sync::Arc;
+
+use super::{BracketKey, Cause, Event, Exit, HostId, Story, TaskId, story};
+use crate::op::RunWhen;
+
+/// One host; its disrupting step cordons, drains, and takes the cordon back where it fails.
+fn drains(tasks: &str) -> Story {
+    let mut story = story(1, tasks, |_| {});
+    let action = Arc::make_mut(&mut story.plan.actions[0]);
+    action.lowered.opens = vec![BracketKey::Cordon];
+    action.lowered.ops[2].when = RunWhen::OnFailure;
+    action.lowered.ops[2].success = vec![0, 1];
+    story.goes_on();
+    story
+}
+
+impl Story {
+    fn op(&mut self, index: u16, op: u16, exit: Option<i32>) {
+        let (task, attempt, go) = (TaskId { phase: 0, host: HostId(0), index }, 1, 0);
+        self.tell(Event::OpStarted { task, attempt, go, op, on: None });
+        if let Some(code) = exit {
+            let (exit, last_line, stdout) = (Exit::Code(code), String::new(), None);
+            self.tell(Event::OpEnded { task, attempt, go, op, exit, last_line, stdout });
+        }
+    }
+
+    fn left(&self) -> (usize, usize) {
+        (self.state.out_of_service(&self.plan).len(), self.state.half_changed(&self.plan).len())
+    }
+}
+
+#[test]
+fn a_drain_that_took_its_cordon_back_leaves_its_host_in_service() {
+    // How the op ended that takes the cordon back, and how many hosts are left out of service and half-changed.
+    for (restored, left) in [(Some(0), (0, 0)), (Some(1), (0, 0)), (Some(9), (1, 1))] {
+        let mut story = drains("d");
+        story.sees(&[]);
+        story.op(0, 0, Some(0));
+        story.op(0, 1, Some(1));
+        story.op(0, 2, restored);
+        story.fails(0, 0, Cause::Command);
+        assert_eq!(story.left(), left, "{restored:?}");
+        assert!(story.state.finished());
+    }
+}
+
+#[test]
+fn a_drain_that_nothing_took_back_leaves_its_host_out() {
+    let mut story = drains("d");
+    story.sees(&[]);
+    story.op(0, 0, Some(0));
+    story.op(0, 1, Some(1));
+    story.fails(0, 0, Cause::Command);
+    assert_eq!(story.left(), (1, 1));
+}
+
+#[test]
+fn what_was_changed_before_the_drain_still_stands_on_a_host_in_service() {
+    let mut story = drains("cd");
+    story.changes(0, 0);
+    story.sees(&[]);
+    story.op(1, 0, Some(0));
+    story.op(1, 1, Some(1));
+    story.op(1, 2, Some(0));
+    story.fails(0, 1, Cause::Command);
+    assert_eq!(story.left(), (0, 1), "half-changed, and in service");
+}

@@ -1,0 +1,64 @@
+//! Hosts that failed, for people: what many share is told once.
+
+use std::fmt::{self, Write};
+
+use super::plain::{counted, host_name, names};
+use super::summary::Troubled;
+use crate::engine::{Cause, HostStatus};
+use crate::plan::{HostId, Plan};
+
+/// Hosts in the same trouble.
+struct Group<'a> {
+    first: &'a Troubled,
+    hosts: Vec<HostId>,
+}
+
+/// A line for every trouble, and one for all hosts that cannot be reached by the same way.
+pub(super) fn write(plan: &Plan, troubled: &[Troubled], out: &mut String) -> fmt::Result {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for one in troubled {
+        match groups.iter_mut().find(|group| is_same(plan, group.first, one)) {
+            Some(group) => group.hosts.push(one.host),
+            None => groups.push(Group { first: one, hosts: vec![one.host] }),
+        }
+    }
+    for Group { first, hosts } in &mut groups {
+        hosts.sort_unstable();
+        match hosts.as_slice() {
+            [host] => one(plan, *host, first, out)?,
+            hosts => many(plan, hosts, first, out)?,
+        }
+        if !first.failure.hint.is_empty() {
+            writeln!(out, "    hint: {}", first.failure.hint)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_same(plan: &Plan, one: &Troubled, other: &Troubled) -> bool {
+    let unreachable = |troubled: &Troubled| {
+        troubled.failure.cause == Cause::Unreachable && troubled.status == HostStatus::Failed
+    };
+    let hint = one.failure.hint == other.failure.hint;
+    unreachable(one) && unreachable(other) && hint && jump(plan, one.host) == jump(plan, other.host)
+}
+
+fn jump(plan: &Plan, host: HostId) -> Option<&str> {
+    plan.host(host).connection.jump.as_deref()
+}
+
+fn one(plan: &Plan, host: HostId, troubled: &Troubled, out: &mut String) -> fmt::Result {
+    let word = if troubled.status == HostStatus::Unknown { "unknown" } else { "failed" };
+    let step = match troubled.step.as_str() {
+        "" => String::new(),
+        step => format!(" at `{step}`"),
+    };
+    writeln!(out, "{}  {word}{step}: {}", host_name(plan, host), troubled.failure.message)
+}
+
+fn many(plan: &Plan, hosts: &[HostId], first: &Troubled, out: &mut String) -> fmt::Result {
+    let through = jump(plan, first.host).map(|jump| format!(" through {jump}")).unwrap_or_default();
+    let all = counted(hosts.len(), "host");
+    writeln!(out, "{all} cannot be reached{through}: {}", names(plan, hosts))?;
+    writeln!(out, "    the first: {}", first.failure.message)
+}

@@ -1,0 +1,146 @@
+//! Waiting, for people: what is waited for is said once when it begins, again when its reason changes, and when it is
+//! over. A fold of the events.
+
+use std::collections::{HashMap, HashSet};
+
+use super::plain::{about, host_name, out_list};
+use crate::engine::{Event, Failure, HostStatus, Stamped, State, TaskEnd};
+use crate::plan::{OutCause, OutOfService, Plan, TaskId};
+use crate::value::Timestamp;
+
+/// What the lines of a run have told of waits.
+#[derive(Debug, Default)]
+pub(super) struct Waits {
+    /// Tasks that looked, and look again now that their host has a slot: nothing went wrong with them.
+    for_slot: HashSet<TaskId>,
+    /// Tasks that wait for something else, with the beginning of that.
+    tasks: HashMap<TaskId, Timestamp>,
+    /// Since when hosts wait for the budget.
+    budget: Option<Timestamp>,
+    /// What was red in the open batch.
+    red: Option<String>,
+}
+
+/// How an event is told.
+pub(super) enum Told {
+    /// Not at all.
+    No,
+    /// With this line.
+    As(String),
+    /// As it would be without any wait.
+    Usual,
+}
+
+impl Waits {
+    pub(super) fn take(&mut self, plan: &Plan, state: &State, stamped: &Stamped) -> Told {
+        let at = stamped.at;
+        match &stamped.event {
+            Event::TaskEnded { task, end: TaskEnd::NeedsSlot, .. } => {
+                self.for_slot.insert(*task);
+                Told::Usual
+            }
+            Event::TaskStarted { task, .. } if self.for_slot.remove(task) => Told::No,
+            Event::BudgetWaiting { host, out, blocked, .. } => {
+                let since = *self.budget.get_or_insert(at);
+                let so_far =
+                    if since == at { String::new() } else { format!(" since {}", at.since(since).rounded()) };
+                let why = spent(plan, out, blocked.as_deref());
+                Told::As(format!("{}  waits for the budget{so_far}: {why}", host_name(plan, *host)))
+            }
+            Event::SlotTaken { host, .. } => match self.budget.take().map(|since| at.since(since)) {
+                Some(waited) => Told::As(format!(
+                    "{}  goes out of service, after {} of waiting",
+                    host_name(plan, *host),
+                    waited.rounded()
+                )),
+                None => Told::Usual,
+            },
+            Event::Halted { .. } | Event::PhaseEnded { .. } => {
+                self.budget = None;
+                Told::Usual
+            }
+            Event::TaskWaiting { task, reason, within, .. } => {
+                self.tasks.entry(*task).or_insert(at);
+                Told::As(format!("{}  waits, {within} at most: {reason}", about(plan, *task)))
+            }
+            Event::TaskEnded { task, end, attempt } => self.task_ended(plan, state, at, *task, *attempt, end),
+            Event::HostEnded { host, status: HostStatus::Stopped | HostStatus::Failed, .. } => {
+                self.tasks.retain(|task, _| task.host != *host);
+                Told::Usual
+            }
+            Event::ClusterSilent { reason, within } => {
+                Told::As(format!("the cluster does not answer, and is asked again for {within}: {reason}"))
+            }
+            Event::ClusterAnswers => Told::As("the cluster answers again".to_owned()),
+            Event::SoakStarted { phase, batch, until } => {
+                self.red = None;
+                soaks(plan, *phase, *batch, until.since(at))
+            }
+            Event::Verified { red, .. } => self.verified(red.as_ref()),
+            _ => Told::Usual,
+        }
+    }
+
+    fn task_ended(
+        &mut self,
+        plan: &Plan,
+        state: &State,
+        at: Timestamp,
+        task: TaskId,
+        attempt: u32,
+        end: &TaskEnd,
+    ) -> Told {
+        let waited = self.tasks.remove(&task).map(|since| at.since(since));
+        match (end, state.next_attempt(plan, task)) {
+            (TaskEnd::Failed { failure: Failure { message, .. } }, Some(due)) => {
+                let attempts = plan.retry(task).map_or(attempt, |retry| retry.attempts);
+                let wait = due.since(at);
+                Told::As(format!(
+                    "{}  FAILED (one of {attempts} attempts; the next in {}): {message}",
+                    about(plan, task),
+                    wait.rounded()
+                ))
+            }
+            // Somebody was told that it waits: the end of that is news.
+            (TaskEnd::Satisfied { state }, _) => match waited {
+                Some(waited) => {
+                    Told::As(format!("{}  = {state}, after {}", about(plan, task), waited.rounded()))
+                }
+                None => Told::Usual,
+            },
+            _ => Told::Usual,
+        }
+    }
+
+    /// Checks run every few seconds: only what is new is told.
+    fn verified(&mut self, red: Option<&String>) -> Told {
+        let before = std::mem::replace(&mut self.red, red.cloned());
+        match (before, red) {
+            (before, Some(red)) if before.as_ref() != Some(red) => Told::As(format!("verify: {red}")),
+            (Some(_), None) => Told::As("verify: every check holds again".to_owned()),
+            _ => Told::No,
+        }
+    }
+}
+
+/// Who spends the budget; the run's own work last, because it passes by itself.
+fn spent(plan: &Plan, out: &[OutOfService], blocked: Option<&str>) -> String {
+    if let Some(blocked) = blocked {
+        return blocked.to_owned();
+    }
+    let mut out = out.to_vec();
+    out.sort_by_key(|out| out.cause == OutCause::InWork);
+    format!("out of service: {}", out_list(plan, &out))
+}
+
+fn soaks(plan: &Plan, phase: u16, batch: u16, time: crate::value::Duration) -> Told {
+    let planned = plan.phase(phase);
+    let checks: Vec<&str> = planned.verify.iter().map(|check| plan.action(*check).title.as_str()).collect();
+    let checks = checks.join(", ");
+    let batch = batch + 1;
+    Told::As(match (time == crate::value::Duration::ZERO, checks.is_empty()) {
+        (true, _) => format!("batch {batch}: checks {checks}"),
+        (false, true) => format!("batch {batch}: soaks for {}", time.rounded()),
+        (false, false) => format!("batch {batch}: soaks for {}, and checks {checks}", time.rounded()),
+    })
+}
