@@ -46,7 +46,7 @@ impl Stopped {
                 let was_out = self.out.remove(host);
                 match status {
                     HostStatus::Ok | HostStatus::Changed if was_out && self.asked => {
-                        self.came_back.push(*host)
+                        self.came_back.push(*host);
                     }
                     HostStatus::Stopped => {
                         self.cut_short.insert(*host);

@@ -49,7 +49,7 @@ impl Waits {
             }
             Event::SlotTaken { host, .. } => match self.budget.take().map(|since| at.since(since)) {
                 Some(waited) => Told::As(format!(
-                    "{}  goes out of service, after {} of waiting",
+                    "{}  after {} of waiting goes out of service",
                     host_name(plan, *host),
                     waited.rounded()
                 )),
