@@ -6,7 +6,7 @@ use rollbook::value::Duration;
 use super::support::cluster::{Cluster, story};
 
 fn runbook(rollout: &str, steps: &str) -> String {
-    let steps: String = steps.lines().map(|line| format!("      {line}\n")).collect();
+    let steps = steps.lines().fold(String::new(), |text, line| text + "      " + line + "\n");
     format!(
         "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: {{ name: case }}\nkube: {{ via: control_plane }}\n\
          defaults: {{ become: true }}\nphases:\n  - name: workers\n    hosts: workers\n    rollout: {{ {rollout} }}\n    \
