@@ -326,7 +326,15 @@ rb_relay() {
 
 rb_pass() {
   [ ! -s "$rb_dir/out" ] || cat <&5
-  [ ! -s "$rb_dir/err" ] || cat <&6 >&2
+  [ ! -s "$rb_dir/err" ] || rb_pass_error
+}
+
+# A stream without output needs no mark before its last: most ops say nothing here, and each mark is a packet that the
+# controller has to take.
+rb_pass_error() {
+  [ -n "$rb_error_begun" ] || rb_mark begin >&2
+  rb_error_begun=1
+  cat <&6 >&2
 }
 
 rb_open() {
@@ -431,8 +439,8 @@ if [ "$rb_verb" = unit ]; then
   rb_supervise >/dev/null
   exit 0
 fi
+rb_error_begun=
 rb_mark begin
-rb_mark begin >&2
 case $rb_verb in
 launch) rb_launch ;;
 attach) rb_attach ;;
