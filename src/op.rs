@@ -138,6 +138,22 @@ pub struct Probe {
     pub timeout: Duration,
 }
 
+impl Query {
+    /// Whether a part of it is known only where it is sent, such as the name of the host that it is about.
+    pub fn holds_symbols(&self) -> bool {
+        self.argv.iter().chain([&self.stdin]).any(|text| text.contains(SYMBOL_OPEN))
+    }
+}
+
+impl Probe {
+    /// Whether it asks the cluster alone, and the same on behalf of every host. So are its answers the same then, and what
+    /// they mean.
+    pub fn is_same_for_every_host(&self) -> bool {
+        let is_same = |query: &Query| query.site.unwrap_or(self.site) == Site::Kube && !query.holds_symbols();
+        !self.queries.is_empty() && self.queries.iter().all(is_same)
+    }
+}
+
 /// What one query gave.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Answer {

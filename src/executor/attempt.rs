@@ -16,7 +16,7 @@ use crate::engine::{Cause, Event, Failure, OpRun, SkipReason, TaskEnd};
 use crate::kubernetes::kubectl_errors;
 use crate::op::{Effect, Exit, Op, Probe, RunWhen, Site};
 use crate::plan::drift::drift;
-use crate::plan::{Action, TaskId};
+use crate::plan::{Action, StepRef, TaskId};
 use crate::step::{Assessment, Change, Poll, Role};
 use crate::transport::OpResult;
 use crate::value::Duration;
@@ -82,7 +82,8 @@ const PAUSE: Duration = Duration::from_secs(3);
 const LOCKS_PASS_WITHIN: Duration = Duration::from_secs(300);
 
 /// How one go at the task went, when it did not end it.
-enum Go {
+#[derive(Clone)]
+pub(super) enum Go {
     End(TaskEnd),
     /// Something in the way that passes by itself, such as an API server that does not answer or a lock that somebody
     /// holds: nothing is wrong with the host.
@@ -107,7 +108,7 @@ enum Probed {
 }
 
 /// Shorthand: most steps of an attempt end it early.
-type Step<T> = Result<T, Go>;
+pub(super) type Step<T> = Result<T, Go>;
 
 fn failed(cause: Cause, message: impl Into<String>, hint: impl Into<String>) -> Go {
     Go::End(TaskEnd::Failed { failure: Failure { cause, message: message.into(), hint: hint.into() } })
@@ -280,6 +281,16 @@ impl Worker<'_> {
     }
 
     async fn assess(&self, probe: &Probe, verifying: bool) -> Step<Assessment> {
+        let look = async || self.look(probe, verifying).await;
+        match self.shared.plan.task(self.assignment.task).step {
+            StepRef::Action(action) if probe.is_same_for_every_host() => {
+                self.shared.common.see((action, verifying), look).await
+            }
+            _ => look().await,
+        }
+    }
+
+    async fn look(&self, probe: &Probe, verifying: bool) -> Step<Assessment> {
         let host = self.assignment.task.host;
         let answers = match look(self.shared, host, &[probe]).await {
             Ok(mut answers) => answers.pop().unwrap_or_default(),

@@ -6,11 +6,14 @@ use std::rc::Rc;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::attempt::Step;
+use super::common::Common;
 use super::{Clock, Pool, Redactor, Secrets};
 use crate::engine::Event;
 use crate::inventory::HostName;
 use crate::journal::RunDir;
-use crate::plan::{HostId, Plan};
+use crate::plan::{ActionId, HostId, Plan};
+use crate::step::Assessment;
 use crate::value::Duration;
 
 /// Read by every worker of a run.
@@ -38,6 +41,9 @@ pub(super) struct Shared {
     pub(super) cluster_is_silent: Cell<bool>,
     /// Hosts being worked on: kubectl avoids them while it can.
     pub(super) busy: RefCell<HashSet<HostId>>,
+    /// What workers are about to ask of the cluster on behalf of whichever host: by action, and whether the question is
+    /// its verification's.
+    pub(super) common: Common<(ActionId, bool), Step<Assessment>>,
 }
 
 impl Shared {

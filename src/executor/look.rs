@@ -11,7 +11,7 @@ use super::{Pool, PoolError};
 use crate::engine::{Cause, Failure};
 use crate::inventory::HostName;
 use crate::kubernetes::kubectl_errors::{Cause as KubectlCause, causes};
-use crate::op::{Answer, Probe, Query, SYMBOL_OPEN, Site, resolve_symbols};
+use crate::op::{Answer, Probe, Query, Site, resolve_symbols};
 use crate::plan::{HostId, PlannedHost};
 use crate::transport::{Session, SessionError};
 use crate::value::Duration;
@@ -50,11 +50,11 @@ pub(super) async fn look_knowing(
     probes: &[&Probe],
     known: &Known,
 ) -> Result<Vec<Vec<Answer>>, Failure> {
-    let told = |probe: &Probe, query: &Query| {
-        if known.is_empty() { None } else { known.get(&whole(probe, query)).cloned() }
+    let told_of = |probe: &&Probe| {
+        let each = probe.queries.iter().map(|query| told_one(known, probe, query).cloned());
+        each.collect::<Vec<_>>()
     };
-    let mut answers: Vec<Vec<Option<Answer>>> =
-        probes.iter().map(|probe| probe.queries.iter().map(|query| told(probe, query)).collect()).collect();
+    let mut answers: Vec<Vec<Option<Answer>>> = probes.iter().map(told_of).collect();
     let jobs = group(shared, host, probes, |probe, query| answers[probe][query].is_none());
     for job in jobs {
         let got = match job.probe.site {
@@ -73,6 +73,15 @@ pub(super) async fn look_knowing(
     Ok(answers.into_iter().map(whole).collect())
 }
 
+/// The answers to every query of a probe, where all are known.
+pub(super) fn told(known: &Known, probe: &Probe) -> Option<Vec<Answer>> {
+    probe.queries.iter().map(|query| told_one(known, probe, query).cloned()).collect()
+}
+
+fn told_one<'k>(known: &'k Known, probe: &Probe, query: &Query) -> Option<&'k Answer> {
+    if known.is_empty() || query.holds_symbols() { None } else { known.get(&whole(probe, query)) }
+}
+
 /// A query that says itself where it runs and by which right.
 fn whole(probe: &Probe, query: &Query) -> Query {
     Query {
@@ -87,7 +96,7 @@ fn whole(probe: &Probe, query: &Query) -> Query {
 pub(super) async fn look_for_all(shared: &Shared, host: HostId, probes: &[&Probe]) -> Known {
     let mut seen = HashSet::new();
     let mut is_common = |query: &Query| {
-        query.site == Some(Site::Kube) && !names_its_host(query) && seen.insert(query.clone())
+        query.site == Some(Site::Kube) && !query.holds_symbols() && seen.insert(query.clone())
     };
     let mut common = Vec::new();
     for probe in probes {
@@ -98,10 +107,6 @@ pub(super) async fn look_for_all(shared: &Shared, host: HostId, probes: &[&Probe
     let Ok(answers) = look(shared, host, &asked).await else { return Known::default() };
     let queries = common.iter().flat_map(|probe| probe.queries.iter().cloned());
     queries.zip(answers.into_iter().flatten()).collect()
-}
-
-fn names_its_host(query: &Query) -> bool {
-    query.argv.iter().chain([&query.stdin]).any(|text| text.contains(SYMBOL_OPEN))
 }
 
 /// Queries that travel together, and where their answers belong.

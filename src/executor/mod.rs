@@ -6,6 +6,7 @@ mod attempt;
 mod bracket;
 mod clean;
 mod clock;
+mod common;
 mod control;
 mod drift;
 mod late;

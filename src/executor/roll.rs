@@ -9,6 +9,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::sleep_until;
 
 use super::attempt::{self, Assignment};
+use super::common::Common;
 use super::control::{InDoubt, Message, Shared, Teller};
 use super::late::{Late, steps_value};
 use super::touched::Touched;
@@ -151,6 +152,7 @@ impl Roll {
             teller: teller.clone(),
             cluster_is_silent: Cell::new(false),
             busy: RefCell::default(),
+            common: Common::default(),
         };
         let resumed = past.is_some();
         let history = past.unwrap_or_else(|| History::new(&plan));

@@ -1,15 +1,16 @@
 //! Looks before a plan is made: facts of every host and of the cluster, then what the plan's probes say. Reads only.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::common::Common;
 use super::control::Shared;
 use super::drift::check_host;
-use super::look::{Known, ask, look, look_for_all, look_knowing};
+use super::look::{Known, ask, look, look_for_all, look_knowing, told};
 use super::{Clock, Pool, Redactor, Secrets};
 use crate::engine::Failure;
 use crate::facts::{
@@ -19,8 +20,8 @@ use crate::facts::{
 use crate::inventory::HostName;
 use crate::op::{Answer, Probe};
 use crate::plan::forecast::Outlook;
-use crate::plan::{HostId, Plan, TaskId, forecast, lookahead};
-use crate::step::KubeCx;
+use crate::plan::{ActionId, HostId, Plan, StepRef, TaskId, forecast, lookahead};
+use crate::step::{Assessment, KubeCx};
 use crate::value::{Duration, Timestamp};
 
 /// Hosts looked at at the same time.
@@ -174,6 +175,7 @@ fn without_a_run(plan: Rc<Plan>, pool: &Rc<Pool>, controller: &Rc<Pool>, redacto
         teller: super::control::Teller::unheard(),
         cluster_is_silent: std::cell::Cell::new(false),
         busy: RefCell::default(),
+        common: Common::default(),
     })
 }
 
@@ -184,7 +186,7 @@ async fn assess_all(
     progress: SurveyProgress<'_>,
 ) -> (Assessed, BTreeMap<HostName, Failure>) {
     // A thousand hosts that each list a thousand nodes would keep a control plane busy for minutes.
-    let known = Rc::new(look_for_all(shared, HostId(0), &distinct_probes(&shared.plan)).await);
+    let known = Rc::new(KnownToAll::look(shared).await);
     let assess = |shared: Rc<Shared>, host| {
         let known = Rc::clone(&known);
         async move { assess_host(&shared, host, &known).await }
@@ -229,35 +231,73 @@ where
     results
 }
 
-/// Every probe of a plan that is sent for a host at least, each once.
-fn distinct_probes(plan: &Plan) -> Vec<&Probe> {
+/// Every probe of a plan that is sent for a host at least, each once, with the first task that sends it.
+fn distinct_probes(plan: &Plan) -> Vec<(TaskId, &Probe)> {
     let mut seen = HashSet::new();
     let mut probes = Vec::new();
     for host in (0..).map(HostId).take(plan.hosts.len()) {
-        let of_host = forecast::probes(plan, host).into_iter().map(|(_, probe)| probe);
         // Hosts share actions, and so the very same probe.
-        probes.extend(of_host.filter(|probe| seen.insert(std::ptr::from_ref(*probe))));
+        let is_new = |(_, probe): &(TaskId, &Probe)| seen.insert(std::ptr::from_ref(*probe));
+        probes.extend(forecast::probes(plan, host).into_iter().filter(is_new));
     }
     probes
+}
+
+/// What the cluster says on behalf of whichever host.
+struct KnownToAll {
+    answers: Known,
+    /// What the answers mean to actions that ask nothing else: read once, and not for each of a thousand hosts.
+    meanings: HashMap<ActionId, Assessment>,
+}
+
+impl KnownToAll {
+    async fn look(shared: &Shared) -> Self {
+        let plan = &shared.plan;
+        let probes = distinct_probes(plan);
+        let only: Vec<_> = probes.iter().map(|(_, probe)| *probe).collect();
+        let answers = look_for_all(shared, HostId(0), &only).await;
+        let meaning = |(task, probe): (TaskId, &Probe)| {
+            let answers = probe.is_same_for_every_host().then(|| told(&answers, probe))??;
+            Some((action_of(plan, task)?, forecast::assess(plan, task, &answers)))
+        };
+        let meanings = probes.into_iter().filter_map(meaning).collect();
+        Self { answers, meanings }
+    }
+
+    fn meaning(&self, plan: &Plan, task: TaskId) -> Option<&Assessment> {
+        self.meanings.get(&action_of(plan, task)?)
+    }
+}
+
+fn action_of(plan: &Plan, task: TaskId) -> Option<ActionId> {
+    match plan.task(task).step {
+        StepRef::Action(action) => Some(action),
+        StepRef::Deferred(_) => None,
+    }
 }
 
 /// Two round trips at most: the second one only where a repository would be switched.
 async fn assess_host(
     shared: &Shared,
     host: HostId,
-    known: &Known,
+    known: &KnownToAll,
 ) -> Result<Vec<(TaskId, Outlook)>, Failure> {
     let plan = &shared.plan;
     let probes = forecast::probes(plan, host);
     if probes.is_empty() {
         return Ok(Vec::new());
     }
-    let only: Vec<_> = probes.iter().map(|(_, probe)| *probe).collect();
-    let answers = look_knowing(shared, host, &only, known).await?;
-    let each = probes.iter().zip(answers);
-    let mut outlooks: Vec<_> = each
-        .map(|((task, _), answers)| (*task, Outlook::Now(forecast::assess(plan, *task, &answers))))
-        .collect();
+    let asked = probes.iter().filter(|(task, _)| known.meaning(plan, *task).is_none());
+    let asked: Vec<_> = asked.map(|(_, probe)| *probe).collect();
+    let mut answers = look_knowing(shared, host, &asked, &known.answers).await?.into_iter();
+    let assess = |(task, _): &(TaskId, &Probe)| {
+        let assessment = known.meaning(plan, *task).cloned().unwrap_or_else(|| {
+            let answers = answers.next().expect("invariant: every probe that is asked has its answers");
+            forecast::assess(plan, *task, &answers)
+        });
+        (*task, Outlook::Now(assessment))
+    };
+    let mut outlooks: Vec<_> = probes.iter().map(assess).collect();
     if let Some(ahead) = lookahead::of(plan, host, &outlooks) {
         let answers = look(shared, host, &[&ahead.probe]).await?;
         ahead.apply(plan, answers.first().map_or(&[][..], Vec::as_slice), &mut outlooks);

@@ -192,24 +192,38 @@ fn solve(kind: &dyn StepKind, case: &Json) -> Json {
     let mut solved = case.as_object().expect("a case is a mapping").clone();
     let empty = json!({});
     let cx = case.get("cx").unwrap_or(&empty);
-    match lower(kind, &case["args"], cx) {
-        Ok(lowered) => solved.insert("lowered".into(), show_lowered(&lowered)),
+    let lowered = match lower(kind, &case["args"], cx) {
+        Ok(lowered) => lowered,
         Err(error) => {
             solved.insert("error".into(), json!({ "message": error.message, "hint": error.hint }));
             return Json::Object(solved);
         }
     };
+    solved.insert("lowered".into(), show_lowered(&lowered));
     let args = typed_args(kind, &case["args"]);
-    for (key, verifies) in [("looks", false), ("verify_looks", true)] {
+    let mut elsewhere = cx.clone();
+    elsewhere["node"] = json!("other");
+    let for_another = lower(kind, &case["args"], &elsewhere).unwrap_or_else(|_| lowered.clone());
+    let probe_of: fn(&Lowered) -> Option<&Probe> = |lowered| lowered.probe.as_ref();
+    let verify_of: fn(&Lowered) -> Option<&Probe> =
+        |lowered| lowered.verify.as_ref().map(|verify| &verify.probe);
+    for (key, verifies, probe) in [("looks", false, probe_of), ("verify_looks", true, verify_of)] {
         let Some(looks) = solved.get_mut(key).and_then(Json::as_array_mut) else { continue };
         for look in looks {
             let answers: Vec<Answer> =
                 look["answers"].as_array().expect("answers").iter().map(answer).collect();
             let assess = if verifies { StepKind::assess_verify } else { StepKind::assess };
-            look["means"] = match assess(kind, &args, &subject(cx), &answers) {
+            let means = |subject: &Subject| match assess(kind, &args, subject, &answers) {
                 Ok(assessment) => json!(assessment),
                 Err(error) => json!({ "error": error.to_string() }),
             };
+            look["means"] = means(&subject(cx));
+            // Cases lower for one host by its name, where a plan lowers for all by a symbol.
+            let is_common = probe(&lowered) == probe(&for_another);
+            if is_common && probe(&lowered).is_some_and(Probe::is_same_for_every_host) {
+                let name = kind.name();
+                assert_eq!(means(&subject(&elsewhere)), look["means"], "{name}: asked once for all hosts");
+            }
         }
     }
     Json::Object(solved)

@@ -94,7 +94,8 @@ pub trait StepKind: Sync {
     /// Typed arguments to data. `args` is a [`Value::Map`] with every field of [`Self::fields`] converted to its type.
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError>;
 
-    /// What the probe's answers mean, one answer per query in order. Called for [`Lowered::probe`].
+    /// What the probe's answers mean, one answer per query in order. Called for [`Lowered::probe`]. Of a probe that is the
+    /// same for every host it is the same, too: it may be asked once on behalf of all.
     fn assess(&self, args: &Value, subject: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError>;
 
     /// What the verification's answers mean. Called for [`Lowered::verify`]; only `Satisfied` ends the wait.
