@@ -83,7 +83,7 @@ fn tried(dir: &Path, shape: Shape, text: &str) -> (bool, String) {
         return (validated.code == 0, validated.stderr);
     }
     let planned = rollbook(&["plan", "example.yaml", "-i", "inventory.yaml", "--offline"]);
-    (planned.code == 0, planned.stderr)
+    (planned.code == 0, validated.stderr + &planned.stderr)
 }
 
 #[test]
