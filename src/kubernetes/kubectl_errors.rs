@@ -12,6 +12,10 @@ pub enum Cause {
     Kubeconfig,
     /// There is no such object.
     NotFound,
+    /// Somebody else wrote the object since it was read.
+    Conflict,
+    /// There is such an object already.
+    AlreadyExists,
     /// A test of a JSON patch failed: somebody else changed the object first.
     TestFailed,
     /// A pod is under two budgets, which the eviction endpoint refuses for ever.
@@ -64,6 +68,8 @@ const PHRASES: &[(Cause, &[&str])] = &[
         ],
     ),
     (Cause::NotFound, &["(NotFound)"]),
+    (Cause::Conflict, &["(Conflict)"]),
+    (Cause::AlreadyExists, &["(AlreadyExists)"]),
     (
         Cause::TestFailed,
         &["the server rejected our request due to an error in our request", "testing value", "test failed"],
@@ -114,6 +120,12 @@ impl Cause {
                 "there is no such object",
                 "check the node's name: `node_name:` in the inventory may differ from the host's",
             ),
+            Self::Conflict => {
+                ("somebody else wrote it since it was read", "look at it with `kubectl get -o yaml`")
+            }
+            Self::AlreadyExists => {
+                ("there is such an object already", "look at it with `kubectl get -o yaml`")
+            }
             Self::TestFailed => {
                 ("somebody else changed the object first", "look at it with `kubectl get -o yaml`")
             }

@@ -4,6 +4,7 @@
 
 pub mod drain;
 pub mod kubectl_errors;
+pub mod lease;
 pub mod manifest;
 pub mod node;
 pub mod pdb;

@@ -77,6 +77,12 @@ impl Duration {
         Self { millis: self.millis.saturating_add(other.millis) }
     }
 
+    /// What is left of this after another one; nothing where that is longer.
+    #[must_use]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self { millis: self.millis.saturating_sub(other.millis) }
+    }
+
     /// So many times this; stops at the largest value.
     #[must_use]
     pub const fn saturating_mul(self, times: u64) -> Self {
