@@ -139,13 +139,22 @@ impl State {
             }
             Event::PhaseEnded { phase, ok } => self.phase_ended_with(plan, *phase, *ok),
             Event::StopRequested { level, by } => {
-                let stop = self.stop.get_or_insert_with(|| Stop { level: *level, by: by.clone() });
-                stop.level = stop.level.max(*level);
+                self.stop_requested(*level, by);
+                Ok(())
+            }
+            Event::LockLost { why } => {
+                self.lock_lost = true;
+                self.stop_requested(StopLevel::Now, &format!("the lock of the cluster was lost: {why}"));
                 Ok(())
             }
             Event::Halted { phase, cause } => self.halt(plan, *phase, cause),
             Event::RunEnded => self.end(plan),
         }
+    }
+
+    fn stop_requested(&mut self, level: StopLevel, by: &str) {
+        let stop = self.stop.get_or_insert_with(|| Stop { level, by: by.to_owned() });
+        stop.level = stop.level.max(level);
     }
 
     fn phase_started(&mut self, plan: &Plan, phase: u16) -> Result<(), Refusal> {

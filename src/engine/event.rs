@@ -272,6 +272,11 @@ pub enum Event {
         /// "Ctrl-C", "SIGTERM", "deadline".
         by: String,
     },
+    /// The lock of the cluster is somebody else's: no op may be started any more, by whatever is in flight.
+    LockLost {
+        /// To whom, or how.
+        why: String,
+    },
     /// The run starts nothing new.
     Halted {
         /// The phase.
@@ -323,6 +328,11 @@ pub enum TaskEnd {
     /// A change was sent and its end is not known.
     Unknown {
         /// Why.
+        reason: String,
+    },
+    /// The lock of the cluster was lost before its next op: that was not sent, and what was sent has ended.
+    Withheld {
+        /// To whom the lock was lost.
         reason: String,
     },
     /// Its probe shows that it would disrupt, and the host holds no slot; it runs again once the host does.

@@ -252,7 +252,7 @@ impl HostRun {
     /// Says how it had ended, where it had.
     pub(super) fn reopen(&mut self) -> Option<HostStatus> {
         match self.fault.or(self.status) {
-            Some(HostStatus::Unknown) => {
+            Some(HostStatus::Unknown | HostStatus::Stopped) if self.in_doubt.is_some() => {
                 let doubt = self.in_doubt.take()?;
                 self.results.pop();
                 self.fault = None;
@@ -273,6 +273,12 @@ impl HostRun {
         let Changes { stand, out, .. } = self.changes;
         self.changes =
             Changes { any: true, stand: stand || !taken_back, out: out || (!taken_back && self.slot) };
+    }
+
+    /// Ends with this attempt, with which a resumed run goes on.
+    pub(super) fn put_off(&mut self, status: HostStatus, attempt: &AttemptRun) {
+        self.fault = Some(status);
+        self.in_doubt = Some(Doubt { at: self.at, attempt: attempt.clone(), before: self.changes });
     }
 
     /// Leaves the task at the cursor behind.

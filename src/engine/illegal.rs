@@ -109,6 +109,7 @@ pub(super) fn name_of(event: &Event) -> &'static str {
         Event::BatchEnded { .. } => "batch_ended",
         Event::PhaseEnded { .. } => "phase_ended",
         Event::StopRequested { .. } => "stop_requested",
+        Event::LockLost { .. } => "lock_lost",
         Event::Halted { .. } => "halted",
         Event::TaskWaiting { .. } => "task_waiting",
         Event::ClusterSilent { .. } => "cluster_silent",

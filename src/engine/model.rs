@@ -21,7 +21,7 @@ const RUNS: u64 = 100_000;
 const RUNS_PER_BUG: u64 = 20_000;
 
 /// Deliberate bugs, each with the property that is there to notice it.
-const BUGS: [(Bug, &str); 25] = [
+const BUGS: [(Bug, &str); 26] = [
     (Bug::OneSlotTooMany, "budget"),
     (Bug::FailuresDoNotSpend, "budget"),
     (Bug::WorkDoesNotSpend, "budget"),
@@ -47,6 +47,7 @@ const BUGS: [(Bug, &str); 25] = [
     (Bug::DecidesPastEvents, "stop"),
     (Bug::DoesNotWaitForOthers, "halts"),
     (Bug::WaitsForFailures, "bounded"),
+    (Bug::SendsWithoutLock, "legal"),
 ];
 
 /// One run of the world of this seed.

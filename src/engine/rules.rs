@@ -54,6 +54,9 @@ pub(super) enum Bug {
     TrustsOldLooks,
     /// Failures that have spent the budget are waited for like others.
     WaitsForFailures,
+    /// A worker sends its op although the lock was lost.
+    #[cfg(test)]
+    SendsWithoutLock,
 }
 
 /// Which rules hold.

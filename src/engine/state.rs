@@ -31,6 +31,8 @@ pub struct State {
     /// Hosts that failed or are unknown, in any phase.
     pub(super) lost: BTreeMap<HostId, HostStatus>,
     pub(super) stop: Option<Stop>,
+    /// The lock of the cluster is somebody else's: no op starts.
+    pub(super) lock_lost: bool,
     pub(super) halted: Option<(HaltCause, StopLevel)>,
 }
 
@@ -97,6 +99,7 @@ impl State {
             phases: Vec::with_capacity(plan.phases.len()),
             lost: BTreeMap::new(),
             stop: None,
+            lock_lost: false,
             halted: None,
         }
     }

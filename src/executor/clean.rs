@@ -44,6 +44,7 @@ impl Redactor {
             Event::BatchEnded { phase, batch, failed } => {
                 Event::BatchEnded { phase, batch, failed: self.maybe(failed) }
             }
+            Event::LockLost { why } => Event::LockLost { why: self.text(&why) },
             Event::Halted { phase, cause } => Event::Halted { phase, cause: self.halt(cause) },
             // Numbers and words of our own.
             event @ (Event::RunStarted { run: _, digest: _, version: _, machine: _ }
@@ -137,6 +138,7 @@ impl Redactor {
             TaskEnd::Changed { summary } => TaskEnd::Changed { summary: self.text(&summary) },
             TaskEnd::Failed { failure } => TaskEnd::Failed { failure: self.failure(failure) },
             TaskEnd::Unknown { reason } => TaskEnd::Unknown { reason: self.text(&reason) },
+            TaskEnd::Withheld { reason } => TaskEnd::Withheld { reason: self.text(&reason) },
             TaskEnd::NeedsSlot => TaskEnd::NeedsSlot,
         }
     }

@@ -101,6 +101,9 @@ fn line(plan: &Plan, state: &State, event: &Event, verbose: bool) -> Option<Stri
             format!("phase {}: ended outside its limits", plan.phase(*phase).name)
         }
         Event::StopRequested { level, by } => format!("{by}: {}", stop_words(*level)),
+        Event::LockLost { why } => {
+            format!("LOCK LOST: {why}; what is in flight ends, and nothing more is started")
+        }
         Event::Halted { cause, .. } => format!("HALT: {}", halt_words(plan, cause)),
         _ => return None,
     })
@@ -128,6 +131,7 @@ fn task_ended(plan: &Plan, task: TaskId, end: &TaskEnd, verbose: bool) -> Option
             format!("{about}  FAILED{allowed}: {}{hint}", failure.message)
         }
         TaskEnd::Unknown { reason } => format!("{about}  UNKNOWN: {reason}"),
+        TaskEnd::Withheld { reason } => format!("{about}  not sent: the lock was lost: {reason}"),
     })
 }
 

@@ -68,6 +68,7 @@ const HALF_CHANGED: &str = "half-changed";
 enum Stop {
     Deadline,
     Signal { term: bool },
+    LockLost,
 }
 
 /// Exit codes, each by its name. `docs/reference/exit-codes.md` is the table for people.
@@ -149,6 +150,7 @@ impl Summary {
             exit::FAILED
         } else {
             match self.stop {
+                Some(Stop::LockLost) => exit::LOCKED,
                 Some(Stop::Deadline) => exit::DEADLINE,
                 Some(Stop::Signal { term: true }) => exit::TERMINATED,
                 Some(Stop::Signal { term: false }) => exit::INTERRUPTED,
@@ -264,6 +266,10 @@ impl<'p> Fold<'p> {
                     by => Stop::Signal { term: by == "SIGTERM" },
                 });
             }
+            Event::LockLost { why } => {
+                self.stopped_by.get_or_insert_with(|| format!("the lock of the cluster was lost: {why}"));
+                self.stop.get_or_insert(Stop::LockLost);
+            }
             Event::Halted { cause: HaltCause::Stopped { by }, .. } => {
                 self.stopped_by.get_or_insert_with(|| by.clone());
             }
@@ -319,7 +325,8 @@ impl<'p> Fold<'p> {
                 let failure = Failure { cause: Cause::Command, message: reason.clone(), hint: String::new() };
                 self.trouble(task.host, HostStatus::Unknown, title(self.plan, task), failure);
             }
-            TaskEnd::NeedsSlot => {}
+            // Nothing of it ran, and the loss itself is told by the last lines.
+            TaskEnd::NeedsSlot | TaskEnd::Withheld { .. } => {}
         }
     }
 

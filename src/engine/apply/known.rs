@@ -9,6 +9,7 @@ pub(super) fn known(plan: &Plan, event: &Event) -> Result<(), Refusal> {
         Event::RunStarted { .. }
         | Event::RunResumed { .. }
         | Event::StopRequested { .. }
+        | Event::LockLost { .. }
         | Event::ClusterSilent { .. }
         | Event::ClusterAnswers
         | Event::RunEnded

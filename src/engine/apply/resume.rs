@@ -9,6 +9,7 @@ impl State {
     pub(super) fn resumed(&mut self, plan: &Plan) {
         self.ended = false;
         self.stop = None;
+        self.lock_lost = false;
         self.halted = None;
         let Some(last) = self.phases.len().checked_sub(1) else { return };
         let (planned, run) = (&plan.phases[last], &mut self.phases[last]);

@@ -1,6 +1,6 @@
 //! Transitions of a task: attempts, ops, ends, and when the next attempt is due.
 
-use crate::engine::host::{AttemptRun, Cursor, Doubt, HostRun, HostWork, Next, OpRun, TaskResult};
+use crate::engine::host::{AttemptRun, Cursor, HostRun, HostWork, Next, OpRun, TaskResult};
 use crate::engine::{Cause, Failure, HostStatus, Refusal, SkipReason, State, TaskEnd};
 use crate::op::{Effect, Exit, Op, RunWhen};
 use crate::plan::{Plan, StepRef, TaskId};
@@ -53,6 +53,9 @@ impl State {
     ) -> Result<(), Refusal> {
         if plan.task(task).effect == Effect::Disrupts && !self.holds_slot(task.host) {
             return Err(refuse(plan, task.host, "sends an op that disrupts, without a slot"));
+        }
+        if self.lock_lost {
+            return Err(refuse(plan, task.host, "sends an op after the lock was lost"));
         }
         let run = self.attempt_mut(plan, task, attempt)?;
         let follows = |last: &OpRun| (last.go, last.op) < (sent.go, sent.op) && last.exit.is_some();
@@ -131,10 +134,20 @@ impl State {
                 target.settle(TaskResult { changed: true, ..result_of(&ended) });
             }
             TaskEnd::Failed { failure } => task_failed(target, plan, at.now, task, &ended, failure),
+            TaskEnd::Withheld { .. } if ended.ops.last().is_some_and(|op| op.exit.is_none()) => {
+                return Err(refuse(plan, task.host, "is held back while an op has no end"));
+            }
+            // A resumed run goes on with the attempt, as after an end that is not known; nothing is in doubt, though.
+            TaskEnd::Withheld { .. } => {
+                let changed = !ended.ops.is_empty() && plan.task(task).effect > Effect::Reads;
+                target.put_off(HostStatus::Stopped, &ended);
+                if changed {
+                    target.change(false);
+                }
+                target.settle(TaskResult { changed, ..result_of(&ended) });
+            }
             TaskEnd::Unknown { .. } => {
-                target.fault = Some(HostStatus::Unknown);
-                let before = target.changes;
-                target.in_doubt = Some(Doubt { at: target.at, attempt: ended.clone(), before });
+                target.put_off(HostStatus::Unknown, &ended);
                 target.change(false);
                 target.settle(TaskResult { changed: true, failed: true, ..result_of(&ended) });
             }

@@ -31,6 +31,8 @@ pub(super) struct Page {
     /// When the look at the cluster came back that gave the slot.
     pub(super) slot_sight_at: i64,
     pub(super) changed: bool,
+    /// Before the attempt that was held back.
+    pub(super) changed_before: bool,
     pub(super) fault: Option<HostStatus>,
 }
 
@@ -66,6 +68,7 @@ pub(super) struct Ledger<'a> {
     pub(super) waiting_since: Option<i64>,
     pub(super) asked: Option<StopLevel>,
     pub(super) halted: Option<StopLevel>,
+    pub(super) lock_lost: bool,
 }
 
 impl<'a> Ledger<'a> {
@@ -92,6 +95,7 @@ impl<'a> Ledger<'a> {
             waiting_since: None,
             asked: None,
             halted: None,
+            lock_lost: false,
         }
     }
 
@@ -210,6 +214,10 @@ impl<'a> Ledger<'a> {
                 self.phases.push(*ok);
             }
             Event::StopRequested { level, .. } => self.asked = self.asked.max(Some(*level)),
+            Event::LockLost { .. } => {
+                self.asked = Some(StopLevel::Now);
+                self.lock_lost = true;
+            }
             Event::Halted { phase, cause } => {
                 let freezes = self.plan.phase(*phase).rollout.on_failure == OnFailure::Freeze;
                 let failures =
@@ -233,6 +241,7 @@ impl<'a> Ledger<'a> {
     fn resumed(&mut self) {
         self.asked = None;
         self.halted = None;
+        self.lock_lost = false;
         self.sight = None;
         self.waiting_since = None;
         if self.phase.is_none() && self.phases.last() == Some(&false) {
@@ -245,9 +254,13 @@ impl<'a> Ledger<'a> {
         let mut joining = Vec::new();
         for (host, page) in &mut self.hosts {
             let in_doubt = page.fault == Some(HostStatus::Unknown);
-            if in_doubt {
+            let held_back = page.fault == Some(HostStatus::Stopped);
+            if in_doubt || held_back {
                 page.fault = None;
                 page.busy = true;
+            }
+            if held_back {
+                page.changed = page.changed_before;
             }
             // A stop took its next attempt away.
             let unlucky = page.ended == Some(HostStatus::Failed) && page.fault.is_none();
@@ -281,6 +294,11 @@ impl<'a> Ledger<'a> {
                 page.turn();
             }
             TaskEnd::Unknown { .. } => page.fault = Some(HostStatus::Unknown),
+            TaskEnd::Withheld { .. } => {
+                page.fault = Some(HostStatus::Stopped);
+                page.changed_before = page.changed;
+                page.changed |= page.ops > 0 && plan.task(task).effect != Effect::Reads;
+            }
             TaskEnd::Failed { failure } => {
                 page.failures += 1;
                 page.failed_at = time;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::engine::decide::decide_by;
-use crate::engine::rules::Rules;
+use crate::engine::rules::{Bug, Rules};
 use crate::engine::{
     BracketFinding, Cause, Decision, Event, Failure, OpRun, SkipReason, Stamped, State, StopLevel, TaskEnd,
     Work,
@@ -50,6 +50,9 @@ struct World<'a> {
     slots: BTreeSet<HostId>,
     outages: BTreeMap<HostId, OutCause>,
     stops: Vec<(u64, StopLevel)>,
+    /// After this event the lock is somebody else's.
+    lock_lost_at: Option<u64>,
+    lock_lost: bool,
     crashes: u64,
     mood: Mood,
 }
@@ -79,6 +82,7 @@ pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<Sto
     if random.percent(5) {
         stops.push((random.below(90), StopLevel::Now));
     }
+    let lock_lost_at = random.percent(10).then(|| random.below(90));
     let mut world = World {
         plan,
         random,
@@ -90,6 +94,8 @@ pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<Sto
         slots: BTreeSet::new(),
         outages: BTreeMap::new(),
         stops,
+        lock_lost_at,
+        lock_lost: false,
         crashes: 0,
         mood,
     };
@@ -149,6 +155,10 @@ impl World<'_> {
 
     fn maybe_stop(&mut self) -> Result<(), Violation> {
         let seq = self.state.seq();
+        if self.lock_lost_at.take_if(|at| *at <= seq).is_some() {
+            self.lock_lost = true;
+            self.record(Event::LockLost { why: "another run has it".to_owned() })?;
+        }
         let Some(index) = self.stops.iter().position(|(at, _)| *at <= seq) else { return Ok(()) };
         let (_, level) = self.stops.remove(index);
         self.record(Event::StopRequested { level, by: "Ctrl-C".to_owned() })
@@ -212,7 +222,15 @@ impl World<'_> {
         if queue.is_empty() {
             queue = self.outcome(order);
         }
-        let event = queue.pop_front().expect("invariant: every work tells something");
+        let mut event = queue.pop_front().expect("invariant: every work tells something");
+        // The worker asks for the lock before each op, and sends nothing more without it.
+        if let Event::OpStarted { task, attempt, .. } = event
+            && self.lock_lost
+            && !self.rules.broken(Bug::SendsWithoutLock)
+        {
+            queue.clear();
+            event = Event::TaskEnded { task, attempt, end: TaskEnd::Withheld { reason: String::new() } };
+        }
         if !queue.is_empty() {
             let due = if self.random.percent(80) { self.now } else { self.soon() };
             self.orders.insert(order, (due, queue));
@@ -357,6 +375,7 @@ impl World<'_> {
     /// Somebody goes on with the run. Work that was given up is taken up again; what the hosts still do goes on.
     fn resume(&mut self) -> Result<(), Violation> {
         self.record(Event::RunResumed { version: String::new(), machine: String::new() })?;
+        self.lock_lost = false;
         let in_flight: Vec<_> =
             self.state.in_flight(self.plan).iter().map(|work| (order_of(work), last_op(work))).collect();
         for (order, last) in in_flight {

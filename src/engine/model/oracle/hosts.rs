@@ -24,6 +24,7 @@ pub(super) fn judge(ledger: &Ledger<'_>, stamped: &Stamped) -> Result<(), Violat
         Event::TaskStarted { task, attempt } => task_started(ledger, *task, *attempt),
         Event::OpStarted { task, .. } => {
             let disrupts = ledger.plan.task(*task).effect == Effect::Disrupts;
+            must(!ledger.lock_lost, "lock", "no op is sent after the lock was lost")?;
             let slot = working(ledger, task.host)?.slot;
             must(slot || !disrupts, "slot first", "no op disrupts before its host has a slot")
         }
