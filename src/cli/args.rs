@@ -65,6 +65,8 @@ pub(super) enum Command {
     Watch(Watch),
     /// List, show and remove the records of runs
     Runs(Runs),
+    /// Show and release the lock of a cluster
+    Lock(Lock),
     /// Run against a built-in simulated cluster: the real plan, engine and reporters, and no host
     #[command(after_help = "Example:\n  rollbook rehearse up.yaml -i inventory.yaml -p target=1.31.4")]
     Rehearse(Rehearse),
@@ -195,6 +197,9 @@ pub(super) struct Run {
     /// Never ask anything; implied without a terminal.
     #[arg(long)]
     pub(super) no_input: bool,
+    /// Wait this long for another run of the cluster to end.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(super) wait_lock: Option<Duration>,
     #[command(flatten)]
     pub(super) roll: Roll,
     /// Where runs are recorded [default: $XDG_STATE_HOME/rollbook].
@@ -283,6 +288,59 @@ pub(super) enum RunsCommand {
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Lock {
+    #[command(subcommand)]
+    pub(super) command: LockCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LockCommand {
+    /// Show who works on a cluster, and which run was begun there and has not ended
+    #[command(after_help = "Example:\n  rollbook lock show -i inventory.yaml")]
+    Show {
+        #[command(flatten)]
+        cluster: LockedCluster,
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Give up a run that nobody will go on with, or take away what a dead controller left
+    #[command(
+        after_help = "Example:\n  rollbook lock release -i inventory.yaml --supersede 20260105-220000-3f2a --reason 'its disk is gone'\n\nA run that is given up can never go on: its hosts are left as they are, and refuse its commands. Without an\ninventory only the record in the state directory is given up, for fleets that are no cluster."
+    )]
+    Release {
+        #[command(flatten)]
+        cluster: LockedCluster,
+        /// The run to give up.
+        #[arg(long, value_name = "RUN")]
+        supersede: Option<String>,
+        /// Why, for whoever finds it.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Where runs are recorded [default: $XDG_STATE_HOME/rollbook].
+        #[arg(long, value_name = "DIR")]
+        state_dir: Option<Utf8PathBuf>,
+    },
+}
+
+/// How the API server of a cluster is reached without a runbook.
+#[derive(Debug, Args)]
+pub(super) struct LockedCluster {
+    /// The inventory file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) inventory: Option<Utf8PathBuf>,
+    /// Where kubectl runs: hosts of the inventory, or `controller` for this machine.
+    #[arg(long, value_name = "SELECTOR", default_value = "control_plane")]
+    pub(super) via: String,
+    /// Its kubeconfig there [default: /etc/kubernetes/admin.conf on hosts, kubectl's own on this machine].
+    #[arg(long, value_name = "PATH")]
+    pub(super) kubeconfig: Option<String>,
+    /// Its context [default: the current one].
+    #[arg(long, value_name = "NAME")]
+    pub(super) context: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -108,7 +108,7 @@ pub(super) fn load_inventory(path: &Utf8Path, terminal: &Terminal) -> Result<Inv
 }
 
 /// A selector from the command line, or what is wrong with it.
-fn selector(text: &str, what: &str, terminal: &Terminal) -> Result<Selector, Stopped> {
+pub(super) fn selector(text: &str, what: &str, terminal: &Terminal) -> Result<Selector, Stopped> {
     Selector::parse(text).map_err(|error| wrong_selector(what, &error, terminal))
 }
 
@@ -138,7 +138,7 @@ fn tell_mistakes(
 }
 
 /// Tells what is wrong with a selector from the command line.
-fn wrong_selector(what: &str, error: &SelectorError, terminal: &Terminal) -> Stopped {
+pub(super) fn wrong_selector(what: &str, error: &SelectorError, terminal: &Terminal) -> Stopped {
     terminal.error(&format!("{what}: {error}"));
     terminal.hint(error.hint.as_deref().unwrap_or_default());
     invalid()

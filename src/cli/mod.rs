@@ -8,6 +8,7 @@ mod explain;
 mod facts;
 mod inventory;
 mod load;
+mod lock;
 mod outcome;
 mod plan;
 mod plan_file;
@@ -61,6 +62,7 @@ fn dispatch(args: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Resume(args) => resume::run(args, &terminal),
         Command::Watch(args) => watch::run(args, &terminal),
         Command::Runs(args) => runs::run(args, &terminal),
+        Command::Lock(args) => lock::run(args, &terminal),
         Command::Rehearse(args) => rehearse::run(args, &terminal),
         Command::Inventory(args) => inventory::run(args, &terminal),
         Command::Facts(args) => facts::run(args, &terminal),

@@ -4,6 +4,7 @@
 use super::args::{Plan as Args, PlanFormat};
 use super::compose::{Connections, runtime, targets};
 use super::load::{load, refuse_commands};
+use super::lock;
 use super::outcome::{Outcome, Stopped};
 use super::plan_file;
 use super::stage::{live, offline};
@@ -53,6 +54,12 @@ fn planned(args: &Args, terminal: &Terminal) -> Result<Saved, Stopped> {
         runtime.block_on(async {
             let connections = Connections::real(targets(&loaded.inventory))?;
             let plan = live(&loaded, &args.input, &connections, terminal).await;
+            if let Ok(plan) = &plan
+                && let Some((what, hint)) = lock::note(plan, &connections).await
+            {
+                terminal.say(&format!("note: {what}"));
+                terminal.hint(&hint);
+            }
             connections.close().await;
             plan
         })?

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use super::args::Rehearse as Args;
 use super::compose::{Connections, now, targets};
 use super::load::{Loaded, load};
+use super::lock::{self, Begin};
 use super::outcome::{Outcome, Stopped};
-use super::roll::{finish, reporters};
+use super::roll::{can_resume, finish, reporters};
 use super::stage::{live, refuse};
 use super::terminal::Terminal;
 use crate::executor::{Clock, InDoubt, Secrets, Setup, roll};
@@ -15,7 +16,7 @@ use crate::plan::show::{bytes, digest};
 use crate::report::{Pace, Reporter, exit};
 use crate::runbook::KubeVia;
 use crate::transport::simulated::{Simulated, SimulatedHost};
-use crate::value::{Value, Version};
+use crate::value::{Duration, Value, Version};
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let loaded = load(&args.runbook, &args.input, terminal)?;
@@ -38,11 +39,22 @@ async fn rehearse(args: &Args, loaded: &Loaded, version: Version, terminal: &Ter
     refuse(&plan, terminal)?;
     let (_stop, stops) = tokio::sync::mpsc::unbounded_channel();
     let digest = digest(&bytes(&plan));
+    let run = format!("rehearsal-{}", args.seed);
     let plan = Rc::new(plan);
+    let begin = Begin {
+        plan: &plan,
+        digest: &digest,
+        run: &run,
+        record: None,
+        goes_on_since: None,
+        is_saved: false,
+        patience: Duration::ZERO,
+    };
+    let lock = lock::take(&begin, &connections, terminal).await?;
     let setup = Setup {
         plan: Rc::clone(&plan),
-        digest,
-        run: format!("rehearsal-{}", args.seed),
+        digest: digest.clone(),
+        run: run.clone(),
         pool: Rc::clone(&connections.pool),
         controller: Rc::clone(&connections.controller),
         record: Box::new(()),
@@ -54,10 +66,16 @@ async fn rehearse(args: &Args, loaded: &Loaded, version: Version, terminal: &Ter
         past: None,
         machine: String::new(),
         in_doubt: InDoubt::Leave,
+        lock: lock.clone(),
+        over: Vec::new(),
         clock: Clock::starting_at(now()),
         stops,
     };
-    let outcome = finish(roll(setup).await, &plan, None, terminal);
+    let result = roll(setup).await;
+    if let Some(lock) = lock {
+        lock::leave(&lock, can_resume(&result), &plan, terminal).await;
+    }
+    let outcome = finish(result, &plan, None, terminal);
     terminal.say("This was a rehearsal: no host was touched.");
     outcome
 }

@@ -8,19 +8,21 @@ use camino::Utf8Path;
 use super::args::{InDoubtChoice, Resume as Args};
 use super::compose::{Connections, runtime, targets};
 use super::load::load_inventory;
+use super::lock::{self, Begin};
 use super::outcome::{Outcome, Stopped};
-use super::roll::{Ready, lock, roll_on, secrets};
+use super::roll::{Ready, lock_state, roll_on, secrets};
 use super::runs::{Found, Which, find};
 use super::terminal::Terminal;
-use crate::executor::{InDoubt, target_of};
+use crate::executor::{InDoubt, Lock, Secrets, target_of};
 use crate::inventory::Connection;
 use crate::journal::{Journal, Recorded, RunDir};
 use crate::plan::Plan;
 use crate::report::{Summary, exit};
 use crate::transport::Target;
+use crate::value::Duration;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
-    let held = lock(args.state_dir.as_ref(), args.run.as_deref().unwrap_or("being resumed"), terminal)?;
+    let held = lock_state(args.state_dir.as_ref(), args.run.as_deref().unwrap_or("being resumed"), terminal)?;
     let Some(record) = find(args.state_dir.as_ref(), args.run.as_deref(), Which::Resumable, terminal)? else {
         terminal.error("no run can go on");
         terminal.hint("`rollbook runs list` shows what there is; start a new one with `rollbook run`");
@@ -64,6 +66,11 @@ fn refuse(
         terminal.hint("plan again: nothing was changed");
         return Err(Stopped::Told(exit::USAGE));
     }
+    if let Some(why) = run_dir.superseded() {
+        terminal.error(&format!("run {} was given up by {why}", run_dir.id()));
+        terminal.hint("start a new run: it does what is still to be done");
+        return Err(Stopped::Told(exit::USAGE));
+    }
     if !history.state.can_resume() {
         terminal.error(&format!("run {} is over", run_dir.id()));
         terminal.say(Summary::of(plan, history).text(plan).trim_end());
@@ -94,15 +101,35 @@ async fn go_on(
         InDoubtChoice::Rerun => InDoubt::Rerun,
         InDoubtChoice::AssumeDone => InDoubt::AssumeDone,
     };
-    let outcome = match secrets(&plan, terminal) {
-        Ok(secrets) => {
-            let ready = Ready { plan: Rc::new(plan), digest, run, secrets, record, journal };
+    let plan = Rc::new(plan);
+    let begin = Begin {
+        plan: &plan,
+        digest: &digest,
+        run: &run,
+        record: Some(&record.dir),
+        goes_on_since: history.events.first().map(|first| first.at),
+        is_saved: false,
+        patience: Duration::ZERO,
+    };
+    let outcome = match ready(&begin, &connections, terminal).await {
+        Ok((secrets, lock)) => {
+            let plan = Rc::clone(&plan);
+            let ready = Ready { plan, digest, run, secrets, record, journal, lock };
             roll_on(ready, Some((history, in_doubt)), &connections, &args.roll, terminal).await
         }
-        Err(error) => Err(error.into()),
+        Err(stopped) => Err(stopped),
     };
     connections.close().await;
     outcome
+}
+
+async fn ready(
+    begin: &Begin<'_>,
+    connections: &Connections,
+    terminal: &Terminal,
+) -> Result<(Secrets, Option<Rc<Lock>>), Stopped> {
+    let secrets = secrets(begin.plan, terminal)?;
+    Ok((secrets, lock::take(begin, connections, terminal).await?))
 }
 
 /// How each host of the plan is reached: as the plan says, or as `--connection` does for the hosts that it knows.

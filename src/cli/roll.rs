@@ -2,18 +2,19 @@
 
 use std::rc::Rc;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use console::Term;
 
 use super::args::Roll;
 use super::compose::{Connections, machine, now, state_dir};
+use super::lock;
 use super::outcome::{Outcome, Stopped};
 use super::runs::Found;
 use super::stops;
 use super::terminal::Terminal;
 use crate::engine::History;
-use crate::executor::{Clock, InDoubt, RollError, Secrets, Setup, roll};
-use crate::journal::{Journal, StateDir, StateDirError};
+use crate::executor::{Clock, InDoubt, Lock, RollError, Secrets, Setup, roll};
+use crate::journal::{Journal, StateDir, StateDirError, runs};
 use crate::plan::Plan;
 use crate::report::{Events, Live, Plain, Reporter, Summary, exit};
 
@@ -26,6 +27,8 @@ pub(super) struct Ready {
     pub(super) secrets: Secrets,
     pub(super) record: Found,
     pub(super) journal: Journal,
+    /// The lock of the cluster, where the plan's policy asks for one.
+    pub(super) lock: Option<Rc<Lock>>,
 }
 
 /// Reads what a plan needs of secrets, and hides it from everything that is shown from now on.
@@ -43,9 +46,10 @@ pub(super) async fn roll_on(
     args: &Roll,
     terminal: &Terminal,
 ) -> Outcome {
-    let Ready { plan, digest, run, secrets, record, journal } = ready;
+    let Ready { plan, digest, run, secrets, record, journal, lock } = ready;
     let (past, in_doubt) = goes_on.map_or((None, InDoubt::Leave), |(past, in_doubt)| (Some(past), in_doubt));
     terminal.say(&format!("record: {}", record.dir.path()));
+    let over = given_up(lock.as_deref(), record.dir.path().parent())?;
     let setup = Setup {
         plan: Rc::clone(&plan),
         digest,
@@ -60,10 +64,45 @@ pub(super) async fn roll_on(
         past,
         machine: machine(),
         in_doubt,
+        lock: lock.clone(),
+        over,
         clock: Clock::starting_at(now()),
         stops: stops::listen()?,
     };
-    finish(roll(setup).await, &plan, Some(&record.called), terminal)
+    let result = roll(setup).await;
+    if let Some(lock) = lock {
+        lock::leave(&lock, can_resume(&result), &plan, terminal).await;
+    }
+    finish(result, &plan, Some(&record.called), terminal)
+}
+
+/// Runs that somebody gave up, on the cluster or beside this one's record: their late commands must find no host.
+fn given_up(lock: Option<&Lock>, runs_dir: Option<&Utf8Path>) -> anyhow::Result<Vec<String>> {
+    let mut over = lock.map(Lock::superseded).unwrap_or_default();
+    let beside = match runs_dir.and_then(Utf8Path::parent) {
+        Some(state) => runs(state)?,
+        None => Vec::new(),
+    };
+    over.extend(beside.iter().filter(|run| run.superseded().is_some()).map(|run| run.id().to_owned()));
+    // What is no id of a run was written by somebody else.
+    over.retain(|run| is_run_id(run));
+    over.sort();
+    over.dedup();
+    Ok(over)
+}
+
+fn is_run_id(text: &str) -> bool {
+    let clean = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.len() <= 100 && !text.starts_with('-') && text.bytes().all(clean)
+}
+
+/// Whether a roll that is over left something to go on with; after a bug nobody knows.
+pub(super) fn can_resume(result: &Result<History, RollError>) -> bool {
+    match result {
+        Ok(history) => history.state.can_resume(),
+        Err(RollError::Journal { history, .. }) => history.state.can_resume(),
+        Err(RollError::Illegal(_)) => true,
+    }
 }
 
 /// Shows what a run came to, and gives its exit code. A run that has a record goes on by the name `called`.
@@ -133,7 +172,11 @@ pub(super) fn reporters(
 }
 
 /// Takes the state directory for a run.
-pub(super) fn lock(given: Option<&Utf8PathBuf>, run: &str, terminal: &Terminal) -> Result<StateDir, Stopped> {
+pub(super) fn lock_state(
+    given: Option<&Utf8PathBuf>,
+    run: &str,
+    terminal: &Terminal,
+) -> Result<StateDir, Stopped> {
     let path = state_dir(given)?;
     match StateDir::lock(&path, run) {
         Ok(state) => Ok(state),

@@ -5,14 +5,15 @@ use std::rc::Rc;
 use super::args::Run as Args;
 use super::compose::{Connections, run_id, runtime, targets};
 use super::load::{load, refuse_commands};
+use super::lock::{self, Begin};
 use super::outcome::{Outcome, Stopped};
 use super::plan_file;
-use super::roll::{Ready, lock, roll_on, secrets};
+use super::roll::{Ready, lock_state, roll_on, secrets};
 use super::runs::Found;
 use super::stage::{as_planned, live, refuse};
 use super::terminal::Terminal;
-use crate::executor::target_of;
-use crate::journal::Journal;
+use crate::executor::{Lock, target_of};
+use crate::journal::{Journal, StateDir};
 use crate::plan::forecast;
 use crate::plan::show::{Detail, Saved, text};
 use crate::report::exit;
@@ -75,6 +76,9 @@ async fn approved(
         terminal.say("nothing to do: every goal of the runbook holds already");
         return Ok(exit::OK);
     }
+    if args.wait_lock.is_none() {
+        lock::look_first(&plan, connections, terminal).await?;
+    }
     if !args.yes {
         terminal.say(&text(&plan, &digest, Detail::Normal));
         if !terminal.confirm("Roll this plan?") {
@@ -84,15 +88,48 @@ async fn approved(
     }
     let secrets = secrets(&plan, terminal)?;
     let run = run_id();
-    let state = lock(args.state_dir.as_ref(), &run, terminal)?;
-    if is_saved && !state.use_plan(&digest).map_err(anyhow::Error::from)? {
-        terminal.error(&format!("{} was run already: a saved plan is good for one run", args.file));
-        terminal.hint("plan again: what has changed since is then in the new plan");
-        return Err(Stopped::Told(exit::APPROVAL));
-    }
+    let state = lock_state(args.state_dir.as_ref(), &run, terminal)?;
+    lock::refuse_beside(&plan, state.path(), args.state_dir.as_ref(), terminal)?;
     let run_dir = state.create_run(&run, &body).map_err(anyhow::Error::from)?;
     let journal = Journal::create(&run_dir.journal()).map_err(anyhow::Error::from)?;
+    let begin = Begin {
+        plan: &plan,
+        digest: &digest,
+        run: &run,
+        record: Some(&run_dir),
+        goes_on_since: None,
+        is_saved,
+        patience: args.wait_lock.unwrap_or_default(),
+    };
+    let lock = match begun(&begin, &state, args, connections, terminal).await {
+        Ok(lock) => lock,
+        Err(stopped) => {
+            // It never began, and nobody needs to hear of it again.
+            run_dir.remove().map_err(anyhow::Error::from)?;
+            return Err(stopped);
+        }
+    };
     let record = Found::new(run_dir, args.state_dir.as_ref());
-    let ready = Ready { plan: Rc::new(plan), digest, run, secrets, record, journal };
+    let ready = Ready { plan: Rc::new(plan), digest, run, secrets, record, journal, lock };
     roll_on(ready, None, connections, &args.roll, terminal).await
+}
+
+/// Takes the lock of the cluster, and uses up a saved plan: whatever stops the run before leaves both as they were.
+async fn begun(
+    begin: &Begin<'_>,
+    state: &StateDir,
+    args: &Args,
+    connections: &Connections,
+    terminal: &Terminal,
+) -> Result<Option<Rc<Lock>>, Stopped> {
+    let lock = lock::take(begin, connections, terminal).await?;
+    if !begin.is_saved || state.use_plan(begin.digest).map_err(anyhow::Error::from)? {
+        return Ok(lock);
+    }
+    if let Some(lock) = lock {
+        lock::leave(&lock, false, begin.plan, terminal).await;
+    }
+    terminal.error(&format!("{} was run already: a saved plan is good for one run", args.file));
+    terminal.hint("plan again: what has changed since is then in the new plan");
+    Err(Stopped::Told(exit::APPROVAL))
 }

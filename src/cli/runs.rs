@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::args::{Format, Runs as Args, RunsCommand};
 use super::compose::{self, state_dir};
 use super::outcome::{Outcome, Stopped};
-use super::roll::lock;
+use super::roll::lock_state;
 use super::terminal::Terminal;
 use crate::journal::{Recorded, RunDir, runs};
 use crate::report::{Plain, Reporter, Summary, exit};
@@ -62,7 +62,9 @@ pub(super) fn find(
         let meant = |run: &RunDir| match which {
             Which::Newest => true,
             // One that cannot be read is for `runs show` to explain.
-            Which::Resumable => run.read().is_ok_and(|run| run.history.state.can_resume()),
+            Which::Resumable => {
+                run.superseded().is_none() && run.read().is_ok_and(|run| run.history.state.can_resume())
+            }
         };
         return Ok(all.into_iter().find(meant).map(|dir| Found::new(dir, state_dir)));
     };
@@ -92,7 +94,7 @@ fn list(state: &Utf8Path, format: Format, terminal: &Terminal) -> Outcome {
 #[derive(serde::Serialize)]
 struct Row {
     run: String,
-    /// "running", "done", "stopped", "cut off", "failed", "damaged".
+    /// "running", "done", "stopped", "cut off", "given up", "failed", "damaged".
     state: &'static str,
     /// When it began, as a date and time; empty where it never did.
     began: String,
@@ -115,9 +117,11 @@ impl Row {
     fn of(run: &RunDir, recorded: &Recorded) -> Self {
         let Recorded { plan, history, .. } = recorded;
         let summary = Summary::of(plan, history);
-        let can_resume = history.state.can_resume();
+        let given_up = run.superseded();
+        let can_resume = history.state.can_resume() && given_up.is_none();
         let word = match (history.state.finished(), summary.exit_code()) {
             (false, _) if run.goes_on() => "running",
+            _ if given_up.is_some() => "given up",
             (false, _) => "cut off",
             (true, exit::OK) => "done",
             (true, _) if can_resume => "stopped",
@@ -219,7 +223,7 @@ fn show(args: &Args, named: Option<&str>, verbose: bool, terminal: &Terminal) ->
 
 /// Only what is over and left nothing behind is removed: the rest is somebody's evidence.
 fn prune(args: &Args, keep: usize, dry_run: bool, terminal: &Terminal) -> Outcome {
-    let held = lock(args.state_dir.as_ref(), "runs being pruned", terminal)?;
+    let held = lock_state(args.state_dir.as_ref(), "runs being pruned", terminal)?;
     let all = runs(held.path()).map_err(anyhow::Error::from)?;
     let old = all.len().saturating_sub(keep);
     for run in &all[..old] {

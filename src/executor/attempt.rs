@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::control::{InDoubt, Shared, Teller};
 use super::drift::{check_host, drifted};
 use super::late::{self, Late};
+use super::lock::Barred;
 use super::look::{api_is_silent, look};
 use super::ops::{OpEnd, Sending, place, recall, send, take_up};
 use super::output::escape;
@@ -370,8 +371,16 @@ impl Worker<'_> {
             .await
             .map_err(|failure| Go::End(TaskEnd::Failed { failure }))?;
         let on = place.kube_host;
-        if !self.teller.durable(Event::OpStarted { task, attempt, go, op: index, on }).await {
-            return fail(Cause::Command, "the journal cannot be written, so nothing was sent", "");
+        loop {
+            self.shared.may_send().await.map_err(barred)?;
+            if !self.teller.durable(Event::OpStarted { task, attempt, go, op: index, on }).await {
+                return fail(Cause::Command, "the journal cannot be written, so nothing was sent", "");
+            }
+            // A disk that took its time, or a process that was stopped, may have made the lock too old meanwhile.
+            if self.shared.may_send_now() {
+                break;
+            }
+            self.teller.say(Event::OpNotStarted { task, attempt, go, op: index });
         }
         self.sent.set(true);
         let end = send(self.shared, place, sending).await;
@@ -417,6 +426,10 @@ impl Worker<'_> {
             OpEnd::NotStarted(failure) => {
                 self.teller.say(Event::OpNotStarted { task, attempt, go, op: index });
                 return Err(Go::End(TaskEnd::Failed { failure }));
+            }
+            OpEnd::Barred(why) => {
+                self.teller.say(Event::OpNotStarted { task, attempt, go, op: index });
+                return Err(barred(why));
             }
             OpEnd::Unknown(reason) => {
                 let reason = format!("{}: {}", op.title, escape(&reason));
@@ -490,9 +503,26 @@ impl Worker<'_> {
     }
 }
 
-/// After an unknown end nothing more is sent: it may still be running.
+/// After an unknown end nothing more is sent: it may still be running. Nor without the lock.
 fn is_in_doubt<T>(outcome: &Step<T>) -> bool {
-    matches!(outcome, Err(Go::End(TaskEnd::Unknown { .. }) | Go::Interrupted { .. }))
+    let end = match outcome {
+        Err(Go::Interrupted { .. }) => return true,
+        Err(Go::End(end)) => end,
+        _ => return false,
+    };
+    matches!(end, TaskEnd::Unknown { .. } | TaskEnd::Withheld { .. })
+}
+
+/// An op that the lock does not let go.
+fn barred(why: Barred) -> Go {
+    match why {
+        Barred::Lost(reason) => Go::End(TaskEnd::Withheld { reason }),
+        Barred::Stale { age } => failed(
+            Cause::TimedOut,
+            format!("the lock of the cluster was renewed {} ago and cannot be renewed now", age.rounded()),
+            "look at the API server; `rollbook lock show` tells who holds the lock",
+        ),
+    }
 }
 
 /// What a failed command said last: stderr before stdout, because that is where reasons go.

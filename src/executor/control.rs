@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::attempt::Step;
 use super::common::Common;
+use super::lock::{Barred, Lock};
 use super::{Clock, Pool, Redactor, Secrets};
 use crate::engine::Event;
 use crate::inventory::HostName;
@@ -33,6 +34,10 @@ pub(super) struct Shared {
     pub(super) listener: Option<Teller>,
     pub(super) clock: Clock,
     pub(super) in_doubt: InDoubt,
+    /// The lock of the cluster, without which no op is sent; `None` where there is none to hold.
+    pub(super) lock: Option<Rc<Lock>>,
+    /// Runs that were given up.
+    pub(super) over: Vec<String>,
     /// The run was begun on another machine: what ran on that one cannot be found here.
     pub(super) moved: bool,
     /// For what no worker of its own tells.
@@ -47,6 +52,20 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Waits until an op may be sent, for as long as a silent API is waited for; otherwise says why it may not.
+    pub(super) async fn may_send(&self) -> Result<(), Barred> {
+        let within = self.plan.kube.as_ref().map_or(Duration::ZERO, |kube| kube.retry_for);
+        match &self.lock {
+            Some(lock) => lock.may_start(within).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether an op may be sent at this moment.
+    pub(super) fn may_send_now(&self) -> bool {
+        self.lock.as_ref().is_none_or(|lock| lock.may_start_now())
+    }
+
     pub(super) fn name(&self, host: HostId) -> &HostName {
         &self.plan.host(host).name
     }

@@ -10,6 +10,7 @@ mod common;
 mod control;
 mod drift;
 mod late;
+mod lock;
 mod look;
 mod observe;
 mod ops;
@@ -25,6 +26,7 @@ mod verify;
 
 pub use clock::Clock;
 pub use control::InDoubt;
+pub use lock::{Claim, LeaseApi, LeaseError, Leave, Lock, LockError, Refusal, Wish};
 pub use pool::{Pool, PoolError, target_of};
 pub use redact::Redactor;
 pub use roll::{RollError, Setup, StopRequest, roll};

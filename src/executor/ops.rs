@@ -7,6 +7,7 @@ use std::rc::Rc;
 use tokio::time::{Instant, sleep};
 
 use super::control::{RECONNECT_WITHIN, Shared};
+use super::lock::Barred;
 use super::look::{controller_name, kube_session, pool_failure, session_failure};
 use super::output::{Listener, OpOutput};
 use super::pool::Pool;
@@ -26,6 +27,8 @@ pub(super) enum OpEnd {
     Ended(OpResult, String),
     /// It was not started.
     NotStarted(Failure),
+    /// It was not started, because the lock of the cluster is not at hand.
+    Barred(Barred),
     /// It was sent, and nobody knows.
     Unknown(String),
 }
@@ -84,7 +87,7 @@ pub(super) async fn send(shared: &Shared, place: Place<'_>, sending: Sending<'_>
     let op = resolved(shared, sending.task.host, sending.op);
     let id = sending.id(shared);
     let mut output = sending.output(shared, &id);
-    let launch = Launch { id, op: &op };
+    let launch = Launch { id, op: &op, over: &shared.over };
     match place.session.launch(&launch, &mut output).await {
         Ok(result) => OpEnd::Ended(shared.redactor.op_result(result), output.finish()),
         Err(SessionError::Lost(reason)) => {
@@ -101,7 +104,7 @@ pub(super) async fn send(shared: &Shared, place: Place<'_>, sending: Sending<'_>
 /// Takes up an op that an earlier process sent, or was about to send.
 pub(super) async fn take_up(shared: &Shared, sending: Sending<'_>, sent: &OpRun) -> OpEnd {
     let op = resolved(shared, sending.task.host, sending.op);
-    let launch = Launch { id: sending.id(shared), op: &op };
+    let launch = Launch { id: sending.id(shared), op: &op, over: &shared.over };
     let Some((pool, name)) = place_of(shared, sending, sent) else {
         return OpEnd::Unknown(ELSEWHERE.to_owned());
     };
@@ -161,6 +164,11 @@ async fn settle(
             Ok(Attached::Ended(result)) => {
                 return OpEnd::Ended(shared.redactor.op_result(result), output.finish());
             }
+            // Minutes may have passed since it was about to be sent.
+            Ok(Attached::NeverStarted) if !shared.may_send_now() => match shared.may_send().await {
+                Ok(()) => continue,
+                Err(why) => return OpEnd::Barred(why),
+            },
             Ok(Attached::NeverStarted) => match session.launch(launch, &mut output).await {
                 Ok(result) => return OpEnd::Ended(shared.redactor.op_result(result), output.finish()),
                 Err(SessionError::Lost(error)) => reason = error,

@@ -5,13 +5,14 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet, LocalSet, spawn_local};
 use tokio::time::sleep_until;
 
 use super::attempt::{self, Assignment};
 use super::common::Common;
 use super::control::{InDoubt, Message, Shared, Teller};
 use super::late::{Late, steps_value};
+use super::lock::{self, Lock};
 use super::touched::Touched;
 use super::{Clock, Pool, Secrets, bracket, observe, verify};
 use crate::engine::{Event, History, IllegalEvent, OpRun, Stamped, StopLevel, Work, decide};
@@ -48,6 +49,10 @@ pub struct Setup {
     pub machine: String,
     /// What to do with commands that nothing can settle.
     pub in_doubt: InDoubt,
+    /// The lock of the cluster, which is renewed while the roll goes on; `None` where there is none to hold.
+    pub lock: Option<Rc<Lock>>,
+    /// Runs that were given up: every host is told not to take their commands any more.
+    pub over: Vec<String>,
     /// The time.
     pub clock: Clock,
     /// Ctrl-C, SIGTERM and the like.
@@ -128,6 +133,8 @@ impl Roll {
             past,
             machine,
             in_doubt,
+            lock,
+            over,
             clock,
             stops,
         } = setup;
@@ -148,6 +155,8 @@ impl Roll {
             listener: reporters.iter().any(|reporter| reporter.listens()).then(|| teller.clone()),
             clock,
             in_doubt,
+            lock,
+            over,
             moved: past.as_ref().is_some_and(|past| past.machine() != Some(&machine)),
             teller: teller.clone(),
             cluster_is_silent: Cell::new(false),
@@ -176,7 +185,25 @@ impl Roll {
         }
     }
 
-    async fn run(mut self) -> Result<History, RollError> {
+    async fn run(self) -> Result<History, RollError> {
+        let keeper = self.keep_lock();
+        let outcome = self.roll().await;
+        if let Some(keeper) = keeper {
+            keeper.abort();
+            // A renewal that is cut off is settled by whoever writes the Lease next.
+            if let Some(bug) = keeper.await.err().filter(JoinError::is_panic) {
+                std::panic::resume_unwind(bug.into_panic());
+            }
+        }
+        outcome
+    }
+
+    fn keep_lock(&self) -> Option<JoinHandle<()>> {
+        let lock = self.shared.lock.clone()?;
+        Some(spawn_local(lock::keep(lock, Rc::clone(&self.shared), self.teller.clone())))
+    }
+
+    async fn roll(mut self) -> Result<History, RollError> {
         self.begin()?;
         while self.journal_error.is_none() {
             let decision = decide(&self.plan, &self.history.state, self.shared.clock.now());

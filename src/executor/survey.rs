@@ -171,6 +171,8 @@ fn without_a_run(plan: Rc<Plan>, pool: &Rc<Pool>, controller: &Rc<Pool>, redacto
         listener: None,
         clock: Clock::starting_at(Timestamp::default()),
         in_doubt: super::InDoubt::Leave,
+        lock: None,
+        over: Vec::new(),
         moved: false,
         teller: super::control::Teller::unheard(),
         cluster_is_silent: std::cell::Cell::new(false),

@@ -200,6 +200,31 @@ impl RunDir {
         self.path.join("journal.jsonl")
     }
 
+    /// Who gave the run up, and why, where somebody did: it may not go on.
+    pub fn superseded(&self) -> Option<String> {
+        let text = std::fs::read_to_string(self.path.join("superseded")).ok()?;
+        Some(text.trim().to_owned())
+    }
+
+    /// Gives the run up for good, durably.
+    pub fn supersede(&self, why: &str) -> Result<(), StateDirError> {
+        let path = self.path.join("superseded");
+        let write = || -> io::Result<()> {
+            let mut file =
+                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+            file.write_all(why.as_bytes())?;
+            file.sync_all()?;
+            File::open(&self.path)?.sync_all()
+        };
+        write().map_err(|source| StateDirError::Io { path: path.clone(), source })
+    }
+
+    /// Takes away a run that never began.
+    pub fn remove(&self) -> Result<(), StateDirError> {
+        let io = |source| StateDirError::Io { path: self.path.clone(), source };
+        std::fs::remove_dir_all(&self.path).map_err(io)
+    }
+
     /// Where the output of an op goes.
     pub fn output(&self, name: &str) -> Utf8PathBuf {
         self.path.join("output").join(name)

@@ -31,6 +31,7 @@ enum End {
     Exit(Exit),
     Never,
     Busy(String),
+    Over,
     Rebooting,
 }
 
@@ -90,6 +91,7 @@ impl<L: Link> HostSession<L> {
                 Ok((End::Exit(exit), _)) => return Ok(result(exit)),
                 Ok((End::Never, _)) => return Err(never()),
                 Ok((End::Busy(run), _)) => return Err(busy(&run)),
+                Ok((End::Over, _)) => return Err(over()),
                 Ok((End::Rebooting, _)) | Err(_) => {}
             }
         }
@@ -121,6 +123,7 @@ impl<L: Link> Session for HostSession<L> {
             Ok((End::Exit(_), result)) => Ok(result),
             Ok((End::Never, _)) => Err(never()),
             Ok((End::Busy(run), _)) => Err(busy(&run)),
+            Ok((End::Over, _)) => Err(over()),
             Ok((End::Rebooting, _)) => self.await_reboot(launch).await,
             // The host may have gone faster than its answer. Whether it was asked at all, it will say itself.
             Err(SessionError::Lost(_)) if reboots => self.await_reboot(launch).await,
@@ -140,6 +143,7 @@ impl<L: Link> Session for HostSession<L> {
                 (End::Exit(_), result) => return Ok(Attached::Ended(result)),
                 (End::Never, _) => return Ok(Attached::NeverStarted),
                 (End::Busy(run), _) => return Err(busy(&run)),
+                (End::Over, _) => return Err(over()),
                 (End::Rebooting, _) => tokio::time::sleep(REBOOT_PAUSE).await,
             }
         }
@@ -174,6 +178,10 @@ fn busy(run: &str) -> SessionError {
     ))
 }
 
+fn over() -> SessionError {
+    SessionError::NotBegun("this run was given up, and another one works on this host".to_owned())
+}
+
 fn expect(words: &str, wanted: &str) -> Result<(), SessionError> {
     match words.strip_prefix("fail ") {
         _ if words == wanted => Ok(()),
@@ -193,6 +201,7 @@ fn read_end(words: &str) -> Result<End, SessionError> {
         "interrupted" => End::Exit(Exit::Interrupted),
         "never" => End::Never,
         "busy" => End::Busy(rest.to_owned()),
+        "over" => End::Over,
         "rebooting" => End::Rebooting,
         "fail" => return Err(SessionError::Launcher(rest.to_owned())),
         _ => return Err(SessionError::Protocol(format!("`{words}` as the end of an op"))),

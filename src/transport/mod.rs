@@ -101,6 +101,8 @@ pub struct Launch<'a> {
     pub id: LaunchId,
     /// What to run.
     pub op: &'a Op,
+    /// Runs that were given up: from this launch on, the host refuses whatever they send.
+    pub over: &'a [String],
 }
 
 /// Where output goes while it comes.

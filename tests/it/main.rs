@@ -14,6 +14,7 @@ mod identity;
 mod journals;
 mod layering;
 mod lint;
+mod locks;
 mod reading;
 mod rehearsal;
 mod roll;

@@ -131,7 +131,7 @@ impl<'a> Stepper<'a> {
         let number = LAUNCHES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let id = LaunchId { run: "r1".to_owned(), op: format!("0-0-1-{number}") };
         let session = self.session(op.site).await;
-        session.launch(&Launch { id, op: &op }, &mut Nowhere).await.expect("a result").exit
+        session.launch(&Launch { id, op: &op, over: &[] }, &mut Nowhere).await.expect("a result").exit
     }
 
     /// Looks, changes, verifies.

@@ -121,10 +121,10 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
     let mut warnings = Vec::new();
     batches::warn_about_limits(input, &phases, &mut warnings);
     traps::warn(input, lowering.actions(), &mut warnings);
-    if input.runbook.policy.lock_cluster {
+    if kube.is_some() && !input.runbook.policy.lock_cluster {
         let message =
-            "there is no lock in the cluster yet: only runs with the same state directory exclude each other";
-        warnings.push(warning(message, "start runs of one cluster from one place"));
+            "without the lock of the cluster only runs with the same state directory exclude each other";
+        warnings.push(warning(message, "start runs of this cluster from one place"));
     }
     if diagnostics.count_errors() > errors_before {
         return None;

@@ -44,7 +44,7 @@ impl Bench {
     }
 
     async fn run(&self, op: &Op) -> OpResult {
-        self.session.launch(&Launch { id: id("1"), op }, &mut Seen::default()).await.unwrap()
+        self.session.launch(&Launch { id: id("1"), op, over: &[] }, &mut Seen::default()).await.unwrap()
     }
 }
 
@@ -202,7 +202,8 @@ fn a_restart_is_done_when_the_boot_id_is_another() {
     bench.session.boot_id = Some(boot.to_str().unwrap().to_owned());
     // A restart's bookkeeping around another program: no test restarts this machine.
     let op = exec(&["true"]);
-    let script = script::launch(&Launch { id: id("1"), op: &op }, &bench.session.place(false)).unwrap();
+    let script =
+        script::launch(&Launch { id: id("1"), op: &op, over: &[] }, &bench.session.place(false)).unwrap();
     let harmless = script.replace("rb_kind=exec", "rb_kind=reboot");
     assert_ne!(harmless, script);
     run(async {

@@ -5,7 +5,7 @@
 # a `#` begins a line or is not a comment. Nothing here may read standard input.
 #
 # Set before it: rb_n (nonce), rb_script (this text), rb_root rb_run rb_op rb_kind rb_limit (hundredths of a second)
-# rb_long rb_stdin rb_boot_file, and the function rb_exec, which replaces its process by the op's program.
+# rb_over (runs that were given up) rb_long rb_stdin rb_boot_file, and the function rb_exec, which replaces its process by the op's program.
 #
 # One op is one directory, ROOT/RUN/OP:
 #   started  created with O_EXCL by whoever runs the op, its first act: "BOOT PID BORN KIND DEADLINE"
@@ -91,9 +91,13 @@ rb_make() {
 # One run at a time works on a host. A run claims and then looks at what others started; an op is marked as started
 # and then looks at the claim. Whatever the order, at least one of two runs sees the other.
 rb_claim() {
+  rb_gone=
+  { read -r rb_gone <over; } 2>/dev/null
+  case " $rb_gone " in *" $rb_run "*) rb_end over ;; esac
   rb_holder=
   { read -r rb_holder <claim; } 2>/dev/null
   [ "$rb_holder" != "$rb_run" ] || return 0
+  [ -z "$rb_over" ] || rb_give_up
   rb_take "$rb_run"
   for rb_other in */*/started; do
     rb_other=${rb_other%/started}
@@ -102,6 +106,15 @@ rb_claim() {
     rb_take "${rb_other%/*}"
     rb_end busy "${rb_other%/*}"
   done
+}
+
+# Writes down the runs that were given up, before the claim: an op of theirs that is on its way finds one or the other.
+rb_give_up() {
+  for rb_each in $rb_over; do
+    case " $rb_gone " in *" $rb_each "*) ;; *) rb_gone="$rb_gone $rb_each" ;; esac
+  done
+  rb_self
+  printf '%s\n' "$rb_gone" >"over.$rb_pid" && mv "over.$rb_pid" over || rb_fail "cannot write $rb_root/over; is the disk full?"
 }
 
 rb_take() {

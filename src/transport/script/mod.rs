@@ -110,6 +110,8 @@ pub(crate) fn launch(launch: &Launch<'_>, place: &Place<'_>) -> Result<String, S
     let op = launch.op;
     let kind = if op.deed == Deed::Reboot { "reboot" } else { "exec" };
     let mut head = about("launch", &launch.id, place)?;
+    launch.over.iter().try_for_each(|run| check_id(run))?;
+    let _ = writeln!(head, "rb_over={}", quote(&launch.over.join(" "), "a run's id")?);
     let _ = write!(
         head,
         "rb_kind={kind} rb_limit={} rb_long={} rb_stdin={}\nrb_exec() {{\nexec setsid env -i {ENVIRONMENT}",

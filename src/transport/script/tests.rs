@@ -28,7 +28,7 @@ fn exec(argv: &[&str]) -> Op {
 
 fn compose(op: &Op) -> Result<String, ScriptError> {
     let id = LaunchId { run: "r1".to_owned(), op: "1-2-1-0".to_owned() };
-    launch(&Launch { id, op }, &Place::new(None, true))
+    launch(&Launch { id, op, over: &[] }, &Place::new(None, true))
 }
 
 #[test]

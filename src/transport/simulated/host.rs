@@ -1,7 +1,7 @@
 //! A simulated machine: its identity, packages, files and units. Data and small questions; the programs that change it
 //! live beside their tools.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 use super::files::Files;
@@ -104,6 +104,8 @@ pub(super) struct Host {
     pub(super) random: Random,
     /// Ops by the name of their launch.
     pub(super) launches: HashMap<LaunchId, Pid>,
+    /// Runs that may do nothing here any more.
+    pub(super) given_up: BTreeSet<String>,
     /// What is wrong with it.
     pub(super) ailments: Ailments,
 }
@@ -132,6 +134,7 @@ impl Host {
             lists_lock: None,
             random,
             launches: HashMap::new(),
+            given_up: BTreeSet::new(),
             ailments: Ailments::default(),
         };
         host.write_usual_files(kubernetes);

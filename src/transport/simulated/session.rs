@@ -227,16 +227,17 @@ impl Session for SimulatedSession {
         output: &mut dyn OutputSink,
     ) -> Result<OpResult, SessionError> {
         self.shared.round_trip().await;
-        let (pid, cut_at) = self.checked(|world| {
+        let (pid, cut_at) = self.checked(|world| -> Result<_, SessionError> {
             // The launcher's `mkdir started`: whoever comes second attaches.
             if let Some(pid) = world.hosts[self.host].launches.get(&launch.id) {
-                return (*pid, None);
+                return Ok((*pid, None));
             }
+            claim(world, self.host, launch)?;
             let (pid, line) = start(world, self.host, launch.op, self.always_root);
             world.hosts[self.host].launches.insert(launch.id.clone(), pid);
             let cut = fault::planned_cut(world, self.host, &line).map(|after| world.now + after);
-            (pid, cut)
-        })?;
+            Ok((pid, cut))
+        })??;
         self.result(pid, cut_at, output).await
     }
 
@@ -260,6 +261,21 @@ impl Session for SimulatedSession {
                 world.end(pid, Exit::Signal(15));
             }
         })
+    }
+}
+
+/// The launcher's claim: one run at a time, and none that was given up.
+fn claim(world: &mut World, host: usize, launch: &Launch<'_>) -> Result<(), SessionError> {
+    let refused = |why: String| Err(SessionError::NotBegun(why));
+    let run = &launch.id.run;
+    if world.hosts[host].given_up.contains(run) {
+        return refused("this run was given up, and another one works on this host".to_owned());
+    }
+    world.hosts[host].given_up.extend(launch.over.iter().cloned());
+    let mut others = world.hosts[host].launches.iter().filter(|(id, _)| id.run != *run);
+    match others.find(|(_, pid)| world.process(**pid).exit.is_none()) {
+        Some((id, _)) => refused(format!("run `{}` is working on this host", id.run)),
+        None => Ok(()),
     }
 }
 

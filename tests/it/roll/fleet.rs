@@ -12,20 +12,20 @@ use crate::support::rollbook::Rollbook;
 use crate::support::sshd::Sshd;
 
 /// Hosts `h1`, `h2` and so on, a directory for what a test writes, and a state directory.
-pub(super) struct Fleet {
-    pub(super) hosts: Vec<Sshd>,
-    pub(super) dir: tempfile::TempDir,
+pub(crate) struct Fleet {
+    pub(crate) hosts: Vec<Sshd>,
+    pub(crate) dir: tempfile::TempDir,
     /// Where hosts keep the records of ops; the launcher refuses directories below /tmp.
     records: tempfile::TempDir,
 }
 
 /// One line of a host's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(crate) struct Line {
     /// Nanoseconds since 1970.
-    pub(super) at: u128,
-    pub(super) step: String,
-    pub(super) begins: bool,
+    pub(crate) at: u128,
+    pub(crate) step: String,
+    pub(crate) begins: bool,
 }
 
 /// Writes down that it began, works for some seconds, and writes down that it ended.
@@ -38,7 +38,7 @@ const WORK: &str = "#!/bin/sh\n\
 
 impl Fleet {
     /// So many hosts.
-    pub(super) fn of(count: usize) -> Self {
+    pub(crate) fn of(count: usize) -> Self {
         // The directory is short, because control sockets of ssh lie below it.
         let dir = tempfile::Builder::new().prefix("rb-").tempdir_in("/tmp").unwrap();
         fs::create_dir(dir.path().join("log")).unwrap();
@@ -51,7 +51,7 @@ impl Fleet {
     }
 
     /// Writes the inventory again, after the hosts changed.
-    pub(super) fn write_inventory(&self) {
+    pub(crate) fn write_inventory(&self) {
         let mut text = "apiVersion: rollbook/v1\nkind: Inventory\nmetadata: { name: throwaway }\n\
                         connection: { ssh_config: /dev/null, connect_timeout: 5s }\n\
                         become: { method: none }\nhosts:\n"
@@ -72,30 +72,30 @@ impl Fleet {
     }
 
     /// Where a host keeps the records of ops.
-    pub(super) fn records(&self, host: usize) -> PathBuf {
+    pub(crate) fn records(&self, host: usize) -> PathBuf {
         self.records.path().join(format!("h{host}"))
     }
 
     /// A path below the fleet's directory, as text.
-    pub(super) fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.dir.path().join(name).to_str().unwrap().to_owned()
     }
 
     /// Writes a file below the fleet's directory.
-    pub(super) fn file(&self, name: &str, text: &str) {
+    pub(crate) fn file(&self, name: &str, text: &str) {
         use std::os::unix::fs::PermissionsExt;
         fs::write(self.path(name), text).unwrap();
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// Makes a named pipe below the fleet's directory: who reads it waits for who writes it.
-    pub(super) fn fifo(&self, name: &str) {
+    pub(crate) fn fifo(&self, name: &str) {
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
         rustix::fs::mkfifoat(rustix::fs::CWD, self.path(name), mode).unwrap();
     }
 
     /// Writes `up.yaml`: a runbook of one phase over all hosts. `@` stands for the fleet's directory.
-    pub(super) fn runbook(&self, top: &str, rollout: &str, steps: &str) {
+    pub(crate) fn runbook(&self, top: &str, rollout: &str, steps: &str) {
         let steps = steps.trim_end().lines().fold(String::new(), |text, line| text + "      " + line + "\n");
         let text = format!(
             "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: {{ name: up }}\n{top}\nphases:\n  - name: roll\n    \
@@ -105,48 +105,48 @@ impl Fleet {
     }
 
     /// `rollbook VERB up.yaml -i inventory.yaml` and these arguments.
-    pub(super) fn rollbook(&self, verb: &str, more: &[&str]) -> Rollbook {
+    pub(crate) fn rollbook(&self, verb: &str, more: &[&str]) -> Rollbook {
         self.rollbook_on(verb, "up.yaml", &[&["-i", "inventory.yaml"], more].concat())
     }
 
     /// `rollbook run up.yaml -i inventory.yaml --yes` and these arguments.
-    pub(super) fn run(&self, more: &[&str]) -> Rollbook {
+    pub(crate) fn run(&self, more: &[&str]) -> Rollbook {
         self.rollbook("run", &[&["--yes", "--state-dir", "state"], more].concat())
     }
 
     /// `rollbook VERB FILE` and these arguments, in the fleet's directory.
-    pub(super) fn rollbook_on(&self, verb: &str, file: &str, more: &[&str]) -> Rollbook {
+    pub(crate) fn rollbook_on(&self, verb: &str, file: &str, more: &[&str]) -> Rollbook {
         // Control sockets of ssh lie where a test finds them.
         let args = [&[verb, file], more].concat();
         Rollbook::new(args).dir(self.dir.path()).env("XDG_RUNTIME_DIR", self.dir.path())
     }
 
     /// What a host wrote down, in order.
-    pub(super) fn log(&self, host: usize) -> Vec<Line> {
+    pub(crate) fn log(&self, host: usize) -> Vec<Line> {
         let text = fs::read_to_string(self.path(&format!("log/h{host}"))).unwrap_or_default();
         text.lines().filter_map(Line::parse).collect()
     }
 
     /// The steps that a host began and ended, such as `["a begin", "a end"]`.
-    pub(super) fn steps(&self, host: usize) -> Vec<String> {
+    pub(crate) fn steps(&self, host: usize) -> Vec<String> {
         let show = |line: Line| format!("{} {}", line.step, if line.begins { "begin" } else { "end" });
         self.log(host).into_iter().map(show).collect()
     }
 
     /// From a host's first line to its last.
-    pub(super) fn span(&self, host: usize) -> (u128, u128) {
+    pub(crate) fn span(&self, host: usize) -> (u128, u128) {
         let log = self.log(host);
         let (Some(first), Some(last)) = (log.first(), log.last()) else { panic!("h{host} wrote nothing") };
         (first.at, last.at)
     }
 
     /// Waits until a host has written so many lines.
-    pub(super) fn await_lines(&self, host: usize, count: usize) {
+    pub(crate) fn await_lines(&self, host: usize, count: usize) {
         eventually(&format!("h{host} writes {count} lines"), || self.log(host).len() >= count);
     }
 
     /// The directory of the only run.
-    pub(super) fn run_dir(&self) -> PathBuf {
+    pub(crate) fn run_dir(&self) -> PathBuf {
         let runs: Vec<_> =
             fs::read_dir(self.path("state/runs")).unwrap().map(|entry| entry.unwrap().path()).collect();
         let [run] = runs.as_slice() else { panic!("not one run but {runs:?}") };
@@ -154,7 +154,7 @@ impl Fleet {
     }
 
     /// The events of the only run.
-    pub(super) fn journal(&self) -> Vec<Stamped> {
+    pub(crate) fn journal(&self) -> Vec<Stamped> {
         let path = Utf8PathBuf::from_path_buf(self.run_dir().join("journal.jsonl")).unwrap();
         rollbook::journal::read(&path).unwrap()
     }
@@ -169,13 +169,13 @@ impl Line {
 }
 
 /// How many of the spans lie over one moment, at most.
-pub(super) fn most_at_once(spans: &[(u128, u128)]) -> usize {
+pub(crate) fn most_at_once(spans: &[(u128, u128)]) -> usize {
     let at = |moment: u128| spans.iter().filter(|(from, to)| (*from..=*to).contains(&moment)).count();
     spans.iter().map(|(from, _)| at(*from)).max().unwrap_or(0)
 }
 
 /// Waits until something is so; fails after a minute.
-pub(super) fn eventually(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_mins(1);
     while !is_so() {
         assert!(Instant::now() < end, "not within a minute: {what}");

@@ -1,6 +1,6 @@
 //! Whole runs of the binary over real sshds. What happened is told by what the hosts wrote down themselves.
 
-mod fleet;
+pub(crate) mod fleet;
 
 mod batches;
 mod disk;

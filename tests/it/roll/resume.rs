@@ -216,6 +216,23 @@ fn a_run_that_goes_on_is_not_resumed_a_second_time() {
 }
 
 #[test]
+fn a_new_run_does_not_begin_beside_one_that_can_go_on() {
+    let fleet = Fleet::that_talks(2);
+    let running = fleet.run(&[]).start();
+    fleet.await_lines(1, 1);
+    running.signal(Signal::KILL);
+    running.end();
+    let run = fleet.run_dir().file_name().unwrap().to_str().unwrap().to_owned();
+    let refused = fleet.run(&[]).run().exits(75).says("has not ended, and works on the same hosts: h1, h2");
+    refused.says(&format!("rollbook resume state/runs/{run}")).says(&format!("--supersede {run} --reason"));
+    let give_up = ["--state-dir", "state", "--supersede", &run, "--reason", "its plan was wrong"];
+    fleet.rollbook_on("lock", "release", &give_up).run().exits(0);
+    fleet.rollbook_on("runs", "list", &["--state-dir", "state"]).run().exits(0).shows("given up");
+    fleet.resume(&[&run]).run().exits(64).says("was given up by ").says("its plan was wrong");
+    fleet.run(&[]).run().exits(0);
+}
+
+#[test]
 fn a_retry_that_ctrl_c_took_away_is_made_after_all() {
     let fleet = Fleet::of(1);
     fleet.file("once", "#!/bin/sh\n[ -e \"$0.$1\" ] || { : >\"$0.$1\"; exit 1; }\n");

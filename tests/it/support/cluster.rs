@@ -162,7 +162,7 @@ impl Cluster {
             undo: String::new(),
         };
         let id = LaunchId { run: format!("by-hand-{}", self.runs), op: "0".to_owned() };
-        let result = session.launch(&Launch { id, op: &op }, &mut Unheard).await.unwrap();
+        let result = session.launch(&Launch { id, op: &op, over: &[] }, &mut Unheard).await.unwrap();
         assert_eq!(result.exit, Exit::Code(0), "{line}: {}{}", result.stdout, result.stderr);
     }
 
@@ -184,6 +184,8 @@ impl Cluster {
             past: None,
             machine: String::new(),
             in_doubt: InDoubt::Leave,
+            lock: None,
+            over: Vec::new(),
             clock: Clock::starting_at(Timestamp(
                 self.epoch.0 + i64::try_from(self.simulated.elapsed().as_millis()).unwrap(),
             )),

@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub(crate) mod apiserver;
 pub(crate) mod cluster;
 pub(crate) mod rollbook;
 pub(crate) mod sshd;

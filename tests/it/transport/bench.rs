@@ -79,7 +79,7 @@ impl Bench {
         op: &Op,
         seen: &mut Seen,
     ) -> Result<OpResult, SessionError> {
-        self.session.launch(&Launch { id: launch_id(id), op }, seen).await
+        self.session.launch(&Launch { id: launch_id(id), op, over: &[] }, seen).await
     }
 
     pub(crate) async fn ask(&self, queries: &[&[&str]], timeout: Duration) -> Vec<Answer> {

@@ -36,6 +36,7 @@ behaviours![
     stop_ends_an_op_and_forbids_one_that_has_not_begun,
     an_op_never_started_is_said_to_be_so,
     another_run_is_refused_while_an_op_goes_on,
+    a_run_that_was_given_up_is_refused_for_good,
     a_file_is_replaced_whole,
     a_file_that_cannot_be_written_leaves_nothing_behind,
     a_probe_answers_each_question_exactly,
@@ -161,7 +162,7 @@ async fn a_second_launch_attaches_and_nothing_runs_twice(bench: &Bench) {
         for _ in 0..6 {
             let (session, op) = (bench.session.clone(), op.clone());
             set.spawn_local(async move {
-                let launch = Launch { id: launch_id(id), op: &op };
+                let launch = Launch { id: launch_id(id), op: &op, over: &[] };
                 session.launch(&launch, &mut Seen::default()).await.unwrap()
             });
         }
@@ -292,8 +293,10 @@ async fn another_run_is_refused_while_an_op_goes_on(bench: &Bench) {
     let came = seen.came.clone();
     let meanwhile = async {
         came.notified().await;
-        let refused =
-            bench.session.launch(&Launch { id: other.clone(), op: &other_op }, &mut Seen::default()).await;
+        let refused = bench
+            .session
+            .launch(&Launch { id: other.clone(), op: &other_op, over: &[] }, &mut Seen::default())
+            .await;
         let Err(SessionError::NotBegun(why)) = refused else { panic!("{refused:?}") };
         assert!(why.contains("`run-1`"), "{why}");
         assert!(!log.exists());
@@ -302,9 +305,32 @@ async fn another_run_is_refused_while_an_op_goes_on(bench: &Bench) {
     let (result, ()) = tokio::join!(bench.try_launch("1", &op, &mut seen), meanwhile);
     assert_eq!(result.unwrap().exit, Exit::Code(5));
     // All that run began is over, so its claim is.
-    let taken =
-        bench.session.launch(&Launch { id: other, op: &other_op }, &mut Seen::default()).await.unwrap();
+    let taken = bench
+        .session
+        .launch(&Launch { id: other, op: &other_op, over: &[] }, &mut Seen::default())
+        .await
+        .unwrap();
     assert_eq!((taken.exit, fs::read_to_string(log).unwrap().as_str()), (Exit::Code(0), "ran\n"));
+}
+
+async fn a_run_that_was_given_up_is_refused_for_good(bench: &Bench) {
+    assert_eq!(bench.launch(&sh("true")).await.exit, Exit::Code(0));
+    let id = |run: &str, op: &str| LaunchId { run: run.to_owned(), op: op.to_owned() };
+    let over = ["run-0".to_owned(), "run-1".to_owned()];
+    let noop = sh("true");
+    let next = Launch { id: id("run-2", "1"), op: &noop, over: &over };
+    bench.session.launch(&next, &mut Seen::default()).await.unwrap();
+    // Whatever it is that comes late, and whoever works on the host by then.
+    let after = Launch { id: id("run-3", "1"), op: &noop, over: &[] };
+    bench.session.launch(&after, &mut Seen::default()).await.unwrap();
+    for run in ["run-0", "run-1"] {
+        let ran = bench.path("ran");
+        let late = sh(&format!("touch {}", ran.display()));
+        let late = Launch { id: id(run, "9"), op: &late, over: &[] };
+        let refused = bench.session.launch(&late, &mut Seen::default()).await;
+        let Err(SessionError::NotBegun(why)) = refused else { panic!("{run}: {refused:?}") };
+        assert!(why.contains("given up") && !ran.exists(), "{run}: {why}");
+    }
 }
 
 fn write(path: &std::path::Path, mode: &str, owner: &str, content: &str) -> Op {
@@ -437,7 +463,11 @@ async fn records_are_private_and_links_refused(bench: &Bench) {
 async fn old_runs_are_pruned(bench: &Bench) {
     for run in ["run-a", "run-b", "run-c"] {
         let id = LaunchId { run: run.to_owned(), op: "1".to_owned() };
-        bench.session.launch(&Launch { id, op: &exec(&["true"]) }, &mut Seen::default()).await.unwrap();
+        bench
+            .session
+            .launch(&Launch { id, op: &exec(&["true"]), over: &[] }, &mut Seen::default())
+            .await
+            .unwrap();
     }
     let (op, open) = gated(bench);
     let mut seen = Seen::default();
@@ -459,7 +489,7 @@ async fn twenty_launches_at_once(bench: &Bench) {
         let session = bench.session.clone();
         set.spawn_local(async move {
             let op = sh(&format!("echo {number}; exit {number}"));
-            let launch = Launch { id: launch_id(&number.to_string()), op: &op };
+            let launch = Launch { id: launch_id(&number.to_string()), op: &op, over: &[] };
             (number, session.launch(&launch, &mut Seen::default()).await.unwrap())
         });
     }

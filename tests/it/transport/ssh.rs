@@ -41,7 +41,7 @@ fn every_login_shell_with_noise_runs_ops_and_probes_as_root() {
             let session = transport.connect(&target(connection, Become::Sudo)).await.unwrap();
             let op =
                 Op { r#become: true, stdin: "in\n".to_owned(), ..sh("id -u; cat; echo '$x' >&2; exit 7") };
-            let launch = Launch { id: launch_id("1"), op: &op };
+            let launch = Launch { id: launch_id("1"), op: &op, over: &[] };
             let result = session.launch(&launch, &mut Seen::default()).await.unwrap();
             assert_eq!(
                 (result.exit, &*result.stdout, &*result.stderr),
@@ -69,13 +69,16 @@ fn without_sudo_rights_its_own_words_are_said() {
         let connection = Connection { user: Some(user.name.clone()), ..connection_to(&sshd) };
         let session = transport.connect(&target(connection, Become::Sudo)).await.unwrap();
         let op = Op { r#become: true, ..exec(&["true"]) };
-        let refused = session.launch(&Launch { id: launch_id("1"), op: &op }, &mut Seen::default()).await;
+        let refused =
+            session.launch(&Launch { id: launch_id("1"), op: &op, over: &[] }, &mut Seen::default()).await;
         let Err(SessionError::Privilege(why)) = refused else { panic!("{refused:?}") };
         assert!(why.contains("password is required"), "{why}");
         // Without a need for root nothing is escalated, and the records are below the user's home.
         let op = exec(&["whoami"]);
-        let result =
-            session.launch(&Launch { id: launch_id("1"), op: &op }, &mut Seen::default()).await.unwrap();
+        let result = session
+            .launch(&Launch { id: launch_id("1"), op: &op, over: &[] }, &mut Seen::default())
+            .await
+            .unwrap();
         assert_eq!(result.stdout.trim(), user.name);
         let record = format!("/home/{}/.local/state/rollbook/run-1/1/status", user.name);
         assert_eq!(std::fs::read_to_string(record).unwrap(), "code 0\n");

@@ -24,34 +24,42 @@ pub(super) fn write(world: &mut World, call: &Call<'_>, verb: &str, out: &mut Ou
     };
     let (revision, objects) = (world.cluster.new_revision(), &mut world.cluster.objects);
     let shown = plural(&key.resource).to_owned();
-    let name = key.name.clone();
     let done = match verb {
-        "create" => objects.create(key, object, revision).map(|()| "created"),
-        "replace" => objects.replace(key, object, revision).map(|()| "replaced"),
+        "create" => objects.create(key.clone(), object, revision).map(|()| "created"),
+        "replace" => objects.replace(key.clone(), object, revision).map(|()| "replaced"),
         _ => {
-            objects.apply(key, object, revision);
+            objects.apply(key.clone(), object, revision);
             Ok("configured")
         }
     };
     match done {
+        Ok(_) if call.output() == "json" => {
+            let written = objects.get(&key).expect("invariant: it was just written");
+            out.line(format!("{written:#}"));
+            0
+        }
         Ok(done) => {
-            out.line(format!("{shown}/{name} {done}"));
+            out.line(format!("{shown}/{} {done}", key.name));
             0
         }
         Err(refusal) => {
-            out.complain(explain(refusal, &shown, &name));
+            out.complain(explain(refusal, &shown, &key.name));
             1
         }
     }
 }
 
+/// As kubectl 1.32.4 says it of an object that came on standard input.
 fn explain(refusal: Refusal, resource: &str, name: &str) -> String {
+    let from_stdin =
+        |text: &str, doing: &str| text.replacen(": ", &format!(": error when {doing} \"STDIN\": "), 1);
     match refusal {
-        Refusal::AlreadyExists => {
-            format!("Error from server (AlreadyExists): {resource} \"{name}\" already exists")
-        }
-        Refusal::NotFound => not_found(resource, name),
-        Refusal::Conflict => conflict(resource, name),
+        Refusal::AlreadyExists => from_stdin(
+            &format!("Error from server (AlreadyExists): {resource} \"{name}\" already exists"),
+            "creating",
+        ),
+        Refusal::NotFound => from_stdin(&not_found(resource, name), "replacing"),
+        Refusal::Conflict => from_stdin(&conflict(resource, name), "replacing"),
     }
 }
 

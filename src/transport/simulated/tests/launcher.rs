@@ -11,7 +11,7 @@ fn the_same_launch_runs_once_and_others_attach() {
         let id = LaunchId { run: "r".to_owned(), op: "0-0-1-0".to_owned() };
         assert_eq!(host.session.attach(&id, true, &mut Kept::default()).await, Ok(Attached::NeverStarted));
         let (mut first, mut second) = (Kept::default(), Kept::default());
-        let launch = Launch { id: id.clone(), op: &op };
+        let launch = Launch { id: id.clone(), op: &op, over: &[] };
         let both =
             tokio::join!(host.session.launch(&launch, &mut first), host.session.launch(&launch, &mut second));
         assert_eq!(both.0, both.1);
@@ -72,7 +72,7 @@ fn an_op_is_stopped_with_all_it_started() {
         let host = On::host(&simulated, "w1").await;
         let op = op("sleep 3000", 6000);
         let id = LaunchId { run: "r".to_owned(), op: "0-0-1-0".to_owned() };
-        let launch = Launch { id: id.clone(), op: &op };
+        let launch = Launch { id: id.clone(), op: &op, over: &[] };
         let mut output = Kept::default();
         let stop = async {
             wait(10).await;
@@ -92,8 +92,9 @@ fn a_reboot_gives_another_boot_id_and_interrupts_what_runs() {
     story(async {
         let host = On::host(&simulated, "w1").await;
         let long = op("sleep 3000", 6000);
-        let id = LaunchId { run: "r".to_owned(), op: "0-0-1-0".to_owned() };
-        let launch = Launch { id: id.clone(), op: &long };
+        // Of the same run: another one would be refused while this op goes on.
+        let id = LaunchId { run: "run".to_owned(), op: "1-0".to_owned() };
+        let launch = Launch { id: id.clone(), op: &long, over: &[] };
         let mut output = Kept::default();
         let mut reboot = op("", 600);
         reboot.deed = Deed::Reboot;

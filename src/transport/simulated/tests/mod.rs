@@ -96,7 +96,7 @@ impl On {
     }
 
     async fn try_run(&self, op: &Op) -> Result<OpResult, SessionError> {
-        self.session.launch(&Launch { id: self.next_id(), op }, &mut Kept::default()).await
+        self.session.launch(&Launch { id: self.next_id(), op, over: &[] }, &mut Kept::default()).await
     }
 
     async fn run(&self, line: &str) -> OpResult {

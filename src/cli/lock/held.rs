@@ -1,0 +1,196 @@
+//! What a run does with the lock of its cluster: looks at it first, takes it, and leaves it.
+
+use std::rc::Rc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use tokio::time::{Instant, sleep};
+
+use super::words::{in_the_way, lock_error};
+use crate::cli::compose::{Connections, hostname, machine, now, who};
+use crate::cli::outcome::Stopped;
+use crate::cli::runs::Found;
+use crate::cli::terminal::Terminal;
+use crate::executor::{Claim, Clock, LeaseApi, LeaseError, Leave, Lock, Wish};
+use crate::journal::{RunDir, runs};
+use crate::kubernetes::lease::{Lease, Progress, Unfinished};
+use crate::kubernetes::some_of;
+use crate::plan::{Plan, PlannedHost};
+use crate::report::exit;
+use crate::value::{Duration, Timestamp};
+
+/// Of a runbook that does not say. Longer than an API server takes to restart, so that a roll over others goes on
+/// meanwhile; short enough to be waited for when a controller died.
+pub(super) const USUAL_TTL: Duration = Duration::from_secs(5 * 60);
+
+/// A run that takes the lock.
+pub(in crate::cli) struct Begin<'a> {
+    pub(in crate::cli) plan: &'a Plan,
+    pub(in crate::cli) digest: &'a str,
+    pub(in crate::cli) run: &'a str,
+    /// Its record; a rehearsal has none.
+    pub(in crate::cli) record: Option<&'a RunDir>,
+    /// When the run began, where it goes on.
+    pub(in crate::cli) goes_on_since: Option<Timestamp>,
+    pub(in crate::cli) is_saved: bool,
+    pub(in crate::cli) patience: Duration,
+}
+
+/// The way to the Lease, where the plan's policy asks for one.
+fn api(plan: &Plan, connections: &Connections) -> Option<LeaseApi> {
+    let kube = plan.kube.as_ref().filter(|_| plan.policy.lock_cluster)?;
+    let via: Vec<_> = kube.hosts.iter().map(|host| plan.host(*host).name.clone()).collect();
+    Some(LeaseApi::new(&connections.pool, &connections.controller, &kube.cx, &via))
+}
+
+/// Names this process and no other.
+pub(super) fn holder() -> String {
+    let random = uuid::Uuid::now_v7().as_u128() & 0xffff_ffff;
+    format!("{}, process {}, {random:08x}", who(), std::process::id())
+}
+
+/// Where a record lies, for people on other machines.
+fn place(record: Option<&RunDir>) -> String {
+    let Some(record) = record else { return "nowhere".to_owned() };
+    let path = record.path().canonicalize_utf8().unwrap_or_else(|_| record.path().to_owned());
+    format!("{}:{path}", hostname())
+}
+
+/// The run of the Lease, if its record lies on this machine and says that it is over or never began: its controller
+/// ended before it could write so to the Lease.
+pub(super) fn over_here(lease: &Lease) -> Option<String> {
+    let unfinished = lease.unfinished.as_ref()?;
+    let path = unfinished.journal.strip_prefix(&format!("{}:", hostname()))?;
+    if unfinished.machine.is_empty() || unfinished.machine != machine() {
+        return None;
+    }
+    let record = RunDir::at(path.into());
+    let history = record.read().ok()?.history;
+    let names_it = history.run().is_none_or(|run| run == unfinished.run);
+    let is_over = history.events.is_empty() || !history.state.can_resume();
+    (names_it && is_over && !record.goes_on()).then(|| unfinished.run.clone())
+}
+
+/// What stands in the way of a new run on the plan's cluster, for the reader of a plan. An API that does not answer
+/// is no news here.
+pub(in crate::cli) async fn note(plan: &Plan, connections: &Connections) -> Option<(String, String)> {
+    let lease = api(plan, connections)?.read().await.ok()??;
+    if over_here(&lease).is_some() {
+        return None;
+    }
+    lease.unfinished.as_ref().map(in_the_way)
+}
+
+/// Stops a run that would be refused the lock before anybody reads its plan.
+pub(in crate::cli) async fn look_first(
+    plan: &Plan,
+    connections: &Connections,
+    terminal: &Terminal,
+) -> Result<(), Stopped> {
+    let Some((what, hint)) = note(plan, connections).await else { return Ok(()) };
+    terminal.error(&what);
+    terminal.hint(&hint);
+    Err(Stopped::Told(exit::LOCKED))
+}
+
+/// Takes the lock of the plan's cluster, or tells why it cannot be had; nothing where there is none to take.
+pub(in crate::cli) async fn take(
+    begin: &Begin<'_>,
+    connections: &Connections,
+    terminal: &Terminal,
+) -> Result<Option<Rc<Lock>>, Stopped> {
+    let (plan, journal) = (begin.plan, place(begin.record));
+    let Some(way) = api(plan, connections) else { return Ok(None) };
+    let run = begin.run.to_owned();
+    let wish = if begin.goes_on_since.is_some() {
+        Wish::GoOn { run: run.clone(), journal: journal.clone(), machine: machine() }
+    } else {
+        let seen = way.read().await.map_err(|error| lock_error(&error.into(), terminal))?;
+        Wish::Begin { over: seen.as_ref().and_then(over_here) }
+    };
+    let unfinished = Unfinished {
+        run,
+        plan: begin.digest.to_owned(),
+        state: Progress::Running,
+        since: rfc3339(begin.goes_on_since.unwrap_or_else(now)),
+        by: who(),
+        journal,
+        machine: machine(),
+    };
+    let claim = Claim {
+        wish,
+        holder: holder(),
+        ttl: plan.policy.lock_ttl.unwrap_or(USUAL_TTL),
+        unfinished: Some(unfinished),
+        saved_plan: begin.is_saved,
+        patience: begin.patience,
+    };
+    let clock = Clock::starting_at(now());
+    let lock = Lock::take(way, &claim, clock, &mut |text| terminal.say(text)).await;
+    lock.map(|lock| Some(Rc::new(lock))).map_err(|error| lock_error(&error, terminal))
+}
+
+/// Writes down how the run ended. While the API is silent it is asked again, as long as any call of the plan is.
+pub(in crate::cli) async fn leave(lock: &Lock, can_resume: bool, plan: &Plan, terminal: &Terminal) {
+    let leave = if can_resume { Leave::Paused } else { Leave::Over };
+    let retry_for = plan.kube.as_ref().map_or(Duration::ZERO, |kube| kube.retry_for);
+    let end = Instant::now() + retry_for.to_std();
+    let mut told = false;
+    let error = loop {
+        match lock.leave(leave).await {
+            Ok(()) => return,
+            Err(LeaseError::Silent(_)) if Instant::now() < end => {
+                if !std::mem::replace(&mut told, true) {
+                    terminal.say("waiting for the API server, to release the lock of the cluster");
+                }
+                sleep(std::time::Duration::from_secs(2)).await;
+            }
+            Err(error) => break error,
+        }
+    };
+    terminal.say(&format!("warning: the lock of the cluster was not released: {error}"));
+    if !can_resume {
+        terminal.hint("the next run from here takes it; from elsewhere: rollbook lock release");
+    }
+}
+
+/// Refuses a new run beside one of the same state directory that has not ended and shares hosts with it.
+pub(in crate::cli) fn refuse_beside(
+    plan: &Plan,
+    state_dir: &Utf8Path,
+    given: Option<&Utf8PathBuf>,
+    terminal: &Terminal,
+) -> Result<(), Stopped> {
+    for record in runs(state_dir).map_err(anyhow::Error::from)?.into_iter().rev() {
+        // One that cannot be read is for `runs show` to explain.
+        let Ok(recorded) = record.read() else { continue };
+        if !recorded.history.state.can_resume() || record.superseded().is_some() {
+            continue;
+        }
+        let is_shared = |host: &&PlannedHost| {
+            recorded.plan.hosts.iter().any(|other| other.name == host.name && other.address == host.address)
+        };
+        let shared: Vec<String> =
+            plan.hosts.iter().filter(is_shared).map(|host| host.name.to_string()).collect();
+        if shared.is_empty() {
+            continue;
+        }
+        let id = record.id();
+        terminal.error(&format!("run {id} has not ended, and works on the same hosts: {}", some_of(&shared)));
+        let cluster = if plan.policy.lock_cluster { " -i INVENTORY" } else { "" };
+        let place = given.map(|path| format!(" --state-dir {path}")).unwrap_or_default();
+        terminal.hint(&format!(
+            "its record is {}\n  to go on with it: rollbook resume {}\n  \
+             to give it up: rollbook lock release{cluster}{place} --supersede {id} --reason TEXT",
+            record.path(),
+            Found::new(record.clone(), given).called
+        ));
+        return Err(Stopped::Told(exit::LOCKED));
+    }
+    Ok(())
+}
+
+fn rfc3339(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.0)
+        .map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+        .unwrap_or_default()
+}

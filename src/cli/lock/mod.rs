@@ -1,0 +1,165 @@
+//! `rollbook lock`: who works on a cluster, and what a run left there that nobody goes on with.
+
+mod held;
+mod words;
+
+use camino::Utf8PathBuf;
+
+use super::args::{Format, Lock as Args, LockCommand, LockedCluster};
+use super::compose::{Connections, now, runtime, state_dir, targets, who};
+use super::load::{load_inventory, selector, wrong_selector};
+use super::outcome::{Outcome, Stopped};
+use super::terminal::Terminal;
+use crate::executor::{Claim, Clock, LeaseApi, Lock, Wish};
+use crate::journal::{RunDir, runs};
+use crate::kubernetes::lease::Lease;
+use crate::report::exit;
+use crate::step::KubeCx;
+use crate::value::Duration;
+
+pub(super) use held::{Begin, leave, look_first, note, refuse_beside, take};
+
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
+    match &args.command {
+        LockCommand::Show { cluster, format } => {
+            runtime()?.block_on(show(&Reached::new(cluster, terminal)?, *format, terminal))
+        }
+        LockCommand::Release { cluster, supersede, reason, state_dir } => {
+            let release =
+                Release { run: supersede.as_deref(), why: &format!("{}: {reason}", who()), state_dir };
+            release.run(cluster, terminal)
+        }
+    }
+}
+
+/// The Lease of a cluster, with the connections to its hosts.
+struct Reached {
+    connections: Connections,
+    cx: KubeCx,
+    via: Vec<crate::inventory::HostName>,
+}
+
+impl Reached {
+    fn new(cluster: &LockedCluster, terminal: &Terminal) -> Result<Self, Stopped> {
+        let Some(path) = &cluster.inventory else {
+            terminal.error("there is no inventory");
+            terminal.hint("name one with `-i inventory.yaml`");
+            return Err(Stopped::Told(exit::USAGE));
+        };
+        let inventory = load_inventory(path, terminal)?;
+        let on_hosts = cluster.via != "controller";
+        let via = if on_hosts {
+            let parsed = selector(&cluster.via, "--via", terminal)?;
+            parsed.select(&inventory).map_err(|error| wrong_selector("--via", &error, terminal))?
+        } else {
+            Vec::new()
+        };
+        if on_hosts && via.is_empty() {
+            terminal.error(&format!("--via: `{}` has no hosts", cluster.via));
+            terminal.hint("name the control planes: `--via SELECTOR`");
+            return Err(Stopped::Told(exit::INVALID));
+        }
+        let usual = if on_hosts { "/etc/kubernetes/admin.conf" } else { "" };
+        let kubeconfig = match &cluster.kubeconfig {
+            // Commands of this machine run in no directory of the user's.
+            Some(path) if !on_hosts => {
+                camino::absolute_utf8(path).map_err(anyhow::Error::from)?.into_string()
+            }
+            Some(path) => path.clone(),
+            None => usual.to_owned(),
+        };
+        let cx = KubeCx {
+            kubeconfig,
+            context: cluster.context.clone().unwrap_or_default(),
+            request_timeout: Duration::from_secs(10),
+            r#become: on_hosts,
+        };
+        Ok(Self { connections: Connections::real(targets(&inventory))?, cx, via })
+    }
+
+    fn api(&self) -> LeaseApi {
+        LeaseApi::new(&self.connections.pool, &self.connections.controller, &self.cx, &self.via)
+    }
+}
+
+async fn show(reached: &Reached, format: Format, terminal: &Terminal) -> Outcome {
+    let seen = reached.api().read().await;
+    reached.connections.close().await;
+    let lease = seen.map_err(|error| words::lease_error(&error, terminal))?;
+    terminal.data(&match format {
+        Format::Text => words::shown(lease.as_ref()),
+        Format::Json => format!("{:#}\n", words::as_json(lease.as_ref())),
+    })
+}
+
+/// A run is given up, or what is left of none is taken away.
+struct Release<'a> {
+    run: Option<&'a str>,
+    why: &'a str,
+    state_dir: &'a Option<Utf8PathBuf>,
+}
+
+impl Release<'_> {
+    fn run(&self, cluster: &LockedCluster, terminal: &Terminal) -> Outcome {
+        let record = self.record()?;
+        if record.as_ref().is_some_and(RunDir::goes_on) {
+            terminal.error(&format!("run {} goes on at this moment", self.run.unwrap_or_default()));
+            terminal.hint("stop it with Ctrl-C first");
+            return Err(Stopped::Told(exit::LOCKED));
+        }
+        if cluster.inventory.is_some() {
+            let reached = Reached::new(cluster, terminal)?;
+            let outcome = runtime()?.block_on(async {
+                let outcome = self.on_cluster(&reached, record.is_some(), terminal).await;
+                reached.connections.close().await;
+                outcome
+            });
+            outcome?;
+        } else if record.is_none() {
+            terminal.error(&match self.run {
+                Some(run) => format!("there is no run `{run}` in {}", state_dir(self.state_dir.as_ref())?),
+                None => "neither a run nor a cluster is named".to_owned(),
+            });
+            terminal.hint("name the cluster with `-i inventory.yaml`, or a run with `--supersede RUN`");
+            return Err(Stopped::Told(exit::USAGE));
+        }
+        if let Some(record) = &record {
+            record.supersede(self.why).map_err(anyhow::Error::from)?;
+        }
+        if let Some(run) = self.run {
+            terminal.say(&format!("run {run} is given up; a new run does what is still to be done"));
+        } else {
+            terminal.say("the lock of the cluster is free");
+        }
+        Ok(exit::OK)
+    }
+
+    /// The run's record in the state directory, if it lies there.
+    fn record(&self) -> Result<Option<RunDir>, Stopped> {
+        let Some(run) = self.run else { return Ok(None) };
+        let all = runs(&state_dir(self.state_dir.as_ref())?).map_err(anyhow::Error::from)?;
+        Ok(all.into_iter().find(|record| record.id() == run))
+    }
+
+    async fn on_cluster(&self, reached: &Reached, is_dead: bool, terminal: &Terminal) -> Result<(), Stopped> {
+        let lease = reached.api().read().await.map_err(|error| words::lease_error(&error, terminal))?;
+        let over = lease.as_ref().and_then(held::over_here);
+        let (run, dead) = match (self.run, over) {
+            (None, Some(over)) => (Some(over), true),
+            (run, over) => (run.map(str::to_owned), is_dead || (run.is_some() && run == over.as_deref())),
+        };
+        let claim = Claim {
+            wish: Wish::Clear { run, dead },
+            holder: held::holder(),
+            ttl: lease.map_or(held::USUAL_TTL, |lease: Lease| lease.ttl),
+            unfinished: None,
+            saved_plan: false,
+            patience: Duration::ZERO,
+        };
+        let clock = Clock::starting_at(now());
+        let lock = Lock::take(reached.api(), &claim, clock, &mut |text| terminal.say(text)).await;
+        let lock = lock.map_err(|error| words::lock_error(&error, terminal))?;
+        let given_up: Vec<String> = self.run.iter().map(|run| (*run).to_owned()).collect();
+        lock.clear(&given_up, self.why).await.map_err(|error| words::lease_error(&error, terminal))
+    }
+}

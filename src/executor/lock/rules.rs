@@ -1,0 +1,220 @@
+//! Who may take the lock, and what its holder may do. Pure: every time here is on the asking process's own clock, which
+//! also counts while the machine sleeps; what a Lease says of time is compared with nothing.
+
+use crate::kubernetes::lease::{Lease, Progress, Unfinished};
+use crate::value::Duration;
+
+/// A time on the own clock.
+pub(super) type Moment = Duration;
+
+/// What somebody wants the lock for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// To begin a run.
+    Begin {
+        /// A run that may still be on the Lease, and is over for certain: its record is at hand and says so.
+        over: Option<String>,
+    },
+    /// To go on with a run whose record is in hand and locked.
+    GoOn {
+        /// The run.
+        run: String,
+        /// Where its record lies, as [`Unfinished::journal`] says it.
+        journal: String,
+        /// Machine id of this controller, or empty.
+        machine: String,
+    },
+    /// To take away what a run left that nobody will go on with; `None`: what no run left.
+    Clear {
+        /// The run.
+        run: Option<String>,
+        /// Nobody writes its record, which is at hand.
+        dead: bool,
+    },
+}
+
+impl Wish {
+    /// The run that the wish is about, if it may be on the Lease.
+    fn run(&self) -> Option<&str> {
+        match self {
+            Self::Begin { over: run } | Self::Clear { run, .. } => run.as_deref(),
+            Self::GoOn { run, .. } => Some(run),
+        }
+    }
+
+    /// Whether the process that held the lock is dead for certain: a record is locked by whoever writes it, and we hold
+    /// that lock, of the same file on the same machine.
+    fn knows_holder_is_dead(&self, unfinished: &Unfinished) -> bool {
+        match self {
+            Self::GoOn { journal, machine, .. } => {
+                !machine.is_empty() && *machine == unfinished.machine && *journal == unfinished.journal
+            }
+            Self::Begin { .. } => true,
+            Self::Clear { dead, .. } => *dead,
+        }
+    }
+}
+
+/// Why the lock cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Another run was begun and has not ended. Time does not change that.
+    Unfinished(Unfinished),
+    /// The run that is meant goes on at this moment: its holder wrote while it was watched.
+    Alive {
+        /// The holder.
+        holder: String,
+    },
+    /// The run that is meant was given up.
+    Superseded {
+        /// By whom, and why.
+        why: String,
+    },
+}
+
+/// What follows from a look at the Lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Write it, on condition that it is still the one that was seen.
+    Take,
+    /// Somebody holds it who may be dead. It is known after this long if nobody writes.
+    Watch { holder: String, left: Duration },
+    /// No.
+    Refuse(Refusal),
+}
+
+/// Somebody who wants the lock, with what it has seen so far.
+#[derive(Debug)]
+pub(super) struct Contender {
+    wish: Wish,
+    /// The version that is watched, and since when.
+    watched: Option<(String, Moment)>,
+}
+
+impl Contender {
+    pub(super) fn new(wish: Wish) -> Self {
+        Self { wish, watched: None }
+    }
+
+    /// The API was silent: its holder could not write either, so what was watched so far proves nothing.
+    pub(super) fn forget(&mut self) {
+        self.watched = None;
+    }
+
+    /// What follows from a look that came back at `now`.
+    pub(super) fn decide(&mut self, lease: Option<&Lease>, now: Moment) -> Decision {
+        let Some(lease) = lease else { return Decision::Take };
+        let wanted = self.wish.run();
+        let goes_on = matches!(self.wish, Wish::GoOn { .. });
+        if goes_on && wanted.is_some_and(|run| lease.superseded.iter().any(|over| over == run)) {
+            return Decision::Refuse(Refusal::Superseded { why: lease.superseded_why.clone() });
+        }
+        if let Some(unfinished) = &lease.unfinished {
+            if wanted != Some(&unfinished.run) {
+                return Decision::Refuse(Refusal::Unfinished(unfinished.clone()));
+            }
+            if unfinished.state == Progress::Paused || self.wish.knows_holder_is_dead(unfinished) {
+                return Decision::Take;
+            }
+        }
+        if lease.holder.is_empty() { Decision::Take } else { self.watch(lease, now) }
+    }
+
+    /// A holder that wrote nothing for one ttl has started nothing for half of one, by its own rule, and never will.
+    fn watch(&mut self, lease: &Lease, now: Moment) -> Decision {
+        let seen = self.watched.take();
+        let since = match &seen {
+            Some((version, since)) if *version == lease.version => *since,
+            Some(_) if !matches!(self.wish, Wish::Begin { .. }) => {
+                return Decision::Refuse(Refusal::Alive { holder: lease.holder.clone() });
+            }
+            _ => now,
+        };
+        self.watched = Some((lease.version.clone(), since));
+        let watched_for = now.saturating_sub(since);
+        if watched_for >= lease.ttl {
+            return Decision::Take;
+        }
+        Decision::Watch { holder: lease.holder.clone(), left: lease.ttl.saturating_sub(watched_for) }
+    }
+}
+
+/// Whether the holder may start something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum May {
+    /// It may.
+    Start,
+    /// Not before a renewal: the last one was sent this long ago.
+    NotYet { age: Duration },
+    /// Never again.
+    Never { why: String },
+}
+
+/// What the holder of a lock knows of it.
+#[derive(Debug)]
+pub(super) struct Holder {
+    run: String,
+    /// As it was last written or read.
+    lease: Lease,
+    /// When the last write that landed was *sent*: a contender may have begun to watch right then.
+    proven: Moment,
+    lost: Option<String>,
+}
+
+impl Holder {
+    /// Of a lock that a write, sent at `sent`, has just taken.
+    pub(super) fn of(run: String, lease: Lease, sent: Moment) -> Self {
+        Self { run, lease, proven: sent, lost: None }
+    }
+
+    /// What it holds.
+    pub(super) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Why it is lost, if it is.
+    pub(super) fn lost(&self) -> Option<&str> {
+        self.lost.as_deref()
+    }
+
+    /// A write landed that was sent at `sent`.
+    pub(super) fn landed(&mut self, lease: Lease, sent: Moment) {
+        self.lease = lease;
+        self.proven = self.proven.max(sent);
+    }
+
+    /// What a look says after a write that somebody else's came before, or of which nobody knows. A write of our own may
+    /// have landed whose answer was lost: that proves nothing of *when*, so the lock is ours and as old as before.
+    pub(super) fn saw(&mut self, lease: Option<Lease>) {
+        match lease {
+            Some(lease) if lease.holder == self.lease.holder => self.lease = lease,
+            other => self.lost = Some(self.why_lost(other.as_ref())),
+        }
+    }
+
+    /// Whether something may be started at `now`.
+    pub(super) fn may_start(&self, now: Moment) -> May {
+        if let Some(why) = &self.lost {
+            return May::Never { why: why.clone() };
+        }
+        let age = now.saturating_sub(self.proven);
+        if age.as_millis() >= self.lease.ttl.as_millis() / 2 { May::NotYet { age } } else { May::Start }
+    }
+
+    fn why_lost(&self, lease: Option<&Lease>) -> String {
+        let Some(lease) = lease else { return "somebody deleted its Lease".to_owned() };
+        if lease.superseded.contains(&self.run) {
+            return format!("the run was given up by {}", lease.superseded_why);
+        }
+        match &lease.unfinished {
+            Some(other) if other.run != self.run => {
+                format!("run {} of {} has it, since {}", other.run, other.by, other.since)
+            }
+            _ if !lease.holder.is_empty() => format!("{} has taken the run over", lease.holder),
+            _ => "somebody released it".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
