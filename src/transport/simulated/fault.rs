@@ -2,6 +2,7 @@
 
 use super::budget::Allowance;
 use super::command::Command;
+use super::doom::{Doom, Doomed};
 use super::host::Lock;
 use super::pod::{self, SimulatedWorkload, WorkloadKind};
 use super::process::Output;
@@ -103,6 +104,51 @@ pub enum Fault {
         /// When; zero means that it was so before.
         at: Duration,
     },
+    /// A running node's kubelet works again, whatever ailed it.
+    KubeletRecovers {
+        /// The host.
+        host: String,
+    },
+    /// Somebody else takes the cordon away.
+    NodeUncordoned {
+        /// The host.
+        host: String,
+    },
+    /// A pod that never ends stands on the host's node.
+    PodStuck {
+        /// The host.
+        host: String,
+    },
+    /// Package repositories answer this host again.
+    MirrorAnswers {
+        /// The host.
+        host: String,
+    },
+    /// The machine loses its power now, in the middle of whatever it does.
+    PowerLost {
+        /// The host.
+        host: String,
+        /// For how long; for ever where it is absent.
+        lasting: Option<Duration>,
+    },
+    /// The machine's clock jumps now.
+    ClockJumps {
+        /// The host.
+        host: String,
+        /// By so many milliseconds; backwards where it is negative.
+        millis: i64,
+    },
+    /// Ops are singled out by their launches.
+    OpsDoomed {
+        /// Host of the task.
+        host: String,
+        /// Beginning of the names of their launches: `PHASE-HOST-INDEX-`.
+        launches: String,
+        /// What becomes of them.
+        doom: Doom,
+        /// How many, from the first one on.
+        times: u32,
+    },
     /// Swap is on: the kubelet does not start.
     SwapOn {
         /// The host.
@@ -131,6 +177,13 @@ impl Fault {
             | Self::StaticPodCrashLoops { host, .. }
             | Self::NodeNotReady { host, .. }
             | Self::NodeCordoned { host, .. }
+            | Self::KubeletRecovers { host }
+            | Self::NodeUncordoned { host }
+            | Self::PodStuck { host }
+            | Self::MirrorAnswers { host }
+            | Self::PowerLost { host, .. }
+            | Self::ClockJumps { host, .. }
+            | Self::OpsDoomed { host, .. }
             | Self::SwapOn { host }
             | Self::RebootRequired { host } => host,
         }
@@ -156,6 +209,12 @@ pub(super) fn inject(world: &mut World, fault: Fault) -> bool {
             host.ailments.failures.push((command, code, stderr, times));
         }
         Fault::MirrorDead { .. } => host.ailments.mirror_dead = true,
+        Fault::MirrorAnswers { .. } => host.ailments.mirror_dead = false,
+        Fault::PowerLost { lasting, .. } => super::kubelet::power_lost(world, index, lasting.map(millis)),
+        Fault::ClockJumps { millis, .. } => host.ailments.jumps.push((now, millis)),
+        Fault::OpsDoomed { launches, doom, times, .. } => {
+            world.doomed.push(Doomed { launches, doom, times });
+        }
         Fault::PackageMissing { package, version, .. } => host.packages.missing.push((package, version)),
         Fault::LockHeld { holder, until, lists, .. } => {
             let lock = Some(Lock { holder, pid: None, until: millis(until) });
@@ -179,6 +238,9 @@ pub(super) fn inject(world: &mut World, fault: Fault) -> bool {
             host.files.put("/run/reboot-required", text, "644", now);
         }
         fault @ (Fault::DrainBlocked { .. }
+        | Fault::PodStuck { .. }
+        | Fault::KubeletRecovers { .. }
+        | Fault::NodeUncordoned { .. }
         | Fault::BarePod { .. }
         | Fault::NodeNotReady { .. }
         | Fault::NodeCordoned { .. }) => return befall_node(world, index, &fault),
@@ -196,7 +258,25 @@ fn befall_node(world: &mut World, host: usize, fault: &Fault) -> bool {
         Fault::DrainBlocked { .. } => {
             // Placed by name on this node, kept by a controller, never allowed to go.
             let node_name = world.cluster.nodes[node].name.clone();
-            pod::add_pinned(world, node, &format!("guarded-{node_name}"), Allowance::MinAvailable(1));
+            let allowance = Some(Allowance::MinAvailable(1));
+            pod::add_pinned(world, node, &format!("guarded-{node_name}"), allowance);
+        }
+        Fault::PodStuck { .. } => {
+            let node_name = world.cluster.nodes[node].name.clone();
+            let pod = pod::add_pinned(world, node, &format!("stuck-{node_name}"), None);
+            pod::change(world, pod, |pod| pod.stuck = true);
+        }
+        Fault::KubeletRecovers { .. } => {
+            let machine = &mut world.hosts[host];
+            machine.ailments.kubelet_dies = false;
+            // Without power it starts with the machine.
+            if !machine.down {
+                super::kubelet::start(world, host, false);
+            }
+        }
+        Fault::NodeUncordoned { .. } => {
+            world.cluster.set_cordon(node, false);
+            pod::schedule_pending(world);
         }
         _ => {
             let node = world.cluster.nodes[node].name.clone();

@@ -236,7 +236,9 @@ fn stat(world: &World, command: &Command, out: &mut Output) -> i32 {
             group: "root".to_owned(),
             at: super::host::LONG_AGO,
         };
-        let text = expand(&format, path, file.unwrap_or(&directory), file.is_none(), world);
+        let text = expand(&format, path, file.unwrap_or(&directory), file.is_none(), |at| {
+            world.unix(command.host, at)
+        });
         out.stdout.push_str(&text);
         out.stdout.push_str(newline);
     }
@@ -250,7 +252,7 @@ fn format_flag(command: &Command) -> String {
     at.and_then(|at| args.get(at + 1)).cloned().unwrap_or_else(|| "%n".to_owned())
 }
 
-fn expand(format: &str, path: &str, file: &File, directory: bool, world: &World) -> String {
+fn expand(format: &str, path: &str, file: &File, directory: bool, clock: impl Fn(Millis) -> i64) -> String {
     let mut text = String::new();
     let mut rest = format.chars();
     while let Some(c) = rest.next() {
@@ -268,7 +270,7 @@ fn expand(format: &str, path: &str, file: &File, directory: bool, world: &World)
             Some('s') => text.push_str(&file.text.len().to_string()),
             Some('n') => text.push_str(path),
             Some('F') => text.push_str(kind),
-            Some('Y' | 'Z' | 'X' | 'W') => text.push_str(&world.unix(file.at).to_string()),
+            Some('Y' | 'Z' | 'X' | 'W') => text.push_str(&clock(file.at).to_string()),
             Some(other) => text.push(other),
             None => text.push(c),
         }

@@ -24,13 +24,14 @@ pub(super) fn find(world: &World, command: &Command, out: &mut Output) -> i32 {
         return 0;
     }
     let files = &world.hosts[command.host].files;
+    let clock = |at| world.clock(command.host, at);
     let depth: usize = value("-maxdepth").and_then(|depth| depth.parse().ok()).unwrap_or(usize::MAX);
     let mut code = 0;
     for path in paths {
         let resolved = super::files::canonical(path);
         let below = format!("{}/", resolved.trim_end_matches('/'));
         if let Some(file) = files.get(&resolved) {
-            print(world, format, path, file.at, out);
+            print(&clock, format, path, file.at, out);
         } else if files.is_directory(&resolved) {
             let within: Vec<(&str, Millis)> = files
                 .below(&below)
@@ -39,10 +40,10 @@ pub(super) fn find(world: &World, command: &Command, out: &mut Output) -> i32 {
                 .collect();
             // A directory changes when something is put into it.
             let newest = within.iter().map(|(_, at)| *at).max().unwrap_or(super::host::LONG_AGO);
-            print(world, format, path, newest, out);
+            print(&clock, format, path, newest, out);
             for (known, at) in within.into_iter().filter(|_| depth > 0) {
                 let shown = format!("{}/{}", path.trim_end_matches('/'), &known[below.len()..]);
-                print(world, format, &shown, at, out);
+                print(&clock, format, &shown, at, out);
             }
         } else {
             out.complain(format!("find: '{path}': No such file or directory"));
@@ -52,8 +53,8 @@ pub(super) fn find(world: &World, command: &Command, out: &mut Output) -> i32 {
     code
 }
 
-fn print(world: &World, format: &str, path: &str, at: Millis, out: &mut Output) {
-    let millis = world.epoch.0 + at;
+fn print(clock: &impl Fn(Millis) -> i64, format: &str, path: &str, at: Millis, out: &mut Output) {
+    let millis = clock(at);
     let epoch = format!("{}.{:03}0000000", millis.div_euclid(1000), millis.rem_euclid(1000));
     let name = path.rsplit('/').next().unwrap_or(path);
     let text = format

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 
+use super::answers::Learnt;
 use super::files::Files;
 use super::package::Packages;
 use super::process::Pid;
@@ -65,6 +66,10 @@ pub(super) struct Ailments {
     pub(super) kubelet_dies: bool,
     /// Components that crash after kubeadm replaced them.
     pub(super) crash_loops: Vec<String>,
+    /// It has no power before this time, whatever would start it.
+    pub(super) dark_until: Millis,
+    /// Jumps of its clock: when, and by how much.
+    pub(super) jumps: Vec<(Millis, Millis)>,
 }
 
 /// A simulated machine.
@@ -108,6 +113,8 @@ pub(super) struct Host {
     pub(super) given_up: BTreeSet<String>,
     /// What is wrong with it.
     pub(super) ailments: Ailments,
+    /// What commands that the simulation cannot know left behind.
+    pub(super) learnt: Learnt,
 }
 
 impl Host {
@@ -136,6 +143,7 @@ impl Host {
             launches: HashMap::new(),
             given_up: BTreeSet::new(),
             ailments: Ailments::default(),
+            learnt: Learnt::default(),
         };
         host.write_usual_files(kubernetes);
         // What its lists hold was fetched from what its sources name.

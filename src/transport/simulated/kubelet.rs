@@ -112,20 +112,39 @@ pub(super) fn given_up(world: &mut World, host: usize, generation: u64) {
 
 /// A machine goes down to come back with another boot id.
 pub(super) fn reboot(world: &mut World, host: usize) {
+    go_down(world, host);
+    let away = world.hosts[host].random.secs(45, 75);
+    world.after(away, Happening::Booted { host });
+}
+
+/// A machine loses its power in the middle of whatever it does, and has none for a while, or for ever.
+pub(super) fn power_lost(world: &mut World, host: usize, lasting: Option<Millis>) {
+    go_down(world, host);
+    let back = lasting.map_or(Millis::MAX, |lasting| world.now + lasting);
+    world.hosts[host].ailments.dark_until = back;
+    if let Some(lasting) = lasting {
+        // The machine starts with its power.
+        let boot = world.hosts[host].random.secs(45, 75);
+        world.after(lasting + boot, Happening::Booted { host });
+    }
+}
+
+fn go_down(world: &mut World, host: usize) {
     world.end_all(host, Exit::Interrupted);
     let machine = &mut world.hosts[host];
     machine.down = true;
     machine.kubelet_generation += 1;
     let generation = machine.kubelet_generation;
-    let away = machine.random.secs(45, 75);
     world.after(SILENT_AFTER, Happening::KubeletSilent { host, generation });
-    world.after(away, Happening::Booted { host });
 }
 
 /// A machine is back.
 pub(super) fn booted(world: &mut World, host: usize) {
     let now = world.now;
     let machine = &mut world.hosts[host];
+    if now < machine.ailments.dark_until || !machine.down {
+        return;
+    }
     machine.down = false;
     machine.booted_at = now;
     machine.boot_id = machine.random.uuid();

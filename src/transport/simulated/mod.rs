@@ -4,10 +4,12 @@
 //! The world (`world.rs`) is pure data that moves when it is told the time. Sessions (`session.rs`) tell it the time of
 //! the runtime, whose clock a rehearsal pauses: waits then cost nothing.
 
+mod answers;
 mod apt;
 mod budget;
 mod cluster;
 mod command;
+mod doom;
 mod dpkg;
 mod fault;
 mod files;
@@ -36,7 +38,9 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 
+pub use answers::{Assumption, SimulatedCommand};
 pub use budget::Allowance;
+pub use doom::Doom;
 pub use fault::Fault;
 pub use host::SimulatedHost;
 pub use inspect::HostState;
@@ -67,7 +71,17 @@ impl Simulated {
 
     /// Makes something go wrong. `false` where the fault names no host of the simulation, or one that cannot have it.
     pub fn inject(&self, fault: Fault) -> bool {
-        fault::inject(&mut self.shared.world.borrow_mut(), fault)
+        self.shared.intervene(|world| fault::inject(world, fault))
+    }
+
+    /// Says how a command of the runbook answers, which nobody else can know.
+    pub fn tell(&self, command: SimulatedCommand) {
+        self.shared.intervene(|world| answers::tell(world, command));
+    }
+
+    /// Says what to take as true of a task's command: by the task's phase, its host's number in the plan, its index.
+    pub fn assume(&self, task: [u32; 3], assumption: Assumption) {
+        self.shared.intervene(|world| answers::assume(world, task, assumption));
     }
 
     /// Adds pods that are there and Ready from now on.

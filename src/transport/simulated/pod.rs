@@ -100,6 +100,8 @@ pub(super) struct Pod {
     pub(super) restarts: u32,
     /// It has a deletion time stamp.
     pub(super) terminating: bool,
+    /// Its end never comes: a finalizer holds it, or its process cannot be killed.
+    pub(super) stuck: bool,
     /// It has an emptyDir volume.
     pub(super) empty_dir: bool,
     /// When it was created.
@@ -201,8 +203,8 @@ pub(super) fn add(world: &mut World, spec: &SimulatedWorkload) {
     }
 }
 
-/// Adds one replicated pod that stands on this node, with its budget.
-pub(super) fn add_pinned(world: &mut World, node: usize, name: &str, allowance: Allowance) {
+/// Adds one replicated pod that stands on this node, with its budget if it has one; gives its number.
+pub(super) fn add_pinned(world: &mut World, node: usize, name: &str, allowance: Option<Allowance>) -> u32 {
     let index = world.cluster.workloads.len();
     let template = world.cluster.random.suffix(10);
     let spec = SimulatedWorkload {
@@ -210,7 +212,7 @@ pub(super) fn add_pinned(world: &mut World, node: usize, name: &str, allowance: 
         name: name.to_owned(),
         kind: WorkloadKind::Deployment { replicas: 1 },
         empty_dir: false,
-        budget: Some(allowance),
+        budget: allowance,
     };
     world.cluster.workloads.push(Workload {
         namespace: spec.namespace.clone(),
@@ -222,9 +224,12 @@ pub(super) fn add_pinned(world: &mut World, node: usize, name: &str, allowance: 
         on_control_planes: false,
     });
     let pod = pod_name(world, index);
-    put(world, &spec, pod, Owner::ReplicaSet(index), Some(node));
+    let number = put(world, &spec, pod, Owner::ReplicaSet(index), Some(node));
     let (namespace, name) = (spec.namespace, spec.name);
-    world.cluster.budgets.push(Budget { namespace, name, workload: index, allowance });
+    if let Some(allowance) = allowance {
+        world.cluster.budgets.push(Budget { namespace, name, workload: index, allowance });
+    }
+    number
 }
 
 fn pod_name(world: &mut World, workload: usize) -> String {
@@ -247,6 +252,7 @@ fn put(world: &mut World, spec: &SimulatedWorkload, name: String, owner: Owner, 
         waiting: "",
         restarts: 0,
         terminating: false,
+        stuck: false,
         empty_dir: spec.empty_dir,
         created: LONG_AGO,
         generation: 0,
@@ -325,6 +331,7 @@ fn replace(world: &mut World, workload: usize) {
         waiting: "ContainerCreating",
         restarts: 0,
         terminating: false,
+        stuck: false,
         empty_dir: owner.empty_dir,
         created: world.now,
         generation: 0,
@@ -381,6 +388,9 @@ pub(super) fn crashes(world: &mut World, number: u32, generation: u32) {
 
 /// A pod is gone for good.
 pub(super) fn gone(world: &mut World, number: u32) {
+    if world.cluster.pods.get(&number).is_some_and(|pod| pod.stuck) {
+        return;
+    }
     let Some(pod) = world.cluster.pods.remove(&number) else { return };
     if let Some(node) = pod.node {
         world.cluster.nodes[node].pods.remove(&number);

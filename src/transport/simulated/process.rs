@@ -1,6 +1,7 @@
 //! A running program as data: what it wrote, and what it does when it wakes. No program here waits for real; the world
 //! wakes it when its time has come, whether or not anybody still follows it.
 
+use super::answers::Leaves;
 use super::world::{Millis, World};
 use crate::op::Exit;
 
@@ -60,10 +61,14 @@ pub(super) struct Process {
     pub(super) output: Output,
     /// When it wakes; what it does then. `None` while it runs and after its end.
     pub(super) sleeping: Option<(Millis, Then)>,
+    /// When its time is up.
+    pub(super) limit: Option<Millis>,
     /// How it ended.
     pub(super) exit: Option<Exit>,
     /// Its line in the world's log, to note its end there.
     pub(super) logged: Option<usize>,
+    /// What it leaves behind when it ends well, as far as somebody said so.
+    pub(super) leaves: Option<Leaves>,
     /// Whether it outlives a reboot of its host, as only the launcher's own record of a reboot does.
     pub(super) outlives_reboot: bool,
 }

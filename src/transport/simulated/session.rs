@@ -9,12 +9,13 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::command::{self, Command};
-use super::fault;
+use super::doom::Doom;
 use super::host::Host;
 use super::kubelet;
 use super::log::LoggedCommand;
 use super::process::{Next, Pid};
 use super::world::{Millis, World};
+use super::{answers, doom, fault};
 use crate::inventory::Become;
 use crate::op::{Answer, Deed, Exit, Op, Probe, Query};
 use crate::transport::clip::Clip;
@@ -58,6 +59,15 @@ impl Shared {
             self.ended.notify_waiters();
         }
         result
+    }
+
+    /// Changes the world from outside; whoever waits for something looks again.
+    pub(super) fn intervene<R>(&self, change: impl FnOnce(&mut World) -> R) -> R {
+        let change = |world: &mut World| {
+            world.ended_early = true;
+            change(world)
+        };
+        if self.began.get().is_some() { self.now(change) } else { change(&mut self.world.borrow_mut()) }
     }
 
     /// Looks at the world without beginning the simulation.
@@ -182,7 +192,11 @@ impl SimulatedSession {
                 }
                 let wakes = process.sleeping.as_ref().map(|(at, _)| *at);
                 let next_cut = world.hosts[self.host].next_cut(now).filter(|_| !rebooting);
-                let wake = [wakes, cut_at, next_cut].into_iter().flatten().min().unwrap_or(now + REBOOT_LOOK);
+                let wake = [wakes, process.limit, cut_at, next_cut]
+                    .into_iter()
+                    .flatten()
+                    .min()
+                    .unwrap_or(now + REBOOT_LOOK);
                 Ok((process.exit, wake))
             })?;
             if let Some(exit) = exit {
@@ -233,7 +247,13 @@ impl Session for SimulatedSession {
                 return Ok((*pid, None));
             }
             claim(world, self.host, launch)?;
-            let (pid, line) = start(world, self.host, launch.op, self.always_root);
+            let (pid, line) = match doom::of(world, &launch.id.op) {
+                Some(doom) => start_doomed(world, self.host, launch.op, doom),
+                None => start(world, self.host, launch.op, self.always_root),
+            };
+            if let Some(leaves) = answers::assumed(world, &launch.id.op) {
+                world.on_success(pid, leaves);
+            }
             world.hosts[self.host].launches.insert(launch.id.clone(), pid);
             let cut = fault::planned_cut(world, self.host, &line).map(|after| world.now + after);
             Ok((pid, cut))
@@ -279,6 +299,22 @@ fn claim(world: &mut World, host: usize, launch: &Launch<'_>) -> Result<(), Sess
     }
 }
 
+/// The words of an op, as they stand in the log.
+fn words(op: &Op) -> Vec<String> {
+    match &op.deed {
+        Deed::Exec { argv } => argv.clone(),
+        Deed::Write { path, .. } => vec!["write".to_owned(), path.clone()],
+        Deed::Reboot => vec!["reboot".to_owned()],
+    }
+}
+
+/// Starts an op that a fault means; gives its process and its command line.
+fn start_doomed(world: &mut World, host: usize, op: &Op, doom: Doom) -> (Pid, String) {
+    let words = words(op);
+    let logged = log(world, host, &words, false);
+    (doom::start(world, host, op.timeout, logged, doom), words.join(" "))
+}
+
 /// Starts an op under the launcher; gives its process and its command line.
 fn start(world: &mut World, host: usize, op: &Op, always_root: bool) -> (Pid, String) {
     match &op.deed {
@@ -295,7 +331,7 @@ fn start(world: &mut World, host: usize, op: &Op, always_root: bool) -> (Pid, St
             (world.spawn(&command, Some(op.timeout), Some(logged)), argv.join(" "))
         }
         Deed::Write { path, mode, owner } => {
-            let argv = ["write".to_owned(), path.clone()];
+            let argv = words(op);
             let logged = log(world, host, &argv, false);
             let (path, mode, owner, text) = (path.clone(), mode.clone(), owner.clone(), op.stdin.clone());
             let pid = world.spawn_with(host, Some(op.timeout), Some(logged), move |world, _| {

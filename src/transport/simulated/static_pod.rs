@@ -66,6 +66,7 @@ pub(super) fn place_all(world: &mut World, host: usize) {
             waiting: "",
             restarts: 0,
             terminating: false,
+            stuck: false,
             empty_dir: false,
             created: LONG_AGO,
             generation: 0,

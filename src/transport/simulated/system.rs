@@ -67,7 +67,7 @@ fn uname(command: &Command, hostname: &str) -> String {
 }
 
 fn date(world: &World, command: &Command, out: &mut Output) {
-    let now = world.unix(world.now);
+    let now = world.unix(command.host, world.now);
     let format = command.args().iter().find_map(|arg| arg.strip_prefix('+'));
     let text = match format {
         Some("%s") => now.to_string(),

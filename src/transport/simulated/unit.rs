@@ -297,7 +297,7 @@ fn properties(world: &World, host: usize, name: &str, style: Style) -> Vec<(&'st
         _ => "dead",
     };
     let since_boot = unit.started.map_or(0, |at| (at - machine.booted_at).max(0) * 1000);
-    let stamp = unit.started.map_or_else(String::new, |at| date(world, at, style));
+    let stamp = unit.started.map_or_else(String::new, |at| date(world, host, at, style));
     let drop_ins =
         if short == "kubelet" { "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf" } else { "" };
     let binary = if short == "ssh" { "/usr/sbin/sshd".to_owned() } else { format!("/usr/bin/{short}") };
@@ -330,13 +330,13 @@ enum Style {
 }
 
 /// `Mon 2026-01-05 22:00:00 UTC`, as systemd shows times.
-fn date(world: &World, at: Millis, style: Style) -> String {
+fn date(world: &World, host: usize, at: Millis, style: Style) -> String {
     let format = match style {
-        Style::Unix => return format!("@{}", world.unix(at)),
+        Style::Unix => return format!("@{}", world.unix(host, at)),
         Style::Pretty => "%a %Y-%m-%d %H:%M:%S UTC",
         Style::Micros => "%a %Y-%m-%d %H:%M:%S.%6f UTC",
     };
-    jiff::Timestamp::from_millisecond(world.epoch.0 + at)
+    jiff::Timestamp::from_millisecond(world.clock(host, at))
         .map(|stamp| stamp.to_zoned(jiff::tz::TimeZone::UTC).strftime(format).to_string())
         .unwrap_or_default()
 }

@@ -4,12 +4,14 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
+use super::answers::{Answers, Leaves};
 use super::cluster::Cluster;
-use super::command::{self, Command};
+use super::command::Command;
+use super::doom::Doomed;
 use super::host::{Host, SimulatedHost};
 use super::log::LoggedCommand;
 use super::process::{Next, Output, Pid, Process};
-use super::{kubelet, pod};
+use super::{answers, kubelet, pod};
 use crate::op::Exit;
 use crate::value::{Duration, Timestamp, Version};
 
@@ -83,6 +85,10 @@ pub(super) struct World {
     pub(super) log: Vec<LoggedCommand>,
     /// Set when a process was ended from outside, until its followers were told.
     pub(super) ended_early: bool,
+    /// What is told of commands that the simulation cannot know.
+    pub(super) answers: Answers,
+    /// Ops that fail or never end, by their launches.
+    pub(super) doomed: Vec<Doomed>,
     by_name: HashMap<String, usize>,
     queue: BinaryHeap<Reverse<Due>>,
     sequence: u64,
@@ -103,6 +109,8 @@ impl World {
             cluster: Cluster::new(kubernetes.clone(), seed),
             log: Vec::new(),
             ended_early: false,
+            answers: Answers::default(),
+            doomed: Vec::new(),
             by_name: HashMap::with_capacity(specs.len()),
             queue: BinaryHeap::new(),
             sequence: 0,
@@ -129,9 +137,15 @@ impl World {
         self.by_name.get(name).copied()
     }
 
-    /// The clock of the hosts, in seconds since the Unix epoch, for a time of the simulation.
-    pub(super) fn unix(&self, at: Millis) -> i64 {
-        (self.epoch.0 + at).div_euclid(1000)
+    /// What a host's clock showed at a time of the simulation, in milliseconds since the Unix epoch.
+    pub(super) fn clock(&self, host: usize, at: Millis) -> i64 {
+        let jumps = self.hosts[host].ailments.jumps.iter();
+        self.epoch.0 + at + jumps.filter(|(when, _)| *when <= at).map(|(_, by)| by).sum::<Millis>()
+    }
+
+    /// The same in seconds.
+    pub(super) fn unix(&self, host: usize, at: Millis) -> i64 {
+        self.clock(host, at).div_euclid(1000)
     }
 
     /// Arranges for something to happen.
@@ -180,7 +194,8 @@ impl World {
         self.spawn_with(host, limit, logged, move |world, out| {
             match super::fault::planned_failure(world, &command, out) {
                 Some(code) => Next::after(1000, move |_, _| Next::Exit(code)),
-                None => command::run(world, &command, out),
+                None => answers::planned(world, &command, out)
+                    .unwrap_or_else(|| answers::run(world, &command, out)),
             }
         })
     }
@@ -198,14 +213,18 @@ impl World {
             host,
             output: Output::default(),
             sleeping: Some((self.now, Box::new(then))),
+            limit: None,
             exit: None,
             logged,
+            leaves: None,
             outlives_reboot: false,
         });
         self.live.insert(pid);
         self.wake(pid);
         if let Some(limit) = limit.filter(|_| self.processes[pid.0].exit.is_none()) {
-            self.after(i64::try_from(limit.as_millis()).unwrap_or(Millis::MAX / 2), Happening::TimeUp(pid));
+            let limit = i64::try_from(limit.as_millis()).unwrap_or(Millis::MAX / 2);
+            self.processes[pid.0].limit = Some(self.now.saturating_add(limit));
+            self.after(limit, Happening::TimeUp(pid));
         }
         pid
     }
@@ -223,6 +242,15 @@ impl World {
     /// The process that runs now.
     pub(super) fn running(&self) -> Option<Pid> {
         self.running
+    }
+
+    /// Says what a process leaves behind when it ends well.
+    pub(super) fn on_success(&mut self, pid: Pid, leaves: Leaves) {
+        if self.processes[pid.0].exit == Some(Exit::Code(0)) {
+            answers::leave(self, self.processes[pid.0].host, leaves);
+        } else {
+            self.processes[pid.0].leaves = Some(leaves);
+        }
     }
 
     /// Says that a process goes on while its host reboots.
@@ -275,7 +303,10 @@ impl World {
         if let Some(line) = process.logged {
             self.log[line].exit = Some(exit);
         }
-        let host = process.host;
+        let (host, leaves) = (process.host, process.leaves.take());
+        if let Some(leaves) = leaves.filter(|_| exit == Exit::Code(0)) {
+            answers::leave(self, host, leaves);
+        }
         if self.hosts[host].lock.as_ref().is_some_and(|lock| lock.pid == Some(pid)) {
             self.hosts[host].lock = None;
         }

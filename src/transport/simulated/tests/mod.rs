@@ -1,6 +1,7 @@
 //! Whole stories against simulated hosts: an upgrade by hand, refusals, budgets, faults, the launcher's promises.
 
 mod cluster;
+mod faults;
 mod launcher;
 mod packages;
 mod upgrade;
@@ -8,7 +9,10 @@ mod upgrade;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::{Allowance, Fault, LoggedCommand, Simulated, SimulatedHost, SimulatedWorkload, WorkloadKind};
+use super::{
+    Allowance, Assumption, Doom, Fault, LoggedCommand, Simulated, SimulatedCommand, SimulatedHost,
+    SimulatedWorkload, WorkloadKind,
+};
 use crate::inventory::{Become, Connection, HostName};
 use crate::op::{Answer, Deed, Effect, Exit, Op, Probe, Query, RunWhen, Site};
 use crate::transport::{
