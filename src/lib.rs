@@ -18,6 +18,7 @@ pub mod op;
 pub mod plan;
 pub mod report;
 pub mod runbook;
+pub mod scenario;
 pub mod source;
 pub mod step;
 pub mod template;

@@ -68,7 +68,9 @@ pub(super) enum Command {
     /// Show and release the lock of a cluster
     Lock(Lock),
     /// Run against a built-in simulated cluster: the real plan, engine and reporters, and no host
-    #[command(after_help = "Example:\n  rollbook rehearse up.yaml -i inventory.yaml -p target=1.31.4")]
+    #[command(
+        after_help = "Examples:\n  rollbook rehearse up.yaml -i inventory.yaml -p target=1.31.4\n  rollbook rehearse up.yaml -i inventory.yaml -p target=1.31.4 --scenario scenarios/mirror-dies.yaml\n  rollbook rehearse --check scenarios/*.yaml   # 0: all as expected, 10: not"
+    )]
     Rehearse(Rehearse),
     /// List and show the hosts of an inventory
     Inventory(Inventory),
@@ -95,7 +97,7 @@ pub(super) enum Command {
 }
 
 /// A runbook with its inventory and parameters.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Input {
     /// The inventory file.
     #[arg(short, long, value_name = "FILE")]
@@ -364,8 +366,9 @@ pub(super) struct Roll {
 
 #[derive(Debug, Args)]
 pub(super) struct Rehearse {
-    /// The runbook.
-    pub(super) runbook: Utf8PathBuf,
+    /// The runbook; a scenario may name it instead.
+    #[arg(required_unless_present_any = ["scenario", "check"])]
+    pub(super) runbook: Option<Utf8PathBuf>,
     #[command(flatten)]
     pub(super) input: Input,
     #[command(flatten)]
@@ -376,9 +379,19 @@ pub(super) struct Rehearse {
     /// Show it as it would happen, so many times as fast: `--speed 60` makes a minute a second [default: at once].
     #[arg(long, value_name = "FACTOR", value_parser = speed)]
     pub(super) speed: Option<f64>,
-    /// The same seed gives the same rehearsal.
-    #[arg(long, default_value_t = 1)]
-    pub(super) seed: u64,
+    /// The same seed gives the same rehearsal [default: 1].
+    #[arg(long)]
+    pub(super) seed: Option<u64>,
+    /// Let go wrong what this file says; it may also name the runbook, the inventory and parameters.
+    #[arg(long, value_name = "FILE")]
+    pub(super) scenario: Option<Utf8PathBuf>,
+    /// Rehearse each of these scenarios, and say whether what they expect came true: one line for each.
+    #[arg(long, value_name = "SCENARIO", num_args = 1.., conflicts_with_all = ["runbook", "scenario", "state_dir", "events"])]
+    pub(super) check: Vec<Utf8PathBuf>,
+    /// Keep a record of the rehearsal, from which `rollbook resume` can go on [default: only where the scenario
+    /// leaves a killed controller, in $XDG_STATE_HOME/rollbook].
+    #[arg(long, value_name = "DIR")]
+    pub(super) state_dir: Option<Utf8PathBuf>,
 }
 
 #[derive(Debug, Args)]

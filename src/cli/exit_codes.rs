@@ -7,7 +7,7 @@ use crate::report::exit;
 type Row = (u8, &'static str, &'static str);
 
 /// In the order in which they apply: the first one wins.
-const CODES: [Row; 16] = [
+const CODES: [Row; 17] = [
     (exit::BUG, "a bug", "a bug in Rollbook"),
     (exit::USAGE, "usage", "usage: wrong flags, an unattended `run` without `--yes`, or nothing to resume"),
     (
@@ -41,6 +41,11 @@ const CODES: [Row; 16] = [
     ),
     (exit::INTERRUPTED, "Ctrl-C", "stopped by Ctrl-C"),
     (exit::TERMINATED, "SIGTERM", "stopped by SIGTERM"),
+    (
+        exit::KILLED,
+        "killed in a rehearsal",
+        "the scenario of a rehearsal killed the controller; of a real run, the system says so",
+    ),
     (
         exit::CHANGES,
         "changes pending (--detailed-exitcode)",

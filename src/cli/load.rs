@@ -27,19 +27,29 @@ pub(super) struct Loaded {
 
 /// Reads a runbook, its inventory and its parameters, or shows what is wrong with them.
 pub(super) fn load(runbook: &Utf8Path, input: &Input, terminal: &Terminal) -> Result<Loaded, Stopped> {
+    load_with(SourceMap::default(), Diagnostics::default(), runbook, input, None, terminal)
+}
+
+/// The same where another file was read before, which may have values for parameters: weaker ones than the input's.
+pub(super) fn load_with(
+    mut sources: SourceMap,
+    mut diagnostics: Diagnostics,
+    runbook: &Utf8Path,
+    input: &Input,
+    params: Option<Node>,
+    terminal: &Terminal,
+) -> Result<Loaded, Stopped> {
     let Some(inventory_path) = &input.inventory else {
         terminal.error("there is no inventory");
         terminal.hint("name one with `-i inventory.yaml`");
         return Err(Stopped::Told(exit::USAGE));
     };
-    let mut sources = SourceMap::default();
-    let mut diagnostics = Diagnostics::default();
     let loaded_runbook = read_leniently(&mut sources, runbook, &mut diagnostics)?;
     let before_inventory = diagnostics.count_errors();
     let loaded_inventory = read_tree(&mut sources, inventory_path, &mut diagnostics)?
         .and_then(|(_, tree)| crate::inventory::parse_leniently(&tree, &mut diagnostics));
     let inventory_is_sound = diagnostics.count_errors() == before_inventory;
-    let mut files = Vec::new();
+    let mut files: Vec<Node> = params.into_iter().collect();
     for path in &input.params_file {
         files.extend(read_tree(&mut sources, path, &mut diagnostics)?.map(|(_, tree)| tree));
     }

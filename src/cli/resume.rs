@@ -10,6 +10,7 @@ use super::compose::{Connections, runtime, targets};
 use super::load::load_inventory;
 use super::lock::{self, Begin};
 use super::outcome::{Outcome, Stopped};
+use super::rehearse::{find_kept, resume_kept};
 use super::roll::{Ready, lock_state, roll_on, secrets};
 use super::runs::{Found, Which, find};
 use super::terminal::Terminal;
@@ -22,6 +23,12 @@ use crate::transport::Target;
 use crate::value::Duration;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
+    // A rehearsal that is named, or the newest one where no real run can go on.
+    if let Some(kept) = find_kept(args)?
+        && (args.run.is_some() || find(args.state_dir.as_ref(), None, Which::Resumable, terminal)?.is_none())
+    {
+        return resume_kept(args, kept, terminal);
+    }
     let held = lock_state(args.state_dir.as_ref(), args.run.as_deref().unwrap_or("being resumed"), terminal)?;
     let Some(record) = find(args.state_dir.as_ref(), args.run.as_deref(), Which::Resumable, terminal)? else {
         terminal.error("no run can go on");

@@ -35,6 +35,17 @@ pub(super) async fn live(
     connections: &Connections,
     terminal: &Terminal,
 ) -> Result<Plan, Stopped> {
+    live_with(loaded, input, connections, |_| {}, terminal).await
+}
+
+/// The same, with a look at the plan before anything is probed.
+pub(super) async fn live_with(
+    loaded: &Loaded,
+    input: &Input,
+    connections: &Connections,
+    compiled_to: impl FnOnce(&Plan),
+    terminal: &Terminal,
+) -> Result<Plan, Stopped> {
     let redactor = hide(&loaded.runbook.secrets, terminal);
     let hosts = named_hosts(&loaded.runbook, &loaded.inventory, loaded.limit.as_ref());
     let depth = if reads_facts(&loaded.runbook) { Depth::Facts } else { Depth::Identity };
@@ -53,6 +64,7 @@ pub(super) async fn live(
         None => None,
     };
     let plan = compiled(loaded, input, Knowledge::Live { hosts: &found.hosts, cluster }, terminal)?;
+    compiled_to(&plan);
     let (pool, controller) = (&connections.pool, &connections.controller);
     let (mut plan, failed) = foresee(plan, pool, controller, redactor, &mut |_, _| {}).await;
     if let Some((host, failure)) = failed.first_key_value() {

@@ -16,6 +16,10 @@ pub(super) struct Terminal {
     look: Option<Look>,
     interactive: bool,
     redactor: RefCell<Redactor>,
+    /// What was said, where somebody wants to know.
+    heard: Option<RefCell<String>>,
+    /// Nobody reads along.
+    silent: bool,
 }
 
 impl Terminal {
@@ -39,7 +43,30 @@ impl Terminal {
         let unicode = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(utf8).unwrap_or(false);
         let look = (stderr && !dumb).then_some(Look { color, unicode });
         let interactive = stderr && std::io::stdin().is_terminal();
-        Self { color, look, interactive, redactor: RefCell::default() }
+        Self { color, look, interactive, redactor: RefCell::default(), heard: None, silent: false }
+    }
+
+    /// The same, for a rehearsal whose words are judged; a silent one prints none.
+    pub(super) fn listening(&self, silent: bool) -> Self {
+        let Self { color, look, .. } = *self;
+        Self {
+            color,
+            look,
+            interactive: false,
+            redactor: RefCell::default(),
+            heard: Some(RefCell::default()),
+            silent,
+        }
+    }
+
+    /// Whether nobody reads along.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent
+    }
+
+    /// What was said so far.
+    pub(super) fn heard(&self) -> String {
+        self.heard.as_ref().map(|heard| heard.borrow().clone()).unwrap_or_default()
     }
 
     /// From here on, secrets that this filter knows are not printed.
@@ -72,7 +99,14 @@ impl Terminal {
     /// A line for people. One that cannot be written has nobody to read it.
     pub(super) fn say(&self, text: &str) {
         let text = self.redactor.borrow().text(text);
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        if let Some(heard) = &self.heard {
+            let mut heard = heard.borrow_mut();
+            heard.push_str(&text);
+            heard.push('\n');
+        }
+        if !self.silent {
+            let _ = writeln!(std::io::stderr().lock(), "{text}");
+        }
     }
 
     /// An error, for people.

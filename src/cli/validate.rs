@@ -58,6 +58,14 @@ fn check(
         read_inventory(sources, path, diagnostics)?;
         return Ok(());
     }
+    if kind_of(tree.as_ref()) == Some("Scenario") {
+        let tree = read_tree(sources, path, diagnostics)?;
+        let scenario = tree.and_then(|(_, tree)| crate::scenario::parse(&tree, diagnostics));
+        if let (Some(scenario), Some(inventory)) = (scenario, inventory) {
+            scenario.check(inventory, diagnostics);
+        }
+        return Ok(());
+    }
     let runbook = read_leniently(sources, path, diagnostics)?;
     if let Some(runbook) = runbook {
         if let Some(inventory) = inventory {

@@ -99,6 +99,8 @@ pub mod exit {
     pub const BUG: u8 = 70;
     /// Somebody else holds the lock: try later.
     pub const LOCKED: u8 = 75;
+    /// A rehearsal whose scenario killed the controller and left it so: 128 and SIGKILL's number, as a shell says it.
+    pub const KILLED: u8 = 137;
     /// Stopped by Ctrl-C.
     pub const INTERRUPTED: u8 = 130;
     /// Stopped by SIGTERM.

@@ -2,7 +2,7 @@
 //! of errors are made from this table.
 //!
 //! Ranges: 010x files and YAML, 011x structure, 02xx templates and names, 03xx runbook, 04xx inventory and selectors,
-//! 05xx parameters, 06xx plans, 07xx rules of the linter. A code is never given a second meaning; one that is no longer used keeps its row.
+//! 05xx parameters, 06xx plans, 07xx rules of the linter, 08xx scenarios. A code is never given a second meaning; one that is no longer used keeps its row.
 
 use super::Code;
 
@@ -246,6 +246,17 @@ codes! {
     UNUSED_OPT_OUT = 791, "unused-opt-out", "An opt-out is not needed",
         "Nothing breaks the rule any more. What is left standing would hide the next mistake. Told by `validate`, for rules \
          that do not depend on values.";
+    NOT_A_SCENARIO = 800, "not-a-scenario", "The file is no scenario",
+        "A scenario begins with `apiVersion: rollbook/v1` and `kind: Scenario`, and says under `faults:` what goes wrong \
+         in a rehearsal.";
+    BAD_FAULT = 801, "bad-fault", "A fault cannot be read",
+        "Each fault is one word, with the host that it befalls and what it waits for. The reference of scenarios lists the \
+         words, and what belongs to each.";
+    FAULT_MISSES = 802, "fault-misses", "A fault could never strike",
+        "The host, the step or the phase that it names is not there, so the rehearsal would go as if nothing were wrong. \
+         Hosts go by selectors of the inventory, steps by their kind, id or name.";
+    BAD_EXPECTATION = 803, "bad-expectation", "An expectation cannot be judged",
+        "It names a host that is not there, or expects nothing at all, so it would hold whatever happens.";
 }
 
 #[cfg(test)]

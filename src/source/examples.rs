@@ -223,4 +223,16 @@ examples! {
     UNUSED_OPT_OUT Runbook
         "policy: { allow: { wrong-tool: read from left to right } }" =>
         "policy: { deadline: 2h }";
+    NOT_A_SCENARIO File
+        "apiVersion: v1\nkind: Scenario\nmetadata: { name: t }" =>
+        "apiVersion: rollbook/v1\nkind: Scenario\nmetadata: { name: t }";
+    BAD_FAULT File
+        "apiVersion: rollbook/v1\nkind: Scenario\nmetadata: { name: t }\nfaults: [{ host: w1, fault: miror_dies }]" =>
+        "apiVersion: rollbook/v1\nkind: Scenario\nmetadata: { name: t }\nfaults: [{ host: w1, fault: mirror_dies }]";
+    FAULT_MISSES File
+        "apiVersion: rollbook/v1\nkind: Scenario\nmetadata: { name: t }\nfaults: [{ host: w9, fault: swap_on }]" =>
+        "apiVersion: rollbook/v1\nkind: Scenario\nmetadata: { name: t }\nfaults: [{ host: w1, fault: swap_on }]";
+    BAD_EXPECTATION File
+        "apiVersion: rollbook/v1\nkind: Scenario\nmetadata: { name: t }\nexpect: {}" =>
+        "apiVersion: rollbook/v1\nkind: Scenario\nmetadata: { name: t }\nexpect: { exit: 0 }";
 }

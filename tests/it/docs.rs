@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use rollbook::source::{self, Diagnostics, Limits, SourceMap};
+
 use super::support::rollbook::Rollbook;
 
 fn reference() -> PathBuf {
@@ -249,4 +251,17 @@ fn the_help_names_every_exit_code_of_the_table() {
         count += 1;
     }
     assert_eq!(count, line.split('·').count(), "{line}");
+}
+
+#[test]
+fn the_page_of_scenarios_is_fresh() {
+    let page = rollbook::scenario::page();
+    check(&reference().join("scenario.md"), &page);
+    let example =
+        page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let (mut sources, mut found) = (SourceMap::default(), Diagnostics::default());
+    let file = sources.add("example.yaml", example);
+    let tree = source::parse(&sources, file, Limits::default(), &mut found).expect("YAML");
+    let scenario = rollbook::scenario::parse(&tree, &mut found);
+    assert!(scenario.is_some(), "{}", found.render(&sources, false));
 }

@@ -21,6 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("engine", &["plan", "op", "value", "step", "runbook"]),
     ("journal", &["engine", "plan", "value"]),
     ("report", &["engine", "plan", "op", "value", "step"]),
+    ("scenario", &["source", "value", "inventory", "plan", "engine", "report"]),
     ("transport", &["inventory", "op", "value", "kubernetes"]),
     (
         "executor",
@@ -58,6 +59,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "journal",
             "transport",
             "report",
+            "scenario",
             "executor",
         ],
     ),

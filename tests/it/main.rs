@@ -18,6 +18,7 @@ mod locks;
 mod reading;
 mod rehearsal;
 mod roll;
+mod scenarios;
 mod simulated;
 mod support;
 mod transport;

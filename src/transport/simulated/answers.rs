@@ -3,13 +3,15 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::command::{self, Command};
 use super::process::{Next, Output};
 use super::world::{Millis, World};
 use crate::value::Duration;
 
 /// How a command answers, whoever asks: a step's own command, or its probe.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SimulatedCommand {
     /// Hosts by their inventory names; every host where it is empty.
     pub hosts: Vec<String>,

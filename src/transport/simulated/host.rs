@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 use super::answers::Learnt;
 use super::files::Files;
 use super::package::Packages;
@@ -26,7 +28,7 @@ const KEYRING: &str = "/etc/apt/keyrings/kubernetes-apt-keyring.gpg";
 pub(super) const LONG_AGO: Millis = -30 * 24 * 3_600_000;
 
 /// A machine to simulate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SimulatedHost {
     /// Its name in the inventory.
     pub name: HostName,

@@ -77,6 +77,7 @@ pub(super) enum Owner {
 
 /// A pod.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing of a pod by itself")]
 pub(super) struct Pod {
     /// Namespace.
     pub(super) namespace: String,

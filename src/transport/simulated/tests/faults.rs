@@ -175,7 +175,10 @@ fn what_nobody_tells_is_taken_as_the_step_says() {
         let op = op("make it", 60);
         for (name, expected) in [("2-4-10-1-0-0", 1), ("2-4-1-1-0-0", 0)] {
             let id = LaunchId { run: "run".to_owned(), op: name.to_owned() };
-            host.session.launch(&Launch { id, op: &op }, &mut Kept::default()).await.expect("a result");
+            host.session
+                .launch(&Launch { id, op: &op, over: &[] }, &mut Kept::default())
+                .await
+                .expect("a result");
             let all = [
                 asked("made --check").await,
                 asked("test -e /opt/else").await,

@@ -1,0 +1,82 @@
+//! Faults of a scenario as the simulation knows them.
+
+use crate::inventory::HostName;
+use crate::plan::TaskId;
+use crate::scenario::FaultKind;
+use crate::transport::simulated::{Doom, Fault, Simulated, SimulatedHost};
+use crate::value::Duration;
+
+/// As good as for ever: no roll takes that long.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// Whether a fault can befall a host at all; why not, where it cannot.
+pub(super) fn can_befall(kind: &FaultKind, host: &SimulatedHost) -> Result<(), &'static str> {
+    match kind {
+        FaultKind::CrashLoop { .. } if !host.control_plane => Err("it is no control plane"),
+        FaultKind::BudgetBlocks
+        | FaultKind::PodStuck
+        | FaultKind::BarePod
+        | FaultKind::NodeCordoned { .. }
+        | FaultKind::NodeNotReady { .. }
+        | FaultKind::KubeletDoesNotStart
+            if host.node_name.is_none() =>
+        {
+            Err("it is no node of a cluster")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Lets a fault befall a host now. Gives what ends it, and when, where the simulation does not end it by itself.
+pub(super) fn befall(
+    simulated: &Simulated,
+    kind: &FaultKind,
+    host: &HostName,
+    task: Option<TaskId>,
+) -> Option<(Duration, Fault)> {
+    let at = simulated.elapsed();
+    let host = || host.as_str().to_owned();
+    let (fault, end) = match kind.clone() {
+        FaultKind::NeverFinishes => (doomed(host(), task?, Doom::NeverEnds, u32::MAX), None),
+        FaultKind::Fails { exit, stderr, times } => {
+            (doomed(host(), task?, Doom::Fails { code: exit, stderr }, times), None)
+        }
+        FaultKind::BudgetBlocks => (Fault::DrainBlocked { host: host() }, None),
+        FaultKind::PodStuck => (Fault::PodStuck { host: host() }, None),
+        FaultKind::BarePod => (Fault::BarePod { host: host() }, None),
+        FaultKind::LinkLost { lasting } => (Fault::Unreachable { host: host(), at, lasting }, None),
+        FaultKind::PowerLost { lasting } => (Fault::PowerLost { host: host(), lasting }, None),
+        FaultKind::MirrorDies { lasting } => {
+            (Fault::MirrorDead { host: host() }, lasting.zip(Some(Fault::MirrorAnswers { host: host() })))
+        }
+        FaultKind::PackageMissing { package, version } => {
+            (Fault::PackageMissing { host: host(), package, version }, None)
+        }
+        FaultKind::LockHeld { lists, by, lasting } => {
+            let until = at.saturating_add(lasting.unwrap_or(FOR_EVER));
+            (Fault::LockHeld { host: host(), holder: by, until, lists }, None)
+        }
+        FaultKind::KubeletDoesNotStart => (Fault::KubeletDoesNotStart { host: host() }, None),
+        FaultKind::CrashLoop { component } => (Fault::StaticPodCrashLoops { host: host(), component }, None),
+        FaultKind::NodeCordoned { lasting } => (
+            Fault::NodeCordoned { host: host(), at },
+            lasting.zip(Some(Fault::NodeUncordoned { host: host() })),
+        ),
+        FaultKind::NodeNotReady { lasting } => (
+            Fault::NodeNotReady { host: host(), at },
+            lasting.zip(Some(Fault::KubeletRecovers { host: host() })),
+        ),
+        FaultKind::ClockJumps { millis } => (Fault::ClockJumps { host: host(), millis }, None),
+        FaultKind::SwapOn => (Fault::SwapOn { host: host() }, None),
+        FaultKind::RebootRequired => (Fault::RebootRequired { host: host() }, None),
+        // These befall no host.
+        FaultKind::ControllerKilled { .. } | FaultKind::Stopped { .. } => return None,
+    };
+    simulated.inject(fault);
+    end
+}
+
+fn doomed(host: String, TaskId { phase, host: id, index }: TaskId, doom: Doom, times: u32) -> Fault {
+    // As the executor names launches: phase, host, index, and what the launch is of the task.
+    Fault::OpsDoomed { host, launches: format!("{phase}-{}-{index}-", id.0), doom, times }
+}

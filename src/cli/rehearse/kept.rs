@@ -1,0 +1,193 @@
+//! Rehearsals that are kept: a record from which `rollbook resume` goes on. The simulated cluster is not written down; it
+//! is made again, by rolling once more up to where the journal ends.
+
+use std::fs;
+use std::rc::Rc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+use super::super::args::{Resume as Args, Roll};
+use super::super::compose::state_dir;
+use super::super::outcome::{Outcome, Stopped};
+use super::super::terminal::Terminal;
+use super::lives::{Ended, Life, Theatre};
+use super::staged::{Staged, World};
+use super::{Audience, paused, roll_on, words};
+use crate::engine::History;
+use crate::executor::InDoubt;
+use crate::journal::{Journal, Recorded, RunDir, StateDir, StateDirError, runs};
+use crate::plan::show::bytes;
+use crate::report::exit;
+use crate::scenario::{self, Scenario};
+use crate::source::{Diagnostics, Limits, SourceMap, parse};
+
+/// What stands beside plan and journal.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    /// Version of this format.
+    format: u32,
+    world: World,
+    /// The scenario's text; empty where there is none.
+    scenario: String,
+}
+
+const FORMAT: u32 = 1;
+const FILE: &str = "rehearsal.json";
+
+/// The record of a rehearsal, while it is written.
+pub(super) struct Record {
+    pub(super) dir: RunDir,
+    /// What to type after `rollbook resume`.
+    pub(super) called: String,
+    _state: StateDir,
+}
+
+/// Where rehearsals are kept, apart from real runs.
+fn place(given: Option<&Utf8PathBuf>) -> anyhow::Result<Utf8PathBuf> {
+    Ok(state_dir(given)?.join("rehearsals"))
+}
+
+fn lock(place: &Utf8Path, run: &str, terminal: &Terminal) -> Result<StateDir, Stopped> {
+    match StateDir::lock(place, run) {
+        Ok(state) => Ok(state),
+        Err(locked @ StateDirError::Locked { .. }) => {
+            terminal.error(&locked.to_string());
+            terminal.hint("wait until it has ended, or use another --state-dir");
+            Err(Stopped::Told(exit::LOCKED))
+        }
+        Err(error) => Err(anyhow::Error::from(error).into()),
+    }
+}
+
+/// Begins the record of a rehearsal. An earlier one of the same scenario and seed gives way to it.
+pub(super) fn begin(
+    given: Option<&Utf8PathBuf>,
+    staged: &Staged,
+    theatre: &Theatre,
+    terminal: &Terminal,
+) -> Result<Record, Stopped> {
+    let place = place(given)?;
+    let run = theatre.run.as_str();
+    let state = lock(&place, run, terminal)?;
+    let path = place.join("runs").join(run);
+    if path.join(FILE).is_file() {
+        fs::remove_dir_all(&path).map_err(anyhow::Error::from)?;
+    }
+    let dir = state.create_run(run, &bytes(&theatre.plan)).map_err(anyhow::Error::from)?;
+    let kept = Kept { format: FORMAT, world: staged.world.clone(), scenario: staged.text.clone() };
+    let json = serde_json::to_vec(&kept).map_err(anyhow::Error::from)?;
+    fs::write(path.join(FILE), json).map_err(anyhow::Error::from)?;
+    Journal::create(&dir.journal()).map_err(anyhow::Error::from)?;
+    let called = if given.is_none() { run } else { path.as_str() }.to_owned();
+    Ok(Record { dir, called, _state: state })
+}
+
+/// The kept rehearsal that a `resume` means: the one that is named, or the newest one that can go on.
+pub(in super::super) fn find(args: &Args) -> anyhow::Result<Option<RunDir>> {
+    if let Some(path) = args.run.as_deref().map(Utf8Path::new).filter(|path| path.join(FILE).is_file()) {
+        return Ok(Some(RunDir::at(path.canonicalize_utf8()?)));
+    }
+    let mut all = runs(&place(args.state_dir.as_ref())?)?;
+    all.reverse();
+    Ok(all.into_iter().filter(|run| run.path().join(FILE).is_file()).find(|run| match &args.run {
+        Some(id) => run.id() == id,
+        None => run.read().is_ok_and(|run| run.history.state.can_resume()),
+    }))
+}
+
+/// `rollbook resume` of a rehearsal.
+pub(in super::super) fn resume(args: &Args, dir: RunDir, terminal: &Terminal) -> Outcome {
+    let place = dir.path().ancestors().nth(2).unwrap_or(Utf8Path::new("."));
+    let state = lock(place, dir.id(), terminal)?;
+    let Recorded { plan, history, .. } = dir.read().map_err(anyhow::Error::from)?;
+    if history.events.is_empty() || !history.state.can_resume() {
+        terminal.error(&format!("the rehearsal {} is over", dir.id()));
+        terminal.hint("rehearse again: nothing is left of it but its record");
+        return Err(Stopped::Told(exit::USAGE));
+    }
+    let kept = read(&dir)?;
+    let scenario = scenario_of(&kept.scenario);
+    let run = history.run().unwrap_or_default().to_owned();
+    terminal.say(&format!(
+        "{} is a rehearsal: it goes on over its simulated cluster, and no host is touched.",
+        dir.id()
+    ));
+    let plan = Rc::new(plan);
+    let theatre = Theatre::new(&kept.world, scenario.as_ref(), plan, run, &mut Diagnostics::default());
+    let record =
+        Record { called: args.run.clone().unwrap_or_else(|| dir.id().to_owned()), dir, _state: state };
+    let exit = paused(go_on(&theatre, history, &record, &args.roll, terminal))??;
+    terminal.say(&words::left(&theatre.simulated, &kept.world.hosts));
+    terminal.say("This was a rehearsal: no host was touched.");
+    Ok(exit)
+}
+
+fn read(dir: &RunDir) -> anyhow::Result<Kept> {
+    let path = dir.path().join(FILE);
+    let kept: Kept = serde_json::from_slice(&fs::read(&path)?)?;
+    anyhow::ensure!(kept.format == FORMAT, "{path} is of a format that this version cannot read");
+    Ok(kept)
+}
+
+/// It was read without a mistake when the rehearsal began.
+fn scenario_of(text: &str) -> Option<Scenario> {
+    let (mut sources, mut diagnostics) = (SourceMap::default(), Diagnostics::default());
+    let file = sources.add("scenario", text);
+    let tree = parse(&sources, file, Limits::default(), &mut diagnostics)?;
+    scenario::parse(&tree, &mut diagnostics)
+}
+
+async fn go_on(
+    theatre: &Theatre,
+    history: History,
+    record: &Record,
+    roll: &Roll,
+    terminal: &Terminal,
+) -> Result<u8, Stopped> {
+    if let Err(reason) = repeat(theatre, &history, &terminal.listening(true)).await {
+        terminal.error(&format!("the rehearsal {} cannot be taken up: {reason}", record.dir.id()));
+        terminal
+            .hint("it was kept by another version of rollbook, or with another --deadline: rehearse again");
+        return Err(Stopped::Told(exit::IO));
+    }
+    let audience = Audience { roll, speed: None, heard: None };
+    let (exit, _) = roll_on(theatre, Some(history), Some(record), audience, terminal).await?;
+    Ok(exit)
+}
+
+/// Rolls again up to the end of a journal, unseen, so that the simulated cluster is as it was then.
+async fn repeat(theatre: &Theatre, history: &History, unheard: &Terminal) -> Result<(), String> {
+    let stage = &theatre.stage;
+    let end = history.events.last().map_or(0, |last| last.seq);
+    stage.cut_after(Some(end));
+    let mut past = None;
+    while stage.last() < end {
+        let before = stage.last();
+        let life = Life {
+            past,
+            record: Box::new(()),
+            run_dir: None,
+            reporters: Vec::new(),
+            deadline: None,
+            in_doubt: InDoubt::Leave,
+        };
+        match theatre.live(life, unheard).await {
+            Ok(Ended::Over(Err(error))) => return Err(error.to_string()),
+            Ok(_) => {}
+            Err(_) => return Err("it does not get the lock of its cluster again".to_owned()),
+        }
+        if stage.last() == before {
+            return Err("it does not come as far as its journal".to_owned());
+        }
+        past = Some(History::of(&theatre.plan, stage.events()).map_err(|error| error.to_string())?);
+    }
+    stage.cut_after(None);
+    if stage.last() != end {
+        return Err("it comes further than its journal".to_owned());
+    }
+    match stage.events().iter().zip(&history.events).find(|(now, then)| now != then) {
+        None => Ok(()),
+        Some((now, _)) => Err(format!("its event {} does not come again", now.seq)),
+    }
+}

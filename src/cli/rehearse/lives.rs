@@ -1,0 +1,170 @@
+//! The controllers of a rehearsal, one after the other: each is killed, or goes on to the end.
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::rc::Rc;
+
+use super::super::compose::Connections;
+use super::super::lock::{self, Begin};
+use super::super::outcome::Stopped;
+use super::super::roll::can_resume;
+use super::super::terminal::Terminal;
+use super::stage::{Killed, Mortal, Stage};
+use super::staged::World;
+use crate::engine::{History, Stamped, State};
+use crate::executor::{Clock, InDoubt, RollError, Secrets, Setup, roll, target_of};
+use crate::journal::{Record, RunDir};
+use crate::plan::Plan;
+use crate::plan::show::{bytes, digest};
+use crate::report::Reporter;
+use crate::scenario::{Scenario, Slots, Strikes};
+use crate::source::Diagnostics;
+use crate::transport::simulated::Simulated;
+use crate::value::{Duration, Timestamp};
+
+/// A plan over a simulated world, with whatever goes wrong in it.
+pub(super) struct Theatre {
+    pub(super) plan: Rc<Plan>,
+    pub(super) run: String,
+    pub(super) simulated: Simulated,
+    pub(super) stage: Rc<Stage>,
+    pub(super) slots: Rc<RefCell<Slots>>,
+    epoch: Timestamp,
+}
+
+/// What a controller begins with.
+pub(super) struct Life {
+    pub(super) past: Option<History>,
+    pub(super) record: Box<dyn Record>,
+    pub(super) run_dir: Option<RunDir>,
+    pub(super) reporters: Vec<Box<dyn Reporter>>,
+    pub(super) deadline: Option<Duration>,
+    pub(super) in_doubt: InDoubt,
+}
+
+/// How it ended.
+pub(super) enum Ended {
+    Over(Result<History, RollError>),
+    Killed(Killed),
+}
+
+impl Theatre {
+    /// Reports faults that could never strike.
+    pub(super) fn new(
+        world: &World,
+        scenario: Option<&Scenario>,
+        plan: Rc<Plan>,
+        run: String,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let simulated = world.build(scenario);
+        super::assumed::assume(&simulated, &plan);
+        let (faults, strikes) = scenario.map_or_else(Default::default, |scenario| {
+            let kinds = scenario.faults.iter().map(|fault| fault.kind.clone()).collect();
+            (kinds, Strikes::new(scenario, &world.befallen, &plan, diagnostics))
+        });
+        let stage = Rc::new(Stage::new(simulated.clone(), faults, strikes));
+        Self { plan, run, simulated, stage, slots: Rc::default(), epoch: world.epoch }
+    }
+
+    /// One controller, from its beginning to its end.
+    pub(super) async fn live(&self, life: Life, terminal: &Terminal) -> Result<Ended, Stopped> {
+        let transport = Rc::new(self.simulated.clone());
+        // Not even this machine is touched: commands of `run_on: controller` run on a simulated one, too.
+        let targets = self.plan.hosts.iter().map(target_of).collect();
+        let connections = Connections::over(transport.clone(), targets, transport);
+        let Life { past, record, run_dir, reporters, deadline, in_doubt } = life;
+        let stops = self.stage.begin_life();
+        let watch: Box<dyn Reporter> = Box::new(Watch(Rc::clone(&self.slots)));
+        let living = std::iter::once(watch).chain(reporters);
+        let stage = &self.stage;
+        let reporters =
+            living.map(|inner| -> Box<dyn Reporter> { Box::new(Living { stage: Rc::clone(stage), inner }) });
+        let digest = digest(&bytes(&self.plan));
+        let begin = Begin {
+            plan: &self.plan,
+            digest: &digest,
+            run: &self.run,
+            record: None,
+            goes_on_since: past.as_ref().and_then(History::began),
+            is_saved: false,
+            patience: Duration::ZERO,
+        };
+        // The same lock as of a real run, on the simulated cluster.
+        let lock = lock::take(&begin, &connections, terminal).await?;
+        let elapsed = i64::try_from(self.simulated.elapsed().as_millis()).unwrap_or(0);
+        let setup = Setup {
+            plan: Rc::clone(&self.plan),
+            digest: digest.clone(),
+            run: self.run.clone(),
+            pool: Rc::clone(&connections.pool),
+            controller: Rc::clone(&connections.controller),
+            record: Box::new(Mortal { stage: Rc::clone(stage), inner: record }),
+            run_dir,
+            reporters: reporters.collect(),
+            deadline,
+            // A rehearsal reaches nobody: it needs no secret's value.
+            secrets: Secrets::none(),
+            past,
+            machine: String::new(),
+            in_doubt,
+            lock: lock.clone(),
+            over: Vec::new(),
+            clock: Clock::starting_at(Timestamp(self.epoch.0 + elapsed)),
+            stops,
+        };
+        let result = tokio::select! {
+            biased;
+            killed = self.stage.until_killed() => return Ok(Ended::Killed(killed)),
+            result = roll(setup) => result,
+        };
+        if let Some(lock) = lock {
+            lock::leave(&lock, can_resume(&result), &self.plan, terminal).await;
+        }
+        Ok(Ended::Over(result))
+    }
+}
+
+/// A reporter that dies with its controller.
+struct Living {
+    stage: Rc<Stage>,
+    inner: Box<dyn Reporter>,
+}
+
+impl Reporter for Living {
+    fn event(&mut self, plan: &Plan, state: &State, event: &Stamped) {
+        if event.seq <= self.stage.last() {
+            self.inner.event(plan, state, event);
+        }
+    }
+}
+
+/// Counts the slots that are held.
+struct Watch(Rc<RefCell<Slots>>);
+
+impl Reporter for Watch {
+    fn event(&mut self, plan: &Plan, state: &State, event: &Stamped) {
+        self.0.borrow_mut().event(plan, state, event);
+    }
+}
+
+/// Text that a reporter writes and somebody reads afterwards.
+#[derive(Clone, Default)]
+pub(super) struct Heard(Rc<RefCell<Vec<u8>>>);
+
+impl Heard {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.borrow()).into_owned()
+    }
+}
+
+impl Write for Heard {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,210 @@
+//! `rollbook rehearse`: the real plan, engine and reporters over a simulated cluster, in simulated time; with a
+//! scenario, of what goes wrong, too.
+
+mod assumed;
+mod check;
+mod faults;
+mod kept;
+mod lives;
+mod stage;
+mod staged;
+mod words;
+
+use std::rc::Rc;
+
+use camino::Utf8PathBuf;
+
+use super::args::{Rehearse as Args, Roll};
+use super::compose::{Connections, targets};
+use super::outcome::{Outcome, Stopped, invalid};
+use super::roll::{finish, reporters};
+use super::stage::{live_with, refuse};
+use super::terminal::Terminal;
+use crate::engine::History;
+use crate::executor::InDoubt;
+use crate::journal::{Journal, Record};
+use crate::plan::Plan;
+use crate::report::{Pace, Plain, Reporter, Summary, exit};
+use crate::scenario::{FaultKind, Scenario, judge};
+use crate::source::Diagnostics;
+use lives::{Ended, Heard, Life, Theatre};
+use stage::Killed;
+use staged::Staged;
+
+pub(super) use kept::{find as find_kept, resume as resume_kept};
+
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
+    if !args.check.is_empty() {
+        return check::run(args, terminal);
+    }
+    let terminal = terminal.listening(false);
+    let staged = staged::read(args, args.scenario.as_deref(), &terminal)?;
+    let rehearsed = paused(rehearse(&staged, args.audience(), args.state_dir.as_ref(), &terminal))?;
+    if let Ok(rehearsed) = &rehearsed {
+        terminal.say(&words::left(&rehearsed.theatre.simulated, &staged.world.hosts));
+        words::expected(&staged, &rehearsed.differences(&staged), &terminal);
+    }
+    terminal.say("This was a rehearsal: no host was touched.");
+    rehearsed.map(|rehearsed| rehearsed.exit)
+}
+
+/// Who is told of a rehearsal while it goes on.
+#[derive(Clone, Copy)]
+struct Audience<'a> {
+    roll: &'a Roll,
+    /// How many times as fast as on the wall time passes; nothing where it passes in no time at all.
+    speed: Option<f64>,
+    /// Takes what people are told.
+    heard: Option<&'a Heard>,
+}
+
+impl Args {
+    fn audience(&self) -> Audience<'_> {
+        Audience { roll: &self.roll, speed: self.speed, heard: None }
+    }
+}
+
+impl Audience<'_> {
+    /// The reporters of a roll, after one that makes them wait where somebody wants to watch.
+    fn reporters(self, terminal: &Terminal) -> anyhow::Result<Vec<Box<dyn Reporter>>> {
+        let mut all: Vec<Box<dyn Reporter>> = Vec::new();
+        if !terminal.is_silent() {
+            all.extend(self.speed.map(|speed| Box::new(Pace::new(speed)) as Box<dyn Reporter>));
+            all.extend(reporters(self.roll, self.speed, terminal)?);
+        }
+        if let Some(heard) = self.heard {
+            all.push(Box::new(Plain::new(heard.clone(), false)));
+        }
+        Ok(all)
+    }
+}
+
+/// Runs on a clock that nothing but the simulated hosts moves: hours pass in milliseconds.
+fn paused<F: Future>(rehearsal: F) -> anyhow::Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+    Ok(runtime.block_on(rehearsal))
+}
+
+/// A rehearsal that is over.
+struct Rehearsed {
+    exit: u8,
+    theatre: Theatre,
+    history: History,
+    /// Everything that people were told.
+    said: String,
+}
+
+impl Rehearsed {
+    /// What came otherwise than the scenario expects.
+    fn differences(&self, staged: &Staged) -> Vec<String> {
+        let Some(scenario) = &staged.scenario else { return Vec::new() };
+        let came = crate::scenario::Came {
+            exit: self.exit,
+            said: &self.said,
+            run: Some((&self.theatre.plan, &self.history, *self.theatre.slots.borrow())),
+            nodes: words::nodes(&self.theatre.simulated, &staged.world.hosts),
+        };
+        let mut differences = scenario
+            .expect
+            .as_ref()
+            .map(|expect| judge(expect, &staged.loaded.inventory, &came))
+            .unwrap_or_default();
+        for fault in self.theatre.stage.never_struck() {
+            differences.push(format!("faults: `{}` never struck", scenario.faults[fault].word()));
+        }
+        differences
+    }
+}
+
+/// Plans and rolls.
+async fn rehearse(
+    staged: &Staged,
+    audience: Audience<'_>,
+    keep: Option<&Utf8PathBuf>,
+    terminal: &Terminal,
+) -> Result<Rehearsed, Stopped> {
+    let plan = Rc::new(plan(staged, terminal).await?);
+    let mut diagnostics = Diagnostics::default();
+    let scenario = staged.scenario.as_ref();
+    let run = run_id(scenario, staged.world.seed);
+    let theatre = Theatre::new(&staged.world, scenario, plan, run, &mut diagnostics);
+    terminal.diagnostics(&diagnostics, &staged.loaded.sources);
+    if diagnostics.has_errors() {
+        return Err(invalid());
+    }
+    let leaves =
+        |fault: &crate::scenario::Fault| fault.kind == FaultKind::ControllerKilled { resumes: false };
+    let leaves = scenario.is_some_and(|scenario| scenario.faults.iter().any(leaves));
+    // What is only checked leaves nothing behind.
+    let kept = (leaves || keep.is_some()) && !terminal.is_silent();
+    let record = if kept { Some(kept::begin(keep, staged, &theatre, terminal)?) } else { None };
+    let heard = Heard::default();
+    let (exit, history) =
+        roll_on(&theatre, None, record.as_ref(), Audience { heard: Some(&heard), ..audience }, terminal)
+            .await?;
+    let said = heard.text() + &terminal.heard();
+    Ok(Rehearsed { exit, theatre, history, said })
+}
+
+/// A run's id holds small letters, digits and hyphens only.
+fn run_id(scenario: Option<&Scenario>, seed: u64) -> String {
+    let name = scenario.map(|scenario| scenario.name.to_ascii_lowercase()).unwrap_or_default();
+    let words: Vec<&str> =
+        name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let middle: String = words.iter().flat_map(|word| [word, "-"]).collect();
+    format!("rehearsal-{middle}{seed}")
+}
+
+/// Rolls on to the end, or to where the controller is killed for good.
+async fn roll_on(
+    theatre: &Theatre,
+    mut past: Option<History>,
+    record: Option<&kept::Record>,
+    audience: Audience<'_>,
+    terminal: &Terminal,
+) -> Result<(u8, History), Stopped> {
+    let called = record.map(|record| record.called.as_str());
+    let history = || {
+        History::of(&theatre.plan, theatre.stage.events()).expect("invariant: what was rolled fits its plan")
+    };
+    loop {
+        let reporters = audience.reporters(terminal)?;
+        let journal = record.map(|record| Journal::reopen(&record.dir.journal())).transpose();
+        let journal = journal.map_err(anyhow::Error::from)?;
+        let life = Life {
+            past,
+            record: journal.map_or_else(|| Box::new(()) as Box<dyn Record>, |journal| Box::new(journal)),
+            run_dir: record.map(|record| record.dir.clone()),
+            reporters,
+            deadline: audience.roll.deadline,
+            in_doubt: InDoubt::Leave,
+        };
+        match theatre.live(life, terminal).await? {
+            Ended::Over(result) => return Ok((finish(result, &theatre.plan, called, terminal)?, history())),
+            Ended::Killed(Killed::Resumes) => {
+                terminal.say("the controller was killed; another one goes on");
+                past = Some(history());
+            }
+            Ended::Killed(Killed::Leaves | Killed::Cut) => {
+                let history = history();
+                terminal.say("the controller was killed");
+                terminal.say(Summary::of(&theatre.plan, &history).text(&theatre.plan).trim_end());
+                if let Some(called) = called {
+                    terminal.say(&format!("to go on: rollbook resume {called}"));
+                }
+                return Ok((exit::KILLED, history));
+            }
+        }
+    }
+}
+
+/// The plan, made over a world of its own: what is rehearsed begins where the plan saw it.
+async fn plan(staged: &Staged, terminal: &Terminal) -> Result<Plan, Stopped> {
+    let simulated = staged.world.build(staged.scenario.as_ref());
+    let transport = Rc::new(simulated.clone());
+    let connections = Connections::over(transport.clone(), targets(&staged.loaded.inventory), transport);
+    let assume = |plan: &Plan| assumed::assume(&simulated, plan);
+    let plan = live_with(&staged.loaded, &staged.input, &connections, assume, terminal).await?;
+    refuse(&plan, terminal)?;
+    Ok(plan)
+}

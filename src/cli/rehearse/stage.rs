@@ -1,0 +1,227 @@
+//! Where faults strike: hears every event before anybody acts on it, keeps the time of what strikes later, and takes the
+//! controller away.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::io;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, sleep_until};
+
+use super::faults::befall;
+use crate::engine::{Stamped, StopLevel};
+use crate::executor::StopRequest;
+use crate::journal::Record;
+use crate::scenario::{FaultKind, Strike, Strikes};
+use crate::transport::simulated::{Fault, Simulated};
+use crate::value::Duration;
+
+/// The scenario of a rehearsal while it runs.
+pub(super) struct Stage {
+    simulated: Simulated,
+    faults: Vec<FaultKind>,
+    strikes: RefCell<Strikes>,
+    /// What is due at a time.
+    due: RefCell<Vec<(Instant, Due)>>,
+    struck: RefCell<BTreeSet<usize>>,
+    /// How the controller's present life ended, and whether another one goes on.
+    killed: Cell<Option<Killed>>,
+    changed: Notify,
+    stops: RefCell<Option<mpsc::UnboundedSender<StopRequest>>>,
+    asked_to_stop: Cell<bool>,
+    /// Every event, as a journal would hold them.
+    events: RefCell<Vec<Stamped>>,
+    /// A rehearsal that is taken up is cut off where its journal ends.
+    cut_after: Cell<Option<u64>>,
+}
+
+/// A controller that is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Killed {
+    /// Another one goes on at once.
+    Resumes,
+    /// The rehearsal ends there.
+    Leaves,
+    /// The journal that is repeated ends there.
+    Cut,
+}
+
+#[derive(Clone, Debug)]
+enum Due {
+    Strike(Strike),
+    Passes(Fault),
+}
+
+impl Stage {
+    pub(super) fn new(simulated: Simulated, faults: Vec<FaultKind>, strikes: Strikes) -> Self {
+        Self {
+            simulated,
+            faults,
+            strikes: RefCell::new(strikes),
+            due: RefCell::default(),
+            struck: RefCell::default(),
+            killed: Cell::default(),
+            changed: Notify::new(),
+            stops: RefCell::default(),
+            asked_to_stop: Cell::default(),
+            events: RefCell::default(),
+            cut_after: Cell::default(),
+        }
+    }
+
+    /// A controller begins; it hears of stops through the receiver.
+    pub(super) fn begin_life(&self) -> mpsc::UnboundedReceiver<StopRequest> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        *self.stops.borrow_mut() = Some(sender);
+        self.killed.set(None);
+        self.asked_to_stop.set(false);
+        receiver
+    }
+
+    /// Every event so far.
+    pub(super) fn events(&self) -> Vec<Stamped> {
+        self.events.borrow().clone()
+    }
+
+    /// The number of the last event.
+    pub(super) fn last(&self) -> u64 {
+        self.events.borrow().last().map_or(0, |last| last.seq)
+    }
+
+    /// Cuts the controller off after an event, whatever the scenario says.
+    pub(super) fn cut_after(&self, seq: Option<u64>) {
+        self.cut_after.set(seq);
+    }
+
+    /// Faults that never struck, by index.
+    pub(super) fn never_struck(&self) -> Vec<usize> {
+        let struck = self.struck.borrow();
+        let waiting = self.strikes.borrow().waiting();
+        let due = self.due.borrow();
+        let late = due.iter().filter_map(|(_, due)| match due {
+            Due::Strike(strike) => Some(strike.fault),
+            Due::Passes(_) => None,
+        });
+        let never: BTreeSet<usize> =
+            waiting.into_iter().chain(late).filter(|fault| !struck.contains(fault)).collect();
+        never.into_iter().collect()
+    }
+
+    /// A journal that is repeated ends where the next event would come. Until then the scenario may end it by itself.
+    fn cut_before(&self, seq: u64) {
+        if self.cut_after.get().is_some_and(|last| seq > last) {
+            self.kill(Killed::Cut);
+        }
+    }
+
+    fn is_killed(&self) -> bool {
+        self.killed.get().is_some()
+    }
+
+    /// An event became true.
+    fn event(&self, event: &Stamped) {
+        self.events.borrow_mut().push(event.clone());
+        let strikes = self.strikes.borrow_mut().event(event);
+        for strike in strikes {
+            if strike.after == Duration::ZERO {
+                self.strike(&strike);
+            } else {
+                self.later(strike.after, Due::Strike(strike));
+            }
+        }
+    }
+
+    fn later(&self, after: Duration, due: Due) {
+        self.due.borrow_mut().push((Instant::now() + after.to_std(), due));
+        self.changed.notify_one();
+    }
+
+    fn strike(&self, strike: &Strike) {
+        self.struck.borrow_mut().insert(strike.fault);
+        match &self.faults[strike.fault] {
+            FaultKind::ControllerKilled { resumes } => {
+                self.kill(if *resumes { Killed::Resumes } else { Killed::Leaves });
+            }
+            FaultKind::Stopped { term } => self.stop(*term),
+            kind => {
+                for host in &strike.hosts {
+                    if let Some((after, end)) = befall(&self.simulated, kind, host, strike.task) {
+                        self.later(after, Due::Passes(end));
+                    }
+                }
+            }
+        }
+    }
+
+    fn kill(&self, how: Killed) {
+        if !self.is_killed() {
+            self.killed.set(Some(how));
+            self.changed.notify_one();
+        }
+    }
+
+    fn stop(&self, term: bool) {
+        let level = if self.asked_to_stop.replace(true) { StopLevel::Now } else { StopLevel::Graceful };
+        let by = if term { "SIGTERM" } else { "Ctrl-C" }.to_owned();
+        if let Some(stops) = &*self.stops.borrow() {
+            // A run that is over needs no stop.
+            let _ = stops.send(StopRequest { level, by });
+        }
+    }
+
+    /// Lets strike what is due at its time, until the controller is killed.
+    pub(super) async fn until_killed(&self) -> Killed {
+        loop {
+            if let Some(killed) = self.killed.get() {
+                return killed;
+            }
+            let next = self.due.borrow().iter().map(|(at, _)| *at).min();
+            let alarm = async {
+                match next {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.changed.notified() => {}
+                () = alarm => self.strike_what_is_due(),
+            }
+        }
+    }
+
+    fn strike_what_is_due(&self) {
+        let now = Instant::now();
+        let mut waiting = self.due.take();
+        let due: Vec<Due> = waiting.extract_if(.., |(at, _)| *at <= now).map(|(_, due)| due).collect();
+        // What strikes now may put something new beside what still waits.
+        *self.due.borrow_mut() = waiting;
+        for due in due {
+            match due {
+                Due::Strike(strike) => self.strike(&strike),
+                Due::Passes(end) => drop(self.simulated.inject(end)),
+            }
+        }
+    }
+}
+
+/// The journal of a controller that may be killed: what comes after its death is never written.
+pub(super) struct Mortal {
+    pub(super) stage: std::rc::Rc<Stage>,
+    pub(super) inner: Box<dyn Record>,
+}
+
+impl Record for Mortal {
+    fn append(&mut self, events: &[Stamped], durable: bool) -> io::Result<()> {
+        for event in events {
+            self.stage.cut_before(event.seq);
+            if self.stage.is_killed() {
+                // Nobody is there any more to write it.
+                return Ok(());
+            }
+            self.inner.append(std::slice::from_ref(event), durable)?;
+            self.stage.event(event);
+        }
+        Ok(())
+    }
+}

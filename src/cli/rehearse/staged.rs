@@ -1,0 +1,228 @@
+//! What is rehearsed: the runbook with its inventory, the scenario, and the simulated world that they begin with.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+use super::super::args::{Input, Rehearse as Args};
+use super::super::compose::now;
+use super::super::load::{Loaded, load_with, read_tree};
+use super::super::outcome::{Stopped, invalid};
+use super::super::terminal::Terminal;
+use super::faults::{befall, can_befall};
+use crate::inventory::{HostName, Inventory, Selector};
+use crate::report::exit;
+use crate::runbook::KubeVia;
+use crate::scenario::{self, Scenario, Trigger};
+use crate::source::codes::FAULT_MISSES;
+use crate::source::{Diagnostics, SourceMap, Spanned};
+use crate::transport::simulated::{Simulated, SimulatedCommand, SimulatedHost};
+use crate::value::{Timestamp, Value, Version};
+
+/// Everything that a rehearsal begins with.
+pub(super) struct Staged {
+    pub(super) loaded: Loaded,
+    pub(super) input: Input,
+    pub(super) scenario: Option<Scenario>,
+    /// The scenario's own text, from which a kept rehearsal goes on.
+    pub(super) text: String,
+    pub(super) world: World,
+}
+
+/// The beginning of a simulation: all that it depends on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct World {
+    pub(super) epoch: Timestamp,
+    pub(super) seed: u64,
+    pub(super) kubernetes: Version,
+    pub(super) hosts: Vec<SimulatedHost>,
+    /// Hosts of each fault of the scenario.
+    pub(super) befallen: Vec<Vec<HostName>>,
+    /// How commands answer.
+    pub(super) told: Vec<SimulatedCommand>,
+}
+
+impl World {
+    /// As it stands before the plan is made: with what is wrong from the beginning.
+    pub(super) fn build(&self, scenario: Option<&Scenario>) -> Simulated {
+        let simulated = Simulated::from_hosts(&self.hosts, &self.kubernetes, self.epoch, self.seed);
+        for command in &self.told {
+            simulated.tell(command.clone());
+        }
+        let faults = scenario.map(|scenario| scenario.faults.as_slice()).unwrap_or_default();
+        for (fault, hosts) in faults.iter().zip(&self.befallen) {
+            if matches!(fault.trigger, Trigger::Before) {
+                for host in hosts {
+                    befall(&simulated, &fault.kind, host, None);
+                }
+            }
+        }
+        simulated
+    }
+}
+
+/// Reads everything that the command line and the scenario name, with all mistakes in one go.
+pub(super) fn read(args: &Args, file: Option<&Utf8Path>, terminal: &Terminal) -> Result<Staged, Stopped> {
+    let mut sources = SourceMap::default();
+    let mut diagnostics = Diagnostics::default();
+    let mut text = String::new();
+    let scenario = match file {
+        Some(file) => {
+            let tree = read_tree(&mut sources, file, &mut diagnostics)?;
+            let scenario = tree.and_then(|(id, tree)| {
+                text = sources.file(id).text.to_string();
+                scenario::parse(&tree, &mut diagnostics)
+            });
+            if scenario.is_none() {
+                terminal.diagnostics(&diagnostics, &sources);
+                return Err(invalid());
+            }
+            scenario
+        }
+        None => None,
+    };
+    let beside = |path: &String| {
+        let directory = file.and_then(Utf8Path::parent).unwrap_or(Utf8Path::new(""));
+        directory.join(path)
+    };
+    let (runbook, input) = named(args, scenario.as_ref(), beside, terminal)?;
+    let params = scenario.as_ref().and_then(|scenario| scenario.params.clone());
+    let loaded = load_with(sources, diagnostics, &runbook, &input, params, terminal)?;
+    let mut diagnostics = Diagnostics::default();
+    let world = world(args, &loaded, scenario.as_ref(), terminal, &mut diagnostics)?;
+    terminal.diagnostics(&diagnostics, &loaded.sources);
+    if diagnostics.has_errors() {
+        return Err(invalid());
+    }
+    Ok(Staged { loaded, input, scenario, text, world })
+}
+
+/// The runbook and the input: the command line's, else the scenario's.
+fn named(
+    args: &Args,
+    scenario: Option<&Scenario>,
+    beside: impl Fn(&String) -> Utf8PathBuf,
+    terminal: &Terminal,
+) -> Result<(Utf8PathBuf, Input), Stopped> {
+    let mut input = args.input.clone();
+    let mut runbook = args.runbook.clone();
+    if let Some(scenario) = scenario {
+        runbook = runbook.or_else(|| scenario.runbook.as_ref().map(&beside));
+        input.inventory = input.inventory.or_else(|| scenario.inventory.as_ref().map(&beside));
+        input.limit = input.limit.or_else(|| scenario.limit.clone());
+    }
+    match runbook {
+        Some(runbook) => Ok((runbook, input)),
+        None => {
+            terminal.error("there is no runbook");
+            terminal.hint("name one on the command line, or in a scenario as `runbook: FILE`");
+            Err(Stopped::Told(exit::USAGE))
+        }
+    }
+}
+
+fn world(
+    args: &Args,
+    loaded: &Loaded,
+    scenario: Option<&Scenario>,
+    terminal: &Terminal,
+    diagnostics: &mut Diagnostics,
+) -> Result<World, Stopped> {
+    let hosts = hosts(loaded);
+    let inventory = &loaded.inventory;
+    let (mut befallen, mut told) = (Vec::new(), Vec::new());
+    for fault in scenario.iter().flat_map(|scenario| &scenario.faults) {
+        let chosen =
+            fault.hosts.as_ref().map(|selector| chosen(selector, inventory, diagnostics)).unwrap_or_default();
+        for host in hosts.iter().filter(|host| chosen.contains(&host.name)) {
+            if let Err(reason) = can_befall(&fault.kind, host) {
+                let message = format!("`{}` cannot befall {}: {reason}", fault.word(), host.name);
+                diagnostics.error(FAULT_MISSES, fault.span, message);
+            }
+        }
+        befallen.push(chosen);
+    }
+    for command in scenario.iter().flat_map(|scenario| &scenario.commands) {
+        let on = command.hosts.as_ref().map(|selector| chosen(selector, inventory, diagnostics));
+        told.push(SimulatedCommand {
+            hosts: on.unwrap_or_default().iter().map(ToString::to_string).collect(),
+            text: command.text.clone(),
+            exit: command.exit,
+            stdout: command.stdout.clone(),
+            stderr: command.stderr.clone(),
+            takes: command.takes,
+            creates: command.creates.clone(),
+            needs: command.needs.clone(),
+        });
+    }
+    if let Some(expect) = scenario.and_then(|scenario| scenario.expect.as_ref()) {
+        expect.check(inventory, diagnostics);
+    }
+    let seed = args.seed.or(scenario.and_then(|scenario| scenario.seed)).unwrap_or(1);
+    let kubernetes = version(args, loaded, scenario, terminal)?;
+    Ok(World { epoch: now(), seed, kubernetes, hosts, befallen, told })
+}
+
+fn chosen(
+    selector: &Spanned<Selector>,
+    inventory: &Inventory,
+    diagnostics: &mut Diagnostics,
+) -> Vec<HostName> {
+    selector.value.select(inventory).unwrap_or_else(|error| {
+        diagnostics.error(FAULT_MISSES, selector.span, error.message).hints.extend(error.hint);
+        Vec::new()
+    })
+}
+
+/// The version that the simulated cluster starts with: one minor below the target.
+fn version(
+    args: &Args,
+    loaded: &Loaded,
+    scenario: Option<&Scenario>,
+    terminal: &Terminal,
+) -> Result<Version, Stopped> {
+    if let Some(text) = &args.kubernetes {
+        return Version::parse(text).map_err(|error| {
+            terminal.error(&format!("--kubernetes: {error}"));
+            Stopped::Told(exit::USAGE)
+        });
+    }
+    if let Some(version) = scenario.and_then(|scenario| scenario.kubernetes.clone()) {
+        return Ok(version);
+    }
+    let target = loaded.params.values().find_map(|value| match value {
+        Value::Version(version) => Some(version.clone()),
+        _ => None,
+    });
+    Ok(match target {
+        Some(target) => {
+            Version { minor: target.minor.saturating_sub(1), patch: Some(0), pre: None, ..target }
+        }
+        None => Version { major: 1, minor: 30, patch: Some(0), pre: None },
+    })
+}
+
+fn hosts(loaded: &Loaded) -> Vec<SimulatedHost> {
+    let control_planes = match loaded.runbook.kube.as_ref().map(|kube| &kube.via) {
+        Some(KubeVia::Hosts(selector)) => selector.value.select(&loaded.inventory).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let in_cluster = loaded.runbook.kube.is_some();
+    let hosts = loaded.inventory.hosts.values();
+    let mut simulated: Vec<SimulatedHost> = hosts
+        .map(|host| SimulatedHost {
+            name: host.name.clone(),
+            address: host.address.clone(),
+            node_name: in_cluster
+                .then(|| host.node_name.clone().unwrap_or_else(|| host.name.as_str().to_owned())),
+            labels: host.labels.clone(),
+            control_plane: control_planes.contains(&host.name),
+        })
+        .collect();
+    let name = HostName::parse("controller").expect("invariant: a good host name");
+    if !loaded.inventory.hosts.contains_key(&name) {
+        let address = "localhost".to_owned();
+        let labels = std::collections::BTreeMap::new();
+        simulated.push(SimulatedHost { name, address, node_name: None, labels, control_plane: false });
+    }
+    simulated
+}
