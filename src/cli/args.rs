@@ -123,6 +123,9 @@ pub(super) struct Input {
     /// Accept that the Kubernetes API is away while one or two control planes are upgraded.
     #[arg(long)]
     pub(super) accept_control_plane_outage: bool,
+    /// Take over the cordons that this earlier run left, and uncordon those nodes in the end.
+    #[arg(long, value_name = "RUN")]
+    pub(super) adopt_cordons: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -280,6 +283,15 @@ pub(super) enum RunsCommand {
         #[arg(short, long)]
         verbose: bool,
     },
+    /// Put back the cordons and holds that a run left which will not go on
+    #[command(
+        long_about = "Put back the cordons and holds that a run left which will not go on.\n\nOnly what that run did, as its \
+                      journal says, and only where it still stands: a node whose cordon is somebody else's by now stays \
+                      cordoned. What is put back is a run of its own, shown first and recorded. The run that is undone \
+                      cannot be resumed afterwards; a new run does what is still to be done.",
+        after_help = "Example:\n  rollbook runs undo 20260105-220000-3f2a"
+    )]
+    Undo(Undo),
     /// Remove the records of runs that are over and left nothing behind
     #[command(after_help = "Example:\n  rollbook runs prune --keep 20")]
     Prune {
@@ -343,6 +355,23 @@ pub(super) struct LockedCluster {
     /// Its context [default: the current one].
     #[arg(long, value_name = "NAME")]
     pub(super) context: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Undo {
+    /// The run's id, or a directory with its record.
+    pub(super) run: String,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub(super) yes: bool,
+    /// Never ask anything; implied without a terminal.
+    #[arg(long)]
+    pub(super) no_input: bool,
+    /// Take addresses and connections from this inventory, in place of the plan's; users and directories on hosts stay.
+    #[arg(long, value_name = "INVENTORY")]
+    pub(super) connection: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    pub(super) roll: Roll,
 }
 
 #[derive(Debug, Args)]

@@ -22,6 +22,7 @@ mod stage;
 mod steps;
 mod stops;
 mod terminal;
+mod undo;
 mod validate;
 mod watch;
 

@@ -37,6 +37,7 @@ pub(super) fn refuse_input(input: &Input, terminal: &Terminal) -> Result<(), Sto
         (input.max_unavailable.is_some(), "--max-unavailable"),
         (input.parallel.is_some(), "--parallel"),
         (input.accept_control_plane_outage, "--accept-control-plane-outage"),
+        (input.adopt_cordons.is_some(), "--adopt-cordons"),
     ];
     let Some((_, flag)) = given.into_iter().find(|(given, _)| *given) else { return Ok(()) };
     terminal.error(&format!("{flag} has no effect on a saved plan, which rolls exactly as it was reviewed"));

@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     runtime()?.block_on(go_on(args, record, journal, recorded, terminal))
 }
 
-fn open(run_dir: &RunDir, terminal: &Terminal) -> Result<Journal, Stopped> {
+pub(super) fn open(run_dir: &RunDir, terminal: &Terminal) -> Result<Journal, Stopped> {
     let path = run_dir.journal();
     match Journal::reopen(&path) {
         Ok(journal) => Ok(journal),
@@ -73,6 +73,11 @@ fn refuse(
         terminal.hint("plan again: nothing was changed");
         return Err(Stopped::Told(exit::USAGE));
     }
+    if let Some(by) = history.state.undone_by() {
+        terminal.error(&format!("run {} was undone by run {by}", run_dir.id()));
+        terminal.hint("start a new run: it does what is still to be done");
+        return Err(Stopped::Told(exit::USAGE));
+    }
     if let Some(why) = run_dir.superseded() {
         terminal.error(&format!("run {} was given up by {why}", run_dir.id()));
         terminal.hint("start a new run: it does what is still to be done");
@@ -100,7 +105,7 @@ async fn go_on(
     terminal: &Terminal,
 ) -> Outcome {
     let Recorded { plan, digest, history } = recorded;
-    let connections = Connections::real(ways(&plan, args, terminal)?)?;
+    let connections = Connections::real(ways(&plan, args.connection.as_deref(), terminal)?)?;
     // Not the directory's name: a copy may have another, and the hosts know the run by its id.
     let run = history.run().expect("invariant: a run that can go on has begun").to_owned();
     let in_doubt = match args.in_doubt {
@@ -114,6 +119,7 @@ async fn go_on(
         digest: &digest,
         run: &run,
         record: Some(&record.dir),
+        given_up: None,
         goes_on_since: history.events.first().map(|first| first.at),
         is_saved: false,
         patience: Duration::ZERO,
@@ -140,9 +146,13 @@ async fn ready(
 }
 
 /// How each host of the plan is reached: as the plan says, or as `--connection` does for the hosts that it knows.
-fn ways(plan: &Plan, args: &Args, terminal: &Terminal) -> Result<Vec<Target>, Stopped> {
+pub(super) fn ways(
+    plan: &Plan,
+    connection: Option<&Utf8Path>,
+    terminal: &Terminal,
+) -> Result<Vec<Target>, Stopped> {
     let mut ways: Vec<Target> = plan.hosts.iter().map(target_of).collect();
-    if let Some(path) = &args.connection {
+    if let Some(path) = connection {
         let inventory = load_inventory(path, terminal)?;
         for other in targets(&inventory) {
             if let Some(way) = ways.iter_mut().find(|way| way.host == other.host) {

@@ -13,8 +13,8 @@ use super::runs::Found;
 use super::stops;
 use super::terminal::Terminal;
 use crate::engine::History;
-use crate::executor::{Clock, InDoubt, Lock, RollError, Secrets, Setup, roll};
-use crate::journal::{Journal, StateDir, StateDirError, runs};
+use crate::executor::{Clock, InDoubt, Lock, RollError, Secrets, Setup, roll, sweep};
+use crate::journal::{Journal, RunDir, StateDir, StateDirError, runs};
 use crate::plan::Plan;
 use crate::report::{Events, Live, Plain, Reporter, Summary, exit};
 
@@ -50,10 +50,11 @@ pub(super) async fn roll_on(
     let (past, in_doubt) = goes_on.map_or((None, InDoubt::Leave), |(past, in_doubt)| (Some(past), in_doubt));
     terminal.say(&format!("record: {}", record.dir.path()));
     let over = given_up(lock.as_deref(), record.dir.path().parent())?;
+    let run_dir = record.dir.clone();
     let setup = Setup {
         plan: Rc::clone(&plan),
         digest,
-        run,
+        run: run.clone(),
         pool: Rc::clone(&connections.pool),
         controller: Rc::clone(&connections.controller),
         record: Box::new(journal),
@@ -70,6 +71,12 @@ pub(super) async fn roll_on(
         stops: stops::listen()?,
     };
     let result = roll(setup).await;
+    if let Ok(history) = &result
+        && Summary::of(&plan, history).exit_code() == exit::OK
+    {
+        let pools = (&connections.pool, &connections.controller);
+        sweep(&plan, history, swept(&run_dir, run), pools).await;
+    }
     if let Some(lock) = lock {
         lock::leave(&lock, can_resume(&result), &plan, terminal).await;
     }
@@ -103,6 +110,19 @@ pub(super) fn can_resume(result: &Result<History, RollError>) -> bool {
         Err(RollError::Journal { history, .. }) => history.state.can_resume(),
         Err(RollError::Illegal(_)) => true,
     }
+}
+
+/// How many of the newest runs are looked at for whether they are over.
+const LOOKED_AT: usize = 20;
+
+/// This run, which is over, and those beside it that can never go on: nobody needs their records on hosts any more.
+fn swept(run_dir: &RunDir, run: String) -> Vec<String> {
+    let beside = run_dir.path().parent().filter(|runs| runs.file_name() == Some("runs"));
+    let all =
+        beside.and_then(Utf8Path::parent).and_then(|state_dir| runs(state_dir).ok()).unwrap_or_default();
+    let newest = all.into_iter().rev().take(LOOKED_AT).filter_map(|run| run.read().ok());
+    let ended = newest.map(|recorded| recorded.history).filter(|history| !history.state.can_resume());
+    ended.filter_map(|history| Some(history.run()?.to_owned())).chain([run]).collect()
 }
 
 /// Shows what a run came to, and gives its exit code. A run that has a record goes on by the name `called`.

@@ -97,6 +97,7 @@ async fn approved(
         digest: &digest,
         run: &run,
         record: Some(&run_dir),
+        given_up: None,
         goes_on_since: None,
         is_saved,
         patience: args.wait_lock.unwrap_or_default(),

@@ -17,6 +17,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     match &args.command {
         RunsCommand::List { format } => list(&state_dir(args.state_dir.as_ref())?, *format, terminal),
         RunsCommand::Show { run, verbose } => show(args, run.as_deref(), *verbose, terminal),
+        RunsCommand::Undo(undo) => super::undo::run(undo, args.state_dir.as_ref(), terminal),
         RunsCommand::Prune { keep, dry_run } => prune(args, *keep, *dry_run, terminal),
     }
 }
@@ -94,7 +95,7 @@ fn list(state: &Utf8Path, format: Format, terminal: &Terminal) -> Outcome {
 #[derive(serde::Serialize)]
 struct Row {
     run: String,
-    /// "running", "done", "stopped", "cut off", "given up", "failed", "damaged".
+    /// "running", "done", "stopped", "cut off", "undone", "given up", "failed", "damaged".
     state: &'static str,
     /// When it began, as a date and time; empty where it never did.
     began: String,
@@ -120,6 +121,7 @@ impl Row {
         let given_up = run.superseded();
         let can_resume = history.state.can_resume() && given_up.is_none();
         let word = match (history.state.finished(), summary.exit_code()) {
+            _ if history.state.undone_by().is_some() => "undone",
             (false, _) if run.goes_on() => "running",
             _ if given_up.is_some() => "given up",
             (false, _) => "cut off",

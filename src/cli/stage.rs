@@ -100,6 +100,7 @@ fn compiled(
         max_unavailable: input.max_unavailable,
         parallel: input.parallel,
         accept_outage: input.accept_control_plane_outage,
+        adopt: input.adopt_cordons.as_deref(),
     };
     let compile_input = CompileInput {
         runbook: &loaded.runbook,

@@ -51,7 +51,11 @@ impl State {
         if stamped.seq != expected {
             return Err(Refusal::Sequence { expected, found: stamped.seq });
         }
-        if self.ended && !matches!(stamped.event, Event::RunResumed { .. }) {
+        let is_undone = matches!(stamped.event, Event::RunUndone { .. });
+        if self.undone_by.is_some() && !is_undone {
+            return Err(Refusal::Undone);
+        }
+        if self.ended && !is_undone && !matches!(stamped.event, Event::RunResumed { .. }) {
             return Err(Refusal::Ended);
         }
         if matches!(stamped.event, Event::RunStarted { .. }) == self.started {
@@ -149,6 +153,11 @@ impl State {
             }
             Event::Halted { phase, cause } => self.halt(plan, *phase, cause),
             Event::RunEnded => self.end(plan),
+            // Again where the first try was cut off.
+            Event::RunUndone { by } => {
+                self.undone_by = Some(by.clone());
+                Ok(())
+            }
         }
     }
 

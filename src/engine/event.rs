@@ -286,6 +286,11 @@ pub enum Event {
     },
     /// The last event of every run that ended by itself.
     RunEnded,
+    /// Another run puts back what this one left: it cannot go on any more.
+    RunUndone {
+        /// The run that does.
+        by: String,
+    },
 }
 
 /// What the probes inside a bracket say.

@@ -28,6 +28,9 @@ pub enum Refusal {
     /// Only `run_started` begins a run, and only once.
     #[error("a run begins with `run_started`, once")]
     Start,
+    /// What the run did was put back.
+    #[error("the run was undone")]
+    Undone,
     /// Nothing happens after the end.
     #[error("the run has ended")]
     Ended,
@@ -115,5 +118,6 @@ pub(super) fn name_of(event: &Event) -> &'static str {
         Event::ClusterSilent { .. } => "cluster_silent",
         Event::ClusterAnswers => "cluster_answers",
         Event::RunEnded => "run_ended",
+        Event::RunUndone { .. } => "run_undone",
     }
 }

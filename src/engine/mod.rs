@@ -16,6 +16,7 @@ mod model;
 mod phase;
 mod rules;
 mod slots;
+mod standing;
 mod state;
 #[cfg(test)]
 mod stories;
@@ -27,4 +28,5 @@ pub use event::{
 pub use history::History;
 pub use host::{AttemptRun, OpRun, TaskResult};
 pub use illegal::{IllegalEvent, Refusal};
+pub use standing::{Standing, StandingChange, standing};
 pub use state::{Counts, State, Work};

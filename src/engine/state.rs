@@ -26,6 +26,8 @@ pub struct State {
     pub(super) clock: Timestamp,
     pub(super) started: bool,
     pub(super) ended: bool,
+    /// The run that puts back what this one left.
+    pub(super) undone_by: Option<String>,
     /// Phases that began; the last one may be open.
     pub(super) phases: Vec<PhaseRun>,
     /// Hosts that failed or are unknown, in any phase.
@@ -96,6 +98,7 @@ impl State {
             clock: Timestamp::default(),
             started: false,
             ended: false,
+            undone_by: None,
             phases: Vec::with_capacity(plan.phases.len()),
             lost: BTreeMap::new(),
             stop: None,
@@ -119,6 +122,11 @@ impl State {
         self.ended
     }
 
+    /// The run that puts back what this one left, where somebody undid it.
+    pub fn undone_by(&self) -> Option<&str> {
+        self.undone_by.as_deref()
+    }
+
     /// Why the run starts nothing new, if it does not.
     pub fn halted(&self) -> Option<&HaltCause> {
         self.halted.as_ref().map(|(cause, _)| cause)
@@ -127,6 +135,9 @@ impl State {
     /// Whether a resumed run would find something to go on with: one that was cut off, one that somebody stopped, one
     /// that gave up waiting for others, or one with hosts whose state is not known. Failures need a new plan.
     pub fn can_resume(&self) -> bool {
+        if self.undone_by.is_some() {
+            return false;
+        }
         if !self.ended {
             return self.started;
         }

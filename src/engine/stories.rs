@@ -65,6 +65,7 @@ fn story(hosts: u32, tasks: &str, shape: impl FnOnce(&mut PlannedPhase)) -> Stor
         format: Plan::FORMAT,
         runbook: "upgrade".to_owned(),
         inventory: "lab".to_owned(),
+        undoes: None,
         params: indexmap::IndexMap::new(),
         policy: Policy::default(),
         kube: None,

@@ -65,7 +65,8 @@ impl Redactor {
             | Event::PhaseEnded { phase: _, ok: _ }
             | Event::StopRequested { level: _, by: _ }
             | Event::ClusterAnswers
-            | Event::RunEnded) => event,
+            | Event::RunEnded
+            | Event::RunUndone { by: _ }) => event,
         }
     }
 

@@ -46,9 +46,7 @@ pub(super) struct Sending<'a> {
 impl Sending<'_> {
     /// Its name: one directory on the host where it runs.
     fn id(self, shared: &Shared) -> LaunchId {
-        let Self { task: TaskId { phase, host, index }, attempt, go, index: op, .. } = self;
-        let op = format!("{phase}-{}-{index}-{attempt}-{go}-{op}", host.0);
-        LaunchId { run: shared.run.clone(), op }
+        launch_id(&shared.run, self.task, (self.attempt, self.go, self.index))
     }
 
     /// The file of its output. Read again from its beginning, the output takes the place of what was there.
@@ -57,6 +55,15 @@ impl Sending<'_> {
         let listener = shared.listener.clone().map(|teller| Listener::new(teller, self.task.host));
         OpOutput::new(shared.output.as_ref(), &shared.redactor, &name, listener)
     }
+}
+
+/// An op of a task: the attempt, the go within it, and the op's index.
+pub(super) type Sent = (u32, u32, u16);
+
+/// The name of an op of a run.
+pub(super) fn launch_id(run: &str, task: TaskId, (attempt, go, op): Sent) -> LaunchId {
+    let TaskId { phase, host, index } = task;
+    LaunchId { run: run.to_owned(), op: format!("{phase}-{}-{index}-{attempt}-{go}-{op}", host.0) }
 }
 
 /// Where an op runs, with a connection to it.

@@ -10,9 +10,11 @@ pub mod compile;
 pub mod deferred;
 pub mod drift;
 pub mod forecast;
+mod implied;
 pub mod lookahead;
 mod model;
 pub mod show;
+pub mod undo;
 pub mod worst_case;
 
 pub use budget::{Budget, OutCause, OutOfService, Spent, SpentBy, cut_batches};

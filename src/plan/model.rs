@@ -20,6 +20,9 @@ pub struct Plan {
     pub runbook: String,
     /// `metadata.name` of the inventory.
     pub inventory: String,
+    /// The run that this plan puts back, where it was made by `rollbook runs undo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
     /// Parameter values.
     pub params: IndexMap<String, Value>,
     /// `policy:`.

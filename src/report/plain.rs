@@ -105,6 +105,7 @@ fn line(plan: &Plan, state: &State, event: &Event, verbose: bool) -> Option<Stri
             format!("LOCK LOST: {why}; what is in flight ends, and nothing more is started")
         }
         Event::Halted { cause, .. } => format!("HALT: {}", halt_words(plan, cause)),
+        Event::RunUndone { by } => format!("run {by} puts back what this run left"),
         _ => return None,
     })
 }

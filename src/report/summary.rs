@@ -350,6 +350,9 @@ impl<'p> Fold<'p> {
     }
 
     fn left(&mut self, state: &State) -> Vec<Left> {
+        if let Some(run) = &self.plan.undoes {
+            return not_put_back(self.plan, run, state);
+        }
         let out: BTreeSet<HostId> = state.out_of_service(self.plan).into_iter().collect();
         let half: BTreeSet<HostId> = state.half_changed(self.plan).into_iter().collect();
         let all = out.union(&half).copied();
@@ -363,4 +366,17 @@ impl<'p> Fold<'p> {
         })
         .collect()
     }
+}
+
+/// Hosts that a run which puts back what another one left did not put back: they are as that one left them.
+fn not_put_back(plan: &Plan, run: &str, state: &State) -> Vec<Left> {
+    let hosts = plan.phases.iter().flat_map(|phase| &phase.hosts).map(|tasks| tasks.host);
+    let is_back = |host: &HostId| {
+        matches!(state.overall_status(plan, *host), Some(HostStatus::Ok | HostStatus::Changed))
+    };
+    let commands = vec![format!("rollbook runs undo {run}")];
+    hosts
+        .filter(|host| !is_back(host))
+        .map(|host| Left { host, what: "as it was", commands: commands.clone() })
+        .collect()
 }

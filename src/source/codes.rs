@@ -196,6 +196,9 @@ codes! {
     CONTROLLER_COMMAND = 608, "controller-command", "A step runs a command on the machine that runs Rollbook",
         "`run_on: controller` runs a command as you, where your keys are. A runbook is often somebody else's: read the \
          step, then allow it with `--allow-commands`. A rehearsal needs no leave: it runs nothing.";
+    ADOPT = 609, "adopt-cordons", "There is no cordon to take over",
+        "`--adopt-cordons RUN` is for nodes that the run RUN left cordoned and that a phase of this plan cordons and \
+         uncordons. The annotation rollbook.dev/cordoned-by of a node names the run.";
     VERSIONS_DISAGREE = 701, "versions-disagree", "Versions of one upgrade do not go together",
         "kubeadm is installed at the version that it upgrades to; kubelet may not be newer than the API server and only so \
          many minors older; kubectl is within one minor of it; and a wait for a kubelet waits for the one that was installed.";

@@ -217,6 +217,9 @@ examples! {
     CONTROLLER_COMMAND Shell
         "rollbook plan here.yaml -i inventory.yaml --offline" =>
         "rollbook plan here.yaml -i inventory.yaml --offline --allow-commands";
+    ADOPT Shell
+        "rollbook plan up.yaml -i inventory.yaml --offline --adopt-cordons 20260105-220000-3f2a" =>
+        "rollbook plan up.yaml -i inventory.yaml --offline";
     UNKNOWN_RULE Runbook
         "policy: { allow: { no-snapshot: saved every hour } }" =>
         "policy: { allow: { no-etcd-snapshot: saved every hour } }";

@@ -1,15 +1,26 @@
 //! The step `cordon`.
 
+use std::sync::LazyLock;
+
+use super::args::Args;
 use super::build::{change, exactly, satisfied, would_change};
-use super::node_state::{Owner, kubectl_probe, no_such_node, on_node, read_cordon};
+use super::node_state::{Owner, checked_run, kubectl_probe, no_such_node, on_node, read_cordon};
 use super::{
     AssessError, Assessment, BracketKey, Doc, Fidelity, LowerCx, LowerError, Lowered, Role, StepKind, Subject,
 };
-use crate::op::{Answer, Effect};
-use crate::value::{Field, Value};
+use crate::op::{Answer, Effect, run_symbol};
+use crate::value::{Field, Type, Value};
 
 /// Keeps new pods off the host's node.
 pub(crate) struct Cordon;
+
+static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    vec![Field::optional(
+        "adopt",
+        Type::Str,
+        "Take over the cordon that this earlier run left, instead of setting one; a node without it is left alone.",
+    )]
+});
 
 impl StepKind for Cordon {
     fn name(&self) -> &'static str {
@@ -24,47 +35,71 @@ impl StepKind for Cordon {
                    stays theirs: the step goes on, the matching `uncordon` leaves the node cordoned, and it keeps counting \
                    as unavailable.\n\n\
                    Known limit: a person who cordons a node that this run has cordoned leaves no trace, and `uncordon` undoes \
-                   both. `drain` cordons by itself.",
+                   both. `drain` cordons by itself.\n\n\
+                   With `adopt` the cordon of an earlier run becomes this run's, and the next `uncordon` releases it. That is a \
+                   goal: while it stands, what lies between it and the `uncordon` is not skipped, even where all else holds. \
+                   `rollbook run --adopt-cordons RUN` adds such a step for every node that RUN left cordoned.",
             example: "- cordon: {}\n- uncordon: {}\n",
             shorthand: None,
         }
     }
 
     fn fields(&self) -> &'static [Field] {
-        &[]
+        &FIELDS
     }
 
     fn effect(&self) -> Effect {
         Effect::Disrupts
     }
 
-    fn lower(&self, _args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
         let on = on_node(cx, self.name())?;
+        let (title, role, ops) = match adopted(args).map(checked_run).transpose()? {
+            Some(run) => (
+                format!("take over the cordon of {} from run {run}", on.node),
+                Role::Goal,
+                vec![on.adopt(cx, &run)],
+            ),
+            None => (format!("cordon {}", on.node), Role::Means, on.cordon(cx).into()),
+        };
         Ok(Lowered {
-            title: format!("cordon {}", on.node),
-            role: Role::Means,
+            title,
+            role,
             effect: Effect::Disrupts,
             opens: vec![BracketKey::Cordon],
             closes: Vec::new(),
-            probe: Some(kubectl_probe(on.kube, vec![on.node_query(), on.run_query()])),
+            probe: Some(kubectl_probe(on.kube, vec![on.node_query(), on.run_query(&run_symbol("id"))])),
             poll: None,
-            ops: on.cordon(cx).into(),
+            ops,
             verify: None,
             repeatable: true,
         })
     }
 
-    fn assess(&self, _: &Value, subject: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess(&self, args: &Value, subject: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
         let [nodes, run] = exactly::<2>(answers)?;
         let Some((_, owner)) = read_cordon(nodes, run)? else { return Ok(no_such_node(subject)) };
+        if let Some(run) = adopted(args) {
+            return Ok(match owner {
+                Owner::Run(other) if other == run => would_change(
+                    vec![change("node", format!("cordoned by run {run}"), "cordoned by this run")],
+                    Fidelity::Exact,
+                ),
+                _ => satisfied(format!("no cordon of run {run}")),
+            });
+        }
         Ok(match owner {
             Owner::Us => satisfied("cordoned by this run"),
-            Owner::Other(who) => satisfied(format!("cordoned by {who}; stays theirs")),
+            Owner::Run(_) | Owner::Somebody => satisfied(format!("cordoned by {owner}; stays theirs")),
             Owner::Nobody | Owner::Lifted => {
                 would_change(vec![change("node", "schedulable", "cordoned")], Fidelity::Exact)
             }
         })
     }
+}
+
+fn adopted(args: &Value) -> Option<&str> {
+    Args(args).text("adopt")
 }
 
 #[cfg(test)]

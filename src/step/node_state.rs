@@ -6,6 +6,8 @@
 //! cannot both think that they own a cordon. (`test` with `null` holds where the path is missing; seen with API
 //! server 1.20.2.)
 
+use std::fmt;
+
 use crate::kubernetes::node::{NODES, NodeRow, is_node_name, parse_nodes};
 use crate::kubernetes::{CORDONED_AT, CORDONED_BY, kubectl_errors};
 use crate::op::{Answer, Deed, Effect, Op, Probe, Query, RunWhen, Site, is_symbol, run_symbol};
@@ -109,10 +111,10 @@ impl OnNode<'_> {
         kubectl_query(self.kube, &["get", "nodes", &one, "-o", NODES])
     }
 
-    /// The query that says which run this is: the plan holds no run id, and the node's annotation holds one. Outside
-    /// a run the symbol is empty, and no cordon is ours.
-    pub(crate) fn run_query(self) -> Query {
-        let argv = vec!["echo".to_owned(), run_symbol("id")];
+    /// The query that says whose cordon is meant: this run's (`run.id` as a symbol, because the plan holds no run id, and
+    /// the node's annotation holds one), or an earlier run's. Outside a run the symbol is empty, and no cordon is ours.
+    pub(crate) fn run_query(self, owner: &str) -> Query {
+        let argv = vec!["echo".to_owned(), owner.to_owned()];
         Query { argv, stdin: String::new(), site: Some(Site::Kube), r#become: Some(self.kube.r#become) }
     }
 
@@ -136,10 +138,22 @@ impl OnNode<'_> {
         [set, self.patch(cx, format!("make sure that {node} is cordoned"), &confirm, Effect::Reads)]
     }
 
-    /// The op that releases a cordon of this run, and no other.
-    pub(crate) fn uncordon(self, cx: &LowerCx<'_>) -> Op {
+    /// The op that makes the cordon of an earlier run this run's, where it still stands.
+    pub(crate) fn adopt(self, cx: &LowerCx<'_>, from: &str) -> Op {
         let patch = serde_json::json!([
-            { "op": "test", "path": BY, "value": run_symbol("id") },
+            { "op": "test", "path": BY, "value": from },
+            { "op": "test", "path": "/spec/unschedulable", "value": true },
+            { "op": "add", "path": BY, "value": run_symbol("id") },
+            { "op": "add", "path": AT, "value": run_symbol("started") },
+        ]);
+        let title = format!("take over the cordon of {}", self.node);
+        Op { undo: self.way_back(), ..self.patch(cx, title, &patch, Effect::Disrupts) }
+    }
+
+    /// The op that releases the cordon of this run (`run.id` as a symbol) or of an earlier one, and no other.
+    pub(crate) fn uncordon(self, cx: &LowerCx<'_>, owner: &str) -> Op {
+        let patch = serde_json::json!([
+            { "op": "test", "path": BY, "value": owner },
             { "op": "remove", "path": BY },
             // Adding before removing makes the removal hold also where somebody took the annotation away.
             { "op": "add", "path": AT, "value": "" },
@@ -169,8 +183,33 @@ pub(crate) enum Owner {
     Lifted,
     /// This run set it.
     Us,
-    /// Somebody else did: in words for people.
-    Other(String),
+    /// Another run set it.
+    Run(String),
+    /// Somebody else did, and left no name.
+    Somebody,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nobody | Self::Lifted => f.write_str("nobody"),
+            Self::Us => f.write_str("this run"),
+            Self::Run(run) => write!(f, "run {run}"),
+            Self::Somebody => f.write_str("somebody else"),
+        }
+    }
+}
+
+/// A run's id as it stands in a node's annotation: nothing in it can mean anything else than itself.
+pub(crate) fn checked_run(run: &str) -> Result<String, LowerError> {
+    let is_id = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if run.is_empty() || run.starts_with('-') || !run.bytes().all(is_id) {
+        return Err(wrong(
+            format!("`{}` cannot be the id of a run", run.escape_debug()),
+            "the annotation rollbook.dev/cordoned-by of the node names the run, as does `rollbook runs list`",
+        ));
+    }
+    Ok(run.to_owned())
 }
 
 /// Reads the answers to [`OnNode::node_query`] and [`OnNode::run_query`]: the node, where there is one, and its cordon.
@@ -185,8 +224,8 @@ pub(crate) fn read_cordon<'t>(
         (false, false) => Owner::Nobody,
         (false, true) => Owner::Lifted,
         (true, true) => Owner::Us,
-        (true, false) if node.cordoned_by.is_empty() => Owner::Other("somebody else".to_owned()),
-        (true, false) => Owner::Other(format!("run {}", node.cordoned_by)),
+        (true, false) if node.cordoned_by.is_empty() => Owner::Somebody,
+        (true, false) => Owner::Run(node.cordoned_by.to_owned()),
     };
     Ok(Some((node, owner)))
 }

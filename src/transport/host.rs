@@ -155,8 +155,8 @@ impl<L: Link> Session for HostSession<L> {
         expect(&words, "stopped")
     }
 
-    async fn prune(&self, keep: &[&str], r#become: bool) -> Result<(), SessionError> {
-        let script = script::prune(keep, &self.place(r#become))?;
+    async fn prune(&self, runs: &[&str], r#become: bool) -> Result<(), SessionError> {
+        let script = script::prune(runs, &self.place(r#become))?;
         let words = talk(&self.link, self.wire(r#become, Talk::Script), &script, &mut |_| {}).await?;
         expect(&words, "pruned")
     }

@@ -77,10 +77,10 @@ pub trait Session {
     /// Ends the whole process tree of an op that was started before.
     async fn stop(&self, id: &LaunchId, r#become: bool) -> Result<(), SessionError>;
 
-    /// Removes the records on the host of every run that neither is in `keep` nor goes on. A transport whose hosts keep
-    /// no records has nothing to do.
-    async fn prune(&self, keep: &[&str], r#become: bool) -> Result<(), SessionError> {
-        let _ = (keep, r#become);
+    /// Removes the host's records of these runs, but of none that goes on. They must be over: an op whose record is gone
+    /// looks like one that never began. A transport whose hosts keep no records has nothing to do.
+    async fn prune(&self, runs: &[&str], r#become: bool) -> Result<(), SessionError> {
+        let _ = (runs, r#become);
         Ok(())
     }
 }

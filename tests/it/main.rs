@@ -9,6 +9,7 @@ mod display;
 mod docs;
 mod ends;
 mod explain;
+mod golden;
 mod guide;
 mod identity;
 mod journals;

@@ -31,6 +31,8 @@ pub(in crate::cli) struct Begin<'a> {
     pub(in crate::cli) record: Option<&'a RunDir>,
     /// When the run began, where it goes on.
     pub(in crate::cli) goes_on_since: Option<Timestamp>,
+    /// A run that may still stand on the Lease, and will not go on.
+    pub(in crate::cli) given_up: Option<&'a str>,
     pub(in crate::cli) is_saved: bool,
     pub(in crate::cli) patience: Duration,
 }
@@ -105,7 +107,7 @@ pub(in crate::cli) async fn take(
         Wish::GoOn { run: run.clone(), journal: journal.clone(), machine: machine() }
     } else {
         let seen = way.read().await.map_err(|error| lock_error(&error.into(), terminal))?;
-        Wish::Begin { over: seen.as_ref().and_then(over_here) }
+        Wish::Begin { over: begin.given_up.map(str::to_owned).or_else(|| seen.as_ref().and_then(over_here)) }
     };
     let unfinished = Unfinished {
         run,

@@ -173,8 +173,8 @@ async fn repeat(theatre: &Theatre, history: &History, unheard: &Terminal) -> Res
             in_doubt: InDoubt::Leave,
         };
         match theatre.live(life, unheard).await {
-            Ok(Ended::Over(Err(error))) => return Err(error.to_string()),
-            Ok(_) => {}
+            Ok(Ended::Over(result)) => result.map(drop).map_err(|error| error.to_string())?,
+            Ok(Ended::Killed(_)) => {}
             Err(_) => return Err("it does not get the lock of its cluster again".to_owned()),
         }
         if stage.last() == before {

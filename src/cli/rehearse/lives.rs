@@ -44,7 +44,7 @@ pub(super) struct Life {
 
 /// How it ended.
 pub(super) enum Ended {
-    Over(Result<History, RollError>),
+    Over(Box<Result<History, RollError>>),
     Killed(Killed),
 }
 
@@ -86,6 +86,7 @@ impl Theatre {
             digest: &digest,
             run: &self.run,
             record: None,
+            given_up: None,
             goes_on_since: past.as_ref().and_then(History::began),
             is_saved: false,
             patience: Duration::ZERO,
@@ -121,7 +122,7 @@ impl Theatre {
         if let Some(lock) = lock {
             lock::leave(&lock, can_resume(&result), &self.plan, terminal).await;
         }
-        Ok(Ended::Over(result))
+        Ok(Ended::Over(Box::new(result)))
     }
 }
 

@@ -180,7 +180,7 @@ async fn roll_on(
             in_doubt: InDoubt::Leave,
         };
         match theatre.live(life, terminal).await? {
-            Ended::Over(result) => return Ok((finish(result, &theatre.plan, called, terminal)?, history())),
+            Ended::Over(result) => return Ok((finish(*result, &theatre.plan, called, terminal)?, history())),
             Ended::Killed(Killed::Resumes) => {
                 terminal.say("the controller was killed; another one goes on");
                 past = Some(history());

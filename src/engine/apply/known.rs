@@ -13,6 +13,7 @@ pub(super) fn known(plan: &Plan, event: &Event) -> Result<(), Refusal> {
         | Event::ClusterSilent { .. }
         | Event::ClusterAnswers
         | Event::RunEnded
+        | Event::RunUndone { .. }
         // Which phase and which batch may be next is judged where they begin.
         | Event::PhaseStarted { .. } => Ok(()),
         Event::BatchStarted { phase, batch }

@@ -233,7 +233,8 @@ impl<'a> Ledger<'a> {
             | Event::OpEnded { .. }
             | Event::SoakStarted { .. }
             | Event::VerifyStarted { .. }
-            | Event::RunEnded => {}
+            | Event::RunEnded
+            | Event::RunUndone { .. } => {}
         }
     }
 

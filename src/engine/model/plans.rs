@@ -30,6 +30,7 @@ pub(super) fn plan(random: &mut Random) -> Plan {
         format: Plan::FORMAT,
         runbook: "model".to_owned(),
         inventory: "model".to_owned(),
+        undoes: None,
         params: indexmap::IndexMap::new(),
         policy: Policy::default(),
         kube: None,

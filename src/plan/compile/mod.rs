@@ -1,6 +1,7 @@
 //! Compiles a runbook, an inventory and what is known of the hosts into a frozen plan. Pure: everything that had to be
 //! read was read before.
 
+mod adopt;
 mod batches;
 mod brackets;
 mod dependence;
@@ -38,20 +39,22 @@ pub struct Input<'a> {
     /// `--limit`: hosts outside it are counted and not worked on.
     pub limit: Option<&'a Selector>,
     /// What the command line tightens or accepts.
-    pub overrides: Overrides,
+    pub overrides: Overrides<'a>,
     /// What is known of the hosts.
     pub knowledge: Knowledge<'a>,
 }
 
 /// What the command line may change of a runbook: limits only become tighter.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Overrides {
+pub struct Overrides<'a> {
     /// `--max-unavailable`.
     pub max_unavailable: Option<Amount>,
     /// `--parallel`.
     pub parallel: Option<u32>,
     /// `--accept-control-plane-outage`.
     pub accept_outage: bool,
+    /// `--adopt-cordons`: the run whose cordons are taken over.
+    pub adopt: Option<&'a str>,
 }
 
 /// What is known of hosts and cluster.
@@ -119,6 +122,8 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
         .map(|(phase, selection)| lowering.phase(phase, selection, diagnostics))
         .collect();
     let mut warnings = Vec::new();
+    adopt::check(input, &lowering.adopted, diagnostics);
+    adopt::warn_about_cordons(input, &table, &lowering.adopted, &mut warnings);
     batches::warn_about_limits(input, &phases, &mut warnings);
     traps::warn(input, lowering.actions(), &mut warnings);
     if kube.is_some() && !input.runbook.policy.lock_cluster {
@@ -138,6 +143,7 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
         format: Plan::FORMAT,
         runbook: input.runbook.name.clone(),
         inventory: input.inventory.name.clone(),
+        undoes: None,
         params: input.params.clone(),
         policy,
         kube,

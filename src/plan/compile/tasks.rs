@@ -10,15 +10,15 @@ use super::brackets::{Marks, outermost};
 use super::dependence::Dependence;
 use super::hosts::{HostTable, Row};
 use super::scopes::Scopes;
-use super::{Input, Selection, batches, step_error};
+use super::{Input, Selection, adopt, batches, placeless, step_error};
 use crate::op::{Effect, subject_symbol};
 use crate::plan::{
     Action, ActionId, DeferredFrame, DeferredId, DeferredStep, Forecast, HostId, HostTasks, PlannedKube,
-    PlannedPhase, StepRef, Task,
+    PlannedPhase, StepRef, Task, implied,
 };
 use crate::runbook::{Phase, Step};
 use crate::source::{Diagnostics, codes};
-use crate::step::{LowerCx, LowerError, Role, Subject};
+use crate::step::{BracketKey, LowerCx, LowerError, Role, Subject};
 use crate::template::{Arg, RenderError, Scope};
 use crate::value::{Duration, Value};
 
@@ -34,6 +34,8 @@ pub(super) struct Lowering<'a, 't> {
     deferred_by_place: HashMap<(String, Vec<String>), DeferredId>,
     /// Facts that the tasks so far may change; the same for every host that a phase works on.
     altered: BTreeMap<HostId, Arc<BTreeSet<String>>>,
+    /// Hosts whose cordon is taken over from an earlier run.
+    pub(super) adopted: BTreeSet<HostId>,
 }
 
 /// What makes two lowered steps the same action: the step as written, what the subject tells lowering, and the
@@ -70,6 +72,7 @@ impl<'a, 't> Lowering<'a, 't> {
             deferred: Vec::new(),
             deferred_by_place: HashMap::new(),
             altered: BTreeMap::new(),
+            adopted: BTreeSet::new(),
         }
     }
 
@@ -168,8 +171,33 @@ impl<'a, 't> Lowering<'a, 't> {
                 }
             }
         }
+        self.adopt(id, &mut tasks, diagnostics);
         let brackets = outermost(tasks.iter().map(|task| self.marks(task)));
         HostTasks { host: id, tasks, brackets }
+    }
+
+    /// Where an earlier run left the node cordoned and is to be followed, its cordon is taken over right before the first
+    /// step that would set one.
+    fn adopt(&mut self, id: HostId, tasks: &mut Vec<Task>, diagnostics: &mut Diagnostics) {
+        let row = self.table.row(id);
+        let Some(run) = adopt::from(&self.input, row).filter(|_| !self.adopted.contains(&id)) else { return };
+        let cordons =
+            |task: &Task| self.marks(task).is_some_and(|marks| marks.opens.contains(&BracketKey::Cordon));
+        let Some(at) = tasks.iter().position(cordons) else { return };
+        let arg = ("adopt", Value::Str(run.to_owned()));
+        let action = match implied::action("cordon", arg, &row.subject, self.kube, "--adopt-cordons") {
+            Ok(action) => action,
+            Err(error) => return diagnostics.push(placeless(codes::ADOPT, error.message, error.hint)),
+        };
+        let known = self.actions.iter().position(|known| **known == action);
+        let action = match known {
+            Some(index) => ActionId(u32::try_from(index).expect("invariant: fewer than 2^32 actions")),
+            None => self.add(action),
+        };
+        let effect = self.actions[action.0 as usize].lowered.effect;
+        let step = StepRef::Action(action);
+        tasks.insert(at, Task { step, effect, looks_first: true, forecast: Forecast::NotProbed });
+        self.adopted.insert(id);
     }
 
     fn marks(&self, task: &Task) -> Option<Marks<'_>> {

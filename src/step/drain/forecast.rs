@@ -38,14 +38,16 @@ pub(super) fn assess(
             "leave one budget for each pod",
         ));
     }
-    let cordoned = matches!(owner, Owner::Us | Owner::Other(_));
+    let cordoned = matches!(owner, Owner::Us | Owner::Run(_) | Owner::Somebody);
     if cordoned && told.evicted.is_empty() {
         return Ok(satisfied(format!("{} is cordoned and empty", node.name)));
     }
     let mut changes = Vec::new();
     match owner {
         Owner::Nobody | Owner::Lifted => changes.push(change("node", "schedulable", "cordoned")),
-        Owner::Other(who) => changes.push(change("node", format!("cordoned by {who}"), "stays theirs")),
+        Owner::Run(_) | Owner::Somebody => {
+            changes.push(change("node", format!("cordoned by {owner}"), "stays theirs"));
+        }
         Owner::Us => {}
     }
     changes.extend(pod_changes(&told));

@@ -14,7 +14,7 @@ use super::{
 use crate::kubernetes::drain::DrainOptions;
 use crate::kubernetes::pdb::BUDGETS;
 use crate::kubernetes::pod::PODS;
-use crate::op::{Answer, Effect, Op, Query, RunWhen};
+use crate::op::{Answer, Effect, Op, Query, RunWhen, run_symbol};
 use crate::value::{Duration, Field, Type, Value};
 
 /// Evicts the pods of the host's node.
@@ -131,7 +131,7 @@ impl StepKind for Drain {
         let mut ops = vec![cordon, confirm, drain];
         if args.text("if_fails") != Some("leave") {
             // The patch tests whose cordon it is: 1 means that it is somebody else's, and stays.
-            let restore = on.uncordon(cx);
+            let restore = on.uncordon(cx, &run_symbol("id"));
             ops.push(Op {
                 title: format!("take back the cordon of {}", on.node),
                 when: RunWhen::OnFailure,
@@ -139,7 +139,8 @@ impl StepKind for Drain {
                 ..restore
             });
         }
-        let looks = vec![on.node_query(), on.run_query(), pods_query(args, on), budgets_query(on)];
+        let looks =
+            vec![on.node_query(), on.run_query(&run_symbol("id")), pods_query(args, on), budgets_query(on)];
         Ok(Lowered {
             title: title(args, on.node),
             role: Role::Means,

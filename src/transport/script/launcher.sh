@@ -13,7 +13,9 @@
 #   out err  its output
 #   expired  exists when the time limit ended it
 #   note     what the shell said about the op's death
-#   status   the result, written, synced and renamed; nothing else is the result
+#   spare    empty; shows that there is room for all of these
+#   room     blank, as long as a result, and on the disk before the op begins: an op that fills the disk still has one
+#   status   the result, written into `room`, synced and renamed; nothing else is the result
 
 # Builtins alone answer these, because a fork on the host costs more than everything else in this file.
 
@@ -193,6 +195,11 @@ rb_supervise() {
   { printf '%s %s %s %s %s\n' "$rb_boot" "$rb_pid" "$rb_born" "$rb_kind" "$rb_deadline" >"$rb_dir/started"; } 2>/dev/null ||
     exit 0
   set +C
+  # A power cut must not take back that the op began.
+  sync "$rb_dir/started" "$rb_dir/room" || {
+    rb_settle never
+    exit 0
+  }
   { read -r rb_holder <claim; } 2>/dev/null
   if [ "$rb_holder" != "$rb_run" ]; then
     rb_settle "busy $rb_holder"
@@ -258,7 +265,7 @@ rb_was_killed() {
 }
 
 rb_settle() {
-  printf '%s\n' "$1" >"$rb_dir/status.new" && sync "$rb_dir/status.new" && mv "$rb_dir/status.new" "$rb_dir/status"
+  printf '%-63s\n' "$1" 1<>"$rb_dir/room" && sync "$rb_dir/room" && mv "$rb_dir/room" "$rb_dir/status"
 }
 
 # Ticks, trims the output, and ends the op at its time limit, also where the launcher itself was killed. The ticks stop after some hours without a reader: a full
@@ -362,9 +369,24 @@ rb_launch() {
   : >>"$rb_dir/err"
   rb_open
   if [ ! -e "$rb_dir/started" ]; then
+    rb_make_room
     rb_unit || rb_here
   fi
   rb_follow
+}
+
+# Before the op begins: where there is no room for its result, nothing runs.
+rb_make_room() {
+  set -C
+  { printf '%63s\n' '' >"$rb_dir/room"; } 2>/dev/null
+  set +C
+  # `started` and `pid` are written next: a beginning that cannot be written down would look like one that was cut off.
+  { printf '%16384s' '' >"$rb_dir/spare"; } 2>/dev/null && [ -s "$rb_dir/room" ]
+  rb_room=$?
+  : >"$rb_dir/spare"
+  [ "$rb_room" != 0 ] && [ ! -e "$rb_dir/started" ] || return 0
+  rm -f "$rb_dir/room"
+  rb_fail "cannot write $rb_dir; is the disk full?"
 }
 
 # --- Following ---
@@ -428,13 +450,11 @@ rb_stop() {
   rb_end stopped
 }
 
-# Removes the directories of runs that are neither in the list nor going on.
+# Removes the directories of the runs in the list, as far as nothing of them goes on.
 rb_prune() {
   [ -d "$rb_root" ] || rb_end pruned
   rb_enter
-  for rb_old in */; do
-    rb_old=${rb_old%/}
-    case " $rb_keep " in *" $rb_old "*) continue ;; esac
+  for rb_old in $rb_over; do
     [ -d "$rb_old" ] && [ ! -L "$rb_old" ] || continue
     rb_alive=
     for rb_other in "$rb_old"/*/started; do

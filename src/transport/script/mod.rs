@@ -142,14 +142,14 @@ pub(crate) fn stop(id: &LaunchId, place: &Place<'_>) -> Result<String, ScriptErr
     Ok(with_launcher(&about("stop", id, place)?))
 }
 
-/// Removes the records of all runs but these and those that go on.
-pub(crate) fn prune(keep: &[&str], place: &Place<'_>) -> Result<String, ScriptError> {
+/// Removes the records of these runs, but of none that goes on.
+pub(crate) fn prune(runs: &[&str], place: &Place<'_>) -> Result<String, ScriptError> {
     let nobody = LaunchId { run: "0".to_owned(), op: "0".to_owned() };
     let mut head = about("prune", &nobody, place)?;
-    for run in keep {
+    for run in runs {
         check_id(run)?;
     }
-    let _ = writeln!(head, "rb_keep={}", quote(&keep.join(" "), "a run's id")?);
+    let _ = writeln!(head, "rb_over={}", quote(&runs.join(" "), "a run's id")?);
     Ok(with_launcher(&head))
 }
 

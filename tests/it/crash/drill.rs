@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use rollbook::engine::{History, Stamped};
+use rollbook::engine::{Event, History, Stamped};
 use rollbook::executor::{RollError, Setup, roll};
 use rollbook::journal::Record;
 use rollbook::plan::Plan;
@@ -40,13 +40,18 @@ pub(super) struct Drill {
     cluster: Cluster,
     /// What survives the controller.
     journal: Rc<RefCell<Vec<Stamped>>>,
+    incident: Incident,
 }
+
+/// What happens to the world when an event is in the journal.
+type Incident = Rc<RefCell<Option<(u64, Box<dyn Fn()>)>>>;
 
 struct Journal {
     events: Rc<RefCell<Vec<Stamped>>>,
     death: Option<Death>,
     /// Told when the event came after which the controller dies later.
     doom: mpsc::UnboundedSender<Duration>,
+    incident: Incident,
 }
 
 /// Thrown by the journal: the process is gone.
@@ -56,6 +61,10 @@ impl Record for Journal {
     fn append(&mut self, events: &[Stamped], _durable: bool) -> io::Result<()> {
         for event in events {
             self.events.borrow_mut().push(event.clone());
+            let happens = self.incident.borrow_mut().take_if(|(seq, _)| *seq == event.seq);
+            if let Some((_, happen)) = happens {
+                happen();
+            }
             match self.death {
                 Some(Death::After(seq)) if seq == event.seq => resume_unwind(Box::new(Killed)),
                 Some(Death::Later(seq, millis)) if seq == event.seq => {
@@ -72,7 +81,7 @@ impl Drill {
     /// The shipped upgrade over three control planes and two workers, planned.
     pub(super) async fn new() -> Self {
         let plan = cluster().plan("1.31.4").await.expect("the shipped upgrade compiles");
-        Self { plan: Rc::new(plan), cluster: cluster(), journal: Rc::default() }
+        Self { plan: Rc::new(plan), cluster: cluster(), journal: Rc::default(), incident: Rc::default() }
     }
 
     /// The same plan over a world that is as it was.
@@ -90,13 +99,42 @@ impl Drill {
         self.journal.borrow().clone()
     }
 
+    /// Lets something happen to the world when this event is in the journal.
+    pub(super) fn when(&self, seq: u64, happen: impl Fn() + 'static) {
+        *self.incident.borrow_mut() = Some((seq, Box::new(happen)));
+    }
+
+    /// Sequence numbers of the ops that were sent for a host.
+    pub(super) fn started_ops(&self, host: &str) -> Vec<u64> {
+        let events = self.journal.borrow();
+        let of_host = |event: &&Stamped| match event.event {
+            Event::OpStarted { task, .. } => self.plan.host(task.host).name.as_str() == host,
+            _ => false,
+        };
+        events.iter().filter(of_host).map(|event| event.seq).collect()
+    }
+
+    /// The plan that is rolled.
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub(super) fn cluster(&mut self) -> &mut Cluster {
+        &mut self.cluster
+    }
+
     /// One life of the controller: starts the run, or goes on with it from its journal.
     pub(super) async fn live(&self, death: Option<Death>) -> End {
         let (doom, mut dooms) = mpsc::unbounded_channel();
         let events = self.events();
         let past =
             (!events.is_empty()).then(|| History::of(&self.plan, events).expect("the journal fits the plan"));
-        let record = Box::new(Journal { events: Rc::clone(&self.journal), death, doom });
+        let record = Box::new(Journal {
+            events: Rc::clone(&self.journal),
+            death,
+            doom,
+            incident: Rc::clone(&self.incident),
+        });
         let setup = Setup { record, past, ..self.cluster.setup(&self.plan) };
         let killed_later = async {
             match dooms.recv().await {

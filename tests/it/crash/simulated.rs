@@ -38,7 +38,7 @@ fn differences(now: &Left, expected: &Left) -> (String, String) {
 }
 
 /// Without what depends on when something happened: where evicted pods went.
-fn comparable(mut host: HostState) -> HostState {
+pub(super) fn comparable(mut host: HostState) -> HostState {
     host.pods.clear();
     host
 }

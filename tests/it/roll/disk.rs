@@ -3,28 +3,9 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::fleet::Fleet;
-
-/// A small file system of its own; gone when dropped.
-struct Disk(PathBuf);
-
-impl Disk {
-    fn mounted_at(path: &Path, options: &str) -> Self {
-        fs::create_dir(path).unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(path).status();
-        assert!(mount.unwrap().success(), "a tmpfs is mounted: run as root");
-        Self(path.to_owned())
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
+use crate::support::disk::Disk;
 
 #[test]
 fn a_disk_that_fills_up_stops_new_work_and_lets_running_work_end() {

@@ -32,6 +32,8 @@ pub(crate) struct Cluster {
     control_planes: Vec<HostName>,
     epoch: Timestamp,
     runs: u32,
+    /// `--adopt-cordons` of the next plans.
+    pub(crate) adopt: Option<String>,
 }
 
 /// How a roll ended.
@@ -66,10 +68,10 @@ impl Cluster {
         );
         let all: Vec<HostName> = simulated_hosts.iter().map(|host| host.name.clone()).collect();
         let control_planes = all[..control_planes].to_vec();
-        Self { simulated, inventory, hosts: all, control_planes, epoch, runs: 0 }
+        Self { simulated, inventory, hosts: all, control_planes, epoch, runs: 0, adopt: None }
     }
 
-    fn pools(&self) -> (Rc<Pool>, Rc<Pool>) {
+    pub(crate) fn pools(&self) -> (Rc<Pool>, Rc<Pool>) {
         let target = |host: &HostName| Target {
             host: host.clone(),
             address: format!("{host}.example"),
@@ -105,7 +107,7 @@ impl Cluster {
             inventory: &inventory,
             params: &values,
             limit: None,
-            overrides: Overrides::default(),
+            overrides: Overrides { adopt: self.adopt.as_deref(), ..Overrides::default() },
             knowledge: Knowledge::Live { hosts: &found.hosts, cluster },
         };
         let plan = compile(&input, &mut diagnostics);

@@ -2,5 +2,7 @@
 
 pub(crate) mod apiserver;
 pub(crate) mod cluster;
+pub(crate) mod disk;
+pub(crate) mod proxy;
 pub(crate) mod rollbook;
 pub(crate) mod sshd;

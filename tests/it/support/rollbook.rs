@@ -12,6 +12,7 @@ pub(crate) struct Rollbook {
     args: Vec<OsString>,
     dir: PathBuf,
     env: Vec<(OsString, OsString)>,
+    programs: Option<PathBuf>,
 }
 
 /// What it did.
@@ -28,6 +29,7 @@ impl Rollbook {
             args: args.into_iter().map(Into::into).collect(),
             dir: PathBuf::from(env!("CARGO_MANIFEST_DIR")),
             env: Vec::new(),
+            programs: None,
         }
     }
 
@@ -43,8 +45,25 @@ impl Rollbook {
         self
     }
 
+    /// Programs that come before all others on the machine that it runs on: commands get a fixed PATH, so the directory
+    /// is mounted where that begins. Root is needed.
+    pub(crate) fn programs(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.programs = Some(dir.into());
+        self
+    }
+
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rollbook"));
+        let binary = env!("CARGO_BIN_EXE_rollbook");
+        let mut command = match &self.programs {
+            None => Command::new(binary),
+            Some(dir) => {
+                // Every program is replaced by the next, so that the child is rollbook itself.
+                let script = "mount --bind \"$1\" /usr/local/sbin && shift && exec \"$@\"";
+                let mut command = Command::new("unshare");
+                command.args(["--mount", "sh", "-c", script, "sh"]).arg(dir).arg(binary);
+                command
+            }
+        };
         command
             .args(&self.args)
             .current_dir(&self.dir)
@@ -78,6 +97,12 @@ impl Running {
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         rustix::process::kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    /// Closes the pipes that it writes to.
+    pub(crate) fn close_pipes(&mut self) {
+        self.child.stdout = None;
+        self.child.stderr = None;
     }
 
     /// Waits for its end.

@@ -88,6 +88,12 @@ impl Sshd {
         }
     }
 
+    /// What is reached at another port from now on, such as through a [`super::proxy::Proxy`].
+    pub(crate) fn move_to(&mut self, port: u16) {
+        self.port = port;
+        self.remember_key(&fs::read_to_string(self.path("host_key.pub")).unwrap());
+    }
+
     /// Makes `key` what clients expect.
     pub(crate) fn remember_key(&self, key: &str) {
         fs::write(self.path("known_hosts"), format!("[127.0.0.1]:{} {key}", self.port)).unwrap();

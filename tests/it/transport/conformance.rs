@@ -9,6 +9,8 @@ use rollbook::op::{Deed, Exit, Op};
 use rollbook::transport::{Attached, Launch, LaunchId, OUTPUT_LIMIT, SessionError};
 use rollbook::value::Duration;
 
+use crate::support::disk::Disk;
+
 use super::bench::{Bench, Kind, Seen, exec, launch_id, probe, run, sh};
 
 macro_rules! behaviours {
@@ -45,6 +47,7 @@ behaviours![
     records_are_private_and_links_refused,
     old_runs_are_pruned,
     twenty_launches_at_once,
+    a_full_disk_takes_no_result_away,
 ];
 
 async fn arguments_environment_and_input_arrive_as_they_were(bench: &Bench) {
@@ -474,7 +477,7 @@ async fn old_runs_are_pruned(bench: &Bench) {
     let came = seen.came.clone();
     let meanwhile = async {
         came.notified().await;
-        bench.session.prune(&["run-b"], false).await.unwrap();
+        bench.session.prune(&["run-a", "run-c", "run-1", "run-x"], false).await.unwrap();
         open();
     };
     let (result, ()) = tokio::join!(bench.try_launch("1", &op, &mut seen), meanwhile);
@@ -497,4 +500,23 @@ async fn twenty_launches_at_once(bench: &Bench) {
         let (number, result) = ended.unwrap();
         assert_eq!((result.exit, result.stdout), (Exit::Code(number), format!("{number}\n")));
     }
+}
+
+async fn a_full_disk_takes_no_result_away(bench: &Bench) {
+    let root = bench.path("root");
+    let disk = Disk::mounted_at(&root, "size=256k,mode=0700");
+    let fill = format!("dd if=/dev/zero of={}/fill bs=4k; exit 7", root.display());
+    assert_eq!(bench.launch(&sh(&fill)).await.exit, Exit::Code(7), "it filled the disk and ended so");
+    // Where there is no room for a result nothing begins; once there is, it does.
+    let error = bench.try_launch("2", &sh("exit 3"), &mut Seen::default()).await.unwrap_err();
+    assert!(matches!(&error, SessionError::Launcher(why) if why.contains("is the disk full?")), "{error:?}");
+    // A single page is not room enough, either: nothing begins that could not be written down.
+    let filled = fs::metadata(root.join("fill")).unwrap().len();
+    fs::File::options().write(true).open(root.join("fill")).unwrap().set_len(filled - 4096).unwrap();
+    let error = bench.try_launch("2", &sh("exit 3"), &mut Seen::default()).await.unwrap_err();
+    assert!(matches!(error, SessionError::Launcher(_)), "{error:?}");
+    fs::remove_file(root.join("fill")).unwrap();
+    let result = bench.try_launch("2", &sh("exit 3"), &mut Seen::default()).await.unwrap();
+    assert_eq!(result.exit, Exit::Code(3));
+    drop(disk);
 }

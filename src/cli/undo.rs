@@ -1,0 +1,134 @@
+//! `rollbook runs undo`: puts back the cordons and holds that a run left which will not go on. That is a run of its own,
+//! with a plan that is shown first and a record; the undone run's journal says that it cannot go on any more.
+
+use std::rc::Rc;
+
+use camino::Utf8PathBuf;
+
+use super::args::Undo as Args;
+use super::compose::{Connections, machine, now, run_id, runtime};
+use super::lock::{self, Begin};
+use super::outcome::{Outcome, Stopped};
+use super::resume::{open, ways};
+use super::roll::{Ready, lock_state, roll_on};
+use super::runs::{Found, Which, find};
+use super::terminal::Terminal;
+use crate::engine::{Event, Stamped};
+use crate::executor::{Secrets, Undoing, undoing};
+use crate::journal::{Journal, Record, Recorded, StateDir};
+use crate::plan::Plan;
+use crate::plan::show::{Detail, bytes, digest, text};
+use crate::report::exit;
+use crate::value::Duration;
+
+pub(super) fn run(args: &Args, state_dir: Option<&Utf8PathBuf>, terminal: &Terminal) -> Outcome {
+    if (args.no_input || !terminal.is_interactive()) && !args.yes {
+        terminal.error("nobody is there to ask, and `--yes` is not given");
+        terminal.hint("look at it with `rollbook runs show`, then undo it with --yes");
+        return Err(Stopped::Told(exit::USAGE));
+    }
+    let state = lock_state(state_dir, "a run being undone", terminal)?;
+    let Some(found) = find(state_dir, Some(&args.run), Which::Newest, terminal)? else {
+        return Err(Stopped::Told(exit::USAGE));
+    };
+    // Before it is read, and held to the end: nobody goes on with the run meanwhile.
+    let journal = open(&found.dir, terminal)?;
+    let recorded = found.dir.read().map_err(anyhow::Error::from)?;
+    let undo = Undo { args, recorded, journal, state, state_dir, terminal };
+    runtime()?.block_on(undo.connected())
+}
+
+struct Undo<'a> {
+    args: &'a Args,
+    /// The run that is undone.
+    recorded: Recorded,
+    journal: Journal,
+    state: StateDir,
+    state_dir: Option<&'a Utf8PathBuf>,
+    terminal: &'a Terminal,
+}
+
+impl Undo<'_> {
+    async fn connected(mut self) -> Outcome {
+        let ways = ways(&self.recorded.plan, self.args.connection.as_deref(), self.terminal)?;
+        let connections = Connections::real(ways)?;
+        let outcome = self.put_back(&connections).await;
+        connections.close().await;
+        outcome
+    }
+
+    async fn put_back(&mut self, connections: &Connections) -> Outcome {
+        let Recorded { plan: of, history, .. } = &self.recorded;
+        let here = history.machine() == Some(&machine());
+        let terminal = self.terminal;
+        let pools = (&connections.pool, &connections.controller);
+        let found = undoing(of, history, here, pools, &mut |line| terminal.say(line)).await;
+        let Undoing { plan, kept } = found.map_err(|error| anyhow::anyhow!("{}", error.message))?;
+        let code = match plan {
+            Some(plan) => self.roll(plan, connections).await?,
+            None if kept.is_empty() => {
+                terminal.say("nothing to do: what the run left is put back, or was never changed");
+                exit::OK
+            }
+            None => exit::OK,
+        };
+        for (host, reasons) in &kept {
+            let name = &self.recorded.plan.host(*host).name;
+            for why in reasons {
+                terminal.say(&format!("{name}  is left as it was: {why}"));
+            }
+        }
+        Ok(if kept.is_empty() { code } else { exit::LEFT_OUT })
+    }
+
+    async fn roll(&mut self, plan: Plan, connections: &Connections) -> Outcome {
+        let body = bytes(&plan);
+        let digest = digest(&body);
+        self.terminal.say(&text(&plan, &digest, Detail::Normal));
+        let undone = plan.undoes.as_deref().unwrap_or_default();
+        let question = format!("Put this back? Run {undone} cannot be resumed afterwards.");
+        if !self.args.yes && !self.terminal.confirm(&question) {
+            self.terminal.say("nothing was changed");
+            return Err(Stopped::Told(exit::APPROVAL));
+        }
+        let run = run_id();
+        let run_dir = self.state.create_run(&run, &body).map_err(anyhow::Error::from)?;
+        let journal = Journal::create(&run_dir.journal()).map_err(anyhow::Error::from)?;
+        let record = Found::new(run_dir, self.state_dir);
+        let begin = Begin {
+            plan: &plan,
+            digest: &digest,
+            run: &run,
+            record: Some(&record.dir),
+            given_up: plan.undoes.as_deref(),
+            goes_on_since: None,
+            is_saved: false,
+            patience: Duration::ZERO,
+        };
+        let lock = match lock::take(&begin, connections, self.terminal).await {
+            Ok(lock) => lock,
+            Err(stopped) => {
+                // It never began, and nobody needs to hear of it again.
+                record.dir.remove().map_err(anyhow::Error::from)?;
+                return Err(stopped);
+            }
+        };
+        // Before the first change: a run whose cordon is gone must not go on as if it were there.
+        self.mark(run.clone())?;
+        let ready =
+            Ready { plan: Rc::new(plan), digest, run, secrets: Secrets::none(), record, journal, lock };
+        let code = roll_on(ready, None, connections, &self.args.roll, self.terminal).await?;
+        self.terminal.say("what is still to be done, a new run does");
+        Ok(code)
+    }
+
+    /// The undone run's journal says who undoes it.
+    fn mark(&mut self, by: String) -> anyhow::Result<()> {
+        let seq = self.recorded.history.state.seq() + 1;
+        let event = Stamped { seq, at: now(), event: Event::RunUndone { by } };
+        self.journal.append(&[event], true).map_err(|error| {
+            anyhow::Error::from(error)
+                .context("the journal of the run cannot be written, so nothing was put back")
+        })
+    }
+}
