@@ -95,20 +95,19 @@ fn control_planes_blocked(
 
 /// Hosts of the batch that cannot be reached over SSH now.
 async fn unreachable(shared: &Rc<Shared>, batch: &[HostId]) -> Vec<OutOfService> {
+    let argv = vec!["true".to_owned()];
+    let query = Query { argv, stdin: String::new(), site: None, r#become: None };
+    let probe = Probe {
+        site: Site::Subject,
+        queries: vec![query],
+        r#become: false,
+        timeout: Duration::from_secs(20),
+    };
+    let probe = Rc::new(probe);
     let mut looks = JoinSet::new();
     for host in batch.iter().copied() {
-        let shared = Rc::clone(shared);
-        looks.spawn_local(async move {
-            let argv = vec!["true".to_owned()];
-            let query = Query { argv, stdin: String::new(), site: None, r#become: None };
-            let probe = Probe {
-                site: Site::Subject,
-                queries: vec![query],
-                r#become: false,
-                timeout: Duration::from_secs(20),
-            };
-            look(&shared, host, &[&probe]).await.is_err().then_some(host)
-        });
+        let (shared, probe) = (Rc::clone(shared), Rc::clone(&probe));
+        looks.spawn_local(async move { look(&shared, host, &[&probe]).await.is_err().then_some(host) });
     }
     let mut out = Vec::new();
     while let Some(look) = looks.join_next().await {

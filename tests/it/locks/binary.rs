@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::roll::fleet::Fleet;
-use crate::support::apiserver::{ApiServer, has_kubectl};
+use crate::support::apiserver::ApiServer;
 use crate::support::rollbook::Rollbook;
 
 /// A fleet whose runbook asks for the lock of a cluster.
@@ -16,11 +16,8 @@ struct Locked {
 }
 
 impl Locked {
-    /// Hosts on which each of two commands works for so many seconds; nothing where there is no kubectl.
-    fn of(hosts: usize, seconds: &str) -> Option<Self> {
-        if !has_kubectl() {
-            return None;
-        }
+    /// Hosts on which each of two commands works for so many seconds.
+    fn of(hosts: usize, seconds: &str) -> Self {
         let (fleet, api) = (Fleet::of(hosts), ApiServer::start());
         api.write_kubeconfig(&fleet.dir.path().join("kubeconfig"));
         let steps = format!(
@@ -29,7 +26,7 @@ impl Locked {
         );
         let top = "kube: { via: controller, kubeconfig: @kubeconfig }\npolicy: { lock: { ttl: 1m } }";
         fleet.runbook(top, "batches: [1]", &steps);
-        Some(Self { fleet, api })
+        Self { fleet, api }
     }
 
     /// A run from a state directory of this name.
@@ -64,7 +61,7 @@ impl Locked {
 #[test]
 fn of_two_binaries_that_start_at_once_exactly_one_runs_and_the_other_names_it() {
     let rounds = std::env::var("ROLLBOOK_LOCK_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
-    let Some(locked) = Locked::of(1, "0.5") else { return };
+    let locked = Locked::of(1, "0.5");
     for round in 0..rounds {
         let _ = fs::remove_file(locked.fleet.path("log/h1"));
         let begun = [format!("a{round}"), format!("b{round}")].map(|state| locked.run(&state, &[]).start());
@@ -83,7 +80,7 @@ fn of_two_binaries_that_start_at_once_exactly_one_runs_and_the_other_names_it() 
 
 #[test]
 fn a_run_that_was_killed_is_in_the_way_everywhere_until_it_goes_on() {
-    let Some(locked) = Locked::of(2, "1") else { return };
+    let locked = Locked::of(2, "1");
     let running = locked.run("state", &[]).start();
     locked.fleet.await_lines(1, 1);
     running.signal(Signal::KILL);
@@ -106,7 +103,7 @@ fn a_run_that_was_killed_is_in_the_way_everywhere_until_it_goes_on() {
 
 #[test]
 fn a_run_that_stopped_keeps_its_record_and_can_be_given_up() {
-    let Some(locked) = Locked::of(2, "1") else { return };
+    let locked = Locked::of(2, "1");
     let running = locked.run("state", &[]).start();
     locked.fleet.await_lines(1, 1);
     running.signal(Signal::INT);
@@ -131,7 +128,7 @@ fn a_run_that_stopped_keeps_its_record_and_can_be_given_up() {
 
 #[test]
 fn a_holder_that_was_stopped_past_its_ttl_touches_no_host_of_the_next_run() {
-    let Some(locked) = Locked::of(2, "4") else { return };
+    let locked = Locked::of(2, "4");
     let first = locked.run("state", &[]).start();
     locked.fleet.await_lines(1, 1);
     let run = locked.unfinished().unwrap();

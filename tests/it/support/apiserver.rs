@@ -57,15 +57,6 @@ impl ApiServer {
     }
 }
 
-/// Whether this machine has a kubectl; a test without one says so and proves nothing.
-pub(crate) fn has_kubectl() -> bool {
-    let found = std::process::Command::new("kubectl").args(["version", "--client"]).output().is_ok();
-    if !found {
-        let _ = std::io::stderr().write_all(b"NOT TESTED: there is no kubectl on this machine\n");
-    }
-    found
-}
-
 fn serve(stream: &TcpStream, store: &Mutex<Store>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
