@@ -312,7 +312,7 @@ fn completed(shell: &str, line: &str) -> Option<String> {
         }
         // Without a terminal nothing is completed, but the script must load and define its function.
         "zsh" => {
-            format!("autoload -U compinit; compinit -D -d /dev/null; source {script}; whence -v _rollbook")
+            format!("autoload -U compinit; compinit -D -u; source {script}; whence -v _rollbook")
         }
         _ => format!("source {script}; complete -C '{line}'"),
     };
