@@ -377,9 +377,10 @@ rb_launch() {
 
 # Before the op begins: where there is no room for its result, nothing runs.
 rb_make_room() {
-  set -C
-  { printf '%63s\n' '' >"$rb_dir/room"; } 2>/dev/null
-  set +C
+  # Linked when it is whole: of two controllers that send the same start, neither sees half of the other's.
+  { printf '%63s\n' '' >"$rb_dir/room.$$"; } 2>/dev/null
+  [ -s "$rb_dir/room.$$" ] && ln "$rb_dir/room.$$" "$rb_dir/room" 2>/dev/null
+  rm -f "$rb_dir/room.$$"
   # `started` and `pid` are written next: a beginning that cannot be written down would look like one that was cut off.
   { printf '%16384s' '' >"$rb_dir/spare"; } 2>/dev/null && [ -s "$rb_dir/room" ]
   rb_room=$?
