@@ -498,7 +498,11 @@ impl Worker<'_> {
     fn summary(&self, result: Option<&OpResult>) -> Step<TaskEnd> {
         let changed = late::verdict(self.shared, self.assignment, self.action, result)
             .or_else(|message| fail(Cause::Refused, message, ""))?;
-        let summary = self.shown(&self.action.lowered.title);
+        let mut summary = self.shown(&self.action.lowered.title);
+        let outcome = crate::step::find(&self.action.kind).zip(result);
+        if let Some(outcome) = outcome.and_then(|(kind, result)| kind.outcome(&result.stdout)) {
+            summary = format!("{summary} ({})", escape(&outcome));
+        }
         Ok(if changed { TaskEnd::Changed { summary } } else { TaskEnd::Satisfied { state: summary } })
     }
 }

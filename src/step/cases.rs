@@ -146,7 +146,7 @@ fn show_op(op: &Op) -> Json {
     // What is usual is left out, so that a case shows what its step is about.
     let unusual = [
         ("env", !op.env.is_empty(), json!(op.env)),
-        ("stdin", !op.stdin.is_empty(), json!(op.stdin)),
+        ("stdin", !op.stdin.is_empty(), json!(if is_ours(&op.stdin) { "<script>" } else { &op.stdin })),
         ("become", !op.r#become, json!(op.r#become)),
         ("timeout", op.timeout != Duration::from_secs(600), json!(op.timeout.to_string())),
         ("long", op.long, json!(op.long)),
@@ -157,6 +157,11 @@ fn show_op(op: &Op) -> Json {
     ];
     shown.extend(unusual.into_iter().filter(|(_, is, _)| *is).map(|(key, _, value)| (key.to_owned(), value)));
     Json::Object(shown)
+}
+
+/// One of Rollbook's own scripts, which has tests of its own.
+fn is_ours(stdin: &str) -> bool {
+    stdin.lines().count() > 50
 }
 
 fn show_lowered(lowered: &Lowered) -> Json {

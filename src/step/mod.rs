@@ -14,6 +14,7 @@ mod command;
 mod copy;
 mod cordon;
 mod drain;
+mod etcd_snapshot;
 mod guard;
 mod kubeadm;
 mod kubectl;
@@ -85,6 +86,12 @@ pub trait StepKind: Sync {
     /// somebody else holds; `None` for every other failure.
     fn transient(&self, stderr: &str) -> Option<String> {
         let _ = stderr;
+        None
+    }
+
+    /// What the output of an op that ended well adds to the step's title in reports, such as the revision of a snapshot.
+    fn outcome(&self, stdout: &str) -> Option<String> {
+        let _ = stdout;
         None
     }
 

@@ -9,6 +9,7 @@ use super::command::Command;
 use super::copy::Copy;
 use super::cordon::Cordon;
 use super::drain::Drain;
+use super::etcd_snapshot::EtcdSnapshot;
 use super::kubeadm::Kubeadm;
 use super::kubectl::Kubectl;
 use super::reboot::Reboot;
@@ -28,6 +29,7 @@ static KINDS: &[&dyn StepKind] = &[
     &Copy,
     &Cordon,
     &Drain,
+    &EtcdSnapshot,
     &Kubeadm,
     &Kubectl,
     &Reboot,

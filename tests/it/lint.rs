@@ -40,7 +40,9 @@ const fn broken(rule: &'static str, file: &'static str, from: &'static str, to: 
 const APPLY: &str = "      - kubeadm: { upgrade: apply,";
 const INSTALL: &str = "  - apt: { install: { kubelet: \"{{ args.version }}-*\" } }\n";
 const RESTART: &str = "  - systemctl: { daemon_reload: true, restart: kubelet }\n";
-const OPT_OUT: &str = "  allow: { no-etcd-snapshot: saved by the site's own means before the run }\n";
+const SNAPSHOT: &str = "      - etcd_snapshot: { to: \"/var/backups/rollbook/{{ run.id }}.db\", keep: 5 }\n        \
+                        when: params.etcd_snapshot and facts.kubelet != params.target\n        timeout: 20m\n";
+const POLICY: &str = "  deadline: 12h\n";
 const WAIT: &str = "  - wait: { node: ready, kubelet: \"{{ args.version }}\", for: 10m, stable_for: 20s }\n    timeout: 15m\n";
 
 /// Every rule, by a change that somebody might make.
@@ -83,7 +85,7 @@ const BREAKS: &[Break] = &[
     ),
     broken("no-daemon-reload", KUBELET, RESTART, "  - systemctl: { restart: kubelet }\n"),
     broken("removed-flag", TOOLS, "steps:\n", "steps:\n  - command: [kubectl, version, --short]\n"),
-    broken("no-etcd-snapshot", RUNBOOK, OPT_OUT, ""),
+    broken("no-etcd-snapshot", RUNBOOK, SNAPSHOT, ""),
     broken("drain-before-apply", RUNBOOK, APPLY, "      - drain: {}\n      - kubeadm: { upgrade: apply,"),
     broken(
         "kubelet-before-apply",
@@ -222,11 +224,11 @@ fn two_uses_of_one_name_are_the_same_before_it_has_a_value() {
 
 #[test]
 fn every_rule_can_be_allowed_for_a_runbook() {
-    for broken in BREAKS.iter().filter(|broken| broken.from != OPT_OUT) {
+    for broken in BREAKS {
         let mut shipped = Shipped::default();
         shipped.change(broken.file, broken.from, broken.to);
-        let allow = format!("  allow: {{ no-etcd-snapshot: ours, {}: on purpose }}\n", broken.rule);
-        shipped.change(RUNBOOK, OPT_OUT, &allow);
+        let allow = format!("{POLICY}  allow: {{ {}: on purpose }}\n", broken.rule);
+        shipped.change(RUNBOOK, POLICY, &allow);
         let (found, shown) = shipped.lint(Known::All);
         assert!(found.is_empty(), "{}\n{shown}", broken.rule);
     }
@@ -247,14 +249,16 @@ fn an_opt_out_of_a_step_counts_for_that_step_alone() {
 #[test]
 fn wrong_and_needless_opt_outs_are_told() {
     let mut shipped = Shipped::default();
-    shipped.change(RUNBOOK, "no-etcd-snapshot: saved", "no-etcd-snapshots: saved");
+    shipped.change(RUNBOOK, SNAPSHOT, "");
+    shipped.change(RUNBOOK, POLICY, &format!("{POLICY}  allow: {{ no-etcd-snapshots: saved }}\n"));
     let (found, shown) = shipped.lint(Known::All);
     let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["unknown-rule", "no-etcd-snapshot"], "{shown}");
     assert!(shown.contains("did you mean `no-etcd-snapshot`?"), "{shown}");
 
     let mut shipped = Shipped::default();
-    shipped.change(RUNBOOK, "allow: { ", "allow: { no-verification: not needed, placeholder: x, ");
+    let allow = format!("{POLICY}  allow: {{ no-verification: not needed, placeholder: x }}\n");
+    shipped.change(RUNBOOK, POLICY, &allow);
     assert_eq!(shipped.rules(Known::Files), ["unused-opt-out"]);
     assert_eq!(
         shipped.lint(Known::Files).0.len(),
@@ -268,8 +272,7 @@ fn wrong_and_needless_opt_outs_are_told() {
 fn what_a_condition_leaves_out_is_not_there() {
     let mut shipped = Shipped::default();
     let snapshot = "      - command: [etcdctl, snapshot, save, /var/backups/etcd.db]\n        when: params.repo_base == 'elsewhere'\n";
-    shipped.change(RUNBOOK, OPT_OUT, "");
-    shipped.change(RUNBOOK, APPLY, &format!("{snapshot}{APPLY}"));
+    shipped.change(RUNBOOK, SNAPSHOT, snapshot);
     assert!(shipped.rules(Known::Files).is_empty(), "it may run");
     assert_eq!(shipped.rules(Known::All), ["no-etcd-snapshot"], "it will not");
 }

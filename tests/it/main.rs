@@ -8,6 +8,7 @@ mod crash;
 mod display;
 mod docs;
 mod ends;
+mod etcd_snapshot;
 mod explain;
 mod golden;
 mod guide;

@@ -24,6 +24,7 @@ pub(super) fn deeds(step: &Step, values: &Values<'_>, sources: &SourceMap) -> Ve
             vec![Deed { what: What::Upgrade { verb, version }, span: span(field("version")) }]
         }
         "drain" => whole(What::Drain),
+        "etcd_snapshot" => whole(What::Snapshot),
         "uncordon" => whole(What::Uncordon),
         "reboot" => whole(What::Reboot),
         "wait" => vec![Deed { what: What::Look(values.text(step, "kubelet")), span: span(field("kubelet")) }],

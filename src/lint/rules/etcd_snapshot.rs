@@ -11,8 +11,9 @@ pub(in crate::lint) const RULE: Rule = Rule {
     severity: Severity::Warning,
     needs_values: false,
     why: "\
-Found is `etcdctl snapshot save` in any command or script before the first `apply`. A snapshot counts when it was opened
-again (`etcdctl snapshot status`, from etcd 3.6 on `etcdutl`), and it holds every secret of the cluster: mode 0600.
+Found is the step `etcd_snapshot`, or `etcdctl snapshot save` in any command or script, before the first `apply`. A
+snapshot counts when it was opened again (`etcdctl snapshot status`, from etcd 3.6 on `etcdutl`), and it holds every secret
+of the cluster: mode 0600.
 Downgrading a control plane is not supported (Kubernetes version skew policy). Clusters that are saved in another way allow
 themselves this rule, with that way as the reason.",
     bad: "\
@@ -25,11 +26,7 @@ themselves this rule, with that way as the reason.",
 - name: first control plane
   hosts: control_plane[0]
   steps:
-    - script:
-        text: |
-          umask 077
-          etcdctl snapshot save /var/backups/etcd.db
-          etcdctl snapshot status /var/backups/etcd.db
+    - etcd_snapshot: { to: \"/var/backups/rollbook/{{ run.id }}.db\" }
     - kubeadm: { upgrade: apply, version: \"{{ params.target }}\" }
 ",
     check,
@@ -43,7 +40,9 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
         if deed.what.applies() {
             let message = "nothing saves etcd before the control plane is upgraded";
             let warning = report.say(step, deed.span, message);
-            warning.hint("add a step that runs `etcdctl snapshot save` and opens the snapshot again");
+            warning.hint(
+                "add a step `etcd_snapshot: { to: \"/var/backups/rollbook/{{ run.id }}.db\" }` before it",
+            );
             return;
         }
     }

@@ -193,10 +193,6 @@ pub(super) const KINDS: &[Habit] = &[
     other("meta", "there is nothing to flush or to end"),
     later("pause", "end the runbook there, and start what follows as a second one"),
     later("gate", "end the runbook there, and start what follows as a second one"),
-    later(
-        "etcd_snapshot",
-        "write a `command` with `etcdctl snapshot save`, and one that opens the snapshot again",
-    ),
     later("dnf", "write a `command` with `dnf`, and `unless:` to see whether it is needed"),
     later("yum", "write a `command` with `dnf`, and `unless:` to see whether it is needed"),
 ];

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::process::{Next, Output};
 use super::world::World;
-use super::{apt, dpkg, files, kubeadm, kubectl, system, unit};
+use super::{apt, dpkg, etcd, files, kubeadm, kubectl, system, unit};
 
 /// A command line with what surrounds it.
 #[derive(Clone, Debug)]
@@ -88,6 +88,7 @@ pub(super) fn run(world: &mut World, command: &Command, out: &mut Output) -> Nex
         "kubectl" => kubectl::kubectl(world, command, out),
         "kubelet" => kubeadm::kubelet(world, command, out),
         "sh" if apt::is_look_ahead(command) => apt::look_ahead(command),
+        "sh" if etcd::is_snapshot(command) => etcd::snapshot(world, command, out),
         "timeout" | "env" | "sudo" | "nice" | "ionice" | "setsid" | "stdbuf" => wrapped(world, command, out),
         "cat" | "head" | "test" | "[" | "stat" | "sha256sum" | "mkdir" | "install" | "rm" | "ls"
         | "readlink" | "find" => files::program(world, command, out),
@@ -151,7 +152,7 @@ pub(super) fn changes(argv: &[String]) -> bool {
         "systemctl" => unit::changes(verb),
         "kubeadm" => verb == "upgrade" || command.has("renew"),
         "kubectl" => kubectl::changes(&command),
-        "sh" => !apt::is_look_ahead(&command),
+        "sh" => !apt::is_look_ahead(&command) && !etcd::is_look(&command),
         "mkdir" | "install" | "rm" | "bash" => true,
         _ => false,
     }

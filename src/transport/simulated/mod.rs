@@ -11,6 +11,7 @@ mod cluster;
 mod command;
 mod doom;
 mod dpkg;
+mod etcd;
 mod fault;
 mod files;
 mod find;

@@ -9,7 +9,7 @@ const OPAQUE: i64 = 1000;
 /// Bytes of the only file system.
 const TOTAL: u64 = 42_949_672_960;
 /// Those of them that are free.
-const FREE: u64 = 28_633_115_306;
+pub(super) const FREE: u64 = 28_633_115_306;
 
 /// The rest of the programs.
 pub(super) fn program(world: &mut World, command: &Command, out: &mut Output) -> Next {
