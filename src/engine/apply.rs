@@ -79,17 +79,19 @@ impl State {
             Event::HostStarted { phase, host } => self.host_started(plan, *phase, *host),
             Event::ObservationStarted { phase } => self.observation_started(*phase, at),
             Event::Observed { phase, out, blocked } => {
-                let slots = &mut self.open(*phase)?.slots;
-                let started = slots.looking.ok_or(Refusal::Work { what: "no observation is in flight" })?;
-                slots.see(Look { started, at: at.now, out: out.clone(), blocked: blocked.clone() });
+                let run = self.open(*phase)?;
+                let started =
+                    run.slots.looking.ok_or(Refusal::Work { what: "no observation is in flight" })?;
+                let look = Look { started, at: at.now, out: out.clone(), blocked: blocked.clone() };
+                run.see(plan.phase(*phase), look);
                 Ok(())
             }
             Event::SlotTaken { phase, host } => self.slot_taken(plan, *phase, *host, at),
-            Event::BudgetWaiting { phase, host, out, blocked } => {
+            Event::BudgetWaiting { phase, host, out, blocked, domains: _ } => {
                 self.active_host(plan, *phase, *host)?;
                 let mut situation = Situation { out: out.clone(), blocked: blocked.clone() };
                 situation.out.retain(|out| out.cause != crate::plan::OutCause::InWork);
-                self.open(*phase)?.slots.tell(situation, at.now);
+                self.open(*phase)?.tell(plan.phase(*phase), situation, at.now);
                 Ok(())
             }
             Event::BracketProbeStarted { phase, host, bracket } => {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::op::Exit;
-use crate::plan::{HostId, OutOfService, TaskId};
+use crate::plan::{DomainsTaken, HostId, OutOfService, TaskId};
 use crate::step::Assessment;
 use crate::value::{Duration, Timestamp};
 
@@ -94,6 +94,9 @@ pub enum Event {
         out: Vec<OutOfService>,
         /// [`Event::Observed`]'s reason, if that is why.
         blocked: Option<String>,
+        /// The rollout's topology, if that is why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        domains: Option<DomainsTaken>,
     },
     /// Work: probe every goal inside a bracket, before it is opened.
     BracketProbeStarted {
@@ -443,6 +446,16 @@ pub enum HaltCause {
         out: Vec<OutOfService>,
         /// Why no slot could be given, if the budget was not the reason.
         blocked: Option<String>,
+        /// The domains that were held, if the topology was the reason; `out` then has the hosts in them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        domains: Option<DomainsTaken>,
+    },
+    /// Hosts that failed in this run hold as many domains as may be out, and a host stands in another one.
+    DomainsSpentByFailures {
+        /// The host that can never go.
+        host: HostId,
+        /// Where it stands, and which domains are held.
+        domains: DomainsTaken,
     },
     /// Somebody asked for it.
     Stopped {

@@ -21,7 +21,7 @@ const RUNS: u64 = 100_000;
 const RUNS_PER_BUG: u64 = 20_000;
 
 /// Deliberate bugs, each with the property that is there to notice it.
-const BUGS: [(Bug, &str); 26] = [
+const BUGS: [(Bug, &str); 30] = [
     (Bug::OneSlotTooMany, "budget"),
     (Bug::FailuresDoNotSpend, "budget"),
     (Bug::WorkDoesNotSpend, "budget"),
@@ -47,6 +47,10 @@ const BUGS: [(Bug, &str); 26] = [
     (Bug::DecidesPastEvents, "stop"),
     (Bug::DoesNotWaitForOthers, "halts"),
     (Bug::WaitsForFailures, "bounded"),
+    (Bug::IgnoresTopology, "topology"),
+    (Bug::TopologyOfOwnWorkOnly, "topology"),
+    (Bug::OnlyTheFirstMayGo, "first that fits"),
+    (Bug::WaitsForLostDomains, "bounded"),
     (Bug::SendsWithoutLock, "legal"),
 ];
 

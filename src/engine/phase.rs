@@ -8,7 +8,7 @@ use crate::value::Timestamp;
 
 use super::HostStatus;
 use super::host::{HostRun, Stage};
-use super::slots::Slots;
+use super::slots::{Look, Situation, Slots};
 
 /// A batch that is open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,6 +107,35 @@ impl PhaseRun {
             Stage::WantsSlot => self.want_slot.insert(position),
             Stage::BackingOff(at) => self.backing_off.insert((at, position)),
         };
+    }
+
+    /// A look at the cluster came back.
+    pub(super) fn see(&mut self, phase: &PlannedPhase, look: Look) {
+        self.slots.see(look);
+        // A wait that others caused ends as soon as they no longer do, even if nobody could use the slot just then.
+        let situation = self.slots.situation();
+        let is_old = self.slots.waiting.as_ref().is_some_and(|waiting| waiting.situation != situation);
+        if is_old && !self.by_others(phase, &situation) {
+            self.slots.waiting = None;
+        }
+    }
+
+    /// A host's wait for a slot is told.
+    pub(super) fn tell(&mut self, phase: &PlannedPhase, situation: Situation, now: Timestamp) {
+        let by_others = self.by_others(phase, &situation);
+        self.slots.tell(situation, by_others, now);
+    }
+
+    /// Whether others hold the budget, or the domains that all hosts that wait would need others free of.
+    pub(super) fn by_others(&self, phase: &PlannedPhase, situation: &Situation) -> bool {
+        if self.slots.by_others(situation) {
+            return true;
+        }
+        let Some(topology) = &phase.topology else { return false };
+        let taken = topology.domains_of(situation.out.iter().map(|out| out.host));
+        let domain = |position: &usize| topology.domain(phase.hosts[*position].host);
+        let bars = |position| domain(position).is_some_and(|domain| !topology.fits(&taken, domain));
+        !self.want_slot.is_empty() && self.want_slot.iter().all(bars)
     }
 
     /// Hosts of the open batch that may still start, in order, with their places in the batch.

@@ -54,6 +54,14 @@ pub(super) enum Bug {
     TrustsOldLooks,
     /// Failures that have spent the budget are waited for like others.
     WaitsForFailures,
+    /// Hosts go out in as many domains as there are.
+    IgnoresTopology,
+    /// Domains count only where the run itself is at work.
+    TopologyOfOwnWorkOnly,
+    /// A host whose domain does not fit holds up those behind it.
+    OnlyTheFirstMayGo,
+    /// Domains that failures hold for good are waited for like others.
+    WaitsForLostDomains,
     /// A worker sends its op although the lock was lost.
     #[cfg(test)]
     SendsWithoutLock,

@@ -112,19 +112,12 @@ impl Slots {
         let mut look = look;
         look.out.retain(|out| self.population.binary_search(&out.host).is_ok());
         self.look = Some(look);
-        // A wait that others caused ends as soon as they no longer do, even if nobody could use the slot just then.
-        let situation = self.situation();
-        let by_others = self.by_others(&situation);
-        if self.waiting.as_ref().is_some_and(|waiting| waiting.situation != situation && !by_others) {
-            self.waiting = None;
-        }
     }
 
     /// The wait is told.
-    pub(super) fn tell(&mut self, situation: Situation, now: Timestamp) {
+    pub(super) fn tell(&mut self, situation: Situation, by_others: bool, now: Timestamp) {
         let since = self.waiting.as_ref().and_then(|waiting| waiting.by_others_since).unwrap_or(now);
-        let by_others_since = self.by_others(&situation).then_some(since);
-        self.waiting = Some(Waiting { by_others_since, situation });
+        self.waiting = Some(Waiting { by_others_since: by_others.then_some(since), situation });
     }
 
     /// Slots and who holds them, each host once: by work first, because that passes.

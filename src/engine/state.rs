@@ -143,7 +143,11 @@ impl State {
         }
         match self.halted() {
             None => false,
-            Some(HaltCause::Failures { .. } | HaltCause::BudgetSpentByFailures) => self.has_doubts(),
+            Some(
+                HaltCause::Failures { .. }
+                | HaltCause::BudgetSpentByFailures
+                | HaltCause::DomainsSpentByFailures { .. },
+            ) => self.has_doubts(),
             // Its hosts may be well and only its checks were red; where no host succeeded there is nothing to check again.
             Some(HaltCause::BatchFailed { .. }) => self.has_doubts() || self.has_success_in_last_batch(),
             Some(HaltCause::Stopped { .. } | HaltCause::BudgetSpentByOthers { .. }) => true,

@@ -17,6 +17,7 @@ use super::{
 
 mod left;
 mod limits;
+mod topology;
 
 /// A run, one answer at a time.
 struct Story {
@@ -58,6 +59,7 @@ fn story(hosts: u32, tasks: &str, shape: impl FnOnce(&mut PlannedPhase)) -> Stor
         population: all.clone(),
         batches: vec![all.clone()],
         hosts: all.into_iter().map(tasks_of).collect(),
+        topology: None,
         verify: Vec::new(),
     };
     shape(&mut phase);
@@ -176,6 +178,7 @@ fn word(event: &Event) -> String {
             HaltCause::BatchFailed { .. } => "halt: batch",
             HaltCause::BudgetSpentByFailures => "halt: spent by failures",
             HaltCause::BudgetSpentByOthers { .. } => "halt: spent by others",
+            HaltCause::DomainsSpentByFailures { .. } => "halt: domains spent by failures",
             HaltCause::Stopped { .. } => "halt: stopped",
         }
         .to_owned(),

@@ -13,9 +13,14 @@ impl Redactor {
             Event::Observed { phase, out, blocked } => {
                 Event::Observed { phase, out: self.out(out), blocked: self.maybe(blocked) }
             }
-            Event::BudgetWaiting { phase, host, out, blocked } => {
-                Event::BudgetWaiting { phase, host, out: self.out(out), blocked: self.maybe(blocked) }
-            }
+            // Labels of the inventory hold no secret.
+            Event::BudgetWaiting { phase, host, out, blocked, domains } => Event::BudgetWaiting {
+                phase,
+                host,
+                out: self.out(out),
+                blocked: self.maybe(blocked),
+                domains,
+            },
             Event::BracketProbed { phase, host, bracket, finding } => {
                 Event::BracketProbed { phase, host, bracket, finding: self.finding(finding) }
             }
@@ -147,11 +152,13 @@ impl Redactor {
     fn halt(&self, cause: HaltCause) -> HaltCause {
         match cause {
             HaltCause::BatchFailed { reason } => HaltCause::BatchFailed { reason: self.text(&reason) },
-            HaltCause::BudgetSpentByOthers { waited, out, blocked } => {
-                HaltCause::BudgetSpentByOthers { waited, out: self.out(out), blocked: self.maybe(blocked) }
+            HaltCause::BudgetSpentByOthers { waited, out, blocked, domains } => {
+                let (out, blocked) = (self.out(out), self.maybe(blocked));
+                HaltCause::BudgetSpentByOthers { waited, out, blocked, domains }
             }
             cause @ (HaltCause::Failures { failed: _, max: _ }
             | HaltCause::BudgetSpentByFailures
+            | HaltCause::DomainsSpentByFailures { host: _, domains: _ }
             | HaltCause::Stopped { by: _ }) => cause,
         }
     }

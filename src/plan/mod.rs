@@ -14,6 +14,7 @@ mod implied;
 pub mod lookahead;
 mod model;
 pub mod show;
+mod topology;
 pub mod undo;
 pub mod worst_case;
 
@@ -22,3 +23,4 @@ pub use model::{
     Action, ActionId, Bracket, DeferredFrame, DeferredId, DeferredStep, Forecast, HostId, HostTasks, Plan,
     PlannedHost, PlannedKube, PlannedPhase, Rollout, StepRef, Task, TaskId, Warning,
 };
+pub use topology::{DomainsTaken, Topology};

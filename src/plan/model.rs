@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::Topology;
 use crate::inventory::{Become, Connection, HostName};
 use crate::op::{Effect, Site};
 use crate::runbook::{Mode, OnFailure, Policy, Retry, SecretSource};
@@ -316,6 +317,9 @@ pub struct PlannedPhase {
     pub batches: Vec<Vec<HostId>>,
     /// Their tasks, sorted by host.
     pub hosts: Vec<HostTasks>,
+    /// Where its hosts may be out of service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topology: Option<Topology>,
     /// Checks after every batch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verify: Vec<ActionId>,

@@ -77,6 +77,7 @@ fn phase(run: &str, everyone: Vec<HostId>, hosts: Vec<HostTasks>) -> PlannedPhas
         population: everyone.clone(),
         batches: vec![everyone],
         hosts,
+        topology: None,
         verify: Vec::new(),
     }
 }

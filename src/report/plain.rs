@@ -5,7 +5,7 @@ use std::io::Write;
 use super::Reporter;
 use super::waits::{Told, Waits};
 use crate::engine::{BracketFinding, Event, HaltCause, HostStatus, SkipReason, Stamped, State, TaskEnd};
-use crate::plan::{HostId, OutCause, OutOfService, Plan, TaskId};
+use crate::plan::{DomainsTaken, HostId, OutCause, OutOfService, Plan, TaskId};
 use crate::value::Timestamp;
 
 /// Writes a line per event that people want to read.
@@ -176,12 +176,35 @@ pub(super) fn out_list(plan: &Plan, out: &[OutOfService]) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-/// Why a host gets no slot: "waits for the budget; out of service: w07 (its node is not Ready)".
-pub(super) fn waits_for(plan: &Plan, out: &[OutOfService], blocked: Option<&str>) -> String {
-    match blocked {
-        Some(blocked) => format!("waits for the budget; {blocked}"),
-        None => format!("waits for the budget; out of service: {}", out_list(plan, out)),
+/// "zone a", "zone a and c".
+fn taken_words(domains: &DomainsTaken) -> String {
+    format!("{} {}", domains.key, domains.taken.join(" and "))
+}
+
+/// What a host without a slot waits for, "the budget" or "zone a", and why it has to. The run's own work comes last,
+/// because it passes by itself.
+pub(super) fn wait_words(
+    plan: &Plan,
+    phase: u16,
+    out: &[OutOfService],
+    blocked: Option<&str>,
+    domains: Option<&DomainsTaken>,
+) -> (String, String) {
+    let budget = "the budget".to_owned();
+    if let Some(blocked) = blocked {
+        return (budget, blocked.to_owned());
     }
+    let mut out = out.to_vec();
+    out.sort_by_key(|out| out.cause == OutCause::InWork);
+    let topology = plan.phase(phase).topology.as_ref();
+    let what = match (domains, topology) {
+        (Some(domains), Some(topology)) => {
+            out.retain(|out| topology.domain(out.host).is_some_and(|domain| domain != domains.domain));
+            taken_words(domains)
+        }
+        _ => budget,
+    };
+    (what, format!("out of service: {}", out_list(plan, &out)))
 }
 
 fn out_words(cause: &OutCause) -> &str {
@@ -213,10 +236,25 @@ pub(super) fn halt_words(plan: &Plan, cause: &HaltCause) -> String {
         }
         HaltCause::BatchFailed { reason } => reason.clone(),
         HaltCause::BudgetSpentByFailures => "hosts that failed in this run hold the whole budget".to_owned(),
-        HaltCause::BudgetSpentByOthers { waited, out, blocked } => match blocked {
-            Some(blocked) => format!("no slot could be given for {}: {blocked}", waited.rounded()),
-            None => format!("others held the budget for {}: {}", waited.rounded(), out_list(plan, out)),
+        HaltCause::BudgetSpentByOthers { waited, out, blocked, domains } => match (blocked, domains) {
+            (Some(blocked), _) => format!("no slot could be given for {}: {blocked}", waited.rounded()),
+            (None, Some(domains)) => format!(
+                "others held {} for {}: {}",
+                taken_words(domains),
+                waited.rounded(),
+                out_list(plan, out)
+            ),
+            (None, None) => {
+                format!("others held the budget for {}: {}", waited.rounded(), out_list(plan, out))
+            }
         },
+        HaltCause::DomainsSpentByFailures { host, domains } => format!(
+            "hosts that failed in this run hold {}, and {} stands in {} {}",
+            taken_words(domains),
+            host_name(plan, *host),
+            domains.key,
+            domains.domain
+        ),
         HaltCause::Stopped { by } => format!("stopped by {by}"),
     }
 }

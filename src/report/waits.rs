@@ -3,9 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::plain::{about, host_name, out_list};
+use super::plain::{about, host_name, wait_words};
 use crate::engine::{Event, Failure, HostStatus, Stamped, State, TaskEnd};
-use crate::plan::{OutCause, OutOfService, Plan, TaskId};
+use crate::plan::{Plan, TaskId};
 use crate::value::Timestamp;
 
 /// What the lines of a run have told of waits.
@@ -40,12 +40,12 @@ impl Waits {
                 Told::Usual
             }
             Event::TaskStarted { task, .. } if self.for_slot.remove(task) => Told::No,
-            Event::BudgetWaiting { host, out, blocked, .. } => {
+            Event::BudgetWaiting { phase, host, out, blocked, domains } => {
                 let since = *self.budget.get_or_insert(at);
                 let so_far =
                     if since == at { String::new() } else { format!(" since {}", at.since(since).rounded()) };
-                let why = spent(plan, out, blocked.as_deref());
-                Told::As(format!("{}  waits for the budget{so_far}: {why}", host_name(plan, *host)))
+                let (what, why) = wait_words(plan, *phase, out, blocked.as_deref(), domains.as_ref());
+                Told::As(format!("{}  waits for {what}{so_far}: {why}", host_name(plan, *host)))
             }
             Event::SlotTaken { host, .. } => match self.budget.take().map(|since| at.since(since)) {
                 Some(waited) => Told::As(format!(
@@ -121,16 +121,6 @@ impl Waits {
             _ => Told::No,
         }
     }
-}
-
-/// Who spends the budget; the run's own work last, because it passes by itself.
-fn spent(plan: &Plan, out: &[OutOfService], blocked: Option<&str>) -> String {
-    if let Some(blocked) = blocked {
-        return blocked.to_owned();
-    }
-    let mut out = out.to_vec();
-    out.sort_by_key(|out| out.cause == OutCause::InWork);
-    format!("out of service: {}", out_list(plan, &out))
 }
 
 fn soaks(plan: &Plan, phase: u16, batch: u16, time: crate::value::Duration) -> Told {

@@ -10,7 +10,7 @@ mod selection;
 
 pub use model::{
     Allow, Defaults, Frame, FrameId, KubeSpec, KubeVia, Mode, OnFailure, ParamSpec, Phase, Policy, Retry,
-    RolloutSpec, Runbook, SecretSource, Step, StepOrigin,
+    RolloutSpec, Runbook, SecretSource, Step, StepOrigin, TopologySpec,
 };
 pub use params::{ParamSources, resolve_params};
 pub use parse::{FileReader, parse, parse_leniently};

@@ -1,6 +1,7 @@
 //! What a runbook is, once read.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use camino::Utf8PathBuf;
 use indexmap::IndexMap;
@@ -179,10 +180,21 @@ pub struct RolloutSpec {
     pub soak: Duration,
     /// How long a budget spent by others is waited for.
     pub wait_for_budget: Duration,
+    /// `topology:`.
+    pub topology: Option<TopologySpec>,
     /// Checks after every batch; they run on the first host of the phase, or through kubectl.
     pub verify: Vec<Step>,
     /// Where `rollout:` was written, if it was.
     pub span: Option<Span>,
+}
+
+/// `topology:` of a rollout: how many places, such as zones, may have hosts out of service at the same time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopologySpec {
+    /// The label whose value is a host's place.
+    pub key: Spanned<String>,
+    /// So many of its values.
+    pub max_domains: NonZeroU32,
 }
 
 /// What becomes of the other hosts once more have failed than `max_failures`. How many that are is the number's word

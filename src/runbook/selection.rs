@@ -1,8 +1,8 @@
 //! A runbook against an inventory: what it selects and which groups it names, before any plan is made.
 
-use super::{KubeVia, Runbook, Step};
-use crate::inventory::{Inventory, Selector, SelectorError};
-use crate::source::codes::{LIMIT, SELECTS_NOTHING, UNKNOWN_NAME};
+use super::{KubeVia, Phase, Runbook, Step};
+use crate::inventory::{Host, Inventory, Selector, SelectorError};
+use crate::source::codes::{LIMIT, NO_DOMAIN, SELECTS_NOTHING, UNKNOWN_NAME};
 use crate::source::{Diagnostic, Diagnostics, Severity, Span, Spanned, nearest};
 use crate::template::Reference;
 
@@ -19,6 +19,7 @@ impl Runbook {
         }
         for phase in &self.phases {
             check(&phase.hosts, inventory, diagnostics);
+            check_topology(phase, inventory, diagnostics);
             for step in phase.steps.iter().chain(&phase.rollout.verify) {
                 check_groups(step, inventory, diagnostics);
             }
@@ -49,6 +50,26 @@ fn check(selector: &Spanned<Selector>, inventory: &Inventory, diagnostics: &mut 
         let place = Spanned { value: selector.value.source.clone(), span: selector.span }.at(error.offset);
         diagnostics.error(SELECTS_NOTHING, place, error.message).hints.extend(error.hint);
     }
+}
+
+/// Reports the hosts of a phase that do not say in which place they stand.
+fn check_topology(phase: &Phase, inventory: &Inventory, diagnostics: &mut Diagnostics) {
+    let (Some(topology), Ok(hosts)) = (&phase.rollout.topology, phase.hosts.value.select(inventory)) else {
+        return;
+    };
+    let key = &topology.key;
+    let without = |host: &&Host| !host.labels.contains_key(&key.value);
+    let without: Vec<&Host> =
+        hosts.iter().filter_map(|host| inventory.hosts.get(host)).filter(without).collect();
+    let Some(first) = without.first() else { return };
+    let more = without.len() - 1;
+    let message = match more {
+        0 => format!("host `{}` has no label `{}`", first.name, key.value),
+        more => format!("host `{}` and {more} more of the phase have no label `{}`", first.name, key.value),
+    };
+    let error = diagnostics.error(NO_DOMAIN, key.span, message);
+    error.related(first.span, "the host");
+    error.hint(format!("give it one, such as `labels: {{ {}: a }}`, at the host or at a group", key.value));
 }
 
 fn check_groups(step: &Step, inventory: &Inventory, diagnostics: &mut Diagnostics) {

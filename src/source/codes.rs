@@ -199,6 +199,9 @@ codes! {
     ADOPT = 609, "adopt-cordons", "There is no cordon to take over",
         "`--adopt-cordons RUN` is for nodes that the run RUN left cordoned and that a phase of this plan cordons and \
          uncordons. The annotation rollbook.dev/cordoned-by of a node names the run.";
+    NO_DOMAIN = 610, "no-domain", "A host does not say in which zone it stands",
+        "`rollout: { topology: { key: zone } }` bounds how many zones may have hosts out of service. A host without the label \
+         `zone` could be anywhere, so every host of the phase needs it, also those that `--limit` leaves out.";
     VERSIONS_DISAGREE = 701, "versions-disagree", "Versions of one upgrade do not go together",
         "kubeadm is installed at the version that it upgrades to; kubelet may not be newer than the API server and only so \
          many minors older; kubectl is within one minor of it; and a wait for a kubelet waits for the one that was installed.";

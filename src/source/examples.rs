@@ -220,6 +220,9 @@ examples! {
     ADOPT Shell
         "rollbook plan up.yaml -i inventory.yaml --offline --adopt-cordons 20260105-220000-3f2a" =>
         "rollbook plan up.yaml -i inventory.yaml --offline";
+    NO_DOMAIN Runbook
+        "phases:\n  - name: roll\n    hosts: workers\n    rollout: { topology: { key: rack } }\n    steps: [command: [ls]]" =>
+        "phases:\n  - name: roll\n    hosts: workers\n    rollout: { topology: { key: zone } }\n    steps: [command: [ls]]";
     UNKNOWN_RULE Runbook
         "policy: { allow: { no-snapshot: saved every hour } }" =>
         "policy: { allow: { no-etcd-snapshot: saved every hour } }";

@@ -18,7 +18,7 @@ const ELSEWHERE: [(Code, &str); 2] =
 const RUNBOOK: &str = "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: { name: t }\n";
 const INVENTORY: &str = "apiVersion: rollbook/v1\nkind: Inventory\nmetadata: { name: t }\n";
 const PHASES: &str = "phases:\n  - name: roll\n    hosts: all\n    steps:\n      - command: [ls]\n";
-const FLEET: &str = "hosts: { \"cp[1:3]\": {}, \"w[1:3]\": {} }\ngroups: { control_plane: { select: \"cp*\" }, workers: { select: \"w*\" } }\n";
+const FLEET: &str = "hosts: { \"cp[1:3]\": {}, \"w[1:3]\": { labels: { zone: a } } }\ngroups: { control_plane: { select: \"cp*\" }, workers: { select: \"w*\" } }\n";
 
 /// A directory with what examples name.
 fn directory() -> tempfile::TempDir {

@@ -187,7 +187,7 @@ fn no_damage_to_a_journal_makes_anybody_panic() {
 #[test]
 fn an_event_of_another_plan_is_refused_by_its_line() {
     use rollbook::engine::{HaltCause, StopLevel};
-    use rollbook::plan::{HostId, OutCause, OutOfService, TaskId};
+    use rollbook::plan::{DomainsTaken, HostId, OutCause, OutOfService, TaskId};
     let cluster = Cluster::new(1, 1, "1.30.0");
     let plan = story(cluster.plan_of(RUNBOOK, &[])).unwrap();
     let far = HostId(70);
@@ -201,7 +201,7 @@ fn an_event_of_another_plan_is_refused_by_its_line() {
         (Event::OpStarted { task: task(host, 0), attempt, go, op: 0, on: Some(far) }, "no host 70"),
         (Event::OpNotStarted { task: TaskId { phase: 9, ..task(host, 0) }, attempt, go, op: 0 }, "phase 9"),
         (Event::BracketProbeStarted { phase, host, bracket: 9 }, "no bracket 9"),
-        (Event::BudgetWaiting { phase, host, out: out(), blocked: None }, "no host 70"),
+        (Event::BudgetWaiting { phase, host, out: out(), blocked: None, domains: None }, "no host 70"),
         (Event::Observed { phase, out: out(), blocked: None }, "no host 70"),
         (Event::HostEnded { phase, host: far, status: rollbook::engine::HostStatus::Ok }, "no host 70"),
         (Event::BatchEnded { phase, batch: 9, failed: None }, "batch 9"),
@@ -209,7 +209,22 @@ fn an_event_of_another_plan_is_refused_by_its_line() {
         (
             Event::Halted {
                 phase,
-                cause: HaltCause::BudgetSpentByOthers { waited: Duration::ZERO, out: out(), blocked: None },
+                cause: HaltCause::BudgetSpentByOthers {
+                    waited: Duration::ZERO,
+                    out: out(),
+                    blocked: None,
+                    domains: None,
+                },
+            },
+            "no host 70",
+        ),
+        (
+            Event::Halted {
+                phase,
+                cause: HaltCause::DomainsSpentByFailures {
+                    host: far,
+                    domains: DomainsTaken { key: String::new(), domain: String::new(), taken: Vec::new() },
+                },
             },
             "no host 70",
         ),

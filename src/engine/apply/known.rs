@@ -54,6 +54,7 @@ pub(super) fn known(plan: &Plan, event: &Event) -> Result<(), Refusal> {
             phase_of(plan, *phase)?;
             match cause {
                 HaltCause::BudgetSpentByOthers { out, .. } => hosts_of(plan, out),
+                HaltCause::DomainsSpentByFailures { host, .. } => host_of(plan, *phase, *host),
                 _ => Ok(()),
             }
         }

@@ -1,9 +1,9 @@
 //! Slots: who may go out of service. Before every slot the cluster is looked at again; one look gives one slot.
 
 use crate::engine::rules::Bug;
-use crate::engine::slots::{Look, Slots};
+use crate::engine::slots::{Look, Situation, Slots, Waiting};
 use crate::engine::{Event, HaltCause};
-use crate::plan::{Budget, OutCause};
+use crate::plan::{Budget, DomainsTaken, OutCause, OutOfService};
 use crate::value::Duration;
 
 use super::hosts::cut_short;
@@ -18,22 +18,25 @@ impl Round<'_> {
     /// Gives a slot to one of the hosts that need one, or does what has to come before.
     pub(super) fn give_slot(&mut self, open: Open<'_>) {
         let slots = &open.run.slots;
-        let Some(first) = open.run.want_slot.iter().copied().find(|position| self.may_go_on(open, *position))
-        else {
-            return;
-        };
+        let Some(first) = self.waiting(open).next() else { return };
         if slots.lost.len() >= slots.count
             && !self.rules.broken(Bug::FailuresDoNotSpend)
             && !self.rules.broken(Bug::WaitsForFailures)
         {
-            self.give_up(open, HaltCause::BudgetSpentByFailures);
+            let waiting: Vec<_> = self.waiting(open).collect();
+            self.give_up(open, HaltCause::BudgetSpentByFailures, &waiting);
+            return;
+        }
+        if let Some((position, domains)) = self.barred(open) {
+            let host = open.planned.hosts[position].host;
+            self.give_up(open, HaltCause::DomainsSpentByFailures { host, domains }, &[position]);
             return;
         }
         if slots.looking.is_some() {
             return;
         }
         // The run's own work fills the budget: its end is an event, and no look can make room before.
-        if slots.held.len() + slots.lost.len() >= slots.count
+        if (slots.held.len() + slots.lost.len() >= slots.count || self.own_work_bars_all(open))
             && !self.rules.broken(Bug::WorkDoesNotSpend)
             && !self.rules.broken(Bug::FailuresDoNotSpend)
             && !self.rules.broken(Bug::ControlPlanesTogether)
@@ -46,7 +49,7 @@ impl Round<'_> {
         };
         let blocked = look.blocked.is_some() && !self.rules.broken(Bug::IgnoresBlocked);
         let budget = self.budget(open);
-        match self.candidate(open, &budget, first).filter(|_| !blocked) {
+        match self.candidate(open, &budget).filter(|_| !blocked) {
             Some(position) => self.take(open, position),
             None => self.wait_for_slot(open, first, budget, look),
         }
@@ -77,18 +80,53 @@ impl Round<'_> {
         budget
     }
 
-    /// The first host that may go: the first that waits, or one that is out already and so costs nothing.
-    fn candidate(&self, open: Open<'_>, budget: &Budget, first: usize) -> Option<usize> {
+    /// Hosts that wait for a slot and may have one, in order.
+    fn waiting(&self, open: Open<'_>) -> impl Iterator<Item = usize> {
+        open.run.want_slot.iter().copied().filter(move |position| self.may_go_on(open, *position))
+    }
+
+    /// The first host that fits: one that is out already costs no slot, one whose domain is out already no domain.
+    fn candidate(&self, open: Open<'_>, budget: &Budget) -> Option<usize> {
         let host = |position: usize| open.planned.hosts[position].host;
-        if budget.may_take(host(first)).is_ok() {
-            return Some(first);
+        let topology = open.planned.topology.as_ref().filter(|_| !self.rules.broken(Bug::IgnoresTopology));
+        let blind = |out: &&OutOfService| {
+            out.cause == OutCause::InWork || !self.rules.broken(Bug::TopologyOfOwnWorkOnly)
+        };
+        let out = budget.out.iter().filter(blind).map(|out| out.host);
+        let taken = topology.map(|topology| topology.domains_of(out)).unwrap_or_default();
+        let fits = |position: &usize| {
+            let domain = topology.and_then(|topology| Some((topology, topology.domain(host(*position))?)));
+            domain.is_none_or(|(topology, domain)| topology.fits(&taken, domain))
+        };
+        let mut fitting = self.waiting(open).filter(|position| budget.may_take(host(*position)).is_ok());
+        if self.rules.broken(Bug::OnlyTheFirstMayGo) {
+            return fitting.next().filter(fits);
         }
-        budget
-            .out
-            .iter()
-            .filter_map(|out| open.planned.hosts.binary_search_by_key(&out.host, |tasks| tasks.host).ok())
-            .filter(|position| open.run.want_slot.contains(position) && self.may_go_on(open, *position))
-            .find(|position| budget.may_take(host(*position)).is_ok())
+        fitting.find(fits)
+    }
+
+    /// A host that waits for domains which hosts that failed in this run hold: nobody will put those back.
+    fn barred(&self, open: Open<'_>) -> Option<(usize, DomainsTaken)> {
+        let topology = open.planned.topology.as_ref()?;
+        if open.run.slots.lost.is_empty()
+            || self.rules.broken(Bug::WaitsForLostDomains)
+            || self.rules.broken(Bug::IgnoresTopology)
+        {
+            return None;
+        }
+        let out = open.run.slots.budget().out;
+        self.waiting(open)
+            .find_map(|position| Some((position, topology.lost_to(open.planned.hosts[position].host, &out)?)))
+    }
+
+    /// Whether the run's own work is in domains that leave room for none of the hosts that wait.
+    fn own_work_bars_all(&self, open: Open<'_>) -> bool {
+        let Some(topology) = &open.planned.topology else { return false };
+        let slots = &open.run.slots;
+        let taken = topology.domains_of(slots.held.iter().chain(slots.lost.keys()).copied());
+        let domain = |position: usize| topology.domain(open.planned.hosts[position].host);
+        let bars = |position| domain(position).is_some_and(|domain| !topology.fits(&taken, domain));
+        !self.rules.broken(Bug::IgnoresTopology) && self.waiting(open).all(bars)
     }
 
     /// The slot and what the host does with it go together: a stop between them would send out a host that has not
@@ -110,11 +148,19 @@ impl Round<'_> {
             return;
         }
         let situation = run.slots.situation();
-        let told = run.slots.waiting.as_ref().filter(|waiting| waiting.situation == situation);
+        let by_others = run.by_others(planned, &situation);
+        let is_told = |waiting: &&Waiting| {
+            waiting.situation == situation && waiting.by_others_since.is_some() == by_others
+        };
+        let told = run.slots.waiting.as_ref().filter(is_told);
         let nothing_to_tell = situation.out.is_empty() && situation.blocked.is_none();
+        let host = planned.hosts[first].host;
+        // A spent budget is the better reason: it holds up everybody.
+        let topology = planned.topology.as_ref().filter(|_| budget.may_take(host).is_ok());
+        let domains = topology.and_then(|topology| topology.stands_in_the_way(host, &budget.out));
         if told.is_none() && !nothing_to_tell {
-            let host = planned.hosts[first].host;
-            self.emit(Event::BudgetWaiting { phase, host, out: budget.out, blocked: situation.blocked });
+            let blocked = situation.blocked;
+            self.emit(Event::BudgetWaiting { phase, host, out: budget.out, blocked, domains });
             return;
         }
         let look_again = look.at.after(LOOK_AGAIN);
@@ -129,9 +175,13 @@ impl Round<'_> {
         match give_up {
             Some((since, at)) if at <= self.now => {
                 let waited = self.now.since(since);
-                let cause =
-                    HaltCause::BudgetSpentByOthers { waited, out: situation.out, blocked: situation.blocked };
-                self.give_up(open, cause);
+                let Situation { mut out, blocked } = situation;
+                if let (Some(topology), Some(domains)) = (topology, &domains) {
+                    out.retain(|out| topology.domain(out.host) != Some(&domains.domain));
+                }
+                let cause = HaltCause::BudgetSpentByOthers { waited, out, blocked, domains };
+                let waiting: Vec<_> = self.waiting(open).collect();
+                self.give_up(open, cause, &waiting);
             }
             Some((_, at)) => self.wake(at.min(look_again)),
             None => self.wake(look_again),
@@ -139,16 +189,14 @@ impl Round<'_> {
     }
 
     /// No slot will come: the run halts. Where it stops already, the hosts that had hoped to close a bracket end.
-    fn give_up(&mut self, open: Open<'_>, cause: HaltCause) {
+    fn give_up(&mut self, open: Open<'_>, cause: HaltCause, waiting: &[usize]) {
         if open.level.is_none() {
             self.emit(Event::Halted { phase: open.phase, cause });
             return;
         }
-        for &position in &open.run.want_slot {
-            if self.may_go_on(open, position) {
-                let (host, at) = (open.planned.hosts[position].host, open.run.hosts[position].at);
-                self.emit(Event::HostEnded { phase: open.phase, host, status: cut_short(at) });
-            }
+        for &position in waiting {
+            let (host, at) = (open.planned.hosts[position].host, open.run.hosts[position].at);
+            self.emit(Event::HostEnded { phase: open.phase, host, status: cut_short(at) });
         }
     }
 }

@@ -145,6 +145,9 @@ fn halted(ledger: &Ledger<'_>, phase: u16, cause: &HaltCause) -> Result<(), Viol
             let passed = ledger.time.saturating_sub(since) >= millis(rollout.wait_for_budget);
             (passed && *waited >= rollout.wait_for_budget, "others were waited for")
         }
+        HaltCause::DomainsSpentByFailures { host, domains } => {
+            (budget::is_barred(ledger, *host, domains), "failures alone hold the zones")
+        }
         HaltCause::Stopped { .. } => (ledger.asked.is_some(), "somebody asked"),
     };
     must(holds, "halts", what)

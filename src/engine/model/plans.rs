@@ -7,7 +7,7 @@ use crate::inventory::{Become, Connection, HostName};
 use crate::op::{Deed, Effect, Op, RunWhen, Site};
 use crate::plan::{
     Action, ActionId, Bracket, Forecast, HostId, HostTasks, Plan, PlannedHost, PlannedPhase, Rollout,
-    StepRef, Task,
+    StepRef, Task, Topology,
 };
 use crate::runbook::{Mode, OnFailure, Policy, Retry};
 use crate::step::{BracketKey, Lowered, Role, Subject};
@@ -123,10 +123,24 @@ fn phase(random: &mut Random, number: u64, count: u32) -> PlannedPhase {
         mode: Mode::ReadWrite,
         rollout: rollout(random),
         batches: batches(random, &work),
+        topology: topology(random, &population),
         population,
         hosts,
         verify,
     }
+}
+
+/// Two or three zones, in any order.
+fn topology(random: &mut Random, population: &[HostId]) -> Option<Topology> {
+    if random.percent(60) {
+        return None;
+    }
+    let zones = random.pick(&[&["a", "b"][..], &["a", "b", "c"]]);
+    let mut domains: BTreeMap<String, Vec<HostId>> = BTreeMap::new();
+    for host in population {
+        domains.entry(random.pick(zones).to_owned()).or_default().push(*host);
+    }
+    Some(Topology { key: "zone".to_owned(), max_domains: random.pick(&[1, 1, 1, 2]), domains })
 }
 
 fn rollout(random: &mut Random) -> Rollout {

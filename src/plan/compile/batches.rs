@@ -1,7 +1,9 @@
 //! Counts percentages, cuts batches, and warns about limits that do not mean what they seem to.
 
+use std::collections::BTreeMap;
+
 use super::{Input, Selection, hosts::HostTable, warning};
-use crate::plan::{HostId, PlannedPhase, Rollout, Warning, cut_batches};
+use crate::plan::{HostId, PlannedPhase, Rollout, Topology, Warning, cut_batches};
 use crate::runbook::RolloutSpec;
 use crate::value::Amount;
 
@@ -30,6 +32,21 @@ pub(super) fn cut(
         control_planes: false,
     };
     (population, batches, rollout)
+}
+
+/// The place of every host of the population. Hosts without the label were told before.
+pub(super) fn topology(table: &HostTable<'_>, spec: &RolloutSpec, population: &[HostId]) -> Option<Topology> {
+    let spec = spec.topology.as_ref()?;
+    let mut domains: BTreeMap<String, Vec<HostId>> = BTreeMap::new();
+    for host in population {
+        if let Some(domain) = table.row(*host).host.labels.get(&spec.key.value) {
+            domains.entry(domain.clone()).or_default().push(*host);
+        }
+    }
+    for hosts in domains.values_mut() {
+        hosts.sort_unstable();
+    }
+    Some(Topology { key: spec.key.value.clone(), max_domains: spec.max_domains.get(), domains })
 }
 
 /// Warnings about rollouts.

@@ -123,6 +123,7 @@ impl<'a, 't> Lowering<'a, 't> {
             name: phase.name.value.clone(),
             mode: phase.mode,
             rollout,
+            topology: batches::topology(self.table, &phase.rollout, &population),
             population,
             batches,
             hosts,

@@ -4,7 +4,7 @@
 use std::fmt::{self, Write};
 
 use crate::op::{Deed, Effect, show_symbols};
-use crate::plan::{Forecast, HostId, HostTasks, Plan, PlannedPhase, StepRef, Task, worst_case};
+use crate::plan::{Forecast, HostId, HostTasks, Plan, PlannedPhase, StepRef, Task, Topology, worst_case};
 use crate::runbook::{Mode, OnFailure};
 use crate::step::Fidelity;
 
@@ -81,6 +81,7 @@ impl Text<'_> {
         let sizes: Vec<String> = phase.batches.iter().map(|batch| batch.len().to_string()).collect();
         parts.push(format!("{} {}", plural(sizes.len(), "batch"), abridged(&sizes)));
         parts.push(format!("max_unavailable {}", rollout.max_unavailable));
+        parts.extend(phase.topology.as_ref().map(topology));
         parts.extend((rollout.max_failures > 0).then(|| format!("max_failures {}", rollout.max_failures)));
         parts.extend((rollout.on_failure == OnFailure::Freeze).then(|| "freezes on failure".to_owned()));
         parts.extend(rollout.control_planes.then(|| "control planes one at a time".to_owned()));
@@ -208,6 +209,12 @@ impl Text<'_> {
         writeln!(self.out, "Total: {} · at most {}", parts.join(", "), worst_case::of_plan(self.plan))?;
         writeln!(self.out, "Digest: {digest}")
     }
+}
+
+/// "at most 1 zone out (a, b, c)".
+fn topology(topology: &Topology) -> String {
+    let domains: Vec<String> = topology.domains.keys().cloned().collect();
+    format!("at most {} {} out ({})", topology.max_domains, topology.key, abridged(&domains))
 }
 
 /// A task's mark and what is foreseen of it.

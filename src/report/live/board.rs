@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::{BracketFinding, Event, HostStatus, Stamped, State, StopLevel, TaskEnd};
 use crate::plan::{HostId, Plan};
-use crate::report::plain::{halt_words, host_name, title, waits_for};
+use crate::report::plain::{halt_words, host_name, title, wait_words};
 use crate::value::{Duration, Timestamp};
 
 /// The state of a run as somebody who watches it wants to see it.
@@ -156,7 +156,7 @@ impl Board {
         for (host, work) in &mut self.at_work {
             work.out = state.holds_slot(*host);
             if work.doing == Doing::Idle && state.wants_slot(plan, *host) {
-                work.doing = Doing::Waits("waits for a slot".to_owned());
+                work.doing = Doing::Waits(waits_for_slot(plan, state, *host));
             }
         }
         self.budget = state.budget().map(|budget| (budget.out.len(), budget.slots));
@@ -192,8 +192,9 @@ impl Board {
         match event {
             Event::HostStarted { host, .. } => self.begins(plan, *host, at),
             Event::SlotTaken { host, .. } => self.does(*host, at, Doing::Idle),
-            Event::BudgetWaiting { host, out, blocked, .. } => {
-                self.does(*host, at, Doing::Waits(waits_for(plan, out, blocked.as_deref())));
+            Event::BudgetWaiting { phase, host, out, blocked, domains } => {
+                let (what, why) = wait_words(plan, *phase, out, blocked.as_deref(), domains.as_ref());
+                self.does(*host, at, Doing::Waits(format!("waits for {what}; {why}")));
             }
             Event::BracketProbeStarted { host, .. } => self.does(*host, at, Doing::Looks),
             Event::BracketProbed { host, finding, .. } => {
@@ -256,6 +257,19 @@ impl Board {
         let said = self.at_work.get(&host).map(|work| work.said.clone()).unwrap_or_default();
         self.failed.retain(|failed| failed.name != name);
         self.failed.push(Failed { name, step, why: why.to_owned(), said });
+    }
+}
+
+/// What a host waits for of which nothing was told, because the run's own work holds it up.
+fn waits_for_slot(plan: &Plan, state: &State, host: HostId) -> String {
+    let domains = state.current_phase().zip(state.budget()).and_then(|(phase, budget)| {
+        let topology = plan.phase(phase).topology.as_ref().filter(|_| budget.may_take(host).is_ok())?;
+        let domains = topology.stands_in_the_way(host, &budget.out)?;
+        Some(wait_words(plan, phase, &budget.out, None, Some(&domains)))
+    });
+    match domains {
+        Some((what, why)) => format!("waits for {what}; {why}"),
+        None => "waits for a slot".to_owned(),
     }
 }
 

@@ -101,7 +101,6 @@ pub(super) const ROLLOUT: &[Habit] = &[
     other("maxSurge", "new hosts are not created; only `max_unavailable` bounds a roll"),
     other("pause", "write `soak:`"),
     other("strategy", "write `batches:` and `max_unavailable:`"),
-    later("topology", "write a phase for each zone: `hosts: workers & label(zone=a)`"),
     later("gate", "write `verify:` for what a machine can check; end the runbook where a person must look"),
     later("order", "hosts are taken in the order of the inventory"),
 ];

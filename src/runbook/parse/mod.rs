@@ -11,6 +11,7 @@ mod phase;
 mod step;
 mod tables;
 mod top;
+mod topology;
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;

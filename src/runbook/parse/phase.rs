@@ -1,6 +1,6 @@
 //! Phases and how they roll.
 
-use super::{Cx, Place, common, finish, habit, habits, names, step, tables, top};
+use super::{Cx, Place, common, finish, habit, habits, names, step, tables, top, topology};
 use crate::op::Effect;
 use crate::runbook::brackets;
 use crate::runbook::{Mode, OnFailure, Phase, RolloutSpec, Step};
@@ -74,6 +74,7 @@ fn without_rollout() -> RolloutSpec {
         on_failure: OnFailure::Halt,
         soak: Duration::ZERO,
         wait_for_budget: Duration::from_secs(10 * 60),
+        topology: None,
         verify: Vec::new(),
         span: None,
     }
@@ -121,6 +122,7 @@ fn rollout(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> RolloutSpec {
             *value = duration;
         }
     }
+    spec.topology = reader.take("topology").and_then(|entry| topology::read(&entry.value, errors));
     if let Some(entry) = reader.take("verify") {
         names::steps_of(&mut place.names).clear();
         spec.verify = step::list(&entry.value, place, cx);

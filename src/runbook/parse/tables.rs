@@ -222,7 +222,31 @@ pub(super) const ROLLOUT: Table = Table {
             "10m",
             "How long a host waits for a slot that others hold.",
         ),
+        Key::optional(
+            "topology",
+            "a mapping such as `{ key: zone, max_domains: 1 }`",
+            "How many zones, racks or the like may have hosts out of service at the same time.",
+        ),
         Key::optional("verify", "a list of steps", "Checks after every batch, before the next one."),
+    ],
+};
+
+pub(super) const TOPOLOGY: Table = Table {
+    path: "phases[].rollout.topology",
+    what: "`topology`",
+    doc: "Where hosts of the phase may be out of service, whoever took them out. A host goes out only if all that are out, itself included, then stand in at most `max_domains` places; of the hosts that wait, the first that fits goes.",
+    keys: &[
+        Key::required(
+            "key",
+            "the name of a label, such as `zone`",
+            "The label whose value is a host's place. Every host of the phase needs it.",
+        ),
+        Key::with_default(
+            "max_domains",
+            "a count of at least 1",
+            "1",
+            "Most values of the label that may have hosts out of service.",
+        ),
     ],
 };
 
@@ -323,7 +347,7 @@ pub(super) const COMMON: Table = Table {
 };
 
 /// In the order of the reference page.
-pub(in crate::runbook) const ALL: [&Table; 14] = [
+pub(in crate::runbook) const ALL: [&Table; 15] = [
     &RUNBOOK,
     &METADATA,
     &DECLARATION,
@@ -334,6 +358,7 @@ pub(in crate::runbook) const ALL: [&Table; 14] = [
     &DEFAULTS,
     &PHASE,
     &ROLLOUT,
+    &TOPOLOGY,
     &COMMON,
     &RETRY,
     &INCLUDE,

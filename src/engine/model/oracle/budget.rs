@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::engine::model::ledger::{Ledger, Page};
+use crate::engine::model::ledger::{Ledger, Page, Sight};
 use crate::engine::{Event, HostStatus, Stamped, StopLevel};
-use crate::plan::HostId;
+use crate::plan::{DomainsTaken, HostId};
 
-use super::hosts::{has_looked, inside_bracket};
+use super::hosts::{has_looked, inside_bracket, needs_slot};
 use super::{Violation, must};
 
 pub(super) fn judge(ledger: &Ledger<'_>, stamped: &Stamped) -> Result<(), Violation> {
@@ -20,10 +20,79 @@ pub(super) fn judge(ledger: &Ledger<'_>, stamped: &Stamped) -> Result<(), Violat
         Event::BudgetWaiting { host, .. } => {
             let waits = ledger.hosts.get(host).is_some_and(|page| page.ended.is_none() && !page.slot);
             must(waits, "order", "only a host without a slot waits for one")?;
-            must(ledger.lost_here().len() < ledger.slots(), "halts", "nobody waits for failures")
+            must(ledger.lost_here().len() < ledger.slots(), "halts", "nobody waits for failures")?;
+            waiting(ledger)
         }
         _ => Ok(()),
     }
+}
+
+/// Who waits has to: no host that waits could go, and none of them waits for what this run's failures hold for good.
+fn waiting(ledger: &Ledger<'_>) -> Result<(), Violation> {
+    let wants = |(host, page): &(&HostId, &Page)| {
+        page.ended.is_none()
+            && !page.slot
+            && !page.busy
+            && page.fault.is_none()
+            && needs_slot(ledger, **host, page)
+    };
+    let sight = ledger.sight.as_ref().filter(|sight| sight.began > ledger.last_slot && !sight.blocked);
+    for (host, _) in ledger.hosts.iter().filter(wants) {
+        let with = |mut out: BTreeSet<HostId>| {
+            out.insert(*host);
+            out
+        };
+        let lost = with(ledger.lost_here());
+        must(zones_fit(ledger, &lost), "halts", "nobody waits for zones that failures hold")?;
+        if let Some(sight) = sight {
+            let out = with(out_of_service(ledger, sight));
+            let goes = out.len() <= ledger.slots() && zones_fit(ledger, &out);
+            must(!goes, "first that fits", "nobody waits while a host that waits could go")?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether this run's failures alone keep a host that waits from ever going.
+pub(super) fn is_barred(ledger: &Ledger<'_>, host: HostId, told: &DomainsTaken) -> bool {
+    let lost = ledger.lost_here();
+    let waits = ledger.hosts.get(&host).is_some_and(|page| page.ended.is_none() && !page.slot);
+    let is_told = zones(ledger, &lost)
+        .iter()
+        .all(|zone| told.domain == *zone || told.taken.iter().any(|taken| taken == zone));
+    let with_host = lost.into_iter().chain([host]).collect();
+    waits && is_told && !zones_fit(ledger, &with_host)
+}
+
+/// Hosts that the run has taken out and not brought back.
+fn in_work(ledger: &Ledger<'_>) -> impl Iterator<Item = HostId> {
+    let in_work =
+        |page: &Page| page.slot && !matches!(page.ended, Some(HostStatus::Ok | HostStatus::Changed));
+    ledger.hosts.iter().filter(move |(_, page)| in_work(page)).map(|(host, _)| *host)
+}
+
+/// Everybody who is out, as far as this look tells, or the run knows better.
+fn out_of_service(ledger: &Ledger<'_>, sight: &Sight) -> BTreeSet<HostId> {
+    // Whoever came back after the look began may have been seen too early.
+    let unseen = ledger.hosts.iter().filter(|(_, page)| page.slot && page.ended_seq > sight.began);
+    let mut out: BTreeSet<HostId> = ledger.lost_here();
+    out.extend(in_work(ledger));
+    out.extend(unseen.map(|(host, _)| *host));
+    let population = &ledger.planned().population;
+    out.extend(sight.out.iter().map(|out| out.host).filter(|host| population.contains(host)));
+    out
+}
+
+/// The zones in which these hosts stand.
+fn zones<'a>(ledger: &Ledger<'a>, hosts: &BTreeSet<HostId>) -> Vec<&'a str> {
+    let Some(topology) = &ledger.planned().topology else { return Vec::new() };
+    let taken = topology.domains.iter().filter(|(_, here)| here.iter().any(|host| hosts.contains(host)));
+    taken.map(|(zone, _)| zone.as_str()).collect()
+}
+
+fn zones_fit(ledger: &Ledger<'_>, hosts: &BTreeSet<HostId>) -> bool {
+    let most = ledger.planned().topology.as_ref().map_or(0, |topology| topology.max_domains as usize);
+    zones(ledger, hosts).len() <= most
 }
 
 fn slot_taken(ledger: &Ledger<'_>, host: HostId) -> Result<(), Violation> {
@@ -43,23 +112,15 @@ fn slot_taken(ledger: &Ledger<'_>, host: HostId) -> Result<(), Violation> {
     let Some(sight) = sight else {
         return Err(Violation::new("fresh look", "the cluster was looked at since the last slot"));
     };
-    let in_work =
-        |page: &Page| page.slot && !matches!(page.ended, Some(HostStatus::Ok | HostStatus::Changed));
-    let working = ledger.hosts.iter().filter(|(_, page)| in_work(page)).map(|(host, _)| *host);
-    let alone = working.clone().next().is_none();
     if ledger.planned().rollout.control_planes {
-        must(alone, "one control plane", "control planes go one at a time")?;
+        must(in_work(ledger).next().is_none(), "one control plane", "control planes go one at a time")?;
     }
 
-    // Whoever came back after the look began may have been seen too early.
-    let unseen = ledger.hosts.iter().filter(|(_, page)| page.slot && page.ended_seq > sight.began);
-    let mut out: BTreeSet<HostId> = ledger.lost_here();
-    out.extend(working);
-    out.extend(unseen.map(|(host, _)| *host));
-    let population = &ledger.planned().population;
-    out.extend(sight.out.iter().map(|out| out.host).filter(|host| population.contains(host)));
+    let mut out = out_of_service(ledger, sight);
     out.insert(host);
     let what = format!("{} hosts are out where {} may be: {out:?}", out.len(), ledger.slots());
     must(out.len() <= ledger.slots(), "budget", &what)?;
+    let what = format!("hosts of these are out: {:?}", zones(ledger, &out));
+    must(zones_fit(ledger, &out), "topology", &what)?;
     must(!sight.blocked, "blocked", "no slot is given while the cluster does not answer or is not healthy")
 }

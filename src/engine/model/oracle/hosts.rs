@@ -3,7 +3,7 @@
 use crate::engine::model::ledger::{Ledger, Page};
 use crate::engine::{Event, HostStatus, SkipReason, Stamped, StopLevel};
 use crate::op::Effect;
-use crate::plan::{Bracket, Forecast, HostId, HostTasks, TaskId};
+use crate::plan::{Bracket, Forecast, HostId, HostTasks, Task, TaskId};
 
 use super::{Violation, must};
 
@@ -57,19 +57,13 @@ fn task_started(ledger: &Ledger<'_>, task: TaskId, attempt: u32) -> Result<(), V
     must(planned.forecast != Forecast::Excluded, "order", "an excluded task never starts")?;
     must(goes_on(ledger, task.host, page), "stop", "a stopped host starts no task")?;
 
-    let around = bracket_of(tasks, task.index);
-    let disrupting = around.is_some_and(|(_, bracket)| {
-        let inside = &tasks.tasks[usize::from(bracket.first)..=usize::from(bracket.last)];
-        inside.iter().any(|task| task.effect == Effect::Disrupts && task.forecast != Forecast::Excluded)
-    });
-    if let Some((number, bracket)) = around {
+    if let Some((number, bracket)) = bracket_of(tasks, task.index) {
         let needed = page.brackets.get(&number) == Some(&true);
         must(needed, "brackets", "nothing inside a bracket runs unless it is needed")?;
         let opens = bracket.first == task.index && page.attempts == 0;
         must(!opens || !looked_too_early(page), "brackets", "a bracket is opened on a fresh look")?;
     }
-    let blind = planned.effect == Effect::Disrupts && !planned.looks_first;
-    let needs_slot = blind || page.asked_for_slot || disrupting;
+    let needs_slot = needs_slot(ledger, task.host, page);
     must(page.slot || !needs_slot, "slot first", "a slot comes before the first disruption")?;
 
     if page.failures == 0 {
@@ -90,6 +84,19 @@ fn task_started(ledger: &Ledger<'_>, task: TaskId, attempt: u32) -> Result<(), V
 /// Whether the host's bracket was looked at long before the look at the cluster that gave the slot.
 fn looked_too_early(page: &Page) -> bool {
     page.slot && page.slot_sight_at.saturating_sub(page.bracket_at) > 60_000
+}
+
+/// Whether a host may do nothing more without a slot.
+pub(super) fn needs_slot(ledger: &Ledger<'_>, host: HostId, page: &Page) -> bool {
+    let tasks = tasks_of(ledger, host);
+    let Some(next) = tasks.tasks.get(usize::from(page.next)) else { return false };
+    let disrupting = bracket_of(tasks, page.next).is_some_and(|(number, bracket)| {
+        let inside = &tasks.tasks[usize::from(bracket.first)..=usize::from(bracket.last)];
+        let disrupts = |task: &Task| task.effect == Effect::Disrupts && task.forecast != Forecast::Excluded;
+        page.brackets.get(&number) == Some(&true) && inside.iter().any(disrupts)
+    });
+    let blind = next.effect == Effect::Disrupts && !next.looks_first && next.forecast != Forecast::Excluded;
+    blind || page.asked_for_slot || disrupting
 }
 
 /// What a host may take a slot for: a task that says nothing by a look, one whose look asked for it, a bracket that was
