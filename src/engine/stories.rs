@@ -40,6 +40,7 @@ fn story(hosts: u32, tasks: &str, shape: impl FnOnce(&mut PlannedPhase)) -> Stor
         },
         looks_first: letter == 'g',
         forecast: if letter == 'x' { Forecast::Excluded } else { Forecast::NotProbed },
+        frozen: None,
     };
     let all: Vec<_> = (0..hosts).map(HostId).collect();
     let tasks_of = |host| HostTasks { host, tasks: tasks.chars().map(task).collect(), brackets: Vec::new() };
@@ -75,6 +76,7 @@ fn story(hosts: u32, tasks: &str, shape: impl FnOnce(&mut PlannedPhase)) -> Stor
         hosts: (0..hosts).map(plans::host).collect(),
         actions: plans::actions(),
         deferred: Vec::new(),
+        frozen: Vec::new(),
         scope: None,
         phases: vec![phase],
         warnings: Vec::new(),

@@ -180,7 +180,8 @@ impl Worker<'_> {
         }
         // Before a slot is asked for: a host that is not what the plan saw should not take one.
         if self.assignment.untouched && effect > Effect::Reads {
-            let checked = check_host(self.shared, self.assignment.task.host).await;
+            let task = self.assignment.task;
+            let checked = check_host(self.shared, task.host, task.phase).await;
             checked.map_err(|failure| Go::End(TaskEnd::Failed { failure }))?;
         }
         if effect == Effect::Disrupts && !self.assignment.has_slot {

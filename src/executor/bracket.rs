@@ -24,7 +24,7 @@ pub(super) async fn run(
 ) {
     let mut finding = find(&shared, phase, host, bracket).await;
     if untouched && matches!(finding, Ok(BracketFinding::Needed { .. })) {
-        finding = check_host(&shared, host).await.and(finding);
+        finding = check_host(&shared, host, phase).await.and(finding);
     }
     let finding = finding.unwrap_or_else(|failure| BracketFinding::Failed { failure });
     teller.say(Event::BracketProbed { phase, host, bracket, finding });

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::attempt::Assignment;
 use super::control::Shared;
-use super::look::look;
+use super::look::{look, unreadable};
 use crate::engine::{Cause, Failure, TaskResult};
 use crate::facts::{host_probe, parse_host};
 use crate::plan::deferred::{LateValues, Resolved, host_scope, resolve};
@@ -107,11 +107,6 @@ pub(super) async fn action(shared: &Shared, assignment: &Assignment) -> Result<O
     let facts = if wants_facts {
         let probe = host_probe(Duration::from_secs(60));
         let answers = look(shared, task.host, &[&probe]).await?.pop().unwrap_or_default();
-        let unreadable = |error: crate::facts::FactsError| Failure {
-            cause: Cause::Output,
-            message: error.to_string(),
-            hint: String::new(),
-        };
         Some(parse_host(&answers).map_err(unreadable)?)
     } else {
         None

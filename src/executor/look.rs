@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::control::Shared;
 use super::{Pool, PoolError};
 use crate::engine::{Cause, Failure};
+use crate::facts::FactsError;
 use crate::inventory::HostName;
 use crate::kubernetes::kubectl_errors::{Cause as KubectlCause, causes};
 use crate::op::{Answer, Probe, Query, Site, resolve_symbols};
@@ -19,6 +20,12 @@ use crate::value::Duration;
 /// Whether kubectl failed because the API server did not answer. Nothing is wrong with any host then.
 pub(super) fn api_is_silent(rc: i32, stderr: &str) -> bool {
     rc != 0 && causes(stderr).first() == Some(&KubectlCause::ApiAway)
+}
+
+/// Facts that make no sense, as a failure of whoever was asked.
+#[expect(clippy::needless_pass_by_value, reason = "stands behind `map_err`")]
+pub(super) fn unreadable(error: FactsError) -> Failure {
+    Failure { cause: Cause::Output, message: error.to_string(), hint: String::new() }
 }
 
 /// The host on whose behalf something is looked at.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use tokio::task::JoinSet;
 
 use super::control::{Shared, Teller};
-use super::look::look;
+use super::look::{look, unreadable};
 use crate::engine::{Event, Failure};
 use crate::facts::{EtcdFacts, NodeTable, cluster_probe, etcd_probe, parse_etcd, parse_node_table};
 use crate::kubernetes::quorum::quorum_allows;
@@ -43,11 +43,6 @@ async fn cluster(
     let mut probes: Vec<&Probe> = vec![&nodes];
     probes.extend(&etcd);
     let answers = look(shared, *subject, &probes).await?;
-    let unreadable = |error: crate::facts::FactsError| Failure {
-        cause: crate::engine::Cause::Output,
-        message: error.to_string(),
-        hint: String::new(),
-    };
     let nodes = parse_node_table(&answers[0]).map_err(unreadable)?;
     let etcd = answers.get(1).map(|answers| parse_etcd(answers)).transpose().map_err(unreadable)?;
     let down = out_of_service(&shared.plan, phase, &nodes, &shared.run);

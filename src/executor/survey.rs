@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::common::Common;
 use super::control::Shared;
 use super::drift::check_host;
-use super::look::{Known, ask, look, look_for_all, look_knowing, told};
+use super::look::{Known, ask, look, look_for_all, look_knowing, told, unreadable};
 use super::{Clock, Pool, Redactor, Secrets};
 use crate::engine::Failure;
 use crate::facts::{
@@ -94,7 +94,7 @@ async fn host_facts(pool: &Pool, host: &HostName, depth: Depth) -> Result<HostFa
         Depth::Facts => parse_host(&ask(pool, host, &host_probe(limit)).await?),
         Depth::Identity => parse_identity(&ask(pool, host, &identity_probe(limit)).await?),
     };
-    facts.map_err(|error| unreadable(&error))
+    facts.map_err(unreadable)
 }
 
 async fn cluster_facts(
@@ -118,11 +118,7 @@ async fn cluster_facts(
         }
     }
     let answers = outcome.expect("invariant: one place at least was asked")?;
-    parse_cluster(&answers).map_err(|error| unreadable(&error))
-}
-
-fn unreadable(error: &crate::facts::FactsError) -> Failure {
-    Failure { cause: crate::engine::Cause::Output, message: error.to_string(), hint: String::new() }
+    parse_cluster(&answers).map_err(unreadable)
 }
 
 /// Sends every probe of a plan, host by host, and fills in its forecasts. Hosts that cannot be read are given back.
@@ -151,7 +147,7 @@ pub async fn changed_since(
     redactor: Redactor,
 ) -> Vec<(HostName, Failure)> {
     let shared = without_a_run(Rc::new(plan.clone()), pool, controller, redactor);
-    let check = |shared: Rc<Shared>, host| async move { check_host(&shared, host).await };
+    let check = |shared: Rc<Shared>, host| async move { check_host(&shared, host, 0).await };
     let checked = tokio::task::LocalSet::new().run_until(each_host(&shared, check, &mut |_, _| {})).await;
     let failed = checked.into_iter().filter_map(|(host, result)| Some((host, result.err()?)));
     failed.map(|(host, failure)| (shared.name(host).clone(), failure)).collect()

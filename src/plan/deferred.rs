@@ -6,7 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::compile::{facts_value, run_value, secrets_value};
-use super::{Action, DeferredId, HostId, Plan};
+use super::{Action, DeferredId, DeferredStep, HostId, Plan};
 use crate::facts::HostFacts;
 use crate::step::{LowerCx, StepKind};
 use crate::template::{Arg, Expression, RenderError, Scope};
@@ -64,26 +64,9 @@ pub fn resolve(
     let refuse = |message| ResolveError::Lower { place: step.place.clone(), message };
     let kind =
         crate::step::find(&step.kind).ok_or_else(|| refuse(format!("unknown step kind `{}`", step.kind)))?;
-    let mut scope = host_scope(plan, host, late);
-    for frame in &step.frames {
-        if !holds(frame.when.as_deref(), &scope).map_err(render)? {
-            return Ok(Resolved::Excluded);
-        }
-        let args = render_all(&frame.args, |_| Type::Any, &scope).map_err(render)?;
-        // Each fragment sees its own `args` and its own steps only: its scope starts from the host's again.
-        let inside = LateValues { facts: late.facts, steps: below(&late.steps, &frame.prefix) };
-        let mut inner = Scope::child(&host_scope(plan, host, &inside));
-        inner.set("args", Value::Map(args));
-        scope = Arc::new(inner);
-    }
-    if !holds(step.when.as_deref(), &scope).map_err(render)? {
+    let Some(Evaluated { args, env }) = evaluate(plan, step, kind, host, late).map_err(render)? else {
         return Ok(Resolved::Excluded);
-    }
-    let args = render_all(&step.args, |name| field_type(kind, name), &scope).map_err(render)?;
-    let env = render_all(&step.env, |_| Type::Str, &scope).map_err(render)?;
-    let env: BTreeMap<String, String> =
-        env.into_iter().map(|(name, value)| (name, value.to_string())).collect();
-    let args = Value::Map(args);
+    };
     let subject = &plan.host(host).subject;
     let cx = LowerCx {
         subject,
@@ -107,6 +90,43 @@ pub fn resolve(
         fail_when: step.fail_when.clone(),
         place: step.place.clone(),
     })))
+}
+
+/// What a step's expressions come to.
+pub(super) struct Evaluated {
+    /// Its arguments.
+    pub(super) args: Value,
+    /// `env:`.
+    pub(super) env: BTreeMap<String, String>,
+}
+
+/// Evaluates a step as it was written; `None` where a `when` on or around it is false.
+pub(super) fn evaluate(
+    plan: &Plan,
+    step: &DeferredStep,
+    kind: &dyn StepKind,
+    host: HostId,
+    late: &LateValues<'_>,
+) -> Result<Option<Evaluated>, RenderError> {
+    let mut scope = host_scope(plan, host, late);
+    for frame in &step.frames {
+        if !holds(frame.when.as_deref(), &scope)? {
+            return Ok(None);
+        }
+        let args = render_all(&frame.args, |_| Type::Any, &scope)?;
+        // Each fragment sees its own `args` and its own steps only: its scope starts from the host's again.
+        let inside = LateValues { facts: late.facts, steps: below(&late.steps, &frame.prefix) };
+        let mut inner = Scope::child(&host_scope(plan, host, &inside));
+        inner.set("args", Value::Map(args));
+        scope = Arc::new(inner);
+    }
+    if !holds(step.when.as_deref(), &scope)? {
+        return Ok(None);
+    }
+    let args = Value::Map(render_all(&step.args, |name| field_type(kind, name), &scope)?);
+    let env = render_all(&step.env, |_| Type::Str, &scope)?;
+    let env = env.into_iter().map(|(name, value)| (name, value.to_string())).collect();
+    Ok(Some(Evaluated { args, env }))
 }
 
 /// The scope of a host's expressions while the plan runs; also for `changed_when` and `fail_when`.

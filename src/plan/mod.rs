@@ -2,14 +2,15 @@
 //! review it, the engine follows it, `resume` reads nothing else.
 //!
 //! `compile` makes one, `forecast` adds what probes say of it, `lookahead` what they will say once package
-//! repositories are switched, `show` shows it, `deferred` lowers what had to wait, `drift` says whether a host is still
-//! what the plan saw.
+//! repositories are switched, `show` shows it, `deferred` lowers what had to wait, `drift` and `frozen` say whether a host
+//! is still what the plan saw.
 
 mod budget;
 pub mod compile;
 pub mod deferred;
 pub mod drift;
 pub mod forecast;
+pub mod frozen;
 mod implied;
 pub mod lookahead;
 mod model;
@@ -20,7 +21,7 @@ pub mod worst_case;
 
 pub use budget::{Budget, OutCause, OutOfService, Spent, SpentBy, cut_batches};
 pub use model::{
-    Action, ActionId, Bracket, DeferredFrame, DeferredId, DeferredStep, Forecast, HostId, HostTasks, Plan,
-    PlannedHost, PlannedKube, PlannedPhase, Rollout, StepRef, Task, TaskId, Warning,
+    Action, ActionId, Bracket, DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId, HostId,
+    HostTasks, Plan, PlannedHost, PlannedKube, PlannedPhase, Rollout, StepRef, Task, TaskId, Warning,
 };
 pub use topology::{DomainsTaken, Topology};

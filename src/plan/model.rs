@@ -41,7 +41,10 @@ pub struct Plan {
     /// Steps whose arguments are known only when earlier tasks have run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deferred: Vec<DeferredStep>,
-    /// The namespaces `vars` and `groups` for deferred steps; absent where the plan has none.
+    /// Steps over facts, as they were written: what facts made of them when the plan was made is assumed of each host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frozen: Vec<DeferredStep>,
+    /// The namespaces `vars` and `groups` for deferred and frozen steps; absent where the plan has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Value>,
     /// Phases, in order.
@@ -80,6 +83,11 @@ pub struct ActionId(pub u32);
 #[serde(transparent)]
 pub struct DeferredId(pub u32);
 
+/// Names a step of [`Plan::frozen`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FrozenId(pub u32);
+
 /// Names a task: a step on a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TaskId {
@@ -110,7 +118,7 @@ pub struct PlannedHost {
     /// UID of its node when the plan was made; empty offline or without a node.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub node_uid: String,
-    /// The namespace `host` for deferred steps; absent where the plan has none.
+    /// The namespace `host` for deferred and frozen steps; absent where the plan has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Value>,
 }
@@ -228,6 +236,9 @@ pub struct Task {
     pub looks_first: bool,
     /// What the plan foresees.
     pub forecast: Forecast,
+    /// The step as it was written, where facts decided what became of it: whether it runs, or with which arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<FrozenId>,
 }
 
 /// What the plan foresees of a task.

@@ -52,6 +52,7 @@ pub fn undo_plan(of: &Plan, run: &str, wanted: &BTreeMap<HostId, PutBack>) -> Re
         hosts: undo.hosts,
         actions: undo.actions,
         deferred: Vec::new(),
+        frozen: Vec::new(),
         scope: None,
         phases: vec![phase(run, everyone, tasks)],
         warnings: Vec::new(),
@@ -118,7 +119,7 @@ impl Undo<'_> {
         let action = implied::action(kind, arg, of_host, self.of.kube.as_ref(), "rollbook runs undo")?;
         let effect = action.lowered.effect;
         let step = StepRef::Action(self.add(action));
-        Ok(Task { step, effect, looks_first: true, forecast: Forecast::NotProbed })
+        Ok(Task { step, effect, looks_first: true, forecast: Forecast::NotProbed, frozen: None })
     }
 
     /// The same on many hosts is one action.

@@ -38,6 +38,7 @@ pub(super) fn plan(random: &mut Random) -> Plan {
         hosts: (0..count).map(host).collect(),
         actions: actions(),
         deferred: Vec::new(),
+        frozen: Vec::new(),
         scope: None,
         phases,
         warnings: Vec::new(),
@@ -181,7 +182,13 @@ fn tasks(random: &mut Random, host: HostId, disruption: u64) -> HostTasks {
             let effect = if random.percent(disruption) { Effect::Disrupts } else { gentle };
             let forecast = if random.percent(10) { Forecast::Excluded } else { Forecast::NotProbed };
             let action = ActionId(u32::try_from(random.below(actions)).expect("invariant: small"));
-            Task { step: StepRef::Action(action), effect, looks_first: random.percent(50), forecast }
+            Task {
+                step: StepRef::Action(action),
+                effect,
+                looks_first: random.percent(50),
+                forecast,
+                frozen: None,
+            }
         })
         .collect();
     HostTasks { host, tasks, brackets: brackets(random, u16::try_from(count).expect("invariant: small")) }

@@ -134,11 +134,11 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
     if diagnostics.count_errors() > errors_before {
         return None;
     }
-    let scope = (!lowering.deferred.is_empty()).then(|| lowering.deferred_scope());
+    let with_scopes = lowering.evaluates_later();
+    let scope = with_scopes.then(|| lowering.deferred_scope());
     let mut policy = input.runbook.policy.clone();
     policy.control_plane_outage |= input.overrides.accept_outage;
-    let (actions, deferred) = lowering.finish();
-    let with_scopes = !deferred.is_empty();
+    let tasks::Steps { actions, deferred, frozen } = lowering.finish();
     Some(Plan {
         format: Plan::FORMAT,
         runbook: input.runbook.name.clone(),
@@ -151,6 +151,7 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
         hosts: table.into_planned(input, with_scopes),
         actions,
         deferred,
+        frozen,
         scope,
         phases,
         warnings,

@@ -13,8 +13,8 @@ use super::scopes::Scopes;
 use super::{Input, Selection, adopt, batches, placeless, step_error};
 use crate::op::{Effect, subject_symbol};
 use crate::plan::{
-    Action, ActionId, DeferredFrame, DeferredId, DeferredStep, Forecast, HostId, HostTasks, PlannedKube,
-    PlannedPhase, StepRef, Task, implied,
+    Action, ActionId, DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId, HostId, HostTasks,
+    PlannedKube, PlannedPhase, StepRef, Task, implied,
 };
 use crate::runbook::{Phase, Step};
 use crate::source::{Diagnostics, codes};
@@ -30,12 +30,24 @@ pub(super) struct Lowering<'a, 't> {
     scopes: Result<Scopes<'a>, RenderError>,
     actions: Vec<Arc<Action>>,
     known: HashMap<ActionKey, ActionId>,
-    pub(super) deferred: Vec<DeferredStep>,
+    deferred: Vec<DeferredStep>,
     deferred_by_place: HashMap<(String, Vec<String>), DeferredId>,
+    frozen: Vec<DeferredStep>,
+    frozen_by_step: HashMap<*const Step, FrozenId>,
     /// Facts that the tasks so far may change; the same for every host that a phase works on.
     altered: BTreeMap<HostId, Arc<BTreeSet<String>>>,
     /// Hosts whose cordon is taken over from an earlier run.
     pub(super) adopted: BTreeSet<HostId>,
+}
+
+/// Every step of a plan.
+pub(super) struct Steps {
+    /// Known now.
+    pub(super) actions: Vec<Arc<Action>>,
+    /// Known only later.
+    pub(super) deferred: Vec<DeferredStep>,
+    /// Known by what facts say now.
+    pub(super) frozen: Vec<DeferredStep>,
 }
 
 /// What makes two lowered steps the same action: the step as written, what the subject tells lowering, and the
@@ -71,6 +83,8 @@ impl<'a, 't> Lowering<'a, 't> {
             known: HashMap::new(),
             deferred: Vec::new(),
             deferred_by_place: HashMap::new(),
+            frozen: Vec::new(),
+            frozen_by_step: HashMap::new(),
             altered: BTreeMap::new(),
             adopted: BTreeSet::new(),
         }
@@ -81,11 +95,16 @@ impl<'a, 't> Lowering<'a, 't> {
         self.actions.iter().map(AsRef::as_ref)
     }
 
-    pub(super) fn finish(self) -> (Vec<Arc<Action>>, Vec<DeferredStep>) {
-        (self.actions, self.deferred)
+    pub(super) fn finish(self) -> Steps {
+        Steps { actions: self.actions, deferred: self.deferred, frozen: self.frozen }
     }
 
-    /// The namespaces `vars` and `groups`, for deferred steps.
+    /// Whether expressions are evaluated while the plan runs.
+    pub(super) fn evaluates_later(&self) -> bool {
+        !self.deferred.is_empty() || !self.frozen.is_empty()
+    }
+
+    /// The namespaces `vars` and `groups`, for deferred and frozen steps.
     pub(super) fn deferred_scope(&self) -> Value {
         let mut map = IndexMap::new();
         if let Ok(scopes) = &self.scopes {
@@ -155,7 +174,13 @@ impl<'a, 't> Lowering<'a, 't> {
                 Ok(self.defer(step, waits_for))
             };
             match task {
-                Ok(task) => tasks.push(task),
+                Ok(mut task) => {
+                    // A deferred step is evaluated when the host comes to it: nothing is assumed.
+                    if dependence.reads_facts() && matches!(task.step, StepRef::Action(_)) {
+                        task.frozen = Some(self.freeze(step));
+                    }
+                    tasks.push(task);
+                }
                 Err(TaskError::Render(error)) => {
                     let message = format!("{error} (host `{}`)", row.host.name);
                     step_error(diagnostics, codes::STEP_VALUES, step.origin.span, &message, None);
@@ -197,7 +222,8 @@ impl<'a, 't> Lowering<'a, 't> {
         };
         let effect = self.actions[action.0 as usize].lowered.effect;
         let step = StepRef::Action(action);
-        tasks.insert(at, Task { step, effect, looks_first: true, forecast: Forecast::NotProbed });
+        let forecast = Forecast::NotProbed;
+        tasks.insert(at, Task { step, effect, looks_first: true, forecast, frozen: None });
         self.adopted.insert(id);
     }
 
@@ -239,6 +265,7 @@ impl<'a, 't> Lowering<'a, 't> {
                 effect: Effect::Reads,
                 looks_first: false,
                 forecast: Forecast::Excluded,
+                frozen: None,
             });
         }
         let scope = scopes.with_args(&outer, step.frame, cached)?;
@@ -272,6 +299,7 @@ impl<'a, 't> Lowering<'a, 't> {
             effect: lowered.lowered.effect,
             looks_first,
             forecast: Forecast::NotProbed,
+            frozen: None,
         }
     }
 
@@ -327,7 +355,19 @@ impl<'a, 't> Lowering<'a, 't> {
             effect,
             looks_first: false,
             forecast: Forecast::Deferred { waits_for },
+            frozen: None,
         }
+    }
+
+    /// Keeps a step as it was written, so that it can be looked at again with the facts of then.
+    fn freeze(&mut self, step: &'a Step) -> FrozenId {
+        let next =
+            FrozenId(u32::try_from(self.frozen.len()).expect("invariant: fewer than 2^32 frozen steps"));
+        let id = *self.frozen_by_step.entry(std::ptr::from_ref(step)).or_insert(next);
+        if id == next {
+            self.frozen.push(deferred(&self.input, step, Vec::new()));
+        }
+        id
     }
 
     /// Checks after every batch speak of the whole phase; they are lowered for its first host.

@@ -140,3 +140,56 @@ fn two_names_of_one_machine_are_refused() {
         assert!(fleet.log(host).is_empty(), "h{host} was worked on");
     }
 }
+
+/// Steps that a fact of the host decides.
+const BY_FACTS: &str = r#"
+- assert: { that: facts.swap_total == 0, message: swap is on }
+- command: { argv: ["@work", "{{ host.name }}", a, "0"] }
+  effect: changes
+"#;
+
+#[test]
+fn what_facts_decided_must_still_be_so_when_a_saved_plan_rolls() {
+    let fleet = Fleet::of(2);
+    fleet.runbook("", "batches: [1]", BY_FACTS);
+    fleet.rollbook("plan", &["-o", "up.plan.json"]).run().exits(0);
+    fleet.hosts[1].swap(true);
+    run_plan(&fleet).exits(13).says("h2: ").says("`facts.swap_total == 0` was true").says("plan again");
+    for host in 1..=2 {
+        assert!(fleet.log(host).is_empty(), "h{host} was worked on");
+    }
+    // Made right again, the plan is still good.
+    fleet.hosts[1].swap(false);
+    run_plan(&fleet).exits(0);
+}
+
+#[test]
+fn a_step_that_facts_left_out_is_not_left_out_when_they_are_others() {
+    let steps = BY_FACTS.replace("- assert: { that: facts.swap_total == 0, message: swap is on }\n", "");
+    let fleet = Fleet::of(1);
+    fleet.runbook(
+        "",
+        "batches: [1]",
+        &format!("{}\n  when: facts.swap_total > 0\n{}", steps.trim(), steps.trim()),
+    );
+    fleet.rollbook("plan", &["-o", "up.plan.json"]).run().exits(0);
+    fleet.hosts[0].swap(true);
+    run_plan(&fleet).exits(13).says("its `when` was false when the plan was made, and is true now");
+    assert!(fleet.log(1).is_empty());
+}
+
+#[test]
+fn a_host_whose_facts_change_while_others_are_worked_on_is_left_alone() {
+    let fleet = Fleet::of(2);
+    // Working on h1 gives h2 swap.
+    let swaps = fleet.hosts[1].path("swaps");
+    fleet.file(
+        "meddle",
+        &format!("#!/bin/sh\n[ \"$1\" != h1 ] || echo '/swapfile file 1048572 0 -2' >>{}\n", swaps.display()),
+    );
+    let meddle = "- command: { argv: [\"@meddle\", \"{{ host.name }}\"] }\n  effect: changes\n";
+    fleet.runbook("", "batches: [1]", &format!("{}\n{meddle}", BY_FACTS.trim()));
+    fleet.run(&[]).run().exits(13).says("h2  failed").says("`facts.swap_total == 0` was true");
+    assert!(!fleet.log(1).is_empty());
+    assert!(fleet.log(2).is_empty(), "h2 was worked on");
+}

@@ -26,8 +26,8 @@ impl Sshd {
         Self::start_in(extra, Machine::Ours)
     }
 
-    /// Starts one that looks like a machine of its own: it has another `/etc/machine-id`. Needs root, because it gets a
-    /// mount namespace.
+    /// Starts one that looks like a machine of its own: it has another `/etc/machine-id` and swap of its own. Needs root,
+    /// because it gets a mount namespace.
     pub(crate) fn start_machine(extra: &str) -> Self {
         assert!(rustix::process::geteuid().is_root(), "machines of their own are mounted: run as root");
         Self::start_in(extra, Machine::OfItsOwn)
@@ -69,6 +69,12 @@ impl Sshd {
         old.trim().to_owned()
     }
 
+    /// Gives a machine of its own 1 GiB of swap, or takes it away.
+    pub(crate) fn swap(&self, on: bool) {
+        let swap = "/swapfile                               file\t\t1048572\t\t0\t\t-2\n";
+        fs::write(self.path("swaps"), format!("{NO_SWAP}{}", if on { swap } else { "" })).unwrap();
+    }
+
     /// Freezes or thaws what serves the sessions that are open now; new ones are let in.
     pub(crate) fn signal_sessions(&self, signal: rustix::process::Signal) {
         let parent = |id: i32| -> Option<u32> {
@@ -107,6 +113,9 @@ impl Drop for Sshd {
     }
 }
 
+/// /proc/swaps of a machine without swap.
+const NO_SWAP: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+
 /// Which machine a session sees.
 #[derive(Clone, Copy)]
 enum Machine {
@@ -132,8 +141,10 @@ fn listen(dir: &Path, port: u16, extra: &str, machine: Machine) -> Option<Child>
             fs::write(&id, format!("{}\n", uuid::Uuid::now_v7().simple())).unwrap();
             // Every program is replaced by the next, so that the child is sshd itself.
             let mut command = Command::new("unshare");
-            let script = "mount --bind \"$1\" /etc/machine-id && shift && exec \"$@\"";
-            command.args(["--mount", "sh", "-c", script, "sh"]).arg(id).arg(sshd);
+            let swaps = dir.join("swaps");
+            fs::write(&swaps, NO_SWAP).unwrap();
+            let script = "mount --bind \"$1\" /etc/machine-id && mount --bind \"$2\" /proc/swaps && shift 2 && exec \"$@\"";
+            command.args(["--mount", "sh", "-c", script, "sh"]).arg(id).arg(swaps).arg(sshd);
             command
         }
     };
