@@ -1,6 +1,7 @@
 //! What the API servers' audit log says of a roll.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::Value as Json;
 
@@ -100,4 +101,19 @@ pub(crate) fn most_at_once(turns: &[Turn], prefix: &str) -> usize {
 /// The nodes in the order in which they were cordoned.
 pub(crate) fn order(turns: &[Turn]) -> Vec<&str> {
     turns.iter().filter(|turn| turn.cordoned).map(|turn| turn.node.as_str()).collect()
+}
+
+/// The longest time between two answered writes of Rollbook's to what lies at the end of this path.
+pub(crate) fn longest_gap(events: &[Json], path: &str) -> Duration {
+    let writes = events.iter().filter(|event| {
+        let uri = text_at(event, "/requestURI").split('?').next().unwrap_or_default();
+        text_at(event, "/user/username") == CLIENT
+            && matches!(text_at(event, "/verb"), "create" | "update" | "patch")
+            && (uri.ends_with(path) || uri.ends_with("/leases"))
+            && event.pointer("/responseStatus/code").and_then(Json::as_u64).is_some_and(|code| code < 300)
+    });
+    let at = |event: &Json| text_at(event, "/requestReceivedTimestamp").parse::<jiff::Timestamp>().unwrap();
+    let times: Vec<_> = writes.map(at).collect();
+    let gaps = times.windows(2).map(|pair| pair[1].duration_since(pair[0]).unsigned_abs());
+    gaps.max().expect("the lock was written more than once")
 }

@@ -8,6 +8,7 @@ mod etcd;
 mod failures;
 mod launcher;
 mod lies;
+mod lost;
 mod plan;
 mod prints;
 mod refusals;
@@ -94,6 +95,18 @@ pub(crate) const CASES: &[Case] = &[
         level: Level::Full,
         says: "a plan writes nothing, and one control plane and one worker are upgraded just as it shows",
         run: plan::shows_what_its_run_does,
+    },
+    Case {
+        name: "lost",
+        level: Level::Full,
+        says: "power, controller and record are lost between apt's end and the kubelet's restart; a new run does the rest",
+        run: lost::a_new_run_finishes_what_is_left,
+    },
+    Case {
+        name: "absent",
+        level: Level::Full,
+        says: "the API of a single control plane is away for longer than the lock of the cluster lives",
+        run: lost::a_lock_outlives_the_api,
     },
     Case {
         name: "launcher",

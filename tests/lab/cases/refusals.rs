@@ -30,6 +30,11 @@ pub(super) fn nothing_changes(stage: &Stage, _: Level) {
     refused("swap is on", "1.21.0", 10).ends_with("w2").ends_with("Swap is on");
     lab.run(&["heal", "w2"]);
 
+    // Nothing would bring it back.
+    lab.run(&["workload", "bare"]);
+    refused("a pod without a controller", "1.21.0", 10).ends_with("lab/bare");
+    lab.kubectl(&["-n", "lab", "delete", "pod", "bare", "--wait=false"]);
+
     // The connection to w1 leads to the machine of w2, and its host key fits: machine ids tell.
     refused_over(&swapped(&lab, &files), "addresses are swapped", "1.21.0", 65).ends_with("w1");
 
