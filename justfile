@@ -20,6 +20,10 @@ lint:
     cargo fmt --all
     cargo clippy --all-targets -- -D warnings
 
-# Writes the generated reference pages anew
+# The JSON Schemas, tried with a real YAML language server
+schema-check *args:
+    scripts/schema-check {{args}}
+
+# Writes the generated reference pages and schemas anew
 docs:
     UPDATE_DOCS=1 cargo test --test it docs

@@ -78,6 +78,11 @@ pub(super) enum Command {
     Facts(Facts),
     /// List step kinds, or show one with its fields and an example
     Steps(Steps),
+    /// Print the JSON Schema of a kind of file, for editors, or list them
+    #[command(
+        after_help = "Examples:\n  rollbook schema runbook > runbook.schema.json\n\nAn editor with the YAML language server takes it from the first line of a file:\n  # yaml-language-server: $schema=runbook.schema.json"
+    )]
+    Schema(Schema),
     /// Explain an error code, or list them all
     #[command(after_help = "Examples:\n  rollbook explain RB0103\n  rollbook explain duplicate-key")]
     Explain(Explain),
@@ -481,6 +486,13 @@ pub(super) struct Facts {
 #[derive(Debug, Args)]
 pub(super) struct Steps {
     /// A step kind, such as `drain`.
+    pub(super) kind: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Schema {
+    /// Of which file.
+    #[arg(value_parser = super::schema::kinds())]
     pub(super) kind: Option<String>,
 }
 

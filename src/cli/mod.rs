@@ -18,6 +18,7 @@ mod resume;
 mod roll;
 mod run;
 mod runs;
+mod schema;
 mod stage;
 mod steps;
 mod stops;
@@ -30,6 +31,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::builder::PossibleValuesParser;
 use clap::{CommandFactory, Parser};
 
 use crate::report::exit;
@@ -37,6 +39,7 @@ use crate::source::nearest;
 use args::{Cli, Command};
 use outcome::{Outcome, Stopped};
 pub use reference::pages as reference_pages;
+pub use schema::schemas;
 use terminal::Terminal;
 
 /// Runs the command line and gives the process's exit code.
@@ -68,6 +71,7 @@ fn dispatch(args: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Inventory(args) => inventory::run(args, &terminal),
         Command::Facts(args) => facts::run(args, &terminal),
         Command::Steps(args) => steps::run(args, &terminal),
+        Command::Schema(args) => schema::run(args, &terminal),
         Command::Explain(args) => explain::run(args, &terminal),
         Command::Doctor(args) => doctor::run(args, &terminal),
         Command::Completions { shell } => completions(*shell, &terminal),
@@ -83,8 +87,18 @@ fn dispatch(args: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn completions(shell: clap_complete::Shell, terminal: &Terminal) -> Outcome {
+    // What may also be typed otherwise (`apt-mark`, `rb0103`) is no list for the parser, but one to choose from.
+    let kinds = || crate::step::all().iter().map(|kind| kind.name());
+    let codes = || crate::source::codes::CODES.iter().map(|info| info.code.to_string());
+    let mut command = Cli::command()
+        .mut_subcommand("steps", |steps| {
+            steps.mut_arg("kind", |arg| arg.value_parser(PossibleValuesParser::new(kinds())))
+        })
+        .mut_subcommand("explain", |explain| {
+            explain.mut_arg("code", |arg| arg.value_parser(PossibleValuesParser::new(codes())))
+        });
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "rollbook", &mut script);
+    clap_complete::generate(shell, &mut command, "rollbook", &mut script);
     terminal.data(&String::from_utf8_lossy(&script))
 }
 

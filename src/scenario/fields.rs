@@ -74,6 +74,14 @@ pub static TOP: LazyLock<Vec<Field>> = LazyLock::new(|| {
     ]
 });
 
+/// `metadata`.
+pub static METADATA: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    vec![
+        Field::required("name", Type::Str, "Stands in what `rehearse --check` says."),
+        Field::optional("description", Type::Str, "For readers."),
+    ]
+});
+
 /// Fields of every fault.
 pub static COMMON: LazyLock<Vec<Field>> = LazyLock::new(|| {
     vec![

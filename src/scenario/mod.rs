@@ -13,7 +13,9 @@ use crate::source::{Diagnostics, Node, Span, Spanned};
 use crate::value::{Duration, Version};
 
 pub use expect::{Came, Expect, HostEnd, NodeExpect, NodeNow, Slots, StepExpect, judge};
-pub use fields::{COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FaultInfo, TOP};
+pub use fields::{
+    Befalls, COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FaultInfo, METADATA, TOP,
+};
 pub use page::page;
 pub use parse::parse;
 pub use strikes::{Strike, Strikes};

@@ -44,6 +44,19 @@ fn generated_pages_are_fresh() {
     }
 }
 
+#[test]
+fn schemas_are_fresh_and_the_command_prints_them() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema");
+    for (file, schema) in rollbook::cli::schemas() {
+        check(&dir.join(&file), &schema);
+        let kind = file.strip_suffix(".schema.json").expect("the name of a kind");
+        let printed = Rollbook::new(["schema", kind]).run().exits(0).stdout;
+        assert!(printed == schema, "`rollbook schema {kind}` prints something else");
+    }
+    let files = std::fs::read_dir(&dir).expect("there").count();
+    assert_eq!(files, rollbook::cli::schemas().len(), "docs/schema has a schema of no kind of file");
+}
+
 /// Every event with its fields, from the definition itself.
 fn events() -> String {
     let source = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/engine/event.rs"))
