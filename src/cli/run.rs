@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::args::Run as Args;
-use super::compose::{Connections, run_id, runtime, targets};
+use super::compose::{Connections, run_id, runtime, state_dir, targets};
 use super::load::{load, refuse_commands};
 use super::lock::{self, Begin};
 use super::outcome::{Outcome, Stopped};
@@ -13,7 +13,7 @@ use super::runs::Found;
 use super::stage::{as_planned, live, refuse};
 use super::terminal::Terminal;
 use crate::executor::{Lock, target_of};
-use crate::journal::{Journal, StateDir};
+use crate::journal::{Journal, StateDir, plan_was_used};
 use crate::plan::forecast;
 use crate::plan::show::{Detail, Saved, text};
 use crate::report::exit;
@@ -38,6 +38,10 @@ async fn run_async(args: &Args, terminal: &Terminal) -> Outcome {
             terminal.error(&format!("{} runs commands on this machine", args.file));
             terminal.hint("review them, then allow them with --allow-commands");
             return Err(Stopped::Told(exit::INVALID));
+        }
+        // Before the hosts are asked what has changed: its own run has changed them.
+        if plan_was_used(&state_dir(args.state_dir.as_ref())?, &saved.digest) {
+            return Err(used_before(args, terminal));
         }
         let connections = Connections::real(plan.hosts.iter().map(target_of).collect())?;
         if let Err(stopped) = as_planned(plan, &connections, terminal).await {
@@ -130,7 +134,11 @@ async fn begun(
     if let Some(lock) = lock {
         lock::leave(&lock, false, begin.plan, terminal).await;
     }
+    Err(used_before(args, terminal))
+}
+
+fn used_before(args: &Args, terminal: &Terminal) -> Stopped {
     terminal.error(&format!("{} was run already: a saved plan is good for one run", args.file));
     terminal.hint("plan again: what has changed since is then in the new plan");
-    Err(Stopped::Told(exit::APPROVAL))
+    Stopped::Told(exit::APPROVAL)
 }

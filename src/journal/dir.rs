@@ -43,6 +43,18 @@ pub struct StateDir {
     lock: File,
 }
 
+/// Where saved plans that were run are marked, below a state directory.
+const USED: &str = "used";
+
+fn mark_of(state: &Utf8Path, digest: &str) -> Utf8PathBuf {
+    state.join(USED).join(digest.replace(':', "-"))
+}
+
+/// Whether a saved plan was run from this state directory before. Touches nothing.
+pub fn plan_was_used(state: &Utf8Path, digest: &str) -> bool {
+    mark_of(state, digest).exists()
+}
+
 impl StateDir {
     /// Opens the directory, making it where it is missing, and takes its lock for the run `run`.
     pub fn lock(path: &Utf8Path, run: &str) -> Result<Self, StateDirError> {
@@ -85,8 +97,7 @@ impl StateDir {
 
     /// Marks a saved plan as used, durably; `false` when it was used before.
     pub fn use_plan(&self, digest: &str) -> Result<bool, StateDirError> {
-        let dir = self.path.join("used");
-        let path = dir.join(digest.replace(':', "-"));
+        let (dir, path) = (self.path.join(USED), mark_of(&self.path, digest));
         let mark = || -> io::Result<bool> {
             DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
@@ -264,7 +275,9 @@ mod tests {
     fn a_plan_is_used_once() {
         let (_guard, path) = directory();
         let state = StateDir::lock(&path, "run-1").expect("free");
+        assert!(!plan_was_used(&path, "sha256:ab"));
         assert!(state.use_plan("sha256:ab").expect("marked"));
+        assert!(plan_was_used(&path, "sha256:ab"));
         assert!(!state.use_plan("sha256:ab").expect("read"));
         assert!(state.use_plan("sha256:cd").expect("another"));
     }

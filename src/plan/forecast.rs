@@ -61,23 +61,26 @@ pub fn assess(plan: &Plan, task: TaskId, answers: &[Answer]) -> Assessment {
 pub fn fill(plan: &mut Plan, host: HostId, outlooks: &[(TaskId, Outlook)]) {
     let mut outlooks = outlooks.iter().peekable();
     let mut changed = false;
+    let mut before = Before::default();
     for phase in 0..plan.phases.len() {
         let phase = u16::try_from(phase).expect("invariant: fewer than 65,536 phases");
         let Some(tasks) = plan.phase(phase).tasks_of(host) else { continue };
         let (count, read_only) = (tasks.tasks.len(), plan.phase(phase).mode == Mode::ReadOnly);
-        let mut changed_before = changed;
+        before.changed = changed;
         for index in 0..count {
             let id = TaskId { phase, host, index: u16::try_from(index).expect("invariant: few tasks") };
             let outlook = outlooks.next_if(|(task, _)| *task == id).map(|(_, outlook)| outlook);
             let (forecast, effect) = match outlook {
                 Some(Outlook::Later(what)) => (Forecast::Deferred { waits_for: vec![what.clone()] }, None),
-                Some(Outlook::Settled(assessment)) => foresee(plan, id, Some(assessment), false, read_only),
-                Some(Outlook::Now(assessment)) => {
-                    foresee(plan, id, Some(assessment), changed_before, read_only)
+                Some(Outlook::Settled(assessment)) => {
+                    foresee(plan, id, Some(assessment), Before::default(), read_only)
                 }
-                None => foresee(plan, id, None, changed_before, read_only),
+                Some(Outlook::Now(assessment)) => foresee(plan, id, Some(assessment), before, read_only),
+                None => foresee(plan, id, None, before, read_only),
             };
-            changed_before |= may_change(&forecast);
+            before.changed |= may_change(&forecast);
+            before.opaque |= matches!(forecast, Forecast::Runs { fidelity: Fidelity::Opaque })
+                || matches!(plan.task(id).step, StepRef::Deferred(_));
             let tasks = tasks_mut(plan, phase, host);
             let task = &mut tasks[index];
             task.forecast = forecast;
@@ -86,6 +89,15 @@ pub fn fill(plan: &mut Plan, host: HostId, outlooks: &[(TaskId, Outlook)]) {
         settle_brackets(plan, phase, host);
         changed = doubt(plan, phase, host, changed);
     }
+}
+
+/// What earlier tasks of a host may do before a task's turn comes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Before {
+    /// Something of the host.
+    changed: bool,
+    /// Anything at all: nobody knows what a command does.
+    opaque: bool,
 }
 
 /// A goal that holds now may not when its turn comes, where an earlier task of the host changes something: `unhold` takes
@@ -125,7 +137,7 @@ fn foresee(
     plan: &Plan,
     id: TaskId,
     assessment: Option<&Assessment>,
-    changed_before: bool,
+    before: Before,
     read_only: bool,
 ) -> (Forecast, Option<crate::op::Effect>) {
     let task = plan.task(id);
@@ -142,6 +154,8 @@ fn foresee(
         (Role::Means, Some(Assessment::WouldChange { changes, fidelity, effect })) => {
             return (Forecast::Changes { changes: changes.clone(), fidelity: *fidelity }, *effect);
         }
+        // Nothing but a command would take away what stands in its way, such as a pod that a drain refuses.
+        (Role::Means, Some(Assessment::Refused { reason, hint })) if !before.opaque => refused(reason, hint),
         (Role::Means, _) => means,
         (Role::Goal, None) => Forecast::Runs { fidelity: Fidelity::Opaque },
         (Role::Check, None) => Forecast::Later,
@@ -156,10 +170,10 @@ fn foresee(
         (_, Some(Assessment::NotYet { reason })) if read_only => refused(reason, ""),
         (_, Some(Assessment::NotYet { .. })) => Forecast::Later,
         // An earlier change may bring about what is missing now, such as a repository with the candidate.
-        (Role::Goal, Some(Assessment::Refused { reason, .. })) if changed_before => {
+        (Role::Goal, Some(Assessment::Refused { reason, .. })) if before.changed => {
             Forecast::Deferred { waits_for: vec![format!("earlier changes of this host; now: {reason}")] }
         }
-        (Role::Check, Some(Assessment::Refused { .. })) if changed_before => Forecast::Later,
+        (Role::Check, Some(Assessment::Refused { .. })) if before.changed => Forecast::Later,
         (_, Some(Assessment::Refused { reason, hint })) => refused(reason, hint),
     };
     (forecast, None)

@@ -72,6 +72,19 @@ fn a_version_that_no_repository_has_is_refused_with_its_neighbours_before_anythi
 }
 
 #[test]
+fn a_pod_that_a_drain_would_refuse_is_told_before_anything_changes() {
+    let cluster = Cluster::new(1, 2, "1.30.2");
+    cluster.simulated.inject(Fault::BarePod { host: "w2".to_owned() });
+    story(async {
+        let plan = cluster.plan_of(&accepted(), &[("target", "1.31.4")]).await.unwrap();
+        let [(host, reason)] = refusals(&plan).try_into().unwrap_or_else(|found| panic!("{found:?}"));
+        assert_eq!(host, "w2");
+        assert!(reason.contains("kubectl would refuse to drain w2: pods without a controller: "), "{reason}");
+    });
+    assert_eq!(cluster.simulated.log(), [], "a plan changes nothing");
+}
+
+#[test]
 fn a_repository_that_does_not_answer_is_refused_where_it_would_be_switched() {
     let cluster = Cluster::new(1, 2, "1.30.2");
     cluster.simulated.inject(Fault::MirrorDead { host: "w1".to_owned() });

@@ -161,6 +161,9 @@ fn what_facts_decided_must_still_be_so_when_a_saved_plan_rolls() {
     // Made right again, the plan is still good.
     fleet.hosts[1].swap(false);
     run_plan(&fleet).exits(0);
+    // Whatever has changed since, it was used.
+    fleet.hosts[1].swap(true);
+    run_plan(&fleet).exits(14).says("was run already");
 }
 
 #[test]
