@@ -71,7 +71,7 @@ pub(super) async fn look_knowing(
         };
         for ((probe, query), answer) in job.places.into_iter().zip(got) {
             let Answer { rc, stdout, stderr } = answer;
-            let (stdout, stderr) = (shared.redactor.clipped(&stdout), shared.redactor.clipped(&stderr));
+            let (stdout, stderr) = (shared.redactor.clipped(stdout), shared.redactor.clipped(stderr));
             answers[probe][query] = Some(Answer { rc, stdout, stderr });
         }
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use tokio::task::JoinSet;
 
 use super::control::{Shared, Teller};
-use super::look::{look, unreadable};
+use super::look::{ask, look, unreadable};
 use crate::engine::{Event, Failure};
 use crate::facts::{EtcdFacts, NodeTable, cluster_probe, etcd_probe, parse_etcd, parse_node_table};
 use crate::kubernetes::quorum::quorum_allows;
@@ -102,7 +102,7 @@ async fn unreachable(shared: &Rc<Shared>, batch: &[HostId]) -> Vec<OutOfService>
     let mut looks = JoinSet::new();
     for host in batch.iter().copied() {
         let (shared, probe) = (Rc::clone(shared), Rc::clone(&probe));
-        looks.spawn_local(async move { look(&shared, host, &[&probe]).await.is_err().then_some(host) });
+        looks.spawn_local(async move { ask(&shared.pool, shared.name(host), &probe).await.is_err().then_some(host) });
     }
     let mut out = Vec::new();
     while let Some(look) = looks.join_next().await {

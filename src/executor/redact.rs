@@ -37,6 +37,11 @@ impl Redactor {
         Self { secrets: found }
     }
 
+    /// Whether there is no secret at all.
+    pub(super) fn knows_nothing(&self) -> bool {
+        self.secrets.is_empty()
+    }
+
     /// Text without secrets.
     pub fn text(&self, text: &str) -> String {
         if self.secrets.is_empty() {

@@ -43,7 +43,11 @@ pub(crate) fn rows<'t, const N: usize>(
 /// A column printed with `%q`: its text, or nothing where the field was missing (`%!q(<nil>)`) or the column empty.
 /// Text that Go had to escape stays escaped: no name, version or id that we compare with holds such characters.
 pub(crate) fn unquote(column: &str) -> &str {
-    column.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default()
+    // Byte by byte: a look before every slot unquotes seven columns of every node.
+    match column.as_bytes() {
+        [b'"', .., b'"'] => &column[1..column.len() - 1],
+        _ => "",
+    }
 }
 
 /// A plain column, where a missing field prints as `<no value>` or `<nil>`.

@@ -1,6 +1,6 @@
 //! What apt and dpkg print, read into data. The formats are those of apt 2.6 and dpkg 1.21 with `LC_ALL=C`. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::op::Answer;
 use crate::step::build::{refused, unreadable};
@@ -61,16 +61,15 @@ pub(super) fn audit(answer: &Answer) -> Vec<String> {
 /// Reads `apt-cache madison`: versions on offer by package, the newest first. Its exit code says nothing.
 pub(super) fn offers(answer: &Answer) -> BTreeMap<String, Vec<String>> {
     let mut offers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    // One version is often offered by several repositories.
+    let mut seen = HashSet::new();
     for line in answer.stdout.lines() {
         let mut columns = line.split('|').map(str::trim);
         if let (Some(name), Some(version), Some(source)) = (columns.next(), columns.next(), columns.next())
             && !source.ends_with(" Sources")
+            && seen.insert((name, version))
         {
-            let versions = offers.entry(name.to_owned()).or_default();
-            // One version is often offered by several repositories.
-            if !versions.iter().any(|known| known == version) {
-                versions.push(version.to_owned());
-            }
+            offers.entry(name.to_owned()).or_default().push(version.to_owned());
         }
     }
     offers

@@ -128,15 +128,7 @@ fn is_duration(arg: &str) -> bool {
 }
 
 /// Whether a command line may change anything, for the log. Errs towards yes.
-pub(super) fn changes(argv: &[String]) -> bool {
-    let command = Command {
-        host: 0,
-        argv: argv.to_vec(),
-        env: BTreeMap::new(),
-        stdin: String::new(),
-        root: false,
-        probe: true,
-    };
+pub(super) fn changes(command: &Command) -> bool {
     let operands = command.operands(&["-o", "-n", "-p", "-f", "--property", "--output", "-c"]);
     let verb = operands.first().copied().unwrap_or_default();
     match command.program() {
@@ -151,8 +143,8 @@ pub(super) fn changes(argv: &[String]) -> bool {
         "dpkg" => command.has("--configure") || command.has("-i") || command.has("-P") || command.has("-r"),
         "systemctl" => unit::changes(verb),
         "kubeadm" => verb == "upgrade" || command.has("renew"),
-        "kubectl" => kubectl::changes(&command),
-        "sh" => !apt::is_look_ahead(&command) && !etcd::is_look(&command),
+        "kubectl" => kubectl::changes(command),
+        "sh" => !apt::is_look_ahead(command) && !etcd::is_look(command),
         "mkdir" | "install" | "rm" | "bash" => true,
         _ => false,
     }
@@ -162,8 +154,15 @@ pub(super) fn changes(argv: &[String]) -> bool {
 mod tests {
     use super::*;
 
-    fn argv(line: &str) -> Vec<String> {
-        line.split(' ').map(str::to_owned).collect()
+    fn command(line: &str) -> Command {
+        Command {
+            host: 0,
+            argv: line.split(' ').map(str::to_owned).collect(),
+            env: BTreeMap::new(),
+            stdin: String::new(),
+            root: true,
+            probe: true,
+        }
     }
 
     #[test]
@@ -182,20 +181,14 @@ mod tests {
             ("cat /etc/os-release", false),
         ];
         for (line, expected) in cases {
-            assert_eq!(changes(&argv(line)), expected, "{line}");
+            assert_eq!(changes(&command(line)), expected, "{line}");
         }
     }
 
     #[test]
     fn operands_and_options_are_told_apart() {
-        let command = Command {
-            host: 0,
-            argv: argv("systemctl show -p Id --property ActiveState kubelet.service -- -odd.service"),
-            env: BTreeMap::new(),
-            stdin: String::new(),
-            root: true,
-            probe: true,
-        };
+        let command =
+            command("systemctl show -p Id --property ActiveState kubelet.service -- -odd.service");
         assert_eq!(command.operands(&["-p", "--property"]), ["show", "kubelet.service", "-odd.service"]);
         assert_eq!(command.option("-p"), Some("Id"));
         assert!(!command.has("-odd.service"));

@@ -111,6 +111,8 @@ pub(super) struct Host {
     pub(super) random: Random,
     /// Ops by the name of their launch.
     pub(super) launches: HashMap<LaunchId, Pid>,
+    /// Those of them that have not ended, as far as that was looked at.
+    pub(super) running: Vec<LaunchId>,
     /// Runs that may do nothing here any more.
     pub(super) given_up: BTreeSet<String>,
     /// What is wrong with it.
@@ -143,6 +145,7 @@ impl Host {
             lists_lock: None,
             random,
             launches: HashMap::new(),
+            running: Vec::new(),
             given_up: BTreeSet::new(),
             ailments: Ailments::default(),
             learnt: Learnt::default(),

@@ -1,6 +1,7 @@
 //! Packages: what is installed on a host, what repositories offer, what was downloaded. Pure tables and lookups.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use super::sources::Source;
 use super::world::Millis;
@@ -58,12 +59,22 @@ pub(super) struct Installed {
 }
 
 /// A version that a repository offers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Candidate {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Candidate<'p> {
     /// Version with revision.
-    pub(super) version: String,
+    pub(super) version: &'p str,
     /// The repository in `apt-cache madison`'s words.
-    pub(super) origin: String,
+    pub(super) origin: &'p str,
+}
+
+/// What a minor's repository offers, newest first. Every question to apt of every host reads them.
+fn versions_of(minor: u32) -> &'static [String] {
+    static ALL: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| {
+        let of = |minor| PATCHES.rev().map(|patch| format!("1.{minor}.{patch}-1.1")).collect();
+        MINORS.map(of).collect()
+    });
+    let index = minor.checked_sub(*MINORS.start()).and_then(|index| usize::try_from(index).ok());
+    index.and_then(|index| ALL.get(index)).map_or(&[], Vec::as_slice)
 }
 
 impl Packages {
@@ -154,28 +165,25 @@ impl Packages {
     }
 
     /// What the fetched lists offer for a package, newest first. `None`: no list knows the name.
-    pub(super) fn candidates(&self, name: &str, lists: &str) -> Option<Vec<Candidate>> {
+    pub(super) fn candidates(&self, name: &str, lists: &str) -> Option<Vec<Candidate<'_>>> {
         let fetched = self.lists.get(lists)?;
         if KUBERNETES_PACKAGES.contains(&name) {
-            let mut repositories: Vec<(u32, &Source)> =
-                fetched.iter().filter_map(|source| Some((source.minor()?, source))).collect();
+            let mut repositories: Vec<(u32, &str)> =
+                fetched.iter().filter_map(|source| Some((source.minor?, source.origin.as_str()))).collect();
             repositories.sort_by_key(|(minor, _)| std::cmp::Reverse(*minor));
+            let offers = |(minor, origin)| {
+                versions_of(minor).iter().map(move |version| Candidate { version, origin })
+            };
             let offered: Vec<Candidate> = repositories
                 .into_iter()
-                .filter(|(minor, _)| MINORS.contains(minor))
-                .flat_map(|(minor, source)| PATCHES.rev().map(move |patch| (minor, patch, source)))
-                .map(|(minor, patch, source)| Candidate {
-                    version: format!("1.{minor}.{patch}-1.1"),
-                    origin: format!("{}  Packages", source.uri.trim_end_matches('/')),
-                })
-                .filter(|candidate| !self.is_missing(name, &candidate.version))
+                .flat_map(offers)
+                .filter(|candidate| !self.is_missing(name, candidate.version))
                 .collect();
             return (!offered.is_empty()).then_some(offered);
         }
         let (_, _, version) = DISTRIBUTION.iter().find(|(known, _, _)| *known == name)?;
         let source = fetched.iter().find(|source| source.is_distribution())?;
-        let origin = format!("{} {}/main amd64 Packages", source.uri.trim_end_matches('/'), source.suite);
-        Some(vec![Candidate { version: (*version).to_owned(), origin }])
+        Some(vec![Candidate { version, origin: &source.origin }])
     }
 
     fn is_missing(&self, name: &str, version: &str) -> bool {
@@ -185,14 +193,15 @@ impl Packages {
 
 /// Whether `text` matches a pattern of apt's `package=version`: `*`, `?` and plain characters.
 pub(super) fn glob(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    // A version holds no character of more than one byte.
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
-        if pattern.get(p).is_some_and(|c| *c == '?' || (*c != '*' && *c == text[t])) {
+        if pattern.get(p).is_some_and(|c| *c == b'?' || (*c != b'*' && *c == text[t])) {
             p += 1;
             t += 1;
-        } else if pattern.get(p) == Some(&'*') {
+        } else if pattern.get(p) == Some(&b'*') {
             star = Some((p, t));
             p += 1;
         } else if let Some((at, from)) = star {
@@ -204,7 +213,7 @@ pub(super) fn glob(pattern: &str, text: &str) -> bool {
             return false;
         }
     }
-    pattern[p..].iter().all(|c| *c == '*')
+    pattern[p..].iter().all(|c| *c == b'*')
 }
 
 #[cfg(test)]
@@ -233,7 +242,7 @@ mod tests {
         let mut packages = Packages::new(Some(&version), 0);
         assert_eq!(packages.candidates("kubelet", ""), None, "nothing was fetched");
         let source =
-            |minor: u32| Source { uri: format!("https://mirror/v1.{minor}/deb/"), suite: "/".to_owned() };
+            |minor: u32| Source::new(&format!("https://mirror/v1.{minor}/deb/"), "/");
         packages.fetched(String::new(), vec![source(31), source(30)]);
         let offered = packages.candidates("kubelet", "").expect("known");
         assert_eq!(offered[0].version, "1.31.19-1.1", "the newest first");

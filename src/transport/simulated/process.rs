@@ -55,6 +55,8 @@ pub(super) struct Pid(pub(super) usize);
 
 /// A process of a host.
 pub(super) struct Process {
+    /// How many processes there were before it: what tools call it by.
+    pub(super) number: usize,
     /// Index of its host.
     pub(super) host: usize,
     /// What it wrote.

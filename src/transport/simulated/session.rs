@@ -146,9 +146,9 @@ impl SimulatedSession {
         let command = self.command(query, r#become);
         let pid = self.checked(|world| {
             // A probe must not change anything; one that may is written down, and tests see it.
-            let logged = command::changes(&command.argv).then(|| log(world, self.host, &command.argv, true));
+            let logged = command::changes(&command).then(|| log(world, self.host, &command.argv, true));
             let left = u64::try_from((until - world.now).max(0)).unwrap_or(0);
-            world.spawn(&command, Some(Duration::from_millis(left)), logged)
+            world.spawn(command, Some(Duration::from_millis(left)), logged)
         })?;
         let exit = self.follow(pid, None, &mut |_, _| {}).await?;
         let output = self.shared.now(|world| world.take_output(pid));
@@ -255,6 +255,7 @@ impl Session for SimulatedSession {
                 world.on_success(pid, leaves);
             }
             world.hosts[self.host].launches.insert(launch.id.clone(), pid);
+            world.hosts[self.host].running.push(launch.id.clone());
             let cut = fault::planned_cut(world, self.host, &line).map(|after| world.now + after);
             Ok((pid, cut))
         })??;
@@ -292,9 +293,12 @@ fn claim(world: &mut World, host: usize, launch: &Launch<'_>) -> Result<(), Sess
         return refused("this run was given up, and another one works on this host".to_owned());
     }
     world.hosts[host].given_up.extend(launch.over.iter().cloned());
-    let mut others = world.hosts[host].launches.iter().filter(|(id, _)| id.run != *run);
-    match others.find(|(_, pid)| world.process(**pid).exit.is_none()) {
-        Some((id, _)) => refused(format!("run `{}` is working on this host", id.run)),
+    // kubectl's host gets thousands: those that ended are not looked at again.
+    let mut running = std::mem::take(&mut world.hosts[host].running);
+    running.retain(|id| world.hosts[host].launches.get(id).is_some_and(|pid| world.process(*pid).exit.is_none()));
+    world.hosts[host].running = running;
+    match world.hosts[host].running.iter().find(|id| id.run != *run) {
+        Some(id) => refused(format!("run `{}` is working on this host", id.run)),
         None => Ok(()),
     }
 }
@@ -328,7 +332,7 @@ fn start(world: &mut World, host: usize, op: &Op, always_root: bool) -> (Pid, St
                 root: op.r#become || always_root,
                 probe: false,
             };
-            (world.spawn(&command, Some(op.timeout), Some(logged)), argv.join(" "))
+            (world.spawn(command, Some(op.timeout), Some(logged)), argv.join(" "))
         }
         Deed::Write { path, mode, owner } => {
             let argv = words(op);

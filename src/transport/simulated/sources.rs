@@ -9,21 +9,27 @@ pub(super) struct Source {
     pub(super) uri: String,
     /// Its suite; `/` for a flat repository.
     pub(super) suite: String,
+    /// The Kubernetes minor that the repository is for: `31` of `…/v1.31/deb/`.
+    pub(super) minor: Option<u32>,
+    /// Itself in `apt-cache madison`'s words.
+    pub(super) origin: String,
 }
 
 impl Source {
-    fn new(uri: &str, suite: &str) -> Self {
-        Self { uri: format!("{}/", uri.trim_end_matches('/')), suite: suite.to_owned() }
-    }
-
-    /// The Kubernetes minor that the repository is for: `31` of `…/v1.31/deb/`.
-    pub(super) fn minor(&self) -> Option<u32> {
-        self.uri.split("/v1.").skip(1).find_map(|rest| rest.split('/').next()?.parse().ok())
+    /// A suite at an address.
+    pub(super) fn new(uri: &str, suite: &str) -> Self {
+        let uri = uri.trim_end_matches('/');
+        let minor = uri.split("/v1.").skip(1).find_map(|rest| rest.split('/').next()?.parse().ok());
+        let origin = match minor {
+            Some(_) => format!("{uri}  Packages"),
+            None => format!("{uri} {suite}/main amd64 Packages"),
+        };
+        Self { uri: format!("{uri}/"), suite: suite.to_owned(), minor, origin }
     }
 
     /// Whether it holds the packages of the distribution.
     pub(super) fn is_distribution(&self) -> bool {
-        self.minor().is_none()
+        self.minor.is_none()
     }
 }
 
@@ -92,7 +98,7 @@ mod tests {
         for (path, text) in cases {
             assert_eq!(parse(path, text), std::slice::from_ref(&community), "{path}");
         }
-        assert_eq!(community.minor(), Some(31));
+        assert_eq!(community.minor, Some(31));
         assert!(parse("a.save", "deb http://a/ b c\n").is_empty());
         assert!(parse("a.list", "deb http://a/debian bookworm main\n")[0].is_distribution());
     }

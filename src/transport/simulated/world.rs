@@ -93,6 +93,8 @@ pub(super) struct World {
     queue: BinaryHeap<Reverse<Due>>,
     sequence: u64,
     processes: Vec<Process>,
+    /// How many processes there have been.
+    spawned: usize,
     /// Processes that have not ended.
     live: BTreeSet<Pid>,
     /// The process that runs now.
@@ -115,6 +117,7 @@ impl World {
             queue: BinaryHeap::new(),
             sequence: 0,
             processes: Vec::new(),
+            spawned: 0,
             live: BTreeSet::new(),
             running: None,
         };
@@ -188,8 +191,7 @@ impl World {
     }
 
     /// Starts a process and runs it up to its first sleep.
-    pub(super) fn spawn(&mut self, command: &Command, limit: Option<Duration>, logged: Option<usize>) -> Pid {
-        let command = command.clone();
+    pub(super) fn spawn(&mut self, command: Command, limit: Option<Duration>, logged: Option<usize>) -> Pid {
         let host = command.host;
         self.spawn_with(host, limit, logged, move |world, out| {
             match super::fault::planned_failure(world, &command, out) {
@@ -210,6 +212,7 @@ impl World {
     ) -> Pid {
         let pid = Pid(self.processes.len());
         self.processes.push(Process {
+            number: self.spawned,
             host,
             output: Output::default(),
             sleeping: Some((self.now, Box::new(then))),
@@ -219,6 +222,7 @@ impl World {
             leaves: None,
             outlives_reboot: false,
         });
+        self.spawned += 1;
         self.live.insert(pid);
         self.wake(pid);
         if let Some(limit) = limit.filter(|_| self.processes[pid.0].exit.is_none()) {
@@ -229,9 +233,15 @@ impl World {
         pid
     }
 
-    /// Takes what a process wrote, which nobody will ask for again.
+    /// Takes what an ended process wrote, for whose end nobody will ask again.
     pub(super) fn take_output(&mut self, pid: Pid) -> Output {
-        std::mem::take(&mut self.processes[pid.0].output)
+        let output = std::mem::take(&mut self.processes[pid.0].output);
+        // Most looks end at once, and a roll makes a million of them. Of one that slept a happening may still name it.
+        let process = &self.processes[pid.0];
+        if pid.0 + 1 == self.processes.len() && process.exit.is_some() && process.limit.is_none() {
+            self.processes.pop();
+        }
+        output
     }
 
     /// A process.

@@ -76,7 +76,7 @@ fn fetch(world: &mut World, command: &Command, ask: &Ask) -> (Output, i32) {
                 "Failed to fetch {}InRelease  Could not connect to mirror: Connection timed out",
                 source.uri
             ))
-        } else if source.minor().is_some_and(|minor| !MINORS.contains(&minor)) {
+        } else if source.minor.is_some_and(|minor| !MINORS.contains(&minor)) {
             Some(format!("The repository '{}  Release' does not have a Release file.", source.uri))
         } else {
             None

@@ -67,7 +67,7 @@ fn resolve(world: &World, call: &Call, operand: &str, out: &mut Output) -> Resul
         return Err(format!("E: Unable to locate package {name}"));
     }
     let offered = candidates.unwrap_or_default();
-    let mut versions = offered.iter().map(|candidate| candidate.version.as_str()).chain(installed.as_deref());
+    let mut versions = offered.iter().map(|candidate| candidate.version).chain(installed.as_deref());
     let wanted = match pattern {
         Some(pattern) => versions
             .find(|version| glob(pattern, version))
@@ -98,7 +98,7 @@ fn resolve(world: &World, call: &Call, operand: &str, out: &mut Output) -> Resul
 pub(super) fn upgrade(world: &mut World, call: Call, out: &mut Output) -> Next {
     preamble(out);
     let packages = &world.hosts[call.host].packages;
-    let newest = |name: &str| Some(packages.candidates(name, &call.lists)?.first()?.version.clone());
+    let newest = |name: &str| Some(packages.candidates(name, &call.lists)?.first()?.version.to_owned());
     let moves: Vec<Move> = packages
         .all()
         .filter(|(name, _)| !packages.is_held(name))
@@ -123,6 +123,7 @@ type Locked = Box<dyn FnOnce(&mut World, Call, &mut Output) -> Next>;
 fn locked(world: &mut World, call: Call, out: &mut Output, then: Locked) -> Next {
     let now = world.now;
     let running = world.running();
+    let number = running.map_or(1, |pid| 2000 + world.process(pid).number % 30_000);
     let host = &mut world.hosts[call.host];
     if let Some(lock) = host.lock.as_ref().filter(|lock| lock.until > now) {
         let holder = &lock.holder;
@@ -146,7 +147,7 @@ fn locked(world: &mut World, call: Call, out: &mut Output, then: Locked) -> Next
         );
         return Next::Exit(100);
     }
-    let holder = format!("process {} (apt-get)", running.map_or(1, |pid| 2000 + pid.0 % 30_000));
+    let holder = format!("process {number} (apt-get)");
     host.lock = Some(Lock { holder, pid: running, until: Millis::MAX });
     then(world, call, out)
 }

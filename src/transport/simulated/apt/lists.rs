@@ -27,7 +27,7 @@ pub(super) fn update(world: &mut World, call: Call, out: &mut Output) -> Next {
         if host.ailments.mirror_dead {
             return dead_mirror(&sources, call.strict_update, out);
         }
-        let unknown = |source: &&Source| source.minor().is_some_and(|minor| !MINORS.contains(&minor));
+        let unknown = |source: &&Source| source.minor.is_some_and(|minor| !MINORS.contains(&minor));
         for (index, source) in sources.iter().enumerate() {
             out.line(format!("Get:{} {} {} [1186 B]", index + 1, source.uri, source.suite));
         }
@@ -125,7 +125,7 @@ fn policy(host: &Host, name: &str, lists: &str, out: &mut Output) {
         return;
     }
     let current = installed.map_or("(none)", |installed| installed.version.as_str());
-    let newest = candidates.first().map_or(current, |candidate| candidate.version.as_str());
+    let newest = candidates.first().map_or(current, |candidate| candidate.version);
     // A package on hold keeps its version as the candidate.
     let candidate = if host.packages.is_held(name) { current } else { newest };
     out.line(format!("{name}:\n  Installed: {current}\n  Candidate: {candidate}\n  Version table:"));
