@@ -94,6 +94,10 @@ pub struct Op {
     /// Exit codes that mean success.
     #[serde(default = "zero", skip_serializing_if = "is_zero")]
     pub success: Vec<i32>,
+    /// 1 among them counts only where kubectl says that a test of its patch failed: then somebody else was first. It ends
+    /// with 1 for everything else, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub yields: bool,
     /// The command that takes it back, for the summary's last lines; empty where there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub undo: String,

@@ -104,6 +104,8 @@ impl State {
             Event::TaskWaiting { task, attempt, .. } => self.attempt_mut(plan, *task, *attempt).map(drop),
             // For people: whoever asks the cluster waits for its answer by himself.
             Event::ClusterSilent { .. } | Event::ClusterAnswers => Ok(()),
+            // Likewise: a host counts as unreachable by the looks for the budget.
+            Event::HostSilent { .. } | Event::HostAnswers { .. } => Ok(()),
             Event::TaskProbed { task, attempt, assessment } => {
                 self.attempt_mut(plan, *task, *attempt)?.probed = Some(assessment.clone());
                 Ok(())

@@ -146,6 +146,20 @@ pub enum Event {
     },
     /// It answers again.
     ClusterAnswers,
+    /// The link to a host was lost, or it cannot be reached, and it is tried again.
+    HostSilent {
+        /// The host.
+        host: HostId,
+        /// Why, in ssh's own words.
+        reason: String,
+        /// So many tries in a row may fail.
+        attempts: u32,
+    },
+    /// It can be reached again.
+    HostAnswers {
+        /// The host.
+        host: HostId,
+    },
     /// The attempt's probe was read.
     TaskProbed {
         /// The task.
@@ -381,6 +395,8 @@ pub enum Cause {
     Output,
     /// root cannot be reached on the host.
     Privilege,
+    /// A command of another run goes on there.
+    Busy,
 }
 
 /// Why a task did not run.

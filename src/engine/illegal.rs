@@ -117,6 +117,8 @@ pub(super) fn name_of(event: &Event) -> &'static str {
         Event::TaskWaiting { .. } => "task_waiting",
         Event::ClusterSilent { .. } => "cluster_silent",
         Event::ClusterAnswers => "cluster_answers",
+        Event::HostSilent { .. } => "host_silent",
+        Event::HostAnswers { .. } => "host_answers",
         Event::RunEnded => "run_ended",
         Event::RunUndone { .. } => "run_undone",
     }

@@ -355,9 +355,21 @@ impl Worker<'_> {
     /// what is left out of service.
     async fn clean_up(&self, go: u32, outcome: &Step<Option<OpResult>>) {
         let failed = matches!(outcome, Err(Go::End(TaskEnd::Failed { .. })));
+        let began = Instant::now();
+        let mut go = go;
         for (index, op) in (0..).zip(&self.action.lowered.ops) {
-            if failed && op.when == RunWhen::OnFailure {
-                let _ = self.run_op(index, op, go).await;
+            if !failed || op.when != RunWhen::OnFailure {
+                continue;
+            }
+            // An API that is away for a moment must not leave a node cordoned. What may not be repeated as a whole is not:
+            // a resumed attempt would begin another go with it.
+            while let Err(Go::Again { reason, within }) = self.run_op(index, op, go).await {
+                if !self.action.lowered.repeatable || began.elapsed() >= within.to_std() {
+                    break;
+                }
+                self.waits(&reason, within);
+                sleep(PAUSE.to_std()).await;
+                go += 1;
             }
         }
     }
@@ -416,7 +428,9 @@ impl Worker<'_> {
 
     /// Whether the exit alone says how the op went.
     fn is_judged_by_its_end(&self, op: &Op, exit: Exit) -> bool {
-        let good = matches!(exit, Exit::Code(code) if op.success.contains(&code));
+        // What kubectl said is needed to know what its 1 means.
+        let good =
+            matches!(exit, Exit::Code(code) if op.success.contains(&code) && !(op.yields && code == 1));
         good && self.action.fail_when.is_none() && self.action.changed_when.is_none()
     }
 
@@ -452,7 +466,9 @@ impl Worker<'_> {
         let title = self.shown(&op.title);
         match result.exit {
             // `fail_when` decides in the end, whatever the code.
-            Exit::Code(code) if op.success.contains(&code) || self.action.fail_when.is_some() => Ok(result),
+            Exit::Code(code) if is_good(op, code, &result.stderr) || self.action.fail_when.is_some() => {
+                Ok(result)
+            }
             Exit::Code(code) if op.site == Site::Kube && api_is_silent(code, &result.stderr) => {
                 Err(self.api_silent(&result.stderr))
             }
@@ -506,6 +522,12 @@ impl Worker<'_> {
         }
         Ok(if changed { TaskEnd::Changed { summary } } else { TaskEnd::Satisfied { state: summary } })
     }
+}
+
+/// Whether an exit code is one of success; 1 of an op that yields only where somebody else was first.
+fn is_good(op: &Op, code: i32, stderr: &str) -> bool {
+    let was_beaten = || kubectl_errors::causes(stderr).first() == Some(&kubectl_errors::Cause::TestFailed);
+    op.success.contains(&code) && (!op.yields || code != 1 || was_beaten())
 }
 
 /// After an unknown end nothing more is sent: it may still be running. Nor without the lock.

@@ -36,6 +36,9 @@ impl Redactor {
             Event::ClusterSilent { reason, within } => {
                 Event::ClusterSilent { reason: self.text(&reason), within }
             }
+            Event::HostSilent { host, reason, attempts } => {
+                Event::HostSilent { host, reason: self.text(&reason), attempts }
+            }
             Event::OpEnded { task, attempt, go, op, exit, last_line, stdout } => Event::OpEnded {
                 task,
                 attempt,
@@ -73,6 +76,7 @@ impl Redactor {
             | Event::PhaseEnded { phase: _, ok: _ }
             | Event::StopRequested { level: _, by: _ }
             | Event::ClusterAnswers
+            | Event::HostAnswers { host: _ }
             | Event::RunEnded
             | Event::RunUndone { by: _ }) => event,
         }

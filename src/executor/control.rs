@@ -44,6 +44,10 @@ pub(super) struct Shared {
     pub(super) teller: Teller,
     /// People were told that the cluster's API does not answer.
     pub(super) cluster_is_silent: Cell<bool>,
+    /// A roll, which mends links; a look before it connects once.
+    pub(super) patient: bool,
+    /// Hosts that people were told cannot be reached.
+    pub(super) silent: RefCell<HashSet<HostId>>,
     /// Hosts being worked on: kubectl avoids them while it can.
     pub(super) busy: RefCell<HashSet<HostId>>,
     /// What workers are about to ask of the cluster on behalf of whichever host: by action, and whether the question is
@@ -97,9 +101,6 @@ pub enum InDoubt {
     /// Take it as done.
     AssumeDone,
 }
-
-/// How long a lost link is mended before an op's end counts as unknown.
-pub(super) const RECONNECT_WITHIN: Duration = Duration::from_secs(180);
 
 /// A worker's word to the loop.
 pub(super) enum Message {

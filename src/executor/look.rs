@@ -7,6 +7,7 @@ use std::rc::Rc;
 use tokio::time::{Instant, sleep};
 
 use super::control::Shared;
+use super::reach::ask_host;
 use super::{Pool, PoolError};
 use crate::engine::{Cause, Failure};
 use crate::facts::FactsError;
@@ -65,7 +66,7 @@ pub(super) async fn look_knowing(
     let jobs = group(shared, host, probes, |probe, query| answers[probe][query].is_none());
     for job in jobs {
         let got = match job.probe.site {
-            Site::Subject => ask(&shared.pool, shared.name(host), &job.probe).await?,
+            Site::Subject => ask_host(shared, shared.name(host), &job.probe).await?,
             Site::Controller => ask(&shared.controller, &controller_name(), &job.probe).await?,
             Site::Kube => ask_cluster(shared, host, &job.probe).await?,
         };
@@ -262,6 +263,27 @@ impl Shared {
     }
 }
 
+/// The same, asked for again while no host can be reached that kubectl may run on: nothing is wrong with the host that
+/// something is about to be done to.
+pub(super) async fn await_kube_session(
+    shared: &Shared,
+    subject: HostId,
+) -> Result<(Option<HostId>, HostName, Rc<dyn Session>), Failure> {
+    let retry_for = shared.plan.kube.as_ref().map_or(Duration::ZERO, |kube| kube.retry_for);
+    let end = Instant::now() + retry_for.to_std();
+    loop {
+        let failure = match kube_session(shared, subject).await {
+            Ok(place) => return Ok(place),
+            Err(failure) => failure,
+        };
+        if !shared.patient || Instant::now() >= end {
+            return Err(failure);
+        }
+        shared.cluster_is_silent(failure.message, retry_for);
+        sleep(std::time::Duration::from_secs(2)).await;
+    }
+}
+
 /// A session where kubectl runs: a control plane that is not being worked on, if one can be reached.
 pub(super) async fn kube_session(
     shared: &Shared,
@@ -298,7 +320,7 @@ pub(super) async fn kube_session(
 
 /// Why a pool gave no session, as a failure.
 pub(super) fn pool_failure(error: &PoolError) -> Failure {
-    let (cause, hint) = match error {
+    let (cause, hint) = match error.last() {
         PoolError::Connect(crate::transport::ConnectError::HostKey { .. }) => {
             (Cause::Unreachable, "check the key, then add it with `ssh-keyscan` or log in once by hand")
         }
@@ -309,7 +331,7 @@ pub(super) fn pool_failure(error: &PoolError) -> Failure {
             (Cause::Identity, "check the addresses in the inventory, then plan again")
         }
         PoolError::Session { error: SessionError::Privilege(_), .. } => (Cause::Privilege, SUDO_HINT),
-        PoolError::Session { .. } => (Cause::Unreachable, ""),
+        PoolError::Session { .. } | PoolError::GaveUp { .. } => (Cause::Unreachable, ""),
     };
     Failure { cause, message: error.to_string(), hint: hint.to_owned() }
 }
@@ -323,6 +345,9 @@ pub(super) fn session_failure(host: &HostName, error: &SessionError) -> Failure 
         SessionError::Lost(_) => (Cause::Unreachable, ""),
         SessionError::Privilege(_) => (Cause::Privilege, SUDO_HINT),
         SessionError::NotBegun(_) => (Cause::Command, ""),
+        SessionError::Busy(_) => {
+            (Cause::Busy, "`policy: { lock: { scope: cluster } }` would have told before anything was begun")
+        }
         SessionError::Launcher(_) => {
             (Cause::Command, "look at the host's disk space and at the launcher's directory")
         }

@@ -18,6 +18,7 @@ mod ops;
 mod output;
 mod poll;
 mod pool;
+mod reach;
 mod redact;
 mod roll;
 mod secrets;

@@ -102,7 +102,9 @@ async fn unreachable(shared: &Rc<Shared>, batch: &[HostId]) -> Vec<OutOfService>
     let mut looks = JoinSet::new();
     for host in batch.iter().copied() {
         let (shared, probe) = (Rc::clone(shared), Rc::clone(&probe));
-        looks.spawn_local(async move { ask(&shared.pool, shared.name(host), &probe).await.is_err().then_some(host) });
+        looks.spawn_local(async move {
+            ask(&shared.pool, shared.name(host), &probe).await.is_err().then_some(host)
+        });
     }
     let mut out = Vec::new();
     while let Some(look) = looks.join_next().await {

@@ -6,9 +6,9 @@ use std::rc::Rc;
 
 use tokio::time::{Instant, sleep};
 
-use super::control::{RECONNECT_WITHIN, Shared};
+use super::control::Shared;
 use super::lock::Barred;
-use super::look::{controller_name, kube_session, pool_failure, session_failure};
+use super::look::{await_kube_session, controller_name, pool_failure, session_failure};
 use super::output::{Listener, OpOutput};
 use super::pool::Pool;
 use crate::engine::{Failure, OpRun};
@@ -17,9 +17,6 @@ use crate::op::{Deed, Op, Site};
 use crate::plan::{HostId, TaskId};
 use crate::transport::{Attached, Launch, LaunchId, OpResult, Session, SessionError};
 use crate::value::Duration;
-
-/// Between two looks for the record of an op.
-const PAUSE: Duration = Duration::from_secs(2);
 
 /// How sending an op went.
 pub(super) enum OpEnd {
@@ -78,14 +75,15 @@ pub(super) struct Place<'s> {
 /// Chooses where a new op runs.
 pub(super) async fn place(shared: &Shared, host: HostId, site: Site) -> Result<Place<'_>, Failure> {
     if site == Site::Kube {
-        let (kube_host, name, session) = kube_session(shared, host).await?;
+        let (kube_host, name, session) = await_kube_session(shared, host).await?;
         return Ok(Place { pool: shared.kube_pool(), name, session, kube_host });
     }
     let (pool, name) = match site {
         Site::Controller => (&*shared.controller, controller_name()),
         _ => (&*shared.pool, shared.name(host).clone()),
     };
-    let session = pool.session(&name).await.map_err(|error| pool_failure(&error))?;
+    let reached = shared.reach(pool, &name, Duration::ZERO).await;
+    let session = reached.map_err(|error| pool_failure(&error))?;
     Ok(Place { pool, name, session, kube_host: None })
 }
 
@@ -121,7 +119,8 @@ pub(super) async fn take_up(shared: &Shared, sending: Sending<'_>, sent: &OpRun)
 /// Asks again for the result of an op whose end is in the journal, or says why its host cannot tell.
 pub(super) async fn recall(shared: &Shared, sending: Sending<'_>, sent: &OpRun) -> Result<OpResult, String> {
     let (pool, name) = place_of(shared, sending, sent).ok_or(ELSEWHERE)?;
-    let session = pool.reconnect(&name, RECONNECT_WITHIN).await.map_err(|error| error.to_string())?;
+    let reached = shared.reach(pool, &name, Duration::ZERO).await;
+    let session = reached.map_err(|error| error.to_string())?;
     let id = sending.id(shared);
     let mut output = sending.output(shared, &id);
     match session.attach(&id, sending.op.r#become, &mut output).await {
@@ -156,16 +155,19 @@ async fn settle(
 ) -> OpEnd {
     let mut reason = reason.to_owned();
     // A machine takes its time to come back from a reboot.
-    let within = match launch.op.deed {
-        Deed::Reboot => launch.op.timeout.max(RECONNECT_WITHIN),
-        _ => RECONNECT_WITHIN,
+    let at_least = match launch.op.deed {
+        Deed::Reboot => launch.op.timeout,
+        _ => Duration::ZERO,
     };
-    let end = Instant::now() + within.to_std();
-    while Instant::now() < end {
-        let session = match pool.reconnect(name, within).await {
+    let rule = pool.reconnects(name);
+    let began = Instant::now();
+    let mut lost = 0;
+    loop {
+        let session = match shared.reach(pool, name, at_least).await {
             Ok(session) => session,
             Err(error) => return OpEnd::Unknown(format!("{reason}; {error}")),
         };
+        let attached = Instant::now();
         let mut output = sending.output(shared, &launch.id);
         match session.attach(&launch.id, launch.op.r#become, &mut output).await {
             Ok(Attached::Ended(result)) => {
@@ -183,15 +185,19 @@ async fn settle(
                 Err(error @ SessionError::Protocol(_)) => return OpEnd::Unknown(format!("{name}: {error}")),
                 Err(error) => return OpEnd::NotStarted(session_failure(name, &error)),
             },
-            Err(error @ SessionError::NotBegun(_)) => {
+            Err(error @ (SessionError::NotBegun(_) | SessionError::Busy(_))) => {
                 return OpEnd::NotStarted(session_failure(name, &error));
             }
             Err(error) => reason = error.to_string(),
         }
         pool.forget(name, &session).await;
-        sleep(PAUSE.to_std()).await;
+        // A link that held for a while was mended: what comes now is another outage.
+        lost = if attached.elapsed() > rule.max_delay.to_std() { 1 } else { lost + 1 };
+        if lost > rule.attempts && began.elapsed() >= at_least.to_std() {
+            return OpEnd::Unknown(reason);
+        }
+        sleep(rule.pause(lost).to_std()).await;
     }
-    OpEnd::Unknown(reason)
 }
 
 /// The op with its symbols resolved. Secrets go into stdin only; loading refused them anywhere else.

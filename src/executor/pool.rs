@@ -8,7 +8,7 @@ use std::rc::Rc;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use crate::inventory::HostName;
+use crate::inventory::{HostName, Reconnect};
 use crate::op::{Probe, Query, Site};
 use crate::plan::PlannedHost;
 use crate::transport::{ConnectError, Session, SessionError, Target, Transport};
@@ -52,10 +52,21 @@ pub enum PoolError {
         /// /etc/machine-id when the plan was made.
         planned: String,
     },
+    /// It was tried again and again.
+    #[error("{error}; tried {attempts} times in {}", .within.rounded())]
+    GaveUp {
+        /// What came of it last.
+        error: Box<PoolError>,
+        /// How often it was tried.
+        attempts: u32,
+        /// For how long.
+        within: Duration,
+    },
 }
 
-/// A failed connection is not tried again at once: everything that wants the host hears the same answer.
-const FAILURE_IS_FRESH: Duration = Duration::from_secs(2);
+/// A failed connection is not tried again at once: everything that wants the host hears the same answer. Less than the
+/// first pause of whoever tries again.
+const FAILURE_IS_FRESH: Duration = Duration::from_millis(900);
 
 impl Pool {
     /// A pool over these hosts; nothing is connected yet.
@@ -101,6 +112,37 @@ impl Pool {
         }
     }
 
+    /// How the host's connection is made again.
+    pub(super) fn reconnects(&self, host: &HostName) -> Reconnect {
+        self.targets.get(host).map(|target| target.connection.reconnect).unwrap_or_default()
+    }
+
+    /// The session of a host, connected again and again as its connection says, and for so long at least. `tell` hears
+    /// of each failure that is not the last.
+    pub(super) async fn reach(
+        &self,
+        host: &HostName,
+        at_least: Duration,
+        tell: impl Fn(&PoolError),
+    ) -> Result<Rc<dyn Session>, PoolError> {
+        let rule = self.reconnects(host);
+        let began = Instant::now();
+        let mut failed = 0;
+        loop {
+            let error = match self.session(host).await {
+                Ok(session) => return Ok(session),
+                Err(error) if error.stays() => return Err(error),
+                Err(error) => error,
+            };
+            failed += 1;
+            if failed >= rule.attempts && began.elapsed() >= at_least.to_std() {
+                return Err(error.after(failed, began));
+            }
+            tell(&error);
+            sleep(rule.pause(failed).to_std()).await;
+        }
+    }
+
     /// Connects again and again, with growing pauses, until it works or `within` has passed.
     pub async fn reconnect(&self, host: &HostName, within: Duration) -> Result<Rc<dyn Session>, PoolError> {
         let end = Instant::now() + within.to_std();
@@ -108,7 +150,7 @@ impl Pool {
         loop {
             match self.session(host).await {
                 Ok(session) => return Ok(session),
-                Err(error @ PoolError::OtherMachine { .. }) => return Err(error),
+                Err(error) if error.stays() => return Err(error),
                 Err(error) if Instant::now() + pause.to_std() >= end => return Err(error),
                 Err(_) => sleep(pause.to_std()).await,
             }
@@ -143,6 +185,30 @@ impl Pool {
             }
         }
         Ok(session)
+    }
+}
+
+impl PoolError {
+    /// Whether another try would only say the same: a machine that is not the one meant does not become it.
+    fn stays(&self) -> bool {
+        matches!(self, Self::OtherMachine { .. } | Self::Connect(ConnectError::HostKey { .. }))
+    }
+
+    /// What came of the last try.
+    pub(super) fn last(&self) -> &Self {
+        match self {
+            Self::GaveUp { error, .. } => error.last(),
+            error => error,
+        }
+    }
+
+    /// The same after so many tries since `began`.
+    fn after(self, attempts: u32, began: Instant) -> Self {
+        if attempts < 2 {
+            return self;
+        }
+        let within = Duration::from_millis(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+        Self::GaveUp { error: Box::new(self), attempts, within }
     }
 }
 

@@ -160,6 +160,8 @@ impl Roll {
             moved: past.as_ref().is_some_and(|past| past.machine() != Some(&machine)),
             teller: teller.clone(),
             cluster_is_silent: Cell::new(false),
+            patient: true,
+            silent: RefCell::default(),
             busy: RefCell::default(),
             common: Common::default(),
         };

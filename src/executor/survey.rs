@@ -172,6 +172,8 @@ fn without_a_run(plan: Rc<Plan>, pool: &Rc<Pool>, controller: &Rc<Pool>, redacto
         moved: false,
         teller: super::control::Teller::unheard(),
         cluster_is_silent: std::cell::Cell::new(false),
+        patient: false,
+        silent: RefCell::default(),
         busy: RefCell::default(),
         common: Common::default(),
     })

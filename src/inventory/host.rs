@@ -100,6 +100,9 @@ pub struct Connection {
     pub host_key: HostKeyPolicy,
     /// For connecting.
     pub connect_timeout: Duration,
+    /// How a connection that was lost is made again.
+    #[serde(default, skip_serializing_if = "Reconnect::is_usual")]
+    pub reconnect: Reconnect,
     /// Where the launcher keeps its records on the host; `/var/lib/rollbook` with become, else below the user's home.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote_dir: Option<String>,
@@ -117,8 +120,38 @@ impl Default for Connection {
             known_hosts: None,
             host_key: HostKeyPolicy::Strict,
             connect_timeout: Duration::from_secs(10),
+            reconnect: Reconnect::default(),
             remote_dir: None,
         }
+    }
+}
+
+/// How a connection that a run has lost is made again: at once, then with pauses that double.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconnect {
+    /// So many in a row may fail before the host counts as unreachable; 1 at least.
+    pub attempts: u32,
+    /// The longest pause between two of them.
+    pub max_delay: Duration,
+}
+
+impl Default for Reconnect {
+    /// Some three minutes, besides what the attempts themselves take: a switch, a bastion or a small host restarts in
+    /// that.
+    fn default() -> Self {
+        Self { attempts: 16, max_delay: Duration::from_secs(15) }
+    }
+}
+
+impl Reconnect {
+    /// The pause after so many attempts that failed.
+    pub fn pause(&self, failed: u32) -> Duration {
+        let doubled = 1_u64.checked_shl(failed.saturating_sub(1)).unwrap_or(u64::MAX);
+        Duration::from_secs(1).saturating_mul(doubled).min(self.max_delay)
+    }
+
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -195,4 +228,19 @@ pub struct Inventory {
     pub groups: IndexMap<String, Group>,
     /// Parameter values of this fleet, as written; the runbook knows their types.
     pub params: Vec<(Spanned<String>, Node)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_between_connects_double_up_to_the_longest() {
+        let usual = Reconnect::default();
+        let pauses: Vec<u64> = (1..usual.attempts).map(|failed| usual.pause(failed).as_secs()).collect();
+        assert_eq!(pauses[..6], [1, 2, 4, 8, 15, 15]);
+        assert_eq!(pauses.iter().sum::<u64>(), 180, "three minutes in all");
+        let long = Reconnect { attempts: 1000, max_delay: Duration::from_secs(3600) };
+        assert_eq!(long.pause(900), Duration::from_secs(3600));
+    }
 }

@@ -6,7 +6,9 @@ mod range;
 mod selector;
 
 pub(crate) use host::is_open_to_all;
-pub use host::{Become, Connection, Group, Host, HostKeyPolicy, HostName, Inventory, TransportKind};
+pub use host::{
+    Become, Connection, Group, Host, HostKeyPolicy, HostName, Inventory, Reconnect, TransportKind,
+};
 pub use parse::{connection_keys, parse, parse_leniently, tables};
 pub use range::expand;
 pub use selector::{Selector, SelectorError};

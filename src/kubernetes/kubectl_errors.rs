@@ -94,11 +94,17 @@ const PHRASES: &[(Cause, &[&str])] = &[
     ),
 ];
 
+/// All that kubectl 1.20 says where a test of a JSON patch failed; what makes an object invalid follows a colon.
+const REJECTED: &str = "The request is invalid";
+
 /// Every cause that the text names, the most telling one first. Warnings of a success are no causes: ask only about
 /// a command that failed.
 pub fn causes(text: &str) -> Vec<Cause> {
     let names = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
-    PHRASES.iter().filter(|(_, phrases)| names(phrases)).map(|(cause, _)| *cause).collect()
+    let rejected =
+        |cause: Cause| cause == Cause::TestFailed && text.lines().any(|line| line.trim() == REJECTED);
+    let found = PHRASES.iter().filter(|(cause, phrases)| names(phrases) || rejected(*cause));
+    found.map(|(cause, _)| *cause).collect()
 }
 
 impl Cause {
@@ -265,6 +271,32 @@ mod tests {
                 assert_eq!(found, *expected, "{client}/{name}");
             }
             assert!(expected.is_empty(), "{client} has no {expected:?}");
+        }
+    }
+
+    /// Only one failure of a cordon's patch means that somebody else was first.
+    #[test]
+    fn a_patch_whose_test_failed_is_told_from_one_that_the_api_server_did_not_take() {
+        use Cause::*;
+        let cases: &[(&str, &[Cause])] = &[
+            ("01-cordoned-by-another", &[TestFailed]),
+            ("02-no-such-node", &[NotFound]),
+            ("03-forbidden", &[Forbidden]),
+            ("04-not-a-node-any-more", &[]),
+            ("05-invalid", &[]),
+            ("06-wrong-token", &[Forbidden]),
+            ("07-not-cordoned", &[TestFailed]),
+            ("08-request-timeout", &[ApiAway]),
+            ("09-unreachable", &[ApiAway]),
+            ("10-etcd-away", &[ApiAway]),
+            ("11-uncordon-of-another", &[TestFailed]),
+        ];
+        for client in ["patch-kubectl-1.20.2", "patch-kubectl-1.32.4"] {
+            assert_eq!(transcripts(client).len(), cases.len(), "{client}");
+            for (name, expected) in cases {
+                let (output, code) = transcript(client, name).expect(name);
+                assert_eq!((causes(&output), code), (expected.to_vec(), 1), "{client}/{name}");
+            }
         }
     }
 

@@ -375,6 +375,12 @@ impl Plan {
         &self.hosts[id.0 as usize]
     }
 
+    /// The host of this name.
+    pub fn find_host(&self, name: &HostName) -> Option<HostId> {
+        let index = self.hosts.iter().position(|host| host.name == *name)?;
+        u32::try_from(index).ok().map(HostId)
+    }
+
     /// The phase of this index.
     pub fn phase(&self, index: u16) -> &PlannedPhase {
         &self.phases[usize::from(index)]

@@ -148,6 +148,8 @@ impl Summary {
             exit::DRIFT
         } else if caused(Cause::Unreachable) && !self.changed_anything {
             exit::UNREACHABLE
+        } else if caused(Cause::Busy) && !self.changed_anything {
+            exit::LOCKED
         } else if troubled || (self.stopped_by.is_some() && self.stop.is_none()) {
             exit::FAILED
         } else {

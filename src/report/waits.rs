@@ -72,6 +72,11 @@ impl Waits {
                 Told::As(format!("the cluster does not answer, and is asked again for {within}: {reason}"))
             }
             Event::ClusterAnswers => Told::As("the cluster answers again".to_owned()),
+            Event::HostSilent { host, reason, attempts } => Told::As(format!(
+                "{}  cannot be reached, and is tried again, {attempts} times at most: {reason}",
+                host_name(plan, *host)
+            )),
+            Event::HostAnswers { host } => Told::As(format!("{}  answers again", host_name(plan, *host))),
             Event::SoakStarted { phase, batch, until } => {
                 self.red = None;
                 soaks(plan, *phase, *batch, until.since(at))

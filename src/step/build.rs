@@ -38,6 +38,7 @@ pub(crate) fn op(cx: &LowerCx<'_>, title: impl Into<String>, deed: Deed, effect:
         long: false,
         when: RunWhen::InOrder,
         success: vec![0],
+        yields: false,
         undo: String::new(),
     }
 }

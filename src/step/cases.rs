@@ -152,6 +152,7 @@ fn show_op(op: &Op) -> Json {
         ("long", op.long, json!(op.long)),
         ("when", op.when != RunWhen::InOrder, json!(op.when)),
         ("success", op.success != [0], json!(op.success)),
+        ("yields", op.yields, json!(op.yields)),
         ("undo", !op.undo.is_empty(), json!(op.undo)),
         ("site", op.site != Site::Subject, json!(op.site)),
     ];

@@ -93,6 +93,7 @@ pub(crate) fn kubectl_op(
         long: false,
         when: RunWhen::InOrder,
         success: vec![0],
+        yields: false,
         undo: String::new(),
     }
 }
@@ -118,8 +119,8 @@ impl OnNode<'_> {
         Query { argv, stdin: String::new(), site: Some(Site::Kube), r#become: Some(self.kube.r#become) }
     }
 
-    /// The two ops of a cordon. The first sets it where nobody has, and ends with 1 where somebody did, which is fine:
-    /// a cordon of another hand is as good for what follows, and stays theirs. The second makes sure that there is a
+    /// The two ops of a cordon. The first sets it where nobody has, and yields where somebody did, which is fine: a
+    /// cordon of another hand is as good for what follows, and stays theirs. The second makes sure that there is a
     /// cordon now, whosever; it also catches an API that was away for the first.
     pub(crate) fn cordon(self, cx: &LowerCx<'_>) -> [Op; 2] {
         let patch = serde_json::json!([
@@ -132,6 +133,7 @@ impl OnNode<'_> {
         let node = self.node;
         let set = Op {
             success: vec![0, 1],
+            yields: true,
             undo: self.way_back(),
             ..self.patch(cx, format!("cordon {node}"), &patch, Effect::Disrupts)
         };

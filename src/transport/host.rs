@@ -173,9 +173,7 @@ fn never() -> SessionError {
 }
 
 fn busy(run: &str) -> SessionError {
-    SessionError::NotBegun(format!(
-        "run `{run}` is working on this host; wait for it, or stop it, and resume"
-    ))
+    SessionError::Busy(run.to_owned())
 }
 
 fn over() -> SessionError {

@@ -178,9 +178,12 @@ pub enum SessionError {
     /// `sudo -n` does not give root.
     #[error("cannot become root: {0}")]
     Privilege(String),
-    /// By the host's own record the op never ran, and never will: it was stopped before, or another run works there.
+    /// By the host's own record the op never ran, and never will: it was stopped before, or its run was given up.
     #[error("it did not begin: {0}")]
     NotBegun(String),
+    /// It never ran: an op of another run goes on there.
+    #[error("it did not begin: run `{0}` is working on this host; wait for it, or stop it, and resume")]
+    Busy(String),
     /// The launcher could not do its own part: no space, no /bin/sh.
     #[error("the launcher failed: {0}")]
     Launcher(String),

@@ -66,7 +66,7 @@ fn every_journal_that_was_ever_written_can_be_read() {
     assert!(missing.is_empty(), "no journal of {} holds {missing:?}", folder());
 }
 
-const ALL: [&str; 32] = [
+const ALL: [&str; 34] = [
     "RunStarted",
     "RunResumed",
     "PhaseStarted",
@@ -82,6 +82,8 @@ const ALL: [&str; 32] = [
     "TaskWaiting",
     "ClusterSilent",
     "ClusterAnswers",
+    "HostSilent",
+    "HostAnswers",
     "TaskProbed",
     "OpStarted",
     "OpEnded",
@@ -119,6 +121,8 @@ fn name(event: &Event) -> &'static str {
         Event::TaskWaiting { .. } => "TaskWaiting",
         Event::ClusterSilent { .. } => "ClusterSilent",
         Event::ClusterAnswers => "ClusterAnswers",
+        Event::HostSilent { .. } => "HostSilent",
+        Event::HostAnswers { .. } => "HostAnswers",
         Event::TaskProbed { .. } => "TaskProbed",
         Event::OpStarted { .. } => "OpStarted",
         Event::OpEnded { .. } => "OpEnded",
@@ -214,6 +218,13 @@ async fn write_missing() {
     push(&mut waits, Event::TaskWaiting { task, attempt, reason, within });
     push(&mut waits, Event::ClusterAnswers);
     write("waits", &plan, &waits);
+
+    // A link that was lost and mended.
+    let mut mended = events[..cut].to_vec();
+    let reason = "cannot reach w1: Connection refused".to_owned();
+    push(&mut mended, Event::HostSilent { host: task.host, reason, attempts: 16 });
+    push(&mut mended, Event::HostAnswers { host: task.host });
+    write("link-mended", &plan, &mended);
 
     // An op that never began.
     let (cut, _) = third.clone().nth(2).unwrap();

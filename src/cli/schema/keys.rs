@@ -111,6 +111,9 @@ impl Tables<'_> {
             "a count of tries from 2 to 100" => {
                 Some(json!({ "type": "integer", "minimum": 2, "maximum": 100 }))
             }
+            "a whole number from 1 to 1000" => {
+                Some(json!({ "type": "integer", "minimum": 1, "maximum": 1000 }))
+            }
             "a factor from 1 to 10, such as 2 or 1.5" => {
                 Some(json!({ "type": "number", "minimum": 1, "maximum": 10 }))
             }

@@ -40,6 +40,7 @@ pub(super) fn known(plan: &Plan, event: &Event) -> Result<(), Refusal> {
             host_of(plan, *phase, *host)?;
             hosts_of(plan, out)
         }
+        Event::HostSilent { host, .. } | Event::HostAnswers { host } => any_host(plan, *host),
         Event::TaskStarted { task, .. }
         | Event::TaskWaiting { task, .. }
         | Event::TaskProbed { task, .. }

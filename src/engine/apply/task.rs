@@ -223,7 +223,7 @@ fn is_taken_back(plan: &Plan, task: TaskId, ended: &AttemptRun) -> bool {
 /// failed check after it would be forgotten.
 fn is_retryable(ended: &AttemptRun, failure: &Failure) -> bool {
     match failure.cause {
-        Cause::Command | Cause::TimedOut | Cause::Output => true,
+        Cause::Command | Cause::TimedOut | Cause::Output | Cause::Busy => true,
         Cause::Unreachable => ended.ops.is_empty(),
         Cause::Verification | Cause::Refused | Cause::Drift | Cause::Identity | Cause::Privilege => false,
     }

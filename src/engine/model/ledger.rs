@@ -229,6 +229,8 @@ impl<'a> Ledger<'a> {
             | Event::TaskWaiting { .. }
             | Event::ClusterSilent { .. }
             | Event::ClusterAnswers
+            | Event::HostSilent { .. }
+            | Event::HostAnswers { .. }
             | Event::TaskProbed { .. }
             | Event::OpEnded { .. }
             | Event::SoakStarted { .. }
@@ -305,7 +307,7 @@ impl<'a> Ledger<'a> {
                 page.failed_at = time;
                 page.changed |= page.ops > 0 && plan.task(task).effect != Effect::Reads;
                 let passing = match failure.cause {
-                    Cause::Command | Cause::TimedOut | Cause::Output => true,
+                    Cause::Command | Cause::TimedOut | Cause::Output | Cause::Busy => true,
                     Cause::Unreachable => page.ops == 0,
                     _ => false,
                 };

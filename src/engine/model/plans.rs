@@ -103,6 +103,7 @@ fn op() -> Op {
         long: false,
         when: RunWhen::InOrder,
         success: vec![0],
+        yields: false,
         undo: String::new(),
     }
 }

@@ -332,6 +332,7 @@ impl World<'_> {
                 Cause::Identity,
                 Cause::Output,
                 Cause::Privilege,
+                Cause::Busy,
             ];
             return TaskEnd::Failed { failure: failure(self.random.pick(&causes)) };
         }

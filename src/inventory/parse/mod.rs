@@ -10,13 +10,20 @@ use crate::source::codes::{MISSING_KEY, NOT_AN_INVENTORY};
 use crate::source::{Diagnostics, Key, MapReader, Node, NodeKind, Spanned, Table};
 
 /// Every mapping of an inventory, for the reference page.
-pub fn tables() -> [&'static Table; 5] {
-    [&tables::INVENTORY, &tables::METADATA, &tables::HOST, &tables::GROUP, &tables::BECOME_KEYS]
+pub fn tables() -> [&'static Table; 6] {
+    [
+        &tables::INVENTORY,
+        &tables::METADATA,
+        &tables::RECONNECT,
+        &tables::HOST,
+        &tables::GROUP,
+        &tables::BECOME_KEYS,
+    ]
 }
 
 /// The keys of `connection:`, for the reference page.
 pub fn connection_keys() -> impl Iterator<Item = &'static Key> {
-    settings::CONNECTION.iter().map(|(key, _)| key)
+    settings::CONNECTION.iter().map(|(key, _)| key).chain([&settings::RECONNECT])
 }
 
 /// Keys that people bring along, and what to write instead.

@@ -62,7 +62,9 @@ pub(super) fn read(reader: &mut MapReader<'_>, level: Level, diagnostics: &mut D
 }
 
 /// One key of `connection:`, and its value.
-type Rule = (source::Key, fn(&str) -> Option<Value>);
+type Rule = (source::Key, Reads);
+/// What a text means, where it can be used.
+type Reads = fn(&str) -> Option<Value>;
 
 pub(super) const CONNECTION: [Rule; 10] = [
     (
@@ -129,6 +131,27 @@ pub(super) const CONNECTION: [Rule; 10] = [
     ),
 ];
 
+/// A mapping of its own below `connection:`.
+pub(super) const RECONNECT: source::Key = source::Key::optional(
+    "reconnect",
+    "a mapping",
+    "How a connection that a run has lost is made again; see below.",
+);
+
+/// What stands there, under the names by which settings are told apart.
+const RECONNECT_RULES: [(&str, &str, Reads); 2] = [
+    ("attempts", ATTEMPTS, |text| {
+        let count = text.parse::<i64>().ok().filter(|count| (1..=1000).contains(count));
+        count.filter(|count| count.to_string() == *text).map(Value::Int)
+    }),
+    ("max_delay", MAX_DELAY, |text| {
+        let fits = |delay: &Duration| *delay >= Duration::from_secs(1);
+        Duration::parse(text).filter(fits).map(Value::Duration)
+    }),
+];
+const ATTEMPTS: &str = "reconnect.attempts";
+const MAX_DELAY: &str = "reconnect.max_delay";
+
 const CONNECTION_HABITS: [(&str, &str); 7] = [
     (
         "strict_host_key_checking",
@@ -150,7 +173,26 @@ fn connection(node: &Node, settings: &mut Settings, diagnostics: &mut Diagnostic
             settings.insert(Key::Connection(key.name), (value, entry.value.span));
         }
     }
+    if let Some(entry) = reader.take(RECONNECT.name) {
+        reconnect(&entry.value, settings, diagnostics);
+    }
     reader.finish_with_habits("`connection`", &CONNECTION_HABITS, diagnostics);
+}
+
+fn reconnect(node: &Node, settings: &mut Settings, diagnostics: &mut Diagnostics) {
+    let Some(mut reader) = MapReader::open_table(node, &tables::RECONNECT, diagnostics) else { return };
+    for (key, name, rule) in RECONNECT_RULES {
+        let Some(entry) = reader.take(key) else { continue };
+        if let Some(value) = entry.value.parsed(tables::RECONNECT.key(key).expects, diagnostics, rule) {
+            settings.insert(Key::Connection(name), (value, entry.value.span));
+        }
+    }
+    let habits = [
+        ("delay", "the first pause is 1 s, and each is twice as long; write `max_delay:`"),
+        ("timeout", "write `connect_timeout:` beside `reconnect:`"),
+        ("retries", "write `attempts:`"),
+    ];
+    reader.finish_with_habits("`reconnect`", &habits, diagnostics);
 }
 
 fn word(text: &str, words: &[&str]) -> Option<Value> {
@@ -289,6 +331,10 @@ pub(super) fn connection_of(settings: &Settings) -> Connection {
             ("known_hosts", Value::Str(text)) => connection.known_hosts = Some(text.into()),
             ("remote_dir", Value::Str(text)) => connection.remote_dir = Some(text.clone()),
             ("connect_timeout", Value::Duration(duration)) => connection.connect_timeout = *duration,
+            (ATTEMPTS, Value::Int(attempts)) => {
+                connection.reconnect.attempts = u32::try_from(*attempts).unwrap_or(1);
+            }
+            (MAX_DELAY, Value::Duration(delay)) => connection.reconnect.max_delay = *delay,
             // `ssh` and `strict`, written at a host to overrule a group.
             _ => {}
         }

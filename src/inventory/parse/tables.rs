@@ -91,6 +91,21 @@ pub(super) const GROUP: Table = Table {
     ],
 };
 
+pub(super) const RECONNECT: Table = Table {
+    path: "connection.reconnect",
+    what: "`reconnect`, such as `{ attempts: 16, max_delay: 15s }`",
+    doc: "How a connection is made again that a run has lost, whatever it was about to do: at once, then after 1 s, 2 s, 4 s and so on. Only then does the host fail as unreachable. A command that was running goes on meanwhile and is found again. The first look at a host, before a run begins, connects once.",
+    keys: &[
+        Key::with_default("attempts", "a whole number from 1 to 1000", "16", "So many in a row may fail."),
+        Key::with_default(
+            "max_delay",
+            "a duration of 1s or more, such as 15s",
+            "15s",
+            "The longest pause between two.",
+        ),
+    ],
+};
+
 pub(super) const BECOME_KEYS: Table = Table {
     path: "become",
     what: "`become`, such as `{ method: sudo }`",

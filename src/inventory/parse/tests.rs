@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::inventory::{Become, HostKeyPolicy, Inventory, TransportKind, parse};
+use crate::inventory::{Become, HostKeyPolicy, Inventory, Reconnect, TransportKind, parse};
 use crate::source::{self, Diagnostics, Limits, SourceMap};
 use crate::value::{Duration, Value};
 
@@ -34,7 +34,7 @@ fn body(body: &str) -> Result<Inventory, String> {
 #[test]
 fn ranges_groups_and_levels_come_together() {
     let inventory = body(
-        "connection: { user: ops, connect_timeout: 3s, jump: bastion.example.com }
+        "connection: { user: ops, connect_timeout: 3s, jump: bastion.example.com, reconnect: { attempts: 5 } }
 become: { method: none }
 vars: { tier: low, retries: 3 }
 hosts:
@@ -49,7 +49,7 @@ hosts:
     vars: { tier: high, no: no, flag: true, list: [1, 1.30, \"2\"], seven: 007 }
 groups:
   workers: { select: \"label(role=worker)\", vars: { retries: 5 } }
-  zone_a: { hosts: [\"w[01:02].x\", w03.x], labels: { zone: a }, connection: { user: admin } }
+  zone_a: { hosts: [\"w[01:02].x\", w03.x], labels: { zone: a }, connection: { user: admin, reconnect: { max_delay: 1m } } }
   in_a: { select: \"label(zone=a) & !w03.x\" }
 params: { drain_timeout: 20m }
 ",
@@ -70,6 +70,8 @@ params: { drain_timeout: 20m }
     assert_eq!(host.connection.user.as_deref(), Some("admin"), "group over top");
     assert_eq!(host.connection.jump.as_deref(), Some("bastion.example.com"));
     assert_eq!(host.connection.connect_timeout, Duration::from_secs(3));
+    let Reconnect { attempts, max_delay } = host.connection.reconnect;
+    assert_eq!((attempts, max_delay), (5, Duration::from_secs(60)), "each by itself");
     assert_eq!(
         (host.connection.transport, host.connection.host_key),
         (TransportKind::Ssh, HostKeyPolicy::Strict)
@@ -168,6 +170,12 @@ fn every_mistake_is_reported_in_one_go() {
              RB0110 4:66 expected a duration such as 10s, found `10`\n\
              RB0110 4:82 expected an absolute path without `..`, not below /tmp, /var/tmp or /dev/shm, where anybody may \
              write, found `/a/../b`\n",
+        ),
+        (
+            "connection: { reconnect: { attempts: 0, max_delay: 500ms, delay: 3s } }\nhosts: { w1: }\n",
+            "RB0110 4:38 expected a whole number from 1 to 1000, found `0`\n\
+             RB0110 4:52 expected a duration of 1s or more, such as 15s, found `500ms`\n\
+             RB0111 4:59 unknown key `delay` in `reconnect` (the first pause is 1 s, and each is twice as long; write `max_delay:`)\n",
         ),
         (
             "hosts: { w1: { labels: { zone: \"a b\", \"k k\": v, role: } } }\n",

@@ -136,6 +136,7 @@ impl StepKind for Drain {
                 title: format!("take back the cordon of {}", on.node),
                 when: RunWhen::OnFailure,
                 success: vec![0, 1],
+                yields: true,
                 ..restore
             });
         }

@@ -65,6 +65,7 @@ fn exec(argv: &[&str]) -> Op {
         long: false,
         when: RunWhen::InOrder,
         success: vec![0],
+        yields: false,
         undo: String::new(),
     }
 }

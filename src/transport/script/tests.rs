@@ -18,6 +18,7 @@ fn op(deed: Deed) -> Op {
         long: false,
         when: RunWhen::InOrder,
         success: vec![0],
+        yields: false,
         undo: String::new(),
     }
 }

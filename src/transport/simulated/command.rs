@@ -187,8 +187,7 @@ mod tests {
 
     #[test]
     fn operands_and_options_are_told_apart() {
-        let command =
-            command("systemctl show -p Id --property ActiveState kubelet.service -- -odd.service");
+        let command = command("systemctl show -p Id --property ActiveState kubelet.service -- -odd.service");
         assert_eq!(command.operands(&["-p", "--property"]), ["show", "kubelet.service", "-odd.service"]);
         assert_eq!(command.option("-p"), Some("Id"));
         assert!(!command.has("-odd.service"));

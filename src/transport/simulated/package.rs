@@ -171,9 +171,8 @@ impl Packages {
             let mut repositories: Vec<(u32, &str)> =
                 fetched.iter().filter_map(|source| Some((source.minor?, source.origin.as_str()))).collect();
             repositories.sort_by_key(|(minor, _)| std::cmp::Reverse(*minor));
-            let offers = |(minor, origin)| {
-                versions_of(minor).iter().map(move |version| Candidate { version, origin })
-            };
+            let offers =
+                |(minor, origin)| versions_of(minor).iter().map(move |version| Candidate { version, origin });
             let offered: Vec<Candidate> = repositories
                 .into_iter()
                 .flat_map(offers)
@@ -241,8 +240,7 @@ mod tests {
         let version = Version::parse("1.30.2").expect("a version");
         let mut packages = Packages::new(Some(&version), 0);
         assert_eq!(packages.candidates("kubelet", ""), None, "nothing was fetched");
-        let source =
-            |minor: u32| Source::new(&format!("https://mirror/v1.{minor}/deb/"), "/");
+        let source = |minor: u32| Source::new(&format!("https://mirror/v1.{minor}/deb/"), "/");
         packages.fetched(String::new(), vec![source(31), source(30)]);
         let offered = packages.candidates("kubelet", "").expect("known");
         assert_eq!(offered[0].version, "1.31.19-1.1", "the newest first");

@@ -295,10 +295,12 @@ fn claim(world: &mut World, host: usize, launch: &Launch<'_>) -> Result<(), Sess
     world.hosts[host].given_up.extend(launch.over.iter().cloned());
     // kubectl's host gets thousands: those that ended are not looked at again.
     let mut running = std::mem::take(&mut world.hosts[host].running);
-    running.retain(|id| world.hosts[host].launches.get(id).is_some_and(|pid| world.process(*pid).exit.is_none()));
+    running.retain(|id| {
+        world.hosts[host].launches.get(id).is_some_and(|pid| world.process(*pid).exit.is_none())
+    });
     world.hosts[host].running = running;
     match world.hosts[host].running.iter().find(|id| id.run != *run) {
-        Some(id) => refused(format!("run `{}` is working on this host", id.run)),
+        Some(id) => Err(SessionError::Busy(id.run.clone())),
         None => Ok(()),
     }
 }

@@ -8,7 +8,10 @@ use super::drill::{Drill, End, commands};
 use super::undone::{HOSTS, hosts};
 use crate::support::cluster::story;
 
-/// Loses every link when an event is in the journal; the hosts can be reached again right afterwards.
+/// How long nobody can be reached: not at all, a switch that restarts, a bastion that does.
+const OUTAGES: [u64; 3] = [1, 5_000, 60_000];
+
+/// Loses every link when an event is in the journal; the hosts can be reached again right afterwards, or a while later.
 async fn try_points(worker: usize, workers: usize) -> usize {
     let mut drill = Drill::new().await;
     assert!(matches!(drill.live(None).await, End::Finished(_)));
@@ -18,18 +21,20 @@ async fn try_points(worker: usize, workers: usize) -> usize {
     for seq in (1..events).skip(worker).step_by(workers) {
         drill.again();
         let world = drill.world().clone();
+        let outage = OUTAGES[usize::try_from(seq).expect("not so many") % OUTAGES.len()];
         drill.when(seq, move || {
             for host in HOSTS {
-                // In the middle of whatever begins now; who connects again succeeds.
+                // In the middle of whatever begins now.
                 let at = rollbook::value::Duration::from_millis(world.elapsed().as_millis() + 7);
-                let lasting = Some(rollbook::value::Duration::from_millis(1));
+                let lasting = Some(rollbook::value::Duration::from_millis(outage));
                 assert!(world.inject(Fault::Unreachable { host: host.to_owned(), at, lasting }));
             }
         });
         let End::Finished(history) = drill.live(None).await else { panic!("nobody kills it") };
-        assert!(history.state.halted().is_none(), "event {seq}: {:?}", history.state.halted());
-        assert_eq!(hosts(&drill), undisturbed, "event {seq}");
-        assert_eq!(commands(drill.world()), sent, "event {seq}");
+        let at = format!("event {seq}, away for {outage} ms");
+        assert!(history.state.halted().is_none(), "{at}: {:?}", history.state.halted());
+        assert_eq!(hosts(&drill), undisturbed, "{at}");
+        assert_eq!(commands(drill.world()), sent, "{at}");
         points += 1;
     }
     points

@@ -4,5 +4,6 @@
 mod drill;
 mod links;
 mod record;
+mod secrets;
 mod simulated;
 mod undone;

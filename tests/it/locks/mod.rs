@@ -2,5 +2,6 @@
 //! happened is told by what the hosts wrote down.
 
 mod binary;
+mod claim;
 mod controllers;
 mod outage;

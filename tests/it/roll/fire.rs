@@ -28,6 +28,10 @@ enum Loss {
     Link,
     /// The link, and the host cannot be reached for some seconds.
     LinkForAWhile,
+    /// The link, for longer than the run is patient; it is resumed when the host is back.
+    LinkForGood,
+    /// All of sshd, which is started again some seconds later.
+    SshdForAWhile,
     /// What serves the sessions on the host.
     Sshd,
     /// The controller; the run is resumed.
@@ -85,7 +89,11 @@ impl Range {
     }
 
     /// Runs, loses, and looks at what came of it.
-    fn lose(&self, moment: Moment, loss: Loss) {
+    fn lose(&mut self, moment: Moment, loss: Loss) {
+        if loss == Loss::LinkForGood {
+            self.fleet.connection += ", reconnect: { attempts: 2, max_delay: 1s }";
+            self.fleet.write_inventory();
+        }
         let running = self.fleet.run(&[]).start();
         self.fleet.await_lines(1, 2);
         if moment == Moment::BeforeTheAnswer {
@@ -103,8 +111,12 @@ impl Range {
         }
         match loss {
             Loss::Link => self.wire.cut(),
-            Loss::LinkForAWhile => {
+            Loss::LinkForAWhile | Loss::LinkForGood => {
                 self.wire.refuse(true);
+                self.wire.cut();
+            }
+            Loss::SshdForAWhile => {
+                self.fleet.hosts[0].stop();
                 self.wire.cut();
             }
             Loss::Sshd => {
@@ -119,17 +131,35 @@ impl Range {
         if moment != Moment::BeforeTheStatusIsRead {
             self.open("gate");
         }
-        if loss == Loss::LinkForAWhile {
+        if matches!(loss, Loss::LinkForAWhile | Loss::SshdForAWhile) {
             eventually("it ends", || self.record("status").is_some());
+        }
+        if loss == Loss::SshdForAWhile {
+            eventually("it is noticed", || self.is_told("host_silent"));
+            self.fleet.hosts[0].go_on();
+        }
+        if loss == Loss::LinkForAWhile {
             self.wire.refuse(false);
         }
-        if loss == Loss::Controller {
+        if loss == Loss::LinkForGood {
+            // Half-changed, for all that anybody can know.
+            let outcome = running.end().exits(11);
+            assert!(outcome.stderr.contains("tried 2 times"), "{moment:?}: {}", outcome.stderr);
+            self.wire.refuse(false);
+            self.fleet.rollbook_on("resume", "--state-dir=state", &[]).run().exits(0);
+        } else if loss == Loss::Controller {
             running.end();
             self.fleet.rollbook_on("resume", "--state-dir=state", &[]).run().exits(0);
         } else {
             running.end().exits(0);
         }
         self.is_exact(moment, loss);
+    }
+
+    /// Whether the journal holds an event of this type.
+    fn is_told(&self, event: &str) -> bool {
+        let text = fs::read_to_string(self.fleet.run_dir().join("journal.jsonl")).unwrap();
+        text.contains(&format!("\"type\":\"{event}\""))
     }
 
     fn is_exact(&self, moment: Moment, loss: Loss) {
@@ -163,6 +193,20 @@ fn a_lost_link_repeats_nothing_and_loses_no_end() {
 fn a_host_that_is_away_for_a_while_repeats_nothing_and_loses_no_end() {
     for moment in MOMENTS {
         Range::new().lose(moment, Loss::LinkForAWhile);
+    }
+}
+
+#[test]
+fn a_host_that_is_away_for_good_is_told_and_a_resumed_run_finds_the_end() {
+    for moment in MOMENTS {
+        Range::new().lose(moment, Loss::LinkForGood);
+    }
+}
+
+#[test]
+fn an_sshd_that_is_away_for_a_while_repeats_nothing_and_loses_no_end() {
+    for moment in MOMENTS {
+        Range::new().lose(moment, Loss::SshdForAWhile);
     }
 }
 

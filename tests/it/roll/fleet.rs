@@ -17,6 +17,10 @@ pub(crate) struct Fleet {
     pub(crate) dir: tempfile::TempDir,
     /// Where hosts keep the records of ops; the launcher refuses directories below /tmp.
     records: tempfile::TempDir,
+    /// More of what the inventory says of connections.
+    pub(crate) connection: String,
+    /// How root is reached.
+    pub(crate) r#become: &'static str,
 }
 
 /// One line of a host's log.
@@ -44,7 +48,8 @@ impl Fleet {
         fs::create_dir(dir.path().join("log")).unwrap();
         let records = tempfile::Builder::new().prefix("rollbook-test-").tempdir_in("/var/lib").unwrap();
         let hosts = (0..count).map(|_| Sshd::start_machine("MaxStartups 100")).collect();
-        let fleet = Self { hosts, dir, records };
+        let fleet =
+            Self { hosts, dir, records, connection: ", connect_timeout: 5s".to_owned(), r#become: "none" };
         fleet.file("work", WORK);
         fleet.write_inventory();
         fleet
@@ -52,10 +57,12 @@ impl Fleet {
 
     /// Writes the inventory again, after the hosts changed.
     pub(crate) fn write_inventory(&self) {
-        let mut text = "apiVersion: rollbook/v1\nkind: Inventory\nmetadata: { name: throwaway }\n\
-                        connection: { ssh_config: /dev/null, connect_timeout: 5s }\n\
-                        become: { method: none }\nhosts:\n"
-            .to_owned();
+        let mut text = format!(
+            "apiVersion: rollbook/v1\nkind: Inventory\nmetadata: {{ name: throwaway }}\n\
+             connection: {{ ssh_config: /dev/null{} }}\n\
+             become: {{ method: {} }}\nhosts:\n",
+            self.connection, self.r#become
+        );
         for (number, sshd) in (1..).zip(&self.hosts) {
             writeln!(
                 text,

@@ -45,6 +45,65 @@ fn a_killed_ssh_in_the_middle_of_a_command_repeats_nothing() {
     eventually("ssh masters are gone", || processes_that_name(&fleet.path("rollbook-")).is_empty());
 }
 
+/// A step that looks first, fails once, and is tried again some seconds later: meanwhile nothing is in flight.
+const LOOKS_AND_FAILS_ONCE: &str = r#"
+- command: { argv: ["@once"], creates: "@done" }
+  retry: { attempts: 2, delay: 4s }
+- command: { argv: ["@work", h1, after, "0"] }
+"#;
+
+fn fails_once(fleet: &Fleet) {
+    let once = "#!/bin/sh\nhere=$(dirname \"$0\")\n\"$here/work\" h1 once 0\n\
+                if [ -e \"$here/tried\" ]; then touch \"$here/done\"; else touch \"$here/tried\"; exit 1; fi\n";
+    fleet.file("once", once);
+    fleet.runbook("", "batches: [1]", LOOKS_AND_FAILS_ONCE);
+}
+
+fn has_event(fleet: &Fleet, event: &str) -> bool {
+    let text = fs::read_to_string(fleet.run_dir().join("journal.jsonl")).unwrap_or_default();
+    text.contains(&format!("\"type\":\"{event}\""))
+}
+
+#[test]
+fn a_host_that_goes_away_between_two_ops_is_waited_for() {
+    let mut fleet = Fleet::of(1);
+    fails_once(&fleet);
+    let running = fleet.run(&["--plain"]).start();
+    fleet.await_lines(1, 2);
+    eventually("the first attempt is over", || has_event(&fleet, "task_ended"));
+    fleet.hosts[0].stop();
+    eventually("it is noticed", || has_event(&fleet, "host_silent"));
+    fleet.hosts[0].go_on();
+    let outcome = running.end().exits(0);
+    assert!(
+        outcome.stderr.contains("h1  cannot be reached, and is tried again, 16 times"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(outcome.stderr.contains("h1  answers again"), "{}", outcome.stderr);
+    assert_eq!(
+        fleet.steps(1),
+        ["once begin", "once end", "once begin", "once end", "after begin", "after end"]
+    );
+}
+
+#[test]
+fn a_host_that_stays_away_between_two_ops_fails_after_so_many_tries() {
+    let mut fleet = Fleet::of(1);
+    fleet.connection += ", reconnect: { attempts: 3, max_delay: 1s }";
+    fleet.write_inventory();
+    fails_once(&fleet);
+    let running = fleet.run(&[]).start();
+    fleet.await_lines(1, 2);
+    eventually("the first attempt is over", || has_event(&fleet, "task_ended"));
+    fleet.hosts[0].stop();
+    let outcome = running.end();
+    assert!(outcome.code == 10 || outcome.code == 11, "{}: {}", outcome.code, outcome.stderr);
+    assert!(outcome.stderr.contains("tried 3 times in 2s"), "{}", outcome.stderr);
+    fleet.hosts[0].go_on();
+    assert_eq!(fleet.steps(1), ["once begin", "once end"]);
+}
+
 #[test]
 fn a_frozen_connection_is_noticed_and_repeats_nothing() {
     let fleet = Fleet::of(1);

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use super::fleet::Fleet;
 
 /// In the middle of the secret, without anything that a file format escapes.
-const CORE: &str = "correct-horse-battery-staple";
+pub(crate) const CORE: &str = "correct-horse-battery-staple";
 
 /// Whether text holds a part of the secret's core, as it is or in base64: any 10 bytes of it.
-fn tells(text: &[u8]) -> bool {
+pub(crate) fn tells(text: &[u8]) -> bool {
     let windows = |core: &str| -> Vec<Vec<u8>> { core.as_bytes().windows(10).map(<[u8]>::to_vec).collect() };
     // The middle of what base64 makes of the core behind 0, 1 and 2 other characters.
     let encoded = [
@@ -23,7 +23,7 @@ fn tells(text: &[u8]) -> bool {
 }
 
 /// Files at or below a path that hold a part of the secret.
-fn files_with_secret(path: &Path) -> Vec<PathBuf> {
+pub(crate) fn files_with_secret(path: &Path) -> Vec<PathBuf> {
     let kind = fs::symlink_metadata(path).unwrap().file_type();
     if kind.is_dir() {
         return fs::read_dir(path)

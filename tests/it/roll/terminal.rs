@@ -34,7 +34,7 @@ fn went_to_its_end(fleet: &Fleet) {
 }
 
 /// A terminal: the end that a terminal program holds, and the file of the other one.
-fn terminal() -> (OwnedFd, String) {
+pub(super) fn terminal() -> (OwnedFd, String) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();

@@ -161,6 +161,7 @@ impl Cluster {
             long: false,
             when: RunWhen::InOrder,
             success: vec![0],
+            yields: false,
             undo: String::new(),
         };
         let id = LaunchId { run: format!("by-hand-{}", self.runs), op: "0".to_owned() };

@@ -63,6 +63,11 @@ impl Proxy {
         self.wire.changed.notify_all();
     }
 
+    /// Whether somebody is connected.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.wire.state.lock().unwrap().open.is_empty()
+    }
+
     /// Whether new connections are closed at once.
     pub(crate) fn refuse(&self, refuses: bool) {
         self.wire.state.lock().unwrap().refuses = refuses;

@@ -8,6 +8,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 
@@ -18,6 +19,10 @@ pub(crate) struct Sshd {
     /// Everything of it.
     pub(crate) dir: TempDir,
     child: Child,
+    /// Where it listens itself, whatever stands before it.
+    listens_on: u16,
+    extra: String,
+    machine: Machine,
 }
 
 impl Sshd {
@@ -47,7 +52,7 @@ impl Sshd {
         for _ in 0..20 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             if let Some(child) = listen(dir.path(), port, extra, machine) {
-                let sshd = Self { port, dir, child };
+                let sshd = Self { port, dir, child, listens_on: port, extra: extra.to_owned(), machine };
                 sshd.remember_key(&fs::read_to_string(sshd.path("host_key.pub")).unwrap());
                 return sshd;
             }
@@ -94,6 +99,19 @@ impl Sshd {
         }
     }
 
+    /// Ends it with everything that it serves, as a host does that loses its network: by the ids of its processes.
+    pub(crate) fn stop(&mut self) {
+        self.signal_sessions(rustix::process::Signal::KILL);
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Lets it listen where it did, as the same machine.
+    pub(crate) fn go_on(&mut self) {
+        let again = listen(self.dir.path(), self.listens_on, &self.extra, self.machine);
+        self.child = again.expect("the port is still free");
+    }
+
     /// What is reached at another port from now on, such as through a [`super::proxy::Proxy`].
     pub(crate) fn move_to(&mut self, port: u16) {
         self.port = port;
@@ -138,7 +156,9 @@ fn listen(dir: &Path, port: u16, extra: &str, machine: Machine) -> Option<Child>
         Machine::Ours => Command::new(sshd),
         Machine::OfItsOwn => {
             let id = dir.join("machine-id");
-            fs::write(&id, format!("{}\n", uuid::Uuid::now_v7().simple())).unwrap();
+            if !id.exists() {
+                fs::write(&id, format!("{}\n", uuid::Uuid::now_v7().simple())).unwrap();
+            }
             // Every program is replaced by the next, so that the child is sshd itself.
             let mut command = Command::new("unshare");
             let swaps = dir.join("swaps");
@@ -169,6 +189,9 @@ fn listen(dir: &Path, port: u16, extra: &str, machine: Machine) -> Option<Child>
     None
 }
 
+/// How many users this process has made.
+static USERS: AtomicUsize = AtomicUsize::new(0);
+
 /// A throwaway user with a login shell whose start-up files print noise; removed when dropped.
 pub(crate) struct User {
     /// Its name.
@@ -183,7 +206,9 @@ impl User {
             rustix::process::geteuid().is_root(),
             "login shells are tested with users of their own: run as root"
         );
-        let name = format!("rb-{}-{}", shell.rsplit('/').next().unwrap(), std::process::id());
+        // Tests of one process may want users with the same shell at the same time.
+        let number = USERS.fetch_add(1, Ordering::Relaxed);
+        let name = format!("rb-{}-{}-{number}", shell.rsplit('/').next().unwrap(), std::process::id());
         succeed(Command::new("useradd").args(["-m", "-p", "*", "-s", &program(shell, package), &name]));
         let home = PathBuf::from(format!("/home/{name}"));
         let noise = "echo 'Welcome! $x `y` \"z\"'\n";
@@ -195,7 +220,9 @@ impl User {
         let sudoers = sudo.then(|| {
             program("/usr/bin/sudo", "sudo");
             let path = PathBuf::from(format!("/etc/sudoers.d/{name}"));
-            fs::write(&path, format!("{name} ALL=(ALL) NOPASSWD: ALL\n")).unwrap();
+            let rights =
+                format!("{name} ALL=(ALL) NOPASSWD: ALL\nDefaults:{name} logfile=/home/{name}/sudo.log\n");
+            fs::write(&path, rights).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o440)).unwrap();
             path
         });

@@ -163,6 +163,7 @@ pub(crate) fn exec(argv: &[&str]) -> Op {
         long: false,
         when: RunWhen::InOrder,
         success: vec![0],
+        yields: false,
         undo: String::new(),
     }
 }

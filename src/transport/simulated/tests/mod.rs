@@ -78,6 +78,7 @@ fn op(line: &str, timeout: u64) -> Op {
         long: false,
         when: RunWhen::InOrder,
         success: vec![0],
+        yields: false,
         undo: String::new(),
     }
 }
