@@ -61,9 +61,18 @@ fn in_block(source: &str, tokens: &[Token], found: &mut Found) -> Result<(), Mis
         let message = format!("`{{% {word} %}}` does not exist here");
         return Err(Mistake::at(keyword.range.start, message).hint("only `if` and `for` are known"));
     }
-    if word != "for" {
-        return in_tokens(source, &tokens[1..], &mut found.uses);
+    let before = found.uses.len();
+    if word == "for" {
+        in_loop(source, tokens, found)?;
+    } else {
+        in_tokens(source, &tokens[1..], &mut found.uses)?;
     }
+    // What decides or is gone through does not become text.
+    found.uses[before..].iter_mut().for_each(|name| name.alone = false);
+    Ok(())
+}
+
+fn in_loop(source: &str, tokens: &[Token], found: &mut Found) -> Result<(), Mistake> {
     if let Some(recursive) = tokens.last().filter(|token| token.is(source, "recursive")) {
         return Err(Mistake::at(recursive.range.start, "a loop cannot be recursive"));
     }
@@ -196,6 +205,16 @@ mod tests {
         for (source, expected) in cases {
             assert_eq!(names(source), expected, "{source}");
         }
+    }
+
+    #[test]
+    fn what_decides_or_is_gone_through_is_no_text() {
+        let source =
+            "{% if a.flag %}{% for x in a.list %}{{ x }}{{ a.text }}{% endfor %}{% elif b %}{% endif %}";
+        let found = in_parts(source, &lexer::parts(source).expect(source)).expect(source);
+        let alone = |name: &&Use| name.alone;
+        let texts: Vec<_> = found.uses.iter().filter(alone).map(|name| name.reference.to_string()).collect();
+        assert_eq!(texts, ["a.text"]);
     }
 
     #[test]
