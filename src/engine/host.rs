@@ -2,7 +2,7 @@
 //! budget or stops; those may hold back what is next, never change it.
 
 use crate::op::{Effect, Exit};
-use crate::plan::{Bracket, Forecast, HostId, HostTasks};
+use crate::plan::{Bracket, HostId, HostTasks};
 use crate::step::Assessment;
 use crate::value::{Duration, Timestamp};
 
@@ -186,7 +186,7 @@ impl HostRun {
                 _ => {}
             }
         }
-        if task.forecast == Forecast::Excluded {
+        if task.forecast.is_left_out() {
             return Next::Skip(SkipReason::When);
         }
         // A goal may hold: its first attempt looks, and asks for a slot only when there is something to do.
@@ -297,7 +297,7 @@ fn bracket_around(tasks: &HostTasks, index: u16) -> Option<(u16, &Bracket)> {
 fn any_task(tasks: &HostTasks, bracket: &Bracket, test: impl Fn(Effect) -> bool) -> bool {
     let inside = usize::from(bracket.first)..=usize::from(bracket.last);
     let inside = tasks.tasks.get(inside).unwrap_or_default();
-    inside.iter().any(|task| task.forecast != Forecast::Excluded && test(task.effect))
+    inside.iter().any(|task| !task.forecast.is_left_out() && test(task.effect))
 }
 
 fn runs(tasks: &HostTasks, bracket: &Bracket) -> bool {

@@ -8,7 +8,7 @@ use super::look::look;
 use super::output::escape;
 use crate::engine::{BracketFinding, Cause, Event, Failure};
 use crate::plan::forecast::{Part, bracket_is_needed};
-use crate::plan::{Action, Forecast, HostId, StepRef, Task};
+use crate::plan::{Action, HostId, StepRef, Task};
 use crate::step::{Assessment, Role};
 
 /// Probes a bracket and says what was found.
@@ -73,7 +73,7 @@ async fn find(shared: &Shared, phase: u16, host: HostId, bracket: u16) -> Result
 
 fn goal<'s>(shared: &'s Shared, task: &Task) -> Option<&'s Action> {
     match task.step {
-        _ if task.forecast == Forecast::Excluded => None,
+        _ if task.forecast.is_left_out() => None,
         StepRef::Action(id) => {
             Some(&**shared.plan.action(id)).filter(|action| action.lowered.role == Role::Goal)
         }
@@ -84,7 +84,7 @@ fn goal<'s>(shared: &'s Shared, task: &Task) -> Option<&'s Action> {
 /// A goal without a probe, or a step that is not known yet.
 fn is_opaque(shared: &Shared, task: &Task) -> bool {
     match task.step {
-        _ if task.forecast == Forecast::Excluded => false,
+        _ if task.forecast.is_left_out() => false,
         StepRef::Deferred(_) => true,
         StepRef::Action(_) => goal(shared, task).is_some_and(|action| action.lowered.probe.is_none()),
     }

@@ -38,10 +38,47 @@ pub(super) fn steps_value<'r>(
             StepRef::Deferred(deferred) => plan.deferred[deferred.0 as usize].id.as_deref(),
         };
         if let (Some(id), Some(result)) = (id, result(task)) {
-            insert(&mut root, id, result_value(result));
+            insert_rounds(&mut root, id, result);
         }
     }
     Value::Map(root)
+}
+
+/// Adds a result under its id. A part that is repeated has the number of its round behind it: `tools#2.install#1`. Steps
+/// that stand in the same round see it by that name; for all others it is an item of `each`. A number of 0 is no item.
+fn insert_rounds(root: &mut IndexMap<String, Value>, id: &str, result: &TaskResult) {
+    let parts: Vec<&str> = id.split('.').collect();
+    let repeated: Vec<usize> = (0..parts.len()).filter(|at| parts[*at].contains('#')).collect();
+    for &at in &repeated {
+        let is_item = !parts[at..].iter().any(|part| part.ends_with("#0"));
+        let plain = parts[at..].iter().map(|part| part.split('#').next().unwrap_or(part));
+        let path: Vec<&str> = parts[..at].iter().copied().chain(plain).collect();
+        let mut items = match found(root, &path).and_then(|known| known.get("each")) {
+            Some(Value::List(items)) => items.clone(),
+            _ => Vec::new(),
+        };
+        items.extend(is_item.then(|| result_value(result)));
+        insert(root, &path.join("."), of_loop(items));
+    }
+    if repeated.last() != parts.len().checked_sub(1).as_ref() {
+        insert(root, id, result_value(result));
+    }
+}
+
+fn found<'v>(root: &'v IndexMap<String, Value>, path: &[&str]) -> Option<&'v Value> {
+    let (first, rest) = path.split_first()?;
+    rest.iter().try_fold(root.get(*first)?, |value, part| value.get(part))
+}
+
+/// What a step with `for_each` came to.
+fn of_loop(items: Vec<Value>) -> Value {
+    let is = |item: &Value, name: &str| item.get(name) == Some(&Value::Bool(true));
+    let any = |name: &str| (name.to_owned(), Value::Bool(items.iter().any(|item| is(item, name))));
+    let mut map: IndexMap<String, Value> = ["ran", "changed", "failed"].map(any).into_iter().collect();
+    let satisfied = !items.is_empty() && items.iter().all(|item| is(item, "satisfied"));
+    map.insert("satisfied".to_owned(), Value::Bool(satisfied));
+    map.insert("each".to_owned(), Value::List(items));
+    Value::Map(map)
 }
 
 /// `kubelet.drain` stands in the map `kubelet`: an include's steps are `steps.<include id>.<id>`.
@@ -152,4 +189,54 @@ pub(super) fn verdict(
         return Err(format!("`fail_when: {source}` holds (exit code {rc})"));
     }
     action.changed_when.as_deref().map_or(Ok(true), holds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::Expression;
+
+    #[test]
+    fn results_of_a_loop_are_one_for_others_and_single_for_its_own_round() {
+        let mut root = IndexMap::new();
+        let result = |changed: bool, stdout: &str| TaskResult {
+            ran: true,
+            changed,
+            satisfied: !changed,
+            rc: Some(0),
+            stdout: Some(stdout.to_owned()),
+            ..TaskResult::default()
+        };
+        for (id, result) in [
+            ("plain", result(true, "p")),
+            ("conf#1", result(false, "a")),
+            ("conf#2", result(true, "b")),
+            ("none#0", TaskResult::default()),
+            ("tools#1.look", result(false, "t1")),
+            ("tools#1.put#1", result(false, "t1p1")),
+            ("tools#1.put#2", result(true, "t1p2")),
+            ("tools#2.look", result(false, "t2")),
+        ] {
+            insert_rounds(&mut root, id, &result);
+        }
+        let steps = Value::Map(root);
+        let holds = |steps: &Value, text: &str| {
+            let mut scope = Scope::new();
+            scope.set("steps", steps.clone());
+            let holds = Expression::compile(text).expect(text).eval_bool(&scope);
+            assert_eq!(holds, Ok(true), "{text}");
+        };
+        for text in [
+            "steps.plain.stdout == 'p'",
+            "steps.conf.changed and not steps.conf.satisfied and steps.conf.each | length == 2",
+            "steps.conf.each[1].stdout == 'b' and not steps.conf.each[0].changed",
+            "not steps.none.ran and not steps.none.satisfied and steps.none.each | length == 0",
+            "steps.tools.look.each[1].stdout == 't2' and steps.tools.look.satisfied",
+            "steps.tools.put.changed and steps.tools.put.each | length == 2",
+        ] {
+            holds(&steps, text);
+        }
+        let round = steps.get("tools#1").expect("its round");
+        holds(round, "steps.look.stdout == 't1' and steps.put.each[1].stdout == 't1p2'");
+    }
 }

@@ -3,7 +3,7 @@
 use super::Input;
 use super::command::{self, Command};
 use super::deed::{self, Deed, What};
-use super::values::Values;
+use super::values::{Round, Values};
 use crate::inventory::HostName;
 use crate::runbook::{KubeVia, Phase, Runbook, Step};
 use crate::source::SourceMap;
@@ -41,9 +41,15 @@ impl<'a> Cx<'a> {
         let runbook = input.runbook;
         let values = Values::new(runbook, input.params, input.inventory);
         let view = |step: &'a Step| {
-            let commands = command::of_step(step, &values);
-            let deeds = deed::of_step(step, &commands, &values, input.sources);
-            StepView { step, commands, deeds }
+            let mut view = StepView { step, commands: Vec::new(), deeds: Vec::new() };
+            for round in values.rounds(step) {
+                values.enter(&round);
+                let commands = command::of_step(step, &values);
+                view.deeds.extend(deed::of_step(step, &commands, &values, input.sources));
+                view.commands.extend(commands);
+            }
+            values.enter(&Round::new());
+            view
         };
         let views = |steps: &'a [Step]| -> Vec<StepView<'a>> {
             steps.iter().filter(|step| !values.is_left_out(step)).map(view).collect()

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 
 use crate::inventory::Inventory;
 use crate::op::{SYMBOL_CLOSE, SYMBOL_OPEN};
-use crate::runbook::{FrameId, Runbook, Step};
+use crate::runbook::{FrameId, Runbook, Step, each_of};
 use crate::template::{Arg, ArgKind, Expression, Reference, Scope};
 use crate::value::Value;
 
@@ -49,7 +49,15 @@ pub(super) struct Values<'a> {
     runbook: &'a Runbook,
     base: Arc<Scope>,
     frames: RefCell<HashMap<usize, Arc<Scope>>>,
+    /// What `each` is at the step that is looked at, and at the includes around it.
+    round: RefCell<Round>,
 }
+
+/// What `each` is at an include, or at the step itself.
+pub(super) type Round = Vec<(Option<FrameId>, Value)>;
+
+/// More rounds than this of one step say nothing new to the rules.
+const MOST_ROUNDS: usize = 100;
 
 impl<'a> Values<'a> {
     /// `params` and `inventory` are given when a plan is made.
@@ -77,15 +85,61 @@ impl<'a> Values<'a> {
         let vars = Value::Map(vars.collect());
         let mut base = Scope::child(&outer);
         base.set("vars", vars);
-        Self { runbook, base: Arc::new(base), frames: RefCell::default() }
+        Self { runbook, base: Arc::new(base), frames: RefCell::default(), round: RefCell::default() }
     }
 
     /// An argument of a step.
     pub(super) fn see(&self, step: &Step, arg: &Arg) -> Seen {
         match arg.as_const() {
             Some(value) => Seen::Known(value.clone()),
-            None => see_in(arg, &self.scope(step.frame)),
+            None => see_in(arg, &self.with_each(&self.scope(step.frame), None)),
         }
+    }
+
+    /// The rounds of a step and of the includes around it, one without anything where it is not repeated. Where the items
+    /// are not known, `each` is one of the names that are not.
+    pub(super) fn rounds(&self, step: &Step) -> Vec<Round> {
+        let around = std::iter::successors(step.frame, |id| self.runbook.frames[id.0].parent);
+        let mut around: Vec<FrameId> = around.collect();
+        around.reverse();
+        let mut rounds = vec![Round::new()];
+        for at in around.into_iter().map(Some).chain([None]) {
+            let (items, frame) = match at {
+                Some(id) => (&self.runbook.frames[id.0].for_each, self.runbook.frames[id.0].parent),
+                None => (&step.for_each, step.frame),
+            };
+            let Some(items) = items else { continue };
+            let mut longer = Vec::new();
+            for round in rounds {
+                self.enter(&round);
+                match see_in(items, &self.scope(frame)) {
+                    Seen::Known(items @ (Value::List(_) | Value::Map(_))) => {
+                        let each = each_of(&items).into_iter();
+                        longer.extend(
+                            each.map(|(_, each)| round.iter().cloned().chain([(at, each)]).collect()),
+                        );
+                    }
+                    _ => longer.push(round),
+                }
+                self.enter(&Round::new());
+            }
+            longer.truncate(MOST_ROUNDS);
+            rounds = longer;
+        }
+        rounds
+    }
+
+    /// From here on, arguments are those of this round.
+    pub(super) fn enter(&self, round: &Round) {
+        self.round.replace(round.clone());
+    }
+
+    fn with_each(&self, scope: &Arc<Scope>, at: Option<FrameId>) -> Arc<Scope> {
+        let round = self.round.borrow();
+        let Some((_, each)) = round.iter().find(|(place, _)| *place == at) else { return Arc::clone(scope) };
+        let mut inner = Scope::child(scope);
+        inner.set("each", each.clone());
+        Arc::new(inner)
     }
 
     /// A field of a step as text; `None` where it is not written or nothing is known of it.
@@ -112,11 +166,12 @@ impl<'a> Values<'a> {
     /// What the steps of a fragment see.
     fn scope(&self, frame: Option<FrameId>) -> Arc<Scope> {
         let Some(id) = frame else { return Arc::clone(&self.base) };
-        if let Some(scope) = self.frames.borrow().get(&id.0) {
+        let is_plain = self.round.borrow().iter().all(|(at, _)| at.is_none());
+        if let Some(scope) = self.frames.borrow().get(&id.0).filter(|_| is_plain) {
             return Arc::clone(scope);
         }
         let frame = &self.runbook.frames[id.0];
-        let outer = self.scope(frame.parent);
+        let outer = self.with_each(&self.scope(frame.parent), Some(id));
         let args = frame
             .args
             .iter()
@@ -125,7 +180,9 @@ impl<'a> Values<'a> {
         let mut scope = Scope::child(&self.base);
         scope.set("args", args);
         let scope = Arc::new(scope);
-        self.frames.borrow_mut().insert(id.0, Arc::clone(&scope));
+        if is_plain {
+            self.frames.borrow_mut().insert(id.0, Arc::clone(&scope));
+        }
         scope
     }
 }

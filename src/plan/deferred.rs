@@ -81,7 +81,10 @@ pub fn resolve(
     Ok(Resolved::Action(Box::new(Action {
         kind: step.kind.clone(),
         id: step.id.clone(),
-        title: if step.title == step.kind { lowered.title.clone() } else { step.title.clone() },
+        title: match step.title.strip_suffix(&step.item) {
+            Some(title) if title == step.kind => format!("{}{}", lowered.title, step.item),
+            _ => step.title.clone(),
+        },
         args,
         lowered,
         retry: step.retry,
@@ -110,6 +113,7 @@ pub(super) fn evaluate(
 ) -> Result<Option<Evaluated>, RenderError> {
     let mut scope = host_scope(plan, host, late);
     for frame in &step.frames {
+        scope = with_each(scope, frame.each.as_ref());
         if !holds(frame.when.as_deref(), &scope)? {
             return Ok(None);
         }
@@ -120,6 +124,7 @@ pub(super) fn evaluate(
         inner.set("args", Value::Map(args));
         scope = Arc::new(inner);
     }
+    let scope = with_each(scope, step.each.as_ref());
     if !holds(step.when.as_deref(), &scope)? {
         return Ok(None);
     }
@@ -148,6 +153,13 @@ pub fn host_scope(plan: &Plan, host: HostId, late: &LateValues<'_>) -> Arc<Scope
     }
     scope.set("steps", late.steps.clone());
     Arc::new(scope)
+}
+
+fn with_each(scope: Arc<Scope>, each: Option<&Value>) -> Arc<Scope> {
+    let Some(each) = each else { return scope };
+    let mut inner = Scope::child(&scope);
+    inner.set("each", each.clone());
+    Arc::new(inner)
 }
 
 /// The results of a fragment's own steps; none yet where nothing of it ran.

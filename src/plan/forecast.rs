@@ -36,7 +36,7 @@ pub fn probes(plan: &Plan, host: HostId) -> Vec<(TaskId, &Probe)> {
         let planned = plan.task(task);
         let StepRef::Action(action) = planned.step else { return None };
         let probe = plan.action(action).lowered.probe.as_ref();
-        probe.filter(|_| planned.forecast != Forecast::Excluded).map(|probe| (task, probe))
+        probe.filter(|_| !planned.forecast.is_left_out()).map(|probe| (task, probe))
     };
     tasks(plan, host).into_iter().filter_map(probe).collect()
 }
@@ -142,8 +142,8 @@ fn foresee(
 ) -> (Forecast, Option<crate::op::Effect>) {
     let task = plan.task(id);
     let StepRef::Action(action) = task.step else { return (task.forecast.clone(), None) };
-    if task.forecast == Forecast::Excluded {
-        return (Forecast::Excluded, None);
+    if task.forecast.is_left_out() {
+        return (task.forecast.clone(), None);
     }
     let lowered = &plan.action(action).lowered;
     let role = lowered.role;
@@ -190,7 +190,7 @@ fn settle_brackets(plan: &mut Plan, phase: u16, host: HostId) {
         let range = usize::from(bracket.first)..=usize::from(bracket.last);
         let inside = &plan.phase(phase).tasks_of(host).expect("invariant: found above").tasks[range.clone()];
         let needed = bracket_is_needed(inside.iter().map(|task| match task.step {
-            _ if task.forecast == Forecast::Excluded => Part::Irrelevant,
+            _ if task.forecast.is_left_out() => Part::Irrelevant,
             StepRef::Deferred(_) => Part::Open,
             StepRef::Action(action) if plan.action(action).lowered.role == Role::Goal => {
                 match task.forecast {
@@ -202,7 +202,7 @@ fn settle_brackets(plan: &mut Plan, phase: u16, host: HostId) {
         }));
         if !needed {
             for task in &mut tasks_mut(plan, phase, host)[range] {
-                if task.forecast != Forecast::Excluded {
+                if !task.forecast.is_left_out() {
                     task.forecast = Forecast::BracketHolds;
                 }
             }

@@ -22,6 +22,7 @@ pub mod worst_case;
 pub use budget::{Budget, OutCause, OutOfService, Spent, SpentBy, cut_batches};
 pub use model::{
     Action, ActionId, Bracket, DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId, HostId,
-    HostTasks, Plan, PlannedHost, PlannedKube, PlannedPhase, Rollout, StepRef, Task, TaskId, Warning,
+    HostTasks, LeftOut, Plan, PlannedHost, PlannedKube, PlannedPhase, Rollout, StepRef, Task, TaskId,
+    Warning,
 };
 pub use topology::{DomainsTaken, Topology};

@@ -161,8 +161,14 @@ pub struct DeferredStep {
     /// `id:`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// `name:` or the kind's name.
+    /// `name:` or the kind's name, with the item behind it.
     pub title: String,
+    /// What its title ends with, where it is one round of a `for_each`: " (kubelet)".
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub item: String,
+    /// What `each` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each: Option<Value>,
     /// Arguments as written, templates as text.
     pub args: IndexMap<String, serde_json::Value>,
     /// `env:` as written.
@@ -208,6 +214,9 @@ pub struct DeferredFrame {
     pub prefix: String,
     /// Its arguments as written.
     pub args: IndexMap<String, serde_json::Value>,
+    /// What `each` is at the include.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each: Option<Value>,
     /// Its `when:` as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
@@ -249,6 +258,11 @@ pub enum Forecast {
     NotProbed,
     /// `when` is false; the task will not run.
     Excluded,
+    /// The task will not run, whatever is true of its host.
+    LeftOut {
+        /// Why.
+        why: LeftOut,
+    },
     /// The goal holds already, or the check passes now.
     Holds {
         /// What is.
@@ -287,6 +301,29 @@ pub enum Forecast {
         /// What to do.
         hint: String,
     },
+}
+
+/// Why a task stands in a plan and never runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftOut {
+    /// `for_each` has no items.
+    NoItems,
+}
+
+impl Forecast {
+    /// Whether the plan says that the task never runs.
+    pub fn is_left_out(&self) -> bool {
+        matches!(self, Self::Excluded | Self::LeftOut { .. })
+    }
+}
+
+impl std::fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoItems => f.write_str("`for_each` has no items"),
+        }
+    }
 }
 
 /// From a host's first cordon to its uncordon, or from an unhold to its hold; indices into the host's tasks, both

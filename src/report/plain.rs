@@ -5,7 +5,7 @@ use std::io::Write;
 use super::Reporter;
 use super::waits::{Told, Waits};
 use crate::engine::{BracketFinding, Event, HaltCause, HostStatus, SkipReason, Stamped, State, TaskEnd};
-use crate::plan::{DomainsTaken, HostId, OutCause, OutOfService, Plan, TaskId};
+use crate::plan::{DomainsTaken, Forecast, HostId, OutCause, OutOfService, Plan, TaskId};
 use crate::value::Timestamp;
 
 /// Writes a line per event that people want to read.
@@ -75,7 +75,11 @@ fn line(plan: &Plan, state: &State, event: &Event, verbose: bool) -> Option<Stri
         Event::TaskStarted { task, .. } if verbose => format!("{}  …", about(plan, *task)),
         Event::TaskEnded { task, end, .. } => task_ended(plan, *task, end, verbose)?,
         Event::TaskSkipped { task, why: SkipReason::When } if verbose => {
-            format!("{}  skipped: `when` is false", about(plan, *task))
+            let why = match &plan.task(*task).forecast {
+                Forecast::LeftOut { why } => why.to_string(),
+                _ => "`when` is false".to_owned(),
+            };
+            format!("{}  skipped: {why}", about(plan, *task))
         }
         Event::HostEnded { host, status, .. } => {
             let status = match status {

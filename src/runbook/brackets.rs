@@ -1,10 +1,10 @@
 //! What a phase opens it closes: nodes that it cordons are uncordoned, packages that it unholds are held again. Looks
 //! only at what is written, before any value is known; packages given by templates are compared by their text.
 
-use super::{Frame, Step};
+use super::{Frame, Step, each_of};
 use crate::source::codes::OPEN_BRACKET;
 use crate::source::{Diagnostics, Span};
-use crate::template::{Arg, ArgKind};
+use crate::template::{Arg, ArgKind, Scope};
 use crate::value::Value;
 
 /// Something open, and under which conditions it was opened.
@@ -80,15 +80,30 @@ fn title(what: &What) -> &'static str {
     }
 }
 
-/// The conditions of a step, those of the includes around it included.
+/// The conditions of a step, those of the includes around it included. A list that may be empty is one.
 fn conditions(step: &Step, frames: &[Frame]) -> Vec<String> {
     let mut found: Vec<String> = step.when.iter().map(|when| when.source.clone()).collect();
+    found.extend(step.for_each.as_ref().and_then(may_be_empty));
     let mut frame = step.frame;
     while let Some(id) = frame {
-        found.extend(frames[id.0].when.iter().map(|when| when.source.clone()));
-        frame = frames[id.0].parent;
+        let this = &frames[id.0];
+        found.extend(this.when.iter().map(|when| when.source.clone()));
+        found.extend(this.for_each.as_ref().and_then(may_be_empty));
+        frame = this.parent;
     }
     found
+}
+
+/// The items of a `for_each` as a condition, unless it is sure that there are some.
+fn may_be_empty(items: &Arg) -> Option<String> {
+    let are_some = match &items.kind {
+        ArgKind::Const(Value::List(items)) => !items.is_empty(),
+        ArgKind::Const(Value::Map(map)) => !map.is_empty(),
+        ArgKind::List(items) => !items.is_empty(),
+        ArgKind::Map(members) => !members.is_empty(),
+        _ => false,
+    };
+    (!are_some).then(|| format!("for_each {}", items.to_source()))
 }
 
 /// Whether what closes runs whenever what opened did: it has no condition of its own.
@@ -99,7 +114,7 @@ fn covers(closing: &[String], opening: &[String]) -> bool {
 fn opens(step: &Step) -> Vec<What> {
     match step.kind.name() {
         "drain" | "cordon" if step.leave_cordoned.is_none() => vec![What::Cordon],
-        "apt_mark" => packages(step.args.get("unhold")),
+        "apt_mark" => packages(step, "unhold"),
         _ => Vec::new(),
     }
 }
@@ -107,9 +122,9 @@ fn opens(step: &Step) -> Vec<What> {
 fn closes(step: &Step) -> Vec<What> {
     match step.kind.name() {
         "uncordon" => vec![What::Cordon],
-        "apt_mark" => packages(step.args.get("hold")),
+        "apt_mark" => packages(step, "hold"),
         // `hold: true` beside `install` holds every package that it installs.
-        "apt" if is_true(step.args.get("hold")) => packages(step.args.get("install")),
+        "apt" if is_true(step.args.get("hold")) => packages(step, "install"),
         _ => Vec::new(),
     }
 }
@@ -118,18 +133,51 @@ fn is_true(arg: Option<&Arg>) -> bool {
     matches!(arg, Some(Arg { kind: ArgKind::Const(Value::Bool(true)), .. }))
 }
 
-/// Names of packages: items of a list, keys of a mapping, or one name; templates by their text.
-fn packages(arg: Option<&Arg>) -> Vec<What> {
-    let Some(arg) = arg else { return Vec::new() };
-    let names: Vec<String> = match &arg.kind {
+/// Names of packages: items of a list, keys of a mapping, or one name; templates by their text, or by the items of a
+/// `for_each` that are written out.
+fn packages(step: &Step, field: &str) -> Vec<What> {
+    let Some(arg) = step.args.get(field) else { return Vec::new() };
+    let names = match step.for_each.as_ref().map(|items| (items, items.as_const())) {
+        None => names(arg),
+        Some((_, Some(items))) => rounds(items).iter().flat_map(|round| names_in(arg, round)).collect(),
+        Some((items, None)) => {
+            let of = |name: String| {
+                if name.contains("each") { format!("{name} of {}", items.to_source()) } else { name }
+            };
+            names(arg).into_iter().map(of).collect()
+        }
+    };
+    names.into_iter().map(What::Hold).collect()
+}
+
+fn names(arg: &Arg) -> Vec<String> {
+    match &arg.kind {
         ArgKind::Const(value) => texts(value),
         ArgKind::Text(template) => vec![template.source.clone()],
         ArgKind::Expr(expression) => vec![expression.source.clone()],
         ArgKind::Condition(_) => Vec::new(),
-        ArgKind::List(items) => return items.iter().flat_map(|item| packages(Some(item))).collect(),
+        ArgKind::List(items) => items.iter().flat_map(names).collect(),
         ArgKind::Map(members) => members.iter().map(|(name, _)| name.clone()).collect(),
+    }
+}
+
+/// The names in one round of a `for_each`, as far as its item says them.
+fn names_in(arg: &Arg, round: &Scope) -> Vec<String> {
+    match &arg.kind {
+        ArgKind::List(items) => items.iter().flat_map(|item| names_in(item, round)).collect(),
+        ArgKind::Map(_) => names(arg),
+        _ => arg.render(round).map_or_else(|_| names(arg), |value| texts(&value)),
+    }
+}
+
+/// What `each` is, one after the other.
+fn rounds(items: &Value) -> Vec<Scope> {
+    let round = |each: Value| {
+        let mut scope = Scope::new();
+        scope.set("each", each);
+        scope
     };
-    names.into_iter().map(What::Hold).collect()
+    each_of(items).into_iter().map(|(_, each)| round(each)).collect()
 }
 
 fn texts(value: &Value) -> Vec<String> {

@@ -14,6 +14,9 @@ use crate::step::StepKind;
 use crate::template::{Arg, Expression};
 use crate::value::{Amount, Duration, Type, Value};
 
+/// Items of one `for_each`. Nobody reviews more tasks of one step than this.
+pub const MOST_ITEMS: usize = 500;
+
 /// A runbook with its fragments.
 #[derive(Clone, Debug)]
 pub struct Runbook {
@@ -50,6 +53,8 @@ pub struct Frame {
     pub args: IndexMap<String, Arg>,
     /// `when` of the include step: holds for every step of the fragment.
     pub when: Option<Expression>,
+    /// `for_each` of the include step: its steps once for each item, which the arguments see as `each`.
+    pub for_each: Option<Arg>,
     /// Ids of the includes around the fragment's steps, joined by dots, as in their ids. Inside the fragment `steps`
     /// is what stands below it: `steps.drain` is the step `kubelet.drain`.
     pub prefix: String,
@@ -243,6 +248,8 @@ pub struct Step {
     pub args: IndexMap<String, Arg>,
     /// `when:`.
     pub when: Option<Expression>,
+    /// `for_each:`; a list or a mapping once rendered.
+    pub for_each: Option<Arg>,
     /// `timeout:`; a duration once rendered.
     pub timeout: Option<Arg>,
     /// `retry:`.

@@ -30,6 +30,7 @@ pub fn namespaces() -> Vec<NamespaceDoc> {
     let words = |ty: NameType| match ty {
         NameType::Value(ty) => ty.expected(),
         NameType::Closed(_) | NameType::Open => "a mapping".to_owned(),
+        NameType::List(_) => "a list".to_owned(),
     };
     let member =
         |(name, ty, doc): &(&'static str, fn() -> NameType, &'static str)| (*name, words(ty()), *doc);

@@ -73,7 +73,7 @@ fn check_topology(phase: &Phase, inventory: &Inventory, diagnostics: &mut Diagno
 }
 
 fn check_groups(step: &Step, inventory: &Inventory, diagnostics: &mut Diagnostics) {
-    for arg in step.args.values().chain(step.env.values()).chain(&step.timeout) {
+    for arg in step.args.values().chain(step.env.values()).chain(&step.timeout).chain(&step.for_each) {
         check_references(arg.references().into_iter(), arg.span, inventory, diagnostics);
     }
     let when = step.when.iter().flat_map(|when| &when.references);

@@ -155,6 +155,12 @@ fn miss<'n>(
     };
 }
 
+/// An id without the numbers of its rounds: `conf` of `conf#2`, which no file can write.
+fn without_rounds(id: &str) -> String {
+    let parts = id.split('.').map(|part| part.split('#').next().unwrap_or(part));
+    parts.collect::<Vec<_>>().join(".")
+}
+
 /// Every task of a step, which goes by its kind, id or name.
 pub(super) fn steps<'p>(
     plan: &'p Plan,
@@ -176,7 +182,9 @@ pub(super) fn steps<'p>(
                         (&deferred.kind, &deferred.id, &deferred.title)
                     }
                 };
-                *kind == step.replace('-', "_") || id.as_deref() == Some(step) || title == step
+                *kind == step.replace('-', "_")
+                    || id.as_deref().is_some_and(|id| without_rounds(id) == step)
+                    || title == step
             });
             matching.map(move |(index, _)| TaskId { phase, host: tasks.host, index })
         })

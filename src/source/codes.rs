@@ -137,6 +137,10 @@ codes! {
     NEEDS_KUBE = 316, "needs-kube", "A step calls kubectl, and the runbook does not say where it runs",
         "`kube: { via: control_plane }` runs kubectl on a control plane of the inventory, preferring one that is not \
          being worked on; `kube: { via: controller }` runs it on the machine that runs Rollbook.";
+    FOR_EACH = 324, "bad-for-each", "The items of `for_each` cannot be unrolled",
+        "A plan shows every task, so each item must be known when the plan is made: from what is written, from parameters, \
+         variables, the inventory, or facts. What a step prints is known only when it has run. A list is bounded, too: \
+         nobody reviews thousands of tasks.";
     NOT_AN_INVENTORY = 400, "not-an-inventory", "The file is no inventory",
         "An inventory begins with `apiVersion: rollbook/v1` and `kind: Inventory`, and has `hosts:`, a mapping from host \
          names to what is known of each.";
@@ -202,6 +206,9 @@ codes! {
     NO_DOMAIN = 610, "no-domain", "A host does not say in which zone it stands",
         "`rollout: { topology: { key: zone } }` bounds how many zones may have hosts out of service. A host without the label \
          `zone` could be anywhere, so every host of the phase needs it, also those that `--limit` leaves out.";
+    FOR_EACH_ITEMS = 611, "for-each-items", "The items of `for_each` are not known when the plan is made",
+        "The list depends on a fact that an earlier step may change, or on facts at all where no host is asked; or what was \
+         given is neither a list nor a mapping, or too long. Whatever a plan cannot show, a run does not do.";
     VERSIONS_DISAGREE = 701, "versions-disagree", "Versions of one upgrade do not go together",
         "kubeadm is installed at the version that it upgrades to; kubelet may not be newer than the API server and only so \
          many minors older; kubectl is within one minor of it; and a wait for a kubelet waits for the one that was installed.";

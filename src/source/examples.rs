@@ -154,6 +154,9 @@ examples! {
     NEEDS_KUBE File
         "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: { name: up }\nphases: [{ name: roll, hosts: workers, steps: [drain: {}, uncordon: {}] }]" =>
         "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: { name: up }\nkube: { via: control_plane }\nphases: [{ name: roll, hosts: workers, steps: [drain: {}, uncordon: {}] }]";
+    FOR_EACH Steps
+        "- command: [ls, /etc/cni/net.d]\n  id: found\n  effect: reads\n- command: [cat, \"{{ each }}\"]\n  for_each: \"{{ steps.found.json }}\"\n  effect: reads" =>
+        "- script: \"for file in /etc/cni/net.d/*; do cat \\\"$file\\\"; done\"\n  effect: reads";
     NOT_AN_INVENTORY File
         "apiVersion: v1\nkind: Inventory\nmetadata: { name: prod }\nhosts: { w1: {} }" =>
         "apiVersion: rollbook/v1\nkind: Inventory\nmetadata: { name: prod }\nhosts: { w1: {} }";
@@ -223,6 +226,9 @@ examples! {
     NO_DOMAIN Runbook
         "phases:\n  - name: roll\n    hosts: workers\n    rollout: { topology: { key: rack } }\n    steps: [command: [ls]]" =>
         "phases:\n  - name: roll\n    hosts: workers\n    rollout: { topology: { key: zone } }\n    steps: [command: [ls]]";
+    FOR_EACH_ITEMS Steps
+        "- command: [\"echo {{ each }}\"]\n  for_each: \"{{ host.labels.role | default('worker') }}\"" =>
+        "- command: [\"echo {{ each }}\"]\n  for_each: \"{{ host.labels.role | default('worker') | split(',') }}\"";
     UNKNOWN_RULE Runbook
         "policy: { allow: { no-snapshot: saved every hour } }" =>
         "policy: { allow: { no-etcd-snapshot: saved every hour } }";

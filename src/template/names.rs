@@ -30,6 +30,8 @@ pub enum NameType {
     Value(Type),
     /// A mapping with these members and no others.
     Closed(IndexMap<String, NameType>),
+    /// A list, of whose items this is known.
+    List(Box<NameType>),
     /// A mapping whose members are known only later (host vars, labels, `json`).
     Open,
 }
@@ -66,12 +68,35 @@ impl Names {
             let members = match at {
                 NameType::Open => return Ok(None),
                 NameType::Value(ty) => return member_type(ty, &so_far, path.as_slice()),
+                NameType::List(_) => {
+                    return member_type(&Type::List(Box::new(Type::Any)), &so_far, path.as_slice());
+                }
                 NameType::Closed(members) => members,
             };
             let Some(member) = path.next() else { return Ok(Some(Type::Map(Box::new(Type::Any)))) };
             let known = || members.keys().map(String::as_str);
             at = members.get(member).ok_or_else(|| unknown_member(&so_far, member, known()))?;
             so_far = format!("{so_far}.{member}");
+        }
+    }
+
+    /// What is known of what stands at a name, members and items included; `None` where the name is wrong.
+    pub fn find(&self, name: &Reference) -> Option<NameType> {
+        let mut at = self.roots.get(&name.root)?;
+        let mut path = name.path.as_slice();
+        loop {
+            match (at, path) {
+                (_, []) => return Some(at.clone()),
+                (NameType::Closed(members), [member, rest @ ..]) => {
+                    at = members.get(member)?;
+                    path = rest;
+                }
+                (NameType::Open, _) => return Some(NameType::Open),
+                (NameType::Value(ty), path) => {
+                    return Some(member_type(ty, "", path).ok()?.map_or(NameType::Open, NameType::Value));
+                }
+                (NameType::List(_), _) => return None,
+            }
         }
     }
 
@@ -82,6 +107,11 @@ impl Names {
             NameType::Closed(members) if members.contains_key(&name.root) => Some(root),
             _ => None,
         });
+        // Other tools call it so.
+        if name.root == "item" && self.roots.contains_key("each") {
+            let near = Reference { root: "each".to_owned(), path: name.path.clone() };
+            return NameError { message, hint: format!("write `{near}`") };
+        }
         let hint = match (member, nearest(&name.root, self.roots.keys().map(String::as_str))) {
             (Some(root), _) => format!("did you mean `{root}.{name}`?"),
             (None, Some(root)) => {

@@ -14,6 +14,7 @@ mod golden;
 mod guide;
 mod identity;
 mod journals;
+mod language;
 mod layering;
 mod lint;
 mod locks;

@@ -98,6 +98,10 @@ impl Tables<'_> {
             "a list of steps" => {
                 Some(json!({ "type": "array", "minItems": 1, "items": { "$ref": "#/definitions/step" } }))
             }
+            "a list, a mapping, or one `{{ … }}` that gives one" => {
+                let shapes = [Type::List(Box::new(Type::Any)), Type::Map(Box::new(Type::Any))];
+                ty(&Type::OneOf(shapes.to_vec()))
+            }
             "a list of words" | "a list of hosts" => ty(&Type::List(Box::new(Type::Str))),
             "a word, or a list of them" => ty(&Type::OneOrMany(Box::new(Type::Str))),
             "the name of a type" => Some(type_names()),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::inventory::{Become, Connection, HostName};
 use crate::op::{Deed, Effect, Op, RunWhen, Site};
 use crate::plan::{
-    Action, ActionId, Bracket, Forecast, HostId, HostTasks, Plan, PlannedHost, PlannedPhase, Rollout,
-    StepRef, Task, Topology,
+    Action, ActionId, Bracket, Forecast, HostId, HostTasks, LeftOut, Plan, PlannedHost, PlannedPhase,
+    Rollout, StepRef, Task, Topology,
 };
 use crate::runbook::{Mode, OnFailure, Policy, Retry};
 use crate::step::{BracketKey, Lowered, Role, Subject};
@@ -181,7 +181,9 @@ fn tasks(random: &mut Random, host: HostId, disruption: u64) -> HostTasks {
         .map(|_| {
             let gentle = random.pick(&[Effect::Reads, Effect::Changes]);
             let effect = if random.percent(disruption) { Effect::Disrupts } else { gentle };
-            let forecast = if random.percent(10) { Forecast::Excluded } else { Forecast::NotProbed };
+            let left_out = Forecast::LeftOut { why: LeftOut::NoItems };
+            let forecast = random.pick(&[Forecast::Excluded, left_out]);
+            let forecast = if random.percent(10) { forecast } else { Forecast::NotProbed };
             let action = ActionId(u32::try_from(random.below(actions)).expect("invariant: small"));
             Task {
                 step: StepRef::Action(action),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::runbook::{FrameId, Runbook, Step};
-use crate::template::Reference;
+use crate::template::{Arg, Reference};
 
 /// What a step depends on.
 #[derive(Clone, Debug, Default)]
@@ -21,12 +21,28 @@ impl Dependence {
     /// Of all that a step holds: arguments, environment, conditions, time limit.
     pub(super) fn of(runbook: &Runbook, step: &Step) -> Self {
         let mut found = Self::default();
-        let args = step.args.values().chain(step.env.values()).chain(&step.timeout);
+        let args = step.args.values().chain(step.env.values()).chain(&step.timeout).chain(&step.for_each);
         let conditions = step.when.iter().flat_map(|when| &when.references);
         for reference in args.flat_map(|arg| arg.references()).chain(conditions) {
             found.add(runbook, step.frame, reference);
         }
         found.add_conditions(runbook, step.frame);
+        found
+    }
+
+    /// Of the items of a `for_each` that stands in this frame.
+    pub(super) fn of_items(runbook: &Runbook, items: &Arg, frame: Option<FrameId>) -> Self {
+        let mut found = Self::default();
+        for reference in items.references() {
+            found.add(runbook, frame, reference);
+        }
+        found
+    }
+
+    /// Of everything that decides whether the steps of a fragment run.
+    pub(super) fn of_conditions(runbook: &Runbook, frame: Option<FrameId>) -> Self {
+        let mut found = Self::default();
+        found.add_conditions(runbook, frame);
         found
     }
 
@@ -38,7 +54,8 @@ impl Dependence {
     fn add_conditions(&mut self, runbook: &Runbook, mut frame: Option<FrameId>) {
         while let Some(id) = frame {
             let this = &runbook.frames[id.0];
-            for reference in this.when.iter().flat_map(|when| &when.references) {
+            let items = this.for_each.iter().flat_map(Arg::references);
+            for reference in this.when.iter().flat_map(|when| &when.references).chain(items) {
                 self.add(runbook, this.parent, reference);
             }
             frame = this.parent;
@@ -121,6 +138,11 @@ mod tests {
             ("- command: { argv: [echo] }\n  env: { A: \"{{ facts.kernel }}\" }", true),
             ("- include: { file: f.yaml, with: { word: \"{{ facts.os }}\" } }", true),
             ("- include: { file: f.yaml, with: { word: a } }\n  when: facts.systemd", true),
+            ("- command: { argv: [echo, \"{{ each.key }}\"] }\n  for_each: \"{{ facts.disks }}\"", true),
+            (
+                "- include: { file: f.yaml, with: { word: \"{{ each.key }}\" } }\n  for_each: \"{{ facts.disks }}\"",
+                true,
+            ),
         ] {
             let text = format!(
                 "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: {{ name: t }}\nphases:\n\

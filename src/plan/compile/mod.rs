@@ -8,6 +8,7 @@ mod dependence;
 mod hosts;
 mod kube;
 mod outage;
+mod rounds;
 mod scopes;
 mod tasks;
 mod traps;

@@ -37,8 +37,8 @@ fn disrupts_control_planes(plan: &Plan) -> bool {
         phases.flat_map(|phase| &phase.hosts).filter(|tasks| plan.host(tasks.host).subject.control_plane);
     hosts.any(|tasks| {
         tasks.tasks.iter().any(|task| {
-            let nothing =
-                matches!(task.forecast, Forecast::Excluded | Forecast::Holds { .. } | Forecast::BracketHolds);
+            let nothing = task.forecast.is_left_out()
+                || matches!(task.forecast, Forecast::Holds { .. } | Forecast::BracketHolds);
             task.effect == Effect::Disrupts && !nothing
         })
     })

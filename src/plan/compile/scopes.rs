@@ -5,10 +5,11 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::Input;
+use super::rounds::Round;
 use crate::facts::HostFacts;
 use crate::inventory::Host;
 use crate::op::{run_symbol, secret_symbol};
-use crate::runbook::{FrameId, Runbook};
+use crate::runbook::{FrameId, Runbook, Step};
 use crate::template::{RenderError, Scope};
 use crate::value::Value;
 
@@ -58,27 +59,37 @@ impl<'a> Scopes<'a> {
         Arc::new(scope)
     }
 
-    /// `outer` with the arguments of the fragment that the step stands in. `cached` says that they depend on no host.
+    /// `outer` with the arguments of the fragment that the step stands in, in this round of the loops around it. `cached`
+    /// says that they depend on no host.
     pub(super) fn with_args(
         &mut self,
         outer: &Arc<Scope>,
         frame: Option<FrameId>,
+        round: &Round,
         cached: bool,
     ) -> Result<Arc<Scope>, RenderError> {
         let Some(id) = frame else { return Ok(Arc::clone(outer)) };
+        let cached = cached && round.is_without_frames();
         let args = match &self.frames[id.0] {
             Some(args) if cached => args.clone(),
-            _ => self.render_frame(outer, id, cached)?,
+            _ => self.render_frame(outer, id, round, cached)?,
         };
         let mut scope = Scope::child(outer);
         scope.set("args", args);
         Ok(Arc::new(scope))
     }
 
-    fn render_frame(&mut self, outer: &Arc<Scope>, id: FrameId, cached: bool) -> Result<Value, RenderError> {
+    fn render_frame(
+        &mut self,
+        outer: &Arc<Scope>,
+        id: FrameId,
+        round: &Round,
+        cached: bool,
+    ) -> Result<Value, RenderError> {
         let runbook = self.runbook;
         let frame = &runbook.frames[id.0];
-        let scope = self.with_args(outer, frame.parent, cached)?;
+        let scope = self.with_args(outer, frame.parent, round, cached)?;
+        let scope = with_each(scope, round.of_frame(id));
         let args = frame.args.iter().map(|(name, arg)| Ok((name.clone(), arg.render(&scope)?)));
         let args = Value::Map(args.collect::<Result<_, RenderError>>()?);
         if cached {
@@ -87,30 +98,63 @@ impl<'a> Scopes<'a> {
         Ok(args)
     }
 
+    /// What the expressions of a step see.
+    pub(super) fn of_step(
+        &mut self,
+        outer: &Arc<Scope>,
+        step: &Step,
+        round: &Round,
+        cached: bool,
+    ) -> Result<Arc<Scope>, RenderError> {
+        let scope = self.with_args(outer, step.frame, round, cached)?;
+        Ok(with_each(scope, round.of_step()))
+    }
+
     /// Whether every `when` around and on a step holds.
     pub(super) fn runs(
         &mut self,
         outer: &Arc<Scope>,
-        step: &crate::runbook::Step,
+        step: &Step,
+        round: &Round,
+        cached: bool,
+    ) -> Result<bool, RenderError> {
+        if !self.frames_run(outer, step.frame, round, cached)? {
+            return Ok(false);
+        }
+        match &step.when {
+            Some(when) => when.eval_bool(&*self.of_step(outer, step, round, cached)?),
+            None => Ok(true),
+        }
+    }
+
+    /// Whether every `when` around the steps of a fragment holds.
+    pub(super) fn frames_run(
+        &mut self,
+        outer: &Arc<Scope>,
+        mut frame: Option<FrameId>,
+        round: &Round,
         cached: bool,
     ) -> Result<bool, RenderError> {
         let runbook = self.runbook;
-        let mut frame = step.frame;
         while let Some(id) = frame {
             let this = &runbook.frames[id.0];
             if let Some(when) = &this.when {
-                let scope = self.with_args(outer, this.parent, cached)?;
-                if !when.eval_bool(&scope)? {
+                let scope = self.with_args(outer, this.parent, round, cached)?;
+                if !when.eval_bool(&with_each(scope, round.of_frame(id)))? {
                     return Ok(false);
                 }
             }
             frame = this.parent;
         }
-        match &step.when {
-            Some(when) => when.eval_bool(&*self.with_args(outer, step.frame, cached)?),
-            None => Ok(true),
-        }
+        Ok(true)
     }
+}
+
+fn with_each(scope: Arc<Scope>, each: Option<&Value>) -> Arc<Scope> {
+    let Some(each) = each else { return scope };
+    let mut inner = Scope::child(&scope);
+    inner.set("each", each.clone());
+    Arc::new(inner)
 }
 
 /// The namespace `host`.

@@ -9,16 +9,18 @@ use indexmap::IndexMap;
 use super::brackets::{Marks, outermost};
 use super::dependence::Dependence;
 use super::hosts::{HostTable, Row};
+use super::rounds::Round;
 use super::scopes::Scopes;
 use super::{Input, Selection, adopt, batches, placeless, step_error};
+use crate::facts::HostFacts;
 use crate::op::{Effect, subject_symbol};
 use crate::plan::{
     Action, ActionId, DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId, HostId, HostTasks,
     PlannedKube, PlannedPhase, StepRef, Task, implied,
 };
-use crate::runbook::{Phase, Step};
+use crate::runbook::{Phase, Runbook, Step};
 use crate::source::{Diagnostics, codes};
-use crate::step::{BracketKey, LowerCx, LowerError, Role, Subject};
+use crate::step::{BracketKey, LowerCx, LowerError, Lowered, Role, Subject};
 use crate::template::{Arg, RenderError, Scope};
 use crate::value::{Duration, Value};
 
@@ -27,15 +29,15 @@ pub(super) struct Lowering<'a, 't> {
     input: Input<'a>,
     table: &'t HostTable<'a>,
     kube: Option<&'t PlannedKube>,
-    scopes: Result<Scopes<'a>, RenderError>,
+    pub(super) scopes: Result<Scopes<'a>, RenderError>,
     actions: Vec<Arc<Action>>,
     known: HashMap<ActionKey, ActionId>,
     deferred: Vec<DeferredStep>,
-    deferred_by_place: HashMap<(String, Vec<String>), DeferredId>,
+    deferred_by_place: HashMap<(String, Vec<String>, String), DeferredId>,
     frozen: Vec<DeferredStep>,
-    frozen_by_step: HashMap<*const Step, FrozenId>,
+    frozen_by_step: HashMap<(*const Step, String), FrozenId>,
     /// Facts that the tasks so far may change; the same for every host that a phase works on.
-    altered: BTreeMap<HostId, Arc<BTreeSet<String>>>,
+    pub(super) altered: BTreeMap<HostId, Arc<BTreeSet<String>>>,
     /// Hosts whose cordon is taken over from an earlier run.
     pub(super) adopted: BTreeSet<HostId>,
 }
@@ -48,6 +50,17 @@ pub(super) struct Steps {
     pub(super) deferred: Vec<DeferredStep>,
     /// Known by what facts say now.
     pub(super) frozen: Vec<DeferredStep>,
+}
+
+/// The work on one host in one phase.
+pub(super) struct Visit<'a, 'v> {
+    pub(super) id: HostId,
+    pub(super) row: &'v Row<'a>,
+    pub(super) facts: Option<&'a HostFacts>,
+    /// What expressions about the host see, once one asked.
+    pub(super) scope: Option<Arc<Scope>>,
+    /// Its tasks so far.
+    pub(super) tasks: Vec<Task>,
 }
 
 /// What makes two lowered steps the same action: the step as written, what the subject tells lowering, and the
@@ -133,7 +146,7 @@ impl<'a, 't> Lowering<'a, 't> {
         }
         let disrupts = |tasks: &HostTasks| {
             let mut tasks = tasks.tasks.iter();
-            tasks.any(|task| task.effect == Effect::Disrupts && task.forecast != Forecast::Excluded)
+            tasks.any(|task| task.effect == Effect::Disrupts && !task.forecast.is_left_out())
         };
         rollout.control_planes =
             hosts.iter().any(|tasks| self.table.row(tasks.host).subject.control_plane && disrupts(tasks));
@@ -156,50 +169,71 @@ impl<'a, 't> Lowering<'a, 't> {
         steps: &[(&'a Step, Dependence)],
         diagnostics: &mut Diagnostics,
     ) -> HostTasks {
-        let row = self.table.row(id);
+        // The table outlives the lowering that looks at it.
+        let table: &'t HostTable<'a> = self.table;
+        let row = table.row(id);
         let facts = self.input.knowledge.facts(&row.host.name);
-        let mut scope: Option<Arc<Scope>> = None;
-        let mut tasks = Vec::with_capacity(steps.len());
-        for (step, dependence) in steps {
-            let altered = self.altered.entry(id).or_default();
-            let waits_for = dependence.waits_for(altered, facts.is_some());
-            let task = if waits_for.is_empty() {
-                let host_scope = dependence.host.then(|| match (&scope, &self.scopes) {
-                    (Some(scope), _) => Arc::clone(scope),
-                    (None, Ok(scopes)) => Arc::clone(scope.insert(scopes.host(row.host, facts))),
-                    (None, Err(_)) => Arc::new(Scope::new()),
-                });
-                self.task(id, step, row, host_scope.as_ref())
-            } else {
-                Ok(self.defer(step, waits_for))
-            };
-            match task {
-                Ok(mut task) => {
-                    // A deferred step is evaluated when the host comes to it: nothing is assumed.
-                    if dependence.reads_facts() && matches!(task.step, StepRef::Action(_)) {
-                        task.frozen = Some(self.freeze(step));
-                    }
-                    tasks.push(task);
-                }
-                Err(TaskError::Render(error)) => {
-                    let message = format!("{error} (host `{}`)", row.host.name);
-                    step_error(diagnostics, codes::STEP_VALUES, step.origin.span, &message, None);
-                }
-                Err(TaskError::Lower(error)) => {
-                    let message = format!("{} (host `{}`)", error.message, row.host.name);
-                    step_error(
-                        diagnostics,
-                        codes::STEP_MEANING,
-                        step.origin.span,
-                        &message,
-                        error.hint.as_deref(),
-                    );
-                }
-            }
-        }
+        let mut visit = Visit { id, row, facts, scope: None, tasks: Vec::with_capacity(steps.len()) };
+        self.unroll(steps, None, &Round::default(), &mut visit, diagnostics);
+        let mut tasks = visit.tasks;
         self.adopt(id, &mut tasks, diagnostics);
         let brackets = outermost(tasks.iter().map(|task| self.marks(task)));
         HostTasks { host: id, tasks, brackets }
+    }
+
+    /// One step in one round of the loops around it.
+    pub(super) fn turn(
+        &mut self,
+        step: &'a Step,
+        dependence: &Dependence,
+        round: &Round,
+        visit: &mut Visit<'a, '_>,
+        diagnostics: &mut Diagnostics,
+    ) {
+        let altered = self.altered.entry(visit.id).or_default();
+        let waits_for = dependence.waits_for(altered, visit.facts.is_some());
+        let task = if waits_for.is_empty() {
+            let host_scope = dependence.host.then(|| self.host_scope(visit));
+            self.task(visit.id, step, visit.row, round, host_scope.as_ref())
+        } else {
+            Ok(self.defer(step, round, waits_for))
+        };
+        let host = &visit.row.host.name;
+        let about = |message: &str| format!("{message} (host `{host}`{})", round.about());
+        match task {
+            Ok(mut task) => {
+                // A deferred step is evaluated when the host comes to it: nothing is assumed.
+                if dependence.reads_facts() && matches!(task.step, StepRef::Action(_)) {
+                    task.frozen = Some(self.freeze(step, round));
+                }
+                visit.tasks.push(task);
+            }
+            Err(TaskError::Render(error)) => {
+                let message = about(&error.message);
+                step_error(diagnostics, codes::STEP_VALUES, step.origin.span, &message, None);
+            }
+            Err(TaskError::Lower(error)) => {
+                let (message, hint) = (about(&error.message), error.hint.as_deref());
+                step_error(diagnostics, codes::STEP_MEANING, step.origin.span, &message, hint);
+            }
+        }
+    }
+
+    /// A task that stands in the plan only to say that it will not run.
+    pub(super) fn leave_out(
+        &mut self,
+        step: &'a Step,
+        round: &Round,
+        forecast: Forecast,
+        visit: &mut Visit<'a, '_>,
+    ) {
+        let step = StepRef::Action(self.placeholder(step, round));
+        visit.tasks.push(Task { step, effect: Effect::Reads, looks_first: false, forecast, frozen: None });
+    }
+
+    /// The runbook.
+    pub(super) fn runbook(&self) -> &'a Runbook {
+        self.input.runbook
     }
 
     /// Where an earlier run left the node cordoned and is to be followed, its cordon is taken over right before the first
@@ -229,7 +263,7 @@ impl<'a, 't> Lowering<'a, 't> {
 
     fn marks(&self, task: &Task) -> Option<Marks<'_>> {
         match task.step {
-            _ if task.forecast == Forecast::Excluded => None,
+            _ if task.forecast.is_left_out() => None,
             StepRef::Action(id) => {
                 let lowered = &self.actions[id.0 as usize].lowered;
                 Some(Marks { opens: &lowered.opens, closes: &lowered.closes })
@@ -244,6 +278,7 @@ impl<'a, 't> Lowering<'a, 't> {
         id: HostId,
         step: &'a Step,
         row: &Row<'a>,
+        round: &Round,
         host_scope: Option<&Arc<Scope>>,
     ) -> Result<Task, TaskError> {
         let cached = host_scope.is_none();
@@ -251,7 +286,7 @@ impl<'a, 't> Lowering<'a, 't> {
             step: std::ptr::from_ref(step),
             control_plane: row.subject.control_plane,
             has_node: row.subject.node.is_some(),
-            args,
+            args: args + &round.key(),
         };
         if cached && let Some(action) = self.known.get(&key(String::new())) {
             let action = *action;
@@ -259,22 +294,24 @@ impl<'a, 't> Lowering<'a, 't> {
         }
         let scopes = self.scopes.as_mut().map_err(|error| error.clone())?;
         let outer = host_scope.map_or_else(|| Arc::clone(scopes.base()), Arc::clone);
-        if !scopes.runs(&outer, step, cached)? {
+        if !scopes.runs(&outer, step, round, cached)? {
             return Ok(Task {
-                step: StepRef::Action(self.placeholder(step)),
+                step: StepRef::Action(self.placeholder(step, round)),
                 effect: Effect::Reads,
                 looks_first: false,
                 forecast: Forecast::Excluded,
                 frozen: None,
             });
         }
-        let scope = scopes.with_args(&outer, step.frame, cached)?;
+        let scope = scopes.of_step(&outer, step, round, cached)?;
         let rendered = Rendered::of(step, &scope)?;
         let text = if cached { String::new() } else { rendered.key() };
         let action = match self.known.get(&key(text.clone())) {
             Some(action) => *action,
             None => {
-                let action = lower(step, rendered, &row.subject, self.kube).map_err(TaskError::Lower)?;
+                let (args, lowered) =
+                    lower(step, rendered, &row.subject, self.kube).map_err(TaskError::Lower)?;
+                let action = self.action(step, round, args, lowered);
                 let action = self.add(action);
                 self.known.insert(key(text), action);
                 action
@@ -303,23 +340,38 @@ impl<'a, 't> Lowering<'a, 't> {
         }
     }
 
+    fn action(&self, step: &Step, round: &Round, args: Value, lowered: Lowered) -> Action {
+        Action {
+            kind: step.kind.name().to_owned(),
+            id: round.id(step, self.input.runbook),
+            title: step.name.as_ref().unwrap_or(&lowered.title).to_owned() + &round.suffix(),
+            args,
+            lowered,
+            retry: step.retry,
+            allow_failure: step.allow_failure.clone(),
+            changed_when: step.changed_when.as_ref().map(|expression| expression.source.clone()),
+            fail_when: step.fail_when.as_ref().map(|expression| expression.source.clone()),
+            place: step.origin.place.clone(),
+        }
+    }
+
     fn add(&mut self, action: Action) -> ActionId {
         self.actions.push(Arc::new(action));
         ActionId(u32::try_from(self.actions.len() - 1).expect("invariant: fewer than 2^32 actions"))
     }
 
     /// An action that never runs: it only carries the title of a step whose `when` is false.
-    fn placeholder(&mut self, step: &Step) -> ActionId {
+    fn placeholder(&mut self, step: &Step, round: &Round) -> ActionId {
         let key = ActionKey {
             step: std::ptr::from_ref(step),
             control_plane: false,
             has_node: false,
-            args: "excluded".to_owned(),
+            args: "excluded".to_owned() + &round.key(),
         };
         if let Some(action) = self.known.get(&key) {
             return *action;
         }
-        let lowered = crate::step::Lowered {
+        let lowered = Lowered {
             title: step.kind.name().to_owned(),
             role: Role::Check,
             effect: Effect::Reads,
@@ -331,20 +383,23 @@ impl<'a, 't> Lowering<'a, 't> {
             verify: None,
             repeatable: true,
         };
-        let action = self.add(action(step, Value::Map(IndexMap::new()), lowered));
+        let action = self.action(step, round, Value::Map(IndexMap::new()), lowered);
+        let action = self.add(action);
         self.known.insert(key, action);
         action
     }
 
-    fn defer(&mut self, step: &'a Step, waits_for: Vec<String>) -> Task {
-        let key = (step.origin.place.clone(), waits_for.clone());
+    fn defer(&mut self, step: &'a Step, round: &Round, waits_for: Vec<String>) -> Task {
+        let found = deferred(&self.input, step, round, waits_for.clone());
+        // Items that depend on the host make a step of its own for each.
+        let key = (step.origin.place.clone(), waits_for.clone(), round.key() + &items_of(&found));
         let id = match self.deferred_by_place.get(&key) {
             Some(id) => *id,
             None => {
                 let id = DeferredId(
                     u32::try_from(self.deferred.len()).expect("invariant: fewer than 2^32 deferred steps"),
                 );
-                self.deferred.push(deferred(&self.input, step, waits_for.clone()));
+                self.deferred.push(found);
                 self.deferred_by_place.insert(key, id);
                 id
             }
@@ -360,12 +415,14 @@ impl<'a, 't> Lowering<'a, 't> {
     }
 
     /// Keeps a step as it was written, so that it can be looked at again with the facts of then.
-    fn freeze(&mut self, step: &'a Step) -> FrozenId {
+    pub(super) fn freeze(&mut self, step: &'a Step, round: &Round) -> FrozenId {
         let next =
             FrozenId(u32::try_from(self.frozen.len()).expect("invariant: fewer than 2^32 frozen steps"));
-        let id = *self.frozen_by_step.entry(std::ptr::from_ref(step)).or_insert(next);
+        let found = deferred(&self.input, step, round, Vec::new());
+        let key = (std::ptr::from_ref(step), round.key() + &items_of(&found));
+        let id = *self.frozen_by_step.entry(key).or_insert(next);
         if id == next {
-            self.frozen.push(deferred(&self.input, step, Vec::new()));
+            self.frozen.push(found);
         }
         id
     }
@@ -381,7 +438,7 @@ impl<'a, 't> Lowering<'a, 't> {
         let row = self.table.row(*first);
         let mut checks = Vec::new();
         for step in &phase.rollout.verify {
-            match self.task(*first, step, row, None) {
+            match self.task(*first, step, row, &Round::default(), None) {
                 Ok(Task { step: StepRef::Action(action), .. }) => checks.push(action),
                 Ok(_) => {}
                 Err(TaskError::Render(error)) => {
@@ -446,7 +503,7 @@ fn lower(
     rendered: Rendered,
     subject: &Subject,
     kube: Option<&PlannedKube>,
-) -> Result<Action, LowerError> {
+) -> Result<(Value, Lowered), LowerError> {
     // One action serves every host of the phase: names of the host are symbols until the op is sent.
     let subject = Subject {
         host: subject_symbol("host"),
@@ -463,25 +520,21 @@ fn lower(
         run_on: step.run_on,
     };
     let lowered = step.kind.lower(&rendered.args, &cx)?;
-    Ok(action(step, rendered.args, lowered))
+    Ok((rendered.args, lowered))
 }
 
-fn action(step: &Step, args: Value, lowered: crate::step::Lowered) -> Action {
-    Action {
-        kind: step.kind.name().to_owned(),
-        id: step.id.clone(),
-        title: step.name.clone().unwrap_or_else(|| lowered.title.clone()),
-        args,
-        lowered,
-        retry: step.retry,
-        allow_failure: step.allow_failure.clone(),
-        changed_when: step.changed_when.as_ref().map(|expression| expression.source.clone()),
-        fail_when: step.fail_when.as_ref().map(|expression| expression.source.clone()),
-        place: step.origin.place.clone(),
+/// What `each` is at a deferred step and around it.
+fn items_of(step: &DeferredStep) -> String {
+    let around = step.frames.iter().map(|frame| &frame.each);
+    let items: Vec<_> = around.chain([&step.each]).flatten().collect();
+    if items.is_empty() {
+        String::new()
+    } else {
+        serde_json::to_string(&items).expect("invariant: values serialise")
     }
 }
 
-fn deferred(input: &Input<'_>, step: &Step, waits_for: Vec<String>) -> DeferredStep {
+fn deferred(input: &Input<'_>, step: &Step, round: &Round, waits_for: Vec<String>) -> DeferredStep {
     let sources = |args: &IndexMap<String, Arg>| {
         args.iter().map(|(name, arg)| (name.clone(), arg.to_source())).collect()
     };
@@ -490,7 +543,13 @@ fn deferred(input: &Input<'_>, step: &Step, waits_for: Vec<String>) -> DeferredS
     while let Some(id) = frame {
         let this = &input.runbook.frames[id.0];
         let when = this.when.as_ref().map(|when| when.source.clone());
-        frames.push(DeferredFrame { prefix: this.prefix.clone(), args: sources(&this.args), when });
+        let prefix = round.prefix(id, input.runbook);
+        frames.push(DeferredFrame {
+            prefix,
+            args: sources(&this.args),
+            when,
+            each: round.of_frame(id).cloned(),
+        });
         frame = this.parent;
     }
     frames.reverse();
@@ -500,8 +559,10 @@ fn deferred(input: &Input<'_>, step: &Step, waits_for: Vec<String>) -> DeferredS
     };
     DeferredStep {
         kind: step.kind.name().to_owned(),
-        id: step.id.clone(),
-        title: step.name.clone().unwrap_or_else(|| step.kind.name().to_owned()),
+        id: round.id(step, input.runbook),
+        title: step.name.clone().unwrap_or_else(|| step.kind.name().to_owned()) + &round.suffix(),
+        item: round.suffix(),
+        each: round.of_step().cloned(),
         args: sources(&step.args),
         env: step.env.iter().map(|(name, arg)| (name.clone(), arg.to_source())).collect(),
         when: step.when.as_ref().map(|when| when.source.clone()),

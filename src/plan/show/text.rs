@@ -158,7 +158,13 @@ impl Text<'_> {
         let task = &tasks.tasks[index];
         let (mark, says) = forecast(task);
         let effect = match (task.effect, &task.forecast) {
-            (_, Forecast::Holds { .. } | Forecast::Excluded | Forecast::BracketHolds)
+            (
+                _,
+                Forecast::Holds { .. }
+                | Forecast::Excluded
+                | Forecast::LeftOut { .. }
+                | Forecast::BracketHolds,
+            )
             | (Effect::Reads, _) => "",
             (Effect::Changes, _) => "  [changes]",
             (Effect::Disrupts, _) => "  [disrupts]",
@@ -222,6 +228,7 @@ fn forecast(task: &Task) -> (char, String) {
     match &task.forecast {
         Forecast::NotProbed => ('·', String::new()),
         Forecast::Excluded => ('-', "`when` is false".to_owned()),
+        Forecast::LeftOut { why } => ('-', why.to_string()),
         Forecast::Holds { state } => ('=', state.clone()),
         Forecast::BracketHolds => ('=', "nothing to do".to_owned()),
         Forecast::Changes { changes, fidelity } => {

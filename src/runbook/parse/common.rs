@@ -88,12 +88,16 @@ pub(super) fn common(
             "changed_when" => found.changed_when = condition(node, &names::of_result(), place, cx),
             "fail_when" => found.fail_when = condition(node, &names::of_result(), place, cx),
             "leave_cordoned" => found.leave_cordoned = reason(entry, cx),
+            // Read before, because the others may name its items.
+            "for_each" => {}
             "lint" => found.allow = allow::of_step(node, &mut cx.errors),
             other => unreachable!("invariant: `{other}` is in the table of common keys"),
         }
     }
     if let Some(id) = &found.id {
-        names::steps_of(&mut place.names).insert(id.clone(), names::of_step());
+        let is_looped = written.iter().any(|entry| entry.key.value == "for_each");
+        let result = if is_looped { names::of_loop() } else { names::of_step() };
+        names::steps_of(&mut place.names).insert(id.clone(), result);
     }
     (cx.errors.items().len() == before).then_some(found)
 }

@@ -140,17 +140,12 @@ pub(super) const STEP: &[Habit] = &[
     other("if", "write `when:`"),
     other("unless", "write `when: not …`; for a `command`, `unless` stands below it"),
     other("with", "write `include: { file: FILE, with: { … } }`"),
-    other(
-        "with_items",
-        "name all items in one step, such as `apt: { install: [a, b] }`, or write a step for each",
-    ),
-    other("with_dict", "write a step for each"),
-    other("loop", "name all items in one step, such as `apt: { install: [a, b] }`, or write a step for each"),
+    other("with_items", "write `for_each:`, which gives each item as `each`"),
+    other("with_list", "write `for_each:`, which gives each item as `each`"),
+    other("with_dict", "write `for_each:`, which gives `each.key` and `each.value`"),
+    other("loop", "write `for_each:`, which gives each item as `each`"),
+    other("loop_control", "the plan names the item of every task by itself"),
     other("block", "write the steps into a fragment and `include` it, with `when` at the include"),
-    later(
-        "for_each",
-        "name all items in one step, such as `apt: { install: [a, b] }`, or write a step for each",
-    ),
     later("rescue", "`retry:` repeats a step, and `allow_failure: \"the reason\"` goes on without it"),
     later(
         "always",

@@ -9,11 +9,11 @@ use indexmap::IndexMap;
 use super::common::{condition, id};
 use super::declare::{Declarations, declarations, misfit};
 use super::step::{self, Parts};
-use super::{Cx, Place, finish, header, names, tables, take_header};
+use super::{Cx, Place, finish, for_each, header, names, tables, take_header};
 use crate::runbook::{Frame, FrameId, Step};
 use crate::source::codes::{COMMON_KEY, INCLUDE, MISSING_KEY, PARAM_VALUE};
 use crate::source::{self, Entry, Limits, MapReader, Node};
-use crate::template::{Arg, ArgKind, NameType, compile_arg};
+use crate::template::{Arg, ArgKind, Expression, NameType, compile_arg};
 use crate::value::Value;
 
 /// Deeper than anybody can follow.
@@ -26,34 +26,47 @@ pub(super) fn include(
     cx: &mut Cx<'_>,
     out: &mut Vec<Step>,
 ) {
+    let for_each = for_each::open(&parts.common, place, cx);
     let mut own_id = None;
     let mut when = None;
     for common in &parts.common {
         match common.key.value.as_str() {
             "id" => own_id = id(common, place, cx),
             "when" => when = condition(&common.value, &place.names, place, cx),
+            "for_each" => {}
             "name" => drop(common.value.text("a text", &mut cx.errors)),
             key => {
                 let message = format!("`{key}` has no meaning for `include`");
                 let error = cx.errors.error(COMMON_KEY, common.key.span, message);
                 error.hint(
-                    "write it at the steps of the fragment; only `id`, `name` and `when` stand at an include",
+                    "write it at the steps of the fragment; only `id`, `name`, `when` and `for_each` stand at an include",
                 );
             }
         }
     }
-    let steps = fragment(entry, own_id.as_deref(), when, place, cx, out);
+    let is_looped = place.names.roots.contains_key("each");
+    let conditions = Conditions { when, for_each };
+    let steps = fragment(entry, own_id.as_deref(), conditions, place, cx, out);
+    for_each::close(place);
     // Also where the fragment has mistakes: its id is known, and its steps are not.
     if let Some(id) = own_id {
-        names::steps_of(&mut place.names).insert(id, steps.unwrap_or(NameType::Open));
+        let steps = steps.unwrap_or(NameType::Open);
+        let steps = if is_looped { names::repeated(steps) } else { steps };
+        names::steps_of(&mut place.names).insert(id, steps);
     }
+}
+
+/// Whether and how often the steps of a fragment run.
+struct Conditions {
+    when: Option<Expression>,
+    for_each: Option<Arg>,
 }
 
 /// Reads the fragment and adds its steps; gives the names of their ids.
 fn fragment(
     entry: &Entry,
     id: Option<&str>,
-    when: Option<crate::template::Expression>,
+    conditions: Conditions,
     place: &mut Place,
     cx: &mut Cx<'_>,
     out: &mut Vec<Step>,
@@ -69,15 +82,18 @@ fn fragment(
     let args = arguments(with, entry, &path, &declared, place, cx);
     let secret_args: HashSet<String> =
         args.iter().filter(|(_, arg)| place.holds_secret(arg)).map(|(name, _)| name.clone()).collect();
+    let late_args: HashSet<String> =
+        args.iter().filter(|(_, arg)| place.late_name(arg).is_some()).map(|(name, _)| name.clone()).collect();
     let frame = FrameId(cx.frames.len());
     // Steps of an include without an id are named by nobody outside; the hyphen keeps it so.
     let own = id.map_or_else(|| format!("include-{}", frame.0), str::to_owned);
     let prefix = if place.prefix.is_empty() { own } else { format!("{}.{own}", place.prefix) };
-    cx.frames.push(Frame { parent: place.frame, args, when, prefix: prefix.clone() });
+    let Conditions { when, for_each } = conditions;
+    cx.frames.push(Frame { parent: place.frame, args, when, for_each, prefix: prefix.clone() });
     let mut files = place.files.clone();
     files.push(path);
-    let mut inner =
-        Place { names: names::of_fragment(&declared), frame: Some(frame), prefix, secret_args, files };
+    let names = names::of_fragment(&declared);
+    let mut inner = Place { names, frame: Some(frame), prefix, secret_args, late_args, files };
     if let Some(steps) = reader.require("steps", "a fragment", &mut cx.errors) {
         out.extend(step::list(&steps.value, &mut inner, cx));
     }

@@ -4,6 +4,7 @@
 mod allow;
 mod common;
 mod declare;
+mod for_each;
 mod habits;
 mod include;
 mod names;
@@ -23,7 +24,7 @@ use crate::source::codes::{HABIT, NOT_A_RUNBOOK};
 use crate::source::{
     self, Diagnostics, FileId, Limits, MapReader, Node, NodeKind, Severity, SourceMap, Span,
 };
-use crate::template::{Arg, Names};
+use crate::template::{Arg, Names, Reference};
 
 pub(super) use declare::{TYPES, constant, misfit};
 pub(super) use names::NAMESPACES;
@@ -99,6 +100,8 @@ struct Place {
     prefix: String,
     /// Arguments of the fragment that hold a secret.
     secret_args: HashSet<String>,
+    /// Arguments of the fragment that are known only when earlier steps have run.
+    late_args: HashSet<String>,
     /// The files from the runbook to this one.
     files: Vec<Utf8PathBuf>,
 }
@@ -114,6 +117,19 @@ impl Place {
             },
             _ => false,
         })
+    }
+
+    /// A name of an argument that is known only when an earlier step has run.
+    fn late_name(&self, arg: &Arg) -> Option<String> {
+        let is_late = |reference: &&Reference| match reference.root.as_str() {
+            "steps" => true,
+            "args" => match reference.path.first() {
+                Some(name) => self.late_args.contains(name),
+                None => !self.late_args.is_empty(),
+            },
+            _ => false,
+        };
+        arg.references().into_iter().find(is_late).map(ToString::to_string)
     }
 
     /// The path of the file that the steps stand in.

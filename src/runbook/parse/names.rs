@@ -6,7 +6,7 @@ use super::declare::Declarations;
 use crate::template::{Arg, ArgKind, NameType, Names};
 use crate::value::{Type, Value};
 
-fn closed<'k>(members: impl IntoIterator<Item = (&'k str, NameType)>) -> NameType {
+pub(super) fn closed<'k>(members: impl IntoIterator<Item = (&'k str, NameType)>) -> NameType {
     NameType::Closed(members.into_iter().map(|(key, ty)| (key.to_owned(), ty)).collect())
 }
 
@@ -14,7 +14,7 @@ fn value(ty: Type) -> NameType {
     NameType::Value(ty)
 }
 
-fn text() -> NameType {
+pub(super) fn text() -> NameType {
     value(Type::Str)
 }
 
@@ -87,6 +87,18 @@ const STEP: &[Member] = &[
     ("json", open, "Standard output read as JSON."),
 ];
 
+const LOOP: &[Member] = &[
+    ("ran", flag, "Whether any of them was sent."),
+    ("changed", flag, "Whether any of them changed anything."),
+    ("satisfied", flag, "Whether the goals of all held before; false where there are none."),
+    ("failed", flag, "Whether any of them failed, where `allow_failure` lets the run go on."),
+    ("each", results, "What each came to, in the order of the items: `steps.ID.each[0].stdout`."),
+];
+
+fn results() -> NameType {
+    NameType::List(Box::new(of_step()))
+}
+
 const RESULT: &[Member] = &[
     ("rc", number, "The exit code."),
     ("stdout", text, "Standard output."),
@@ -98,7 +110,7 @@ const RESULT: &[Member] = &[
 type Namespace = (&'static str, &'static str, &'static [Member]);
 
 /// Every namespace.
-pub(in crate::runbook) const NAMESPACES: [Namespace; 10] = [
+pub(in crate::runbook) const NAMESPACES: [Namespace; 12] = [
     ("params", "Parameters of the runbook, by their names. Not in a fragment.", &[]),
     ("vars", "Constants of the runbook, by their names. Not in a fragment.", &[]),
     ("args", "Arguments of the fragment, by their names. Only in a fragment.", &[]),
@@ -108,6 +120,13 @@ pub(in crate::runbook) const NAMESPACES: [Namespace; 10] = [
         "steps.ID",
         "An earlier step of the phase on that host; the steps of an include are `steps.INCLUDE.ID`.",
         STEP,
+    ),
+    ("steps.LOOP", "An earlier step with `for_each`, or one in an include that has it.", LOOP),
+    (
+        "each",
+        "The item of `for_each`: only at a step or include that has it, and in its `with`. Of a list it is the item itself; \
+         of a mapping `each.key` and `each.value`.",
+        &[],
     ),
     ("run", "The run.", RUN),
     ("groups", "Names of the hosts of a group: `groups.workers`. Not in a fragment.", &[]),
@@ -171,6 +190,38 @@ pub(super) fn of_step() -> NameType {
     members(STEP)
 }
 
+/// What is known of a step with `for_each`.
+pub(super) fn of_loop() -> NameType {
+    members(LOOP)
+}
+
+/// What the steps of a fragment are to those outside, where the include has `for_each`.
+pub(super) fn repeated(steps: NameType) -> NameType {
+    match steps {
+        step if step == of_step() || step == of_loop() => of_loop(),
+        NameType::Closed(steps) => {
+            NameType::Closed(steps.into_iter().map(|(id, step)| (id, repeated(step))).collect())
+        }
+        other => other,
+    }
+}
+
+/// What is known of a value that is one of these: members that any of them has.
+pub(super) fn common<'t>(types: impl Iterator<Item = &'t NameType>) -> NameType {
+    let common = types.cloned().reduce(|left, right| match (left, right) {
+        (NameType::Closed(mut left), NameType::Closed(right)) => {
+            for (name, ty) in right {
+                let both = left.get(&name).map_or(ty.clone(), |known| common([known, &ty].into_iter()));
+                left.insert(name, both);
+            }
+            NameType::Closed(left)
+        }
+        (left, right) if left == right => left,
+        _ => NameType::Open,
+    });
+    common.unwrap_or(NameType::Open)
+}
+
 /// The steps that `names` knows.
 pub(super) fn steps_of(names: &mut Names) -> &mut IndexMap<String, NameType> {
     let steps = names.roots.entry("steps".to_owned()).or_insert_with(|| closed([]));
@@ -193,14 +244,18 @@ fn of_a_host(names: &mut Names) {
 }
 
 /// As much of a constant's type as can be seen: maps by their keys, so that `vars.paths.etcd` is checked too.
-fn of_arg(arg: &Arg) -> NameType {
+pub(super) fn of_arg(arg: &Arg) -> NameType {
     match &arg.kind {
         ArgKind::Map(members) => {
             NameType::Closed(members.iter().map(|(key, arg)| (key.clone(), of_arg(arg))).collect())
         }
         ArgKind::Const(constant) => of_value(constant),
+        ArgKind::List(items) => {
+            let items: Vec<NameType> = items.iter().map(of_arg).collect();
+            NameType::List(Box::new(common(items.iter())))
+        }
         ArgKind::Text(_) => text(),
-        ArgKind::Expr(_) | ArgKind::Condition(_) | ArgKind::List(_) => value(Type::Any),
+        ArgKind::Expr(_) | ArgKind::Condition(_) => value(Type::Any),
     }
 }
 
@@ -208,6 +263,10 @@ fn of_value(constant: &Value) -> NameType {
     match constant {
         Value::Map(map) => {
             NameType::Closed(map.iter().map(|(key, value)| (key.clone(), of_value(value))).collect())
+        }
+        Value::List(items) => {
+            let items: Vec<NameType> = items.iter().map(of_value).collect();
+            NameType::List(Box::new(common(items.iter())))
         }
         Value::Bool(_) => value(Type::Bool),
         Value::Int(_) => value(Type::Int),

@@ -3,8 +3,8 @@
 use super::{Cx, Place, common, finish, habit, habits, names, step, tables, top, topology};
 use crate::op::Effect;
 use crate::runbook::brackets;
-use crate::runbook::{Mode, OnFailure, Phase, RolloutSpec, Step};
-use crate::source::codes::{DUPLICATE_NAME, MISSING_KEY, NOT_READ_ONLY, ROLLOUT};
+use crate::runbook::{Frame, Mode, OnFailure, Phase, RolloutSpec, Step};
+use crate::source::codes::{DUPLICATE_NAME, FOR_EACH, MISSING_KEY, NOT_READ_ONLY, ROLLOUT};
 use crate::source::{Diagnostics, MapReader, Node, NodeKind, Spanned};
 use crate::value::{Amount, Duration};
 
@@ -127,10 +127,20 @@ fn rollout(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> RolloutSpec {
         names::steps_of(&mut place.names).clear();
         spec.verify = step::list(&entry.value, place, cx);
         check_read_only(&spec.verify, "`verify` only looks", &mut cx.errors);
+        for step in spec.verify.iter().filter(|step| is_repeated(step, &cx.frames)) {
+            let error = cx.errors.error(FOR_EACH, step.origin.span, "`verify` has no `for_each`");
+            error.hint("write a check for each");
+        }
     }
     finish(reader, "`rollout`", habits::ROLLOUT, &mut cx.errors);
     warn_about_failures(&spec, node, &mut cx.errors);
     spec
+}
+
+/// Whether it, or an include around it, has `for_each`.
+fn is_repeated(step: &Step, frames: &[Frame]) -> bool {
+    let around = std::iter::successors(step.frame, |id| frames[id.0].parent);
+    step.for_each.is_some() || around.map(|id| &frames[id.0]).any(|frame| frame.for_each.is_some())
 }
 
 /// How the phase stops, never whether: a word that says "go on" would say the same as a number, and contradict it.

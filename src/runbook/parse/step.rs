@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::common::{self, Common, check_secret, common};
-use super::{Cx, Place, habits, include, start, top};
+use super::{Cx, Place, for_each, habits, include, start, top};
 use crate::runbook::{Step, StepOrigin};
 use crate::source::codes::{
     MISSING_KEY, NO_STEP_KIND, NOT_A_STEP, SEVERAL_STEP_KINDS, STEP_RULE, TOO_LARGE, UNKNOWN_STEP_KIND,
@@ -55,15 +55,19 @@ fn step(node: &Node, place: &mut Place, cx: &mut Cx<'_>, out: &mut Vec<Step>) {
     match parts.kind {
         Some((entry, Kind::Include)) => include::include(&parts, entry, place, cx, out),
         Some((entry, Kind::Known(kind))) => {
+            let for_each = for_each::open(&parts.common, place, cx);
             let args = arguments(entry, kind, place, cx);
             let common = common(&parts.common, Some(kind), place, cx);
+            for_each::close(place);
             if let (Some(args), Some(common)) = (args, common) {
-                let step = assemble(node, kind, args, common, place, cx);
+                let step = Step { for_each, ..assemble(node, kind, args, common, place, cx) };
                 out.push(step);
             }
         }
         None => {
+            for_each::open(&parts.common, place, cx);
             common(&parts.common, None, place, cx);
+            for_each::close(place);
         }
     }
 }
@@ -233,6 +237,7 @@ fn assemble(
         kind,
         args,
         when: common.when,
+        for_each: None,
         timeout: Some(common.timeout.unwrap_or_else(default_timeout)),
         retry: common.retry,
         r#become: common.r#become.unwrap_or(cx.defaults.r#become),

@@ -266,7 +266,7 @@ pub(super) const FRAGMENT: Table = Table {
 pub(super) const INCLUDE: Table = Table {
     path: "include",
     what: "an `include`, such as `{ file: steps/kubelet.yaml }`",
-    doc: "A fragment's steps in the place of one. `include: FILE` is short for `include: { file: FILE }`. Beside it only `id`, `name` and `when` may stand; `when` holds for every step of the fragment.",
+    doc: "A fragment's steps in the place of one. `include: FILE` is short for `include: { file: FILE }`. Beside it only `id`, `name`, `when` and `for_each` may stand; `when` holds for every step of the fragment, and with `for_each` all of the steps run for one item before the next.",
     keys: &[
         Key::required(
             "file",
@@ -302,6 +302,11 @@ pub(super) const COMMON: Table = Table {
         Key::optional("id", "a name", "For expressions of later steps of the phase: `steps.ID.changed`."),
         Key::optional("name", "a text", "What people read instead of the step's own words."),
         Key::optional("when", "an expression without braces", "The step runs only where it is true."),
+        Key::optional(
+            "for_each",
+            "a list, a mapping, or one `{{ … }}` that gives one",
+            "A task for each item, seen as `each`; of a mapping as `each.key` and `each.value`. `when` is asked for each. The plan shows every one, so the items must be known then: no `steps`.",
+        ),
         Key::optional("timeout", "a duration such as 10m", "How long an op may take; enforced on the host."),
         Key::optional("retry", A_MAPPING, "How a step that failed is tried again."),
         Key::optional("become", "`true` or `false`", "Whether it runs as root."),

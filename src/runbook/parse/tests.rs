@@ -234,8 +234,7 @@ fn what_is_unheld_is_held_again() {
 #[test]
 fn every_key_of_other_tools_is_answered() {
     use crate::source::codes::{HABIT, NOT_SUPPORTED_YET};
-    for key in ["register", "delegate_to", "notify", "with_items", "ignore_errors", "become_user", "for_each"]
-    {
+    for key in ["register", "delegate_to", "notify", "with_items", "ignore_errors", "become_user", "loop"] {
         let found = steps(&format!("{{ command: [ls], {key}: x }},"), &[]).unwrap_err();
         assert!(
             found.starts_with(&HABIT.to_string()) || found.starts_with(&NOT_SUPPORTED_YET.to_string()),

@@ -40,6 +40,7 @@ pub(super) fn runbook(root: &Node, path: Utf8PathBuf, cx: &mut Cx<'_>) -> Option
         frame: None,
         prefix: String::new(),
         secret_args: std::collections::HashSet::new(),
+        late_args: std::collections::HashSet::new(),
         files: vec![path],
     };
     let phases = reader.require("phases", "a runbook", &mut cx.errors);

@@ -9,6 +9,7 @@ mod failures;
 mod fire;
 mod goals;
 mod links;
+mod loops;
 mod records;
 pub(crate) mod resume;
 pub(crate) mod secrets;

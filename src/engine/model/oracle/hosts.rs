@@ -3,7 +3,7 @@
 use crate::engine::model::ledger::{Ledger, Page};
 use crate::engine::{Event, HostStatus, SkipReason, Stamped, StopLevel};
 use crate::op::Effect;
-use crate::plan::{Bracket, Forecast, HostId, HostTasks, Task, TaskId};
+use crate::plan::{Bracket, HostId, HostTasks, Task, TaskId};
 
 use super::{Violation, must};
 
@@ -54,7 +54,7 @@ fn task_started(ledger: &Ledger<'_>, task: TaskId, attempt: u32) -> Result<(), V
     must(!page.busy && page.fault.is_none(), "order", "a task starts when nothing else runs or failed")?;
     must(page.next == task.index, "order", "no task starts before its predecessor ended")?;
     must(page.attempts + 1 == attempt, "order", "attempts are counted without a gap")?;
-    must(planned.forecast != Forecast::Excluded, "order", "an excluded task never starts")?;
+    must(!planned.forecast.is_left_out(), "order", "an excluded task never starts")?;
     must(goes_on(ledger, task.host, page), "stop", "a stopped host starts no task")?;
 
     if let Some((number, bracket)) = bracket_of(tasks, task.index) {
@@ -92,10 +92,10 @@ pub(super) fn needs_slot(ledger: &Ledger<'_>, host: HostId, page: &Page) -> bool
     let Some(next) = tasks.tasks.get(usize::from(page.next)) else { return false };
     let disrupting = bracket_of(tasks, page.next).is_some_and(|(number, bracket)| {
         let inside = &tasks.tasks[usize::from(bracket.first)..=usize::from(bracket.last)];
-        let disrupts = |task: &Task| task.effect == Effect::Disrupts && task.forecast != Forecast::Excluded;
+        let disrupts = |task: &Task| task.effect == Effect::Disrupts && !task.forecast.is_left_out();
         page.brackets.get(&number) == Some(&true) && inside.iter().any(disrupts)
     });
-    let blind = next.effect == Effect::Disrupts && !next.looks_first && next.forecast != Forecast::Excluded;
+    let blind = next.effect == Effect::Disrupts && !next.looks_first && !next.forecast.is_left_out();
     blind || page.asked_for_slot || disrupting
 }
 
@@ -118,7 +118,7 @@ fn task_skipped(ledger: &Ledger<'_>, task: TaskId, why: SkipReason) -> Result<()
     match why {
         SkipReason::BracketHolds => must(holds, "brackets", "only a bracket that holds is skipped"),
         SkipReason::When => {
-            let excluded = tasks.tasks[usize::from(task.index)].forecast == Forecast::Excluded;
+            let excluded = tasks.tasks[usize::from(task.index)].forecast.is_left_out();
             must(!holds && (page.busy || excluded), "order", "a task is skipped by its condition")
         }
     }
