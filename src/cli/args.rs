@@ -221,6 +221,12 @@ pub(super) struct Run {
 pub(super) struct Resume {
     /// The run's id, or a directory with its record [default: the newest run that can go on].
     pub(super) run: Option<String>,
+    /// Pass the gate, or take the pauses as done, at which the run stands; what comes later is asked.
+    #[arg(long)]
+    pub(super) approve: bool,
+    /// Never ask anything; implied without a terminal.
+    #[arg(long)]
+    pub(super) no_input: bool,
     /// What to do with a command that was interrupted on its host, and of which nothing can tell whether it is done.
     #[arg(long, value_enum, default_value_t = InDoubtChoice::Leave, value_name = "WHAT")]
     pub(super) in_doubt: InDoubtChoice,

@@ -34,11 +34,7 @@ const CODES: [Row; 17] = [
         "a host failed, or a precondition does not hold; all hosts are in service",
     ),
     (exit::DEADLINE, "deadline", "the deadline passed"),
-    (
-        PAUSED,
-        "kept for pauses",
-        "kept for a run that waits at a gate or for its window; this version has neither",
-    ),
+    (exit::PAUSED, "paused", "paused at a gate, or for a person: `rollbook resume` goes on"),
     (exit::INTERRUPTED, "Ctrl-C", "stopped by Ctrl-C"),
     (exit::TERMINATED, "SIGTERM", "stopped by SIGTERM"),
     (
@@ -54,9 +50,6 @@ const CODES: [Row; 17] = [
     (exit::IO, "the controller's own I/O", "the controller's own I/O failed"),
     (exit::OK, "done", "done, or nothing to do"),
 ];
-
-/// No run ends with it yet, and none ever will for another reason.
-const PAUSED: u8 = 15;
 
 /// "0 done · 1 … · 2 …", by number.
 pub(super) fn line() -> String {

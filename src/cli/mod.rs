@@ -1,6 +1,7 @@
 //! The command line: the composition root. Every verb is a thin file that reads, calls and shows; nobody imports it.
 
 mod args;
+mod ask;
 mod compose;
 mod doctor;
 mod exit_codes;

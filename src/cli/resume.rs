@@ -6,6 +6,7 @@ use std::rc::Rc;
 use camino::Utf8Path;
 
 use super::args::{InDoubtChoice, Resume as Args};
+use super::ask::{self, Given};
 use super::compose::{Connections, runtime, targets};
 use super::load::load_inventory;
 use super::lock::{self, Begin};
@@ -14,7 +15,8 @@ use super::rehearse::{find_kept, resume_kept};
 use super::roll::{Ready, lock_state, roll_on, secrets};
 use super::runs::{Found, Which, find};
 use super::terminal::Terminal;
-use crate::executor::{InDoubt, Lock, Secrets, target_of};
+use crate::engine::Awaited;
+use crate::executor::{Approver, InDoubt, Lock, Secrets, target_of};
 use crate::inventory::Connection;
 use crate::journal::{Journal, Recorded, RunDir};
 use crate::plan::Plan;
@@ -89,12 +91,22 @@ fn refuse(
         terminal.hint("start a new run: it does what is still to be done");
         return Err(Stopped::Told(exit::USAGE));
     }
+    if args.approve && history.state.awaited(plan).is_empty() {
+        return Err(nothing_to_approve(run_dir.id(), terminal));
+    }
     if plan.runs_on_controller() && !args.allow_commands && !run_dir.path().starts_with(state_dir) {
         terminal.error(&format!("the plan of {} runs commands on this machine", run_dir.path()));
         terminal.hint("look at it, then give --allow-commands");
         return Err(Stopped::Told(exit::INVALID));
     }
     Ok(())
+}
+
+/// What comes later is not known to whoever would approve it now.
+pub(super) fn nothing_to_approve(run: &str, terminal: &Terminal) -> Stopped {
+    terminal.error(&format!("run {run} waits for nobody's approval"));
+    terminal.hint("resume it without --approve");
+    Stopped::Told(exit::USAGE)
 }
 
 async fn go_on(
@@ -113,6 +125,7 @@ async fn go_on(
         InDoubtChoice::Rerun => InDoubt::Rerun,
         InDoubtChoice::AssumeDone => InDoubt::AssumeDone,
     };
+    let approver = approver(args, history.state.awaited(&plan), terminal);
     let plan = Rc::new(plan);
     let begin = Begin {
         plan: &plan,
@@ -127,13 +140,19 @@ async fn go_on(
     let outcome = match ready(&begin, &connections, terminal).await {
         Ok((secrets, lock)) => {
             let plan = Rc::clone(&plan);
-            let ready = Ready { plan, digest, run, secrets, record, journal, lock };
+            let ready = Ready { plan, digest, run, secrets, record, journal, lock, approver };
             roll_on(ready, Some((history, in_doubt)), &connections, &args.roll, terminal).await
         }
         Err(stopped) => Err(stopped),
     };
     connections.close().await;
     outcome
+}
+
+/// Whoever resumes with `--approve` approves what the run waits for, and nothing that comes later.
+fn approver(args: &Args, awaited: Vec<Awaited>, terminal: &Terminal) -> Rc<dyn Approver> {
+    let then = ask::approver(args.no_input, terminal);
+    if args.approve { Rc::new(Given { about: awaited, then }) } else { then }
 }
 
 async fn ready(

@@ -12,8 +12,8 @@ use super::outcome::{Outcome, Stopped};
 use super::runs::Found;
 use super::stops;
 use super::terminal::Terminal;
-use crate::engine::History;
-use crate::executor::{Clock, InDoubt, Lock, RollError, Secrets, Setup, roll, sweep};
+use crate::engine::{HaltCause, History};
+use crate::executor::{Approver, Clock, InDoubt, Lock, RollError, Secrets, Setup, roll, sweep};
 use crate::journal::{Journal, RunDir, StateDir, StateDirError, runs};
 use crate::plan::Plan;
 use crate::report::{Events, Live, Plain, Reporter, Summary, exit};
@@ -29,6 +29,8 @@ pub(super) struct Ready {
     pub(super) journal: Journal,
     /// The lock of the cluster, where the plan's policy asks for one.
     pub(super) lock: Option<Rc<Lock>>,
+    /// Who is asked at gates and pauses.
+    pub(super) approver: Rc<dyn Approver>,
 }
 
 /// Reads what a plan needs of secrets, and hides it from everything that is shown from now on.
@@ -46,7 +48,7 @@ pub(super) async fn roll_on(
     args: &Roll,
     terminal: &Terminal,
 ) -> Outcome {
-    let Ready { plan, digest, run, secrets, record, journal, lock } = ready;
+    let Ready { plan, digest, run, secrets, record, journal, lock, approver } = ready;
     let (past, in_doubt) = goes_on.map_or((None, InDoubt::Leave), |(past, in_doubt)| (Some(past), in_doubt));
     terminal.say(&format!("record: {}", record.dir.path()));
     let over = given_up(lock.as_deref(), record.dir.path().parent())?;
@@ -67,6 +69,7 @@ pub(super) async fn roll_on(
         in_doubt,
         lock: lock.clone(),
         over,
+        approver,
         clock: Clock::starting_at(now()),
         stops: stops::listen()?,
     };
@@ -149,7 +152,7 @@ pub(super) fn finish(
     if let Some(called) = called
         && history.state.can_resume()
     {
-        terminal.say(&format!("to go on: rollbook resume {called}"));
+        terminal.say(&way_on(called, &history, plan));
     }
     match (trouble, summary.exit_code()) {
         // What is left out of service matters more than the reason why the run stopped.
@@ -162,12 +165,35 @@ pub(super) fn finish(
     }
 }
 
+/// How a run goes on that can: where it waits for somebody's word, with that.
+pub(super) fn way_on(called: &str, history: &History, plan: &Plan) -> String {
+    let is_paused = matches!(history.state.halted(), Some(HaltCause::Paused { .. }));
+    let approve = if is_paused && !history.state.awaited(plan).is_empty() { " --approve" } else { "" };
+    format!("to go on: rollbook resume {called}{approve}")
+}
+
+/// Where questions to people are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// On this terminal.
+    Here,
+    /// On another one.
+    Elsewhere,
+}
+
 /// For people: the live display on a terminal that can show it, else plain lines.
-pub(super) fn eyes(plain: bool, verbose: bool, speed: Option<f64>, terminal: &Terminal) -> Box<dyn Reporter> {
+pub(super) fn eyes(
+    asks: Asks,
+    plain: bool,
+    verbose: bool,
+    speed: Option<f64>,
+    terminal: &Terminal,
+) -> Box<dyn Reporter> {
     match (terminal.look().filter(|_| !plain), speed) {
         (Some(look), Some(speed)) => {
             let size = || Term::stderr().size();
-            Box::new(Live::new(Box::new(std::io::stderr()), size, look, verbose, speed))
+            let live = Live::new(Box::new(std::io::stderr()), size, look, verbose, speed);
+            Box::new(if asks == Asks::Here { live.giving_way() } else { live })
         }
         _ => Box::new(Plain::new(std::io::stderr(), verbose)),
     }
@@ -181,7 +207,7 @@ pub(super) fn reporters(
 ) -> anyhow::Result<Vec<Box<dyn Reporter>>> {
     let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
     if !roll.quiet {
-        reporters.push(eyes(roll.plain, roll.verbose, speed, terminal));
+        reporters.push(eyes(Asks::Here, roll.plain, roll.verbose, speed, terminal));
     }
     if let Some(path) = &roll.events {
         let file = std::fs::File::create(path)

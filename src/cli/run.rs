@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::args::Run as Args;
+use super::ask;
 use super::compose::{Connections, run_id, runtime, state_dir, targets};
 use super::load::{load, refuse_commands};
 use super::lock::{self, Begin};
@@ -115,7 +116,8 @@ async fn approved(
         }
     };
     let record = Found::new(run_dir, args.state_dir.as_ref());
-    let ready = Ready { plan: Rc::new(plan), digest, run, secrets, record, journal, lock };
+    let approver = ask::approver(args.no_input, terminal);
+    let ready = Ready { plan: Rc::new(plan), digest, run, secrets, record, journal, lock, approver };
     roll_on(ready, None, connections, &args.roll, terminal).await
 }
 

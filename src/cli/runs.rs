@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::args::{Format, Runs as Args, RunsCommand};
 use super::compose::{self, state_dir};
 use super::outcome::{Outcome, Stopped};
-use super::roll::lock_state;
+use super::roll::{lock_state, way_on};
 use super::terminal::Terminal;
 use crate::journal::{Recorded, RunDir, runs};
 use crate::report::{Plain, Reporter, Summary, exit};
@@ -217,7 +217,7 @@ fn show(args: &Args, named: Option<&str>, verbose: bool, terminal: &Terminal) ->
     let mut text = String::from_utf8_lossy(&text).into_owned();
     text.push_str(&Summary::of(&plan, &history).text(&plan));
     if history.state.can_resume() {
-        let _ = writeln!(text, "to go on: rollbook resume {called}");
+        let _ = writeln!(text, "{}", way_on(&called, &history, &plan));
     }
     let _ = writeln!(text, "record: {}", dir.path());
     terminal.data(&text)

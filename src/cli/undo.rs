@@ -14,7 +14,7 @@ use super::roll::{Ready, lock_state, roll_on};
 use super::runs::{Found, Which, find};
 use super::terminal::Terminal;
 use crate::engine::{Event, Stamped};
-use crate::executor::{Secrets, Undoing, undoing};
+use crate::executor::{Nobody, Secrets, Undoing, undoing};
 use crate::journal::{Journal, Record, Recorded, StateDir};
 use crate::plan::Plan;
 use crate::plan::show::{Detail, bytes, digest, text};
@@ -115,8 +115,17 @@ impl Undo<'_> {
         };
         // Before the first change: a run whose cordon is gone must not go on as if it were there.
         self.mark(run.clone())?;
-        let ready =
-            Ready { plan: Rc::new(plan), digest, run, secrets: Secrets::none(), record, journal, lock };
+        let ready = Ready {
+            plan: Rc::new(plan),
+            digest,
+            run,
+            secrets: Secrets::none(),
+            record,
+            journal,
+            lock,
+            // What puts back asks nobody anything.
+            approver: Rc::new(Nobody),
+        };
         let code = roll_on(ready, None, connections, &self.args.roll, self.terminal).await?;
         self.terminal.say("what is still to be done, a new run does");
         Ok(code)

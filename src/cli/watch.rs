@@ -6,11 +6,12 @@ use std::time::Duration;
 use super::args::Watch as Args;
 use super::compose::state_dir;
 use super::outcome::{Outcome, Stopped};
-use super::roll::eyes;
+use super::roll::{Asks, eyes, way_on};
 use super::runs::{Found, Which, find};
 use super::terminal::Terminal;
 use crate::engine::History;
 use crate::journal::{Follow, Recorded};
+use crate::plan::Plan;
 use crate::report::{Summary, exit};
 
 /// Between two looks at the journal.
@@ -25,7 +26,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let Recorded { plan, .. } = record.dir.read().map_err(anyhow::Error::from)?;
     let mut history = History::new(&plan);
     let mut journal = Follow::of(&record.dir.journal());
-    let mut reporter = eyes(args.plain, args.verbose, Some(1.0), terminal);
+    // Questions are asked elsewhere: what they are is shown like everything else.
+    let mut reporter = eyes(Asks::Elsewhere, args.plain, args.verbose, Some(1.0), terminal);
     loop {
         // In this order: what was written before the controller went is read after it is known to be gone.
         let goes_on = record.dir.goes_on();
@@ -40,17 +42,17 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         sleep(PAUSE);
     }
     drop(reporter);
-    ended(&record, &history, &Summary::of(&plan, &history).text(&plan), terminal)
+    ended(&record, &history, &plan, terminal)
 }
 
-fn ended(record: &Found, history: &History, summary: &str, terminal: &Terminal) -> Outcome {
+fn ended(record: &Found, history: &History, plan: &Plan, terminal: &Terminal) -> Outcome {
     if !history.state.finished() {
         terminal
             .error("its controller is gone: nothing new is started, and what ran on hosts ends by itself");
     }
-    let mut text = summary.to_owned();
+    let mut text = Summary::of(plan, history).text(plan);
     if history.state.can_resume() {
-        text.extend(["to go on: rollbook resume ", &record.called, "\n"]);
+        text.extend([way_on(&record.called, history, plan).as_str(), "\n"]);
     }
     terminal.data(&text)
 }

@@ -2,6 +2,7 @@
 //! and for a journal that is read again. It refuses what cannot be true; whether a decision was wise is not its
 //! business.
 
+mod gate;
 mod host;
 mod known;
 mod resume;
@@ -101,6 +102,14 @@ impl State {
                 self.bracket_probed(plan, *phase, *host, *bracket, finding, at)
             }
             Event::TaskStarted { task, attempt } => self.task_started(plan, *task, *attempt),
+            Event::TaskAsks { task, attempt, text: _ } => {
+                self.attempt_mut(plan, *task, *attempt)?.asked = true;
+                Ok(())
+            }
+            Event::TaskApproved { task, attempt, by } => {
+                self.attempt_mut(plan, *task, *attempt)?.approved_by = Some(by.clone());
+                Ok(())
+            }
             Event::TaskWaiting { task, attempt, .. } => self.attempt_mut(plan, *task, *attempt).map(drop),
             // For people: whoever asks the cluster waits for its answer by himself.
             Event::ClusterSilent { .. } | Event::ClusterAnswers => Ok(()),
@@ -142,6 +151,13 @@ impl State {
                 batch.verified = Some((at.now, red.clone()));
                 Ok(())
             }
+            Event::GateReached { phase, batch, until } => self.gate_reached(plan, *phase, *batch, *until),
+            Event::GateWaiting { phase, batch, reason: _ } => self.open_gate(*phase, *batch).map(drop),
+            Event::GatePassed { phase, batch, by: _ } => {
+                self.open_gate(*phase, *batch)?.passed = Some(true);
+                Ok(())
+            }
+            Event::GateRefused { phase, batch, why } => self.gate_refused(plan, *phase, *batch, why),
             Event::BatchEnded { phase, batch, failed } => {
                 self.batch_ended(plan, *phase, *batch, failed.as_ref())
             }
@@ -215,8 +231,12 @@ impl State {
         batch: u16,
         failed: Option<&String>,
     ) -> Result<(), Refusal> {
-        if self.open_batch(phase, batch)?.verifying {
+        let open = self.open_batch(phase, batch)?;
+        if open.verifying {
             return Err(Refusal::Unfinished { what: "a check of the batch is".to_owned() });
+        }
+        if open.is_at_gate(plan.phase(phase)) {
+            return Err(Refusal::Unfinished { what: "a question about its gate is".to_owned() });
         }
         self.no_host_left(plan, phase)?;
         let run = self.open(phase)?;
@@ -244,7 +264,9 @@ impl State {
         }
         // `on_failure` is about failures: who gives up waiting for others still brings back what is out.
         let level = match cause {
-            HaltCause::Stopped { .. } | HaltCause::BudgetSpentByOthers { .. } => StopLevel::Graceful,
+            HaltCause::Stopped { .. } | HaltCause::BudgetSpentByOthers { .. } | HaltCause::Paused { .. } => {
+                StopLevel::Graceful
+            }
             _ => halt_level(planned.rollout.on_failure),
         };
         self.halted = Some((cause.clone(), level));

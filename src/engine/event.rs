@@ -137,6 +137,24 @@ pub enum Event {
         /// How long at most, from the wait's beginning.
         within: Duration,
     },
+    /// The attempt waits for a person to do something and say so.
+    TaskAsks {
+        /// The task.
+        task: TaskId,
+        /// The attempt.
+        attempt: u32,
+        /// What the person has to do.
+        text: String,
+    },
+    /// A person has said so.
+    TaskApproved {
+        /// The task.
+        task: TaskId,
+        /// The attempt.
+        attempt: u32,
+        /// Who.
+        by: String,
+    },
     /// The cluster's API does not answer, and is asked again.
     ClusterSilent {
         /// In its own words.
@@ -266,6 +284,44 @@ pub enum Event {
         /// The first check that does not hold, or nothing.
         red: Option<String>,
     },
+    /// Work, unless time alone opens it: the run has come to the gate behind a batch, and asks whoever has to approve, or
+    /// looks until its check holds.
+    GateReached {
+        /// The phase.
+        phase: u16,
+        /// The batch.
+        batch: u16,
+        /// When it opens by itself, or is given up.
+        until: Option<Timestamp>,
+    },
+    /// The gate's check does not hold yet. Told when the wait begins and when its reason changes.
+    GateWaiting {
+        /// The phase.
+        phase: u16,
+        /// The batch.
+        batch: u16,
+        /// What it sees.
+        reason: String,
+    },
+    /// The gate lets the run through.
+    GatePassed {
+        /// The phase.
+        phase: u16,
+        /// The batch.
+        batch: u16,
+        /// Who approved; absent where its check holds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// It does not: the run pauses.
+    GateRefused {
+        /// The phase.
+        phase: u16,
+        /// The batch.
+        batch: u16,
+        /// Why.
+        why: String,
+    },
     /// A batch ended.
     BatchEnded {
         /// The phase.
@@ -359,6 +415,13 @@ pub enum TaskEnd {
     },
     /// Its probe shows that it would disrupt, and the host holds no slot; it runs again once the host does.
     NeedsSlot,
+    /// A person was to do something, and has not said so; a resumed run asks again.
+    Paused {
+        /// What the person has to do.
+        text: String,
+        /// Why nobody has: "nobody is there to ask".
+        why: String,
+    },
 }
 
 /// Why something failed.
@@ -472,6 +535,13 @@ pub enum HaltCause {
         host: HostId,
         /// Where it stands, and which domains are held.
         domains: DomainsTaken,
+    },
+    /// A gate was not passed, or a pause not confirmed.
+    Paused {
+        /// What a person has to see to.
+        text: String,
+        /// Why nobody has.
+        why: String,
     },
     /// Somebody asked for it.
     Stopped {

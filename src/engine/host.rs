@@ -51,6 +51,10 @@ pub struct AttemptRun {
     pub probed: Option<Assessment>,
     /// Ops that were sent, or were about to be, in order.
     pub ops: Vec<OpRun>,
+    /// A person was asked.
+    pub asked: bool,
+    /// Who has said that it is done.
+    pub approved_by: Option<String>,
 }
 
 /// Work in flight on a host.

@@ -29,4 +29,4 @@ pub use history::History;
 pub use host::{AttemptRun, OpRun, TaskResult};
 pub use illegal::{IllegalEvent, Refusal};
 pub use standing::{Standing, StandingChange, standing};
-pub use state::{Counts, State, Work};
+pub use state::{Awaited, Counts, State, Work};

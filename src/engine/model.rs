@@ -21,7 +21,7 @@ const RUNS: u64 = 100_000;
 const RUNS_PER_BUG: u64 = 20_000;
 
 /// Deliberate bugs, each with the property that is there to notice it.
-const BUGS: [(Bug, &str); 30] = [
+const BUGS: [(Bug, &str); 33] = [
     (Bug::OneSlotTooMany, "budget"),
     (Bug::FailuresDoNotSpend, "budget"),
     (Bug::WorkDoesNotSpend, "budget"),
@@ -47,6 +47,9 @@ const BUGS: [(Bug, &str); 30] = [
     (Bug::DecidesPastEvents, "stop"),
     (Bug::DoesNotWaitForOthers, "halts"),
     (Bug::WaitsForFailures, "bounded"),
+    (Bug::SkipsGates, "gates"),
+    (Bug::PassesRefusedGates, "gates"),
+    (Bug::GoesOnAfterPause, "pauses"),
     (Bug::IgnoresTopology, "topology"),
     (Bug::TopologyOfOwnWorkOnly, "topology"),
     (Bug::OnlyTheFirstMayGo, "first that fits"),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::plan::{HostId, Plan, PlannedPhase};
+use crate::plan::{Gate, HostId, Plan, PlannedPhase};
 use crate::value::Timestamp;
 
 use super::HostStatus;
@@ -29,9 +29,31 @@ pub(super) struct BatchRun {
     pub(super) verifying: bool,
     /// When its checks last ended, and what was red.
     pub(super) verified: Option<(Timestamp, Option<String>)>,
+    /// The gate behind it, once the run came to that.
+    pub(super) gate: Option<GateRun>,
+}
+
+/// A gate that the run has come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GateRun {
+    /// When time alone opens it, or when it is given up.
+    pub(super) until: Option<Timestamp>,
+    /// Whether it lets the run through; absent while that is not known.
+    pub(super) passed: Option<bool>,
 }
 
 impl BatchRun {
+    /// Whether somebody is asked, or something looked at, for its gate.
+    pub(super) fn is_at_gate(&self, phase: &PlannedPhase) -> bool {
+        let is_asked = phase.gate_after(self.index).is_some_and(Gate::is_asked);
+        is_asked && self.gate.as_ref().is_some_and(|gate| gate.passed.is_none())
+    }
+
+    /// Whether its gate did not let the run through.
+    pub(super) fn is_refused(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| gate.passed == Some(false))
+    }
+
     /// Hosts started and not ended.
     pub(super) fn active(&self) -> u32 {
         self.started - self.ended

@@ -54,6 +54,12 @@ pub(super) enum Bug {
     TrustsOldLooks,
     /// Failures that have spent the budget are waited for like others.
     WaitsForFailures,
+    /// Batches follow each other as if there were no gates.
+    SkipsGates,
+    /// A gate that was not passed is forgotten.
+    PassesRefusedGates,
+    /// A pause that nobody confirmed stops nobody else.
+    GoesOnAfterPause,
     /// Hosts go out in as many domains as there are.
     IgnoresTopology,
     /// Domains count only where the run itself is at work.

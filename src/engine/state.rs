@@ -36,6 +36,22 @@ pub struct State {
     /// The lock of the cluster is somebody else's: no op starts.
     pub(super) lock_lost: bool,
     pub(super) halted: Option<(HaltCause, StopLevel)>,
+    /// A gate was not passed or a pause not confirmed: what a person has to see to, and why nobody has.
+    pub(super) paused: Option<(String, String)>,
+}
+
+/// What a run waits for a person to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Awaited {
+    /// That it may go on behind a batch.
+    Gate {
+        /// The phase.
+        phase: u16,
+        /// The batch.
+        batch: u16,
+    },
+    /// That something was done.
+    Task(TaskId),
 }
 
 /// Work that was started and has no result: what a resumed run takes up again.
@@ -68,6 +84,15 @@ pub enum Work<'a> {
         phase: u16,
         /// The batch.
         batch: u16,
+    },
+    /// Ask, or look, whether the gate behind a batch opens.
+    Gate {
+        /// The phase.
+        phase: u16,
+        /// The batch.
+        batch: u16,
+        /// When it is given up.
+        until: Option<Timestamp>,
     },
 }
 
@@ -104,6 +129,7 @@ impl State {
             stop: None,
             lock_lost: false,
             halted: None,
+            paused: None,
         }
     }
 
@@ -150,13 +176,37 @@ impl State {
             ) => self.has_doubts(),
             // Its hosts may be well and only its checks were red; where no host succeeded there is nothing to check again.
             Some(HaltCause::BatchFailed { .. }) => self.has_doubts() || self.has_success_in_last_batch(),
-            Some(HaltCause::Stopped { .. } | HaltCause::BudgetSpentByOthers { .. }) => true,
+            Some(
+                HaltCause::Stopped { .. } | HaltCause::BudgetSpentByOthers { .. } | HaltCause::Paused { .. },
+            ) => true,
         }
     }
 
     fn has_success_in_last_batch(&self) -> bool {
         let batch = self.phases.last().and_then(|run| run.last_batch.as_ref());
         batch.is_some_and(|batch| batch.succeeded > 0)
+    }
+
+    /// What a person has not approved, where the run goes on or would.
+    pub fn awaited(&self, plan: &Plan) -> Vec<Awaited> {
+        let Some(last) = self.phases.len().checked_sub(1) else { return Vec::new() };
+        let (phase, run) = (index(last), &self.phases[last]);
+        // What was skipped or passed by is not asked about again.
+        if run.ended == Some(true) || !self.can_resume() {
+            return Vec::new();
+        }
+        let batch = run.batch.as_ref().or(run.last_batch.as_ref().filter(|_| run.batch_failed.is_some()));
+        let gate = batch.filter(|batch| batch.gate.as_ref().is_some_and(|gate| gate.passed != Some(true)));
+        let mut awaited: Vec<_> =
+            gate.map(|batch| Awaited::Gate { phase, batch: batch.index }).into_iter().collect();
+        for (tasks, host) in plan.phase(phase).hosts.iter().zip(&run.hosts) {
+            let doubt = host.in_doubt.as_ref().map(|doubt| (doubt.at.index, &doubt.attempt));
+            let attempt = host.attempt().map(|attempt| (host.at.index, attempt)).or(doubt);
+            if let Some((index, AttemptRun { asked: true, approved_by: None, .. })) = attempt {
+                awaited.push(Awaited::Task(TaskId { phase, host: tasks.host, index }));
+            }
+        }
+        awaited
     }
 
     /// Whether the last phase has hosts that a resumed run would settle.
@@ -224,6 +274,13 @@ impl State {
         run.at.retry_at.filter(|_| run.at.index == task.index && run.status.is_none())
     }
 
+    /// Whether a host goes on to its end in spite of a stop: it is out of service, or inside a bracket.
+    pub fn finishes(&self, plan: &Plan, phase: u16, host: HostId) -> bool {
+        let tasks = plan.phase(phase).tasks_of(host);
+        let run = tasks.zip(self.host_run(plan, phase, host));
+        run.is_some_and(|(tasks, run)| run.slot || run.is_inside_bracket(tasks, run.at))
+    }
+
     /// Whether a host has come to its first disrupting task and was given no slot yet.
     pub fn wants_slot(&self, plan: &Plan, host: HostId) -> bool {
         let phase = self.current_phase().and_then(|phase| Some((phase, position(plan, phase, host)?)));
@@ -271,6 +328,11 @@ impl State {
         }
         if let Some(batch) = run.batch.as_ref().filter(|batch| batch.verifying) {
             work.push(Work::Verify { phase, batch: batch.index });
+        }
+        if let Some(batch) = run.batch.as_ref().filter(|batch| batch.is_at_gate(plan.phase(phase)))
+            && let Some(gate) = &batch.gate
+        {
+            work.push(Work::Gate { phase, batch: batch.index, until: gate.until });
         }
         work
     }

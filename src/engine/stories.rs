@@ -15,6 +15,7 @@ use super::{
     TaskEnd, decide,
 };
 
+mod gates;
 mod left;
 mod limits;
 mod topology;
@@ -62,6 +63,7 @@ fn story(hosts: u32, tasks: &str, shape: impl FnOnce(&mut PlannedPhase)) -> Stor
         hosts: all.into_iter().map(tasks_of).collect(),
         topology: None,
         verify: Vec::new(),
+        gate: None,
     };
     shape(&mut phase);
     let plan = Plan {
@@ -173,6 +175,7 @@ fn word(event: &Event) -> String {
         Event::HostEnded { host, status, .. } => format!("{} {status:?}", host.0),
         Event::SoakStarted { .. } => "soak".to_owned(),
         Event::VerifyStarted { .. } => "verify".to_owned(),
+        Event::GateReached { .. } => "gate".to_owned(),
         Event::BatchEnded { failed, .. } => format!("batch {}", failed.as_deref().unwrap_or("good")),
         Event::PhaseEnded { ok, .. } => format!("phase {}", if *ok { "good" } else { "bad" }),
         Event::Halted { cause, .. } => match cause {
@@ -181,6 +184,7 @@ fn word(event: &Event) -> String {
             HaltCause::BudgetSpentByFailures => "halt: spent by failures",
             HaltCause::BudgetSpentByOthers { .. } => "halt: spent by others",
             HaltCause::DomainsSpentByFailures { .. } => "halt: domains spent by failures",
+            HaltCause::Paused { .. } => "halt: paused",
             HaltCause::Stopped { .. } => "halt: stopped",
         }
         .to_owned(),

@@ -12,6 +12,7 @@ use super::lock::Barred;
 use super::look::{api_is_silent, look};
 use super::ops::{OpEnd, Sending, place, recall, send, take_up};
 use super::output::escape;
+use super::pause;
 use super::poll::{Ended, Look, ONCE, until};
 use crate::engine::{Cause, Event, Failure, OpRun, SkipReason, TaskEnd};
 use crate::kubernetes::kubectl_errors;
@@ -32,6 +33,10 @@ pub(super) struct Assignment {
     pub(super) untouched: bool,
     /// Ops that an earlier process sent for this attempt.
     pub(super) recorded: Vec<OpRun>,
+    /// Who has confirmed it, where it is a pause.
+    pub(super) approved_by: Option<String>,
+    /// A stop lets the host go on to its end.
+    pub(super) finishes: bool,
     /// Results of the host's earlier tasks of the phase.
     pub(super) late: Late,
 }
@@ -55,6 +60,10 @@ pub(super) async fn run(shared: Rc<Shared>, teller: Teller, assignment: Assignme
             return teller.say(Event::TaskEnded { task, attempt, end: TaskEnd::Failed { failure } });
         }
     };
+    if let Some(pause) = crate::step::pause_of(&action.kind, &action.args) {
+        let end = pause::run(&shared, &teller, &assignment, pause).await;
+        return teller.say(Event::TaskEnded { task, attempt, end });
+    }
     let sent = Cell::new(!assignment.recorded.is_empty());
     let (shared, teller, assignment, action) = (&*shared, &teller, &assignment, &action);
     let worker = Worker { shared, teller, assignment, action, sent, told: RefCell::default() };

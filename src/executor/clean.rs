@@ -33,6 +33,15 @@ impl Redactor {
             Event::TaskWaiting { task, attempt, reason, within } => {
                 Event::TaskWaiting { task, attempt, reason: self.text(&reason), within }
             }
+            Event::TaskAsks { task, attempt, text } => {
+                Event::TaskAsks { task, attempt, text: self.text(&text) }
+            }
+            Event::GateWaiting { phase, batch, reason } => {
+                Event::GateWaiting { phase, batch, reason: self.text(&reason) }
+            }
+            Event::GateRefused { phase, batch, why } => {
+                Event::GateRefused { phase, batch, why: self.text(&why) }
+            }
             Event::ClusterSilent { reason, within } => {
                 Event::ClusterSilent { reason: self.text(&reason), within }
             }
@@ -78,6 +87,9 @@ impl Redactor {
             | Event::ClusterAnswers
             | Event::HostAnswers { host: _ }
             | Event::RunEnded
+            | Event::TaskApproved { task: _, attempt: _, by: _ }
+            | Event::GateReached { phase: _, batch: _, until: _ }
+            | Event::GatePassed { phase: _, batch: _, by: _ }
             | Event::RunUndone { by: _ }) => event,
         }
     }
@@ -154,12 +166,16 @@ impl Redactor {
             TaskEnd::Unknown { reason } => TaskEnd::Unknown { reason: self.text(&reason) },
             TaskEnd::Withheld { reason } => TaskEnd::Withheld { reason: self.text(&reason) },
             TaskEnd::NeedsSlot => TaskEnd::NeedsSlot,
+            TaskEnd::Paused { text, why } => TaskEnd::Paused { text: self.text(&text), why: self.text(&why) },
         }
     }
 
     fn halt(&self, cause: HaltCause) -> HaltCause {
         match cause {
             HaltCause::BatchFailed { reason } => HaltCause::BatchFailed { reason: self.text(&reason) },
+            HaltCause::Paused { text, why } => {
+                HaltCause::Paused { text: self.text(&text), why: self.text(&why) }
+            }
             HaltCause::BudgetSpentByOthers { waited, out, blocked, domains } => {
                 let (out, blocked) = (self.out(out), self.maybe(blocked));
                 HaltCause::BudgetSpentByOthers { waited, out, blocked, domains }

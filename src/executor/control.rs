@@ -4,13 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
+use super::approval::Approver;
 use super::attempt::Step;
 use super::common::Common;
 use super::lock::{Barred, Lock};
 use super::{Clock, Pool, Redactor, Secrets};
-use crate::engine::Event;
+use crate::engine::{Event, StopLevel};
 use crate::inventory::HostName;
 use crate::journal::RunDir;
 use crate::plan::{ActionId, HostId, Plan};
@@ -33,6 +34,10 @@ pub(super) struct Shared {
     /// Who is told what commands say while they run, if anybody wants to know.
     pub(super) listener: Option<Teller>,
     pub(super) clock: Clock,
+    /// Who is asked where a person has to say something.
+    pub(super) approver: Rc<dyn Approver>,
+    /// How soon the run stops, for whoever waits meanwhile.
+    pub(super) stop: watch::Sender<Option<StopLevel>>,
     pub(super) in_doubt: InDoubt,
     /// The lock of the cluster, without which no op is sent; `None` where there is none to hold.
     pub(super) lock: Option<Rc<Lock>>,

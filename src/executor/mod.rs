@@ -2,6 +2,7 @@
 //! decide; this only carries it out, in one order: append to the journal, apply to the state, tell the reporters, and
 //! only then start the work.
 
+mod approval;
 mod attempt;
 mod bracket;
 mod clean;
@@ -9,6 +10,7 @@ mod clock;
 mod common;
 mod control;
 mod drift;
+mod gate;
 mod late;
 mod leftover;
 mod lock;
@@ -16,6 +18,7 @@ mod look;
 mod observe;
 mod ops;
 mod output;
+mod pause;
 mod poll;
 mod pool;
 mod reach;
@@ -28,6 +31,7 @@ mod touched;
 mod undo;
 mod verify;
 
+pub use approval::{Answer, Approver, Nobody, Question};
 pub use clock::Clock;
 pub use control::InDoubt;
 pub use lock::{Claim, LeaseApi, LeaseError, Leave, Lock, LockError, Refusal, Wish};

@@ -4,18 +4,19 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet, LocalSet, spawn_local};
 use tokio::time::sleep_until;
 
+use super::approval::Approver;
 use super::attempt::{self, Assignment};
 use super::common::Common;
 use super::control::{InDoubt, Message, Shared, Teller};
 use super::late::{Late, steps_value};
 use super::lock::{self, Lock};
 use super::touched::Touched;
-use super::{Clock, Pool, Secrets, bracket, observe, verify};
-use crate::engine::{Event, History, IllegalEvent, OpRun, Stamped, StopLevel, Work, decide};
+use super::{Clock, Pool, Secrets, bracket, gate, observe, verify};
+use crate::engine::{AttemptRun, Event, History, IllegalEvent, Stamped, StopLevel, Work, decide};
 use crate::journal::{Record, RunDir};
 use crate::plan::{HostId, Plan, StepRef, TaskId};
 use crate::report::Reporter;
@@ -53,6 +54,8 @@ pub struct Setup {
     pub lock: Option<Rc<Lock>>,
     /// Runs that were given up: every host is told not to take their commands any more.
     pub over: Vec<String>,
+    /// Who is asked at gates and pauses.
+    pub approver: Rc<dyn Approver>,
     /// The time.
     pub clock: Clock,
     /// Ctrl-C, SIGTERM and the like.
@@ -135,6 +138,7 @@ impl Roll {
             in_doubt,
             lock,
             over,
+            approver,
             clock,
             stops,
         } = setup;
@@ -154,6 +158,8 @@ impl Roll {
             output: run_dir,
             listener: reporters.iter().any(|reporter| reporter.listens()).then(|| teller.clone()),
             clock,
+            approver,
+            stop: watch::Sender::new(None),
             in_doubt,
             lock,
             over,
@@ -330,6 +336,8 @@ impl Roll {
         for event in &stamped {
             self.history.state.apply(&self.plan, event)?;
         }
+        let level = self.history.state.stop_level();
+        self.shared.stop.send_if_modified(|told| std::mem::replace(told, level) != level);
         // After a failure nothing is written any more: what follows a torn line or a gap could not be read. What ran on
         // meanwhile still ends and is told, but nothing new is started.
         if self.journal_error.is_none() {
@@ -366,7 +374,10 @@ impl Roll {
         let job = match *event {
             Event::ObservationStarted { phase } => Job::Observe { phase },
             Event::BracketProbeStarted { phase, host, bracket } => Job::ProbeBracket { phase, host, bracket },
-            Event::TaskStarted { task, attempt } => Job::Attempt { task, attempt, recorded: Vec::new() },
+            Event::TaskStarted { task, attempt } => {
+                Job::Attempt { task, run: AttemptRun { attempt, ..AttemptRun::default() } }
+            }
+            Event::GateReached { phase, batch, until } => Job::Gate { phase, batch, until },
             Event::VerifyStarted { phase, batch } => Job::Verify { phase, batch },
             _ => return,
         };
@@ -384,13 +395,19 @@ impl Roll {
                 let untouched = !self.touched.has(host);
                 self.workers.spawn_local(bracket::run(shared, teller, phase, host, bracket, untouched));
             }
-            Job::Attempt { task, attempt, recorded } => {
-                let assignment = self.assignment(task, attempt, recorded);
+            Job::Attempt { task, run } => {
+                let assignment = self.assignment(task, run);
                 self.workers.spawn_local(attempt::run(shared, teller, assignment));
             }
             Job::Verify { phase, batch } => {
                 if let Some(subject) = self.plan.phase(phase).population.first().copied() {
                     self.workers.spawn_local(verify::run(shared, teller, phase, batch, subject));
+                }
+            }
+            Job::Gate { phase, batch, until } => {
+                if let Some(subject) = self.plan.phase(phase).population.first().copied() {
+                    let reached = gate::Reached { phase, batch, until, subject };
+                    self.workers.spawn_local(gate::run(shared, teller, reached));
                 }
             }
         }
@@ -401,7 +418,8 @@ impl Roll {
         self.plan.phase(phase).batches.get(usize::from(batch)).cloned().unwrap_or_default()
     }
 
-    fn assignment(&self, task: TaskId, attempt: u32, recorded: Vec<OpRun>) -> Assignment {
+    fn assignment(&self, task: TaskId, run: AttemptRun) -> Assignment {
+        let AttemptRun { attempt, ops: recorded, approved_by, .. } = run;
         let wants_results = match self.plan.task(task).step {
             StepRef::Deferred(_) => true,
             StepRef::Action(action) => {
@@ -416,12 +434,16 @@ impl Roll {
             has_slot: self.history.state.holds_slot(task.host),
             untouched: !self.touched.has(task.host),
             recorded,
+            approved_by,
+            finishes: self.history.state.finishes(&self.plan, task.phase, task.host),
             late: Late { steps: steps_value(&self.plan, task.phase, task.host, result) },
         }
     }
 
     /// Lets running work end after the journal failed, and takes its last words.
     async fn drain(&mut self) -> Result<(), RollError> {
+        // Nobody's answer is waited for any more.
+        self.shared.stop.send_replace(Some(StopLevel::Now));
         while !self.workers.is_empty() {
             tokio::select! {
                 biased;
@@ -440,8 +462,9 @@ impl Roll {
 enum Job {
     Observe { phase: u16 },
     ProbeBracket { phase: u16, host: HostId, bracket: u16 },
-    Attempt { task: TaskId, attempt: u32, recorded: Vec<OpRun> },
+    Attempt { task: TaskId, run: AttemptRun },
     Verify { phase: u16, batch: u16 },
+    Gate { phase: u16, batch: u16, until: Option<Timestamp> },
 }
 
 impl Job {
@@ -449,10 +472,9 @@ impl Job {
         match *work {
             Work::Observation { phase } => Self::Observe { phase },
             Work::BracketProbe { phase, host, bracket } => Self::ProbeBracket { phase, host, bracket },
-            Work::Attempt { task, run } => {
-                Self::Attempt { task, attempt: run.attempt, recorded: run.ops.clone() }
-            }
+            Work::Attempt { task, run } => Self::Attempt { task, run: run.clone() },
             Work::Verify { phase, batch } => Self::Verify { phase, batch },
+            Work::Gate { phase, batch, until } => Self::Gate { phase, batch, until },
         }
     }
 }

@@ -166,6 +166,8 @@ fn without_a_run(plan: Rc<Plan>, pool: &Rc<Pool>, controller: &Rc<Pool>, redacto
         output: None,
         listener: None,
         clock: Clock::starting_at(Timestamp::default()),
+        approver: Rc::new(super::Nobody),
+        stop: tokio::sync::watch::Sender::new(None),
         in_doubt: super::InDoubt::Leave,
         lock: None,
         over: Vec::new(),

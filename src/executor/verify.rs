@@ -24,10 +24,20 @@ pub(super) async fn run(shared: Rc<Shared>, teller: Teller, phase: u16, batch: u
 /// A check with its own patience: green once it held without a break for as long as it asks.
 async fn check_once(shared: &Shared, check: ActionId, subject: HostId) -> Result<(), String> {
     let action = shared.plan.action(check);
-    let Some(probe) = &action.lowered.probe else { return Ok(()) };
+    let poll = action.lowered.poll.unwrap_or(ONCE);
+    match until(poll, async || look_at(shared, check, subject).await).await {
+        Ok(_) => Ok(()),
+        Err(Ended::TimedOut(reason) | Ended::Never(reason)) => Err(format!("{}: {reason}", action.title)),
+    }
+}
+
+/// One look at a check.
+pub(super) async fn look_at(shared: &Shared, check: ActionId, subject: HostId) -> Look<String> {
+    let action = shared.plan.action(check);
+    let Some(probe) = &action.lowered.probe else { return Look::Holds(String::new()) };
     let kind = crate::step::find(&action.kind).expect("invariant: a plan names registered kinds");
     let who = &shared.plan.host(subject).subject;
-    let look_once = async || match look(shared, subject, &[probe]).await {
+    match look(shared, subject, &[probe]).await {
         Ok(mut answers) => match kind.assess(&action.args, who, &answers.pop().unwrap_or_default()) {
             Ok(Assessment::Satisfied { state }) => Look::Holds(state),
             Ok(Assessment::NotYet { reason }) => Look::NotYet(reason),
@@ -36,9 +46,5 @@ async fn check_once(shared: &Shared, check: ActionId, subject: HostId) -> Result
             Err(error) => Look::Never(error.to_string()),
         },
         Err(failure) => Look::NotYet(failure.message),
-    };
-    match until(action.lowered.poll.unwrap_or(ONCE), look_once).await {
-        Ok(_) => Ok(()),
-        Err(Ended::TimedOut(reason) | Ended::Never(reason)) => Err(format!("{}: {reason}", action.title)),
     }
 }

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use crate::op::{Answer, Probe};
 use crate::plan::{Forecast, HostId, Plan, StepRef, TaskId};
 use crate::runbook::Mode;
-use crate::step::{Assessment, Fidelity, Role};
+use crate::step::{Assessment, Fidelity, Role, pause_of};
 use crate::value::Duration;
 
 /// What is known of a task before anything changed.
@@ -236,13 +236,22 @@ pub fn bracket_is_needed(parts: impl IntoIterator<Item = Part>) -> bool {
 pub fn has_changes(plan: &Plan) -> bool {
     let mut tasks = plan.phases.iter().flat_map(|phase| &phase.hosts).flat_map(|host| &host.tasks);
     tasks.any(|task| {
-        matches!(
-            task.forecast,
-            Forecast::Changes { .. }
-                | Forecast::Runs { .. }
-                | Forecast::NotProbed
-                | Forecast::Deferred { .. }
-        )
+        // Who has nothing else to do is not asked whether it is done.
+        let sends = match task.step {
+            StepRef::Action(action) => {
+                let action = plan.action(action);
+                pause_of(&action.kind, &action.args).is_none()
+            }
+            StepRef::Deferred(_) => true,
+        };
+        sends
+            && matches!(
+                task.forecast,
+                Forecast::Changes { .. }
+                    | Forecast::Runs { .. }
+                    | Forecast::NotProbed
+                    | Forecast::Deferred { .. }
+            )
     })
 }
 

@@ -11,6 +11,7 @@ pub mod deferred;
 pub mod drift;
 pub mod forecast;
 pub mod frozen;
+mod gate;
 mod implied;
 pub mod lookahead;
 mod model;
@@ -20,6 +21,7 @@ pub mod undo;
 pub mod worst_case;
 
 pub use budget::{Budget, OutCause, OutOfService, Spent, SpentBy, cut_batches};
+pub use gate::{Gate, GateOpens};
 pub use model::{
     Action, ActionId, Bracket, DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId, HostId,
     HostTasks, LeftOut, Plan, PlannedHost, PlannedKube, PlannedPhase, Rollout, StepRef, Task, TaskId,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::Topology;
+use super::{Gate, Topology};
 use crate::inventory::{Become, Connection, HostName};
 use crate::op::{Effect, Site};
 use crate::runbook::{Mode, OnFailure, Policy, Retry, SecretSource};
@@ -371,6 +371,9 @@ pub struct PlannedPhase {
     /// Checks after every batch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verify: Vec<ActionId>,
+    /// What stands between batches beyond that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
 }
 
 /// `rollout:` with its percentages counted.

@@ -80,6 +80,7 @@ fn phase(run: &str, everyone: Vec<HostId>, hosts: Vec<HostTasks>) -> PlannedPhas
         hosts,
         topology: None,
         verify: Vec::new(),
+        gate: None,
     }
 }
 

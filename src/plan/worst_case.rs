@@ -1,7 +1,8 @@
 //! How long a plan takes when everything that may take its time does: every op and every wait to its limit.
 
-use super::{Action, HostTasks, Plan, PlannedPhase, StepRef};
+use super::{Action, Forecast, Gate, GateOpens, HostTasks, Plan, PlannedPhase, StepRef};
 use crate::op::Effect;
+use crate::step::{PauseFor, pause_of};
 use crate::value::Duration;
 
 /// The worst case of a phase: batches one after the other, disrupting hosts in waves of `max_unavailable`.
@@ -25,7 +26,30 @@ pub fn of_phase(plan: &Plan, phase: &PlannedPhase) -> Duration {
             .saturating_add(phase.rollout.soak)
             .saturating_add(of_verify(plan, phase))
     };
-    phase.batches.iter().fold(Duration::ZERO, |sum, batch| sum.saturating_add(batch_of(batch)))
+    let gates = (0..u16::try_from(phase.batches.len()).unwrap_or(u16::MAX)).filter_map(|batch| {
+        let gate = phase.gate_after(batch)?;
+        gate.time()
+    });
+    let gates = gates.fold(Duration::ZERO, Duration::saturating_add);
+    phase.batches.iter().fold(gates, |sum, batch| sum.saturating_add(batch_of(batch)))
+}
+
+/// Whether a phase also takes as long as somebody takes to answer.
+pub fn waits_for_people(plan: &Plan, phase: &PlannedPhase) -> bool {
+    let asks = |gate: &Gate| matches!(gate.opens, GateOpens::Approve { within: None, .. });
+    let gate = phase.batches.len() > 1 && phase.gate.as_ref().is_some_and(asks);
+    let mut tasks = phase.hosts.iter().flat_map(|host| &host.tasks);
+    gate || tasks.any(|task| match task.step {
+        StepRef::Action(action) if task.forecast != Forecast::Excluded => {
+            let action = plan.action(action);
+            matches!(pause_of(&action.kind, &action.args), Some(PauseFor::Person(_)))
+        }
+        StepRef::Action(_) => false,
+        StepRef::Deferred(id) => {
+            let step = &plan.deferred[id.0 as usize];
+            step.kind == "pause" && step.args.contains_key("manual")
+        }
+    })
 }
 
 /// The worst case of all phases.
@@ -49,7 +73,11 @@ fn of_action(action: &Action) -> Duration {
         .iter()
         .map(|poll| poll.within)
         .chain(lowered.verify.iter().map(|verify| verify.poll.within));
-    let once = ops.chain(waits).fold(Duration::ZERO, Duration::saturating_add);
+    let pause = match pause_of(&action.kind, &action.args) {
+        Some(PauseFor::Time(time)) => Some(time),
+        _ => None,
+    };
+    let once = ops.chain(waits).chain(pause).fold(Duration::ZERO, Duration::saturating_add);
     once.saturating_mul(action.retry.map_or(1, |retry| u64::from(retry.attempts.max(1))))
 }
 

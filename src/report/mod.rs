@@ -2,6 +2,7 @@
 //! needed for the run to go on.
 
 mod events;
+mod gates;
 mod live;
 mod pace;
 mod plain;

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::Reporter;
+use super::gates;
 use super::waits::{Told, Waits};
 use crate::engine::{BracketFinding, Event, HaltCause, HostStatus, SkipReason, Stamped, State, TaskEnd};
 use crate::plan::{DomainsTaken, Forecast, HostId, OutCause, OutOfService, Plan, TaskId};
@@ -108,15 +109,16 @@ fn line(plan: &Plan, state: &State, event: &Event, verbose: bool) -> Option<Stri
         Event::LockLost { why } => {
             format!("LOCK LOST: {why}; what is in flight ends, and nothing more is started")
         }
+        Event::Halted { cause: HaltCause::Paused { text, why }, .. } => format!("PAUSED: {text} ({why})"),
         Event::Halted { cause, .. } => format!("HALT: {}", halt_words(plan, cause)),
         Event::RunUndone { by } => format!("run {by} puts back what this run left"),
-        _ => return None,
+        _ => return gates::line(plan, event),
     })
 }
 
 /// Whether the run only does what somebody asked for.
 fn is_stopped(state: &State) -> bool {
-    matches!(state.halted(), Some(HaltCause::Stopped { .. }))
+    matches!(state.halted(), Some(HaltCause::Stopped { .. } | HaltCause::Paused { .. }))
 }
 
 fn task_ended(plan: &Plan, task: TaskId, end: &TaskEnd, verbose: bool) -> Option<String> {
@@ -136,6 +138,7 @@ fn task_ended(plan: &Plan, task: TaskId, end: &TaskEnd, verbose: bool) -> Option
             format!("{about}  FAILED{allowed}: {}{hint}", failure.message)
         }
         TaskEnd::Unknown { reason } => format!("{about}  UNKNOWN: {reason}"),
+        TaskEnd::Paused { why, .. } => format!("{about}  not confirmed: {why}"),
         TaskEnd::Withheld { reason } => format!("{about}  not sent: the lock was lost: {reason}"),
     })
 }
@@ -259,6 +262,7 @@ pub(super) fn halt_words(plan: &Plan, cause: &HaltCause) -> String {
             domains.key,
             domains.domain
         ),
+        HaltCause::Paused { text, why } => format!("paused: {text} ({why})"),
         HaltCause::Stopped { by } => format!("stopped by {by}"),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
 use super::plain::{counted, names};
-use crate::engine::{Event, HostStatus};
+use crate::engine::{Event, HaltCause, HostStatus};
 use crate::plan::{HostId, Plan};
 
 /// A stop and what came of it.
@@ -36,7 +36,9 @@ impl Stopped {
             Event::SlotTaken { host, .. } => {
                 self.out.insert(*host);
             }
-            Event::StopRequested { .. } => self.asked = true,
+            Event::StopRequested { .. } | Event::Halted { cause: HaltCause::Paused { .. }, .. } => {
+                self.asked = true;
+            }
             Event::RunResumed { .. } => {
                 self.asked = false;
                 self.came_back.clear();

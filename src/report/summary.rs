@@ -34,6 +34,7 @@ pub struct Summary {
     /// From the first event to the last.
     pub took: Duration,
     stop: Option<Stop>,
+    paused: bool,
     stopped: Stopped,
 }
 
@@ -89,6 +90,8 @@ pub mod exit {
     pub const DRIFT: u8 = 13;
     /// The plan was used already, or its approval is missing.
     pub const APPROVAL: u8 = 14;
+    /// Paused at a gate, or for a person.
+    pub const PAUSED: u8 = 15;
     /// The deadline passed.
     pub const DEADLINE: u8 = 16;
     /// Usage: wrong flags, or an unattended run without `--yes`.
@@ -134,6 +137,7 @@ impl Summary {
             changed_anything: fold.changed_anything,
             took,
             stop,
+            paused: matches!(state.halted(), Some(HaltCause::Paused { .. })),
             stopped: fold.stopped,
         }
     }
@@ -150,12 +154,13 @@ impl Summary {
             exit::UNREACHABLE
         } else if caused(Cause::Busy) && !self.changed_anything {
             exit::LOCKED
-        } else if troubled || (self.stopped_by.is_some() && self.stop.is_none()) {
+        } else if troubled || (self.stopped_by.is_some() && self.stop.is_none() && !self.paused) {
             exit::FAILED
         } else {
             match self.stop {
                 Some(Stop::LockLost) => exit::LOCKED,
                 Some(Stop::Deadline) => exit::DEADLINE,
+                _ if self.paused => exit::PAUSED,
                 Some(Stop::Signal { term: true }) => exit::TERMINATED,
                 Some(Stop::Signal { term: false }) => exit::INTERRUPTED,
                 None => exit::OK,
@@ -330,7 +335,7 @@ impl<'p> Fold<'p> {
                 self.trouble(task.host, HostStatus::Unknown, title(self.plan, task), failure);
             }
             // Nothing of it ran, and the loss itself is told by the last lines.
-            TaskEnd::NeedsSlot | TaskEnd::Withheld { .. } => {}
+            TaskEnd::NeedsSlot | TaskEnd::Withheld { .. } | TaskEnd::Paused { .. } => {}
         }
     }
 

@@ -189,6 +189,8 @@ pub struct RolloutSpec {
     pub topology: Option<TopologySpec>,
     /// Checks after every batch; they run on the first host of the phase, or through kubectl.
     pub verify: Vec<Step>,
+    /// `gate:`.
+    pub gate: Option<GateSpec>,
     /// Where `rollout:` was written, if it was.
     pub span: Option<Span>,
 }
@@ -200,6 +202,46 @@ pub struct TopologySpec {
     pub key: Spanned<String>,
     /// So many of its values.
     pub max_domains: NonZeroU32,
+}
+
+/// `gate:` of a rollout: what stands between a batch that ended well and the next one.
+#[derive(Clone, Debug)]
+pub struct GateSpec {
+    /// Behind which batches.
+    pub after: GateAfter,
+    /// What lets the run through.
+    pub opens: GateOpensBy,
+}
+
+/// What lets a run through a gate, as written.
+#[derive(Clone, Debug)]
+pub enum GateOpensBy {
+    /// `approve:` a person's word.
+    Approval {
+        /// What the person has to see to.
+        text: String,
+        /// How long that is waited for; without an end where it is absent.
+        within: Option<Duration>,
+    },
+    /// `duration:` time.
+    Time(Duration),
+    /// `check:` a step that only looks.
+    Check {
+        /// The step.
+        step: Box<Step>,
+        /// How long it is looked at.
+        within: Duration,
+    },
+}
+
+/// Behind which batches a gate stands; never behind the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GateAfter {
+    /// Behind each.
+    Each,
+    /// Behind the first, which is the canary.
+    First,
 }
 
 /// What becomes of the other hosts once more have failed than `max_failures`. How many that are is the number's word

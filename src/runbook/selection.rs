@@ -1,6 +1,6 @@
 //! A runbook against an inventory: what it selects and which groups it names, before any plan is made.
 
-use super::{KubeVia, Phase, Runbook, Step};
+use super::{GateOpensBy, KubeVia, Phase, Runbook, Step};
 use crate::inventory::{Host, Inventory, Selector, SelectorError};
 use crate::source::codes::{LIMIT, NO_DOMAIN, SELECTS_NOTHING, UNKNOWN_NAME};
 use crate::source::{Diagnostic, Diagnostics, Severity, Span, Spanned, nearest};
@@ -20,7 +20,11 @@ impl Runbook {
         for phase in &self.phases {
             check(&phase.hosts, inventory, diagnostics);
             check_topology(phase, inventory, diagnostics);
-            for step in phase.steps.iter().chain(&phase.rollout.verify) {
+            let check = phase.rollout.gate.as_ref().and_then(|gate| match &gate.opens {
+                GateOpensBy::Check { step, .. } => Some(step.as_ref()),
+                _ => None,
+            });
+            for step in phase.steps.iter().chain(&phase.rollout.verify).chain(check) {
                 check_groups(step, inventory, diagnostics);
             }
         }

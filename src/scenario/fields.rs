@@ -211,6 +211,11 @@ pub static FAULTS: LazyLock<Vec<FaultInfo>> = LazyLock::new(|| {
             "Somebody asks the run to stop. A second such fault asks it to stop at once.",
             vec![Field::with_default("by", words(&["ctrl_c", "sigterm"]), text("ctrl_c"), "How.")],
         ),
+        controller(
+            "approval_refused",
+            "The next time that the run waits for a person, at a gate or a pause, the answer is no. Without it, a rehearsal approves everything at once.",
+            vec![],
+        ),
     ]
 });
 
@@ -334,6 +339,7 @@ impl FaultKind {
             Self::RebootRequired => "reboot_required",
             Self::ControllerKilled { .. } => "controller_killed",
             Self::Stopped { .. } => "stopped",
+            Self::ApprovalRefused => "approval_refused",
         }
     }
 }

@@ -165,6 +165,8 @@ pub enum FaultKind {
         /// By SIGTERM, instead of Ctrl-C.
         term: bool,
     },
+    /// Somebody who is asked says no.
+    ApprovalRefused,
 }
 
 /// How a command of the runbook answers.

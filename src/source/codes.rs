@@ -137,6 +137,9 @@ codes! {
     NEEDS_KUBE = 316, "needs-kube", "A step calls kubectl, and the runbook does not say where it runs",
         "`kube: { via: control_plane }` runs kubectl on a control plane of the inventory, preferring one that is not \
          being worked on; `kube: { via: controller }` runs it on the machine that runs Rollbook.";
+    GATE = 317, "bad-gate", "A gate cannot open, or in two ways",
+        "A gate waits for exactly one thing: a person's word (`approve`), time (`duration`) or a `check`, which is a step that \
+         only looks, and looks for a time that `for` bounds.";
     FOR_EACH = 324, "bad-for-each", "The items of `for_each` cannot be unrolled",
         "A plan shows every task, so each item must be known when the plan is made: from what is written, from parameters, \
          variables, the inventory, or facts. What a step prints is known only when it has run. A list is bounded, too: \

@@ -154,6 +154,9 @@ examples! {
     NEEDS_KUBE File
         "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: { name: up }\nphases: [{ name: roll, hosts: workers, steps: [drain: {}, uncordon: {}] }]" =>
         "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: { name: up }\nkube: { via: control_plane }\nphases: [{ name: roll, hosts: workers, steps: [drain: {}, uncordon: {}] }]";
+    GATE Runbook
+        "phases:\n  - name: roll\n    hosts: workers\n    rollout: { batches: [1], gate: { approve: look at it, duration: 5m } }\n    steps: [command: [ls]]" =>
+        "phases:\n  - name: roll\n    hosts: workers\n    rollout: { batches: [1], gate: { approve: look at it, for: 1h } }\n    steps: [command: [ls]]";
     FOR_EACH Steps
         "- command: [ls, /etc/cni/net.d]\n  id: found\n  effect: reads\n- command: [cat, \"{{ each }}\"]\n  for_each: \"{{ steps.found.json }}\"\n  effect: reads" =>
         "- script: \"for file in /etc/cni/net.d/*; do cat \\\"$file\\\"; done\"\n  effect: reads";

@@ -19,6 +19,7 @@ mod guard;
 mod kubeadm;
 mod kubectl;
 mod node_state;
+mod pause;
 mod reboot;
 mod registry;
 mod script;
@@ -35,6 +36,7 @@ use crate::op::{Answer, Effect, Op, Probe};
 use crate::value::{Duration, Field, Value};
 
 pub use ahead::SourcesUse;
+pub use pause::{PauseFor, pause_of};
 pub use registry::{all, find};
 
 /// One kind of step, such as `drain`. Implementations are unit structs without state.

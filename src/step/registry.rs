@@ -12,6 +12,7 @@ use super::drain::Drain;
 use super::etcd_snapshot::EtcdSnapshot;
 use super::kubeadm::Kubeadm;
 use super::kubectl::Kubectl;
+use super::pause::Pause;
 use super::reboot::Reboot;
 use super::script::Script;
 use super::systemctl::Systemctl;
@@ -32,6 +33,7 @@ static KINDS: &[&dyn StepKind] = &[
     &EtcdSnapshot,
     &Kubeadm,
     &Kubectl,
+    &Pause,
     &Reboot,
     &Script,
     &Systemctl,

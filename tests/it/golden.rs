@@ -9,8 +9,8 @@ use std::io;
 use std::rc::Rc;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use rollbook::engine::{Cause, Event, Failure, History, Stamped, StopLevel, TaskEnd};
-use rollbook::executor::{Setup, StopRequest, roll};
+use rollbook::engine::{Awaited, Cause, Event, Failure, History, Stamped, StopLevel, TaskEnd};
+use rollbook::executor::{Nobody, Setup, StopRequest, roll};
 use rollbook::journal::{Journal, Record, RunDir};
 use rollbook::plan::Plan;
 use rollbook::plan::show::bytes;
@@ -66,7 +66,7 @@ fn every_journal_that_was_ever_written_can_be_read() {
     assert!(missing.is_empty(), "no journal of {} holds {missing:?}", folder());
 }
 
-const ALL: [&str; 34] = [
+const ALL: [&str; 40] = [
     "RunStarted",
     "RunResumed",
     "PhaseStarted",
@@ -80,6 +80,8 @@ const ALL: [&str; 34] = [
     "BracketProbed",
     "TaskStarted",
     "TaskWaiting",
+    "TaskAsks",
+    "TaskApproved",
     "ClusterSilent",
     "ClusterAnswers",
     "HostSilent",
@@ -94,6 +96,10 @@ const ALL: [&str; 34] = [
     "SoakStarted",
     "VerifyStarted",
     "Verified",
+    "GateReached",
+    "GateWaiting",
+    "GatePassed",
+    "GateRefused",
     "BatchEnded",
     "PhaseEnded",
     "StopRequested",
@@ -119,6 +125,8 @@ fn name(event: &Event) -> &'static str {
         Event::BracketProbed { .. } => "BracketProbed",
         Event::TaskStarted { .. } => "TaskStarted",
         Event::TaskWaiting { .. } => "TaskWaiting",
+        Event::TaskAsks { .. } => "TaskAsks",
+        Event::TaskApproved { .. } => "TaskApproved",
         Event::ClusterSilent { .. } => "ClusterSilent",
         Event::ClusterAnswers => "ClusterAnswers",
         Event::HostSilent { .. } => "HostSilent",
@@ -133,6 +141,10 @@ fn name(event: &Event) -> &'static str {
         Event::SoakStarted { .. } => "SoakStarted",
         Event::VerifyStarted { .. } => "VerifyStarted",
         Event::Verified { .. } => "Verified",
+        Event::GateReached { .. } => "GateReached",
+        Event::GateWaiting { .. } => "GateWaiting",
+        Event::GatePassed { .. } => "GatePassed",
+        Event::GateRefused { .. } => "GateRefused",
         Event::BatchEnded { .. } => "BatchEnded",
         Event::PhaseEnded { .. } => "PhaseEnded",
         Event::StopRequested { .. } => "StopRequested",
@@ -169,6 +181,52 @@ phases:
       - uncordon: {}
 "#;
 
+const GATED: &str = r#"
+apiVersion: rollbook/v1
+kind: Runbook
+metadata: { name: gated }
+phases:
+  - name: look
+    hosts: workers
+    rollout:
+      batches: [1]
+      topology: { key: role, max_domains: 1 }
+      gate: { approve: look at the dashboards, after: first }
+    steps:
+      - pause: { manual: look at the host }
+      - command: { argv: ["true"] }
+        effect: changes
+"#;
+
+/// A run with a pause and a gate: nobody is there at first, and then somebody is.
+async fn write_gated() {
+    let cluster = Cluster::new(1, 2, "1.30.0");
+    let plan = Rc::new(cluster.plan_of(GATED, &[]).await.unwrap());
+    let kept = Kept::default();
+    let record = || Box::new(kept.clone());
+    let nobody = Rc::new(Nobody);
+    let setup = Setup { record: record(), approver: nobody.clone(), ..cluster.setup(&plan) };
+    let paused = roll(setup).await.unwrap();
+    let [Awaited::Task(task)] = paused.state.awaited(&plan)[..] else { panic!("one pause") };
+    // Somebody confirms the pause, and the controller dies right after that.
+    let mut past = paused.events;
+    push(&mut past, Event::RunResumed { version: "0.1.0".to_owned(), machine: String::new() });
+    push(&mut past, Event::TaskApproved { task, attempt: 1, by: "ops@bastion".to_owned() });
+    kept.0.borrow_mut().clone_from(&past);
+    let past = Some(History::of(&plan, past).unwrap());
+    let setup = Setup { record: record(), approver: nobody, past, ..cluster.setup(&plan) };
+    let refused = roll(setup).await.unwrap();
+    assert!(matches!(refused.state.awaited(&plan)[..], [Awaited::Gate { .. }]));
+    let events = kept.0.borrow().clone();
+    let gate = events.iter().position(|event| matches!(event.event, Event::GateReached { .. })).unwrap();
+    let mut waits = events[..=gate].to_vec();
+    push(&mut waits, Event::GateWaiting { phase: 0, batch: 0, reason: "1 of 2 nodes".to_owned() });
+    write("cut-off-at-a-gate", &plan, &waits);
+    let setup = Setup { record: record(), past: Some(refused), ..cluster.setup(&plan) };
+    assert!(roll(setup).await.unwrap().state.halted().is_none());
+    write("paused-and-approved", &plan, &kept.0.take());
+}
+
 #[derive(Clone, Default)]
 struct Kept(Rc<RefCell<Vec<Stamped>>>);
 
@@ -180,6 +238,7 @@ impl Record for Kept {
 }
 
 async fn write_missing() {
+    write_gated().await;
     let mut cluster = Cluster::new(3, 2, "1.30.0");
     let plan = Rc::new(cluster.plan_of(RUNBOOK, &[]).await.unwrap());
     let seconds = |cluster: &Cluster| Duration::from_millis(cluster.simulated.elapsed().as_millis());

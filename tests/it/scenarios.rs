@@ -122,6 +122,17 @@ fn the_same_seed_gives_the_same_faults() {
 }
 
 #[test]
+fn a_rehearsal_that_somebody_refused_goes_on_once_it_is_approved() {
+    let home = tempfile::tempdir().expect("a directory");
+    let in_home =
+        |args: &[&str]| Rollbook::new(args.iter().copied()).env("XDG_STATE_HOME", home.path()).run();
+    let refused = in_home(&["rehearse", "--scenario", "scenarios/gate-refused.yaml"]).exits(15);
+    refused.says("to go on: rollbook resume rehearsal-gate-refused-1 --approve");
+    let approved = in_home(&["resume", "--approve"]).exits(0);
+    approved.says("is a rehearsal").says("batch 1: approved by ").says("14 changed");
+}
+
+#[test]
 fn a_killed_controller_leaves_a_rehearsal_that_resume_ends_as_if_nothing_had_been() {
     let home = tempfile::tempdir().expect("a directory");
     let in_home =

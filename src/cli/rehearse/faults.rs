@@ -70,7 +70,9 @@ pub(super) fn befall(
         FaultKind::SwapOn => (Fault::SwapOn { host: host() }, None),
         FaultKind::RebootRequired => (Fault::RebootRequired { host: host() }, None),
         // These befall no host.
-        FaultKind::ControllerKilled { .. } | FaultKind::Stopped { .. } => return None,
+        FaultKind::ControllerKilled { .. } | FaultKind::Stopped { .. } | FaultKind::ApprovalRefused => {
+            return None;
+        }
     };
     simulated.inject(fault);
     end

@@ -7,9 +7,10 @@ use std::rc::Rc;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::super::args::{Resume as Args, Roll};
+use super::super::args::Resume as Args;
 use super::super::compose::state_dir;
 use super::super::outcome::{Outcome, Stopped};
+use super::super::resume::nothing_to_approve;
 use super::super::terminal::Terminal;
 use super::lives::{Ended, Life, Theatre};
 use super::staged::{Staged, World};
@@ -106,6 +107,11 @@ pub(in super::super) fn resume(args: &Args, dir: RunDir, terminal: &Terminal) ->
         terminal.hint("rehearse again: nothing is left of it but its record");
         return Err(Stopped::Told(exit::USAGE));
     }
+    let awaited = history.state.awaited(&plan);
+    if args.approve && awaited.is_empty() {
+        return Err(nothing_to_approve(dir.id(), terminal));
+    }
+    let approved = if args.approve { awaited } else { Vec::new() };
     let kept = read(&dir)?;
     let scenario = scenario_of(&kept.scenario);
     let run = history.run().unwrap_or_default().to_owned();
@@ -117,7 +123,8 @@ pub(in super::super) fn resume(args: &Args, dir: RunDir, terminal: &Terminal) ->
     let theatre = Theatre::new(&kept.world, scenario.as_ref(), plan, run, &mut Diagnostics::default());
     let record =
         Record { called: args.run.clone().unwrap_or_else(|| dir.id().to_owned()), dir, _state: state };
-    let exit = paused(go_on(&theatre, history, &record, &args.roll, terminal))??;
+    let audience = Audience { roll: &args.roll, speed: None, heard: None, approved: &approved };
+    let exit = paused(go_on(&theatre, history, &record, audience, terminal))??;
     terminal.say(&words::left(&theatre.simulated, &kept.world.hosts));
     terminal.say("This was a rehearsal: no host was touched.");
     Ok(exit)
@@ -142,7 +149,7 @@ async fn go_on(
     theatre: &Theatre,
     history: History,
     record: &Record,
-    roll: &Roll,
+    audience: Audience<'_>,
     terminal: &Terminal,
 ) -> Result<u8, Stopped> {
     if let Err(reason) = repeat(theatre, &history, &terminal.listening(true)).await {
@@ -151,7 +158,6 @@ async fn go_on(
             .hint("it was kept by another version of rollbook, or with another --deadline: rehearse again");
         return Err(Stopped::Told(exit::IO));
     }
-    let audience = Audience { roll, speed: None, heard: None };
     let (exit, _) = roll_on(theatre, Some(history), Some(record), audience, terminal).await?;
     Ok(exit)
 }
@@ -171,6 +177,7 @@ async fn repeat(theatre: &Theatre, history: &History, unheard: &Terminal) -> Res
             reporters: Vec::new(),
             deadline: None,
             in_doubt: InDoubt::Leave,
+            approved: Vec::new(),
         };
         match theatre.live(life, unheard).await {
             Ok(Ended::Over(result)) => result.map(drop).map_err(|error| error.to_string())?,

@@ -4,14 +4,15 @@ use std::cell::RefCell;
 use std::io::Write;
 use std::rc::Rc;
 
+use super::super::ask::Given;
 use super::super::compose::Connections;
 use super::super::lock::{self, Begin};
 use super::super::outcome::Stopped;
 use super::super::roll::can_resume;
 use super::super::terminal::Terminal;
-use super::stage::{Killed, Mortal, Stage};
+use super::stage::{Killed, Mortal, People, Stage};
 use super::staged::World;
-use crate::engine::{History, Stamped, State};
+use crate::engine::{Awaited, History, Stamped, State};
 use crate::executor::{Clock, InDoubt, RollError, Secrets, Setup, roll, target_of};
 use crate::journal::{Record, RunDir};
 use crate::plan::Plan;
@@ -40,6 +41,8 @@ pub(super) struct Life {
     pub(super) reporters: Vec<Box<dyn Reporter>>,
     pub(super) deadline: Option<Duration>,
     pub(super) in_doubt: InDoubt,
+    /// What somebody has approved who goes on with it.
+    pub(super) approved: Vec<Awaited>,
 }
 
 /// How it ended.
@@ -73,7 +76,7 @@ impl Theatre {
         // Not even this machine is touched: commands of `run_on: controller` run on a simulated one, too.
         let targets = self.plan.hosts.iter().map(target_of).collect();
         let connections = Connections::over(transport.clone(), targets, transport);
-        let Life { past, record, run_dir, reporters, deadline, in_doubt } = life;
+        let Life { past, record, run_dir, reporters, deadline, in_doubt, approved } = life;
         let stops = self.stage.begin_life();
         let watch: Box<dyn Reporter> = Box::new(Watch(Rc::clone(&self.slots)));
         let living = std::iter::once(watch).chain(reporters);
@@ -111,6 +114,7 @@ impl Theatre {
             in_doubt,
             lock: lock.clone(),
             over: Vec::new(),
+            approver: Rc::new(Given { about: approved, then: Rc::new(People(Rc::clone(stage))) }),
             clock: Clock::starting_at(Timestamp(self.epoch.0 + elapsed)),
             stops,
         };

@@ -20,7 +20,7 @@ use super::outcome::{Outcome, Stopped, invalid};
 use super::roll::{finish, reporters};
 use super::stage::{live_with, refuse};
 use super::terminal::Terminal;
-use crate::engine::History;
+use crate::engine::{Awaited, History};
 use crate::executor::InDoubt;
 use crate::journal::{Journal, Record};
 use crate::plan::Plan;
@@ -56,11 +56,13 @@ struct Audience<'a> {
     speed: Option<f64>,
     /// Takes what people are told.
     heard: Option<&'a Heard>,
+    /// What somebody has approved who goes on with it.
+    approved: &'a [Awaited],
 }
 
 impl Args {
     fn audience(&self) -> Audience<'_> {
-        Audience { roll: &self.roll, speed: self.speed, heard: None }
+        Audience { roll: &self.roll, speed: self.speed, heard: None, approved: &[] }
     }
 }
 
@@ -132,8 +134,10 @@ async fn rehearse(
     if diagnostics.has_errors() {
         return Err(invalid());
     }
-    let leaves =
-        |fault: &crate::scenario::Fault| fault.kind == FaultKind::ControllerKilled { resumes: false };
+    let leaves = |fault: &crate::scenario::Fault| {
+        let killed = FaultKind::ControllerKilled { resumes: false };
+        fault.kind == killed || fault.kind == FaultKind::ApprovalRefused
+    };
     let leaves = scenario.is_some_and(|scenario| scenario.faults.iter().any(leaves));
     // What is only checked leaves nothing behind.
     let kept = (leaves || keep.is_some()) && !terminal.is_silent();
@@ -178,6 +182,7 @@ async fn roll_on(
             reporters,
             deadline: audience.roll.deadline,
             in_doubt: InDoubt::Leave,
+            approved: audience.approved.to_vec(),
         };
         match theatre.live(life, terminal).await? {
             Ended::Over(result) => return Ok((finish(*result, &theatre.plan, called, terminal)?, history())),

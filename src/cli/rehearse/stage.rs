@@ -5,12 +5,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::io;
 
+use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use super::faults::befall;
 use crate::engine::{Stamped, StopLevel};
-use crate::executor::StopRequest;
+use crate::executor::{Answer, Approver, Question, StopRequest};
 use crate::journal::Record;
 use crate::scenario::{FaultKind, Strike, Strikes};
 use crate::transport::simulated::{Fault, Simulated};
@@ -29,6 +30,8 @@ pub(super) struct Stage {
     changed: Notify,
     stops: RefCell<Option<mpsc::UnboundedSender<StopRequest>>>,
     asked_to_stop: Cell<bool>,
+    /// Questions to which people will say no.
+    refusals: Cell<u32>,
     /// Every event, as a journal would hold them.
     events: RefCell<Vec<Stamped>>,
     /// A rehearsal that is taken up is cut off where its journal ends.
@@ -64,6 +67,7 @@ impl Stage {
             changed: Notify::new(),
             stops: RefCell::default(),
             asked_to_stop: Cell::default(),
+            refusals: Cell::default(),
             events: RefCell::default(),
             cut_after: Cell::default(),
         }
@@ -143,6 +147,7 @@ impl Stage {
                 self.kill(if *resumes { Killed::Resumes } else { Killed::Leaves });
             }
             FaultKind::Stopped { term } => self.stop(*term),
+            FaultKind::ApprovalRefused => self.refusals.update(|refusals| refusals + 1),
             kind => {
                 for host in &strike.hosts {
                     if let Some((after, end)) = befall(&self.simulated, kind, host, strike.task) {
@@ -202,6 +207,21 @@ impl Stage {
                 Due::Passes(end) => drop(self.simulated.inject(end)),
             }
         }
+    }
+}
+
+/// The people of a rehearsal: they approve at once, unless the scenario says otherwise.
+pub(super) struct People(pub(super) std::rc::Rc<Stage>);
+
+#[async_trait(?Send)]
+impl Approver for People {
+    async fn ask(&self, _: &Question) -> Answer {
+        let refusals = self.0.refusals.get();
+        if refusals == 0 {
+            return Answer::Yes { by: "the rehearsal".to_owned() };
+        }
+        self.0.refusals.set(refusals - 1);
+        Answer::No { why: "the scenario says no".to_owned() }
     }
 }
 

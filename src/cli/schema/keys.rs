@@ -102,6 +102,9 @@ impl Tables<'_> {
                 let shapes = [Type::List(Box::new(Type::Any)), Type::Map(Box::new(Type::Any))];
                 ty(&Type::OneOf(shapes.to_vec()))
             }
+            words if words.starts_with("a step that only looks") => {
+                Some(json!({ "$ref": "#/definitions/step" }))
+            }
             "a list of words" | "a list of hosts" => ty(&Type::List(Box::new(Type::Str))),
             "a word, or a list of them" => ty(&Type::OneOrMany(Box::new(Type::Str))),
             "the name of a type" => Some(type_names()),

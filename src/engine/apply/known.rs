@@ -24,6 +24,14 @@ pub(super) fn known(plan: &Plan, event: &Event) -> Result<(), Refusal> {
             let known = usize::from(*batch) < phase_of(plan, *phase)?.batches.len();
             if known { Ok(()) } else { Err(Refusal::Batch { phase: *phase, batch: *batch }) }
         }
+        Event::GateReached { phase, batch, .. }
+        | Event::GateWaiting { phase, batch, .. }
+        | Event::GatePassed { phase, batch, .. }
+        | Event::GateRefused { phase, batch, .. } => {
+            let gate = phase_of(plan, *phase)?.gate_after(*batch);
+            let what = || format!("gate behind batch {batch} of phase {phase}");
+            gate.map(drop).ok_or_else(|| Refusal::Unknown { what: what() })
+        }
         Event::ObservationStarted { phase } | Event::PhaseEnded { phase, .. } => {
             phase_of(plan, *phase).map(drop)
         }
@@ -43,6 +51,8 @@ pub(super) fn known(plan: &Plan, event: &Event) -> Result<(), Refusal> {
         Event::HostSilent { host, .. } | Event::HostAnswers { host } => any_host(plan, *host),
         Event::TaskStarted { task, .. }
         | Event::TaskWaiting { task, .. }
+        | Event::TaskAsks { task, .. }
+        | Event::TaskApproved { task, .. }
         | Event::TaskProbed { task, .. }
         | Event::TaskEnded { task, .. }
         | Event::TaskSkipped { task, .. } => task_of(plan, *task),

@@ -11,6 +11,7 @@ impl State {
         self.stop = None;
         self.lock_lost = false;
         self.halted = None;
+        self.paused = None;
         let Some(last) = self.phases.len().checked_sub(1) else { return };
         let (planned, run) = (&plan.phases[last], &mut self.phases[last]);
         if run.ended == Some(true) {
@@ -23,6 +24,11 @@ impl State {
         if run.batch.is_none() && run.batch_failed.is_some() {
             reopen_batch(run);
         }
+        // A crash came between the word about its gate and its own end.
+        if let Some(batch) = run.batch.as_mut().filter(|batch| batch.is_refused()) {
+            batch.gate = None;
+            batch.verified = None;
+        }
         run.batch_failed = None;
         for position in 0..run.hosts.len() {
             if reopen_host(planned, run, position).is_some_and(is_lost) {
@@ -32,12 +38,14 @@ impl State {
     }
 }
 
-/// The batch that was cut short goes on; what was soaked and checked before does not count.
+/// The batch that was cut short goes on; what was soaked and checked before does not count. One that stood before its
+/// gate has soaked, and is only checked again: nobody knows what happened meanwhile.
 fn reopen_batch(run: &mut PhaseRun) {
     run.batch = run.last_batch.take().map(|batch| BatchRun {
-        soak_until: None,
+        soak_until: batch.soak_until.filter(|_| batch.gate.is_some()),
         verifying: false,
         verified: None,
+        gate: None,
         ..batch
     });
 }
@@ -68,6 +76,7 @@ fn reopen_host(planned: &PlannedPhase, run: &mut PhaseRun, position: usize) -> O
     // It soaks anew once this host has ended, too.
     batch.soak_until = None;
     batch.verified = None;
+    batch.gate = None;
     if planned.batches[usize::from(batch.index)].contains(&host) {
         batch.ended -= 1;
     } else {

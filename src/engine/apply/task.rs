@@ -116,6 +116,7 @@ impl State {
         let run = self.open(task.phase)?;
         let target = &mut run.hosts[position];
         target.work = None;
+        let mut paused = None;
         match end {
             TaskEnd::Satisfied { .. } if ended.ops.last().is_some_and(|op| op.exit.is_none()) => {
                 return Err(refuse(plan, task.host, "cannot be as it was while an op has no end"));
@@ -146,6 +147,16 @@ impl State {
                 }
                 target.settle(TaskResult { changed, ..result_of(&ended) });
             }
+            TaskEnd::Paused { .. } if !ended.ops.is_empty() => {
+                return Err(refuse(plan, task.host, "pauses in the middle of its ops"));
+            }
+            // As after one that was held back: a resumed run goes on with the attempt.
+            TaskEnd::Paused { text, why } => {
+                target.put_off(HostStatus::Stopped, &ended);
+                target.settle(result_of(&ended));
+                let text = format!("{}: {text}", plan.host(task.host).name);
+                paused = Some((text, why.clone()));
+            }
             TaskEnd::Unknown { .. } => {
                 target.put_off(HostStatus::Unknown, &ended);
                 target.change(false);
@@ -153,6 +164,7 @@ impl State {
             }
         }
         run.requeue(plan.phase(task.phase), position);
+        self.paused = self.paused.take().or(paused);
         Ok(())
     }
 

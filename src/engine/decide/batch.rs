@@ -1,6 +1,6 @@
 //! The end of a batch: its soak, its checks, and whether it counts as failed.
 
-use crate::engine::phase::BatchRun;
+use crate::engine::phase::{BatchRun, GateRun};
 use crate::engine::rules::Bug;
 use crate::engine::{Event, HostStatus};
 use crate::value::{Duration, Timestamp};
@@ -13,15 +13,17 @@ const POLL: Duration = Duration::from_secs(5);
 impl Round<'_> {
     /// All hosts of the batch have ended: what comes before the next batch.
     pub(super) fn close_batch(&mut self, open: Open<'_>, batch: &BatchRun) {
-        if batch.verifying {
+        if batch.verifying || batch.is_at_gate(open.planned) {
             return;
         }
         if batch.started > 0 && batch.succeeded == 0 && !only_stopped(open, batch) {
             self.end_batch(open, batch, Some("no host succeeded".to_owned()));
         } else if open.level.is_some() {
             self.end_batch(open, batch, cut_short(open, batch));
-        } else if batch.started == 0 || !soaks(open, batch) || self.rules.broken(Bug::SkipsSoak) {
+        } else if batch.started == 0 {
             self.end_batch(open, batch, None);
+        } else if !soaks(open, batch) || self.rules.broken(Bug::SkipsSoak) {
+            self.pass_gate(open, batch);
         } else if let Some(until) = batch.soak_until {
             self.soak(open, batch, until);
         } else {
@@ -36,17 +38,41 @@ impl Round<'_> {
         match &batch.verified {
             _ if open.planned.verify.is_empty() => {
                 if until <= self.now {
-                    self.end_batch(open, batch, None);
+                    self.pass_gate(open, batch);
                 } else {
                     self.wake(until);
                 }
             }
             Some((at, red)) if *at >= until => {
                 let red = red.clone().filter(|_| !self.rules.broken(Bug::IgnoresRedChecks));
-                self.end_batch(open, batch, red);
+                match red {
+                    None => self.pass_gate(open, batch),
+                    red => self.end_batch(open, batch, red),
+                }
             }
             Some((at, _)) if at.after(POLL).min(until) > self.now => self.wake(at.after(POLL).min(until)),
             _ => self.emit(verify),
+        }
+    }
+
+    /// The batch is good. It ends, once its gate lets the run through.
+    fn pass_gate(&mut self, open: Open<'_>, batch: &BatchRun) {
+        let gate = open.planned.gate_after(batch.index).filter(|_| !self.rules.broken(Bug::SkipsGates));
+        let (Some(gate), phase) = (gate, open.phase) else { return self.end_batch(open, batch, None) };
+        match &batch.gate {
+            None => {
+                let until = gate.time().map(|time| self.now.after(time));
+                self.emit(Event::GateReached { phase, batch: batch.index, until });
+            }
+            Some(GateRun { passed: Some(true), .. }) => self.end_batch(open, batch, None),
+            Some(GateRun { passed: Some(false), .. }) => {
+                // The run has halted, unless a test says otherwise.
+                if self.rules.broken(Bug::PassesRefusedGates) {
+                    self.end_batch(open, batch, None);
+                }
+            }
+            Some(GateRun { passed: None, until: Some(until) }) if *until > self.now => self.wake(*until),
+            Some(GateRun { passed: None, .. }) => self.end_batch(open, batch, None),
         }
     }
 
@@ -75,5 +101,17 @@ fn cut_short(open: Open<'_>, batch: &BatchRun) -> Option<String> {
     if batch.ended > batch.succeeded || open.run.startable(open.planned).next().is_some() {
         return Some("the run stopped before all of its hosts had succeeded".to_owned());
     }
-    soaks(open, batch).then(|| "the run stopped before its soak and its checks had ended".to_owned())
+    if let Some(gate) = &batch.gate {
+        let why = if gate.passed == Some(false) {
+            "its gate was not passed"
+        } else {
+            "the run stopped before its gate"
+        };
+        return (gate.passed != Some(true)).then(|| why.to_owned());
+    }
+    if soaks(open, batch) {
+        return Some("the run stopped before its soak and its checks had ended".to_owned());
+    }
+    let gated = batch.started > 0 && open.planned.gate_after(batch.index).is_some();
+    gated.then(|| "the run stopped before its gate".to_owned())
 }

@@ -11,7 +11,15 @@ impl Round<'_> {
         if self.state.halted.is_some() {
             return None;
         }
-        self.failures().or_else(|| self.failed_batch()).or_else(|| self.asked())
+        self.failures().or_else(|| self.failed_batch()).or_else(|| self.asked()).or_else(|| self.paused())
+    }
+
+    /// A gate that was not passed, or a pause that was not confirmed.
+    fn paused(&self) -> Option<Event> {
+        let phase = self.state.current_phase()?;
+        let (text, why) = self.state.paused.clone()?;
+        let ignored = self.rules.broken(Bug::GoesOnAfterPause) || self.rules.broken(Bug::PassesRefusedGates);
+        (!ignored).then_some(Event::Halted { phase, cause: HaltCause::Paused { text, why } })
     }
 
     fn failures(&self) -> Option<Event> {

@@ -1,9 +1,10 @@
 //! Slots: who may go out of service. Before every slot the cluster is looked at again; one look gives one slot.
 
+use crate::engine::phase::position;
 use crate::engine::rules::Bug;
 use crate::engine::slots::{Look, Situation, Slots, Waiting};
 use crate::engine::{Event, HaltCause};
-use crate::plan::{Budget, DomainsTaken, OutCause, OutOfService};
+use crate::plan::{Budget, DomainsTaken, HostId, OutCause, OutOfService};
 use crate::value::Duration;
 
 use super::hosts::cut_short;
@@ -41,6 +42,11 @@ impl Round<'_> {
             && !self.rules.broken(Bug::FailuresDoNotSpend)
             && !self.rules.broken(Bug::ControlPlanesTogether)
         {
+            // A host that paused with its slot is out, and has ended: nobody gives a slot back any more.
+            if open.level.is_some() && !self.is_any_at_work(open) {
+                let waiting: Vec<_> = self.waiting(open).collect();
+                self.end_waiting(open, &waiting);
+            }
             return;
         }
         let Some(look) = slots.look.as_ref().filter(|look| self.is_fresh(slots, look)) else {
@@ -119,6 +125,15 @@ impl Round<'_> {
             .find_map(|position| Some((position, topology.lost_to(open.planned.hosts[position].host, &out)?)))
     }
 
+    /// Whether a host that holds a slot has not ended.
+    fn is_any_at_work(&self, open: Open<'_>) -> bool {
+        let at_work = |host: &HostId| {
+            let position = position(self.plan, open.phase, *host);
+            position.is_some_and(|position| open.run.hosts[position].is_active())
+        };
+        open.run.slots.held.iter().any(at_work)
+    }
+
     /// Whether the run's own work is in domains that leave room for none of the hosts that wait.
     fn own_work_bars_all(&self, open: Open<'_>) -> bool {
         let Some(topology) = &open.planned.topology else { return false };
@@ -194,6 +209,10 @@ impl Round<'_> {
             self.emit(Event::Halted { phase: open.phase, cause });
             return;
         }
+        self.end_waiting(open, waiting);
+    }
+
+    fn end_waiting(&mut self, open: Open<'_>, waiting: &[usize]) {
         for &position in waiting {
             let (host, at) = (open.planned.hosts[position].host, open.run.hosts[position].at);
             self.emit(Event::HostEnded { phase: open.phase, host, status: cut_short(at) });

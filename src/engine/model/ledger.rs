@@ -45,6 +45,7 @@ pub(super) struct Sight {
 }
 
 /// The run so far.
+#[expect(clippy::struct_excessive_bools, reason = "notes, as those of a host are")]
 pub(super) struct Ledger<'a> {
     pub(super) plan: &'a Plan,
     pub(super) time: i64,
@@ -58,6 +59,12 @@ pub(super) struct Ledger<'a> {
     pub(super) guests: Vec<HostId>,
     pub(super) all_ended_at: i64,
     pub(super) check: Option<(i64, bool)>,
+    /// When the run came to the gate behind the batch.
+    pub(super) gate_at: Option<i64>,
+    pub(super) gate_passed: bool,
+    pub(super) gate_refused: bool,
+    /// Somebody who was asked did not say yes.
+    pub(super) paused: bool,
     pub(super) hosts: BTreeMap<HostId, Page>,
     pub(super) untouchable: BTreeSet<HostId>,
     pub(super) lost: BTreeSet<HostId>,
@@ -85,6 +92,10 @@ impl<'a> Ledger<'a> {
             guests: Vec::new(),
             all_ended_at: 0,
             check: None,
+            gate_at: None,
+            gate_passed: false,
+            gate_refused: false,
+            paused: false,
             hosts: BTreeMap::new(),
             untouchable: BTreeSet::new(),
             lost: BTreeSet::new(),
@@ -147,6 +158,7 @@ impl<'a> Ledger<'a> {
                 self.batch_hosts.clear();
                 self.guests.clear();
                 self.check = None;
+                self.leave_gate();
             }
             Event::HostStarted { host, .. } => {
                 self.batch_hosts.push(*host);
@@ -204,6 +216,12 @@ impl<'a> Ledger<'a> {
                 }
             }
             Event::Verified { red, .. } => self.check = Some((self.time, red.is_some())),
+            Event::GateReached { .. } => self.gate_at = Some(self.time),
+            Event::GatePassed { .. } => self.gate_passed = true,
+            Event::GateRefused { .. } => {
+                self.gate_refused = true;
+                self.paused = true;
+            }
             Event::BatchEnded { failed, .. } => {
                 self.batch = None;
                 self.batches += 1;
@@ -220,13 +238,20 @@ impl<'a> Ledger<'a> {
             }
             Event::Halted { phase, cause } => {
                 let freezes = self.plan.phase(*phase).rollout.on_failure == OnFailure::Freeze;
-                let failures =
-                    !matches!(cause, HaltCause::Stopped { .. } | HaltCause::BudgetSpentByOthers { .. });
+                let failures = !matches!(
+                    cause,
+                    HaltCause::Stopped { .. }
+                        | HaltCause::BudgetSpentByOthers { .. }
+                        | HaltCause::Paused { .. }
+                );
                 self.halted = Some(if freezes && failures { StopLevel::Now } else { StopLevel::Graceful });
             }
             Event::RunResumed { .. } => self.resumed(),
             Event::RunStarted { .. }
             | Event::TaskWaiting { .. }
+            | Event::TaskAsks { .. }
+            | Event::TaskApproved { .. }
+            | Event::GateWaiting { .. }
             | Event::ClusterSilent { .. }
             | Event::ClusterAnswers
             | Event::HostSilent { .. }
@@ -240,8 +265,19 @@ impl<'a> Ledger<'a> {
         }
     }
 
+    fn leave_gate(&mut self) {
+        self.gate_at = None;
+        self.gate_passed = false;
+        self.gate_refused = false;
+    }
+
     /// What a stop took away goes on, and what was in doubt is in flight again.
     fn resumed(&mut self) {
+        self.paused = false;
+        if self.gate_refused && self.batch.is_some() {
+            self.check = None;
+            self.leave_gate();
+        }
         self.asked = None;
         self.halted = None;
         self.lock_lost = false;
@@ -278,6 +314,10 @@ impl<'a> Ledger<'a> {
             self.batches -= 1;
             self.batch = Some(self.batches);
             self.check = None;
+            self.leave_gate();
+        }
+        if !joining.is_empty() {
+            self.leave_gate();
         }
         joining.retain(|host| !self.batch_hosts.contains(host));
         self.guests.extend(joining);
@@ -297,6 +337,11 @@ impl<'a> Ledger<'a> {
                 page.turn();
             }
             TaskEnd::Unknown { .. } => page.fault = Some(HostStatus::Unknown),
+            TaskEnd::Paused { .. } => {
+                page.fault = Some(HostStatus::Stopped);
+                page.changed_before = page.changed;
+                self.paused = true;
+            }
             TaskEnd::Withheld { .. } => {
                 page.fault = Some(HostStatus::Stopped);
                 page.changed_before = page.changed;

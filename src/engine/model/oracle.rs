@@ -7,7 +7,8 @@ mod hosts;
 use std::fmt;
 
 use crate::engine::{Event, HaltCause, HostStatus, Stamped};
-use crate::plan::{HostId, Plan};
+use crate::plan::{Gate, GateOpens, HostId, Plan};
+use crate::runbook::GateAfter;
 use crate::value::Duration;
 
 use super::ledger::Ledger;
@@ -72,6 +73,12 @@ fn judge(ledger: &Ledger<'_>, stamped: &Stamped, next: Option<&Event>) -> Result
             must(ledger.batch.is_none() && *batch == ledger.batches, "gates", "batches go in order")?;
             must(!ledger.batch_failed, "gates", "no batch follows one that failed")
         }
+        Event::GateReached { batch, .. } => {
+            let gated = ledger.batch == Some(*batch) && gate(ledger).is_some();
+            must(gated && ledger.gate_at.is_none(), "gates", "a gate is reached once, where there is one")?;
+            must(ledger.stop().is_none(), "stop", "nobody is asked after a stop")?;
+            all_well(ledger)
+        }
         Event::BatchEnded { failed, .. } => batch_ended(ledger, failed.is_some()),
         Event::PhaseEnded { ok, .. } => {
             let planned = ledger.planned();
@@ -120,6 +127,28 @@ fn batch_ended(ledger: &Ledger<'_>, failed: bool) -> Result<(), Violation> {
     if !some {
         return Ok(());
     }
+    all_well(ledger)?;
+    let Some(gate) = gate(ledger) else { return Ok(()) };
+    let opened = match gate.opens {
+        GateOpens::Time(time) => ledger.gate_at.is_some_and(|at| ledger.time >= at + millis(time)),
+        _ => false,
+    };
+    must(ledger.gate_passed || opened, "gates", "the gate is passed")
+}
+
+/// The gate behind the open batch.
+fn gate<'a>(ledger: &Ledger<'a>) -> Option<&'a Gate> {
+    let planned = ledger.planned();
+    let batch = usize::from(ledger.batch?);
+    let stands = batch + 1 < planned.batches.len();
+    planned.gate.as_ref().filter(|gate| stands && (batch == 0 || gate.after == GateAfter::Each))
+}
+
+/// The batch has soaked, and its checks are green.
+fn all_well(ledger: &Ledger<'_>) -> Result<(), Violation> {
+    let planned = ledger.planned();
+    let batch = ledger.batch.expect("a batch is open");
+    let soaked_at = ledger.all_ended_at + millis(planned.rollout.soak);
     if !planned.verify.is_empty() {
         let green = ledger.check.is_some_and(|(at, red)| !red && at >= soaked_at);
         return must(green, "gates", "the checks are green when the soak has passed");
@@ -145,6 +174,7 @@ fn halted(ledger: &Ledger<'_>, phase: u16, cause: &HaltCause) -> Result<(), Viol
             let passed = ledger.time.saturating_sub(since) >= millis(rollout.wait_for_budget);
             (passed && *waited >= rollout.wait_for_budget, "others were waited for")
         }
+        HaltCause::Paused { .. } => (ledger.paused, "somebody who was asked did not say yes"),
         HaltCause::DomainsSpentByFailures { host, domains } => {
             (budget::is_barred(ledger, *host, domains), "failures alone hold the zones")
         }

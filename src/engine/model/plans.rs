@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::inventory::{Become, Connection, HostName};
 use crate::op::{Deed, Effect, Op, RunWhen, Site};
 use crate::plan::{
-    Action, ActionId, Bracket, Forecast, HostId, HostTasks, LeftOut, Plan, PlannedHost, PlannedPhase,
-    Rollout, StepRef, Task, Topology,
+    Action, ActionId, Bracket, Forecast, Gate, GateOpens, HostId, HostTasks, LeftOut, Plan, PlannedHost,
+    PlannedPhase, Rollout, StepRef, Task, Topology,
 };
-use crate::runbook::{Mode, OnFailure, Policy, Retry};
+use crate::runbook::{GateAfter, Mode, OnFailure, Policy, Retry};
 use crate::step::{BracketKey, Lowered, Role, Subject};
 use crate::value::{Amount, Duration, Value};
 
@@ -129,7 +129,21 @@ fn phase(random: &mut Random, number: u64, count: u32) -> PlannedPhase {
         population,
         hosts,
         verify,
+        gate: gate(random),
     }
+}
+
+fn gate(random: &mut Random) -> Option<Gate> {
+    if random.percent(70) {
+        return None;
+    }
+    let opens = random.pick(&[
+        GateOpens::Approve { text: "look".to_owned(), within: None },
+        GateOpens::Approve { text: "look".to_owned(), within: Some(Duration::from_secs(30)) },
+        GateOpens::Time(Duration::from_secs(30)),
+        GateOpens::Check { action: ActionId(0), within: Duration::from_secs(30) },
+    ]);
+    Some(Gate { after: random.pick(&[GateAfter::Each, GateAfter::First]), opens })
 }
 
 /// Two or three zones, in any order.

@@ -36,6 +36,7 @@ enum Order {
     Bracket(u16, HostId, u16),
     Attempt(TaskId, u32),
     Verify(u16, u16),
+    Gate(u16, u16),
 }
 
 struct World<'a> {
@@ -198,6 +199,13 @@ impl World<'_> {
             Event::BracketProbeStarted { phase, host, bracket } => Order::Bracket(*phase, *host, *bracket),
             Event::TaskStarted { task, attempt } => Order::Attempt(*task, *attempt),
             Event::VerifyStarted { phase, batch } => Order::Verify(*phase, *batch),
+            Event::GateReached { phase, batch, .. } => {
+                let gate = self.plan.phase(*phase).gate_after(*batch).expect("invariant: it is known");
+                if !gate.is_asked() {
+                    return;
+                }
+                Order::Gate(*phase, *batch)
+            }
             Event::SlotTaken { host, .. } => {
                 self.slots.insert(*host);
                 return;
@@ -259,8 +267,35 @@ impl World<'_> {
                 let red = self.random.percent(self.mood.failures).then(|| "node h0 is not Ready".to_owned());
                 VecDeque::from([Event::Verified { phase, batch, red }])
             }
+            Order::Gate(phase, batch) => self.gate(phase, batch),
             Order::Attempt(task, attempt) => self.attempt(task, attempt),
         }
+    }
+
+    /// Somebody is asked, or a check is looked at.
+    fn gate(&mut self, phase: u16, batch: u16) -> VecDeque<Event> {
+        let mut events = VecDeque::new();
+        if self.random.percent(30) {
+            events.push_back(Event::GateWaiting { phase, batch, reason: "red".to_owned() });
+        }
+        events.push_back(match self.random.below(100) {
+            0..20 => Event::GateRefused { phase, batch, why: "ops said no".to_owned() },
+            20..60 => Event::GatePassed { phase, batch, by: Some("ops".to_owned()) },
+            _ => Event::GatePassed { phase, batch, by: None },
+        });
+        events
+    }
+
+    /// A person is asked.
+    fn pause(&mut self, task: TaskId, attempt: u32) -> VecDeque<Event> {
+        let asks = Event::TaskAsks { task, attempt, text: "look at it".to_owned() };
+        if self.random.percent(50) {
+            let end = TaskEnd::Paused { text: "look at it".to_owned(), why: "nobody is there".to_owned() };
+            return VecDeque::from([asks, Event::TaskEnded { task, attempt, end }]);
+        }
+        let end = TaskEnd::Satisfied { state: "confirmed".to_owned() };
+        let approved = Event::TaskApproved { task, attempt, by: "ops".to_owned() };
+        VecDeque::from([asks, approved, Event::TaskEnded { task, attempt, end }])
     }
 
     fn look(&mut self, phase: u16) -> Event {
@@ -290,6 +325,9 @@ impl World<'_> {
         let planned = self.plan.task(task);
         if self.random.percent(4) {
             return VecDeque::from([Event::TaskSkipped { task, why: SkipReason::When }]);
+        }
+        if planned.effect == Effect::Reads && self.random.percent(4) {
+            return self.pause(task, attempt);
         }
         if planned.effect == Effect::Changes && !self.slots.contains(&task.host) && self.random.percent(10) {
             return VecDeque::from([Event::TaskEnded { task, attempt, end: TaskEnd::NeedsSlot }]);
@@ -379,6 +417,9 @@ impl World<'_> {
         self.lock_lost = false;
         let in_flight: Vec<_> =
             self.state.in_flight(self.plan).iter().map(|work| (order_of(work), last_op(work))).collect();
+        // Nobody answers a controller that is gone.
+        let is_asked = |order: &Order| in_flight.iter().any(|(asked, _)| asked == order);
+        self.orders.retain(|order, _| !matches!(order, Order::Gate(..)) || is_asked(order));
         for (order, last) in in_flight {
             if self.orders.contains_key(&order) {
                 continue;
@@ -426,6 +467,7 @@ fn order_of(work: &Work<'_>) -> Order {
         Work::BracketProbe { phase, host, bracket } => Order::Bracket(*phase, *host, *bracket),
         Work::Attempt { task, run } => Order::Attempt(*task, run.attempt),
         Work::Verify { phase, batch } => Order::Verify(*phase, *batch),
+        Work::Gate { phase, batch, .. } => Order::Gate(*phase, *batch),
     }
 }
 

@@ -15,10 +15,10 @@ use super::{Input, Selection, adopt, batches, placeless, step_error};
 use crate::facts::HostFacts;
 use crate::op::{Effect, subject_symbol};
 use crate::plan::{
-    Action, ActionId, DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId, HostId, HostTasks,
-    PlannedKube, PlannedPhase, StepRef, Task, implied,
+    Action, ActionId, DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId, Gate, GateOpens, HostId,
+    HostTasks, PlannedKube, PlannedPhase, StepRef, Task, implied,
 };
-use crate::runbook::{Phase, Runbook, Step};
+use crate::runbook::{GateOpensBy, Phase, Runbook, Step};
 use crate::source::{Diagnostics, codes};
 use crate::step::{BracketKey, LowerCx, LowerError, Lowered, Role, Subject};
 use crate::template::{Arg, RenderError, Scope};
@@ -151,6 +151,7 @@ impl<'a, 't> Lowering<'a, 't> {
         rollout.control_planes =
             hosts.iter().any(|tasks| self.table.row(tasks.host).subject.control_plane && disrupts(tasks));
         let verify = self.verify(phase, &population, diagnostics);
+        let gate = self.gate(phase, &population, diagnostics);
         PlannedPhase {
             name: phase.name.value.clone(),
             mode: phase.mode,
@@ -160,6 +161,7 @@ impl<'a, 't> Lowering<'a, 't> {
             batches,
             hosts,
             verify,
+            gate,
         }
     }
 
@@ -435,11 +437,52 @@ impl<'a, 't> Lowering<'a, 't> {
         diagnostics: &mut Diagnostics,
     ) -> Vec<ActionId> {
         let Some(first) = population.first() else { return Vec::new() };
-        let row = self.table.row(*first);
+        self.checks(*first, &phase.rollout.verify, "verify", diagnostics)
+    }
+
+    fn gate(
+        &mut self,
+        phase: &'a Phase,
+        population: &[HostId],
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Gate> {
+        let spec = phase.rollout.gate.as_ref()?;
+        let opens = match &spec.opens {
+            GateOpensBy::Approval { text, within } => {
+                GateOpens::Approve { text: text.clone(), within: *within }
+            }
+            GateOpensBy::Time(time) => GateOpens::Time(*time),
+            GateOpensBy::Check { step, within } => {
+                let checks = std::slice::from_ref(step.as_ref());
+                let action = *self.checks(*population.first()?, checks, "gate", diagnostics).first()?;
+                if self.actions[action.0 as usize].lowered.probe.is_none() {
+                    let message = format!("`{}` cannot be looked at again and again", step.kind.name());
+                    let hint = "write what it looks at as a `wait`, such as `wait: { command: [...] }`";
+                    step_error(diagnostics, codes::GATE, step.origin.span, &message, Some(hint));
+                }
+                GateOpens::Check { action, within: *within }
+            }
+        };
+        Some(Gate { after: spec.after, opens })
+    }
+
+    /// Checks that speak of the whole phase, lowered for one of its hosts.
+    fn checks(
+        &mut self,
+        host: HostId,
+        steps: &'a [Step],
+        what: &str,
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<ActionId> {
+        let row = self.table.row(host);
         let mut checks = Vec::new();
-        for step in &phase.rollout.verify {
-            match self.task(*first, step, row, &Round::default(), None) {
-                Ok(Task { step: StepRef::Action(action), .. }) => checks.push(action),
+        for step in steps {
+            match self.task(host, step, row, &Round::default(), None) {
+                Ok(Task { step: StepRef::Action(action), forecast, .. })
+                    if forecast != Forecast::Excluded =>
+                {
+                    checks.push(action);
+                }
                 Ok(_) => {}
                 Err(TaskError::Render(error)) => {
                     step_error(
@@ -447,7 +490,7 @@ impl<'a, 't> Lowering<'a, 't> {
                         codes::STEP_VALUES,
                         step.origin.span,
                         &error.message,
-                        Some("`verify` sees no host: use `params` and `vars`"),
+                        Some(&format!("`{what}` sees no host: use `params` and `vars`")),
                     );
                 }
                 Err(TaskError::Lower(error)) => {

@@ -62,12 +62,10 @@ impl Side<'_> {
     fn header(&self) -> Vec<String> {
         let mut out = String::new();
         let text = Text { plan: self.plan, detail: self.detail, out: &mut out };
-        let header = text.header(self.index, self.phase);
-        let verify = self.phase.verify.iter().map(|action| &self.plan.action(*action).title);
-        let verify = verify.map(|title| format!("after every batch: {}", show_symbols(title)));
+        let (header, between) = (text.header(self.index, self.phase), text.between(self.phase));
         // Where a phase stands among the others says nothing of the phase.
         let header = header.split_once(": ").map_or(header.as_str(), |(_, rest)| rest).to_owned();
-        std::iter::once(header).chain(verify).collect()
+        std::iter::once(header).chain(between).collect()
     }
 
     fn names(&self) -> impl Iterator<Item = String> {

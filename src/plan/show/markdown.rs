@@ -51,8 +51,9 @@ fn phase(plan: &Plan, phase: &PlannedPhase, detail: Detail, out: &mut String) ->
         let fence = fence(&lines);
         writeln!(out, "{fence}text\n{}\n{fence}", lines.join("\n"))?;
     }
-    for action in &phase.verify {
-        writeln!(out, "\nAfter every batch: {}", plain(&show_symbols(&plan.action(*action).title)))?;
+    for line in (Text { plan, detail, out: &mut String::new() }).between(phase) {
+        // A sentence of its own.
+        writeln!(out, "\nA{}", plain(line.strip_prefix('a').unwrap_or(&line)))?;
     }
     Ok(())
 }

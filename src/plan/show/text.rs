@@ -4,8 +4,10 @@
 use std::fmt::{self, Write};
 
 use crate::op::{Deed, Effect, show_symbols};
-use crate::plan::{Forecast, HostId, HostTasks, Plan, PlannedPhase, StepRef, Task, Topology, worst_case};
-use crate::runbook::{Mode, OnFailure};
+use crate::plan::{
+    ActionId, Forecast, GateOpens, HostId, HostTasks, Plan, PlannedPhase, StepRef, Task, Topology, worst_case,
+};
+use crate::runbook::{GateAfter, Mode, OnFailure};
 use crate::step::Fidelity;
 
 /// How much is shown.
@@ -85,7 +87,9 @@ impl Text<'_> {
         parts.extend((rollout.max_failures > 0).then(|| format!("max_failures {}", rollout.max_failures)));
         parts.extend((rollout.on_failure == OnFailure::Freeze).then(|| "freezes on failure".to_owned()));
         parts.extend(rollout.control_planes.then(|| "control planes one at a time".to_owned()));
-        parts.push(format!("at most {}", worst_case::of_phase(self.plan, phase)));
+        let people =
+            if worst_case::waits_for_people(self.plan, phase) { ", and what people take" } else { "" };
+        parts.push(format!("at most {}{people}", worst_case::of_phase(self.plan, phase)));
         parts.join(" · ")
     }
 
@@ -103,10 +107,33 @@ impl Text<'_> {
             }
             self.tasks(group[0])?;
         }
-        for action in &phase.verify {
-            writeln!(self.out, "    after every batch: {}", show_symbols(&self.plan.action(*action).title))?;
+        for line in self.between(phase) {
+            writeln!(self.out, "    {line}")?;
         }
         Ok(())
+    }
+
+    /// What stands between batches, a line each.
+    pub(super) fn between(&self, phase: &PlannedPhase) -> Vec<String> {
+        let title = |action: &ActionId| show_symbols(&self.plan.action(*action).title);
+        let verify = phase.verify.iter().map(|action| format!("after every batch: {}", title(action)));
+        let gate = phase.gate.as_ref().filter(|_| phase.batches.len() > 1).map(|gate| {
+            let after = match gate.after {
+                GateAfter::Each => "after each batch but the last",
+                GateAfter::First => "after batch 1",
+            };
+            let words = self.plan.gate_words(gate);
+            let waits = match &gate.opens {
+                GateOpens::Approve { within: None, .. } => format!("a person approves: {words}"),
+                GateOpens::Approve { within: Some(within), .. } => {
+                    format!("a person approves within {within}: {words}")
+                }
+                GateOpens::Time(_) => words,
+                GateOpens::Check { within, .. } => format!("within {within}: {words}"),
+            };
+            format!("{after}, a gate: {waits}")
+        });
+        verify.chain(gate).collect()
     }
 
     pub(super) fn host(&self, id: HostId) -> String {
@@ -212,7 +239,10 @@ impl Text<'_> {
         ];
         parts.extend((not_probed > 0).then(|| format!("{not_probed} not probed (--offline)")));
         parts.extend((refused > 0).then(|| format!("{refused} refused")));
-        writeln!(self.out, "Total: {} · at most {}", parts.join(", "), worst_case::of_plan(self.plan))?;
+        let waits = |phase: &PlannedPhase| worst_case::waits_for_people(self.plan, phase);
+        let people = if self.plan.phases.iter().any(waits) { ", and what people take" } else { "" };
+        let longest = worst_case::of_plan(self.plan);
+        writeln!(self.out, "Total: {} · at most {longest}{people}", parts.join(", "))?;
         writeln!(self.out, "Digest: {digest}")
     }
 }

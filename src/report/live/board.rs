@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::{BracketFinding, Event, HostStatus, Stamped, State, StopLevel, TaskEnd};
-use crate::plan::{HostId, Plan};
+use crate::engine::{
+    Awaited, BracketFinding, Event, HaltCause, HostStatus, Stamped, State, StopLevel, TaskEnd,
+};
+use crate::plan::{GateOpens, HostId, Plan};
 use crate::report::plain::{halt_words, host_name, title, wait_words};
 use crate::value::{Duration, Timestamp};
 
@@ -21,6 +23,10 @@ pub(super) struct Board {
     pub(super) at_work: BTreeMap<HostId, AtWork>,
     /// The soak after a batch, with its end.
     pub(super) soak: Option<Soak>,
+    /// What a person has to say, in words.
+    pub(super) asks: BTreeMap<Awaited, String>,
+    /// The gate behind a batch, while no person is asked there.
+    pub(super) gate: Option<AtGate>,
     /// Hosts in trouble, first to last.
     pub(super) failed: Vec<Failed>,
     /// What was asked for, or why the run starts nothing new.
@@ -74,6 +80,15 @@ pub(super) struct Soak {
     pub(super) red: Option<String>,
 }
 
+/// A wait at a gate that opens by itself.
+#[derive(Clone, Debug)]
+pub(super) struct AtGate {
+    pub(super) what: String,
+    pub(super) until: Option<Timestamp>,
+    /// What its check last saw.
+    pub(super) red: Option<String>,
+}
+
 /// A host in trouble.
 #[derive(Clone, Debug)]
 pub(super) struct Failed {
@@ -102,6 +117,8 @@ impl Board {
             budget: None,
             at_work: BTreeMap::new(),
             soak: None,
+            asks: BTreeMap::new(),
+            gate: None,
             failed: Vec::new(),
             stopping: None,
         }
@@ -136,7 +153,7 @@ impl Board {
                 let batches = plan.phase(*phase).batches.len();
                 self.batch = (batches > 1).then(|| (usize::from(*batch) + 1, batches));
             }
-            Event::BatchEnded { .. } => self.soak = None,
+            Event::BatchEnded { .. } => (self.soak, self.gate) = (None, None),
             Event::SoakStarted { until, .. } => self.soak = Some(Soak { until: *until, red: None }),
             Event::Verified { red, .. } => {
                 if let Some(soak) = &mut self.soak {
@@ -145,12 +162,29 @@ impl Board {
             }
             Event::StopRequested { level, by } => self.stopping = Some(stop_words(*level, by)),
             Event::Halted { cause, .. } => {
-                self.stopping.get_or_insert_with(|| format!("HALT: {}", halt_words(plan, cause)));
+                let word = if matches!(cause, HaltCause::Paused { .. }) { "" } else { "HALT: " };
+                self.stopping.get_or_insert_with(|| format!("{word}{}", halt_words(plan, cause)));
             }
             Event::RunEnded => {
                 self.at_work.clear();
-                self.soak = None;
+                (self.soak, self.gate) = (None, None);
+                self.asks.clear();
             }
+            Event::GateReached { phase, batch, until } => self.at_gate(plan, *phase, *batch, *until),
+            Event::GateWaiting { reason, .. } => {
+                if let Some(gate) = &mut self.gate {
+                    gate.red = Some(reason.clone());
+                }
+            }
+            Event::GatePassed { .. } | Event::GateRefused { .. } => {
+                self.gate = None;
+                self.asks.retain(|asked, _| !matches!(asked, Awaited::Gate { .. }));
+            }
+            Event::TaskAsks { task, text, .. } => {
+                let text = format!("{}: {text}", host_name(plan, task.host));
+                self.asks.insert(Awaited::Task(*task), text);
+            }
+            Event::TaskApproved { task, .. } => drop(self.asks.remove(&Awaited::Task(*task))),
             _ => self.take_of_host(plan, at, &stamped.event),
         }
         for (host, work) in &mut self.at_work {
@@ -162,9 +196,21 @@ impl Board {
         self.budget = state.budget().map(|budget| (budget.out.len(), budget.slots));
     }
 
+    fn at_gate(&mut self, plan: &Plan, phase: u16, batch: u16, until: Option<Timestamp>) {
+        let Some(gate) = plan.phase(phase).gate_after(batch) else { return };
+        self.soak = None;
+        let words = plan.gate_words(gate);
+        if matches!(gate.opens, GateOpens::Approve { .. }) {
+            self.asks.insert(Awaited::Gate { phase, batch }, words);
+        } else {
+            self.gate = Some(AtGate { what: words, until, red: None });
+        }
+    }
+
     /// Hosts that had ended may be at work again.
     fn resumed(&mut self, plan: &Plan, state: &State, at: Timestamp) {
         self.stopping = None;
+        self.asks.clear();
         self.failed.clear();
         for (index, (line, phase)) in (0..).zip(self.phases.iter_mut().zip(&plan.phases)) {
             let ends = phase.hosts.iter().filter_map(|tasks| state.host_status(plan, index, tasks.host));
@@ -205,6 +251,7 @@ impl Board {
             }
             Event::TaskStarted { task, .. } => self.does(task.host, at, Doing::Step(title(plan, *task))),
             Event::TaskEnded { task, end, .. } => {
+                self.asks.remove(&Awaited::Task(*task));
                 match end {
                     TaskEnd::Failed { failure } => {
                         self.fails(plan, task.host, title(plan, *task), &failure.message);

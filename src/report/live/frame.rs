@@ -3,7 +3,7 @@
 
 use console::{Alignment, measure_text_width, pad_str, truncate_str};
 
-use super::board::{AtWork, Board, Doing, Failed, PhaseLine, Soak};
+use super::board::{AtGate, AtWork, Board, Doing, Failed, PhaseLine, Soak};
 use crate::value::{Duration, Timestamp};
 
 /// What a terminal can show.
@@ -159,7 +159,10 @@ fn bar(phase: &PhaseLine, size: Size, look: Look) -> String {
 }
 
 fn at_work(board: &Board, now: Timestamp, rows: usize, look: Look) -> Vec<String> {
-    let mut lines: Vec<String> = board.soak.iter().map(|soak| soak_line(soak, now, look)).collect();
+    let ask = |text: &String| look.paint(Paint::Yellow, &format!("  waits for approval: {text}"));
+    let mut lines: Vec<String> = board.asks.values().map(ask).collect();
+    lines.extend(board.gate.iter().map(|gate| gate_line(gate, now, look)));
+    lines.extend(board.soak.iter().map(|soak| soak_line(soak, now, look)));
     let mut hosts: Vec<&AtWork> = board.at_work.values().collect();
     // Those that are out of service matter most; among them the one that has been at it for longest.
     hosts.sort_by_key(|host| (!host.out, matches!(host.doing, Doing::Waits(_)), host.since));
@@ -172,6 +175,14 @@ fn at_work(board: &Board, now: Timestamp, rows: usize, look: Look) -> Vec<String
     }
     lines.truncate(rows);
     lines
+}
+
+fn gate_line(gate: &AtGate, now: Timestamp, look: Look) -> String {
+    let left = gate.until.map(|until| format!(", {} left", clock(until.since(now)))).unwrap_or_default();
+    match &gate.red {
+        Some(red) => look.paint(Paint::Yellow, &format!("  at the gate{left}: {red}")),
+        None => format!("  at the gate{left}: {}", gate.what),
+    }
 }
 
 fn soak_line(soak: &Soak, now: Timestamp, look: Look) -> String {

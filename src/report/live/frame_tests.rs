@@ -1,6 +1,9 @@
 //! The layout, on terminals of every size.
 
+use std::collections::BTreeMap;
+
 use super::*;
+use crate::engine::Awaited;
 use crate::plan::HostId;
 
 const PLAIN: Look = Look { color: false, unicode: false };
@@ -45,6 +48,8 @@ fn board() -> Board {
         budget: Some((2, 2)),
         at_work: (0..).map(HostId).zip(at_work).collect(),
         soak: None,
+        asks: BTreeMap::new(),
+        gate: None,
         failed: vec![Failed {
             name: "w01".to_owned(),
             step: "systemctl restart kubelet".to_owned(),
@@ -96,6 +101,21 @@ fn the_soak_says_what_is_not_well() {
     board.soak = Some(Soak { until: second(260), red: Some("w03 is not Ready".to_owned()) });
     let lines = shown(&board, 120, 24, PLAIN).join("\n");
     assert!(lines.contains("  01:00 of the soak left, and not well: w03 is not Ready"), "{lines}");
+}
+
+#[test]
+fn what_people_are_asked_stands_above_everything_that_goes_on() {
+    let mut board = board();
+    let gate = Awaited::Gate { phase: 2, batch: 0 };
+    board.asks.insert(gate, "look at the dashboards".to_owned());
+    let lines = shown(&board, 80, 24, PLAIN).join("\n");
+    assert!(lines.contains("  waits for approval: look at the dashboards"), "{lines}");
+    board.asks.clear();
+    let (what, until) = ("30m pass".to_owned(), Some(second(260)));
+    board.gate = Some(AtGate { what, until, red: None });
+    assert!(shown(&board, 80, 24, PLAIN).join("\n").contains("  at the gate, 01:00 left: 30m pass"));
+    board.gate.as_mut().expect("there").red = Some("1 of 3 nodes".to_owned());
+    assert!(shown(&board, 80, 24, PLAIN).join("\n").contains("  at the gate, 01:00 left: 1 of 3 nodes"));
 }
 
 #[test]

@@ -46,6 +46,8 @@ struct Display {
     drawn: Option<Instant>,
     /// Lines that are to stay, and were not printed yet.
     above: String,
+    /// Somebody is asked on this terminal: the block makes room for the question and the answer.
+    gives_way: bool,
 }
 
 impl Live {
@@ -68,10 +70,18 @@ impl Live {
             speed,
             drawn: None,
             above: String::new(),
+            gives_way: false,
         };
         let shared = Arc::new(Mutex::new(display));
         let ticker = ticker(Arc::clone(&shared));
         Self { shared, lines: Plain::new(buffer.clone(), verbose), buffer, ticker }
+    }
+
+    /// For the terminal on which questions are asked: while one is open, nothing is drawn over it.
+    #[must_use]
+    pub fn giving_way(self) -> Self {
+        locked(&self.shared).gives_way = true;
+        self
     }
 }
 
@@ -99,9 +109,14 @@ impl Display {
         let passed = value::Duration::from_millis(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX));
         let (rows, columns) = (self.size)();
         let size = Size { columns: columns.into(), rows: rows.into() };
-        let block = frame(board, at.after(passed), size, self.look);
+        let block =
+            if self.is_asking() { Vec::new() } else { frame(board, at.after(passed), size, self.look) };
         self.screen.show(&std::mem::take(&mut self.above), &block, size.columns);
         self.drawn = Some(Instant::now());
+    }
+
+    fn is_asking(&self) -> bool {
+        self.gives_way && self.board.as_ref().is_some_and(|board| !board.asks.is_empty())
     }
 
     /// Takes the block away and leaves what is to stay.
@@ -117,9 +132,12 @@ impl Reporter for Live {
         self.lines.event(plan, state, event);
         let mut display = locked(&self.shared);
         display.above.push_str(&self.buffer.take());
+        let was_asking = display.is_asking();
         display.board.get_or_insert_with(|| Board::new(plan)).take(plan, state, event);
         display.last = Some((Instant::now(), event.at));
-        if display.drawn.is_none_or(|drawn| drawn.elapsed() >= LEAST) {
+        // A question comes right after its event.
+        let turns = display.is_asking() != was_asking;
+        if turns || display.drawn.is_none_or(|drawn| drawn.elapsed() >= LEAST) {
             display.draw();
         }
     }

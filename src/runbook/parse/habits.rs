@@ -99,9 +99,8 @@ pub(super) const ROLLOUT: &[Habit] = &[
     other("max_fail_percentage", "write `max_failures:` with a count"),
     other("max_surge", "new hosts are not created; only `max_unavailable` bounds a roll"),
     other("maxSurge", "new hosts are not created; only `max_unavailable` bounds a roll"),
-    other("pause", "write `soak:`"),
+    other("pause", "write `gate: { duration: 5m }`, or `soak:` to watch the checks of `verify` meanwhile"),
     other("strategy", "write `batches:` and `max_unavailable:`"),
-    later("gate", "write `verify:` for what a machine can check; end the runbook where a person must look"),
     later("order", "hosts are taken in the order of the inventory"),
 ];
 
@@ -177,7 +176,7 @@ pub(super) const KINDS: &[Habit] = &[
     other("set_fact", "write `vars:` at the top of the runbook"),
     other("wait_for", "write `wait:`"),
     other("pod_wait", "write `wait:`"),
-    other("sleep", "write `wait:` for what you wait for, or `soak:` in the rollout"),
+    other("sleep", "write `wait:` for what you wait for, `pause: { for: 30s }`, or `soak:` in the rollout"),
     other("include_tasks", "write `include:`"),
     other("import_tasks", "write `include:`"),
     other("include_role", "write `include:`"),
@@ -185,8 +184,7 @@ pub(super) const KINDS: &[Habit] = &[
     other("k8s_drain", "write `drain:`"),
     other("k8s", "write `kubectl:`"),
     other("meta", "there is nothing to flush or to end"),
-    later("pause", "end the runbook there, and start what follows as a second one"),
-    later("gate", "end the runbook there, and start what follows as a second one"),
+    other("gate", "write `gate` in the phase's `rollout`, or the step `pause: { manual: … }`"),
     later("dnf", "write a `command` with `dnf`, and `unless:` to see whether it is needed"),
     later("yum", "write a `command` with `dnf`, and `unless:` to see whether it is needed"),
 ];

@@ -5,6 +5,7 @@ mod allow;
 mod common;
 mod declare;
 mod for_each;
+mod gate;
 mod habits;
 mod include;
 mod names;

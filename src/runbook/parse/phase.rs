@@ -1,6 +1,6 @@
 //! Phases and how they roll.
 
-use super::{Cx, Place, common, finish, habit, habits, names, step, tables, top, topology};
+use super::{Cx, Place, common, finish, gate, habit, habits, names, step, tables, top, topology};
 use crate::op::Effect;
 use crate::runbook::brackets;
 use crate::runbook::{Frame, Mode, OnFailure, Phase, RolloutSpec, Step};
@@ -76,6 +76,7 @@ fn without_rollout() -> RolloutSpec {
         wait_for_budget: Duration::from_secs(10 * 60),
         topology: None,
         verify: Vec::new(),
+        gate: None,
         span: None,
     }
 }
@@ -132,6 +133,7 @@ fn rollout(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> RolloutSpec {
             error.hint("write a check for each");
         }
     }
+    spec.gate = reader.take("gate").and_then(|entry| gate::read(&entry.value, place, cx));
     finish(reader, "`rollout`", habits::ROLLOUT, &mut cx.errors);
     warn_about_failures(&spec, node, &mut cx.errors);
     spec
@@ -197,7 +199,7 @@ fn warn_about_failures(spec: &RolloutSpec, node: &Node, errors: &mut Diagnostics
     }
 }
 
-fn check_read_only(steps: &[Step], why: &str, errors: &mut Diagnostics) {
+pub(super) fn check_read_only(steps: &[Step], why: &str, errors: &mut Diagnostics) {
     for step in steps {
         let effect = step.effect.unwrap_or_else(|| step.kind.effect());
         if effect == Effect::Reads {

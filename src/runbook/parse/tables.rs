@@ -228,6 +228,41 @@ pub(super) const ROLLOUT: Table = Table {
             "How many zones, racks or the like may have hosts out of service at the same time.",
         ),
         Key::optional("verify", "a list of steps", "Checks after every batch, before the next one."),
+        Key::optional(
+            "gate",
+            "a mapping such as `{ approve: look at the dashboards }`",
+            "What stands between a batch that ended well and the next one.",
+        ),
+    ],
+};
+
+pub(super) const GATE: Table = Table {
+    path: "phases[].rollout.gate",
+    what: "`gate`",
+    doc: "Stands behind a batch, after its `soak` and its `verify`: exactly one of `approve`, `duration` and `check`. A gate that is not passed pauses the run, with exit code 15: every host is in service, and `rollbook resume RUN` comes to the same gate again, after the checks of `verify`; `rollbook resume RUN --approve` passes it. There is none behind the last batch; before a phase, write the step `pause`.",
+    keys: &[
+        Key::optional(
+            "approve",
+            "a text for a person",
+            "A person has to say that the run goes on, and this is what they have to see to. On a terminal the run asks; where nobody is there to ask, or the answer is `no`, it pauses.",
+        ),
+        Key::optional("duration", "a duration such as 30m", "The run waits for so long."),
+        Key::optional(
+            "check",
+            "a step that only looks, such as `{ wait: { nodes: ready } }`",
+            "Looked at again and again until it holds, for as long as its own `stable_for` asks; its own `for` does not count.",
+        ),
+        Key::optional(
+            "for",
+            "a duration such as 1h",
+            "How long the answer or the check is waited for; then the run pauses. A check needs it; without it, an answer is waited for without end.",
+        ),
+        Key::with_default(
+            "after",
+            "`each` or `first`",
+            "each",
+            "Behind each batch but the last, or behind the first only.",
+        ),
     ],
 };
 
@@ -352,7 +387,7 @@ pub(super) const COMMON: Table = Table {
 };
 
 /// In the order of the reference page.
-pub(in crate::runbook) const ALL: [&Table; 15] = [
+pub(in crate::runbook) const ALL: [&Table; 16] = [
     &RUNBOOK,
     &METADATA,
     &DECLARATION,
@@ -364,6 +399,7 @@ pub(in crate::runbook) const ALL: [&Table; 15] = [
     &PHASE,
     &ROLLOUT,
     &TOPOLOGY,
+    &GATE,
     &COMMON,
     &RETRY,
     &INCLUDE,

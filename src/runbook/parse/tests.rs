@@ -246,7 +246,7 @@ fn every_key_of_other_tools_is_answered() {
         ("ansible.builtin.service", "write `systemctl:`"),
         ("ansible.builtin.apt", "did you mean `apt`?"),
         ("shell", "write `command:`"),
-        ("pause", "end the runbook there"),
+        ("wait_for", "write `wait:`"),
     ] {
         let found = steps(&format!("{{ {kind}: x }},"), &[]).unwrap_err();
         assert!(found.contains(expected) && found.lines().count() == 1, "{found}");

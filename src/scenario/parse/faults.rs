@@ -182,6 +182,7 @@ fn kind(info: &FaultInfo, reader: &mut MapReader<'_>, errors: &mut Diagnostics) 
                 .and_then(|entry| entry.value.word(&[("ctrl_c", false), ("sigterm", true)], errors))
                 .unwrap_or(false),
         },
+        "approval_refused" => FaultKind::ApprovalRefused,
         other => unreachable!("invariant: `{other}` stands in the table of faults and is read"),
     })
 }

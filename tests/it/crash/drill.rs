@@ -80,7 +80,15 @@ impl Record for Journal {
 impl Drill {
     /// The shipped upgrade over three control planes and two workers, planned.
     pub(super) async fn new() -> Self {
-        let plan = cluster().plan("1.31.4").await.expect("the shipped upgrade compiles");
+        Self::over(cluster().plan("1.31.4").await.expect("the shipped upgrade compiles"))
+    }
+
+    /// Another runbook over the same hosts.
+    pub(super) async fn of(runbook: &str) -> Self {
+        Self::over(cluster().plan_of(runbook, &[]).await.expect("it compiles"))
+    }
+
+    fn over(plan: Plan) -> Self {
         Self { plan: Rc::new(plan), cluster: cluster(), journal: Rc::default(), incident: Rc::default() }
     }
 

@@ -2,6 +2,7 @@
 //! run is resumed each time, and must leave the same hosts and have sent the same commands as an undisturbed one.
 
 mod drill;
+mod gates;
 mod links;
 mod record;
 mod secrets;

@@ -7,6 +7,7 @@ mod disk;
 mod drift;
 mod failures;
 mod fire;
+mod gates;
 mod goals;
 mod links;
 mod loops;

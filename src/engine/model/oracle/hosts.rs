@@ -37,6 +37,7 @@ pub(super) fn judge(ledger: &Ledger<'_>, stamped: &Stamped) -> Result<(), Violat
 fn host_started(ledger: &Ledger<'_>, host: HostId) -> Result<(), Violation> {
     let planned = ledger.planned();
     must(ledger.stop().is_none(), "stop", "no host starts after a stop")?;
+    must(!ledger.paused, "pauses", "no host starts while a pause is not confirmed")?;
     must(ledger.failed <= planned.rollout.max_failures, "limits", "no host starts beyond `max_failures`")?;
     must(!ledger.untouchable.contains(&host), "untouched", "a host that failed is not touched again")?;
     let batch = ledger.batch.map(|batch| &planned.batches[usize::from(batch)]);
