@@ -4,6 +4,7 @@
 
 mod apt_ahead;
 mod command_line;
+mod cordons;
 mod crash;
 mod display;
 mod docs;
