@@ -526,7 +526,8 @@ impl Worker<'_> {
             .or_else(|message| fail(Cause::Refused, message, ""))?;
         let mut summary = self.shown(&self.action.lowered.title);
         let outcome = crate::step::find(&self.action.kind).zip(result);
-        if let Some(outcome) = outcome.and_then(|(kind, result)| kind.outcome(&result.stdout)) {
+        if let Some(outcome) = outcome.and_then(|(kind, result)| kind.outcome(&result.stdout, &result.stderr))
+        {
             summary = format!("{summary} ({})", escape(&outcome));
         }
         Ok(if changed { TaskEnd::Changed { summary } } else { TaskEnd::Satisfied { state: summary } })

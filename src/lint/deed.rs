@@ -25,6 +25,8 @@ pub(super) enum What {
     Install { package: Package, version: Option<String> },
     /// The same, fetched only.
     Download { package: Package, version: Option<String> },
+    /// Every package of the host goes up.
+    UpgradeAll,
     /// `kubeadm upgrade`.
     Upgrade { verb: Verb, version: Option<String> },
     /// The node's pods are moved away.

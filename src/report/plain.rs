@@ -124,7 +124,7 @@ fn is_stopped(state: &State) -> bool {
 fn task_ended(plan: &Plan, task: TaskId, end: &TaskEnd, verbose: bool) -> Option<String> {
     let about = about(plan, task);
     Some(match end {
-        TaskEnd::Changed { .. } => format!("{about}  changed"),
+        TaskEnd::Changed { summary } => format!("{about}  changed{}", outcome(plan, task, summary)),
         TaskEnd::Satisfied { state } if verbose => format!("{about}  = {state}"),
         TaskEnd::Satisfied { .. } | TaskEnd::NeedsSlot => return None,
         TaskEnd::Failed { failure } => {
@@ -146,6 +146,12 @@ fn task_ended(plan: &Plan, task: TaskId, end: &TaskEnd, verbose: bool) -> Option
 /// "w01  drain w01".
 pub(super) fn about(plan: &Plan, task: TaskId) -> String {
     format!("{}  {}", host_name(plan, task.host), title(plan, task))
+}
+
+/// What a step's kind adds to its title, such as the revision of a snapshot: `title (outcome)` in the record.
+fn outcome(plan: &Plan, task: TaskId, summary: &str) -> String {
+    let behind = summary.strip_prefix(&title(plan, task)).and_then(|rest| rest.strip_prefix(" ("));
+    behind.and_then(|rest| rest.strip_suffix(')')).map_or_else(String::new, |told| format!(": {told}"))
 }
 
 /// A task's title with the names of its host in place of symbols.

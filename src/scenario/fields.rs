@@ -196,6 +196,12 @@ pub static FAULTS: LazyLock<Vec<FaultInfo>> = LazyLock::new(|| {
         ),
         hosts("swap_on", "Swap is on, with which a kubelet does not start.", vec![]),
         hosts("reboot_required", "The machine says that it wants a reboot.", vec![]),
+        hosts(
+            "up_to_date",
+            "Its packages of the distribution are as new as the repository has them. Other simulated machines have \
+             pending updates, a kernel among them, after which they want a reboot.",
+            vec![],
+        ),
         controller(
             "controller_killed",
             "Rollbook itself is killed, as by `kill -9`.",
@@ -337,6 +343,7 @@ impl FaultKind {
             Self::ClockJumps { .. } => "clock_jumps",
             Self::SwapOn => "swap_on",
             Self::RebootRequired => "reboot_required",
+            Self::UpToDate => "up_to_date",
             Self::ControllerKilled { .. } => "controller_killed",
             Self::Stopped { .. } => "stopped",
             Self::ApprovalRefused => "approval_refused",

@@ -155,6 +155,8 @@ pub enum FaultKind {
     SwapOn,
     /// The machine wants a reboot.
     RebootRequired,
+    /// The distribution's packages are as new as its repository has them.
+    UpToDate,
     /// The controller is killed, as by `kill -9`.
     ControllerKilled {
         /// Whether another one goes on at once.

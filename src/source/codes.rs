@@ -257,6 +257,9 @@ codes! {
     NO_VERIFICATION = 717, "no-verification", "Nothing looks whether the node is well afterwards",
         "The phase restarts what runs a node's pods and never looks at the node again, so a node that does not come back is \
          found by its users.";
+    UPGRADE_WITHOUT_DRAIN = 720, "upgrade-without-drain", "All packages of a node are upgraded while its pods run",
+        "An upgrade of all packages replaces the container runtime, systemd and the C library, too. What restarts with them \
+         takes pods away that no budget was asked about.";
     UNKNOWN_RULE = 790, "unknown-rule", "An opt-out names no rule",
         "`allow:` takes names of rules, which stand in docs/reference/lint.md. A name that is wrong would allow nothing.";
     UNUSED_OPT_OUT = 791, "unused-opt-out", "An opt-out is not needed",

@@ -92,8 +92,8 @@ pub trait StepKind: Sync {
     }
 
     /// What the output of an op that ended well adds to the step's title in reports, such as the revision of a snapshot.
-    fn outcome(&self, stdout: &str) -> Option<String> {
-        let _ = stdout;
+    fn outcome(&self, stdout: &str, stderr: &str) -> Option<String> {
+        let _ = (stdout, stderr);
         None
     }
 

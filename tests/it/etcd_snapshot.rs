@@ -215,7 +215,7 @@ fn a_snapshot_is_saved_opened_again_and_private() {
     assert!(!host.path("snapshots").exists(), "a look changes nothing");
     let saved = host.save(&args, "r1", false);
     assert_eq!(saved.rc, 0, "{saved:?}");
-    let outcome = kind().outcome(&saved.stdout).expect("it says what was saved");
+    let outcome = kind().outcome(&saved.stdout, "").expect("it says what was saved");
     assert!(outcome.contains("r1.db: hash ") && outcome.contains("revision 2"), "{outcome}");
     assert!(is_satisfied(&host.look(&args, "r1", false)));
     let mode = |name: &str| fs::metadata(host.path(name)).unwrap().permissions().mode() & 0o7777;

@@ -94,6 +94,7 @@ const BREAKS: &[Break] = &[
         "      - apt: { install: { kubelet: \"{{ params.target }}-*\" }, hold: true }\n      - kubeadm: { upgrade: apply,",
     ),
     broken("no-verification", KUBELET, WAIT, ""),
+    broken("upgrade-without-drain", TOOLS, "steps:\n", "steps:\n  - apt: { upgrade: all }\n"),
 ];
 
 /// The shipped files, some of them changed.

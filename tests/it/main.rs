@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as tests do")]
 
 mod apt_ahead;
+mod apt_upgrade;
 mod command_line;
 mod cordons;
 mod crash;
@@ -19,6 +20,7 @@ mod language;
 mod layering;
 mod lint;
 mod locks;
+mod os_patch;
 mod reading;
 mod rehearsal;
 mod roll;

@@ -69,6 +69,7 @@ pub(super) fn befall(
         FaultKind::ClockJumps { millis } => (Fault::ClockJumps { host: host(), millis }, None),
         FaultKind::SwapOn => (Fault::SwapOn { host: host() }, None),
         FaultKind::RebootRequired => (Fault::RebootRequired { host: host() }, None),
+        FaultKind::UpToDate => (Fault::UpToDate { host: host() }, None),
         // These befall no host.
         FaultKind::ControllerKilled { .. } | FaultKind::Stopped { .. } | FaultKind::ApprovalRefused => {
             return None;

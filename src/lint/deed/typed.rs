@@ -82,6 +82,15 @@ const AS_IT_IS: &str = "present";
 
 fn packages(step: &Step, values: &Values<'_>, sources: &SourceMap) -> Vec<Deed> {
     let mut deeds = Vec::new();
+    let is_fetched = step
+        .args
+        .get("download_only")
+        .is_some_and(|arg| values.see(step, arg) == Seen::Known(Value::Bool(true)));
+    if let Some(arg) = step.args.get("upgrade").filter(|_| !is_fetched)
+        && texts(step, arg, values).iter().any(|name| name == "all")
+    {
+        deeds.push(Deed { what: What::UpgradeAll, span: arg.span.unwrap_or(step.origin.span) });
+    }
     for job in ["install", "download"] {
         let Some(arg) = step.args.get(job) else { continue };
         for (name, version, span) in entries(step, arg, values, sources) {

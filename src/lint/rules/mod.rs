@@ -14,6 +14,7 @@ pub(super) mod skipped_minor;
 pub(super) mod unpinned;
 pub(super) mod upgrade_order;
 pub(super) mod upgrade_with_names;
+pub(super) mod upgrade_without_drain;
 pub(super) mod verification;
 pub(super) mod versions_disagree;
 pub(super) mod wrong_tool;

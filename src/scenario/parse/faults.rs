@@ -170,6 +170,7 @@ fn kind(info: &FaultInfo, reader: &mut MapReader<'_>, errors: &mut Diagnostics) 
         }
         "swap_on" => FaultKind::SwapOn,
         "reboot_required" => FaultKind::RebootRequired,
+        "up_to_date" => FaultKind::UpToDate,
         "controller_killed" => FaultKind::ControllerKilled {
             resumes: reader
                 .take("then")

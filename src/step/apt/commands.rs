@@ -61,20 +61,20 @@ impl AptGet {
         query_of(self.with_packages(command, true, packages))
     }
 
-    fn changing(&self) -> Vec<String> {
+    pub(super) fn changing(&self) -> Vec<String> {
         let mut command = argv(&["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0"]);
         command.push("-o".to_owned());
         command.push(format!("DPkg::Lock::Timeout={}", self.lock_timeout.as_secs()));
-        let conffiles: &[&str] = if self.replace_conffiles {
-            &["--force-confnew"]
-        } else {
-            &["--force-confdef", "--force-confold"]
-        };
-        for option in conffiles {
+        for option in self.conffile_options() {
             command.push("-o".to_owned());
             command.push(format!("Dpkg::Options::={option}"));
         }
         command
+    }
+
+    /// Options of dpkg that answer its questions about configuration files.
+    pub(super) fn conffile_options(&self) -> &'static [&'static str] {
+        if self.replace_conffiles { &["--force-confnew"] } else { &["--force-confdef", "--force-confold"] }
     }
 
     fn with_packages(
@@ -99,7 +99,7 @@ impl AptGet {
 }
 
 /// Where root runs it, even a simulation leaves its plan in /var/log/apt/eipp.log.xz (measured with apt 2.6.2).
-fn simulating() -> Vec<String> {
+pub(super) fn simulating() -> Vec<String> {
     argv(&["apt-get", "-s", "-q", "-y", "-o", "Dir::Log::Planner=/dev/null"])
 }
 

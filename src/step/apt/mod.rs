@@ -1,14 +1,17 @@
-//! `apt`: packages at a version, with their hold, downloaded or gone. The command lines are in [`commands`], what the
-//! tools print is read in [`output`], what it means is in [`verdict`].
+//! `apt`: packages at a version, with their hold, downloaded, gone, or all of them as new as the lists have them. The
+//! command lines are in [`commands`], what the tools print is read in [`output`], what it means is in [`verdict`] and, of
+//! upgrades, in [`upgrade`].
 
 mod commands;
 mod name;
 mod output;
 mod page;
+mod upgrade;
 mod verdict;
 
 use self::commands::AptGet;
 use self::name::{Pattern, Wanted, package_name, takes_host_out};
+use self::upgrade::Upgrade;
 use super::ahead::SourcesUse;
 use super::args::Args;
 use super::build::{exec, probe, wrong};
@@ -32,6 +35,7 @@ enum Job {
     Install(Vec<Wanted>),
     Download(Vec<Wanted>),
     Remove(Vec<String>),
+    Upgrade(Upgrade),
     /// Only the lists: whenever it runs, or when they are older than this.
     Update(Option<Duration>),
 }
@@ -46,7 +50,7 @@ struct Wish {
     apt: AptGet,
 }
 
-const JOBS: [&str; 3] = ["install", "download", "remove"];
+const JOBS: [&str; 4] = ["install", "download", "remove", "upgrade"];
 
 impl StepKind for Apt {
     fn name(&self) -> &'static str {
@@ -55,7 +59,7 @@ impl StepKind for Apt {
 
     fn doc(&self) -> Doc {
         Doc {
-            summary: "Installs, holds, downloads and removes Debian packages",
+            summary: "Installs, holds, upgrades, downloads and removes Debian packages",
             body: page::BODY,
             example: "- apt: { install: { kubelet: \"1.31.4-*\", kubectl: \"1.31.4-*\" }, hold: true }\n",
             shorthand: None,
@@ -72,23 +76,39 @@ impl StepKind for Apt {
         match jobs.as_slice() {
             [] if written.contains(&"update") => {}
             [] => {
-                messages.push("nothing to do: write `install`, `download`, `remove` or `update`".to_owned());
+                messages.push(
+                    "nothing to do: write `install`, `upgrade`, `download`, `remove` or `update`".to_owned(),
+                );
             }
             [_] => {}
             several => messages
                 .push(format!("`{}` exclude each other: write one step for each", several.join("` and `"))),
         }
-        for field in ["hold", "allow_downgrade", "conffiles"] {
-            if written.contains(&field) && !written.contains(&"install") {
-                messages.push(format!("`{field}` is about `install`, which is not written"));
+        let belongs_to: [(&str, &[&str]); 5] = [
+            ("hold", &["install"]),
+            ("allow_downgrade", &["install"]),
+            ("conffiles", &["install", "upgrade"]),
+            ("except", &["upgrade"]),
+            ("download_only", &["upgrade"]),
+        ];
+        for (field, jobs) in belongs_to {
+            if written.contains(&field) && !jobs.iter().any(|job| written.contains(job)) {
+                messages.push(format!("`{field}` is about `{}`, which is not written", jobs.join("` or `")));
             }
+        }
+        if written.contains(&"update") && written.contains(&"upgrade") {
+            messages.push(
+                "`update` decides what there is to upgrade: write `apt: { update: 1h }` as a step before this one"
+                    .to_owned(),
+            );
         }
         messages
     }
 
     fn alters(&self, args: &Value) -> Vec<String> {
         let args = Args(args);
-        if !args.has("install") && !args.has("remove") {
+        let installs = args.has("upgrade") && !args.flag("download_only");
+        if !args.has("install") && !args.has("remove") && !installs {
             return Vec::new();
         }
         // Dependencies move packages that the step does not name, and maintainer scripts restart units.
@@ -112,7 +132,8 @@ impl StepKind for Apt {
 
     fn sources(&self, args: &Value) -> SourcesUse {
         let args = Args(args);
-        if args.has("install") || args.has("download") { SourcesUse::Reads } else { SourcesUse::Nothing }
+        let reads = ["install", "download", "upgrade"].iter().any(|job| args.has(job));
+        if reads { SourcesUse::Reads } else { SourcesUse::Nothing }
     }
 
     fn is_out_of_reach(&self, args: &Value, answers: &[Answer]) -> bool {
@@ -145,6 +166,10 @@ impl StepKind for Apt {
         })
     }
 
+    fn outcome(&self, _: &str, stderr: &str) -> Option<String> {
+        upgrade::outcome(stderr)
+    }
+
     fn assess(&self, args: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
         no_apt(answers).map_or_else(|| verdict::before(&Wish::from_lowered(args)?, answers), Ok)
     }
@@ -171,6 +196,8 @@ impl Wish {
             Job::Remove(
                 names.map(|name| package_name(name).map(ToOwned::to_owned)).collect::<Result<_, _>>()?,
             )
+        } else if args.has("upgrade") {
+            Job::Upgrade(Upgrade::read(args)?)
         } else {
             Job::Update(match update {
                 Some(Value::Bool(true)) => None,
@@ -178,7 +205,7 @@ impl Wish {
                 _ => {
                     return Err(wrong(
                         "nothing to do",
-                        "write `install`, `download`, `remove` or `update: true`",
+                        "write `install`, `upgrade`, `download`, `remove` or `update: true`",
                     ));
                 }
             })
@@ -186,6 +213,7 @@ impl Wish {
         let nothing = match &job {
             Job::Install(packages) | Job::Download(packages) => packages.is_empty(),
             Job::Remove(names) => names.is_empty(),
+            Job::Upgrade(upgrade) => upgrade.is_empty(),
             Job::Update(_) => false,
         };
         if nothing {
@@ -230,6 +258,7 @@ impl Wish {
             },
             Job::Download(packages) => format!("download {}", all(packages)),
             Job::Remove(names) => format!("remove {}", names.join(", ")),
+            Job::Upgrade(upgrade) => upgrade.title(),
             Job::Update(None) => "update the package lists".to_owned(),
             Job::Update(Some(age)) => format!("update package lists older than {age}"),
         }
@@ -262,6 +291,13 @@ impl Wish {
                 let effect = effect_of(names.iter().map(String::as_str));
                 ops.push(apt_op(cx, format!("remove {}", names.join(", ")), self.apt.remove(names), effect));
             }
+            Job::Upgrade(upgrade) => {
+                if !upgrade.is_download() {
+                    let finish = "finish what dpkg left half-way".to_owned();
+                    ops.push(apt_op(cx, finish, upgrade::configure(&self.apt), upgrade.effect()));
+                }
+                ops.push(apt_op(cx, upgrade.title(), upgrade.command(&self.apt), upgrade.effect()));
+            }
             Job::Update(_) => {}
         }
         ops
@@ -286,6 +322,7 @@ impl Wish {
                 let names: Vec<_> = names.iter().map(String::as_str).collect();
                 vec![commands::versions(&names), commands::simulate_remove(&names)]
             }
+            Job::Upgrade(upgrade) => upgrade.queries(),
             Job::Update(None) => Vec::new(),
             Job::Update(Some(_)) => commands::lists_age(),
         }
@@ -299,6 +336,7 @@ impl Wish {
             Job::Remove(names) => {
                 vec![commands::versions(&names.iter().map(String::as_str).collect::<Vec<_>>())]
             }
+            Job::Upgrade(upgrade) => upgrade.queries(),
             // Its exit code says it: with `Error-Mode=any` it counts.
             Job::Update(_) => Vec::new(),
         }

@@ -127,6 +127,27 @@ pub(super) fn missing_archives(answer: &Answer) -> Result<Result<Vec<String>, Ve
     Ok(Ok(lines.filter_map(|line| line.split(' ').nth(1)).map(unescape).collect()))
 }
 
+/// Packages that `apt-get upgrade` leaves as they are, on hold or not: the lines below its announcement.
+pub(super) fn kept_back(answer: &Answer) -> impl Iterator<Item = &str> {
+    let after =
+        answer.stdout.lines().skip_while(|line| *line != "The following packages have been kept back:");
+    after.skip(1).take_while(|line| line.starts_with(' ')).flat_map(str::split_whitespace)
+}
+
+/// Configuration files that dpkg kept because they were edited, while the package has new ones. What it says of others,
+/// such as those that it replaces, ends differently. It says so where it asks its questions, on standard error.
+pub(super) fn kept_conffiles(stderr: &str) -> impl Iterator<Item = &str> {
+    let mut current = None;
+    stderr.lines().filter_map(move |line| {
+        if let Some(rest) = line.strip_prefix("Configuration file '") {
+            current = rest.split('\'').next();
+        }
+        let kept = line.starts_with(" ==> Keeping old config file as default")
+            || line.starts_with(" ==> Using current old file as you requested");
+        current.take_if(|_| kept)
+    })
+}
+
 /// Archive names carry an epoch's colon as `%3a`.
 fn unescape(name: &str) -> String {
     name.replace("%3a", ":")

@@ -15,6 +15,22 @@ pub(super) static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
              newest that the host's apt prefers. A list stands for `present`.",
         ),
         Field::optional(
+            "upgrade",
+            Type::OneOrMany(text()),
+            "`all`: every package to the newest version that the lists have, with new packages that it needs and without \
+             any removal. Or names: these, where they are installed. Packages on hold stay.",
+        ),
+        Field::optional(
+            "except",
+            Type::OneOrMany(text()),
+            "Packages that `upgrade: all` leaves at their versions, by name. Those that are not installed do not matter.",
+        ),
+        Field::optional(
+            "download_only",
+            Type::Bool,
+            "`true`: the archives of `upgrade` are fetched into /var/cache/apt/archives, and nothing is installed.",
+        ),
+        Field::optional(
             "download",
             packages(),
             "The same, only fetched with all they need into /var/cache/apt/archives, so that installing needs no mirror.",
@@ -70,6 +86,14 @@ repository of another minor comes first, with `apt_repo` in a phase over all hos
 **Nothing else goes.** The plan shows apt's own simulation. A transaction that would remove a package which the step does
 not name is refused, and `--no-remove` refuses it again on the host. Lower versions need `allow_downgrade`. Recommended
 packages are not installed along (`--no-install-recommends`): an upgrade should bring what it names and what that needs.
+
+**Upgrades.** `upgrade: all` is `apt-get --with-new-pkgs upgrade`: new packages may come, none goes, and what would need a
+removal is kept back and named. A package on hold stays, and one of `except` stays, by asking apt for its installed version
+(`apt` 2.0 or newer; an excepted package that came as a dependency counts as installed by hand where something was upgraded).
+The plan shows every package with both versions; the goal holds when apt would move none. First `dpkg --configure --pending`
+finishes what a power cut left half-way. Edited configuration files are kept, and named in the report with their `.dpkg-dist`.
+The lists decide what there is to do, so fetch them in a step before: `apt: { update: 1h }`. Only the security updates of a
+distribution cannot be asked for with plain apt: write sources that have nothing else, or leave it to unattended-upgrades.
 
 **Effect.** A transaction that touches kubelet, a container runtime, systemd or D-Bus takes the host out of service;
 others change it. `download` only fetches.

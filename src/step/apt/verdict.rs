@@ -17,6 +17,7 @@ pub(super) fn before(wish: &Wish, answers: &[Answer]) -> Result<Assessment, Asse
         Job::Install(packages) => before_install(wish, packages, answers),
         Job::Download(packages) => before_download(wish, packages, answers),
         Job::Remove(names) => before_remove(names, answers),
+        Job::Upgrade(upgrade) => upgrade.before(answers),
         Job::Update(age) => before_update(*age, answers),
     }
 }
@@ -42,6 +43,7 @@ pub(super) fn after(wish: &Wish, answers: &[Answer]) -> Result<Assessment, Asses
                 .map(|name| format!("{name} is still there"))
                 .collect()
         }
+        Job::Upgrade(upgrade) => upgrade.after(answers)?,
         Job::Update(_) => Vec::new(),
     };
     Ok(if waiting.is_empty() {

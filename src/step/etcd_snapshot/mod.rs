@@ -163,7 +163,7 @@ read, and less free space than etcd's database takes and a tenth more.
         })
     }
 
-    fn outcome(&self, stdout: &str) -> Option<String> {
+    fn outcome(&self, stdout: &str, _: &str) -> Option<String> {
         let record = stdout.lines().rev().find(|line| line.starts_with('{'))?;
         look::Saved::read(record).map(|saved| saved.show())
     }

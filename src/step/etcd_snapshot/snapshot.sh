@@ -31,7 +31,10 @@ data=${data:-/var/lib/etcd}
 # --- Who runs etcdctl ---
 
 # The container of etcd on this host, by the runtime itself: it needs no API server.
-container() { command -v crictl >/dev/null && crictl ps --name '^etcd$' --state running -q 2>/dev/null | head -n 1; }
+container() {
+  command -v crictl >/dev/null &&
+    crictl ps --name "^etcd$" --state running -q 2>/dev/null | grep -m 1 "^[0-9a-f]\{6,\}$"
+}
 
 find_tool() {
   how=none box=

@@ -154,6 +154,11 @@ pub enum Fault {
         /// The host.
         host: String,
     },
+    /// Nothing of the distribution is left to upgrade.
+    UpToDate {
+        /// The host.
+        host: String,
+    },
     /// /var/run/reboot-required is there.
     RebootRequired {
         /// The host.
@@ -185,6 +190,7 @@ impl Fault {
             | Self::ClockJumps { host, .. }
             | Self::OpsDoomed { host, .. }
             | Self::SwapOn { host }
+            | Self::UpToDate { host }
             | Self::RebootRequired { host } => host,
         }
     }
@@ -232,11 +238,8 @@ pub(super) fn inject(world: &mut World, fault: Fault) -> bool {
                 format!("{header}/dev/vdb                                partition\t2097148\t\t0\t\t-2\n");
             host.files.put("/proc/swaps", text, "444", now);
         }
-        Fault::RebootRequired { .. } => {
-            let text = "*** System restart required ***\n".to_owned();
-            host.files.put("/var/run/reboot-required", text.clone(), "644", now);
-            host.files.put("/run/reboot-required", text, "644", now);
-        }
+        Fault::RebootRequired { .. } => host.want_reboot(&["linux-base"], now),
+        Fault::UpToDate { .. } => host.packages.bring_up_to_date(super::host::LONG_AGO - 60_000),
         fault @ (Fault::DrainBlocked { .. }
         | Fault::PodStuck { .. }
         | Fault::KubeletRecovers { .. }

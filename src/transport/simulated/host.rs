@@ -203,6 +203,34 @@ impl Host {
         self.ailments.unreachable.iter().map(|(from, _)| *from).filter(|from| *from > now).min()
     }
 
+    /// Packages say that the machine should be rebooted, as Debian's and Ubuntu's do; nothing where there are none.
+    pub(super) fn want_reboot(&mut self, packages: &[&str], now: Millis) {
+        if packages.is_empty() {
+            return;
+        }
+        let before = self.files.read("/var/run/reboot-required.pkgs").unwrap_or_default();
+        let names = format!("{before}{}\n", packages.join("\n"));
+        self.files.put("/var/run/reboot-required.pkgs", names, "644", now);
+        for path in ["/var/run/reboot-required", "/run/reboot-required"] {
+            self.files.put(path, "*** System restart required ***\n".to_owned(), "644", now);
+        }
+    }
+
+    /// Nothing asks for a reboot any more.
+    pub(super) fn forget_reboot(&mut self) {
+        for path in ["/run/reboot-required", "/var/run/reboot-required", "/var/run/reboot-required.pkgs"] {
+            self.files.remove(path);
+        }
+    }
+
+    /// `uname -r`: a newer kernel runs once the machine was rebooted after its package came.
+    pub(super) fn kernel(&self) -> &'static str {
+        let newer = self.packages.installed("linux-image-amd64");
+        let runs =
+            newer.is_some_and(|image| image.version.starts_with("6.1.140") && image.at < self.booted_at);
+        if runs { "6.1.0-37-amd64" } else { "6.1.0-28-amd64" }
+    }
+
     /// `containerd://1.6.20`, by the installed package.
     pub(super) fn runtime(&self) -> String {
         let version =

@@ -148,8 +148,7 @@ pub(super) fn booted(world: &mut World, host: usize) {
     machine.down = false;
     machine.booted_at = now;
     machine.boot_id = machine.random.uuid();
-    machine.files.remove("/run/reboot-required");
-    machine.files.remove("/var/run/reboot-required");
+    machine.forget_reboot();
     let kubelet_starts = machine.units.get("kubelet.service").is_some_and(Unit::starts_at_boot);
     for unit in machine.units.values_mut() {
         unit.boot(now);

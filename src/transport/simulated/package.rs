@@ -117,6 +117,15 @@ impl Packages {
         self.installed.insert(name.to_owned(), Installed { version: version.to_owned(), at });
     }
 
+    /// Makes every package of the distribution as new as its repository has it.
+    pub(super) fn bring_up_to_date(&mut self, at: Millis) {
+        for (name, _, newest) in DISTRIBUTION {
+            if self.installed.contains_key(name) {
+                self.put(name, newest, at);
+            }
+        }
+    }
+
     /// Takes a package away.
     pub(super) fn remove(&mut self, name: &str) {
         self.installed.remove(name);
@@ -181,6 +190,9 @@ impl Packages {
             return (!offered.is_empty()).then_some(offered);
         }
         let (_, _, version) = DISTRIBUTION.iter().find(|(known, _, _)| *known == name)?;
+        if self.is_missing(name, version) {
+            return None;
+        }
         let source = fetched.iter().find(|source| source.is_distribution())?;
         Some(vec![Candidate { version, origin: &source.origin }])
     }

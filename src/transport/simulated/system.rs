@@ -22,7 +22,7 @@ pub(super) fn program(world: &mut World, command: &Command, out: &mut Output) ->
         "id" => out.line(if command.root { "0" } else { "1000" }),
         "whoami" => out.line(if command.root { "root" } else { "ops" }),
         "hostname" => out.line(&host.hostname),
-        "uname" => out.line(uname(command, &host.hostname)),
+        "uname" => out.line(uname(command, &host.hostname, host.kernel())),
         "arch" => out.line("x86_64"),
         "getconf" => out.line("4"),
         "uptime" => out.line("up"),
@@ -58,8 +58,8 @@ pub(super) fn program(world: &mut World, command: &Command, out: &mut Output) ->
     Next::Exit(0)
 }
 
-fn uname(command: &Command, hostname: &str) -> String {
-    let words = [("-s", "Linux"), ("-n", hostname), ("-r", "6.1.0-28-amd64"), ("-m", "x86_64")];
+fn uname(command: &Command, hostname: &str, kernel: &str) -> String {
+    let words = [("-s", "Linux"), ("-n", hostname), ("-r", kernel), ("-m", "x86_64")];
     let flags: String = command.args().iter().filter_map(|arg| arg.strip_prefix('-')).collect();
     let asked = |flag: &str| flags.contains(&flag[1..]) || flags.contains('a');
     let parts: Vec<&str> = words.iter().filter(|(flag, _)| asked(flag)).map(|(_, word)| *word).collect();

@@ -6,6 +6,9 @@ use super::super::process::{Next, Output};
 use super::super::world::{Millis, World};
 use super::{Call, preamble};
 
+/// Packages that ask for a reboot, by their maintainer scripts.
+const WANTS_REBOOT: [&str; 2] = ["linux-image-amd64", "systemd"];
+
 /// One package that changes.
 #[derive(Clone, Debug)]
 struct Move {
@@ -94,27 +97,44 @@ fn resolve(world: &World, call: &Call, operand: &str, out: &mut Output) -> Resul
     }))
 }
 
-/// `apt-get upgrade`: everything that is not on hold.
+/// `apt-get upgrade [PATTERN/now…]`: everything that is neither on hold nor wanted as it is.
 pub(super) fn upgrade(world: &mut World, call: Call, out: &mut Output) -> Next {
+    if call.simulate || call.print_uris {
+        return plan_upgrade(world, &call, out);
+    }
+    locked(world, call, out, Box::new(|world, call, out| plan_upgrade(world, &call, out)))
+}
+
+fn plan_upgrade(world: &mut World, call: &Call, out: &mut Output) -> Next {
     preamble(out);
+    out.line("Calculating upgrade...");
     let packages = &world.hosts[call.host].packages;
     let newest = |name: &str| Some(packages.candidates(name, &call.lists)?.first()?.version.to_owned());
-    let moves: Vec<Move> = packages
+    let newer: Vec<Move> = packages
         .all()
-        .filter(|(name, _)| !packages.is_held(name))
         .filter_map(|(name, installed)| Some((name, installed, newest(name)?)))
         .filter(|(_, installed, newest)| order(newest) > order(&installed.version))
         .map(|(name, installed, newest)| Move {
             name: name.to_owned(),
             before: installed.version.clone(),
             after: newest,
-            held: false,
+            held: packages.is_held(name),
         })
         .collect();
-    if call.simulate || call.print_uris {
-        return carry_out(world, &call, moves, out);
+    let stays =
+        |change: &Move| change.held || call.operands.iter().any(|wanted| is_now(wanted, &change.name));
+    let (kept, moves): (Vec<Move>, Vec<Move>) = newer.into_iter().partition(stays);
+    if !kept.is_empty() {
+        let names: Vec<&str> = kept.iter().map(|change| change.name.as_str()).collect();
+        out.line(format!("The following packages have been kept back:\n  {}", names.join(" ")));
     }
-    locked(world, call, out, Box::new(move |world, call, out| carry_out(world, &call, moves, out)))
+    carry_out(world, call, moves, out)
+}
+
+/// Whether an operand asks for the version of this package that is installed.
+fn is_now(operand: &str, name: &str) -> bool {
+    let pattern = operand.strip_suffix("/now").map(|pattern| pattern.trim_start_matches("?installed"));
+    pattern.is_some_and(|pattern| pattern == format!("?exact-name({name})") || pattern == name)
 }
 
 type Locked = Box<dyn FnOnce(&mut World, Call, &mut Output) -> Next>;
@@ -268,6 +288,9 @@ fn unpack(world: &mut World, host: usize, moves: Vec<Move>, out: &mut Output) ->
             // `--allow-change-held-packages` leaves the package unheld (kubernetes/website#30135).
             packages.unhold(&change.name);
         }
+        let wants = moves.iter().filter(|change| WANTS_REBOOT.contains(&change.name.as_str()));
+        let wants: Vec<&str> = wants.map(|change| change.name.as_str()).collect();
+        world.hosts[host].want_reboot(&wants, now);
         let machine = &world.hosts[host];
         if let Some(node) = machine.node {
             // The kubelet asks its runtime for its version now and then, without a restart.
