@@ -422,6 +422,9 @@ pub(super) struct Rehearse {
     /// The same seed gives the same rehearsal [default: 1].
     #[arg(long)]
     pub(super) seed: Option<u64>,
+    /// Begin as the hosts and the cluster were that `rollbook facts --record FILE` wrote down.
+    #[arg(long, value_name = "FILE", conflicts_with = "kubernetes")]
+    pub(super) from: Option<Utf8PathBuf>,
     /// Let go wrong what this file says; it may also name the runbook, the inventory and parameters.
     #[arg(long, value_name = "FILE")]
     pub(super) scenario: Option<Utf8PathBuf>,
@@ -484,6 +487,19 @@ pub(super) struct Facts {
     /// The inventory file.
     #[arg(short, long, value_name = "FILE")]
     pub(super) inventory: Utf8PathBuf,
+    /// Write hosts and cluster to this file, from which `rollbook rehearse --from FILE` begins. It holds no secrets.
+    #[arg(long, value_name = "FILE")]
+    pub(super) record: Option<Utf8PathBuf>,
+    /// Where kubectl runs for `--record`: hosts of the inventory, `controller` for this machine, `none` for no cluster
+    /// [default: control_plane where the inventory has it].
+    #[arg(long, value_name = "SELECTOR", requires = "record")]
+    pub(super) via: Option<String>,
+    /// Its kubeconfig there [default: /etc/kubernetes/admin.conf on hosts, kubectl's own on this machine].
+    #[arg(long, value_name = "PATH", requires = "record")]
+    pub(super) kubeconfig: Option<String>,
+    /// Its context [default: the current one].
+    #[arg(long, value_name = "NAME", requires = "record")]
+    pub(super) context: Option<String>,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,

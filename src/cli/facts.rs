@@ -1,19 +1,28 @@
 //! `rollbook facts`: what is true of hosts now. Reads only.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+
+use camino::Utf8Path;
 
 use super::args::{Facts as Args, Format};
 use super::compose::{Connections, runtime, targets};
+use super::kube::Call;
 use super::load::{load_inventory, selected};
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
+use crate::engine::Failure;
 use crate::executor::{Depth, Survey, survey};
 use crate::facts::HostFacts;
+use crate::inventory::{HostName, Inventory};
 use crate::report::exit;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let inventory = load_inventory(&args.inventory, terminal)?;
     let hosts = selected(&args.selector, "the selector", &inventory, terminal)?;
+    if let Some(file) = &args.record {
+        return record(args, file, &inventory, &hosts, terminal);
+    }
     let found = runtime()?.block_on(async {
         let connections = Connections::real(targets(&inventory))?;
         let found =
@@ -29,11 +38,54 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
             terminal.data(&format!("{json:#}\n"))?
         }
     };
-    for failure in found.failed.values() {
+    tell(&found.failed, terminal)
+}
+
+fn tell(failed: &BTreeMap<HostName, Failure>, terminal: &Terminal) -> Outcome {
+    for failure in failed.values() {
         terminal.error(&failure.message);
         terminal.hint(&failure.hint);
     }
-    if found.failed.is_empty() { Ok(exit::OK) } else { Err(Stopped::Told(exit::UNREACHABLE)) }
+    if failed.is_empty() { Ok(exit::OK) } else { Err(Stopped::Told(exit::UNREACHABLE)) }
+}
+
+/// The group whose hosts kubectl usually runs on.
+const USUAL_VIA: &str = "control_plane";
+
+/// Writes hosts and cluster down. Where a host could not be read nothing is written: a rehearsal needs them all.
+fn record(
+    args: &Args,
+    file: &Utf8Path,
+    inventory: &Inventory,
+    hosts: &[HostName],
+    terminal: &Terminal,
+) -> Outcome {
+    let call = Call { kubeconfig: args.kubeconfig.as_deref(), context: args.context.as_deref() };
+    let has_usual = inventory.groups.contains_key(USUAL_VIA);
+    let via = args.via.as_deref().or(has_usual.then_some(USUAL_VIA)).filter(|via| *via != "none");
+    let kube = via.map(|via| call.on(via, inventory, terminal)).transpose()?;
+    let (recording, failed) = runtime()?.block_on(async {
+        let connections = Connections::real(targets(inventory))?;
+        let kube = kube.as_ref().map(|(cx, via)| (cx, via.as_slice()));
+        let found = crate::executor::record(&connections.pool, &connections.controller, hosts, kube).await;
+        connections.close().await;
+        Ok::<_, anyhow::Error>(found)
+    })?;
+    tell(&failed, terminal)?;
+    let recording = recording.map_err(|failure| {
+        terminal.error(&failure.message);
+        terminal.hint(
+            "name where kubectl runs with `--via SELECTOR`, or record the hosts alone with `--via none`",
+        );
+        Stopped::Told(exit::UNREACHABLE)
+    })?;
+    std::fs::write(file, recording.to_json())
+        .map_err(|error| anyhow::anyhow!("cannot write {file}: {error}"))?;
+    let cluster = recording.cluster.as_ref().map_or_else(String::new, |cluster| {
+        format!(", {} nodes and {} pods", cluster.facts.nodes.len(), cluster.pods.len())
+    });
+    terminal.say(&format!("{file} has {} hosts{cluster}", recording.hosts.len()));
+    Ok(exit::OK)
 }
 
 fn text(found: &Survey) -> String {

@@ -8,6 +8,7 @@ mod exit_codes;
 mod explain;
 mod facts;
 mod inventory;
+mod kube;
 mod load;
 mod lock;
 mod outcome;

@@ -39,6 +39,6 @@ pub use pool::{Pool, PoolError, target_of};
 pub use redact::Redactor;
 pub use roll::{RollError, Setup, StopRequest, roll};
 pub use secrets::{SecretError, Secrets};
-pub use survey::{Depth, Survey, SurveyProgress, changed_since, foresee, survey};
+pub use survey::{Depth, Survey, SurveyProgress, changed_since, foresee, record, survey};
 pub use sweep::sweep;
 pub use undo::{Undoing, undoing};

@@ -14,8 +14,8 @@ use super::look::{Known, ask, look, look_for_all, look_knowing, told, unreadable
 use super::{Clock, Pool, Redactor, Secrets};
 use crate::engine::Failure;
 use crate::facts::{
-    ClusterFacts, HostFacts, cluster_probe, host_probe, identity_probe, parse_cluster, parse_host,
-    parse_identity,
+    ClusterFacts, HostFacts, RecordedBudget, RecordedCluster, RecordedPod, Recording, cluster_probe,
+    host_probe, identity_probe, parse_cluster, parse_host, parse_identity, parse_workloads, workloads_probe,
 };
 use crate::inventory::HostName;
 use crate::op::{Answer, Probe};
@@ -103,13 +103,23 @@ async fn cluster_facts(
     cx: &KubeCx,
     via: &[HostName],
 ) -> Result<ClusterFacts, Failure> {
-    let probe = cluster_probe(cx);
+    let answers = ask_first(pool, controller, &cluster_probe(cx), via).await?;
+    parse_cluster(&answers).map_err(unreadable)
+}
+
+/// Asks through the first of `via` that answers well, or on the controller where there are none.
+async fn ask_first(
+    pool: &Pool,
+    controller: &Pool,
+    probe: &Probe,
+    via: &[HostName],
+) -> Result<Vec<Answer>, Failure> {
     let mut outcome: Option<Result<Vec<Answer>, Failure>> = None;
     if via.is_empty() {
-        outcome = Some(ask(controller, &super::look::controller_name(), &probe).await);
+        outcome = Some(ask(controller, &super::look::controller_name(), probe).await);
     }
     for host in via {
-        outcome = Some(ask(pool, host, &probe).await);
+        outcome = Some(ask(pool, host, probe).await);
         if outcome
             .as_ref()
             .is_some_and(|outcome| outcome.as_ref().is_ok_and(|answers| answers.iter().all(Answer::ok)))
@@ -117,8 +127,36 @@ async fn cluster_facts(
             break;
         }
     }
-    let answers = outcome.expect("invariant: one place at least was asked")?;
-    parse_cluster(&answers).map_err(unreadable)
+    outcome.expect("invariant: one place at least was asked")
+}
+
+/// Reads hosts and cluster for a file from which a rehearsal begins. Hosts that could not be read are given back with it.
+pub async fn record(
+    pool: &Rc<Pool>,
+    controller: &Rc<Pool>,
+    hosts: &[HostName],
+    kube: Option<(&KubeCx, &[HostName])>,
+) -> (Result<Recording, Failure>, BTreeMap<HostName, Failure>) {
+    let found = survey(pool, controller, hosts, Depth::Facts, kube, &mut |_, _| {}).await;
+    let cluster = match (found.cluster, kube) {
+        (Some(Ok(facts)), Some((cx, via))) => workloads(pool, controller, cx, via)
+            .await
+            .map(|(pods, budgets)| Some(RecordedCluster { facts, pods, budgets })),
+        (Some(Err(failure)), _) => Err(failure),
+        _ => Ok(None),
+    };
+    let hosts = found.hosts.into_iter().map(|(host, facts)| (host.as_str().to_owned(), facts)).collect();
+    (cluster.map(|cluster| Recording::new(hosts, cluster)), found.failed)
+}
+
+async fn workloads(
+    pool: &Pool,
+    controller: &Pool,
+    cx: &KubeCx,
+    via: &[HostName],
+) -> Result<(Vec<RecordedPod>, Vec<RecordedBudget>), Failure> {
+    let answers = ask_first(pool, controller, &workloads_probe(cx), via).await?;
+    parse_workloads(&answers).map_err(unreadable)
 }
 
 /// Sends every probe of a plan, host by host, and fills in its forecasts. Hosts that cannot be read are given back.

@@ -4,6 +4,7 @@
 mod cluster;
 mod etcd;
 mod host;
+mod recording;
 
 pub use cluster::{
     ClusterFacts, NodeFacts, NodeTable, cluster_probe, parse_cluster, parse_node_table, server_version,
@@ -13,4 +14,7 @@ pub(crate) use host::HOST_FACTS;
 pub use host::{
     Disk, FactsError, HostFacts, PackageFacts, UnitFacts, host_probe, identity_probe, parse_host,
     parse_identity,
+};
+pub use recording::{
+    RecordedBudget, RecordedCluster, RecordedPod, Recording, parse_workloads, workloads_probe,
 };

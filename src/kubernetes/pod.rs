@@ -17,6 +17,21 @@ pub const PODS: &str = concat!(
     r#"{{range $key, $value := .metadata.labels}}{{$key}}={{$value}},{{end}}{{"\n"}}{{end}}"#,
 );
 
+/// `-o` argument that prints one line per pod of a list, with its node and the name of its controller before the columns
+/// of [`PODS`].
+pub const OWNED_PODS: &str = concat!(
+    "go-template={{range .items}}",
+    r#"{{with .spec.nodeName}}{{printf "%q" .}}{{end}}{{"\t"}}"#,
+    r#"{{range .metadata.ownerReferences}}{{if .controller}}{{printf "%q" .name}}{{end}}{{end}}{{"\t"}}"#,
+    r#"{{.metadata.namespace}}{{"\t"}}{{.metadata.name}}{{"\t"}}{{with .status}}{{printf "%q" .phase}}{{end}}{{"\t"}}"#,
+    r#"{{if .metadata.deletionTimestamp}}deleting{{end}}{{"\t"}}"#,
+    r#"{{range .metadata.ownerReferences}}{{if .controller}}{{printf "%q" .kind}}{{end}}{{end}}{{"\t"}}"#,
+    r#"{{with .metadata.annotations}}{{if index . "kubernetes.io/config.mirror"}}mirror{{end}}{{end}}{{"\t"}}"#,
+    r#"{{range .spec.volumes}}{{range $key, $value := .}}{{if eq $key "emptyDir"}}emptyDir {{end}}{{end}}{{end}}{{"\t"}}"#,
+    r#"{{range .status.conditions}}{{if eq .type "Ready"}}{{printf "%q" .status}}{{end}}{{end}}{{"\t"}}"#,
+    r#"{{range $key, $value := .metadata.labels}}{{$key}}={{$value}},{{end}}{{"\n"}}{{end}}"#,
+);
+
 /// `-o` argument that prints one line per control-plane pod of a list: what tells a component that runs from one that
 /// crashes in a loop. The image is the specification's: the status lags behind.
 pub const COMPONENTS: &str = concat!(
@@ -84,23 +99,45 @@ pub struct ComponentRow {
     pub waiting: String,
 }
 
+/// A pod with what it belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnedPod {
+    /// Its node; empty while it has none.
+    pub node: String,
+    /// The name of its controller; empty for a bare pod.
+    pub owner: String,
+    /// The rest.
+    pub pod: PodRow,
+}
+
 /// Reads the rows of [`PODS`].
 pub fn parse_pods(text: &str) -> Result<Vec<PodRow>, RowError> {
-    let pod = |row: Result<[&str; 9], RowError>| {
-        let [namespace, name, phase, deleting, controller, mirror, volumes, ready, labels] = row?;
-        Ok(PodRow {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            phase: unquote(phase).to_owned(),
-            deleting: !deleting.is_empty(),
-            controller: unquote(controller).to_owned(),
-            mirror: !mirror.is_empty(),
-            empty_dir: !volumes.is_empty(),
-            ready: unquote(ready) == "True",
-            labels: pairs(labels).map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-        })
+    rows::<9>(text, "a pod").map(|row| row.map(pod_row)).collect()
+}
+
+/// Reads the rows of [`OWNED_PODS`].
+pub fn parse_owned_pods(text: &str) -> Result<Vec<OwnedPod>, RowError> {
+    let owned = |row: Result<[&str; 11], RowError>| {
+        let [node, owner, pod @ ..] = row?;
+        let (node, owner) = (unquote(node).to_owned(), unquote(owner).to_owned());
+        Ok(OwnedPod { node, owner, pod: pod_row(pod) })
     };
-    rows::<9>(text, "a pod").map(pod).collect()
+    rows::<11>(text, "a pod").map(owned).collect()
+}
+
+fn pod_row(columns: [&str; 9]) -> PodRow {
+    let [namespace, name, phase, deleting, controller, mirror, volumes, ready, labels] = columns;
+    PodRow {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        phase: unquote(phase).to_owned(),
+        deleting: !deleting.is_empty(),
+        controller: unquote(controller).to_owned(),
+        mirror: !mirror.is_empty(),
+        empty_dir: !volumes.is_empty(),
+        ready: unquote(ready) == "True",
+        labels: pairs(labels).map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+    }
 }
 
 /// Reads the rows of [`COMPONENTS`].

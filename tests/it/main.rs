@@ -22,6 +22,7 @@ mod lint;
 mod locks;
 mod os_patch;
 mod reading;
+mod recorded;
 mod rehearsal;
 mod roll;
 mod scenarios;

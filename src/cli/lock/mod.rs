@@ -7,7 +7,8 @@ use camino::Utf8PathBuf;
 
 use super::args::{Format, Lock as Args, LockCommand, LockedCluster};
 use super::compose::{Connections, now, runtime, state_dir, targets, who};
-use super::load::{load_inventory, selector, wrong_selector};
+use super::kube::Call;
+use super::load::load_inventory;
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
 use crate::executor::{Claim, Clock, LeaseApi, Lock, Wish};
@@ -47,33 +48,8 @@ impl Reached {
             return Err(Stopped::Told(exit::USAGE));
         };
         let inventory = load_inventory(path, terminal)?;
-        let on_hosts = cluster.via != "controller";
-        let via = if on_hosts {
-            let parsed = selector(&cluster.via, "--via", terminal)?;
-            parsed.select(&inventory).map_err(|error| wrong_selector("--via", &error, terminal))?
-        } else {
-            Vec::new()
-        };
-        if on_hosts && via.is_empty() {
-            terminal.error(&format!("--via: `{}` has no hosts", cluster.via));
-            terminal.hint("name the control planes: `--via SELECTOR`");
-            return Err(Stopped::Told(exit::INVALID));
-        }
-        let usual = if on_hosts { "/etc/kubernetes/admin.conf" } else { "" };
-        let kubeconfig = match &cluster.kubeconfig {
-            // Commands of this machine run in no directory of the user's.
-            Some(path) if !on_hosts => {
-                camino::absolute_utf8(path).map_err(anyhow::Error::from)?.into_string()
-            }
-            Some(path) => path.clone(),
-            None => usual.to_owned(),
-        };
-        let cx = KubeCx {
-            kubeconfig,
-            context: cluster.context.clone().unwrap_or_default(),
-            request_timeout: Duration::from_secs(10),
-            r#become: on_hosts,
-        };
+        let call = Call { kubeconfig: cluster.kubeconfig.as_deref(), context: cluster.context.as_deref() };
+        let (cx, via) = call.on(&cluster.via, &inventory, terminal)?;
         Ok(Self { connections: Connections::real(targets(&inventory))?, cx, via })
     }
 

@@ -6,6 +6,7 @@ mod check;
 mod faults;
 mod kept;
 mod lives;
+mod recorded;
 mod stage;
 mod staged;
 mod words;

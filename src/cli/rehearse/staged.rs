@@ -9,13 +9,14 @@ use super::super::load::{Loaded, load_with, read_tree};
 use super::super::outcome::{Stopped, invalid};
 use super::super::terminal::Terminal;
 use super::faults::{befall, can_befall};
+use super::recorded;
 use crate::inventory::{HostName, Inventory, Selector};
 use crate::report::exit;
 use crate::runbook::KubeVia;
 use crate::scenario::{self, Scenario, Trigger};
 use crate::source::codes::FAULT_MISSES;
 use crate::source::{Diagnostics, SourceMap, Spanned};
-use crate::transport::simulated::{Simulated, SimulatedCommand, SimulatedHost};
+use crate::transport::simulated::{Simulated, SimulatedCommand, SimulatedHost, SimulatedRecord};
 use crate::value::{Timestamp, Value, Version};
 
 /// Everything that a rehearsal begins with.
@@ -35,6 +36,9 @@ pub(super) struct World {
     pub(super) seed: u64,
     pub(super) kubernetes: Version,
     pub(super) hosts: Vec<SimulatedHost>,
+    /// The cluster that it begins as, where one was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) record: Option<SimulatedRecord>,
     /// Hosts of each fault of the scenario.
     pub(super) befallen: Vec<Vec<HostName>>,
     /// How commands answer.
@@ -44,7 +48,11 @@ pub(super) struct World {
 impl World {
     /// As it stands before the plan is made: with what is wrong from the beginning.
     pub(super) fn build(&self, scenario: Option<&Scenario>) -> Simulated {
-        let simulated = Simulated::from_hosts(&self.hosts, &self.kubernetes, self.epoch, self.seed);
+        let Self { epoch, seed, kubernetes, hosts, .. } = self;
+        let simulated = match &self.record {
+            Some(record) => Simulated::from_record(hosts, record, kubernetes, *epoch, *seed),
+            None => Simulated::from_hosts(hosts, kubernetes, *epoch, *seed),
+        };
         for command in &self.told {
             simulated.tell(command.clone());
         }
@@ -127,7 +135,8 @@ fn world(
     terminal: &Terminal,
     diagnostics: &mut Diagnostics,
 ) -> Result<World, Stopped> {
-    let hosts = hosts(loaded);
+    let mut hosts = hosts(loaded);
+    let beginning = args.from.as_ref().map(|file| recorded::read(file, &mut hosts, terminal)).transpose()?;
     let inventory = &loaded.inventory;
     let (mut befallen, mut told) = (Vec::new(), Vec::new());
     for fault in scenario.iter().flat_map(|scenario| &scenario.faults) {
@@ -158,8 +167,15 @@ fn world(
         expect.check(inventory, diagnostics);
     }
     let seed = args.seed.or(scenario.and_then(|scenario| scenario.seed)).unwrap_or(1);
-    let kubernetes = version(args, loaded, scenario, terminal)?;
-    Ok(World { epoch: now(), seed, kubernetes, hosts, befallen, told })
+    let (record, of_record) = match beginning {
+        Some(beginning) => (Some(beginning.record), beginning.kubernetes),
+        None => (None, None),
+    };
+    let kubernetes = match of_record {
+        Some(version) => version,
+        None => version(args, loaded, scenario, terminal)?,
+    };
+    Ok(World { epoch: now(), seed, kubernetes, hosts, record, befallen, told })
 }
 
 fn chosen(

@@ -1,9 +1,12 @@
 //! PodDisruptionBudgets of the simulated cluster: how many pods of a workload may be missing at once.
 
+use serde::{Deserialize, Serialize};
+
 use super::cluster::Cluster;
 
 /// How a budget is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Allowance {
     /// `minAvailable: N`.
     MinAvailable(u32),

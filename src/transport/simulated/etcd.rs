@@ -4,7 +4,6 @@
 use super::command::Command;
 use super::process::{Next, Output};
 use super::static_pod;
-use super::system::FREE;
 use super::world::World;
 
 /// `$1` of the script.
@@ -85,7 +84,8 @@ fn look(world: &World, ask: &Ask, out: &mut Output) {
     }
     out.line(if has_tool(world, ask) { "etcdctl crictl" } else { "etcdctl none" });
     let directory = ask.file.rsplit_once('/').map_or("/", |(directory, _)| directory);
-    out.line(format!("size {SIZE}\nfree {FREE} {directory}\nfree {FREE} {DATA}"));
+    let free = world.hosts[ask.host].free;
+    out.line(format!("size {SIZE}\nfree {free} {directory}\nfree {free} {DATA}"));
 }
 
 fn save(world: &mut World, ask: &Ask, out: &mut Output) {

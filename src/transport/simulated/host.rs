@@ -115,6 +115,8 @@ pub(super) struct Host {
     pub(super) running: Vec<LaunchId>,
     /// Runs that may do nothing here any more.
     pub(super) given_up: BTreeSet<String>,
+    /// Free bytes of its only file system.
+    pub(super) free: u64,
     /// What is wrong with it.
     pub(super) ailments: Ailments,
     /// What commands that the simulation cannot know left behind.
@@ -147,6 +149,7 @@ impl Host {
             launches: HashMap::new(),
             running: Vec::new(),
             given_up: BTreeSet::new(),
+            free: super::system::FREE,
             ailments: Ailments::default(),
             learnt: Learnt::default(),
         };
@@ -180,8 +183,7 @@ impl Host {
         if self.node.is_none() {
             return;
         }
-        let line = format!("deb [signed-by={KEYRING}] {REPOSITORY}v{}/deb/ /\n", kubernetes.to_minor());
-        self.files.put(SOURCES, line, "644", at);
+        self.files.put(SOURCES, repository(kubernetes), "644", at);
         self.files.put(KEYRING, "simulated key\n".to_owned(), "644", at);
         self.files.put("/var/lib/kubelet/config.yaml", KUBELET_CONFIG.to_owned(), "644", at);
         let flags =
@@ -191,6 +193,13 @@ impl Host {
         if self.control_plane {
             self.files.put("/etc/kubernetes/admin.conf", "simulated kubeconfig\n".to_owned(), "600", at);
         }
+    }
+
+    /// Its packages come from the repository of that version's minor, whose lists are there.
+    pub(super) fn use_repository_of(&mut self, kubernetes: &Version) {
+        self.files.put(SOURCES, repository(kubernetes), "644", LONG_AGO - 60_000);
+        let fetched = sources::read(&self.files, None);
+        self.packages.fetched(String::new(), fetched);
     }
 
     /// Whether an ssh connection to it can be made or kept.
@@ -242,6 +251,11 @@ impl Host {
     pub(super) fn swap_on(&self) -> bool {
         self.files.read("/proc/swaps").is_some_and(|text| text.lines().count() > 1)
     }
+}
+
+/// The line of the community's repository for a version's minor.
+fn repository(kubernetes: &Version) -> String {
+    format!("deb [signed-by={KEYRING}] {REPOSITORY}v{}/deb/ /\n", kubernetes.to_minor())
 }
 
 /// /proc/net/tcp with what listens: ssh, the kubelet, and on a control plane the API server and etcd.

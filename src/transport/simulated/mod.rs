@@ -26,6 +26,7 @@ mod package;
 mod pod;
 mod process;
 mod random;
+mod record;
 mod session;
 mod sources;
 mod static_pod;
@@ -47,6 +48,7 @@ pub use host::SimulatedHost;
 pub use inspect::HostState;
 pub use log::LoggedCommand;
 pub use pod::{SimulatedWorkload, WorkloadKind};
+pub use record::{RecordedHost, RecordedNode, SimulatedRecord};
 
 use self::session::{Shared, SimulatedSession};
 use self::world::World;
@@ -65,9 +67,30 @@ impl Simulated {
     /// The hosts as they stand before an upgrade from `kubernetes`, with a plain cluster's workloads on the nodes.
     /// `epoch` is what their clocks say at the beginning. The same arguments give the same simulation.
     pub fn from_hosts(hosts: &[SimulatedHost], kubernetes: &Version, epoch: Timestamp, seed: u64) -> Self {
+        Self::begin(hosts, kubernetes, epoch, seed, None)
+    }
+
+    /// The hosts as they were recorded, with the pods that stood on them.
+    pub fn from_record(
+        hosts: &[SimulatedHost],
+        record: &SimulatedRecord,
+        kubernetes: &Version,
+        epoch: Timestamp,
+        seed: u64,
+    ) -> Self {
+        Self::begin(hosts, kubernetes, epoch, seed, Some(record))
+    }
+
+    fn begin(
+        hosts: &[SimulatedHost],
+        kubernetes: &Version,
+        epoch: Timestamp,
+        seed: u64,
+        record: Option<&SimulatedRecord>,
+    ) -> Self {
         // A minor stands for its first release.
         let kubernetes = Version { patch: Some(kubernetes.patch.unwrap_or(0)), ..kubernetes.clone() };
-        Self { shared: Rc::new(Shared::new(World::new(hosts, &kubernetes, epoch, seed))) }
+        Self { shared: Rc::new(Shared::new(World::new(hosts, &kubernetes, epoch, seed, record))) }
     }
 
     /// Makes something go wrong. `false` where the fault names no host of the simulation, or one that cannot have it.

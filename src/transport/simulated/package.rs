@@ -137,6 +137,11 @@ impl Packages {
         self.held.contains(name)
     }
 
+    /// These are on hold, and no others.
+    pub(super) fn hold_exactly(&mut self, names: &[String]) {
+        self.held = names.iter().cloned().collect();
+    }
+
     /// Puts it on hold; whether that changed anything.
     pub(super) fn hold(&mut self, name: &str) -> bool {
         self.held.insert(name.to_owned())

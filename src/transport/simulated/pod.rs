@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::budget::{Allowance, Budget};
 use super::cluster::Ready;
 use super::host::LONG_AGO;
@@ -12,7 +14,7 @@ use super::world::{Happening, Millis, World};
 const NODE_CAPACITY: usize = 110;
 
 /// Pods to simulate beyond those of a plain cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SimulatedWorkload {
     /// Namespace.
     pub namespace: String,
@@ -27,12 +29,18 @@ pub struct SimulatedWorkload {
 }
 
 /// What keeps pods running.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WorkloadKind {
     /// A Deployment with so many replicas, spread over the nodes that take pods.
     Deployment {
         /// How many.
         replicas: u32,
+    },
+    /// The same, with a replica for each of these, on the nodes that they stood on.
+    Placed {
+        /// Node, and whether the pod was Ready.
+        pods: Vec<(String, bool)>,
     },
     /// A DaemonSet: one pod on every node, control planes included.
     DaemonSet,
@@ -176,18 +184,25 @@ pub(super) fn add(world: &mut World, spec: &SimulatedWorkload) {
             let node = world.cluster.node_index(node);
             put(world, spec, spec.name.clone(), Owner::Nobody, node);
         }
+        WorkloadKind::Placed { pods } => {
+            let index = controller(world, spec, u32::try_from(pods.len()).unwrap_or(u32::MAX));
+            for (node, ready) in pods {
+                let node = world.cluster.node_index(node);
+                let name = pod_name(world, index);
+                let number = put(world, spec, name, Owner::ReplicaSet(index), node);
+                if node.is_none() {
+                    world.cluster.pending.insert(number);
+                } else if !ready {
+                    change(world, number, |pod| {
+                        pod.ready = false;
+                        pod.waiting = static_pod::CRASH_LOOP;
+                    });
+                }
+            }
+            schedule_pending(world);
+        }
         WorkloadKind::Deployment { replicas } => {
-            let index = world.cluster.workloads.len();
-            let template = world.cluster.random.suffix(10);
-            world.cluster.workloads.push(Workload {
-                namespace: spec.namespace.clone(),
-                name: spec.name.clone(),
-                template,
-                replicas: *replicas,
-                healthy: 0,
-                empty_dir: spec.empty_dir,
-                on_control_planes: spec.namespace == "kube-system",
-            });
+            let index = controller(world, spec, *replicas);
             for _ in 0..*replicas {
                 let node = best_node(world, index);
                 let name = pod_name(world, index);
@@ -196,41 +211,42 @@ pub(super) fn add(world: &mut World, spec: &SimulatedWorkload) {
                     world.cluster.pending.insert(number);
                 }
             }
-            if let Some(allowance) = spec.budget {
-                let (namespace, name) = (spec.namespace.clone(), spec.name.clone());
-                world.cluster.budgets.push(Budget { namespace, name, workload: index, allowance });
-            }
         }
     }
 }
 
-/// Adds one replicated pod that stands on this node, with its budget if it has one; gives its number.
-pub(super) fn add_pinned(world: &mut World, node: usize, name: &str, allowance: Option<Allowance>) -> u32 {
+/// A controller of so many pods, which do not exist yet, with its budget if it has one; gives its index.
+fn controller(world: &mut World, spec: &SimulatedWorkload, replicas: u32) -> usize {
     let index = world.cluster.workloads.len();
     let template = world.cluster.random.suffix(10);
+    world.cluster.workloads.push(Workload {
+        namespace: spec.namespace.clone(),
+        name: spec.name.clone(),
+        template,
+        replicas,
+        healthy: 0,
+        empty_dir: spec.empty_dir,
+        on_control_planes: spec.namespace == "kube-system",
+    });
+    if let Some(allowance) = spec.budget {
+        let (namespace, name) = (spec.namespace.clone(), spec.name.clone());
+        world.cluster.budgets.push(Budget { namespace, name, workload: index, allowance });
+    }
+    index
+}
+
+/// Adds one replicated pod that stands on this node, with its budget if it has one; gives its number.
+pub(super) fn add_pinned(world: &mut World, node: usize, name: &str, budget: Option<Allowance>) -> u32 {
     let spec = SimulatedWorkload {
         namespace: "default".to_owned(),
         name: name.to_owned(),
         kind: WorkloadKind::Deployment { replicas: 1 },
         empty_dir: false,
-        budget: allowance,
+        budget,
     };
-    world.cluster.workloads.push(Workload {
-        namespace: spec.namespace.clone(),
-        name: spec.name.clone(),
-        template,
-        replicas: 1,
-        healthy: 0,
-        empty_dir: false,
-        on_control_planes: false,
-    });
+    let index = controller(world, &spec, 1);
     let pod = pod_name(world, index);
-    let number = put(world, &spec, pod, Owner::ReplicaSet(index), Some(node));
-    let (namespace, name) = (spec.namespace, spec.name);
-    if let Some(allowance) = allowance {
-        world.cluster.budgets.push(Budget { namespace, name, workload: index, allowance });
-    }
-    number
+    put(world, &spec, pod, Owner::ReplicaSet(index), Some(node))
 }
 
 fn pod_name(world: &mut World, workload: usize) -> String {
@@ -239,8 +255,13 @@ fn pod_name(world: &mut World, workload: usize) -> String {
     format!("{}-{}-{suffix}", workload.name, workload.template)
 }
 
+/// The label that names a pod's workload.
+pub(super) fn label_key(namespace: &str) -> &'static str {
+    if namespace == "kube-system" { "k8s-app" } else { "app" }
+}
+
 fn put(world: &mut World, spec: &SimulatedWorkload, name: String, owner: Owner, node: Option<usize>) -> u32 {
-    let label = if spec.namespace == "kube-system" { "k8s-app" } else { "app" };
+    let label = label_key(&spec.namespace);
     let pod = Pod {
         namespace: spec.namespace.clone(),
         name,
@@ -319,7 +340,7 @@ fn replace(world: &mut World, workload: usize) {
     let name = pod_name(world, workload);
     let uid = world.cluster.random.uuid();
     let owner = &world.cluster.workloads[workload];
-    let label = if owner.on_control_planes { "k8s-app" } else { "app" };
+    let label = label_key(&owner.namespace);
     let pod = Pod {
         namespace: owner.namespace.clone(),
         name,

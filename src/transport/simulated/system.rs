@@ -8,7 +8,7 @@ use super::world::World;
 const OPAQUE: i64 = 1000;
 /// Bytes of the only file system.
 const TOTAL: u64 = 42_949_672_960;
-/// Those of them that are free.
+/// Those of them that are free, where nobody says otherwise.
 pub(super) const FREE: u64 = 28_633_115_306;
 
 /// The rest of the programs.
@@ -27,7 +27,7 @@ pub(super) fn program(world: &mut World, command: &Command, out: &mut Output) ->
         "getconf" => out.line("4"),
         "uptime" => out.line("up"),
         "date" => date(world, command, out),
-        "df" => df(command, out),
+        "df" => df(command, host.free, out),
         "swapoff" => {
             let header =
                 world.hosts[command.host].files.read("/proc/swaps").and_then(|text| text.lines().next());
@@ -83,16 +83,17 @@ fn date(world: &World, command: &Command, out: &mut Output) {
     out.line(text);
 }
 
-/// One file system of 40 GB, two thirds free, whatever the path.
-fn df(command: &Command, out: &mut Output) {
+/// One file system, whatever the path: of 40 GB, or of as much as is free.
+fn df(command: &Command, free: u64, out: &mut Output) {
+    let total = TOTAL.max(free);
     if let Some(columns) = command.option("--output") {
         out.line(columns.to_uppercase());
         for path in command.operands(&[]) {
             let cell = |column: &str| match column {
                 "file" => path.to_owned(),
-                "size" => TOTAL.to_string(),
-                "avail" => FREE.to_string(),
-                "used" => (TOTAL - FREE).to_string(),
+                "size" => total.to_string(),
+                "avail" => free.to_string(),
+                "used" => (total - free).to_string(),
                 "target" => "/".to_owned(),
                 _ => "-".to_owned(),
             };
@@ -103,7 +104,7 @@ fn df(command: &Command, out: &mut Output) {
     let unit = if command.has("-B1") || command.has("--block-size=1") { 1 } else { 1024 };
     let header = if unit == 1 { "1-blocks" } else { "1024-blocks" };
     out.line(format!("Filesystem        {header}        Used   Available Capacity Mounted on"));
-    let (total, free) = (TOTAL / unit, FREE / unit);
+    let (total, free) = (total / unit, free / unit);
     let used = total - free;
     // Every path lies on the root file system, and df says so once for each.
     for _ in command

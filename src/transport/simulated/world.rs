@@ -11,6 +11,7 @@ use super::doom::Doomed;
 use super::host::{Host, SimulatedHost};
 use super::log::LoggedCommand;
 use super::process::{Next, Output, Pid, Process};
+use super::record::{self, SimulatedRecord};
 use super::{answers, kubelet, pod};
 use crate::op::Exit;
 use crate::value::{Duration, Timestamp, Version};
@@ -103,7 +104,13 @@ pub(super) struct World {
 
 impl World {
     /// The world as it stands before an upgrade from `kubernetes`.
-    pub(super) fn new(specs: &[SimulatedHost], kubernetes: &Version, epoch: Timestamp, seed: u64) -> Self {
+    pub(super) fn new(
+        specs: &[SimulatedHost],
+        kubernetes: &Version,
+        epoch: Timestamp,
+        seed: u64,
+        record: Option<&SimulatedRecord>,
+    ) -> Self {
         let mut world = Self {
             now: 0,
             epoch,
@@ -131,7 +138,10 @@ impl World {
                 world.join(index, name, spec);
             }
         }
-        pod::usual_workloads(&mut world);
+        match record {
+            Some(record) => record::apply(&mut world, record),
+            None => pod::usual_workloads(&mut world),
+        }
         world
     }
 

@@ -30,9 +30,9 @@ use rollbook::value::{Timestamp, Version};
 pub(crate) struct Cluster {
     /// The hosts behind it.
     pub(crate) simulated: Simulated,
-    inventory: String,
-    hosts: Vec<HostName>,
-    control_planes: Vec<HostName>,
+    pub(crate) inventory: String,
+    pub(crate) hosts: Vec<HostName>,
+    pub(crate) control_planes: Vec<HostName>,
     epoch: Timestamp,
     runs: u32,
     /// `--adopt-cordons` of the next plans.

@@ -145,6 +145,11 @@ fn pods(world: &World, call: &Call<'_>, names: &[&str], out: &mut Output) -> i32
                 rows::pod(pod, &mut out.stdout);
             }
         }
+        template if Rows::of(template) == Some(Rows::Owned) => {
+            for pod in chosen {
+                rows::owned(world, pod, &mut out.stdout);
+            }
+        }
         template if Rows::of(template) == Some(Rows::Components) => {
             for pod in chosen {
                 rows::component(pod, &mut out.stdout);

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::super::budget::Budget;
 use super::super::cluster::Node;
 use super::super::host::Host;
-use super::super::pod::Pod;
+use super::super::pod::{Owner, Pod, label_key};
 use super::super::world::World;
 use super::json;
 
@@ -17,6 +17,8 @@ pub(super) enum Rows {
     Nodes,
     /// Pods, as a drain sees them.
     Pods,
+    /// Pods with what they belong to, as a recording keeps them.
+    Owned,
     /// Static pods of control planes.
     Components,
     /// PodDisruptionBudgets.
@@ -28,6 +30,7 @@ impl Rows {
     pub(super) fn of(template: &str) -> Option<Self> {
         let known = [
             ("machineID", Self::Nodes),
+            ("spec.nodeName", Self::Owned),
             ("config.mirror", Self::Pods),
             ("restartCount", Self::Components),
             ("disruptionsAllowed", Self::Budgets),
@@ -96,6 +99,21 @@ pub(super) fn pod(pod: &Pod, text: &mut String) {
     text.push('\n');
 }
 
+/// The line of a pod with its node and the name of what it belongs to, before that of a drain.
+pub(super) fn owned(world: &World, pod: &Pod, text: &mut String) {
+    let node = pod.node.map_or_else(String::new, |node| format!("{:?}", world.cluster.nodes[node].name));
+    let owner = match &pod.owner {
+        Owner::ReplicaSet(workload) => {
+            let workload = &world.cluster.workloads[*workload];
+            format!("\"{}-{}\"", workload.name, workload.template)
+        }
+        Owner::DaemonSet(name) | Owner::Node(name) => format!("{name:?}"),
+        Owner::Nobody => String::new(),
+    };
+    let _ = write!(text, "{node}\t{owner}\t");
+    self::pod(pod, text);
+}
+
 /// The line of a control plane's static pod.
 pub(super) fn component(pod: &Pod, text: &mut String) {
     let component = pod.labels.get("component").map_or("", String::as_str);
@@ -112,10 +130,11 @@ pub(super) fn component(pod: &Pod, text: &mut String) {
 pub(super) fn budget(world: &World, budget: &Budget, text: &mut String) {
     let status = world.cluster.status_of(budget);
     let api = if world.cluster.kubeadm_config.minor < 21 { "policy/v1beta1" } else { "policy/v1" };
-    let app = &world.cluster.workloads[budget.workload].name;
+    let workload = &world.cluster.workloads[budget.workload];
+    let (app, label) = (&workload.name, label_key(&workload.namespace));
     let _ = writeln!(
         text,
-        "{api}\t{}\t{}\t{}\t{}\t{}\t\tselector\tapp={app},\t",
+        "{api}\t{}\t{}\t{}\t{}\t{}\t\tselector\t{label}={app},\t",
         budget.namespace,
         budget.name,
         status.allowed(),

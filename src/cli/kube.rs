@@ -1,0 +1,55 @@
+//! How kubectl is called where no runbook says it: by the command line.
+
+use super::load::{selector, wrong_selector};
+use super::outcome::Stopped;
+use super::terminal::Terminal;
+use crate::inventory::{HostName, Inventory};
+use crate::report::exit;
+use crate::step::KubeCx;
+use crate::value::Duration;
+
+/// What the command line says beside the place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call<'a> {
+    pub(super) kubeconfig: Option<&'a str>,
+    pub(super) context: Option<&'a str>,
+}
+
+impl Call<'_> {
+    /// The call and the hosts that it may run on: those of a selector, or none for `controller`, which is this machine.
+    pub(super) fn on(
+        self,
+        via: &str,
+        inventory: &Inventory,
+        terminal: &Terminal,
+    ) -> Result<(KubeCx, Vec<HostName>), Stopped> {
+        let on_hosts = via != "controller";
+        let hosts = if on_hosts {
+            let parsed = selector(via, "--via", terminal)?;
+            parsed.select(inventory).map_err(|error| wrong_selector("--via", &error, terminal))?
+        } else {
+            Vec::new()
+        };
+        if on_hosts && hosts.is_empty() {
+            terminal.error(&format!("--via: `{via}` has no hosts"));
+            terminal.hint("name the control planes: `--via SELECTOR`");
+            return Err(Stopped::Told(exit::INVALID));
+        }
+        let kubeconfig = match self.kubeconfig {
+            // Commands of this machine run in no directory of the user's.
+            Some(path) if !on_hosts => {
+                camino::absolute_utf8(path).map_err(anyhow::Error::from)?.into_string()
+            }
+            Some(path) => path.to_owned(),
+            None if on_hosts => "/etc/kubernetes/admin.conf".to_owned(),
+            None => String::new(),
+        };
+        let cx = KubeCx {
+            kubeconfig,
+            context: self.context.unwrap_or_default().to_owned(),
+            request_timeout: Duration::from_secs(10),
+            r#become: on_hosts,
+        };
+        Ok((cx, hosts))
+    }
+}
