@@ -40,6 +40,11 @@ pub(super) enum ColorChoice {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Write a runbook to begin with, its inventory, and a check for CI
+    #[command(
+        after_help = "Examples:\n  rollbook new\n  rollbook new service-restart --service nginx.service --hosts 'web[1:4].example.com' --dir web\n\nWhat is written validates and rehearses as it is. Nothing that exists is touched."
+    )]
+    New(New),
     /// Check runbooks, and inventories, without touching any host
     #[command(after_help = "Example:\n  rollbook validate runbooks/*.yaml -i inventory.yaml")]
     Validate(Validate),
@@ -83,11 +88,18 @@ pub(super) enum Command {
         after_help = "Examples:\n  rollbook schema runbook > runbook.schema.json\n\nAn editor with the YAML language server takes it from the first line of a file:\n  # yaml-language-server: $schema=runbook.schema.json"
     )]
     Schema(Schema),
-    /// Explain an error code, or list them all
-    #[command(after_help = "Examples:\n  rollbook explain RB0103\n  rollbook explain duplicate-key")]
+    /// Explain an error code, or list them all; or what a name means for a host, and where that comes from
+    #[command(
+        after_help = "Examples:\n  rollbook explain RB0103\n  rollbook explain duplicate-key\n  rollbook explain zone --host w1 -i inventory.yaml\n  rollbook explain params.drain_timeout --host w1 -i inventory.yaml --runbook up.yaml -p target=1.31.4\n\nNames of a host: params.X, vars.X, host.vars.X, host.labels.X, groups.X, steps.ID, secrets.X, or X alone; facts.X asks the host."
+    )]
     Explain(Explain),
     /// Check that hosts can be reached and worked on
     Doctor(Doctor),
+    /// Run one command on many hosts: a look, or with --change a run with a record
+    #[command(
+        after_help = "Examples:\n  rollbook exec workers -i inventory.yaml -- uptime\n  rollbook exec all -i inventory.yaml --become --change -- systemctl restart chrony\n\nNo shell reads the command. Without --change nothing is recorded: give it commands that only read.\nExit codes: 0 on every host, 10 where it failed on one, 12 where one cannot be reached; with --change those of a run,\nso that a failed change is 11: its host may be half-changed."
+    )]
+    Exec(Exec),
     /// Print a completion script
     Completions {
         /// For this shell.
@@ -102,7 +114,7 @@ pub(super) enum Command {
 }
 
 /// A runbook with its inventory and parameters.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(super) struct Input {
     /// The inventory file.
     #[arg(short, long, value_name = "FILE")]
@@ -520,8 +532,134 @@ pub(super) struct Schema {
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// A code, such as RB0103, or its name.
+    /// A code, such as RB0103, or its name; with --host, a name of the host.
     pub(super) code: Option<String>,
+    /// Explain what the name means for this host.
+    #[arg(long, value_name = "HOST", requires = "code")]
+    pub(super) host: Option<String>,
+    /// The runbook, for parameters, constants and steps.
+    #[arg(long, value_name = "FILE", requires = "host")]
+    pub(super) runbook: Option<Utf8PathBuf>,
+    /// The inventory file.
+    #[arg(short, long, value_name = "FILE", requires = "host")]
+    pub(super) inventory: Option<Utf8PathBuf>,
+    /// A parameter; may be given several times.
+    #[arg(short, long = "param", value_name = "KEY=VALUE", value_parser = key_value, requires = "runbook")]
+    pub(super) params: Vec<(String, String)>,
+    /// A YAML file of parameters; may be given several times.
+    #[arg(long, value_name = "FILE", requires = "runbook")]
+    pub(super) params_file: Vec<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct New {
+    /// What it is for; asked on a terminal.
+    #[arg(value_enum)]
+    pub(super) kind: Option<NewKind>,
+    /// Its name, from which its file has its own [default: that of its kind].
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// Its hosts, separated by commas, with ranges such as `w[1:12].example.com`; of a cluster, its workers.
+    #[arg(long, value_name = "HOSTS")]
+    pub(super) hosts: Option<String>,
+    /// The control planes of a cluster, likewise.
+    #[arg(long, value_name = "HOSTS")]
+    pub(super) control_planes: Option<String>,
+    /// Who logs in [default: ssh's own choice].
+    #[arg(long)]
+    pub(super) user: Option<String>,
+    /// The unit to restart.
+    #[arg(long, value_name = "UNIT")]
+    pub(super) service: Option<String>,
+    /// The Kubernetes version to reach.
+    #[arg(long, value_name = "VERSION")]
+    pub(super) target: Option<String>,
+    /// Where to write; it is made where it is missing.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(super) dir: Utf8PathBuf,
+    /// Never ask anything; implied without a terminal.
+    #[arg(long)]
+    pub(super) no_input: bool,
+}
+
+/// What a new runbook is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum NewKind {
+    /// Upgrade a kubeadm cluster by one minor version.
+    KubeadmUpgrade,
+    /// Restart a unit on every host, one host first.
+    ServiceRestart,
+}
+
+impl NewKind {
+    /// Every kind, in the order in which they are offered.
+    pub(super) const ALL: [Self; 2] = [Self::KubeadmUpgrade, Self::ServiceRestart];
+
+    /// As typed.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::KubeadmUpgrade => "kubeadm-upgrade",
+            Self::ServiceRestart => "service-restart",
+        }
+    }
+
+    /// In a sentence.
+    pub(super) fn doc(self) -> &'static str {
+        match self {
+            Self::KubeadmUpgrade => "upgrade a kubeadm cluster by one minor version",
+            Self::ServiceRestart => "restart a unit on every host, one host first",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that people type")]
+pub(super) struct Exec {
+    /// Which hosts.
+    pub(super) selector: String,
+    /// The command: a program and its arguments, after `--`.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(super) command: Vec<String>,
+    /// The inventory file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) inventory: Utf8PathBuf,
+    /// Run it as root, by the inventory's `become`.
+    #[arg(long)]
+    pub(super) r#become: bool,
+    /// It changes something: plan it, ask, take the lock, and record it as a run.
+    #[arg(long)]
+    pub(super) change: bool,
+    /// On so many hosts at the same time.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) parallel: u32,
+    /// End it on a host after this long [default: 1m].
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(super) timeout: Option<Duration>,
+    /// Print what a host says below its name, not behind it.
+    #[arg(long)]
+    pub(super) grouped: bool,
+    /// Do not ask; with --change.
+    #[arg(short, long)]
+    pub(super) yes: bool,
+    /// Never ask anything; implied without a terminal.
+    #[arg(long)]
+    pub(super) no_input: bool,
+    /// Wait this long for another run of the cluster to end; with --change.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(super) wait_lock: Option<Duration>,
+    /// Where kubectl runs for the lock of the cluster: hosts, `controller`, or `none` where there is no cluster
+    /// [default: control_plane, where the inventory has that group].
+    #[arg(long, value_name = "SELECTOR", requires = "change")]
+    pub(super) via: Option<String>,
+    /// Its kubeconfig there.
+    #[arg(long, value_name = "PATH", requires = "change")]
+    pub(super) kubeconfig: Option<String>,
+    /// Its context.
+    #[arg(long, value_name = "NAME", requires = "change")]
+    pub(super) context: Option<String>,
+    /// Where runs are recorded [default: $XDG_STATE_HOME/rollbook].
+    #[arg(long, value_name = "DIR", requires = "change")]
+    pub(super) state_dir: Option<Utf8PathBuf>,
 }
 
 #[derive(Debug, Args)]

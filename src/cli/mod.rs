@@ -4,6 +4,7 @@ mod args;
 mod ask;
 mod compose;
 mod doctor;
+mod exec;
 mod exit_codes;
 mod explain;
 mod facts;
@@ -11,6 +12,7 @@ mod inventory;
 mod kube;
 mod load;
 mod lock;
+mod new;
 mod outcome;
 mod plan;
 mod plan_file;
@@ -76,6 +78,8 @@ fn dispatch(args: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Schema(args) => schema::run(args, &terminal),
         Command::Explain(args) => explain::run(args, &terminal),
         Command::Doctor(args) => doctor::run(args, &terminal),
+        Command::Exec(args) => exec::run(args, &terminal),
+        Command::New(args) => new::run(args, &terminal),
         Command::Completions { shell } => completions(*shell, &terminal),
         Command::Man { command } => manual(command, &terminal),
     };

@@ -20,13 +20,23 @@ use crate::plan::show::{Detail, Saved, text};
 use crate::report::exit;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
-    let unattended = args.no_input || !terminal.is_interactive();
-    if unattended && !args.yes {
-        terminal.error("nobody is there to ask, and `--yes` is not given");
-        terminal.hint("review with `rollbook plan`, then run with --yes");
-        return Err(Stopped::Told(exit::USAGE));
-    }
+    nobody_to_ask(args.yes, args.no_input, "review with `rollbook plan`, then run with --yes", terminal)?;
     runtime()?.block_on(run_async(args, terminal))
+}
+
+/// Refuses what nobody approved where nobody can be asked.
+pub(super) fn nobody_to_ask(
+    yes: bool,
+    no_input: bool,
+    hint: &str,
+    terminal: &Terminal,
+) -> Result<(), Stopped> {
+    if yes || terminal.is_interactive() && !no_input {
+        return Ok(());
+    }
+    terminal.error("nobody is there to ask, and `--yes` is not given");
+    terminal.hint(hint);
+    Err(Stopped::Told(exit::USAGE))
 }
 
 async fn run_async(args: &Args, terminal: &Terminal) -> Outcome {
@@ -63,13 +73,15 @@ async fn run_async(args: &Args, terminal: &Terminal) -> Outcome {
             }
         }
     };
-    let outcome = approved(args, saved, is_saved, &connections, terminal).await;
+    let outcome = approved(args, &run_id(), saved, is_saved, &connections, terminal).await;
     connections.close().await;
     outcome
 }
 
-async fn approved(
+/// Asks, and rolls a plan as the run of this id.
+pub(super) async fn approved(
     args: &Args,
+    run: &str,
     saved: Saved,
     is_saved: bool,
     connections: &Connections,
@@ -92,15 +104,14 @@ async fn approved(
         }
     }
     let secrets = secrets(&plan, terminal)?;
-    let run = run_id();
-    let state = lock_state(args.state_dir.as_ref(), &run, terminal)?;
+    let state = lock_state(args.state_dir.as_ref(), run, terminal)?;
     lock::refuse_beside(&plan, state.path(), args.state_dir.as_ref(), terminal)?;
-    let run_dir = state.create_run(&run, &body).map_err(anyhow::Error::from)?;
+    let run_dir = state.create_run(run, &body).map_err(anyhow::Error::from)?;
     let journal = Journal::create(&run_dir.journal()).map_err(anyhow::Error::from)?;
     let begin = Begin {
         plan: &plan,
         digest: &digest,
-        run: &run,
+        run,
         record: Some(&run_dir),
         given_up: None,
         goes_on_since: None,
@@ -117,7 +128,8 @@ async fn approved(
     };
     let record = Found::new(run_dir, args.state_dir.as_ref());
     let approver = ask::approver(args.no_input, terminal);
-    let ready = Ready { plan: Rc::new(plan), digest, run, secrets, record, journal, lock, approver };
+    let ready =
+        Ready { plan: Rc::new(plan), digest, run: run.to_owned(), secrets, record, journal, lock, approver };
     roll_on(ready, None, connections, &args.roll, terminal).await
 }
 

@@ -129,6 +129,21 @@ impl Terminal {
         }
     }
 
+    /// Asks for a line; an empty one is the usual answer. `None` where nobody answers any more.
+    pub(super) fn ask(&self, question: &str, usual: &str) -> Option<String> {
+        let shown = if usual.is_empty() { String::new() } else { format!(" [{usual}]") };
+        let question = self.redactor.borrow().text(question);
+        let _ = write!(std::io::stderr().lock(), "{question}{shown}: ");
+        let mut answer = String::new();
+        match std::io::stdin().read_line(&mut answer) {
+            Ok(read) if read > 0 => Some(match answer.trim() {
+                "" => usual.to_owned(),
+                answer => answer.to_owned(),
+            }),
+            _ => None,
+        }
+    }
+
     /// Asks; only `yes` is a yes.
     pub(super) fn confirm(&self, question: &str) -> bool {
         let question = self.redactor.borrow().text(question);

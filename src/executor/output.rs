@@ -165,7 +165,7 @@ impl OutputSink for OpOutput {
 }
 
 /// Control characters, escapes and bidirectional marks shown as escapes: what a host prints never moves a cursor.
-pub(super) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         let hidden = c.is_control()

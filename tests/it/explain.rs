@@ -129,3 +129,79 @@ fn a_code_is_explained_however_it_is_typed() {
     assert_eq!(list.lines().count(), CODES.len(), "{list}");
     Rollbook::new(["explain", "duplicate-kye"]).run().exits(64).says("did you mean `duplicate-key`?");
 }
+
+#[test]
+fn a_name_of_a_host_is_explained_with_what_it_overrules() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).expect("written");
+    write(
+        "hosts.yaml",
+        "apiVersion: rollbook/v1\nkind: Inventory\nmetadata: { name: t }\nvars: { site: eu }\nhosts:\n  \
+         w[1:2]: { labels: { zone: b } }\n  w3: { vars: { site: own } }\ngroups:\n  \
+         slow: { select: \"w*\", vars: { site: eu1, disk: hdd } }\nparams: { wait: 20m }\n",
+    );
+    write("more.yaml", "wait: 30m\n");
+    write(
+        "up.yaml",
+        "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: { name: t }\nparams:\n  wait: { type: duration, default: 10m }\n\
+         secrets:\n  db: { env: DB }\nvars: { file: \"/x/{{ params.wait }}\" }\nphases:\n  - name: roll\n    hosts: slow\n    \
+         steps:\n      - command: [ls]\n        id: look\n        when: host.name != 'w2'\n",
+    );
+    let explain = |name: &str, host: &str, more: &[&str]| {
+        let args = [&["explain", name, "--host", host, "-i", "hosts.yaml"], more].concat();
+        Rollbook::new(args).dir(dir.path()).env("DB", "hunter2hunter2").run()
+    };
+    let runbook = ["--runbook", "up.yaml"];
+    let given = ["--runbook", "up.yaml", "--params-file", "more.yaml", "-p", "wait=40m"];
+    for (name, host, more, expected) in [
+        (
+            "site",
+            "w1",
+            &[][..],
+            "host.vars.site = eu1  for w1\n  eu1  hosts.yaml:9  a variable of the group slow\n  eu   hosts.yaml:4  a variable of every host, overruled\n",
+        ),
+        (
+            "host.vars.site",
+            "w3",
+            &[],
+            "host.vars.site = own  for w3\n  own  hosts.yaml:7  a variable of the host\n  eu1  hosts.yaml:9  a variable of the group slow, overruled\n  eu   hosts.yaml:4  a variable of every host, overruled\n",
+        ),
+        ("zone", "w2", &[], "host.labels.zone = b  for w2\n  b  hosts.yaml:6  a label of the host\n"),
+        (
+            "slow",
+            "w2",
+            &[],
+            "groups.slow = the host is in it  for w2\n  \"w*\"  hosts.yaml:9  the group's hosts\n  3 hosts in all\n",
+        ),
+        (
+            "wait",
+            "w1",
+            &runbook,
+            "params.wait = 20m  for w1\n  20m  hosts.yaml:10  params of the inventory\n  10m  up.yaml:5      default, overruled\n",
+        ),
+        (
+            "params.wait",
+            "w1",
+            &given,
+            "params.wait = 40m  for w1\n  40m                 -p\n  30m  more.yaml:1    --params-file, overruled\n  20m  hosts.yaml:10  params of the inventory, overruled\n  10m  up.yaml:5      default, overruled\n",
+        ),
+        ("file", "w1", &runbook, "vars.file = /x/20m  for w1\n"),
+        ("look", "w2", &runbook, "does not run here: `when` is false\n"),
+        (
+            "steps.look",
+            "w1",
+            &runbook,
+            "steps.look = ls  for w1\n  command  up.yaml:13  a step\n  phase roll\n",
+        ),
+        ("db", "w1", &runbook, "read from the environment variable DB"),
+    ] {
+        let outcome = explain(name, host, more);
+        assert_eq!(outcome.code, 0, "{name}: {}", outcome.stderr);
+        assert!(outcome.stdout.contains(expected), "{name}:\n{}\nexpected\n{expected}", outcome.stdout);
+        assert!(!outcome.stdout.contains("hunter2"), "{name} shows a secret");
+    }
+    explain("sitee", "w1", &[]).exits(64).says("did you mean `host.vars.site`?");
+    explain("wait", "w1", &[]).exits(64).says("--runbook");
+    explain("site", "w9", &[]).exits(65).says("no host `w9`");
+    Rollbook::new(["explain", "site", "--runbook", "up.yaml"]).dir(dir.path()).run().exits(64).says("--host");
+}

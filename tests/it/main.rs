@@ -20,6 +20,7 @@ mod language;
 mod layering;
 mod lint;
 mod locks;
+mod new;
 mod os_patch;
 mod reading;
 mod recorded;

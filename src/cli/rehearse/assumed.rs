@@ -1,14 +1,21 @@
-//! What a rehearsal takes as true of the runbook's own commands: that they do what their step says.
+//! What a rehearsal takes as true of what only the runbook knows: its commands do what their step says, and the units that
+//! it names are there and run.
 
 use crate::plan::{Plan, StepRef};
 use crate::transport::simulated::{Assumption, Simulated};
 use crate::value::Value;
 
-/// Tells the simulation of every `command` and `script` of a plan.
+/// Tells the simulation of every `command` and `script` of a plan, and of every unit.
 pub(super) fn assume(simulated: &Simulated, plan: &Plan) {
     for (phase, planned) in (0_u32..).zip(&plan.phases) {
         for tasks in &planned.hosts {
             for (index, task) in (0_u32..).zip(&tasks.tasks) {
+                if let StepRef::Action(action) = task.step {
+                    let action = plan.action(action);
+                    for unit in units(&action.kind, &action.args) {
+                        simulated.has_unit(plan.host(tasks.host).name.as_str(), unit);
+                    }
+                }
                 let assumption = match task.step {
                     StepRef::Action(action) => {
                         let action = plan.action(action);
@@ -27,6 +34,12 @@ pub(super) fn assume(simulated: &Simulated, plan: &Plan) {
             }
         }
     }
+}
+
+/// Units that a step names. One that it stops or masks may be missing, as on a real host.
+fn units<'v>(kind: &str, args: &'v Value) -> impl Iterator<Item = &'v str> {
+    let fields: &[&str] = if kind == "systemctl" { &["restart", "reload", "start", "enable"] } else { &[] };
+    fields.iter().filter_map(|field| args.get(field)?.as_list()).flatten().filter_map(Value::as_str)
 }
 
 /// Of a step whose arguments are known. `queries` are its probe's, in the order of the fields below.

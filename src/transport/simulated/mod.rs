@@ -108,6 +108,11 @@ impl Simulated {
         self.shared.intervene(|world| answers::assume(world, task, assumption));
     }
 
+    /// Says that a host has this unit, and that it runs.
+    pub fn has_unit(&self, host: &str, unit: &str) {
+        self.shared.intervene(|world| unit::add(world, host, unit));
+    }
+
     /// Adds pods that are there and Ready from now on.
     pub fn add_workload(&self, workload: &SimulatedWorkload) {
         pod::add(&mut self.shared.world.borrow_mut(), workload);

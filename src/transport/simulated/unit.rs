@@ -119,6 +119,15 @@ pub(super) fn package_of(unit: &str) -> &str {
     }
 }
 
+/// A unit that nobody else knows of, which runs.
+pub(super) fn add(world: &mut World, host: &str, unit: &str) {
+    let now = world.now;
+    let Some(index) = world.host_index(host) else { return };
+    let units = &mut world.hosts[index].units;
+    let pid = 900 + u32::try_from(units.len()).unwrap_or(0);
+    units.entry(full_name(unit)).or_insert_with(|| Unit::new(true, now, pid));
+}
+
 fn full_name(name: &str) -> String {
     let has_suffix = [".service", ".socket", ".timer", ".mount", ".target", ".slice"];
     if has_suffix.iter().any(|suffix| name.ends_with(suffix)) {

@@ -5,6 +5,7 @@ pub(crate) mod fleet;
 mod batches;
 mod disk;
 mod drift;
+mod exec;
 mod failures;
 mod fire;
 mod gates;

@@ -1,5 +1,8 @@
 //! `rollbook explain`: what an error code means, with what provokes it and what to write instead. The reference page is
-//! made of the same text.
+//! made of the same text. With `--host`, what a name means for a host.
+
+mod name;
+mod origins;
 
 use std::fmt::Write;
 
@@ -14,13 +17,16 @@ use crate::source::nearest;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let Some(code) = &args.code else { return terminal.data(&list()) };
+    if let Some(host) = &args.host {
+        return name::run(code, host, args, terminal);
+    }
     if let Some(info) = find(code) {
         return terminal.data(&section(info));
     }
     terminal.error(&format!("there is no error code `{code}`"));
     let near = nearest(code, CODES.iter().map(|info| info.name));
     terminal.hint(&near.map_or_else(
-        || "`rollbook explain` lists them".to_owned(),
+        || "`rollbook explain` lists them; a name of a host needs --host".to_owned(),
         |near| format!("did you mean `{near}`?"),
     ));
     Err(Stopped::Told(exit::USAGE))

@@ -1,0 +1,147 @@
+//! `rollbook exec --change`: the command as a runbook of one step. So it is planned, shown, locked, recorded and told as any
+//! other run is.
+
+use std::io::Read;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde_json::{Value as Json, json};
+
+use super::USUAL_TIMEOUT;
+use crate::cli::args::{Exec as Args, Input, Roll, Run as RunArgs};
+use crate::cli::compose::{Connections, run_id, runtime, state_dir, targets};
+use crate::cli::load::Loaded;
+use crate::cli::outcome::{Outcome, Stopped, invalid};
+use crate::cli::run::{approved, nobody_to_ask};
+use crate::cli::stage::live;
+use crate::cli::terminal::Terminal;
+use crate::inventory::{HostName, Inventory};
+use crate::journal::runs;
+use crate::plan::show::Saved;
+use crate::runbook::{FileReader, parse};
+use crate::source::{Diagnostics, SourceMap};
+
+/// The group of which one runs kubectl where nobody says otherwise.
+const CONTROL_PLANE: &str = "control_plane";
+
+pub(super) fn run(args: &Args, inventory: Inventory, hosts: &[HostName], terminal: &Terminal) -> Outcome {
+    nobody_to_ask(args.yes, args.no_input, "run it with --yes", terminal)?;
+    let mut sources = SourceMap::default();
+    let mut diagnostics = Diagnostics::default();
+    let file = sources.add("exec", runbook(args, &inventory, hosts.len()).to_string());
+    let runbook = parse(&mut sources, file, &NoFiles, &mut diagnostics);
+    terminal.diagnostics(&diagnostics, &sources);
+    let Some(runbook) = runbook else { return Err(invalid()) };
+    let loaded = Loaded { sources, runbook, inventory, params: indexmap::IndexMap::new(), limit: None };
+    runtime()?.block_on(rolled(args, hosts, &loaded, terminal))
+}
+
+async fn rolled(args: &Args, hosts: &[HostName], loaded: &Loaded, terminal: &Terminal) -> Outcome {
+    let input = Input { inventory: Some(args.inventory.clone()), ..Input::default() };
+    let connections = Connections::real(targets(&loaded.inventory))?;
+    let plan = match live(loaded, &input, &connections, terminal).await {
+        Ok(plan) => plan,
+        Err(stopped) => {
+            connections.close().await;
+            return Err(stopped);
+        }
+    };
+    let run_args = RunArgs {
+        file: Utf8PathBuf::from("exec"),
+        input,
+        yes: args.yes,
+        no_input: args.no_input,
+        wait_lock: args.wait_lock,
+        roll: Roll { events: None, deadline: None, quiet: false, verbose: false, plain: args.grouped },
+        state_dir: args.state_dir.clone(),
+    };
+    let run = run_id();
+    let outcome = approved(&run_args, &run, Saved::of(plan), false, &connections, terminal).await;
+    connections.close().await;
+    told(args, &run, hosts, terminal)?;
+    outcome
+}
+
+/// What the hosts said, from the run's record.
+fn told(args: &Args, run: &str, hosts: &[HostName], terminal: &Terminal) -> Result<(), Stopped> {
+    let all = runs(&state_dir(args.state_dir.as_ref())?).map_err(anyhow::Error::from)?;
+    let Some(record) = all.into_iter().find(|record| record.id() == run) else { return Ok(()) };
+    let mut files: Vec<Utf8PathBuf> = match record.path().join("output").read_dir_utf8() {
+        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.into_path())).collect(),
+        // Nobody said anything.
+        Err(_) => Vec::new(),
+    };
+    files.sort();
+    for host in hosts {
+        let mine = |path: &&Utf8PathBuf| {
+            path.file_name().and_then(|name| name.strip_prefix(host.as_str())).is_some_and(is_of_an_op)
+        };
+        for path in files.iter().filter(mine) {
+            super::show(args, host, (&text_of(path)?, ""), terminal)?;
+        }
+    }
+    Ok(())
+}
+
+/// `.0-0-1-0.log`: what stands behind the host's name, which may be the beginning of another one's.
+fn is_of_an_op(rest: &str) -> bool {
+    let op = rest.strip_prefix('.').and_then(|rest| rest.strip_suffix(".log"));
+    op.is_some_and(|op| op.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
+}
+
+/// As much as people read; the record has the rest.
+const SHOWN: u64 = 64 << 10;
+
+fn text_of(path: &Utf8Path) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(SHOWN).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// As people would write it; JSON is YAML.
+fn runbook(args: &Args, inventory: &Inventory, count: usize) -> Json {
+    let words: Vec<String> = args.command.iter().map(|word| literal(word)).collect();
+    let timeout = args.timeout.unwrap_or(USUAL_TIMEOUT).to_string();
+    let mut runbook = json!({
+        "apiVersion": "rollbook/v1",
+        "kind": "Runbook",
+        "metadata": { "name": "exec" },
+        "defaults": { "become": args.r#become, "timeout": timeout },
+        "phases": [{
+            "name": "exec",
+            "hosts": args.selector,
+            // A host that failed keeps nobody else from the command; where all fail there is nobody left.
+            "rollout": { "parallel": args.parallel, "max_unavailable": "100%", "max_failures": count - 1 },
+            "steps": [{ "command": { "argv": words }, "effect": "changes" }],
+        }],
+    });
+    let usual = || inventory.groups.contains_key(CONTROL_PLANE).then(|| CONTROL_PLANE.to_owned());
+    let via = args.via.clone().or_else(usual).filter(|via| via != "none");
+    if let Some(via) = via {
+        let mut kube = json!({ "via": via });
+        for (key, value) in [("kubeconfig", &args.kubeconfig), ("context", &args.context)] {
+            if let Some(value) = value {
+                kube[key] = json!(value);
+            }
+        }
+        runbook["kube"] = kube;
+    }
+    runbook
+}
+
+/// A word in which nothing is a template.
+fn literal(word: &str) -> String {
+    if ["{{", "{%", "{#"].iter().any(|open| word.contains(open)) {
+        word.replace('{', "{{ '{' }}")
+    } else {
+        word.to_owned()
+    }
+}
+
+/// One step includes nothing.
+struct NoFiles;
+
+impl FileReader for NoFiles {
+    fn read(&self, _: &Utf8Path, path: &str) -> Result<(Utf8PathBuf, String), String> {
+        Err(format!("{path} is no part of a command"))
+    }
+}

@@ -1,0 +1,190 @@
+//! `rollbook exec`: one command on many hosts. Without `--change` it is a look: nothing is recorded, and no root without
+//! `--become`. With it, it is a run as any other, with a plan, the lock, the launcher and a record.
+
+mod change;
+
+use std::rc::Rc;
+
+use tokio::sync::Semaphore;
+use tokio::task::{JoinSet, LocalSet};
+
+use super::args::Exec as Args;
+use super::compose::{Connections, runtime, targets};
+use super::load::{load_inventory, selected};
+use super::outcome::{Outcome, Stopped};
+use super::terminal::Terminal;
+use crate::executor::{Pool, escape};
+use crate::inventory::{HostName, Inventory};
+use crate::op::{Answer, Probe, Query, Site};
+use crate::report::exit;
+use crate::transport::SessionError;
+
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
+    refuse(args, terminal)?;
+    let inventory = load_inventory(&args.inventory, terminal)?;
+    let hosts = selected(&args.selector, "the selector", &inventory, terminal)?;
+    if hosts.is_empty() {
+        terminal.error(&format!("`{}` has no hosts", args.selector));
+        return Err(Stopped::Told(exit::INVALID));
+    }
+    if args.change {
+        return change::run(args, inventory, &hosts, terminal);
+    }
+    let ends = runtime()?.block_on(look(args, &inventory, &hosts, terminal))?;
+    verdict(&ends, terminal)
+}
+
+/// What would be ignored without a word, and what no host could run.
+fn refuse(args: &Args, terminal: &Terminal) -> Result<(), Stopped> {
+    let only_changing = [("--yes", args.yes), ("--wait-lock", args.wait_lock.is_some())];
+    if let Some((flag, _)) = only_changing.iter().find(|(_, given)| *given && !args.change) {
+        terminal.error(&format!("{flag} belongs to --change"));
+        terminal.hint("a command that changes nothing takes no lock and asks nothing");
+        return Err(Stopped::Told(exit::USAGE));
+    }
+    let program = args.command.first().map_or("", String::as_str);
+    if program.is_empty() || program.starts_with('-') || program.contains('=') {
+        terminal.error(&format!("`{}` is no program", escape(program)));
+        terminal.hint(
+            "write the program and its arguments after `--`; no shell reads them: `-- sh -c '…'` for a line",
+        );
+        return Err(Stopped::Told(exit::USAGE));
+    }
+    Ok(())
+}
+
+/// How it ended on a host.
+enum End {
+    Code(i32),
+    Failed(String),
+    Unreachable(String),
+}
+
+/// Runs the command everywhere, and shows what each host said when it has ended there.
+async fn look(
+    args: &Args,
+    inventory: &Inventory,
+    hosts: &[HostName],
+    terminal: &Terminal,
+) -> Result<Vec<(HostName, End)>, Stopped> {
+    let connections = Connections::real(targets(inventory))?;
+    let query = Query { argv: args.command.clone(), stdin: String::new(), site: None, r#become: None };
+    let timeout = args.timeout.unwrap_or(USUAL_TIMEOUT);
+    let probe =
+        Rc::new(Probe { site: Site::Subject, queries: vec![query], r#become: args.r#become, timeout });
+    let permits = Rc::new(Semaphore::new(args.parallel as usize));
+    let mut ends = Vec::new();
+    let shown = LocalSet::new()
+        .run_until(async {
+            let mut looks = JoinSet::new();
+            for host in hosts.iter().cloned() {
+                let (pool, permits) = (Rc::clone(&connections.pool), Rc::clone(&permits));
+                let probe = Rc::clone(&probe);
+                looks.spawn_local(async move {
+                    let _permit = permits.acquire().await.expect("invariant: nobody closes the semaphore");
+                    let answer = ask(&pool, &host, &probe).await;
+                    (host, answer)
+                });
+            }
+            while let Some(look) = looks.join_next().await {
+                let (host, answer) = look.expect("invariant: a look does not panic");
+                let end = match answer {
+                    Ok(answer) => {
+                        show(args, &host, (&answer.stdout, &answer.stderr), terminal)?;
+                        End::Code(answer.rc)
+                    }
+                    Err(end) => end,
+                };
+                ends.push((host, end));
+            }
+            Ok::<(), Stopped>(())
+        })
+        .await;
+    connections.close().await;
+    shown?;
+    Ok(ends)
+}
+
+/// Of one command.
+pub(super) const USUAL_TIMEOUT: crate::value::Duration = crate::value::Duration::from_secs(60);
+
+async fn ask(pool: &Pool, host: &HostName, probe: &Probe) -> Result<Answer, End> {
+    let session = pool.session(host).await.map_err(|error| End::Unreachable(error.to_string()))?;
+    match session.probe(probe).await {
+        Ok(answers) => answers.into_iter().next().ok_or_else(|| End::Failed("gave no answer".to_owned())),
+        Err(error @ SessionError::Lost(_)) => Err(End::Unreachable(error.to_string())),
+        Err(error) => Err(End::Failed(error.to_string())),
+    }
+}
+
+/// What a host said: its output to stdout, its complaints to stderr, each line with its name, or below it.
+fn show(args: &Args, host: &HostName, said: (&str, &str), terminal: &Terminal) -> Outcome {
+    let (stdout, stderr) = said;
+    let mut out = String::new();
+    if args.grouped && !stdout.is_empty() {
+        out = format!("{host}\n");
+    }
+    let before = if args.grouped { "  ".to_owned() } else { format!("{host}  ") };
+    for line in stdout.lines() {
+        out.push_str(&before);
+        out.push_str(&escape(line));
+        out.push('\n');
+    }
+    let code = terminal.data(&out)?;
+    for line in stderr.lines() {
+        terminal.say(&format!("{host}  {}", escape(line)));
+    }
+    Ok(code)
+}
+
+/// A command that failed is worse than a host that nobody can reach: it may have done half of what it does.
+fn verdict(ends: &[(HostName, End)], terminal: &Terminal) -> Outcome {
+    let mut code = exit::OK;
+    for (host, end) in ends {
+        let (text, its) = match end {
+            End::Code(0) => continue,
+            End::Code(rc) => (words(*rc), exit::FAILED),
+            End::Failed(reason) => (reason.clone(), exit::FAILED),
+            End::Unreachable(reason) => (reason.clone(), exit::UNREACHABLE),
+        };
+        terminal.error(&format!("{host}: {text}"));
+        if code != exit::FAILED {
+            code = its;
+        }
+    }
+    if code == exit::OK { Ok(code) } else { Err(Stopped::Told(code)) }
+}
+
+fn words(rc: i32) -> String {
+    match rc {
+        124 => "exit code 124: the time limit ended it, if it was not its own".to_owned(),
+        127 => "exit code 127: there is no such program".to_owned(),
+        rc => format!("exit code {rc}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::ColorChoice;
+
+    #[test]
+    fn a_failure_is_worse_than_a_host_out_of_reach() {
+        let host = HostName::parse("h").expect("a name");
+        let terminal = Terminal::new(ColorChoice::Never).listening(true);
+        let lost = || End::Unreachable(String::new());
+        for (ends, code) in [
+            (vec![End::Code(0)], exit::OK),
+            (vec![End::Code(0), lost()], exit::UNREACHABLE),
+            (vec![End::Code(3), lost()], exit::FAILED),
+            (vec![lost(), End::Failed(String::new()), lost()], exit::FAILED),
+        ] {
+            let ends: Vec<_> = ends.into_iter().map(|end| (host.clone(), end)).collect();
+            let found = match verdict(&ends, &terminal) {
+                Ok(code) | Err(Stopped::Told(code)) => code,
+                Err(Stopped::Error(error)) => panic!("{error}"),
+            };
+            assert_eq!(found, code);
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! `rollbook explain NAME --host H`: what a name means for a host, where that comes from, and what it overrules.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use super::origins::{self, Layer, place};
+use crate::cli::args::{Explain as Args, Input};
+use crate::cli::compose::{Connections, runtime, targets};
+use crate::cli::load::{Loaded, load_with, read_tree};
+use crate::cli::outcome::{Outcome, Stopped, invalid};
+use crate::cli::stage::offline;
+use crate::cli::terminal::Terminal;
+use crate::executor::{Depth, escape, survey};
+use crate::inventory::{Host, HostName, Inventory};
+use crate::plan::{Forecast, Plan, StepRef};
+use crate::report::exit;
+use crate::runbook::SecretSource;
+use crate::source::{Diagnostics, Node, SourceMap, nearest};
+use crate::template::Scope;
+use crate::value::Value;
+
+/// What is known without asking a host.
+struct Known {
+    sources: SourceMap,
+    /// The inventory as written.
+    tree: Node,
+    inventory: Inventory,
+    loaded: Option<Loaded>,
+    /// Parameter files, weakest first.
+    files: Vec<Node>,
+}
+
+/// One meaning of a name.
+struct Meaning {
+    /// `params.target`.
+    name: String,
+    value: String,
+    /// The strongest first.
+    layers: Vec<Layer>,
+    /// More about it.
+    notes: Vec<String>,
+}
+
+pub(super) fn run(name: &str, host: &str, args: &Args, terminal: &Terminal) -> Outcome {
+    let input = Input {
+        inventory: args.inventory.clone(),
+        params: args.params.clone(),
+        params_file: args.params_file.clone(),
+        ..Input::default()
+    };
+    let known = read(args, &input, terminal)?;
+    let found = HostName::parse(host).ok().and_then(|name| known.inventory.hosts.get(&name));
+    let Some(host) = found else {
+        terminal.error(&format!("the inventory has no host `{}`", escape(host)));
+        let near = nearest(host, known.inventory.hosts.keys().map(HostName::as_str));
+        terminal.hint(&near.map_or_else(
+            || "`rollbook inventory list` names them all".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        ));
+        return Err(invalid());
+    };
+    let meanings = match name.strip_prefix("facts.") {
+        Some(path) => vec![fact(path, host, &known, terminal)?],
+        None => known.meanings(name, host, args, &input, terminal)?,
+    };
+    if meanings.is_empty() {
+        return Err(known.unknown(name, host, terminal));
+    }
+    let texts: Vec<String> = meanings.iter().map(|meaning| text(meaning, host)).collect();
+    terminal.data(&texts.join("\n"))
+}
+
+fn read(args: &Args, input: &Input, terminal: &Terminal) -> Result<Known, Stopped> {
+    let Some(path) = &args.inventory else {
+        terminal.error("there is no inventory");
+        terminal.hint("name one with `-i inventory.yaml`");
+        return Err(Stopped::Told(exit::USAGE));
+    };
+    let (mut sources, mut diagnostics) = (SourceMap::default(), Diagnostics::default());
+    let tree = read_tree(&mut sources, path, &mut diagnostics)?.map(|(_, tree)| tree);
+    let inventory = tree.as_ref().and_then(|tree| crate::inventory::parse(tree, &mut diagnostics));
+    let mut files = Vec::new();
+    for path in &args.params_file {
+        files.extend(read_tree(&mut sources, path, &mut diagnostics)?.map(|(_, tree)| tree));
+    }
+    let (Some(tree), Some(inventory), false) = (tree, inventory, diagnostics.has_errors()) else {
+        terminal.diagnostics(&diagnostics, &sources);
+        return Err(invalid());
+    };
+    let loaded = match &args.runbook {
+        Some(runbook) => {
+            Some(load_with(SourceMap::default(), Diagnostics::default(), runbook, input, None, terminal)?)
+        }
+        None => None,
+    };
+    Ok(Known { sources, tree, inventory, loaded, files })
+}
+
+impl Known {
+    /// Every meaning that a name has without asking the host. A name without its namespace may have several.
+    fn meanings(
+        &self,
+        name: &str,
+        host: &Host,
+        args: &Args,
+        input: &Input,
+        terminal: &Terminal,
+    ) -> Result<Vec<Meaning>, Stopped> {
+        let below =
+            |namespace: &str| match name.strip_prefix(namespace).and_then(|rest| rest.strip_prefix('.')) {
+                Some(rest) => Some(rest.to_owned()),
+                None => (!NAMESPACES.iter().any(|other| name.starts_with(&format!("{other}."))))
+                    .then(|| name.to_owned()),
+            };
+        let mut found = Vec::new();
+        for (namespace, kind) in [("host.vars", "vars"), ("host.labels", "labels")] {
+            let Some(short) = below(namespace) else { continue };
+            let layers = origins::of_host(&self.tree, host, kind, &short, &self.sources);
+            let value = match kind {
+                "vars" => host.vars.get(&short).map(ToString::to_string),
+                _ => host.labels.get(&short).cloned(),
+            };
+            if let Some(value) = value {
+                found.push(Meaning {
+                    name: format!("{namespace}.{short}"),
+                    value,
+                    layers,
+                    notes: Vec::new(),
+                });
+            }
+        }
+        if let Some(short) = below("groups") {
+            found.extend(self.group(&short, host));
+        }
+        if let Some(loaded) = &self.loaded {
+            found.extend(below("params").and_then(|short| self.param(&short, loaded, args)));
+            found.extend(below("vars").and_then(|short| var(&short, loaded)));
+            found.extend(below("secrets").and_then(|short| secret(&short, loaded)));
+            let short = below("steps");
+            let is_step = |short: &String| {
+                let mut steps = loaded.runbook.phases.iter().flat_map(|phase| &phase.steps);
+                steps.any(|step| step.id.as_deref() == Some(short))
+            };
+            if let Some(short) = short.filter(is_step) {
+                let plan = offline(loaded, input, terminal)?;
+                found.extend(steps(&short, host, &plan));
+            }
+        }
+        Ok(found)
+    }
+
+    fn group(&self, name: &str, host: &Host) -> Option<Meaning> {
+        let group = self.inventory.groups.get(name)?;
+        let is_in = group.hosts.contains(&host.name);
+        let mut layers = Vec::new();
+        if name != "all" {
+            let what = origins::of_group(&self.tree, name, &self.sources).unwrap_or_default();
+            layers.push(Layer {
+                value: what,
+                what: "the group's hosts".to_owned(),
+                place: place(&self.sources, group.name.span),
+            });
+        }
+        let value = if is_in { "the host is in it" } else { "the host is not in it" };
+        let notes = vec![format!("{} hosts in all", group.hosts.len())];
+        Some(Meaning { name: format!("groups.{name}"), value: value.to_owned(), layers, notes })
+    }
+
+    fn param(&self, name: &str, loaded: &Loaded, args: &Args) -> Option<Meaning> {
+        let spec = loaded.runbook.params.get(name)?;
+        let flags = args.params.iter().filter(|(key, _)| key == name).map(|(_, value)| Layer {
+            value: value.clone(),
+            what: "-p".to_owned(),
+            place: String::new(),
+        });
+        let files = self.files.iter().filter_map(|file| {
+            let node = origins::member(file, name)?;
+            Some(Layer::of(node, "--params-file", &self.sources))
+        });
+        let fleet = self.inventory.params.iter().filter(|(key, _)| key.value == name);
+        let fleet = fleet.map(|(_, node)| Layer::of(node, "params of the inventory", &self.sources));
+        let default = spec.default.as_ref().map(|value| Layer {
+            value: value.to_string(),
+            what: "default".to_owned(),
+            place: place(&loaded.sources, spec.span),
+        });
+        let mut layers: Vec<Layer> = default.into_iter().chain(fleet).chain(files).chain(flags).collect();
+        layers.reverse();
+        let value = loaded.params.get(name).map_or_else(|| "nothing".to_owned(), shown);
+        let mut notes = Vec::new();
+        if layers.is_empty() {
+            notes.push(format!("declared at {}, without a value", place(&loaded.sources, spec.span)));
+        }
+        if !spec.description.is_empty() {
+            notes.push(spec.description.clone());
+        }
+        Some(Meaning { name: format!("params.{name}"), value, layers, notes })
+    }
+
+    fn unknown(&self, name: &str, host: &Host, terminal: &Terminal) -> Stopped {
+        terminal.error(&format!("`{}` names nothing that {} has", escape(name), host.name));
+        let mut names: Vec<String> = host.vars.keys().map(|name| format!("host.vars.{name}")).collect();
+        names.extend(host.labels.keys().map(|name| format!("host.labels.{name}")));
+        names.extend(self.inventory.groups.keys().map(|name| format!("groups.{name}")));
+        if let Some(loaded) = &self.loaded {
+            names.extend(loaded.runbook.params.keys().map(|name| format!("params.{name}")));
+            names.extend(loaded.runbook.vars.keys().map(|name| format!("vars.{name}")));
+            let steps = loaded.runbook.phases.iter().flat_map(|phase| &phase.steps);
+            names.extend(steps.filter_map(|step| Some(format!("steps.{}", step.id.as_ref()?))));
+        }
+        let last = |full: &String| full.rsplit('.').next().unwrap_or_default().to_owned();
+        let near = nearest(name, names.iter().map(String::as_str)).map(str::to_owned).or_else(|| {
+            let short = last(&name.to_owned());
+            names.iter().find(|full| nearest(&short, [last(full).as_str()]).is_some()).cloned()
+        });
+        terminal.hint(&match (near, &self.loaded) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, None) => "parameters, constants and steps need the runbook: `--runbook FILE`".to_owned(),
+            (None, Some(_)) => {
+                "write a parameter, a constant, `facts.…`, a label, a variable, a group or the id of a step"
+                    .to_owned()
+            }
+        });
+        Stopped::Told(exit::USAGE)
+    }
+}
+
+const NAMESPACES: [&str; 8] =
+    ["host.vars", "host.labels", "groups", "params", "vars", "secrets", "steps", "facts"];
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        value => value.to_string(),
+    }
+}
+
+fn var(name: &str, loaded: &Loaded) -> Option<Meaning> {
+    let arg = loaded.runbook.vars.get(name)?;
+    let mut scope = Scope::new();
+    scope.set("params", Value::Map(loaded.params.clone()));
+    let names = |group: &crate::inventory::Group| {
+        Value::List(group.hosts.iter().map(|host| Value::Str(host.to_string())).collect())
+    };
+    let groups = loaded.inventory.groups.iter().map(|(name, group)| (name.clone(), names(group)));
+    scope.set("groups", Value::Map(groups.collect()));
+    let value = arg.render(&Arc::new(scope));
+    let layers = arg.span.map(|span| Layer {
+        value: origins::written(&loaded.sources, span),
+        what: "a constant of the runbook".to_owned(),
+        place: place(&loaded.sources, span),
+    });
+    let value = value.map_or_else(|_| "known when the run begins".to_owned(), |value| shown(&value));
+    Some(Meaning {
+        name: format!("vars.{name}"),
+        value,
+        layers: layers.into_iter().collect(),
+        notes: Vec::new(),
+    })
+}
+
+/// Where it is read, and never what.
+fn secret(name: &str, loaded: &Loaded) -> Option<Meaning> {
+    let from = match loaded.runbook.secrets.get(name)? {
+        SecretSource::Env(variable) => format!("read from the environment variable {variable}"),
+        SecretSource::File(path) => format!("read from the file {path}"),
+    };
+    Some(Meaning {
+        name: format!("secrets.{name}"),
+        value: "‹never shown›".to_owned(),
+        layers: Vec::new(),
+        notes: vec![format!("{from}, on the machine that runs Rollbook")],
+    })
+}
+
+/// A step of this id, in every phase that has one.
+fn steps(id: &str, host: &Host, plan: &Plan) -> Vec<Meaning> {
+    let mut found = Vec::new();
+    for phase in &plan.phases {
+        for tasks in &phase.hosts {
+            let is_host = plan.host(tasks.host).name == host.name;
+            for task in tasks.tasks.iter().filter(|_| is_host) {
+                let (its_id, title, kind, place) = match task.step {
+                    StepRef::Action(action) => {
+                        let action = plan.action(action);
+                        (&action.id, &action.title, &action.kind, &action.place)
+                    }
+                    StepRef::Deferred(step) => {
+                        let step = &plan.deferred[step.0 as usize];
+                        (&step.id, &step.title, &step.kind, &step.place)
+                    }
+                };
+                if its_id.as_deref() != Some(id) {
+                    continue;
+                }
+                let mut notes = vec![format!("phase {}", phase.name)];
+                if matches!(task.forecast, Forecast::Excluded) {
+                    notes.push("does not run here: `when` is false".to_owned());
+                }
+                found.push(Meaning {
+                    name: format!("steps.{id}"),
+                    value: title.clone(),
+                    layers: vec![Layer {
+                        value: kind.clone(),
+                        what: "a step".to_owned(),
+                        place: place.clone(),
+                    }],
+                    notes,
+                });
+            }
+        }
+    }
+    if found.is_empty() {
+        found.push(Meaning {
+            name: format!("steps.{id}"),
+            value: "no step of this host".to_owned(),
+            layers: Vec::new(),
+            notes: vec!["the phases that have it do not work on the host".to_owned()],
+        });
+    }
+    found
+}
+
+/// What the host says now.
+fn fact(path: &str, host: &Host, known: &Known, terminal: &Terminal) -> Result<Meaning, Stopped> {
+    let hosts = [host.name.clone()];
+    let found = runtime()?.block_on(async {
+        let connections = Connections::real(targets(&known.inventory))?;
+        let (pool, controller) = (&connections.pool, &connections.controller);
+        let found = survey(pool, controller, &hosts, Depth::Facts, None, &mut |_, _| {}).await;
+        connections.close().await;
+        Ok::<_, anyhow::Error>(found)
+    })?;
+    if let Some(failure) = found.failed.values().next() {
+        terminal.error(&failure.message);
+        terminal.hint(&failure.hint);
+        return Err(Stopped::Told(exit::UNREACHABLE));
+    }
+    let facts = found.hosts[&host.name].to_value();
+    let value = path.split('.').try_fold(&facts, |value, part| value.get(part));
+    let Some(value) = value else {
+        terminal.error(&format!("there is no fact `{}`", escape(path)));
+        terminal.hint("`rollbook facts HOST` shows them all");
+        return Err(Stopped::Told(exit::USAGE));
+    };
+    Ok(Meaning {
+        name: format!("facts.{path}"),
+        value: shown(value),
+        layers: Vec::new(),
+        notes: vec!["read from the host just now".to_owned()],
+    })
+}
+
+fn text(meaning: &Meaning, host: &Host) -> String {
+    const WRITES: &str = "invariant: writing to a string works";
+    let mut out = format!("{} = {}  for {}\n", meaning.name, escape(&meaning.value), host.name);
+    let width = |cell: fn(&Layer) -> &str| {
+        meaning.layers.iter().map(|layer| cell(layer).chars().count()).max().unwrap_or(0)
+    };
+    let (values, places) = (width(|layer| &layer.value), width(|layer| &layer.place));
+    for (number, Layer { value, what, place }) in meaning.layers.iter().enumerate() {
+        let overruled = if number == 0 { "" } else { ", overruled" };
+        let value = escape(value);
+        writeln!(out, "  {value:values$}  {place:places$}  {what}{overruled}").expect(WRITES);
+    }
+    for note in &meaning.notes {
+        writeln!(out, "  {}", escape(note)).expect(WRITES);
+    }
+    out
+}
