@@ -133,6 +133,12 @@ impl Slots {
         Budget { slots: self.count, out }
     }
 
+    /// How many hosts are out, as far as is known. One that has come back holds its slot until a look has seen it, and is
+    /// not out.
+    pub(super) fn out(&self) -> usize {
+        self.budget().out.iter().filter(|out| !self.released.contains_key(&out.host)).count()
+    }
+
     /// Why hosts wait, apart from the run's own work.
     pub(super) fn situation(&self) -> Situation {
         let mut out = self.budget().out;
@@ -151,4 +157,22 @@ impl Slots {
 
 fn cause_of(status: HostStatus) -> OutCause {
     if status == HostStatus::Unknown { OutCause::Unknown } else { OutCause::Failed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_came_back_holds_its_slot_until_it_is_seen_and_is_not_out() {
+        let population = vec![HostId(1), HostId(2)];
+        let mut slots = Slots { count: 2, population, ..Slots::default() };
+        slots.give(HostId(1), 10);
+        slots.give(HostId(2), 11);
+        assert_eq!(slots.out(), 2);
+        slots.end(HostId(1), HostStatus::Changed, 20);
+        assert_eq!((slots.budget().out.len(), slots.out()), (2, 1));
+        slots.end(HostId(2), HostStatus::Failed, 21);
+        assert_eq!(slots.out(), 1, "one that failed is out");
+    }
 }

@@ -293,6 +293,12 @@ impl State {
         Some(self.phases[usize::from(phase)].slots.budget())
     }
 
+    /// How many hosts of the open phase are out of service, and how many may be.
+    pub fn out_and_slots(&self) -> Option<(usize, usize)> {
+        let slots = &self.phases[usize::from(self.current_phase()?)].slots;
+        Some((slots.out(), slots.count))
+    }
+
     /// What `steps.<id>` says of an earlier task; `None` where it has not ended.
     pub fn result(&self, plan: &Plan, task: TaskId) -> Option<&TaskResult> {
         self.host_run(plan, task.phase, task.host)?.results.get(usize::from(task.index))

@@ -193,7 +193,7 @@ impl Board {
                 work.doing = Doing::Waits(waits_for_slot(plan, state, *host));
             }
         }
-        self.budget = state.budget().map(|budget| (budget.out.len(), budget.slots));
+        self.budget = state.out_and_slots();
     }
 
     fn at_gate(&mut self, plan: &Plan, phase: u16, batch: u16, until: Option<Timestamp>) {

@@ -98,25 +98,43 @@ fn foot(board: &Board, look: Look) -> Vec<String> {
 }
 
 fn phases(board: &Board, now: Timestamp, size: Size, look: Look) -> Vec<String> {
-    let width = board.phases.iter().map(|phase| measure_text_width(&phase.name)).max().unwrap_or(0).min(30);
-    board.phases.iter().flat_map(|phase| phase_lines(board, phase, width, now, size, look)).collect()
+    let columns = Columns::of(&board.phases);
+    board.phases.iter().flat_map(|phase| phase_lines(board, phase, columns, now, size, look)).collect()
 }
 
 fn open_phase(board: &Board, now: Timestamp, size: Size, look: Look) -> Vec<String> {
-    let width = |phase: &PhaseLine| measure_text_width(&phase.name).min(30);
-    board.phase().map(|phase| phase_lines(board, phase, width(phase), now, size, look)).unwrap_or_default()
+    let columns = |phase| Columns::of(std::slice::from_ref(phase));
+    board.phase().map(|phase| phase_lines(board, phase, columns(phase), now, size, look)).unwrap_or_default()
+}
+
+/// How wide names and numbers of hosts are, so that what follows them stands in one column.
+#[derive(Clone, Copy)]
+struct Columns {
+    name: usize,
+    hosts: usize,
+}
+
+impl Columns {
+    fn of(phases: &[PhaseLine]) -> Self {
+        let most = |width: fn(&PhaseLine) -> usize| phases.iter().map(width).max().unwrap_or(0);
+        Self {
+            name: most(|phase| measure_text_width(&phase.name)).min(30),
+            hosts: most(|phase| phase.hosts.to_string().len()),
+        }
+    }
 }
 
 fn phase_lines(
     board: &Board,
     phase: &PhaseLine,
-    width: usize,
+    columns: Columns,
     now: Timestamp,
     size: Size,
     look: Look,
 ) -> Vec<String> {
+    let width = columns.name;
     let name = pad_str(&phase.name, width, Alignment::Left, Some(look.sign("…", "~")));
-    let count = format!("{:>3}/{}", phase.ended, phase.hosts);
+    let count = format!("{:>3}/{:<2$}", phase.ended, phase.hosts, columns.hosts);
     let failed = match phase.failed {
         0 => String::new(),
         failed => look.paint(Paint::Red, &format!("  {failed} failed")),
