@@ -27,3 +27,7 @@ schema-check *args:
 # Writes the generated reference pages and schemas anew
 docs:
     UPDATE_DOCS=1 cargo test --test it docs
+
+# Builds the book in target/book
+book:
+    scripts/book

@@ -7,7 +7,7 @@ use super::args::ColorChoice;
 use super::outcome::Outcome;
 use crate::executor::Redactor;
 use crate::report::{Look, exit};
-use crate::source::{Diagnostics, SourceMap};
+use crate::source::{Diagnostics, Severity, SourceMap};
 
 /// The two streams and what they can do.
 #[derive(Debug)]
@@ -122,10 +122,13 @@ impl Terminal {
         }
     }
 
-    /// Mistakes in files.
+    /// Mistakes in files, and where more is said of them.
     pub(super) fn diagnostics(&self, diagnostics: &Diagnostics, sources: &SourceMap) {
         if !diagnostics.items().is_empty() {
             self.say(diagnostics.render(sources, self.color).trim_end());
+        }
+        if let Some(first) = diagnostics.items().iter().find(|item| item.severity == Severity::Error) {
+            self.say(&format!("\n`rollbook explain {}` says more.", first.code));
         }
     }
 

@@ -3,7 +3,7 @@
 use super::codes::{UNKNOWN_KEY, WRONG_TYPE};
 use super::{Node, NodeKind, SourceMap, Span, Spanned, nearest, render};
 
-/// A stable code such as `RB0101`. Codes are never reused; `docs/reference/errors.md` lists them.
+/// A stable code such as `RB0101`. Codes are never reused; `docs/reference/errors` has a page for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Code(pub u16);
 

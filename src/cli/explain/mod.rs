@@ -46,17 +46,22 @@ fn list() -> String {
     })
 }
 
-/// The reference page of all codes.
+/// The reference page that leads to the pages of all codes.
 pub(super) fn page() -> String {
-    let sections: Vec<String> = CODES.iter().map(section).collect();
-    format!(
-        "# Error codes\n\nA code is never given a second meaning. `rollbook explain RB0103` shows one of them.\n\n{}",
-        sections.join("\n")
-    )
+    let mut out = String::from(
+        "# Error codes\n\nEvery mistake in a file or on the command line has a code, which is never given a second meaning. \
+         `rollbook explain RB0103` shows one of these pages, without what is said of its example.\n\n\
+         | code | name | |\n|---|---|---|\n",
+    );
+    for info in CODES {
+        writeln!(out, "| [{0}]({0}.md) | `{1}` | {2} |", info.code, info.name, info.title)
+            .expect("invariant: writing to a string works");
+    }
+    out
 }
 
 fn section(info: &CodeInfo) -> String {
-    let mut out = format!("## {} {}\n\n{}. {}\n", info.code, info.name, info.title, info.text);
+    let mut out = format!("# {} {}\n\n{}. {}\n", info.code, info.name, info.title, info.text);
     if let Some(rule) = RULES.iter().find(|rule| rule.code == info.code) {
         write!(
             out,

@@ -16,7 +16,7 @@ pub fn pages() -> Vec<(&'static str, String)> {
         ("inventory.md", inventory::page()),
         ("expressions.md", expressions::page()),
         ("cli.md", commands::page()),
-        ("errors.md", explain::page()),
+        ("errors/README.md", explain::page()),
         ("exit-codes.md", exit_codes::page()),
     ]
 }

@@ -1,15 +1,17 @@
-//! Every error code explains itself: its example provokes it, and what stands beside the example does not.
+//! Every error code explains itself: its example provokes it, and what stands beside the example does not. Its page in the
+//! reference is what `explain` prints, with what is said of the example; `UPDATE_DOCS=1` writes it anew.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use rollbook::lint::RULES;
 use rollbook::source::Code;
-use rollbook::source::codes::{self, CODES};
+use rollbook::source::codes::{self, CODES, CodeInfo};
 use rollbook::source::examples::{Example, Shape, example};
 
-use super::support::rollbook::Rollbook;
+use crate::support::rollbook::Rollbook;
 
 /// Codes that only facts of machines provoke, as `identity.rs` does, and how it names them.
 const ELSEWHERE: [(Code, &str); 2] =
@@ -104,7 +106,7 @@ fn every_code_is_provoked_by_its_example_and_not_by_what_to_write_instead() {
         let dir = directory();
         let (works, said) = tried(dir.path(), *shape, provokes);
         if let Some((_, test)) = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == info.code) {
-            assert!(works && include_str!("identity.rs").contains(test), "{code} is provoked nowhere");
+            assert!(works && include_str!("../identity.rs").contains(test), "{code} is provoked nowhere");
         } else if !said.contains(&format!("[{code}]")) || works != said.contains(&format!("warning[{code}]"))
         {
             wrong.push(format!("== {code} is not provoked by\n{provokes}\n-- said:\n{said}"));
@@ -123,7 +125,7 @@ fn every_code_is_provoked_by_its_example_and_not_by_what_to_write_instead() {
 #[test]
 fn a_code_is_explained_however_it_is_typed() {
     for typed in ["RB0103", "rb0103", "103", "duplicate-key"] {
-        Rollbook::new(["explain", typed]).run().exits(0).shows("## RB0103 duplicate-key").shows("name: two");
+        Rollbook::new(["explain", typed]).run().exits(0).shows("# RB0103 duplicate-key").shows("name: two");
     }
     let list = Rollbook::new(["explain"]).run().exits(0).stdout;
     assert_eq!(list.lines().count(), CODES.len(), "{list}");
@@ -204,4 +206,68 @@ fn a_name_of_a_host_is_explained_with_what_it_overrules() {
     explain("wait", "w1", &[]).exits(64).says("--runbook");
     explain("site", "w9", &[]).exits(65).says("no host `w9`");
     Rollbook::new(["explain", "site", "--runbook", "up.yaml"]).dir(dir.path()).run().exits(64).says("--host");
+}
+
+/// What is said of the example of a code: the diagnostics of that code, as a terminal shows them.
+fn said(info: &CodeInfo) -> Option<String> {
+    let dir = directory();
+    let said = match (example(info.code), RULES.iter().find(|rule| rule.code == info.code)) {
+        (Some(example), _) => tried(dir.path(), example.shape, example.wrong).1,
+        (None, Some(rule)) => {
+            let phases = rule.bad.lines().fold(String::new(), |text, line| text + "  " + line + "\n");
+            let head = format!("{RUNBOOK}params: {{ target: {{ type: version, required: true }} }}\n");
+            let text = format!("{head}kube: {{ via: control_plane }}\nphases:\n{phases}");
+            fs::write(dir.path().join("example.yaml"), text).expect("written");
+            let args = ["plan", "example.yaml", "-i", "inventory.yaml", "-p", "target=1.31.4", "--offline"];
+            Rollbook::new(args).dir(dir.path()).run().stderr
+        }
+        (None, None) => return None,
+    };
+    let code = format!("[{}]", info.code);
+    let mut parts: Vec<String> = Vec::new();
+    for line in said.lines().filter(|line| !line.starts_with("`rollbook explain")) {
+        if line.starts_with("error") || line.starts_with("warning") {
+            parts.push(String::new());
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push_str(line);
+            part.push('\n');
+        }
+    }
+    // What is told when the file is loaded may be told again when the plan is made.
+    let mut told = BTreeSet::new();
+    let of_code = parts.iter().filter(|part| part.lines().next().is_some_and(|line| line.contains(&code)));
+    let parts: Vec<&str> = of_code.map(|part| part.trim_end()).filter(|part| told.insert(*part)).collect();
+    (!parts.is_empty()).then(|| parts.join("\n\n"))
+}
+
+/// The page of a code.
+fn page(info: &CodeInfo) -> String {
+    let explained = Rollbook::new(["explain", &info.code.to_string()]).run().exits(0).stdout;
+    let Some(said) = said(info) else { return explained };
+    let (before, after) = ["\nInstead:\n", "\nBut so:\n"]
+        .iter()
+        .find_map(|instead| {
+            explained.split_once(instead).map(|(before, after)| (before, format!("{instead}{after}")))
+        })
+        .unwrap_or((&explained, String::new()));
+    format!("{before}\nIt is told so:\n\n```text\n{said}\n```\n{after}")
+}
+
+#[test]
+fn the_page_of_every_code_is_fresh() {
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/errors");
+    for info in CODES {
+        super::reference::check(&pages.join(format!("{}.md", info.code)), &page(info));
+    }
+    super::contents::update();
+    let count = fs::read_dir(pages).expect("there").count();
+    assert_eq!(count, CODES.len() + 1, "a page of a code that is gone stands in docs/reference/errors");
+}
+
+#[test]
+fn what_is_told_of_an_example_stands_on_its_page() {
+    let told = CODES.iter().filter(|info| page(info).contains("It is told so:")).count();
+    // Those that only machines provoke, and those that are no longer given, have nothing to tell.
+    assert!(told + 5 > CODES.len(), "{told} of {}", CODES.len());
 }

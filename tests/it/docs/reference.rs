@@ -1,17 +1,17 @@
-//! Generated reference pages are what the code says. `UPDATE_DOCS=1 cargo test --test it docs` writes them anew.
+//! Generated reference pages are what the code says.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use rollbook::source::{self, Diagnostics, Limits, SourceMap};
 
-use super::support::rollbook::Rollbook;
+use crate::support::rollbook::Rollbook;
 
 fn reference() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference")
 }
 
-fn check(path: &Path, expected: &str) {
+pub(crate) fn check(path: &Path, expected: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
         std::fs::write(path, expected).expect("written");
@@ -29,6 +29,7 @@ fn pages_of_step_kinds_are_fresh() {
         writeln!(index, "- [`{0}`]({0}.md): {1}", kind.name(), kind.doc().summary).unwrap();
     }
     check(&reference().join("steps/README.md"), &index);
+    super::contents::update();
     let pages = std::fs::read_dir(reference().join("steps")).expect("there").count();
     assert_eq!(
         pages,
@@ -181,7 +182,7 @@ fn every_example_of_a_reference_page_loads_and_rehearses() {
     let rollbook = |args: &[&str]| Rollbook::new(args.iter().copied()).dir(dir.path()).run();
     let mut count = 0;
     // The examples of errors are parts of files; `explain` tries them.
-    for (path, page) in pages.iter().filter(|(path, _)| *path != "errors.md") {
+    for (path, page) in pages.iter().filter(|(path, _)| !path.starts_with("errors/")) {
         for (line, block) in blocks(page) {
             let place = format!("{path}:{line}");
             count += 1;
