@@ -5,7 +5,7 @@ use rollbook::transport::simulated::Fault;
 
 use super::support::cluster::{Cluster, Rolled, story};
 
-const RUNBOOK: &str = r#"
+const RUNBOOK: &str = r"
 apiVersion: rollbook/v1
 kind: Runbook
 metadata: { name: case }
@@ -19,7 +19,7 @@ phases:
       - drain: { delete_emptydir_data: true, reason: caches only }
       - command: { argv: [systemctl, restart, kubelet] }
       - uncordon: {}
-"#;
+";
 
 /// The patch that sets a cordon, and the one that releases it.
 const SETS: &str = "\"value\":null";
