@@ -159,7 +159,7 @@ fn what_a_list_is_not_is_told_with_its_place_once_for_all_hosts() {
             Files::new("", &phase(&format!("- command: [ls, \"{{{{ each }}}}\"]\n  for_each: {list}")));
         let told =
             files.rollbook("plan", &["--offline"]).exits(65).says(expected).says("up.yaml:10:19").stderr;
-        assert_eq!(told.matches("RB0611").count(), 1, "{told}");
+        assert_eq!(told.matches("error[RB0611]").count(), 1, "{told}");
     }
     let loops = "- command: [ls]\n  for_each: \"{{ params.many | split(',') }}\"";
     let files = Files::new("params: { many: { type: string, required: true } }", &phase(loops));
