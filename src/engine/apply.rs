@@ -131,6 +131,9 @@ impl State {
             }
             Event::TaskEnded { task, attempt, end } => self.task_ended(plan, at, *task, *attempt, end),
             Event::TaskSkipped { task, why } => self.task_skipped(plan, *task, *why),
+            Event::SectionStarted { phase, host, section } => {
+                self.section_started(plan, *phase, *host, *section)
+            }
             Event::HostEnded { phase, host, status } => self.host_ended(plan, *phase, *host, *status, at.seq),
             Event::SoakStarted { phase, batch, until } => {
                 self.no_host_left(plan, *phase)?;

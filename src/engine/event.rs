@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::op::Exit;
-use crate::plan::{DomainsTaken, HostId, OutOfService, TaskId};
+use crate::plan::{DomainsTaken, HostId, OutOfService, Section, TaskId};
 use crate::step::Assessment;
 use crate::value::{Duration, Timestamp};
 
@@ -250,6 +250,15 @@ pub enum Event {
         /// Why.
         why: SkipReason,
     },
+    /// A part of a host's tasks begins after its steps: `rescue` because it failed, or `always`.
+    SectionStarted {
+        /// The phase.
+        phase: u16,
+        /// The host.
+        host: HostId,
+        /// Which.
+        section: Section,
+    },
     /// A host's tasks of the phase ended.
     HostEnded {
         /// The phase.
@@ -460,6 +469,24 @@ pub enum Cause {
     Privilege,
     /// A command of another run goes on there.
     Busy,
+}
+
+impl Cause {
+    /// As in the journal, and as `failure.cause` says it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Command => "command",
+            Self::TimedOut => "timed_out",
+            Self::Verification => "verification",
+            Self::Refused => "refused",
+            Self::Drift => "drift",
+            Self::Identity => "identity",
+            Self::Output => "output",
+            Self::Privilege => "privilege",
+            Self::Busy => "busy",
+        }
+    }
 }
 
 /// Why a task did not run.

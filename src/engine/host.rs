@@ -2,12 +2,13 @@
 //! budget or stops; those may hold back what is next, never change it.
 
 use crate::op::{Effect, Exit};
-use crate::plan::{Bracket, HostId, HostTasks};
+use crate::plan::{Bracket, HostId, HostTasks, Section};
+use crate::runbook::Then;
 use crate::step::Assessment;
 use crate::value::{Duration, Timestamp};
 
 use super::slots::Look;
-use super::{HostStatus, SkipReason};
+use super::{Cause, Failure, HostStatus, SkipReason};
 
 /// What later expressions see of a task as `steps.<id>`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,9 +111,31 @@ pub(super) struct Doubt {
     pub(super) before: Changes,
 }
 
+/// What went wrong with a host in its steps of a phase: what a rescue is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostFailure {
+    /// Index of the task; `None` where the goals of its bracket could not be looked at.
+    pub task: Option<u16>,
+    /// How.
+    pub failure: Failure,
+}
+
+/// Whether a host that has not ended counts as failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Nothing went wrong.
+    None,
+    /// It failed, and its rescue may make that good.
+    Open,
+    /// It failed, whatever is still done on it.
+    Certain,
+}
+
 /// What comes next for a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
+    /// This part of its tasks begins.
+    Section(Section),
     /// The task at the cursor does not run.
     Skip(SkipReason),
     /// Probe the bracket that begins at the cursor.
@@ -151,6 +174,8 @@ pub(super) enum Stage {
 pub(super) struct HostRun {
     /// As of the last event about it.
     pub(super) stage: Stage,
+    /// The part of its tasks that the cursor is in.
+    pub(super) section: Section,
     /// Results of the tasks before the cursor.
     pub(super) results: Vec<TaskResult>,
     /// Where it stands.
@@ -165,8 +190,16 @@ pub(super) struct HostRun {
     pub(super) slot: bool,
     /// What it changed.
     pub(super) changes: Changes,
-    /// Why it cannot go on: failed or unknown.
+    /// Why it cannot go on in this part: failed or unknown.
     pub(super) fault: Option<HostStatus>,
+    /// What failed in its steps.
+    pub(super) failure: Option<HostFailure>,
+    /// It failed in an earlier part, and no rescue has made that good.
+    pub(super) lost: bool,
+    /// It is not what the plan saw, or not the machine: nobody acts on it, not even to rescue it.
+    pub(super) barred: bool,
+    /// Ops sent in its steps that change something.
+    pub(super) acts: u32,
     /// The attempt whose end is not known: a resumed run settles it.
     pub(super) in_doubt: Option<Doubt>,
     /// How it ended.
@@ -176,11 +209,14 @@ pub(super) struct HostRun {
 impl HostRun {
     /// What comes next, were the host at `at`, with nothing in flight.
     pub(super) fn next(&self, tasks: &HostTasks, at: Cursor) -> Next {
-        if let Some(fault) = self.fault {
-            return Next::End(fault);
+        match self.fault {
+            Some(HostStatus::Stopped) if self.lost => return Next::End(HostStatus::Failed),
+            Some(fault @ (HostStatus::Stopped | HostStatus::Unknown)) => return Next::End(fault),
+            _ => {}
         }
-        let Some(task) = tasks.tasks.get(usize::from(at.index)) else {
-            return Next::End(if self.changes.any { HostStatus::Changed } else { HostStatus::Ok });
+        let is_over = self.fault.is_some() || at.index >= tasks.range(self.section).end;
+        let Some(task) = tasks.tasks.get(usize::from(at.index)).filter(|_| !is_over) else {
+            return self.after_section(tasks, at);
         };
         if let Some((number, bracket)) = bracket_around(tasks, at.index) {
             match self.bracket.filter(|(probed, _)| *probed == number) {
@@ -199,6 +235,78 @@ impl HostRun {
             return Next::Slot;
         }
         Next::Attempt(at.attempt + 1, at.retry_at)
+    }
+
+    /// What follows a part of its tasks that is over.
+    fn after_section(&self, tasks: &HostTasks, at: Cursor) -> Next {
+        let has_failed = self.has_failed(tasks, at);
+        let touched = has_failed || self.acts > 0 || self.section == Section::Rescue;
+        let follows = |section: Section| !self.barred && tasks.has(section);
+        match self.section {
+            Section::Steps if has_failed && follows(Section::Rescue) => Next::Section(Section::Rescue),
+            // Where nothing was done there is nothing to tidy up: a second run changes nothing.
+            Section::Steps | Section::Rescue if touched && follows(Section::Always) => {
+                Next::Section(Section::Always)
+            }
+            _ if has_failed => Next::End(HostStatus::Failed),
+            _ if self.changes.any => Next::End(HostStatus::Changed),
+            _ => Next::End(HostStatus::Ok),
+        }
+    }
+
+    /// Whether it would count as failed if it ended at `at`.
+    fn has_failed(&self, tasks: &HostTasks, at: Cursor) -> bool {
+        match self.section {
+            Section::Rescue => {
+                let range = tasks.range(Section::Rescue);
+                // A rescue all of whose steps were left out has rescued nothing.
+                let ran = self.results.iter().skip(usize::from(range.start)).any(|result| result.ran);
+                let is_saved = self.fault.is_none() && at.index >= range.end && ran;
+                !(is_saved && tasks.then() == Then::Ok)
+            }
+            Section::Steps | Section::Always => self.lost || self.fault == Some(HostStatus::Failed),
+        }
+    }
+
+    /// Whether it counts as failed while it is not at its end. Only where something is still done on a host that failed
+    /// does that matter.
+    pub(super) fn trouble(&self, tasks: &HostTasks) -> Trouble {
+        let has_failed = self.fault == Some(HostStatus::Failed) || self.lost;
+        if tasks.sections.is_none() || self.status.is_some() || !has_failed {
+            return Trouble::None;
+        }
+        let may_be_saved = tasks.then() == Then::Ok
+            && match self.section {
+                Section::Steps => tasks.has(Section::Rescue) && !self.barred,
+                Section::Rescue => self.fault.is_none(),
+                Section::Always => false,
+            };
+        if may_be_saved { Trouble::Open } else { Trouble::Certain }
+    }
+
+    /// How it ends where a stop takes it away between two tasks.
+    pub(super) fn cut_short(&self, tasks: &HostTasks, at: Cursor) -> HostStatus {
+        // Its last attempt failed, and the next one will never be made.
+        if self.has_failed(tasks, at) || at.failures > 0 { HostStatus::Failed } else { HostStatus::Stopped }
+    }
+
+    /// It cannot go on in this part of its tasks.
+    pub(super) fn fail(&mut self, task: Option<u16>, failure: &Failure) {
+        self.fault = Some(HostStatus::Failed);
+        self.barred |= matches!(failure.cause, Cause::Drift | Cause::Identity);
+        if self.section == Section::Steps {
+            self.failure = Some(HostFailure { task, failure: failure.clone() });
+        }
+    }
+
+    /// Goes on with another part of its tasks. Those in between did not run.
+    pub(super) fn enter(&mut self, section: Section, tasks: &HostTasks) {
+        self.lost = self.has_failed(tasks, self.at);
+        self.fault = None;
+        self.section = section;
+        let start = tasks.range(section).start;
+        self.results.resize(usize::from(start), TaskResult::default());
+        self.at = Cursor { index: start, ..Cursor::default() };
     }
 
     /// Whether a stop at `at` would leave a bracket open: it is needed, and `at` is past its first task and not past
@@ -254,7 +362,7 @@ impl HostRun {
 
     /// Takes up again what a resumed run can go on with: what a stop took away, and an attempt whose end is not known.
     /// Says how it had ended, where it had.
-    pub(super) fn reopen(&mut self) -> Option<HostStatus> {
+    pub(super) fn reopen(&mut self, tasks: &HostTasks) -> Option<HostStatus> {
         match self.fault.or(self.status) {
             Some(HostStatus::Unknown | HostStatus::Stopped) if self.in_doubt.is_some() => {
                 let doubt = self.in_doubt.take()?;
@@ -265,9 +373,8 @@ impl HostRun {
                 self.work = Some(HostWork::Attempt(doubt.attempt));
                 self.status.take()
             }
-            // The stop took the rest of it away, or its next attempt.
-            Some(HostStatus::Stopped) => self.status.take(),
-            Some(HostStatus::Failed) if self.fault.is_none() => self.status.take(),
+            // The stop took the rest of it away: its next attempt, its rescue, what is done in the end.
+            _ if !matches!(self.next(tasks, self.at), Next::End(_)) => self.status.take(),
             _ => None,
         }
     }

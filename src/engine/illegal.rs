@@ -105,6 +105,7 @@ pub(super) fn name_of(event: &Event) -> &'static str {
         Event::OpNotStarted { .. } => "op_not_started",
         Event::TaskEnded { .. } => "task_ended",
         Event::TaskSkipped { .. } => "task_skipped",
+        Event::SectionStarted { .. } => "section_started",
         Event::HostEnded { .. } => "host_ended",
         Event::SoakStarted { .. } => "soak_started",
         Event::VerifyStarted { .. } => "verify_started",

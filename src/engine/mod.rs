@@ -26,7 +26,7 @@ pub use event::{
     BracketFinding, Cause, Event, Failure, HaltCause, HostStatus, SkipReason, Stamped, StopLevel, TaskEnd,
 };
 pub use history::History;
-pub use host::{AttemptRun, OpRun, TaskResult};
+pub use host::{AttemptRun, HostFailure, OpRun, TaskResult};
 pub use illegal::{IllegalEvent, Refusal};
 pub use standing::{Standing, StandingChange, standing};
 pub use state::{Awaited, Counts, State, Work};

@@ -21,7 +21,7 @@ const RUNS: u64 = 100_000;
 const RUNS_PER_BUG: u64 = 20_000;
 
 /// Deliberate bugs, each with the property that is there to notice it.
-const BUGS: [(Bug, &str); 33] = [
+const BUGS: [(Bug, &str); 38] = [
     (Bug::OneSlotTooMany, "budget"),
     (Bug::FailuresDoNotSpend, "budget"),
     (Bug::WorkDoesNotSpend, "budget"),
@@ -54,6 +54,11 @@ const BUGS: [(Bug, &str); 33] = [
     (Bug::TopologyOfOwnWorkOnly, "topology"),
     (Bug::OnlyTheFirstMayGo, "first that fits"),
     (Bug::WaitsForLostDomains, "bounded"),
+    (Bug::CountsFailuresAtTheEnd, "limits"),
+    (Bug::GoesOnDuringRescue, "limits"),
+    (Bug::RescuesDoNotSpend, "budget"),
+    (Bug::NowRescues, "stop"),
+    (Bug::StopsRescues, "rescue"),
     (Bug::SendsWithoutLock, "legal"),
 ];
 

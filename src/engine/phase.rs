@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::plan::{Gate, HostId, Plan, PlannedPhase};
+use crate::plan::{Gate, HostId, HostTasks, Plan, PlannedPhase};
 use crate::value::Timestamp;
 
 use super::HostStatus;
-use super::host::{HostRun, Stage};
+use super::host::{HostRun, Stage, Trouble};
 use super::slots::{Look, Situation, Slots};
 
 /// A batch that is open.
@@ -81,6 +81,10 @@ pub(super) struct PhaseRun {
     pub(super) ended: Option<bool>,
     /// The budget.
     pub(super) slots: Slots,
+    /// Positions of hosts that failed and on which something is still done.
+    pub(super) failing: BTreeSet<usize>,
+    /// Positions of hosts that failed and that their rescue may save.
+    pub(super) saving: BTreeSet<usize>,
     /// Positions of hosts for which something can be decided.
     pub(super) ready: BTreeSet<usize>,
     /// Positions of hosts that need a slot.
@@ -104,6 +108,8 @@ impl PhaseRun {
             failed: 0,
             ended: None,
             slots: Slots::of(phase, lost),
+            failing: BTreeSet::new(),
+            saving: BTreeSet::new(),
             ready: BTreeSet::new(),
             want_slot: BTreeSet::new(),
             backing_off: BTreeSet::new(),
@@ -129,6 +135,32 @@ impl PhaseRun {
             Stage::WantsSlot => self.want_slot.insert(position),
             Stage::BackingOff(at) => self.backing_off.insert((at, position)),
         };
+        self.note_trouble(&phase.hosts[position], position);
+    }
+
+    /// A host that failed counts from then on, also while its rescue goes on.
+    fn note_trouble(&mut self, tasks: &HostTasks, position: usize) {
+        if tasks.sections.is_none() {
+            return;
+        }
+        let trouble = self.hosts[position].trouble(tasks);
+        for (set, is_in) in
+            [(&mut self.failing, trouble == Trouble::Certain), (&mut self.saving, trouble == Trouble::Open)]
+        {
+            if is_in {
+                set.insert(position);
+            } else {
+                set.remove(&position);
+            }
+        }
+        self.slots.note_trouble(tasks.host, trouble != Trouble::None);
+    }
+
+    /// Whether more hosts would have failed than may, if none of those that are being rescued were saved: nobody else
+    /// goes out of service before that is known.
+    pub(super) fn waits_for_rescue(&self, phase: &PlannedPhase) -> bool {
+        let failed = self.failed as usize + self.failing.len() + self.saving.len();
+        !self.saving.is_empty() && failed > phase.rollout.max_failures as usize
     }
 
     /// A look at the cluster came back.

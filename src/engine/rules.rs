@@ -68,6 +68,16 @@ pub(super) enum Bug {
     OnlyTheFirstMayGo,
     /// Domains that failures hold for good are waited for like others.
     WaitsForLostDomains,
+    /// A host that no rescue can save counts as failed only at its end.
+    CountsFailuresAtTheEnd,
+    /// Hosts start and go out although a rescue decides whether they may.
+    GoesOnDuringRescue,
+    /// Hosts that failed before they took a slot do not count while they are rescued.
+    RescuesDoNotSpend,
+    /// "Stop now" lets a rescue go on.
+    NowRescues,
+    /// A graceful stop takes rescues away, and what is done in the end.
+    StopsRescues,
     /// A worker sends its op although the lock was lost.
     #[cfg(test)]
     SendsWithoutLock,

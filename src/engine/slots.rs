@@ -50,6 +50,8 @@ pub(super) struct Slots {
     pub(super) held: BTreeSet<HostId>,
     /// Hosts of the population that failed in this run or are unknown, from earlier phases too.
     pub(super) lost: BTreeMap<HostId, HostStatus>,
+    /// Hosts of the population that failed and on which something is still done, with a slot or without.
+    pub(super) troubled: BTreeSet<HostId>,
     /// Hosts that gave their slot back, with the sequence number, and that no look that began later has seen.
     pub(super) released: BTreeMap<HostId, u64>,
     /// Sequence number of the last slot given.
@@ -105,6 +107,20 @@ impl Slots {
         }
     }
 
+    /// A host failed and something is still done on it, or that is over.
+    pub(super) fn note_trouble(&mut self, host: HostId, is_in_trouble: bool) {
+        if is_in_trouble && self.population.binary_search(&host).is_ok() {
+            self.troubled.insert(host);
+        } else {
+            self.troubled.remove(&host);
+        }
+    }
+
+    /// Hosts that count although they hold no slot: they failed before they took one.
+    pub(super) fn troubled_without_slot(&self) -> usize {
+        self.troubled.difference(&self.held).count()
+    }
+
     /// A look came back.
     pub(super) fn see(&mut self, look: Look) {
         self.looking = None;
@@ -122,7 +138,18 @@ impl Slots {
 
     /// Slots and who holds them, each host once: by work first, because that passes.
     pub(super) fn budget(&self) -> Budget {
-        let work = self.held.iter().chain(self.released.keys()).map(|host| (*host, OutCause::InWork));
+        self.budget_with(&self.troubled)
+    }
+
+    /// The same for a host that is being rescued: hosts that failed before they took a slot do not count against each
+    /// other, or none of them could be rescued.
+    pub(super) fn budget_of_rescue(&self) -> Budget {
+        self.budget_with(&BTreeSet::new())
+    }
+
+    fn budget_with(&self, troubled: &BTreeSet<HostId>) -> Budget {
+        let work = self.held.iter().chain(self.released.keys()).chain(troubled);
+        let work = work.map(|host| (*host, OutCause::InWork));
         let lost = self.lost.iter().map(|(host, status)| (*host, cause_of(*status)));
         let seen = self.look.iter().flat_map(|look| &look.out).map(|out| (out.host, out.cause.clone()));
         let mut all = BTreeMap::new();

@@ -6,7 +6,7 @@ use crate::plan::{Budget, HostId, Plan, TaskId};
 use crate::runbook::OnFailure;
 use crate::value::Timestamp;
 
-use super::host::{AttemptRun, HostRun, HostWork, TaskResult};
+use super::host::{AttemptRun, HostFailure, HostRun, HostWork, TaskResult};
 use super::phase::{PhaseRun, position};
 use super::{HaltCause, HostStatus, StopLevel};
 
@@ -297,6 +297,16 @@ impl State {
     pub fn out_and_slots(&self) -> Option<(usize, usize)> {
         let slots = &self.phases[usize::from(self.current_phase()?)].slots;
         Some((slots.out(), slots.count))
+    }
+
+    /// What failed in a host's steps of a phase; also where a rescue made that good.
+    pub fn failure(&self, plan: &Plan, phase: u16, host: HostId) -> Option<&HostFailure> {
+        self.host_run(plan, phase, host)?.failure.as_ref()
+    }
+
+    /// Whether a host failed in a phase and counts as done there, because its rescue has gone well.
+    pub fn was_rescued(&self, plan: &Plan, phase: u16, host: HostId) -> bool {
+        self.host_run(plan, phase, host).is_some_and(|run| run.failure.is_some() && is_success(run.status))
     }
 
     /// What `steps.<id>` says of an earlier task; `None` where it has not ended.

@@ -18,6 +18,7 @@ use super::{
 mod gates;
 mod left;
 mod limits;
+mod rescue;
 mod topology;
 
 /// A run, one answer at a time.
@@ -44,7 +45,12 @@ fn story(hosts: u32, tasks: &str, shape: impl FnOnce(&mut PlannedPhase)) -> Stor
         frozen: None,
     };
     let all: Vec<_> = (0..hosts).map(HostId).collect();
-    let tasks_of = |host| HostTasks { host, tasks: tasks.chars().map(task).collect(), brackets: Vec::new() };
+    let tasks_of = |host| HostTasks {
+        host,
+        tasks: tasks.chars().map(task).collect(),
+        sections: None,
+        brackets: Vec::new(),
+    };
     let mut phase = PlannedPhase {
         name: "workers".to_owned(),
         mode: Mode::ReadWrite,
@@ -172,6 +178,7 @@ fn word(event: &Event) -> String {
         Event::BracketProbeStarted { host, bracket, .. } => format!("probe {}[{bracket}]", host.0),
         Event::TaskStarted { task, attempt } => format!("{}.{}#{attempt}", task.host.0, task.index),
         Event::TaskSkipped { task, .. } => format!("skip {}.{}", task.host.0, task.index),
+        Event::SectionStarted { host, section, .. } => format!("{} {section:?}", host.0).to_lowercase(),
         Event::HostEnded { host, status, .. } => format!("{} {status:?}", host.0),
         Event::SoakStarted { .. } => "soak".to_owned(),
         Event::VerifyStarted { .. } => "verify".to_owned(),

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use super::attempt::Assignment;
 use super::control::Shared;
 use super::look::{look, unreadable};
-use crate::engine::{Cause, Failure, TaskResult};
+use crate::engine::{Cause, Failure, HostFailure, TaskResult};
 use crate::facts::{host_probe, parse_host};
 use crate::plan::deferred::{LateValues, Resolved, host_scope, resolve};
 use crate::plan::{Action, HostId, Plan, StepRef, TaskId};
@@ -20,6 +20,28 @@ use crate::value::{Duration, Value};
 #[derive(Clone, Debug)]
 pub(super) struct Late {
     pub(super) steps: Value,
+    /// The namespace `failure`, for a step of `rescue`.
+    pub(super) failure: Option<Value>,
+}
+
+/// The namespace `failure`: what went wrong on a host, for the steps that rescue it.
+pub(super) fn failure_value(plan: &Plan, phase: u16, host: HostId, failed: &HostFailure) -> Value {
+    let step = failed.task.map(|index| match plan.task(TaskId { phase, host, index }).step {
+        StepRef::Action(action) => {
+            let action = plan.action(action);
+            action.id.clone().unwrap_or_else(|| action.kind.clone())
+        }
+        StepRef::Deferred(deferred) => {
+            let step = &plan.deferred[deferred.0 as usize];
+            step.id.clone().unwrap_or_else(|| step.kind.clone())
+        }
+    });
+    let members = [
+        ("step", step.unwrap_or_default()),
+        ("cause", failed.failure.cause.word().to_owned()),
+        ("message", failed.failure.message.clone()),
+    ];
+    Value::Map(members.into_iter().map(|(name, text)| (name.to_owned(), Value::Str(text))).collect())
 }
 
 /// The namespace `steps` from the results so far.
@@ -148,7 +170,8 @@ pub(super) async fn action(shared: &Shared, assignment: &Assignment) -> Result<O
     } else {
         None
     };
-    let late = LateValues { facts: facts.as_ref(), steps: assignment.late.steps.clone() };
+    let Late { steps, failure } = assignment.late.clone();
+    let late = LateValues { facts: facts.as_ref(), steps, failure };
     match resolve(&shared.plan, id, task.host, &late) {
         Ok(Resolved::Action(action)) => Ok(Some(Arc::new(*action))),
         Ok(Resolved::Excluded) => Ok(None),
@@ -166,7 +189,8 @@ pub(super) fn verdict(
     if action.changed_when.is_none() && action.fail_when.is_none() {
         return Ok(true);
     }
-    let late = LateValues { facts: None, steps: assignment.late.steps.clone() };
+    let Late { steps, failure } = assignment.late.clone();
+    let late = LateValues { facts: None, steps, failure };
     let mut scope = Scope::child(&host_scope(&shared.plan, assignment.task.host, &late));
     let (rc, stdout, stderr) = match result {
         Some(OpResult { exit: crate::op::Exit::Code(code), stdout, stderr }) => {

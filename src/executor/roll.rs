@@ -12,13 +12,13 @@ use super::approval::Approver;
 use super::attempt::{self, Assignment};
 use super::common::Common;
 use super::control::{InDoubt, Message, Shared, Teller};
-use super::late::{Late, steps_value};
+use super::late::{Late, failure_value, steps_value};
 use super::lock::{self, Lock};
 use super::touched::Touched;
 use super::{Clock, Pool, Secrets, bracket, gate, observe, verify};
 use crate::engine::{AttemptRun, Event, History, IllegalEvent, Stamped, StopLevel, Work, decide};
 use crate::journal::{Record, RunDir};
-use crate::plan::{HostId, Plan, StepRef, TaskId};
+use crate::plan::{HostId, Plan, Section, StepRef, TaskId};
 use crate::report::Reporter;
 use crate::value::{Duration, Timestamp};
 
@@ -428,6 +428,9 @@ impl Roll {
             }
         };
         let result = |id| if wants_results { self.history.state.result(&self.plan, id) } else { None };
+        let is_rescue = wants_results && self.plan.section(task) == Section::Rescue;
+        let failure = self.history.state.failure(&self.plan, task.phase, task.host).filter(|_| is_rescue);
+        let failure = failure.map(|failed| failure_value(&self.plan, task.phase, task.host, failed));
         Assignment {
             task,
             attempt,
@@ -436,7 +439,7 @@ impl Roll {
             recorded,
             approved_by,
             finishes: self.history.state.finishes(&self.plan, task.phase, task.host),
-            late: Late { steps: steps_value(&self.plan, task.phase, task.host, result) },
+            late: Late { steps: steps_value(&self.plan, task.phase, task.host, result), failure },
         }
     }
 

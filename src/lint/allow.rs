@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::report::{Finding, Report};
 use super::{Input, RULES, find};
-use crate::runbook::{Allow, Runbook};
+use crate::runbook::{Allow, Phase, Runbook};
 use crate::source::codes::{UNKNOWN_RULE, UNUSED_OPT_OUT};
 use crate::source::{Code, Diagnostics, Span, nearest, shorten};
 
@@ -56,7 +56,7 @@ fn is_certain(opt_out: &OptOut<'_>, input: &Input<'_>) -> bool {
 /// Every opt-out of a runbook that names a rule; the others are reported.
 fn opt_outs<'a>(runbook: &'a Runbook, diagnostics: &mut Diagnostics) -> Vec<OptOut<'a>> {
     let of_runbook = runbook.allow.iter().map(|allow| (allow, None));
-    let steps = runbook.phases.iter().flat_map(|phase| phase.steps.iter().chain(&phase.rollout.verify));
+    let steps = runbook.phases.iter().flat_map(Phase::all_steps);
     let of_steps = steps.flat_map(|step| step.allow.iter().map(|allow| (allow, Some(step.origin.span))));
     let mut known = Vec::new();
     let mut seen = HashSet::new();

@@ -25,6 +25,8 @@ pub(super) struct PhaseView<'a> {
     /// Its hosts, where an inventory is given.
     pub(super) hosts: Option<Vec<HostName>>,
     pub(super) steps: Vec<StepView<'a>>,
+    /// What is done on a host that failed, and on every host in the end. Rules about the order of a roll leave it out.
+    pub(super) aside: Vec<StepView<'a>>,
     /// What is looked at after every batch.
     pub(super) verify: Vec<StepView<'a>>,
 }
@@ -51,8 +53,8 @@ impl<'a> Cx<'a> {
             values.enter(&Round::new());
             view
         };
-        let views = |steps: &'a [Step]| -> Vec<StepView<'a>> {
-            steps.iter().filter(|step| !values.is_left_out(step)).map(view).collect()
+        let views = |steps: &mut dyn Iterator<Item = &'a Step>| -> Vec<StepView<'a>> {
+            steps.filter(|step| !values.is_left_out(step)).map(view).collect()
         };
         let phases = runbook.phases.iter().filter_map(|phase| {
             let hosts = input.inventory.and_then(|inventory| phase.hosts.value.select(inventory).ok());
@@ -60,8 +62,9 @@ impl<'a> Cx<'a> {
             (!is_empty).then(|| PhaseView {
                 phase,
                 hosts,
-                steps: views(&phase.steps),
-                verify: views(&phase.rollout.verify),
+                steps: views(&mut phase.steps.iter()),
+                aside: views(&mut phase.rescue.iter().flat_map(|rescue| &rescue.steps).chain(&phase.always)),
+                verify: views(&mut phase.rollout.verify.iter()),
             })
         });
         let phases = phases.collect();
@@ -77,19 +80,30 @@ impl<'a> Cx<'a> {
         Self { runbook, sources: input.sources, values, phases, control_planes }
     }
 
-    /// Every step with its phase, in order, without those of `verify`.
+    /// Every step that may run on a host, those of `rescue` and `always` too; for rules that look at one step at a time.
+    pub(super) fn every_step(&self) -> impl Iterator<Item = &StepView<'a>> {
+        self.phases.iter().flat_map(|phase| phase.steps.iter().chain(&phase.aside))
+    }
+
+    /// Every step of the roll with its phase, in order.
     pub(super) fn steps(&self) -> impl Iterator<Item = (&PhaseView<'a>, &StepView<'a>)> {
         self.phases.iter().flat_map(|phase| phase.steps.iter().map(move |step| (phase, step)))
     }
 
-    /// Every deed of the runbook, in order.
+    /// Every deed of the roll, in order.
     pub(super) fn deeds(&self) -> impl Iterator<Item = (&PhaseView<'a>, &'a Step, &Deed)> {
         self.steps().flat_map(|(phase, view)| view.deeds.iter().map(move |deed| (phase, view.step, deed)))
     }
 
-    /// Every command that people wrote, with its step, also those of `verify`.
+    /// Their deeds.
+    pub(super) fn every_deed(&self) -> impl Iterator<Item = (&'a Step, &Deed)> {
+        self.every_step().flat_map(|view| view.deeds.iter().map(move |deed| (view.step, deed)))
+    }
+
+    /// Every command that people wrote, with its step, wherever that stands.
     pub(super) fn commands(&self) -> impl Iterator<Item = (&'a Step, &Command)> {
-        let steps = self.phases.iter().flat_map(|phase| phase.steps.iter().chain(&phase.verify));
+        let verify = self.phases.iter().flat_map(|phase| &phase.verify);
+        let steps = self.every_step().chain(verify);
         steps.flat_map(|view| view.commands.iter().map(move |command| (view.step, command)))
     }
 }

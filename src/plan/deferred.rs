@@ -19,6 +19,8 @@ pub struct LateValues<'a> {
     pub facts: Option<&'a HostFacts>,
     /// The namespace `steps` of this host and phase.
     pub steps: Value,
+    /// The namespace `failure`, for a step of `rescue`.
+    pub failure: Option<Value>,
 }
 
 /// What became of a deferred step.
@@ -119,7 +121,8 @@ pub(super) fn evaluate(
         }
         let args = render_all(&frame.args, |_| Type::Any, &scope)?;
         // Each fragment sees its own `args` and its own steps only: its scope starts from the host's again.
-        let inside = LateValues { facts: late.facts, steps: below(&late.steps, &frame.prefix) };
+        let steps = below(&late.steps, &frame.prefix);
+        let inside = LateValues { facts: late.facts, steps, failure: None };
         let mut inner = Scope::child(&host_scope(plan, host, &inside));
         inner.set("args", Value::Map(args));
         scope = Arc::new(inner);
@@ -152,6 +155,9 @@ pub fn host_scope(plan: &Plan, host: HostId, late: &LateValues<'_>) -> Arc<Scope
         scope.set("facts", facts_value(facts));
     }
     scope.set("steps", late.steps.clone());
+    if let Some(failure) = &late.failure {
+        scope.set("failure", failure.clone());
+    }
     Arc::new(scope)
 }
 

@@ -2,8 +2,8 @@
 
 use indexmap::IndexMap;
 
-use crate::op::{Answer, Probe};
-use crate::plan::{Forecast, HostId, Plan, StepRef, TaskId};
+use crate::op::{Answer, Effect, Probe};
+use crate::plan::{Forecast, HostId, Plan, Section, StepRef, TaskId};
 use crate::runbook::Mode;
 use crate::step::{Assessment, Fidelity, Role, pause_of};
 use crate::value::Duration;
@@ -36,7 +36,8 @@ pub fn probes(plan: &Plan, host: HostId) -> Vec<(TaskId, &Probe)> {
         let planned = plan.task(task);
         let StepRef::Action(action) = planned.step else { return None };
         let probe = plan.action(action).lowered.probe.as_ref();
-        probe.filter(|_| !planned.forecast.is_left_out()).map(|probe| (task, probe))
+        let runs = !planned.forecast.is_left_out() && planned.forecast != Forecast::IfFailed;
+        probe.filter(|_| runs).map(|probe| (task, probe))
     };
     tasks(plan, host).into_iter().filter_map(probe).collect()
 }
@@ -87,7 +88,34 @@ pub fn fill(plan: &mut Plan, host: HostId, outlooks: &[(TaskId, Outlook)]) {
             task.effect = task.effect.max(effect.unwrap_or(task.effect));
         }
         settle_brackets(plan, phase, host);
-        changed = doubt(plan, phase, host, changed);
+        changed = doubt(plan, phase, host, Section::Steps, changed);
+        if is_idle(plan, phase, host) {
+            leave_always_out(plan, phase, host);
+        } else {
+            changed = doubt(plan, phase, host, Section::Always, changed);
+        }
+    }
+}
+
+/// Whether nothing that changes anything would be sent for the phase's own steps.
+fn is_idle(plan: &Plan, phase: u16, host: HostId) -> bool {
+    let Some(tasks) = plan.phase(phase).tasks_of(host) else { return true };
+    let acts = |index: u16| {
+        let task = &tasks.tasks[usize::from(index)];
+        let runs = may_change(&task.forecast) || task.forecast == Forecast::NotProbed;
+        runs && task.effect > Effect::Reads
+    };
+    !tasks.range(Section::Steps).any(acts)
+}
+
+/// There is nothing to tidy up after steps that do nothing.
+fn leave_always_out(plan: &mut Plan, phase: u16, host: HostId) {
+    let Some(tasks) = plan.phase(phase).tasks_of(host) else { return };
+    let always = tasks.range(Section::Always);
+    for task in &mut tasks_mut(plan, phase, host)[usize::from(always.start)..usize::from(always.end)] {
+        if !task.forecast.is_left_out() {
+            task.forecast = Forecast::IfTouched;
+        }
     }
 }
 
@@ -102,9 +130,10 @@ struct Before {
 
 /// A goal that holds now may not when its turn comes, where an earlier task of the host changes something: `unhold` takes
 /// a hold off, a package replaces the program of a service. It is looked at again then, and the plan must not promise
-/// that nothing happens. Says whether the host may have been changed by the end of the phase.
-fn doubt(plan: &mut Plan, phase: u16, host: HostId, mut changed: bool) -> bool {
-    for index in 0..tasks_mut(plan, phase, host).len() {
+/// that nothing happens. Says whether the host may have been changed by the end of this part of the phase.
+fn doubt(plan: &mut Plan, phase: u16, host: HostId, section: Section, mut changed: bool) -> bool {
+    let range = plan.phase(phase).tasks_of(host).map(|tasks| tasks.range(section)).unwrap_or_default();
+    for index in range.map(usize::from) {
         let step = tasks_mut(plan, phase, host)[index].step;
         let is_goal =
             matches!(step, StepRef::Action(action) if plan.action(action).lowered.role == Role::Goal);
@@ -141,10 +170,10 @@ fn foresee(
     read_only: bool,
 ) -> (Forecast, Option<crate::op::Effect>) {
     let task = plan.task(id);
-    let StepRef::Action(action) = task.step else { return (task.forecast.clone(), None) };
-    if task.forecast.is_left_out() {
+    if task.forecast.is_left_out() || matches!(task.forecast, Forecast::IfFailed) {
         return (task.forecast.clone(), None);
     }
+    let StepRef::Action(action) = task.step else { return (task.forecast.clone(), None) };
     let lowered = &plan.action(action).lowered;
     let role = lowered.role;
     let waits = lowered.poll.is_some_and(|poll| poll.within > Duration::ZERO);

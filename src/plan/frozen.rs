@@ -20,7 +20,8 @@ pub fn reads_facts(plan: &Plan, host: HostId, from: u16) -> bool {
 /// for earlier ones is done.
 pub fn drift(plan: &Plan, host: HostId, from: u16, facts: &HostFacts) -> Option<String> {
     // A step that also waits for results of others is deferred as a whole, and never frozen.
-    let late = LateValues { facts: Some(facts), steps: Value::Map(IndexMap::new()) };
+    let steps = Value::Map(IndexMap::new());
+    let late = LateValues { facts: Some(facts), steps, failure: None };
     frozen(plan, host, from).find_map(|(task, step)| {
         let kind = crate::step::find(&step.kind).expect("invariant: a plan names registered kinds");
         differs(plan, task, step, evaluate(plan, step, kind, host, &late))

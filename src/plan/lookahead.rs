@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 use super::forecast::{self, Outlook};
 use crate::op::{Answer, Op, Probe, Query, Site};
-use crate::plan::{HostId, Plan, StepRef, TaskId};
+use crate::plan::{Forecast, HostId, Plan, StepRef, TaskId};
 use crate::step::ahead::{self, PackageSource, Seen};
 use crate::step::{Assessment, SourcesUse, StepKind};
 
@@ -71,7 +71,8 @@ fn stages(plan: &Plan, host: HostId, outlooks: &[(TaskId, Outlook)]) -> Vec<Stag
     let mut stages: Vec<Stage> = Vec::new();
     let mut uncertain = false;
     for task in forecast::tasks(plan, host) {
-        if plan.task(task).forecast.is_left_out() {
+        let forecast = &plan.task(task).forecast;
+        if forecast.is_left_out() || matches!(forecast, Forecast::IfFailed) {
             continue;
         }
         let holds = matches!(outlook(task), Some(Outlook::Now(Assessment::Satisfied { .. })));

@@ -1,5 +1,6 @@
 //! What a plan is. Serialised: a promise, with a version in its header.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Gate, Topology};
 use crate::inventory::{Become, Connection, HostName};
 use crate::op::{Effect, Site};
-use crate::runbook::{Mode, OnFailure, Policy, Retry, SecretSource};
+use crate::runbook::{Mode, OnFailure, Policy, Retry, SecretSource, Then};
 use crate::step::{BracketKey, Change, Fidelity, KubeCx, Lowered, Subject};
 use crate::value::{Amount, Duration, Value};
 
@@ -287,6 +288,10 @@ pub enum Forecast {
         /// Names.
         waits_for: Vec<String>,
     },
+    /// A step of `rescue`: it runs only on a host that failed.
+    IfFailed,
+    /// A step of `always`, after steps that have nothing to do: it runs only where something goes wrong.
+    IfTouched,
     /// A check that cannot pass yet because the roll itself brings it about.
     Later,
     /// A check that does not hold now, and waits for it when its turn comes.
@@ -343,11 +348,39 @@ pub struct Bracket {
 pub struct HostTasks {
     /// The host.
     pub host: HostId,
-    /// Its tasks, in order.
+    /// Its tasks, in order: the phase's steps, then those of `rescue`, then those of `always`.
     pub tasks: Vec<Task>,
+    /// Where `rescue` and `always` begin; `None` where the phase has neither.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sections: Option<Sections>,
     /// Its outermost brackets, in order; inner ones need no entry of their own, because the outermost decides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub brackets: Vec<Bracket>,
+}
+
+/// A part of a host's tasks in a phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Section {
+    /// The phase's own steps.
+    #[default]
+    Steps,
+    /// What is done on a host that failed.
+    Rescue,
+    /// What is done in the end.
+    Always,
+}
+
+/// Where the parts of a host's tasks begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sections {
+    /// Index of the first task of `rescue`, or of what follows where it has none.
+    pub rescue: u16,
+    /// Index of the first task of `always`, or the number of tasks where it has none.
+    pub always: u16,
+    /// What the host counts as after a rescue that went well.
+    #[serde(default, skip_serializing_if = "is_failed")]
+    pub then: Then,
 }
 
 /// A phase with its batches cut and its percentages counted.
@@ -432,6 +465,12 @@ impl Plan {
         &tasks.tasks[usize::from(id.index)]
     }
 
+    /// The part of its host's tasks that a task belongs to.
+    pub fn section(&self, id: TaskId) -> Section {
+        let tasks = self.phase(id.phase).tasks_of(id.host).expect("invariant: task ids come from the plan");
+        tasks.section_of(id.index)
+    }
+
     /// The action of this id.
     pub fn action(&self, id: ActionId) -> &Arc<Action> {
         &self.actions[id.0 as usize]
@@ -479,4 +518,41 @@ impl PlannedPhase {
     pub fn tasks_of(&self, host: HostId) -> Option<&HostTasks> {
         self.hosts.binary_search_by_key(&host, |tasks| tasks.host).ok().map(|index| &self.hosts[index])
     }
+}
+
+impl HostTasks {
+    /// The indices of a part's tasks.
+    pub fn range(&self, section: Section) -> Range<u16> {
+        let end = u16::try_from(self.tasks.len())
+            .expect("invariant: a host has fewer than 65,536 tasks in a phase");
+        let (rescue, always) =
+            self.sections.map_or((end, end), |sections| (sections.rescue, sections.always));
+        match section {
+            Section::Steps => 0..rescue,
+            Section::Rescue => rescue..always,
+            Section::Always => always..end,
+        }
+    }
+
+    /// The part that a task belongs to.
+    pub fn section_of(&self, index: u16) -> Section {
+        let holds = |section: &Section| self.range(*section).contains(&index);
+        [Section::Rescue, Section::Always].into_iter().find(holds).unwrap_or_default()
+    }
+
+    /// Whether the phase has a part of this kind.
+    pub fn has(&self, section: Section) -> bool {
+        !self.range(section).is_empty()
+    }
+
+    /// Whether a host that was rescued counts as done.
+    pub fn then(&self) -> Then {
+        self.sections.map(|sections| sections.then).unwrap_or_default()
+    }
+}
+
+/// Most rescues leave a host failed.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_failed(then: &Then) -> bool {
+    *then == Then::Failed
 }

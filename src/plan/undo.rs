@@ -112,7 +112,7 @@ impl Undo<'_> {
         if put_back.uncordon {
             tasks.push(self.task(host, "uncordon", ("set_by", Value::Str(self.run.to_owned())))?);
         }
-        Ok(HostTasks { host: id, tasks, brackets: Vec::new() })
+        Ok(HostTasks { host: id, tasks, sections: None, brackets: Vec::new() })
     }
 
     fn task(&mut self, host: HostId, kind: &str, arg: (&str, Value)) -> Result<Task, LowerError> {

@@ -6,7 +6,7 @@ use super::Reporter;
 use super::gates;
 use super::waits::{Told, Waits};
 use crate::engine::{BracketFinding, Event, HaltCause, HostStatus, SkipReason, Stamped, State, TaskEnd};
-use crate::plan::{DomainsTaken, Forecast, HostId, OutCause, OutOfService, Plan, TaskId};
+use crate::plan::{DomainsTaken, Forecast, HostId, OutCause, OutOfService, Plan, Section, TaskId};
 use crate::value::Timestamp;
 
 /// Writes a line per event that people want to read.
@@ -82,8 +82,15 @@ fn line(plan: &Plan, state: &State, event: &Event, verbose: bool) -> Option<Stri
             };
             format!("{}  skipped: {why}", about(plan, *task))
         }
-        Event::HostEnded { host, status, .. } => {
+        Event::SectionStarted { host, section: Section::Rescue, .. } => {
+            format!("{}  rescue begins", host_name(plan, *host))
+        }
+        Event::SectionStarted { host, section: Section::Always, .. } if verbose => {
+            format!("{}  always: what is done in the end", host_name(plan, *host))
+        }
+        Event::HostEnded { phase, host, status } => {
             let status = match status {
+                _ if state.was_rescued(plan, *phase, *host) => "rescued",
                 HostStatus::Ok => "ok",
                 HostStatus::Changed => "done",
                 HostStatus::Stopped => "stopped where it stood, because the run did",
@@ -154,8 +161,13 @@ fn outcome(plan: &Plan, task: TaskId, summary: &str) -> String {
     behind.and_then(|rest| rest.strip_suffix(')')).map_or_else(String::new, |told| format!(": {told}"))
 }
 
-/// A task's title with the names of its host in place of symbols.
+/// A task's title with the names of its host in place of symbols, and the part of the tasks that it belongs to.
 pub(super) fn title(plan: &Plan, task: TaskId) -> String {
+    let part = match plan.section(task) {
+        Section::Steps => "",
+        Section::Rescue => "rescue: ",
+        Section::Always => "always: ",
+    };
     let host = plan.host(task.host);
     let resolve = |symbol: &str| {
         Ok::<_, std::convert::Infallible>(match symbol {
@@ -165,7 +177,7 @@ pub(super) fn title(plan: &Plan, task: TaskId) -> String {
         })
     };
     let Ok(title) = crate::op::resolve_symbols(plan.title(task), resolve);
-    title
+    format!("{part}{title}")
 }
 
 pub(super) fn host_name(plan: &Plan, host: HostId) -> &str {

@@ -10,7 +10,7 @@ use crate::engine::{
     BracketFinding, Cause, Counts, Event, Failure, HaltCause, History, HostStatus, State, TaskEnd,
 };
 use crate::op::{Exit, RunWhen, resolve_symbols};
-use crate::plan::{HostId, Plan, StepRef, TaskId};
+use crate::plan::{HostId, Plan, Section, StepRef, TaskId};
 use crate::step::BracketKey;
 use crate::value::Duration;
 
@@ -21,8 +21,10 @@ pub struct Summary {
     pub run: String,
     /// How many hosts ended how.
     pub counts: Counts,
-    /// Hosts that failed or are unknown, and why.
+    /// Hosts that failed or are unknown, and why. A host whose rescue failed, too, is there once for each.
     pub troubled: Vec<Troubled>,
+    /// Failures that a rescue made good.
+    pub rescued: Vec<String>,
     /// Hosts that are not in service or are half-changed, and how to bring them back.
     pub left: Vec<Left>,
     /// Failures that `allow_failure` allowed.
@@ -43,6 +45,10 @@ pub struct Summary {
 pub struct Troubled {
     /// The host.
     pub host: HostId,
+    /// The phase.
+    pub phase: u16,
+    /// The part of its tasks in which it failed.
+    pub section: Section,
     /// Failed or unknown.
     pub status: HostStatus,
     /// The step, or nothing where it was not in one.
@@ -64,6 +70,8 @@ pub struct Left {
 
 const OUT_OF_SERVICE: &str = "out of service";
 const HALF_CHANGED: &str = "half-changed";
+/// Whether it serves nobody has looked: it failed.
+const UNCORDONED: &str = "half-changed, and was uncordoned";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stop {
@@ -127,10 +135,12 @@ impl Summary {
         let stop = fold.stop.clone();
         let by_request = fold.stopped_by.clone();
         let left = fold.left(state);
+        let rescued = fold.rescued(state);
         Self {
             run: fold.run,
             counts: state.counts(plan),
             troubled: fold.troubled,
+            rescued,
             left,
             allowed: fold.allowed,
             stopped_by: halted.or(by_request),
@@ -197,6 +207,9 @@ impl Summary {
         for allowed in &self.allowed {
             writeln!(out, "warning: {allowed}")?;
         }
+        for rescued in &self.rescued {
+            writeln!(out, "warning: {rescued}")?;
+        }
         super::trouble::write(plan, &self.troubled, out)?;
         if let Some(by) = &self.stopped_by {
             writeln!(out, "stopped_by: {by}")?;
@@ -235,6 +248,8 @@ struct Fold<'p> {
     stop: Option<Stop>,
     stopped_by: Option<String>,
     stopped: Stopped,
+    /// Hosts that a rescue uncordoned, or what is done in the end.
+    uncordoned: BTreeSet<HostId>,
     /// What was done to a host and not taken back.
     undo: BTreeMap<HostId, Vec<Undo>>,
 }
@@ -250,6 +265,7 @@ impl<'p> Fold<'p> {
             stop: None,
             stopped_by: None,
             stopped: Stopped::default(),
+            uncordoned: BTreeSet::new(),
             undo: BTreeMap::new(),
         }
     }
@@ -265,8 +281,12 @@ impl<'p> Fold<'p> {
             }
             Event::OpEnded { task, op, exit, .. } => self.op_ended(*task, *op, *exit),
             Event::TaskEnded { task, end, .. } => self.task_ended(*task, end),
-            Event::BracketProbed { host, finding: BracketFinding::Failed { failure }, .. } => {
-                self.trouble(*host, HostStatus::Failed, String::new(), failure.clone());
+            Event::BracketProbed { phase, host, bracket, finding: BracketFinding::Failed { failure } } => {
+                let tasks = self.plan.phase(*phase).tasks_of(*host);
+                let first = tasks.and_then(|tasks| tasks.brackets.get(usize::from(*bracket)));
+                let task =
+                    TaskId { phase: *phase, host: *host, index: first.map_or(0, |bracket| bracket.first) };
+                self.trouble(task, HostStatus::Failed, String::new(), failure.clone());
             }
             Event::StopRequested { by, .. } => {
                 self.stopped_by.get_or_insert_with(|| by.clone());
@@ -327,12 +347,12 @@ impl<'p> Fold<'p> {
                         host_name(self.plan, task.host),
                         failure.message
                     )),
-                    None => self.trouble(task.host, HostStatus::Failed, step, failure.clone()),
+                    None => self.trouble(task, HostStatus::Failed, step, failure.clone()),
                 }
             }
             TaskEnd::Unknown { reason } => {
                 let failure = Failure { cause: Cause::Command, message: reason.clone(), hint: String::new() };
-                self.trouble(task.host, HostStatus::Unknown, title(self.plan, task), failure);
+                self.trouble(task, HostStatus::Unknown, title(self.plan, task), failure);
             }
             // Nothing of it ran, and the loss itself is told by the last lines.
             TaskEnd::NeedsSlot | TaskEnd::Withheld { .. } | TaskEnd::Paused { .. } => {}
@@ -342,18 +362,43 @@ impl<'p> Fold<'p> {
     /// A closing step that ended well takes back what its bracket's opening did.
     fn close_brackets(&mut self, task: TaskId) {
         // A retry that succeeded is no trouble any more, nor is a doubt that was settled.
-        self.troubled.retain(|troubled| troubled.host != task.host);
+        self.forget(task);
         let StepRef::Action(action) = self.plan.task(task).step else { return };
         let closed = &self.plan.action(action).lowered.closes;
+        if closed.contains(&BracketKey::Cordon) && self.plan.section(task) != Section::Steps {
+            self.uncordoned.insert(task.host);
+        }
         if let Some(undo) = self.undo.get_mut(&task.host) {
             let is_done = |undo: &Undo| undo.task == task && undo.opens.is_empty();
             undo.retain(|undo| !is_done(undo) && !undo.opens.iter().any(|key| closed.contains(key)));
         }
     }
 
-    fn trouble(&mut self, host: HostId, status: HostStatus, step: String, failure: Failure) {
-        self.troubled.retain(|troubled| troubled.host != host);
-        self.troubled.push(Troubled { host, status, step, failure });
+    fn trouble(&mut self, task: TaskId, status: HostStatus, step: String, failure: Failure) {
+        self.forget(task);
+        let TaskId { phase, host, .. } = task;
+        let section = self.plan.section(task);
+        self.troubled.push(Troubled { host, phase, section, status, step, failure });
+    }
+
+    /// Drops the trouble that a host had in the same part of its tasks. What a rescue follows stays.
+    fn forget(&mut self, task: TaskId) {
+        let section = self.plan.section(task);
+        let same = |troubled: &Troubled| {
+            (troubled.host, troubled.phase, troubled.section) == (task.host, task.phase, section)
+        };
+        self.troubled.retain(|troubled| !same(troubled));
+    }
+
+    /// Takes the hosts out of trouble that count as done after their rescue, and names each.
+    fn rescued(&mut self, state: &State) -> Vec<String> {
+        let plan = self.plan;
+        let was_rescued = |troubled: &mut Troubled| state.was_rescued(plan, troubled.phase, troubled.host);
+        let words = |Troubled { host, step, failure, .. }: Troubled| {
+            let step = if step.is_empty() { String::new() } else { format!("`{step}` ") };
+            format!("{}: {step}failed, and the host was rescued: {}", host_name(plan, host), failure.message)
+        };
+        self.troubled.extract_if(.., was_rescued).map(words).collect()
     }
 
     fn left(&mut self, state: &State) -> Vec<Left> {
@@ -368,7 +413,11 @@ impl<'p> Fold<'p> {
             // `drain` is several ops with one way back.
             let mut commands: Vec<String> = undo.into_iter().rev().map(|undo| undo.command).collect();
             commands.dedup();
-            let what = if out.contains(&host) { OUT_OF_SERVICE } else { HALF_CHANGED };
+            let what = match out.contains(&host) {
+                true if self.uncordoned.contains(&host) && commands.is_empty() => UNCORDONED,
+                true => OUT_OF_SERVICE,
+                false => HALF_CHANGED,
+            };
             Left { host, what, commands }
         })
         .collect()

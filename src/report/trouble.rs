@@ -16,7 +16,7 @@ struct Group<'a> {
 /// A line for every trouble, and one for all hosts that cannot be reached by the same way.
 pub(super) fn write(plan: &Plan, troubled: &[Troubled], out: &mut String) -> fmt::Result {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for one in troubled {
+    for one in troubled.iter().filter(|one| !is_later(troubled, one)) {
         match groups.iter_mut().find(|group| is_same(plan, group.first, one)) {
             Some(group) => group.hosts.push(one.host),
             None => groups.push(Group { first: one, hosts: vec![one.host] }),
@@ -31,8 +31,19 @@ pub(super) fn write(plan: &Plan, troubled: &[Troubled], out: &mut String) -> fmt
         if !first.failure.hint.is_empty() {
             writeln!(out, "    hint: {}", first.failure.hint)?;
         }
+        let later = troubled.iter().filter(|one| hosts.contains(&one.host) && is_later(troubled, one));
+        // Who cannot be reached cannot be rescued, either.
+        for one in later.filter(|one| !is_same(plan, first, one)) {
+            writeln!(out, "    then failed at `{}`: {}", one.step, one.failure.message)?;
+        }
     }
     Ok(())
+}
+
+/// Whether it is what went wrong after something else had: with a rescue, or with what is done in the end.
+fn is_later(troubled: &[Troubled], one: &Troubled) -> bool {
+    let before = |other: &&Troubled| other.host == one.host && other.phase == one.phase;
+    troubled.iter().filter(before).any(|other| other.section < one.section)
 }
 
 fn is_same(plan: &Plan, one: &Troubled, other: &Troubled) -> bool {

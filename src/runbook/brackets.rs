@@ -1,8 +1,8 @@
 //! What a phase opens it closes: nodes that it cordons are uncordoned, packages that it unholds are held again. Looks
 //! only at what is written, before any value is known; packages given by templates are compared by their text.
 
-use super::{Frame, Step, each_of};
-use crate::source::codes::OPEN_BRACKET;
+use super::{Frame, Phase, Step, Then, each_of};
+use crate::source::codes::{OPEN_BRACKET, RESCUE_LEAVES_OPEN};
 use crate::source::{Diagnostics, Span};
 use crate::template::{Arg, ArgKind, Scope};
 use crate::value::Value;
@@ -30,6 +30,22 @@ impl What {
         }
     }
 
+    fn not_put_back(&self) -> String {
+        let subject = match self {
+            Self::Cordon => "the node that this step cordons".to_owned(),
+            Self::Hold(package) => format!("the package `{package}`, which this step unholds,"),
+        };
+        format!("{subject} may stay so on a host that `rescue` calls ok")
+    }
+
+    fn hint_for_rescue(&self) -> String {
+        let step = match self {
+            Self::Cordon => "uncordon: {}".to_owned(),
+            Self::Hold(package) => format!("apt_mark: {{ hold: [{package}] }}"),
+        };
+        format!("add `{step}` to `rescue` or to `always`, without a condition; or leave out `then: ok`")
+    }
+
     fn hint(&self) -> String {
         match self {
             Self::Cordon => {
@@ -46,8 +62,38 @@ impl What {
 }
 
 /// Reports every bracket that a phase leaves open, and every one that it may leave open because what closes it has a
-/// condition that what opens it has not.
-pub(super) fn check(steps: &[Step], frames: &[Frame], errors: &mut Diagnostics) {
+/// condition that what opens it has not. What its steps open `always` may close; what a rescue opens, too.
+pub(super) fn check(phase: &Phase, frames: &[Frame], errors: &mut Diagnostics) {
+    check_path(phase.steps.iter().chain(&phase.always), frames, errors);
+    if let Some(rescue) = &phase.rescue {
+        check_path(rescue.steps.iter().chain(&phase.always), frames, errors);
+        if rescue.then == Then::Ok {
+            check_rescued(phase, &rescue.steps, frames, errors);
+        }
+    }
+}
+
+/// A host that counts as done after its rescue may have failed between any two steps: what these open, the rescue or
+/// `always` closes.
+fn check_rescued(phase: &Phase, rescue: &[Step], frames: &[Frame], errors: &mut Diagnostics) {
+    let mut told: Vec<What> = Vec::new();
+    for step in &phase.steps {
+        let opening = conditions(step, frames);
+        for what in opens(step) {
+            let is_closed = rescue.iter().chain(&phase.always).any(|closing| {
+                closes(closing).contains(&what) && covers(&conditions(closing, frames), &opening)
+            });
+            if !is_closed && !told.contains(&what) {
+                let error = errors.error(RESCUE_LEAVES_OPEN, step.origin.span, what.not_put_back());
+                error.hint(what.hint_for_rescue());
+                told.push(what);
+            }
+        }
+    }
+}
+
+/// The steps that a host goes through one after the other.
+fn check_path<'s>(steps: impl Iterator<Item = &'s Step>, frames: &[Frame], errors: &mut Diagnostics) {
     let mut open: Vec<Open> = Vec::new();
     for step in steps {
         let conditions = conditions(step, frames);

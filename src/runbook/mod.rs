@@ -12,8 +12,8 @@ mod selection;
 pub use items::each_of;
 pub use model::{
     Allow, Defaults, Frame, FrameId, GateAfter, GateOpensBy, GateSpec, KubeSpec, KubeVia, MOST_ITEMS, Mode,
-    OnFailure, ParamSpec, Phase, Policy, Retry, RolloutSpec, Runbook, SecretSource, Step, StepOrigin,
-    TopologySpec,
+    OnFailure, ParamSpec, Phase, Policy, Rescue, Retry, RolloutSpec, Runbook, SecretSource, Step, StepOrigin,
+    Then, TopologySpec,
 };
 pub use params::{ParamSources, resolve_params};
 pub use parse::{FileReader, parse, parse_leniently};

@@ -166,6 +166,43 @@ pub struct Phase {
     pub rollout: RolloutSpec,
     /// Its steps, fragments included in place.
     pub steps: Vec<Step>,
+    /// What is done on a host that failed in it.
+    pub rescue: Option<Rescue>,
+    /// What is done on every host in the end.
+    pub always: Vec<Step>,
+}
+
+impl Phase {
+    /// Every step that runs on its hosts: its own, those of `rescue` and those of `always`.
+    pub fn host_steps(&self) -> impl Iterator<Item = &Step> {
+        let rescue = self.rescue.iter().flat_map(|rescue| &rescue.steps);
+        self.steps.iter().chain(rescue).chain(&self.always)
+    }
+
+    /// Every step, checks after a batch included.
+    pub fn all_steps(&self) -> impl Iterator<Item = &Step> {
+        self.host_steps().chain(&self.rollout.verify)
+    }
+}
+
+/// `rescue:` of a phase.
+#[derive(Clone, Debug)]
+pub struct Rescue {
+    /// Its steps, fragments included in place.
+    pub steps: Vec<Step>,
+    /// What the host counts as afterwards.
+    pub then: Then,
+}
+
+/// What a host counts as whose rescue has gone well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    /// It failed, as without a rescue.
+    #[default]
+    Failed,
+    /// It is done.
+    Ok,
 }
 
 /// `rollout:` with its defaults filled in.

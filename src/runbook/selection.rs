@@ -24,7 +24,7 @@ impl Runbook {
                 GateOpensBy::Check { step, .. } => Some(step.as_ref()),
                 _ => None,
             });
-            for step in phase.steps.iter().chain(&phase.rollout.verify).chain(check) {
+            for step in phase.all_steps().chain(check) {
                 check_groups(step, inventory, diagnostics);
             }
         }

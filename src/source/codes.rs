@@ -140,6 +140,13 @@ codes! {
     GATE = 317, "bad-gate", "A gate cannot open, or in two ways",
         "A gate waits for exactly one thing: a person's word (`approve`), time (`duration`) or a `check`, which is a step that \
          only looks, and looks for a time that `for` bounds.";
+    RESCUE = 320, "bad-rescue", "A rescue is not written as one",
+        "`rescue: { steps: […] }` holds the steps for a host that failed, and `then: ok` beside them says that a host that \
+         was rescued counts as done. `always: […]` is a list.";
+    RESCUE_LEAVES_OPEN = 321, "rescue-leaves-open", "A rescue calls a host done that may be out of service",
+        "With `then: ok` a host counts as done once its rescue has gone well, wherever it failed. So whatever the steps of \
+         the phase cordon or unhold has to be put back by `rescue` or `always`; where there is nothing to put back, those \
+         steps do nothing.";
     FOR_EACH = 324, "bad-for-each", "The items of `for_each` cannot be unrolled",
         "A plan shows every task, so each item must be known when the plan is made: from what is written, from parameters, \
          variables, the inventory, or facts. What a step prints is known only when it has run. A list is bounded, too: \

@@ -134,8 +134,8 @@ examples! {
         "secrets: { token: { env: TOKEN } }\nphases:\n  - name: log in\n    hosts: all\n    steps:\n      - command: [login, \"{{ secrets.token }}\"]" =>
         "secrets: { token: { env: TOKEN } }\nphases:\n  - name: log in\n    hosts: all\n    steps:\n      - command: { argv: [login], stdin: \"{{ secrets.token }}\" }";
     NOT_SUPPORTED_YET Steps
-        "- apt: { install: [curl] }\n  rescue: []" =>
-        "- apt: { install: [curl] }\n  retry: { attempts: 3 }";
+        "- dnf: { install: [curl] }" =>
+        "- command: [dnf, install, -y, curl]";
     HABIT Steps
         "- command: [uname, -r]\n  register: kernel" =>
         "- command: [uname, -r]\n  id: kernel";
@@ -157,6 +157,12 @@ examples! {
     GATE Runbook
         "phases:\n  - name: roll\n    hosts: workers\n    rollout: { batches: [1], gate: { approve: look at it, duration: 5m } }\n    steps: [command: [ls]]" =>
         "phases:\n  - name: roll\n    hosts: workers\n    rollout: { batches: [1], gate: { approve: look at it, for: 1h } }\n    steps: [command: [ls]]";
+    RESCUE Runbook
+        "phases:\n  - name: roll\n    hosts: workers\n    steps:\n      - command: [upgrade]\n    rescue:\n      - command: [put-back]" =>
+        "phases:\n  - name: roll\n    hosts: workers\n    steps:\n      - command: [upgrade]\n    rescue:\n      steps:\n        - command: [put-back]";
+    RESCUE_LEAVES_OPEN Runbook
+        "kube: { via: control_plane }\nphases:\n  - name: roll\n    hosts: workers\n    steps:\n      - drain: {}\n      - command: [upgrade]\n      - uncordon: {}\n    rescue:\n      steps:\n        - command: [put-back]\n      then: ok" =>
+        "kube: { via: control_plane }\nphases:\n  - name: roll\n    hosts: workers\n    steps:\n      - drain: {}\n      - command: [upgrade]\n    rescue:\n      steps:\n        - command: [put-back]\n      then: ok\n    always:\n      - uncordon: {}";
     FOR_EACH Steps
         "- command: [ls, /etc/cni/net.d]\n  id: found\n  effect: reads\n- command: [cat, \"{{ each }}\"]\n  for_each: \"{{ steps.found.json }}\"\n  effect: reads" =>
         "- script: \"for file in /etc/cni/net.d/*; do cat \\\"$file\\\"; done\"\n  effect: reads";

@@ -15,7 +15,7 @@ use rollbook::journal::{Journal, Record, RunDir};
 use rollbook::plan::Plan;
 use rollbook::plan::show::bytes;
 use rollbook::report::Summary;
-use rollbook::transport::simulated::Fault;
+use rollbook::transport::simulated::{Fault, SimulatedCommand};
 use rollbook::value::{Duration, Timestamp};
 use tokio::sync::mpsc;
 
@@ -66,7 +66,7 @@ fn every_journal_that_was_ever_written_can_be_read() {
     assert!(missing.is_empty(), "no journal of {} holds {missing:?}", folder());
 }
 
-const ALL: [&str; 40] = [
+const ALL: [&str; 41] = [
     "RunStarted",
     "RunResumed",
     "PhaseStarted",
@@ -92,6 +92,7 @@ const ALL: [&str; 40] = [
     "OpNotStarted",
     "TaskEnded",
     "TaskSkipped",
+    "SectionStarted",
     "HostEnded",
     "SoakStarted",
     "VerifyStarted",
@@ -137,6 +138,7 @@ fn name(event: &Event) -> &'static str {
         Event::OpNotStarted { .. } => "OpNotStarted",
         Event::TaskEnded { .. } => "TaskEnded",
         Event::TaskSkipped { .. } => "TaskSkipped",
+        Event::SectionStarted { .. } => "SectionStarted",
         Event::HostEnded { .. } => "HostEnded",
         Event::SoakStarted { .. } => "SoakStarted",
         Event::VerifyStarted { .. } => "VerifyStarted",
@@ -227,6 +229,28 @@ async fn write_gated() {
     write("paused-and-approved", &plan, &kept.0.take());
 }
 
+const RESCUES: &str = r#"
+apiVersion: rollbook/v1
+kind: Runbook
+metadata: { name: rescues }
+kube: { via: control_plane }
+phases:
+  - name: hold
+    hosts: workers
+    steps:
+      - cordon: {}
+      - command: { argv: [do-maintain] }
+        id: maintain
+    rescue:
+      steps:
+        - command: { argv: [put-back, "{{ failure.step }}"] }
+          effect: changes
+        - uncordon: {}
+      then: ok
+    always:
+      - uncordon: {}
+"#;
+
 #[derive(Clone, Default)]
 struct Kept(Rc<RefCell<Vec<Stamped>>>);
 
@@ -303,6 +327,23 @@ async fn write_missing() {
     };
     push(&mut events, Event::TaskEnded { task, attempt, end: TaskEnd::Failed { failure } });
     write("op-never-began", &plan, &events);
+
+    // A host that failed and was rescued.
+    let cluster = Cluster::new(3, 2, "1.30.0");
+    cluster.simulated.tell(SimulatedCommand {
+        hosts: vec!["w1".to_owned()],
+        text: "do-maintain".to_owned(),
+        exit: 3,
+        stdout: String::new(),
+        stderr: "no space left".to_owned(),
+        takes: Duration::from_secs(1),
+        creates: None,
+        needs: None,
+    });
+    let plan = Rc::new(cluster.plan_of(RESCUES, &[]).await.unwrap());
+    let kept = Kept::default();
+    roll(Setup { record: Box::new(kept.clone()), ..cluster.setup(&plan) }).await.unwrap();
+    write("rescued", &plan, &kept.0.take());
 }
 
 fn push(events: &mut Vec<Stamped>, event: Event) {

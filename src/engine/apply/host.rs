@@ -2,7 +2,7 @@
 
 use crate::engine::host::{HostWork, Next};
 use crate::engine::{BracketFinding, HostStatus, Refusal, State};
-use crate::plan::{HostId, Plan};
+use crate::plan::{HostId, Plan, Section};
 
 use super::{Moment, refuse};
 
@@ -80,9 +80,37 @@ impl State {
         match finding {
             BracketFinding::Holds => target.bracket = Some((bracket, false)),
             BracketFinding::Needed { .. } => target.bracket = Some((bracket, true)),
-            BracketFinding::Failed { .. } => target.fault = Some(HostStatus::Failed),
+            BracketFinding::Failed { failure } => target.fail(None, failure),
         }
         run.requeue(plan.phase(phase), position);
+        Ok(())
+    }
+
+    pub(super) fn section_started(
+        &mut self,
+        plan: &Plan,
+        phase: u16,
+        host: HostId,
+        section: Section,
+    ) -> Result<(), Refusal> {
+        let position = self.active_host(plan, phase, host)?;
+        let stopping = self.stop_level().is_some();
+        let planned = plan.phase(phase);
+        let tasks = &planned.hosts[position];
+        let run = self.open(phase)?;
+        let target = &mut run.hosts[position];
+        let next = target.next_if_idle(tasks);
+        // A run that stops gives up on a rescue that gets no slot, never on what is done in the end.
+        let is_given_up = stopping
+            && next == Some(Next::Slot)
+            && target.section == Section::Rescue
+            && section == Section::Always
+            && tasks.has(section);
+        if next != Some(Next::Section(section)) && !is_given_up {
+            return Err(refuse(plan, host, "does not stand before this part of its tasks"));
+        }
+        target.enter(section, tasks);
+        run.requeue(planned, position);
         Ok(())
     }
 
@@ -100,12 +128,10 @@ impl State {
         let run = self.open(phase)?;
         let target = &mut run.hosts[position];
         let next = target.next_if_idle(&planned.hosts[position]);
-        let fits = match (next, status) {
-            (Some(Next::End(end)), _) => end == status,
-            (Some(_), HostStatus::Stopped) => stopping && target.at.failures == 0,
-            // Its last attempt failed, and the stop took the next one away.
-            (Some(_), HostStatus::Failed) => stopping && target.at.failures > 0,
-            _ => false,
+        let fits = match next {
+            Some(Next::End(end)) => end == status,
+            Some(_) => stopping && status == target.cut_short(&planned.hosts[position], target.at),
+            None => false,
         };
         if !fits {
             return Err(refuse(plan, host, "cannot end like this here"));

@@ -37,6 +37,7 @@ pub(super) fn known(plan: &Plan, event: &Event) -> Result<(), Refusal> {
         }
         Event::HostStarted { phase, host }
         | Event::SlotTaken { phase, host }
+        | Event::SectionStarted { phase, host, .. }
         | Event::HostEnded { phase, host, .. } => host_of(plan, *phase, *host),
         Event::BracketProbeStarted { phase, host, bracket }
         | Event::BracketProbed { phase, host, bracket, .. } => bracket_of(plan, *phase, *host, *bracket),

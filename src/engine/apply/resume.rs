@@ -53,7 +53,7 @@ fn reopen_batch(run: &mut PhaseRun) {
 /// Says how the host had ended, if it goes on.
 fn reopen_host(planned: &PlannedPhase, run: &mut PhaseRun, position: usize) -> Option<HostStatus> {
     let was_active = run.hosts[position].is_active();
-    let had_ended = run.hosts[position].reopen();
+    let had_ended = run.hosts[position].reopen(&planned.hosts[position]);
     if had_ended.is_none() {
         // A crash came between the end of its task and its own.
         if was_active {

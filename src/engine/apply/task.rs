@@ -3,7 +3,7 @@
 use crate::engine::host::{AttemptRun, Cursor, HostRun, HostWork, Next, OpRun, TaskResult};
 use crate::engine::{Cause, Failure, HostStatus, Refusal, SkipReason, State, TaskEnd};
 use crate::op::{Effect, Exit, Op, RunWhen};
-use crate::plan::{Plan, StepRef, TaskId};
+use crate::plan::{Plan, Section, StepRef, TaskId};
 use crate::runbook::Retry;
 use crate::value::{Duration, Timestamp};
 
@@ -63,6 +63,16 @@ impl State {
             return Err(refuse(plan, task.host, "sends its ops in order, each once, one at a time"));
         }
         run.ops.push(sent);
+        self.count_act(plan, task, |acts| acts + 1)
+    }
+
+    /// Another change was sent to the host, or was not sent after all.
+    fn count_act(&mut self, plan: &Plan, task: TaskId, count: impl Fn(u32) -> u32) -> Result<(), Refusal> {
+        let position = self.active_host(plan, task.phase, task.host)?;
+        let target = &mut self.open(task.phase)?.hosts[position];
+        if target.section == Section::Steps && plan.task(task).effect > Effect::Reads {
+            target.acts = count(target.acts);
+        }
         Ok(())
     }
 
@@ -97,7 +107,7 @@ impl State {
         match run.ops.last() {
             Some(last) if (last.go, last.op) == (go, op) && last.exit.is_none() => {
                 run.ops.pop();
-                Ok(())
+                self.count_act(plan, task, |acts| acts - 1)
             }
             _ => Err(refuse(plan, task.host, "has no such op in flight")),
         }
@@ -210,7 +220,7 @@ fn task_failed(
         return;
     }
     if plan.allow_failure(task).is_none() || !is_allowable(failure.cause) {
-        target.fault = Some(HostStatus::Failed);
+        target.fail(Some(task.index), failure);
     }
     target.settle(TaskResult { failed: true, changed, ..result_of(ended) });
 }

@@ -24,7 +24,10 @@ impl Round<'_> {
 
     fn failures(&self) -> Option<Event> {
         let phase = self.state.current_phase()?;
-        let failed = self.state.phases[usize::from(phase)].failed;
+        let run = &self.state.phases[usize::from(phase)];
+        // A host that no rescue can save has failed, whatever is still done on it.
+        let failing = if self.rules.broken(Bug::CountsFailuresAtTheEnd) { 0 } else { run.failing.len() };
+        let failed = run.failed.saturating_add(u32::try_from(failing).unwrap_or(u32::MAX));
         let max = self.plan.phase(phase).rollout.max_failures;
         let may = if self.rules.broken(Bug::HaltsTooEarly) { 0 } else { max };
         let over = failed > may && !self.rules.broken(Bug::IgnoresMaxFailures);

@@ -3,9 +3,9 @@
 use crate::engine::host::{Cursor, HostRun, Next};
 use crate::engine::phase::{BatchRun, position};
 use crate::engine::rules::Bug;
-use crate::engine::{Event, HostStatus, StopLevel};
+use crate::engine::{Event, StopLevel};
 use crate::op::Effect;
-use crate::plan::{HostTasks, TaskId};
+use crate::plan::{HostTasks, Section, TaskId};
 
 use super::{Open, Round};
 
@@ -41,6 +41,9 @@ impl Round<'_> {
         if open.level.is_some() && !self.rules.broken(Bug::StartsHostsWhileStopping) {
             return;
         }
+        if self.waits_for_rescue(open) {
+            return;
+        }
         let parallel = open.planned.rollout.parallel.max(1) as usize;
         let parallel = if self.rules.broken(Bug::IgnoresParallel) { usize::MAX } else { parallel };
         let before_slot = (batch.active() as usize).saturating_sub(open.run.slots.held.len());
@@ -64,9 +67,17 @@ impl Round<'_> {
     fn may_go_on_at(&self, open: Open<'_>, tasks: &HostTasks, run: &HostRun, at: Cursor) -> bool {
         match open.level {
             None => true,
+            Some(StopLevel::Now) if self.rules.broken(Bug::NowRescues) => has_ended_its_steps(tasks, run, at),
             Some(StopLevel::Now) if !self.rules.broken(Bug::NowLetsHostsFinish) => false,
-            Some(_) => run.slot || run.is_inside_bracket(tasks, at),
+            Some(_) if self.rules.broken(Bug::StopsRescues) => run.slot,
+            // What is due after its steps is done also where they took no slot.
+            Some(_) => run.slot || run.is_inside_bracket(tasks, at) || has_ended_its_steps(tasks, run, at),
         }
+    }
+
+    /// Whether nobody may start or go out before it is known how a rescue ends.
+    pub(super) fn waits_for_rescue(&self, open: Open<'_>) -> bool {
+        open.run.waits_for_rescue(open.planned) && !self.rules.broken(Bug::GoesOnDuringRescue)
     }
 
     /// What an idle host does next: tasks that do not run are passed by, up to work, a wait or its end.
@@ -83,9 +94,12 @@ impl Round<'_> {
                     at = at.following();
                     continue;
                 }
+                Next::Section(section) if self.may_go_on_at(open, tasks, run, at) => {
+                    self.emit(Event::SectionStarted { phase, host, section });
+                }
                 Next::End(status) => self.emit(Event::HostEnded { phase, host, status }),
                 _ if !self.may_go_on_at(open, tasks, run, at) => {
-                    self.emit(Event::HostEnded { phase, host, status: cut_short(at) });
+                    self.emit(Event::HostEnded { phase, host, status: run.cut_short(tasks, at) });
                 }
                 Next::Attempt(..) if self.rules.broken(Bug::SlotBeforeLook) && asks_later(tasks, run, at) => {
                     self.emit(Event::SlotTaken { phase, host });
@@ -101,7 +115,7 @@ impl Round<'_> {
                     self.wake(due);
                 }
                 Next::Attempt(attempt, _) => self.emit(Event::TaskStarted { task, attempt }),
-                Next::Slot => {}
+                Next::Slot | Next::Section(_) => {}
             }
             return;
         }
@@ -114,8 +128,7 @@ fn asks_later(tasks: &HostTasks, run: &HostRun, at: Cursor) -> bool {
     !run.slot && task.is_some_and(|task| task.looks_first && task.effect == Effect::Disrupts)
 }
 
-/// How a host ends that a stop takes away between two tasks.
-pub(super) fn cut_short(at: Cursor) -> HostStatus {
-    // Its last attempt failed, and the next one will never be made.
-    if at.failures > 0 { HostStatus::Failed } else { HostStatus::Stopped }
+/// Whether a host is past its steps, or about to be.
+fn has_ended_its_steps(tasks: &HostTasks, run: &HostRun, at: Cursor) -> bool {
+    run.section != Section::Steps || matches!(run.next(tasks, at), Next::Section(_))
 }

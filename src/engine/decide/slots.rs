@@ -4,10 +4,9 @@ use crate::engine::phase::position;
 use crate::engine::rules::Bug;
 use crate::engine::slots::{Look, Situation, Slots, Waiting};
 use crate::engine::{Event, HaltCause};
-use crate::plan::{Budget, DomainsTaken, HostId, OutCause, OutOfService};
+use crate::plan::{Budget, DomainsTaken, HostId, OutCause, OutOfService, Section};
 use crate::value::Duration;
 
-use super::hosts::cut_short;
 use super::{Open, Round};
 
 /// While hosts wait for others, the cluster is looked at this often.
@@ -49,16 +48,26 @@ impl Round<'_> {
             }
             return;
         }
+        let is_rescue = |position: usize| slots.troubled.contains(&open.planned.hosts[position].host);
+        let full = slots.held.len() + slots.lost.len() + slots.troubled_without_slot() >= slots.count;
+        if full && !slots.troubled.is_empty() && !self.waiting(open).any(is_rescue) {
+            return;
+        }
         let Some(look) = slots.look.as_ref().filter(|look| self.is_fresh(slots, look)) else {
             self.emit(Event::ObservationStarted { phase: open.phase });
             return;
         };
         let blocked = look.blocked.is_some() && !self.rules.broken(Bug::IgnoresBlocked);
-        let budget = self.budget(open);
+        let budget = self.budget(open, slots.budget());
         match self.candidate(open, &budget).filter(|_| !blocked) {
             Some(position) => self.take(open, position),
             None => self.wait_for_slot(open, first, budget, look),
         }
+    }
+
+    fn may_have_slot(&self, open: Open<'_>, position: usize) -> bool {
+        let is_held_back = open.run.hosts[position].section == Section::Steps && self.waits_for_rescue(open);
+        !is_held_back && self.may_go_on(open, position)
     }
 
     fn is_fresh(&self, slots: &Slots, look: &Look) -> bool {
@@ -67,12 +76,18 @@ impl Round<'_> {
     }
 
     /// The budget as the state has it; a test may take a part away.
-    fn budget(&self, open: Open<'_>) -> Budget {
-        let mut budget = open.run.slots.budget();
+    fn budget(&self, open: Open<'_>, mut budget: Budget) -> Budget {
         if self.rules.broken(Bug::ControlPlanesTogether) {
             budget.slots = open.planned.rollout.max_unavailable as usize;
         }
+        let slots = &open.run.slots;
         budget.out.retain(|out| match out.cause {
+            _ if self.rules.broken(Bug::RescuesDoNotSpend)
+                && slots.troubled.contains(&out.host)
+                && !slots.held.contains(&out.host) =>
+            {
+                false
+            }
             _ if self.rules.broken(Bug::TrustsReleasedHosts) => {
                 !open.run.slots.released.contains_key(&out.host)
             }
@@ -88,23 +103,35 @@ impl Round<'_> {
 
     /// Hosts that wait for a slot and may have one, in order.
     fn waiting(&self, open: Open<'_>) -> impl Iterator<Item = usize> {
-        open.run.want_slot.iter().copied().filter(move |position| self.may_go_on(open, *position))
+        open.run.want_slot.iter().copied().filter(move |position| self.may_have_slot(open, *position))
     }
 
     /// The first host that fits: one that is out already costs no slot, one whose domain is out already no domain.
     fn candidate(&self, open: Open<'_>, budget: &Budget) -> Option<usize> {
         let host = |position: usize| open.planned.hosts[position].host;
         let topology = open.planned.topology.as_ref().filter(|_| !self.rules.broken(Bug::IgnoresTopology));
-        let blind = |out: &&OutOfService| {
-            out.cause == OutCause::InWork || !self.rules.broken(Bug::TopologyOfOwnWorkOnly)
+        let troubled = &open.run.slots.troubled;
+        let of_rescue = (!troubled.is_empty()).then(|| self.budget(open, open.run.slots.budget_of_rescue()));
+        // A host that is being rescued does not wait for others that never went out.
+        let budget_for = |position: &usize| {
+            let of_rescue = of_rescue.as_ref().filter(|_| troubled.contains(&host(*position)));
+            of_rescue.unwrap_or(budget)
         };
-        let out = budget.out.iter().filter(blind).map(|out| out.host);
-        let taken = topology.map(|topology| topology.domains_of(out)).unwrap_or_default();
+        let taken_of = |budget: &Budget| {
+            let blind = |out: &&OutOfService| {
+                out.cause == OutCause::InWork || !self.rules.broken(Bug::TopologyOfOwnWorkOnly)
+            };
+            let out = budget.out.iter().filter(blind).map(|out| out.host);
+            topology.map(|topology| topology.domains_of(out)).unwrap_or_default()
+        };
+        let (taken, taken_of_rescue) = (taken_of(budget), of_rescue.as_ref().map(taken_of));
         let fits = |position: &usize| {
+            let of_rescue = taken_of_rescue.as_ref().filter(|_| troubled.contains(&host(*position)));
             let domain = topology.and_then(|topology| Some((topology, topology.domain(host(*position))?)));
-            domain.is_none_or(|(topology, domain)| topology.fits(&taken, domain))
+            domain.is_none_or(|(topology, domain)| topology.fits(of_rescue.unwrap_or(&taken), domain))
         };
-        let mut fitting = self.waiting(open).filter(|position| budget.may_take(host(*position)).is_ok());
+        let mut fitting =
+            self.waiting(open).filter(|position| budget_for(position).may_take(host(*position)).is_ok());
         if self.rules.broken(Bug::OnlyTheFirstMayGo) {
             return fitting.next().filter(fits);
         }
@@ -214,8 +241,14 @@ impl Round<'_> {
 
     fn end_waiting(&mut self, open: Open<'_>, waiting: &[usize]) {
         for &position in waiting {
-            let (host, at) = (open.planned.hosts[position].host, open.run.hosts[position].at);
-            self.emit(Event::HostEnded { phase: open.phase, host, status: cut_short(at) });
+            let (tasks, run) = (&open.planned.hosts[position], &open.run.hosts[position]);
+            let (phase, host) = (open.phase, tasks.host);
+            let always = run.section == Section::Rescue && tasks.has(Section::Always);
+            self.emit(if always {
+                Event::SectionStarted { phase, host, section: Section::Always }
+            } else {
+                Event::HostEnded { phase, host, status: run.cut_short(tasks, run.at) }
+            });
         }
     }
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::{BracketFinding, Cause, Event, HaltCause, HostStatus, Stamped, StopLevel, TaskEnd};
 use crate::op::Effect;
-use crate::plan::{HostId, OutOfService, Plan, PlannedPhase, TaskId};
-use crate::runbook::OnFailure;
+use crate::plan::{HostId, HostTasks, OutOfService, Plan, PlannedPhase, Section, TaskId};
+use crate::runbook::{OnFailure, Then};
 
 /// A host in the open phase.
 #[derive(Default)]
@@ -34,6 +34,16 @@ pub(super) struct Page {
     /// Before the attempt that was held back.
     pub(super) changed_before: bool,
     pub(super) fault: Option<HostStatus>,
+    /// Which of its steps, `rescue` and `always` it is in.
+    pub(super) part: Section,
+    /// It failed in an earlier part and was not saved.
+    pub(super) lost: bool,
+    /// Nobody may act on it.
+    pub(super) barred: bool,
+    /// A task of this part was not skipped.
+    pub(super) ran: bool,
+    /// Changing ops of its steps.
+    pub(super) acts: u32,
 }
 
 /// The last look at the cluster.
@@ -134,6 +144,25 @@ impl<'a> Ledger<'a> {
         self.planned().population.iter().copied().filter(|host| self.lost.contains(host)).collect()
     }
 
+    /// Hosts that failed and on which something is still to be done: those that no rescue can save, and the others.
+    pub(super) fn in_trouble(&self) -> (BTreeSet<HostId>, BTreeSet<HostId>) {
+        let (mut certain, mut open) = (BTreeSet::new(), BTreeSet::new());
+        for (host, page) in &self.hosts {
+            let tasks = self.tasks_of(*host);
+            let failed = page.fault == Some(HostStatus::Failed) || page.lost;
+            let Some(sections) = tasks.sections.filter(|_| failed && page.ended.is_none()) else { continue };
+            let untried = page.part == Section::Steps && sections.rescue < sections.always && !page.barred;
+            let tried = page.part == Section::Rescue && page.fault.is_none();
+            let set = if sections.then == Then::Ok && (untried || tried) { &mut open } else { &mut certain };
+            set.insert(*host);
+        }
+        (certain, open)
+    }
+
+    pub(super) fn tasks_of(&self, host: HostId) -> &'a HostTasks {
+        self.planned().hosts.iter().find(|tasks| tasks.host == host).expect("the plan knows the host")
+    }
+
     fn page(&mut self, host: HostId) -> &mut Page {
         self.hosts.entry(host).or_default()
     }
@@ -188,7 +217,7 @@ impl<'a> Ledger<'a> {
                 page.busy = false;
                 page.bracket_at = time;
                 match finding {
-                    BracketFinding::Failed { .. } => page.fault = Some(HostStatus::Failed),
+                    BracketFinding::Failed { failure } => page.fail(failure.cause),
                     finding => {
                         page.brackets.insert(*bracket, *finding != BracketFinding::Holds);
                     }
@@ -200,8 +229,28 @@ impl<'a> Ledger<'a> {
                 page.attempts += 1;
                 page.ops = 0;
             }
-            Event::OpStarted { task, .. } => self.page(task.host).ops += 1,
-            Event::OpNotStarted { task, .. } => self.page(task.host).ops -= 1,
+            Event::OpStarted { task, .. } => {
+                let counts = self.counts(*task);
+                let page = self.page(task.host);
+                page.ops += 1;
+                page.acts += counts;
+            }
+            Event::OpNotStarted { task, .. } => {
+                let counts = self.counts(*task);
+                let page = self.page(task.host);
+                page.ops -= 1;
+                page.acts -= counts;
+            }
+            Event::SectionStarted { host, section, .. } => {
+                let tasks = self.tasks_of(*host);
+                let page = self.page(*host);
+                page.lost = page.counts_as_failed(tasks);
+                page.fault = None;
+                page.part = *section;
+                page.turn();
+                page.ran = false;
+                page.next = part_of(tasks, *section).0;
+            }
             Event::TaskEnded { task, end, .. } => self.task_ended(*task, end),
             Event::TaskSkipped { task, .. } => self.page(task.host).turn(),
             Event::HostEnded { host, status, .. } => {
@@ -290,8 +339,11 @@ impl<'a> Ledger<'a> {
         if self.phase.is_none() {
             return;
         }
+        let planned = self.planned();
         let mut joining = Vec::new();
         for (host, page) in &mut self.hosts {
+            let tasks =
+                planned.hosts.iter().find(|tasks| tasks.host == *host).expect("the plan knows the host");
             let in_doubt = page.fault == Some(HostStatus::Unknown);
             let held_back = page.fault == Some(HostStatus::Stopped);
             if in_doubt || held_back {
@@ -301,12 +353,13 @@ impl<'a> Ledger<'a> {
             if held_back {
                 page.changed = page.changed_before;
             }
-            // A stop took its next attempt away.
-            let unlucky = page.ended == Some(HostStatus::Failed) && page.fault.is_none();
-            let stopped = page.ended == Some(HostStatus::Stopped);
-            if (in_doubt || unlucky || stopped) && page.ended.take().is_some() {
+            // A stop took the rest of it away.
+            let is_done = page.is_over(tasks) && page.then_comes(tasks).is_none();
+            if (in_doubt || held_back || !is_done)
+                && let Some(ended) = page.ended.take()
+            {
                 joining.push(*host);
-                self.failed -= u32::from(in_doubt || unlucky);
+                self.failed -= u32::from(matches!(ended, HostStatus::Failed | HostStatus::Unknown));
                 self.lost.remove(host);
             }
         }
@@ -324,6 +377,12 @@ impl<'a> Ledger<'a> {
         self.batch_failed = false;
     }
 
+    /// Whether an op of this task is one after which there is something to tidy up.
+    fn counts(&self, task: TaskId) -> u32 {
+        let of_steps = self.hosts[&task.host].part == Section::Steps;
+        u32::from(of_steps && self.plan.task(task).effect != Effect::Reads)
+    }
+
     fn task_ended(&mut self, task: TaskId, end: &TaskEnd) {
         let plan = self.plan;
         let time = self.time;
@@ -331,10 +390,10 @@ impl<'a> Ledger<'a> {
         page.busy = false;
         match end {
             TaskEnd::NeedsSlot => page.asked_for_slot = true,
-            TaskEnd::Satisfied { .. } => page.turn(),
+            TaskEnd::Satisfied { .. } => page.done(),
             TaskEnd::Changed { .. } => {
                 page.changed = true;
-                page.turn();
+                page.done();
             }
             TaskEnd::Unknown { .. } => page.fault = Some(HostStatus::Unknown),
             TaskEnd::Paused { .. } => {
@@ -362,15 +421,70 @@ impl<'a> Ledger<'a> {
                     && failure.cause != Cause::Drift;
                 match (again && passing, excused) {
                     (true, _) => {}
-                    (false, true) => page.turn(),
-                    (false, false) => page.fault = Some(HostStatus::Failed),
+                    (false, true) => page.done(),
+                    (false, false) => page.fail(failure.cause),
                 }
             }
         }
     }
 }
 
+/// The first task of a part, and the one behind its last.
+pub(super) fn part_of(tasks: &HostTasks, part: Section) -> (u16, u16) {
+    let count = u16::try_from(tasks.tasks.len()).expect("few tasks");
+    let (rescue, always) = tasks.sections.map_or((count, count), |parts| (parts.rescue, parts.always));
+    match part {
+        Section::Steps => (0, rescue),
+        Section::Rescue => (rescue, always),
+        Section::Always => (always, count),
+    }
+}
+
 impl Page {
+    fn fail(&mut self, cause: Cause) {
+        self.fault = Some(HostStatus::Failed);
+        self.barred |= cause == Cause::Identity || cause == Cause::Drift;
+    }
+
+    /// A task was not skipped, and the next one comes.
+    fn done(&mut self) {
+        self.ran = true;
+        self.turn();
+    }
+
+    /// Nothing of this part is left to do.
+    pub(super) fn is_over(&self, tasks: &HostTasks) -> bool {
+        self.fault.is_some() || self.next == part_of(tasks, self.part).1
+    }
+
+    /// How it would count if it ended here.
+    pub(super) fn counts_as_failed(&self, tasks: &HostTasks) -> bool {
+        let saves = tasks.sections.is_some_and(|sections| sections.then == Then::Ok);
+        match self.part {
+            Section::Rescue => {
+                let went_well = self.fault.is_none() && self.is_over(tasks) && self.ran;
+                !saves || !went_well
+            }
+            _ => self.lost || self.fault == Some(HostStatus::Failed),
+        }
+    }
+
+    /// What has to follow a part that is over.
+    pub(super) fn then_comes(&self, tasks: &HostTasks) -> Option<Section> {
+        let exists = |part: Section| part_of(tasks, part).0 < part_of(tasks, part).1;
+        let in_the_dark = matches!(self.fault, Some(HostStatus::Unknown | HostStatus::Stopped));
+        if in_the_dark || self.barred {
+            return None;
+        }
+        let failed = self.fault.is_some();
+        match self.part {
+            Section::Steps if failed && exists(Section::Rescue) => Some(Section::Rescue),
+            Section::Steps if (failed || self.acts > 0) && exists(Section::Always) => Some(Section::Always),
+            Section::Rescue if exists(Section::Always) => Some(Section::Always),
+            _ => None,
+        }
+    }
+
     /// On to the next task.
     fn turn(&mut self) {
         self.busy = false;

@@ -161,10 +161,11 @@ fn halted(ledger: &Ledger<'_>, phase: u16, cause: &HaltCause) -> Result<(), Viol
     must(ledger.halted.is_none(), "halts", "a run halts once")?;
     let rollout = &ledger.plan.phase(phase).rollout;
     let (holds, what) = match cause {
-        HaltCause::Failures { failed, max } => (
-            *failed == ledger.failed && failed > max && *max == rollout.max_failures,
-            "more hosts failed than may",
-        ),
+        HaltCause::Failures { failed, max } => {
+            let (certain, _) = ledger.in_trouble();
+            let counted = *failed as usize == ledger.failed as usize + certain.len();
+            (counted && failed > max && *max == rollout.max_failures, "more hosts failed than may")
+        }
         HaltCause::BatchFailed { .. } => (ledger.batch_failed, "a batch failed"),
         HaltCause::BudgetSpentByFailures => {
             (ledger.lost_here().len() >= ledger.slots(), "failures alone hold the budget")

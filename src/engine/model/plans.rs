@@ -7,9 +7,9 @@ use crate::inventory::{Become, Connection, HostName};
 use crate::op::{Deed, Effect, Op, RunWhen, Site};
 use crate::plan::{
     Action, ActionId, Bracket, Forecast, Gate, GateOpens, HostId, HostTasks, LeftOut, Plan, PlannedHost,
-    PlannedPhase, Rollout, StepRef, Task, Topology,
+    PlannedPhase, Rollout, Sections, StepRef, Task, Topology,
 };
-use crate::runbook::{GateAfter, Mode, OnFailure, Policy, Retry};
+use crate::runbook::{GateAfter, Mode, OnFailure, Policy, Retry, Then};
 use crate::step::{BracketKey, Lowered, Role, Subject};
 use crate::value::{Amount, Duration, Value};
 
@@ -189,9 +189,27 @@ fn batches(random: &mut Random, work: &[HostId]) -> Vec<Vec<HostId>> {
 }
 
 fn tasks(random: &mut Random, host: HostId, disruption: u64) -> HostTasks {
-    let count = random.below(6);
+    let (steps, rescue, always) = (random.below(6), random.pick(&[0, 0, 1, 2]), random.pick(&[0, 0, 1, 2]));
+    let mut tasks = list(random, steps, disruption);
+    tasks.extend(list(random, rescue, disruption).into_iter().map(|task| match task.forecast {
+        Forecast::Excluded | Forecast::LeftOut { .. } => task,
+        _ => Task { forecast: Forecast::IfFailed, ..task },
+    }));
+    tasks.extend(list(random, always, disruption));
+    let index = |count: u64| u16::try_from(count).expect("invariant: small");
+    let parts = [0, steps, steps + rescue, steps + rescue + always].map(index);
+    let sections = (rescue + always > 0).then(|| Sections {
+        rescue: parts[1],
+        always: parts[2],
+        then: random.pick(&[Then::Failed, Then::Ok]),
+    });
+    let brackets = parts.windows(2).flat_map(|part| brackets(random, part[0], part[1])).collect();
+    HostTasks { host, tasks, sections, brackets }
+}
+
+fn list(random: &mut Random, count: u64, disruption: u64) -> Vec<Task> {
     let actions = RETRIES.len() as u64 * 2;
-    let tasks = (0..count)
+    (0..count)
         .map(|_| {
             let gentle = random.pick(&[Effect::Reads, Effect::Changes]);
             let effect = if random.percent(disruption) { Effect::Disrupts } else { gentle };
@@ -207,16 +225,14 @@ fn tasks(random: &mut Random, host: HostId, disruption: u64) -> HostTasks {
                 frozen: None,
             }
         })
-        .collect();
-    HostTasks { host, tasks, brackets: brackets(random, u16::try_from(count).expect("invariant: small")) }
+        .collect()
 }
 
 /// Brackets that follow each other.
-fn brackets(random: &mut Random, count: u16) -> Vec<Bracket> {
+fn brackets(random: &mut Random, mut first: u16, end: u16) -> Vec<Bracket> {
     let mut brackets = Vec::new();
-    let mut first = 0;
-    while first < count {
-        let last = first + u16::try_from(random.below(u64::from(count - first))).expect("invariant: small");
+    while first < end {
+        let last = first + u16::try_from(random.below(u64::from(end - first))).expect("invariant: small");
         if random.percent(40) {
             brackets.push(Bracket { key: BracketKey::Cordon, first, last });
         }

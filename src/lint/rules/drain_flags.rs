@@ -43,7 +43,7 @@ const GIVES_UP: [(&str, &str); 4] = [
 
 fn check(cx: &Cx<'_>, report: &mut Report) {
     let never = Seen::Known(Value::Bool(false));
-    for (_, view) in cx.steps().filter(|(_, view)| view.step.kind.name() == "drain") {
+    for view in cx.every_step().filter(|view| view.step.kind.name() == "drain") {
         let Some(arg) = view.step.args.get("ignore_daemonsets") else { continue };
         if cx.values.see(view.step, arg) == never {
             let span = arg.span.unwrap_or(view.step.origin.span);

@@ -50,7 +50,7 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
             }
         }
     }
-    for (_, step, deed) in cx.deeds() {
+    for (step, deed) in cx.every_deed() {
         version(step, deed, report);
     }
 }

@@ -73,7 +73,7 @@ fn message(removed: &Removed) -> String {
 
 /// Flags of kubelet in the files that are written for it.
 fn files(cx: &Cx<'_>, gone: &[&Removed], report: &mut Report) {
-    for (_, view) in cx.steps().filter(|(_, view)| view.step.kind.name() == "copy") {
+    for view in cx.every_step().filter(|view| view.step.kind.name() == "copy") {
         let text = |field: &str| cx.values.text(view.step, field).unwrap_or_default();
         if !text("dest").contains("kubelet") {
             continue;

@@ -31,7 +31,7 @@ no finding.",
 };
 
 fn check(cx: &Cx<'_>, report: &mut Report) {
-    for (_, step, deed) in cx.deeds() {
+    for (step, deed) in cx.every_deed() {
         let (What::Install { package, version } | What::Download { package, version }) = &deed.what else {
             continue;
         };

@@ -13,14 +13,14 @@ pub(super) struct Marks<'a> {
 }
 
 /// The outermost brackets of tasks in order; `None` marks a task that will not run. A bracket that is left open on
-/// purpose (`leave_cordoned`) ends with the last task.
-pub(super) fn outermost<'a>(tasks: impl IntoIterator<Item = Option<Marks<'a>>>) -> Vec<Bracket> {
+/// purpose (`leave_cordoned`), or for `always` to close, ends with the last task. `from` is the index of the first one.
+pub(super) fn outermost<'a>(from: u16, tasks: impl IntoIterator<Item = Option<Marks<'a>>>) -> Vec<Bracket> {
     let mut brackets = Vec::new();
     let mut open: Vec<&BracketKey> = Vec::new();
     let mut first: Option<(u16, &BracketKey)> = None;
-    let mut last = 0;
-    for (index, marks) in tasks.into_iter().enumerate() {
-        last = u16::try_from(index).expect("invariant: a host has fewer than 65,536 tasks in a phase");
+    let mut last = from;
+    for (index, marks) in (from..).zip(tasks) {
+        last = index;
         let Some(marks) = marks else { continue };
         for key in marks.opens {
             // Cordon and drain may both stand in front of one uncordon.
@@ -48,7 +48,7 @@ mod tests {
 
     fn spans(tasks: &[(&[BracketKey], &[BracketKey])]) -> Vec<(u16, u16)> {
         let marks = tasks.iter().map(|(opens, closes)| Some(Marks { opens, closes }));
-        outermost(marks).into_iter().map(|bracket| (bracket.first, bracket.last)).collect()
+        outermost(0, marks).into_iter().map(|bracket| (bracket.first, bracket.last)).collect()
     }
 
     #[test]
@@ -72,6 +72,6 @@ mod tests {
     #[test]
     fn a_task_that_will_not_run_opens_nothing() {
         let cordon = [BracketKey::Cordon];
-        assert_eq!(outermost([None, Some(Marks { opens: &[], closes: &cordon })]), []);
+        assert_eq!(outermost(3, [None, Some(Marks { opens: &[], closes: &cordon })]), []);
     }
 }

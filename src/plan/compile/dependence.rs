@@ -72,6 +72,10 @@ impl Dependence {
             "steps" => {
                 self.steps.insert(format!("steps.{}", reference.path.join(".")));
             }
+            // What failed is known only on the host that it failed on.
+            "failure" => {
+                self.steps.insert(format!("failure.{}", reference.path.join(".")));
+            }
             "args" => self.add_args(runbook, frame, reference.path.first().map(String::as_str)),
             _ => {}
         }

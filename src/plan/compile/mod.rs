@@ -8,6 +8,7 @@ mod dependence;
 mod hosts;
 mod kube;
 mod outage;
+mod parts;
 mod rounds;
 mod scopes;
 mod tasks;
@@ -21,7 +22,7 @@ use indexmap::IndexMap;
 use super::{Plan, PlannedPhase, Warning};
 use crate::facts::{ClusterFacts, HostFacts};
 use crate::inventory::{HostName, Inventory, Selector};
-use crate::runbook::Runbook;
+use crate::runbook::{Phase, Runbook};
 use crate::source::{Code, Diagnostic, Diagnostics, Severity, Span, codes};
 use crate::value::{Amount, Value};
 
@@ -96,7 +97,7 @@ struct Selection {
 
 /// Whether any step of a runbook reads a fact. Where none does, reading them would only cost every host time.
 pub fn reads_facts(runbook: &Runbook) -> bool {
-    let mut steps = runbook.phases.iter().flat_map(|phase| &phase.steps);
+    let mut steps = runbook.phases.iter().flat_map(Phase::host_steps);
     steps.any(|step| Dependence::of(runbook, step).reads_facts())
 }
 

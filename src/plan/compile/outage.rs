@@ -38,7 +38,13 @@ fn disrupts_control_planes(plan: &Plan) -> bool {
     hosts.any(|tasks| {
         tasks.tasks.iter().any(|task| {
             let nothing = task.forecast.is_left_out()
-                || matches!(task.forecast, Forecast::Holds { .. } | Forecast::BracketHolds);
+                || matches!(
+                    task.forecast,
+                    Forecast::Holds { .. }
+                        | Forecast::BracketHolds
+                        | Forecast::IfFailed
+                        | Forecast::IfTouched
+                );
             task.effect == Effect::Disrupts && !nothing
         })
     })

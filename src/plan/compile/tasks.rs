@@ -2,6 +2,7 @@
 //! where a step depends on what earlier tasks bring about.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -9,6 +10,7 @@ use indexmap::IndexMap;
 use super::brackets::{Marks, outermost};
 use super::dependence::Dependence;
 use super::hosts::{HostTable, Row};
+use super::parts::Parts;
 use super::rounds::Round;
 use super::scopes::Scopes;
 use super::{Input, Selection, adopt, batches, placeless, step_error};
@@ -16,7 +18,7 @@ use crate::facts::HostFacts;
 use crate::op::{Effect, subject_symbol};
 use crate::plan::{
     Action, ActionId, DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId, Gate, GateOpens, HostId,
-    HostTasks, PlannedKube, PlannedPhase, StepRef, Task, implied,
+    HostTasks, PlannedKube, PlannedPhase, Section, StepRef, Task, implied,
 };
 use crate::runbook::{GateOpensBy, Phase, Runbook, Step};
 use crate::source::{Diagnostics, codes};
@@ -136,13 +138,12 @@ impl<'a, 't> Lowering<'a, 't> {
     ) -> PlannedPhase {
         let (population, batches, mut rollout) =
             batches::cut(&self.input, self.table, &phase.rollout, selection);
-        let steps: Vec<(&'a Step, Dependence)> =
-            phase.steps.iter().map(|step| (step, Dependence::of(self.input.runbook, step))).collect();
+        let parts = Parts::of(self.input.runbook, phase);
         let mut ids: Vec<HostId> = batches.iter().flatten().copied().collect();
         ids.sort_unstable();
         let mut hosts: Vec<HostTasks> = Vec::with_capacity(ids.len());
         for id in ids {
-            hosts.push(self.host(id, &steps, diagnostics));
+            hosts.push(self.host(id, &parts, diagnostics));
         }
         let disrupts = |tasks: &HostTasks| {
             let mut tasks = tasks.tasks.iter();
@@ -165,22 +166,39 @@ impl<'a, 't> Lowering<'a, 't> {
         }
     }
 
-    fn host(
+    fn host(&mut self, id: HostId, parts: &Parts<'a>, diagnostics: &mut Diagnostics) -> HostTasks {
+        let mut scope: Option<Arc<Scope>> = None;
+        let mut tasks = self.tasks(id, &parts.steps, &mut scope, diagnostics);
+        self.adopt(id, &mut tasks, diagnostics);
+        let rescue = self.tasks(id, &parts.rescue, &mut scope, diagnostics);
+        let always = self.tasks(id, &parts.always, &mut scope, diagnostics);
+        let tasks = parts.join(id, tasks, rescue, always);
+        let sections = [Section::Steps, Section::Rescue, Section::Always].map(|section| tasks.range(section));
+        let marks = |range: &Range<u16>| {
+            let inside = &tasks.tasks[usize::from(range.start)..usize::from(range.end)];
+            outermost(range.start, inside.iter().map(|task| self.marks(task)))
+        };
+        let brackets = sections.iter().flat_map(marks).collect();
+        HostTasks { brackets, ..tasks }
+    }
+
+    /// The tasks of one part of a phase. `scope` is the host's, made where the first step needs it.
+    fn tasks(
         &mut self,
         id: HostId,
         steps: &[(&'a Step, Dependence)],
+        scope: &mut Option<Arc<Scope>>,
         diagnostics: &mut Diagnostics,
-    ) -> HostTasks {
+    ) -> Vec<Task> {
         // The table outlives the lowering that looks at it.
         let table: &'t HostTable<'a> = self.table;
         let row = table.row(id);
         let facts = self.input.knowledge.facts(&row.host.name);
-        let mut visit = Visit { id, row, facts, scope: None, tasks: Vec::with_capacity(steps.len()) };
+        let tasks = Vec::with_capacity(steps.len());
+        let mut visit = Visit { id, row, facts, scope: scope.take(), tasks };
         self.unroll(steps, None, &Round::default(), &mut visit, diagnostics);
-        let mut tasks = visit.tasks;
-        self.adopt(id, &mut tasks, diagnostics);
-        let brackets = outermost(tasks.iter().map(|task| self.marks(task)));
-        HostTasks { host: id, tasks, brackets }
+        *scope = visit.scope;
+        visit.tasks
     }
 
     /// One step in one round of the loops around it.

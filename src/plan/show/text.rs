@@ -5,9 +5,10 @@ use std::fmt::{self, Write};
 
 use crate::op::{Deed, Effect, show_symbols};
 use crate::plan::{
-    ActionId, Forecast, GateOpens, HostId, HostTasks, Plan, PlannedPhase, StepRef, Task, Topology, worst_case,
+    ActionId, Forecast, GateOpens, HostId, HostTasks, Plan, PlannedPhase, Section, StepRef, Task, Topology,
+    worst_case,
 };
-use crate::runbook::{GateAfter, Mode, OnFailure};
+use crate::runbook::{GateAfter, Mode, OnFailure, Then};
 use crate::step::Fidelity;
 
 /// How much is shown.
@@ -147,6 +148,7 @@ impl Text<'_> {
     pub(super) fn tasks(&mut self, tasks: &HostTasks) -> fmt::Result {
         let mut index = 0;
         while index < tasks.tasks.len() {
+            self.heading(tasks, index)?;
             let settled = tasks.brackets.iter().find(|bracket| usize::from(bracket.first) == index);
             match settled.filter(|_| tasks.tasks[index].forecast == Forecast::BracketHolds) {
                 Some(bracket) => {
@@ -163,6 +165,20 @@ impl Text<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Above the first task of `rescue` and of `always`.
+    fn heading(&mut self, tasks: &HostTasks, index: usize) -> fmt::Result {
+        let begins =
+            |section: &Section| tasks.has(*section) && usize::from(tasks.range(*section).start) == index;
+        match [Section::Rescue, Section::Always].into_iter().find(begins) {
+            Some(Section::Rescue) if tasks.then() == Then::Ok => {
+                writeln!(self.out, "    if it fails, and it counts as done when these have gone well:")
+            }
+            Some(Section::Rescue) => writeln!(self.out, "    if it fails:"),
+            Some(Section::Always) => writeln!(self.out, "    in the end, also if it fails:"),
+            _ => Ok(()),
+        }
     }
 
     fn title(&self, tasks: &HostTasks, index: usize) -> String {
@@ -226,11 +242,14 @@ impl Text<'_> {
         let tasks = || self.plan.phases.iter().flat_map(|phase| &phase.hosts).flat_map(|host| &host.tasks);
         let count = |wanted: fn(&Forecast) -> bool| tasks().filter(|task| wanted(&task.forecast)).count();
         let changes = count(|forecast| matches!(forecast, Forecast::Changes { .. } | Forecast::Runs { .. }));
-        let holds = count(|forecast| matches!(forecast, Forecast::Holds { .. } | Forecast::BracketHolds));
+        let holds = count(|forecast| {
+            matches!(forecast, Forecast::Holds { .. } | Forecast::BracketHolds | Forecast::IfTouched)
+        });
         let deferred = count(|forecast| {
             matches!(forecast, Forecast::Deferred { .. } | Forecast::Later | Forecast::Waits { .. })
         });
         let refused = count(|forecast| matches!(forecast, Forecast::Refused { .. }));
+        let if_failed = count(|forecast| matches!(forecast, Forecast::IfFailed));
         let not_probed = count(|forecast| matches!(forecast, Forecast::NotProbed));
         let mut parts = vec![
             format!("{changes} to run"),
@@ -238,6 +257,7 @@ impl Text<'_> {
             format!("{deferred} known later"),
         ];
         parts.extend((not_probed > 0).then(|| format!("{not_probed} not probed (--offline)")));
+        parts.extend((if_failed > 0).then(|| format!("{if_failed} only on hosts that fail")));
         parts.extend((refused > 0).then(|| format!("{refused} refused")));
         let waits = |phase: &PlannedPhase| worst_case::waits_for_people(self.plan, phase);
         let people = if self.plan.phases.iter().any(waits) { ", and what people take" } else { "" };
@@ -275,6 +295,8 @@ fn forecast(task: &Task) -> (char, String) {
         Forecast::Runs { .. } => ('~', "would run".to_owned()),
         Forecast::Deferred { waits_for } => ('?', format!("known later, from {}", waits_for.join(", "))),
         Forecast::Waits { now } => ('?', format!("waits when its turn comes; now: {now}")),
+        Forecast::IfFailed => ('·', String::new()),
+        Forecast::IfTouched => ('=', "nothing to do, unless a step before it fails".to_owned()),
         Forecast::Later => ('?', "checked when its turn comes".to_owned()),
         Forecast::Refused { reason, hint } if hint.is_empty() => ('x', reason.clone()),
         Forecast::Refused { reason, hint } => ('x', format!("{reason} (hint: {hint})")),
@@ -287,7 +309,10 @@ pub(super) fn alike(phase: &PlannedPhase) -> Vec<(Option<usize>, Vec<&HostTasks>
     for (batch, hosts) in phase.batches.iter().enumerate() {
         let start = groups.len();
         for tasks in hosts.iter().filter_map(|host| phase.tasks_of(*host)) {
-            match groups[start..].iter_mut().find(|(_, group)| group[0].tasks == tasks.tasks) {
+            match groups[start..]
+                .iter_mut()
+                .find(|(_, group)| group[0].tasks == tasks.tasks && group[0].sections == tasks.sections)
+            {
                 Some((_, group)) => group.push(tasks),
                 None => groups.push((Some(batch), vec![tasks])),
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::{
     Awaited, BracketFinding, Event, HaltCause, HostStatus, Stamped, State, StopLevel, TaskEnd,
 };
-use crate::plan::{GateOpens, HostId, Plan};
+use crate::plan::{GateOpens, HostId, Plan, Section, TaskId};
 use crate::report::plain::{halt_words, host_name, title, wait_words};
 use crate::value::{Duration, Timestamp};
 
@@ -93,6 +93,7 @@ pub(super) struct AtGate {
 #[derive(Clone, Debug)]
 pub(super) struct Failed {
     pub(super) name: String,
+    pub(super) section: Section,
     pub(super) step: String,
     pub(super) why: String,
     /// The end of what its command said.
@@ -243,10 +244,13 @@ impl Board {
                 self.does(*host, at, Doing::Waits(format!("waits for {what}; {why}")));
             }
             Event::BracketProbeStarted { host, .. } => self.does(*host, at, Doing::Looks),
-            Event::BracketProbed { host, finding, .. } => {
+            Event::BracketProbed { phase, host, bracket, finding } => {
                 self.does(*host, at, Doing::Idle);
                 if let BracketFinding::Failed { failure } = finding {
-                    self.fails(plan, *host, String::new(), &failure.message);
+                    let tasks = plan.phase(*phase).tasks_of(*host);
+                    let first = tasks.map_or(0, |tasks| tasks.brackets[usize::from(*bracket)].first);
+                    let task = TaskId { phase: *phase, host: *host, index: first };
+                    self.fails(plan, task, String::new(), &failure.message);
                 }
             }
             Event::TaskStarted { task, .. } => self.does(task.host, at, Doing::Step(title(plan, *task))),
@@ -254,10 +258,10 @@ impl Board {
                 self.asks.remove(&Awaited::Task(*task));
                 match end {
                     TaskEnd::Failed { failure } => {
-                        self.fails(plan, task.host, title(plan, *task), &failure.message);
+                        self.fails(plan, *task, title(plan, *task), &failure.message);
                     }
                     TaskEnd::Unknown { reason } => {
-                        self.fails(plan, task.host, title(plan, *task), &format!("unknown: {reason}"));
+                        self.fails(plan, *task, title(plan, *task), &format!("unknown: {reason}"));
                     }
                     _ => {}
                 }
@@ -299,11 +303,12 @@ impl Board {
         }
     }
 
-    fn fails(&mut self, plan: &Plan, host: HostId, step: String, why: &str) {
-        let name = host_name(plan, host).to_owned();
-        let said = self.at_work.get(&host).map(|work| work.said.clone()).unwrap_or_default();
-        self.failed.retain(|failed| failed.name != name);
-        self.failed.push(Failed { name, step, why: why.to_owned(), said });
+    /// What failed first stays beside what its rescue failed at.
+    fn fails(&mut self, plan: &Plan, task: TaskId, step: String, why: &str) {
+        let (name, section) = (host_name(plan, task.host).to_owned(), plan.section(task));
+        let said = self.at_work.get(&task.host).map(|work| work.said.clone()).unwrap_or_default();
+        self.failed.retain(|failed| failed.name != name || failed.section != section);
+        self.failed.push(Failed { name, section, step, why: why.to_owned(), said });
     }
 }
 

@@ -51,6 +51,7 @@ fn board() -> Board {
         asks: BTreeMap::new(),
         gate: None,
         failed: vec![Failed {
+            section: crate::plan::Section::Steps,
             name: "w01".to_owned(),
             step: "systemctl restart kubelet".to_owned(),
             why: "exit 1".to_owned(),

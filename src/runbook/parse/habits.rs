@@ -80,14 +80,8 @@ pub(super) const PHASE: &[Habit] = &[
     other("when", "write `when` at the steps, or at an `include` of all of them"),
     other("tags", "write `tags` at the steps; `--only` and `--skip` take their ids"),
     other("strategy", "write `rollout:`"),
-    later(
-        "rescue",
-        "a host that fails stays out and is named with the commands that bring it back; resume the run after that",
-    ),
-    later(
-        "always",
-        "write the steps at the end; the holds and cordons of a failed host are named in the summary",
-    ),
+    other("on_error", "write `rescue: { steps: […] }`"),
+    other("finally", "write `always: […]`"),
     later("for_each", "write a phase for each"),
     later("needs", "phases run in their order"),
 ];
@@ -145,11 +139,8 @@ pub(super) const STEP: &[Habit] = &[
     other("loop", "write `for_each:`, which gives each item as `each`"),
     other("loop_control", "the plan names the item of every task by itself"),
     other("block", "write the steps into a fragment and `include` it, with `when` at the include"),
-    later("rescue", "`retry:` repeats a step, and `allow_failure: \"the reason\"` goes on without it"),
-    later(
-        "always",
-        "write the step at the end; the holds and cordons of a failed host are named in the summary",
-    ),
+    other("rescue", "`rescue` belongs to the phase: `rescue: { steps: […] }` beside its `steps`"),
+    other("always", "`always` belongs to the phase: `always: […]` beside its `steps`"),
 ];
 
 /// In the place of a step's kind.

@@ -10,6 +10,7 @@ mod habits;
 mod include;
 mod names;
 mod phase;
+mod rescue;
 mod step;
 mod tables;
 mod top;

@@ -99,6 +99,16 @@ fn results() -> NameType {
     NameType::List(Box::new(of_step()))
 }
 
+const FAILURE: &[Member] = &[
+    ("step", text, "The id of the step that failed; its kind where it has none."),
+    (
+        "cause",
+        text,
+        "The kind of cause: `unreachable`, `command`, `timed_out`, `verification`, `refused`, `output`, `privilege` or `busy`.",
+    ),
+    ("message", text, "What people are told of it."),
+];
+
 const RESULT: &[Member] = &[
     ("rc", number, "The exit code."),
     ("stdout", text, "Standard output."),
@@ -110,7 +120,7 @@ const RESULT: &[Member] = &[
 type Namespace = (&'static str, &'static str, &'static [Member]);
 
 /// Every namespace.
-pub(in crate::runbook) const NAMESPACES: [Namespace; 12] = [
+pub(in crate::runbook) const NAMESPACES: [Namespace; 13] = [
     ("params", "Parameters of the runbook, by their names. Not in a fragment.", &[]),
     ("vars", "Constants of the runbook, by their names. Not in a fragment.", &[]),
     ("args", "Arguments of the fragment, by their names. Only in a fragment.", &[]),
@@ -128,6 +138,7 @@ pub(in crate::runbook) const NAMESPACES: [Namespace; 12] = [
          of a mapping `each.key` and `each.value`.",
         &[],
     ),
+    ("failure", "What went wrong on the host. Only in `rescue`, and not in a fragment.", FAILURE),
     ("run", "The run.", RUN),
     ("groups", "Names of the hosts of a group: `groups.workers`. Not in a fragment.", &[]),
     (
@@ -183,6 +194,11 @@ pub(super) fn of_fragment(args: &Declarations) -> Names {
 /// What `changed_when` and `fail_when` judge.
 pub(super) fn of_result() -> Names {
     Names { roots: IndexMap::from([("result".to_owned(), members(RESULT))]) }
+}
+
+/// What a rescue knows of what went wrong.
+pub(super) fn of_failure() -> NameType {
+    members(FAILURE)
 }
 
 /// What is known of a step that stands earlier in the phase.

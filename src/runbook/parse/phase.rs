@@ -1,6 +1,6 @@
 //! Phases and how they roll.
 
-use super::{Cx, Place, common, finish, gate, habit, habits, names, step, tables, top, topology};
+use super::{Cx, Place, common, finish, gate, habit, habits, names, rescue, step, tables, top, topology};
 use crate::op::Effect;
 use crate::runbook::brackets;
 use crate::runbook::{Frame, Mode, OnFailure, Phase, RolloutSpec, Step};
@@ -53,15 +53,19 @@ fn phase(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> Option<Phase> {
         error.hint("write `steps: [drain: {}]`");
         Vec::new()
     };
+    let rescue = reader.take("rescue").and_then(|entry| rescue::rescue(entry, place, cx));
+    let always = reader.take("always").map(|entry| rescue::always(entry, place, cx)).unwrap_or_default();
+    let is_read = cx.errors.items().len() == before;
+    finish(reader, "a phase", habits::PHASE, &mut cx.errors);
+    let phase = Phase { name: name?, hosts: hosts?, mode, rollout, steps, rescue, always };
     // Where a step could not be read, what it opens or closes is not known.
-    if cx.errors.items().len() == before {
-        brackets::check(&steps, &cx.frames, &mut cx.errors);
+    if is_read {
+        brackets::check(&phase, &cx.frames, &mut cx.errors);
     }
     if mode == Mode::ReadOnly {
-        check_read_only(&steps, "the phase is `mode: read_only`", &mut cx.errors);
+        check_read_only(phase.host_steps(), "the phase is `mode: read_only`", &mut cx.errors);
     }
-    finish(reader, "a phase", habits::PHASE, &mut cx.errors);
-    Some(Phase { name: name?, hosts: hosts?, mode, rollout, steps })
+    Some(phase)
 }
 
 /// One host at a time out of service, everything in one batch, the first failure halts.
@@ -199,7 +203,11 @@ fn warn_about_failures(spec: &RolloutSpec, node: &Node, errors: &mut Diagnostics
     }
 }
 
-pub(super) fn check_read_only(steps: &[Step], why: &str, errors: &mut Diagnostics) {
+pub(super) fn check_read_only<'s>(
+    steps: impl IntoIterator<Item = &'s Step>,
+    why: &str,
+    errors: &mut Diagnostics,
+) {
     for step in steps {
         let effect = step.effect.unwrap_or_else(|| step.kind.effect());
         if effect == Effect::Reads {

@@ -178,6 +178,35 @@ pub(super) const PHASE: Table = Table {
         ),
         Key::optional("rollout", A_MAPPING, "How the phase moves over its hosts."),
         Key::required("steps", "a list of steps", "What is done on each host, in order."),
+        Key::optional(
+            "rescue",
+            "a mapping such as `{ steps: […] }`",
+            "What is done on a host that failed in the phase.",
+        ),
+        Key::optional(
+            "always",
+            "a list of steps",
+            "What is done on every host in the end, whether it went well, failed or was rescued. Left out on a host on which nothing was sent that changes anything, and on one that a stop takes away.",
+        ),
+    ],
+};
+
+pub(super) const RESCUE: Table = Table {
+    path: "phases[].rescue",
+    what: "`rescue`",
+    doc: "Steps for a host that failed in the phase, such as putting an old version back or collecting logs. Steps after the one that failed do not run. It is not tried on a host whose state is not known, nor on one that is not what the plan saw.",
+    keys: &[
+        Key::required(
+            "steps",
+            "a list of steps",
+            "What is done on the host, in order. Expressions see `failure` beside all that steps see.",
+        ),
+        Key::with_default(
+            "then",
+            "`failed` or `ok`",
+            "failed",
+            "What the host counts as when these steps have gone well. With `ok` it is done, is named in the summary, and does not count as failed; whatever the phase cordons or unholds has to be put back by `rescue` or `always`.",
+        ),
     ],
 };
 
@@ -387,7 +416,7 @@ pub(super) const COMMON: Table = Table {
 };
 
 /// In the order of the reference page.
-pub(in crate::runbook) const ALL: [&Table; 16] = [
+pub(in crate::runbook) const ALL: [&Table; 17] = [
     &RUNBOOK,
     &METADATA,
     &DECLARATION,
@@ -397,6 +426,7 @@ pub(in crate::runbook) const ALL: [&Table; 16] = [
     &LOCK,
     &DEFAULTS,
     &PHASE,
+    &RESCUE,
     &ROLLOUT,
     &TOPOLOGY,
     &GATE,

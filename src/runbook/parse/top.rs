@@ -246,7 +246,7 @@ fn kube_is_missing(phases: &[Phase], errors: &mut Diagnostics) {
             fields.is_empty() || fields.iter().any(|field| step.args.contains_key(*field))
         })
     };
-    let mut steps = phases.iter().flat_map(|phase| phase.steps.iter().chain(&phase.rollout.verify));
+    let mut steps = phases.iter().flat_map(Phase::all_steps);
     if let Some(step) = steps.find(needs) {
         let message = format!("`{}` calls kubectl, and the runbook does not say where", step.kind.name());
         let error = errors.error(NEEDS_KUBE, super::start(step.origin.span), message);

@@ -38,6 +38,8 @@ pub(super) enum End {
 pub(super) struct Drill {
     plan: Rc<Plan>,
     cluster: Cluster,
+    /// The world as it was.
+    make: fn() -> Cluster,
     /// What survives the controller.
     journal: Rc<RefCell<Vec<Stamped>>>,
     incident: Incident,
@@ -80,21 +82,23 @@ impl Record for Journal {
 impl Drill {
     /// The shipped upgrade over three control planes and two workers, planned.
     pub(super) async fn new() -> Self {
-        Self::over(cluster().plan("1.31.4").await.expect("the shipped upgrade compiles"))
+        let plan = cluster().plan("1.31.4").await.expect("the shipped upgrade compiles");
+        Self::over(plan, cluster)
     }
 
-    /// Another runbook over the same hosts.
-    pub(super) async fn of(runbook: &str) -> Self {
-        Self::over(cluster().plan_of(runbook, &[]).await.expect("it compiles"))
+    /// A runbook over such a world, planned.
+    pub(super) async fn of(runbook: &str, make: fn() -> Cluster) -> Self {
+        let plan = make().plan_of(runbook, &[]).await.expect("the runbook compiles");
+        Self::over(plan, make)
     }
 
-    fn over(plan: Plan) -> Self {
-        Self { plan: Rc::new(plan), cluster: cluster(), journal: Rc::default(), incident: Rc::default() }
+    fn over(plan: Plan, make: fn() -> Cluster) -> Self {
+        Self { plan: Rc::new(plan), cluster: make(), make, journal: Rc::default(), incident: Rc::default() }
     }
 
     /// The same plan over a world that is as it was.
     pub(super) fn again(&mut self) {
-        self.cluster = cluster();
+        self.cluster = (self.make)();
         self.journal = Rc::default();
     }
 
@@ -157,7 +161,7 @@ impl Drill {
     }
 }
 
-fn cluster() -> Cluster {
+pub(super) fn cluster() -> Cluster {
     Cluster::new(3, 2, "1.30.0")
 }
 

@@ -2,7 +2,7 @@
 
 use rollbook::engine::Event;
 
-use super::drill::{Death, Drill, End, commands};
+use super::drill::{Death, Drill, End, cluster, commands};
 use super::undone::hosts;
 use crate::support::cluster::story;
 
@@ -42,7 +42,7 @@ phases:
 #[test]
 fn a_controller_that_dies_at_a_gate_or_a_pause_comes_to_it_again() {
     story(async {
-        let mut drill = Drill::of(RUNBOOK).await;
+        let mut drill = Drill::of(RUNBOOK, cluster).await;
         assert!(matches!(drill.live(None).await, End::Finished(_)));
         let (undisturbed, sent) = (hosts(&drill), commands(drill.world()));
         let events = drill.events();

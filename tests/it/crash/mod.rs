@@ -5,6 +5,7 @@ mod drill;
 mod gates;
 mod links;
 mod record;
+mod rescue;
 mod secrets;
 mod simulated;
 mod undone;

@@ -10,19 +10,19 @@ use crate::support::cluster::story;
 
 /// What a run leaves: hosts, and commands with how often each was sent.
 #[derive(Debug, PartialEq)]
-struct Left {
+pub(super) struct Left {
     hosts: BTreeMap<String, HostState>,
     commands: BTreeMap<String, usize>,
 }
 
-fn left(drill: &Drill) -> Left {
+pub(super) fn left(drill: &Drill) -> Left {
     let names = ["cp1", "cp2", "cp3", "w1", "w2"];
     let hosts = names.map(|name| (name.to_owned(), comparable(drill.world().host(name).expect("a host"))));
     Left { hosts: hosts.into(), commands: commands(drill.world()) }
 }
 
 /// What differs between two ends, in words; empty where nothing does.
-fn differences(now: &Left, expected: &Left) -> (String, String) {
+pub(super) fn differences(now: &Left, expected: &Left) -> (String, String) {
     let mut commands = String::new();
     for line in now.commands.keys().chain(expected.commands.keys()).collect::<BTreeSet<_>>() {
         let (times, due) = (now.commands.get(line), expected.commands.get(line));
@@ -44,7 +44,7 @@ pub(super) fn comparable(mut host: HostState) -> HostState {
 }
 
 /// Lives until the run is over; gives the number of lives.
-async fn live_on(drill: &Drill, mut deaths: impl Iterator<Item = Death>) -> usize {
+pub(super) async fn live_on(drill: &Drill, mut deaths: impl Iterator<Item = Death>) -> usize {
     for lives in 1.. {
         match drill.live(deaths.next()).await {
             End::Died => {}
@@ -58,7 +58,7 @@ async fn live_on(drill: &Drill, mut deaths: impl Iterator<Item = Death>) -> usiz
 }
 
 /// Every event, and a while after every third one: in the middle of whatever its hosts then do.
-fn deaths(events: u64) -> impl Iterator<Item = Death> {
+pub(super) fn deaths(events: u64) -> impl Iterator<Item = Death> {
     let later = (1..=events).step_by(3).map(|seq| Death::Later(seq, 700));
     (1..events).map(Death::After).chain(later)
 }

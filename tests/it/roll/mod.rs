@@ -13,6 +13,7 @@ mod goals;
 mod links;
 mod loops;
 mod records;
+mod rescue;
 pub(crate) mod resume;
 pub(crate) mod secrets;
 mod signals;

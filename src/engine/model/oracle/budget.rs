@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::engine::model::ledger::{Ledger, Page, Sight};
 use crate::engine::{Event, HostStatus, Stamped, StopLevel};
-use crate::plan::{DomainsTaken, HostId};
+use crate::plan::{DomainsTaken, HostId, Section};
 
-use super::hosts::{has_looked, inside_bracket, needs_slot};
+use super::hosts::{has_looked, inside_bracket, needs_slot, waits_for_rescue};
 use super::{Violation, must};
 
 pub(super) fn judge(ledger: &Ledger<'_>, stamped: &Stamped) -> Result<(), Violation> {
@@ -29,11 +29,13 @@ pub(super) fn judge(ledger: &Ledger<'_>, stamped: &Stamped) -> Result<(), Violat
 
 /// Who waits has to: no host that waits could go, and none of them waits for what this run's failures hold for good.
 fn waiting(ledger: &Ledger<'_>) -> Result<(), Violation> {
+    let held_back = waits_for_rescue(ledger);
     let wants = |(host, page): &(&HostId, &Page)| {
         page.ended.is_none()
             && !page.slot
             && !page.busy
-            && page.fault.is_none()
+            && !page.is_over(ledger.tasks_of(**host))
+            && (page.part != Section::Steps || !held_back)
             && needs_slot(ledger, **host, page)
     };
     let sight = ledger.sight.as_ref().filter(|sight| sight.began > ledger.last_slot && !sight.blocked);
@@ -45,7 +47,7 @@ fn waiting(ledger: &Ledger<'_>) -> Result<(), Violation> {
         let lost = with(ledger.lost_here());
         must(zones_fit(ledger, &lost), "halts", "nobody waits for zones that failures hold")?;
         if let Some(sight) = sight {
-            let out = with(out_of_service(ledger, sight));
+            let out = with(out_for(ledger, sight, *host));
             let goes = out.len() <= ledger.slots() && zones_fit(ledger, &out);
             must(!goes, "first that fits", "nobody waits while a host that waits could go")?;
         }
@@ -83,6 +85,18 @@ fn out_of_service(ledger: &Ledger<'_>, sight: &Sight) -> BTreeSet<HostId> {
     out
 }
 
+/// The same as it counts for a host: one that failed counts while something is done on it, though it never went out; but
+/// not for another one that is being rescued.
+fn out_for(ledger: &Ledger<'_>, sight: &Sight, host: HostId) -> BTreeSet<HostId> {
+    let mut out = out_of_service(ledger, sight);
+    let population = &ledger.planned().population;
+    let (certain, open) = ledger.in_trouble();
+    if !certain.contains(&host) && !open.contains(&host) {
+        out.extend(certain.union(&open).filter(|host| population.contains(host)));
+    }
+    out
+}
+
 /// The zones in which these hosts stand.
 fn zones<'a>(ledger: &Ledger<'a>, hosts: &BTreeSet<HostId>) -> Vec<&'a str> {
     let Some(topology) = &ledger.planned().topology else { return Vec::new() };
@@ -102,10 +116,13 @@ fn slot_taken(ledger: &Ledger<'_>, host: HostId) -> Result<(), Violation> {
     must(looked, "look first", "a slot is taken only for something that is known to need it")?;
     let may = match ledger.stop() {
         None => true,
-        Some(StopLevel::Graceful) => inside_bracket(ledger, host, page),
+        Some(StopLevel::Graceful) => page.part != Section::Steps || inside_bracket(ledger, host, page),
         Some(StopLevel::Now) => false,
     };
     must(may, "stop", "after a stop a slot only closes a bracket")?;
+
+    let is_held_back = page.part == Section::Steps && waits_for_rescue(ledger);
+    must(!is_held_back, "limits", "nobody goes out while a rescue decides whether too many have failed")?;
 
     let sight =
         ledger.sight.as_ref().filter(|sight| sight.began > ledger.last_slot && ledger.look_began.is_none());
@@ -116,7 +133,7 @@ fn slot_taken(ledger: &Ledger<'_>, host: HostId) -> Result<(), Violation> {
         must(in_work(ledger).next().is_none(), "one control plane", "control planes go one at a time")?;
     }
 
-    let mut out = out_of_service(ledger, sight);
+    let mut out = out_for(ledger, sight, host);
     out.insert(host);
     let what = format!("{} hosts are out where {} may be: {out:?}", out.len(), ledger.slots());
     must(out.len() <= ledger.slots(), "budget", &what)?;

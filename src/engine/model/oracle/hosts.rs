@@ -1,9 +1,9 @@
 //! Properties of hosts and tasks: order, brackets, retries, ends, and what a stop leaves alone.
 
-use crate::engine::model::ledger::{Ledger, Page};
+use crate::engine::model::ledger::{Ledger, Page, part_of};
 use crate::engine::{Event, HostStatus, SkipReason, Stamped, StopLevel};
 use crate::op::Effect;
-use crate::plan::{Bracket, HostId, HostTasks, Task, TaskId};
+use crate::plan::{Bracket, HostId, HostTasks, Section, Task, TaskId};
 
 use super::{Violation, must};
 
@@ -29,6 +29,7 @@ pub(super) fn judge(ledger: &Ledger<'_>, stamped: &Stamped) -> Result<(), Violat
             must(slot || !disrupts, "slot first", "no op disrupts before its host has a slot")
         }
         Event::TaskSkipped { task, why } => task_skipped(ledger, *task, *why),
+        Event::SectionStarted { host, section, .. } => section_started(ledger, *host, *section),
         Event::HostEnded { host, status, .. } => host_ended(ledger, *host, *status),
         _ => Ok(()),
     }
@@ -38,7 +39,12 @@ fn host_started(ledger: &Ledger<'_>, host: HostId) -> Result<(), Violation> {
     let planned = ledger.planned();
     must(ledger.stop().is_none(), "stop", "no host starts after a stop")?;
     must(!ledger.paused, "pauses", "no host starts while a pause is not confirmed")?;
-    must(ledger.failed <= planned.rollout.max_failures, "limits", "no host starts beyond `max_failures`")?;
+    let (certain, _) = ledger.in_trouble();
+    let failed = ledger.failed as usize + certain.len();
+    let most = planned.rollout.max_failures as usize;
+    must(failed <= most, "limits", "no host starts beyond `max_failures`")?;
+    let waits = waits_for_rescue(ledger);
+    must(!waits, "limits", "no host starts while a rescue decides whether too many have failed")?;
     must(!ledger.untouchable.contains(&host), "untouched", "a host that failed is not touched again")?;
     let batch = ledger.batch.map(|batch| &planned.batches[usize::from(batch)]);
     must(batch.is_some_and(|batch| batch.contains(&host)), "gates", "hosts start in their batch")?;
@@ -54,6 +60,9 @@ fn task_started(ledger: &Ledger<'_>, task: TaskId, attempt: u32) -> Result<(), V
     let planned = &tasks.tasks[usize::from(task.index)];
     must(!page.busy && page.fault.is_none(), "order", "a task starts when nothing else runs or failed")?;
     must(page.next == task.index, "order", "no task starts before its predecessor ended")?;
+    let (first, end) = part_of(tasks, page.part);
+    let is_inside = (first..end).contains(&task.index);
+    must(is_inside, "rescue", "a task of `rescue` or `always` runs only once that has begun")?;
     must(page.attempts + 1 == attempt, "order", "attempts are counted without a gap")?;
     must(!planned.forecast.is_left_out(), "order", "an excluded task never starts")?;
     must(goes_on(ledger, task.host, page), "stop", "a stopped host starts no task")?;
@@ -80,6 +89,39 @@ fn task_started(ledger: &Ledger<'_>, task: TaskId, attempt: u32) -> Result<(), V
     #[expect(clippy::cast_precision_loss, reason = "likewise")]
     let passed = (ledger.time - page.failed_at) as f64;
     must(passed >= delay, "retries", "the delay has passed")
+}
+
+/// Whether the hosts that are being rescued are too many, should none of them be saved.
+pub(super) fn waits_for_rescue(ledger: &Ledger<'_>) -> bool {
+    let (certain, open) = ledger.in_trouble();
+    let failed = ledger.failed as usize + certain.len() + open.len();
+    !open.is_empty() && failed > ledger.planned().rollout.max_failures as usize
+}
+
+fn section_started(ledger: &Ledger<'_>, host: HostId, section: Section) -> Result<(), Violation> {
+    let page = working(ledger, host)?;
+    let tasks = tasks_of(ledger, host);
+    must(!page.busy, "rescue", "a part begins when nothing of its host is in flight")?;
+    must(page.part < section, "rescue", "each part begins once, in their order")?;
+    must(ledger.stop() != Some(StopLevel::Now), "stop", "a stopped host begins nothing")?;
+    if page.is_over(tasks) {
+        let due = page.then_comes(tasks) == Some(section);
+        return must(
+            due,
+            "rescue",
+            "`rescue` follows a failure, and `always` whatever did or broke something",
+        );
+    }
+    let gives_up = page.part == Section::Rescue
+        && section == Section::Always
+        && ledger.stop().is_some()
+        && lacks_slot(ledger, host, page);
+    must(gives_up, "rescue", "a part is over, or gets no slot in a run that stops")
+}
+
+/// Whether the host cannot go on without a slot.
+fn lacks_slot(ledger: &Ledger<'_>, host: HostId, page: &Page) -> bool {
+    !page.slot && has_looked(ledger, host, page)
 }
 
 /// Whether the host's bracket was looked at long before the look at the cluster that gave the slot.
@@ -129,8 +171,12 @@ fn host_ended(ledger: &Ledger<'_>, host: HostId, status: HostStatus) -> Result<(
     let page = working(ledger, host)?;
     let tasks = tasks_of(ledger, host);
     must(!page.busy, "ends", "a host ends when nothing of it is in flight")?;
-    let done = usize::from(page.next) == tasks.tasks.len();
+    let is_over = page.is_over(tasks);
+    let left_out = page.then_comes(tasks).filter(|_| is_over);
+    let done = is_over && left_out.is_none();
     let expected = match page.fault {
+        Some(HostStatus::Unknown) => HostStatus::Unknown,
+        _ if page.counts_as_failed(tasks) => HostStatus::Failed,
         Some(fault) => fault,
         None if done && page.changed => HostStatus::Changed,
         None if done => HostStatus::Ok,
@@ -138,10 +184,22 @@ fn host_ended(ledger: &Ledger<'_>, host: HostId, status: HostStatus) -> Result<(
         None => HostStatus::Stopped,
     };
     must(status == expected, "ends", &format!("the host ends as {expected:?}"))?;
-    if done || page.fault.is_some() {
+    if done {
         return Ok(());
     }
     must(ledger.stop().is_some(), "ends", "a host ends before its tasks only when the run stops")?;
+    let at_once = ledger.stop() == Some(StopLevel::Now);
+    must(
+        left_out.is_none() || at_once,
+        "rescue",
+        "only a run that stops at once leaves out a rescue, or what is done in the end",
+    )?;
+    if !at_once && page.part != Section::Steps {
+        must(lacks_slot(ledger, host, page), "rescue", "it goes on unless it gets no slot")?;
+        let always = part_of(tasks, Section::Always);
+        let ends_in_it = page.part == Section::Always || always.0 == always.1;
+        return must(ends_in_it, "rescue", "a rescue that gets no slot is followed by `always`");
+    }
     if ledger.stop() == Some(StopLevel::Graceful) {
         must(!page.slot, "stop", "a host that is out comes back")?;
         let next = &tasks.tasks[usize::from(page.next)];
@@ -162,7 +220,9 @@ fn working<'a>(ledger: &'a Ledger<'_>, host: HostId) -> Result<&'a Page, Violati
 fn goes_on(ledger: &Ledger<'_>, host: HostId, page: &Page) -> bool {
     match ledger.stop() {
         None => true,
-        Some(StopLevel::Graceful) => page.slot || inside_bracket(ledger, host, page),
+        Some(StopLevel::Graceful) => {
+            page.slot || page.part != Section::Steps || inside_bracket(ledger, host, page)
+        }
         Some(StopLevel::Now) => false,
     }
 }
@@ -181,5 +241,5 @@ fn bracket_of(tasks: &HostTasks, index: u16) -> Option<(u16, &Bracket)> {
 }
 
 fn tasks_of<'a>(ledger: &Ledger<'a>, host: HostId) -> &'a HostTasks {
-    ledger.planned().hosts.iter().find(|tasks| tasks.host == host).expect("the plan knows the host")
+    ledger.tasks_of(host)
 }

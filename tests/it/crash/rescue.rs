@@ -1,0 +1,75 @@
+//! Every crash point of a run that rescues a host.
+
+use rollbook::engine::Event;
+use rollbook::plan::Section;
+use rollbook::transport::simulated::SimulatedCommand;
+use rollbook::value::Duration;
+
+use super::drill::{Drill, cluster};
+use super::simulated::{deaths, differences, left, live_on};
+use crate::support::cluster::{Cluster, story};
+
+const RUNBOOK: &str = r#"
+apiVersion: rollbook/v1
+kind: Runbook
+metadata: { name: rescues }
+kube: { via: control_plane }
+phases:
+  - name: maintain
+    hosts: workers
+    steps:
+      - drain: { timeout: 10m, delete_emptydir_data: true, reason: a cache }
+      - command: { argv: [do-maintain] }
+        id: maintain
+      - uncordon: {}
+    rescue:
+      steps:
+        - command: { argv: [put-back, "{{ failure.step }}"] }
+        - apt_mark: { hold: [kubelet] }
+      then: ok
+    always:
+      - command: { argv: [tidy-up] }
+        effect: changes
+      - uncordon: {}
+"#;
+
+/// One on which the first worker cannot be maintained.
+fn unlucky() -> Cluster {
+    let cluster = cluster();
+    cluster.simulated.tell(SimulatedCommand {
+        hosts: vec!["w1".to_owned()],
+        text: "do-maintain".to_owned(),
+        exit: 3,
+        stdout: String::new(),
+        stderr: "no space left".to_owned(),
+        takes: Duration::from_secs(1),
+        creates: None,
+        needs: None,
+    });
+    cluster
+}
+
+#[test]
+fn a_controller_that_dies_during_a_rescue_repeats_nothing_and_loses_nothing() {
+    story(async {
+        let mut drill = Drill::of(RUNBOOK, unlucky).await;
+        live_on(&drill, std::iter::empty()).await;
+        let undisturbed = left(&drill);
+        let events = drill.events();
+        let begun = |wanted| {
+            let begins =
+                |event: &Event| matches!(event, Event::SectionStarted { section, .. } if *section == wanted);
+            events.iter().filter(|stamped| begins(&stamped.event)).count()
+        };
+        assert_eq!((begun(Section::Rescue), begun(Section::Always)), (1, 2));
+        let mut points = 0;
+        for death in deaths(u64::try_from(events.len()).expect("not so many")) {
+            drill.again();
+            let lives = live_on(&drill, std::iter::once(death)).await;
+            let (commands, hosts) = differences(&left(&drill), &undisturbed);
+            assert!(commands.is_empty() && hosts.is_empty(), "{death:?}, {lives} lives\n{commands}\n{hosts}");
+            points += usize::from(lives > 1);
+        }
+        assert!(points > 50, "{points}");
+    });
+}
