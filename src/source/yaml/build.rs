@@ -133,7 +133,7 @@ impl<'t, 'd> Builder<'t, 'd> {
     fn tab(&self, line_start: usize, noticed: usize) -> usize {
         let line = self.text[line_start..].split('\n').next().unwrap_or_default();
         let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
-        let before = &line[..line.len().min(noticed - line_start + 1)];
+        let before = &line[..line.ceil_char_boundary(noticed - line_start + 1)];
         let found = line[..indentation].find('\t').or_else(|| before.rfind('\t'));
         let later = || self.text[noticed..].find('\t').map(|at| noticed + at);
         found.map(|at| line_start + at).or_else(later).unwrap_or(noticed)

@@ -156,6 +156,7 @@ fn templates_without_quotes_are_recognised() {
 fn mistakes_are_answered_with_what_to_do() {
     let cases = [
         ("a:\n\t- b\n", "2:1", "indent with spaces only"),
+        ("<:\n\té", "2:1", "indent with spaces only"),
         ("a: \"x\ny: 1\n", "2:1", "is the closing quote missing above?"),
         ("a: b: c\n", "1:5", "quote text that holds `: `"),
         ("a: %x\n", "1:4", "put the text in quotes"),
