@@ -16,7 +16,7 @@ use crate::engine::{HaltCause, History};
 use crate::executor::{Approver, Clock, InDoubt, Lock, RollError, Secrets, Setup, roll, sweep};
 use crate::journal::{Journal, RunDir, StateDir, StateDirError, runs};
 use crate::plan::Plan;
-use crate::report::{Events, Live, Plain, Reporter, Summary, exit};
+use crate::report::{Events, Live, Plain, Reporter, Summary, Verbosity, exit};
 
 /// A run that is about to roll, or to go on.
 pub(super) struct Ready {
@@ -195,7 +195,7 @@ pub(super) fn eyes(
             let live = Live::new(Box::new(std::io::stderr()), size, look, verbose, speed);
             Box::new(if asks == Asks::Here { live.giving_way() } else { live })
         }
-        _ => Box::new(Plain::new(std::io::stderr(), verbose)),
+        _ => Box::new(Plain::new(std::io::stderr(), Verbosity::of_log(verbose))),
     }
 }
 

@@ -10,7 +10,7 @@ use super::outcome::{Outcome, Stopped};
 use super::roll::{lock_state, way_on};
 use super::terminal::Terminal;
 use crate::journal::{Recorded, RunDir, runs};
-use crate::report::{Plain, Reporter, Summary, exit};
+use crate::report::{Plain, Reporter, Summary, Verbosity, exit};
 use crate::value::Timestamp;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
@@ -210,7 +210,7 @@ fn show(args: &Args, named: Option<&str>, verbose: bool, terminal: &Terminal) ->
     };
     let Recorded { plan, history, .. } = dir.read().map_err(anyhow::Error::from)?;
     let mut text = Vec::new();
-    let mut plain = Plain::new(&mut text, verbose);
+    let mut plain = Plain::new(&mut text, Verbosity::of_log(verbose));
     for event in &history.events {
         plain.event(&plan, &history.state, event);
     }

@@ -17,7 +17,7 @@ use crate::plan::{HostId, Plan};
 pub use events::Events;
 pub use live::{Live, Look};
 pub use pace::Pace;
-pub use plain::Plain;
+pub use plain::{Plain, Verbosity};
 pub use summary::{Left, Summary, Troubled, exit};
 
 /// Shows a run while it happens. Called after an event became true, never before.

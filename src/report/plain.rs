@@ -9,10 +9,33 @@ use crate::engine::{BracketFinding, Event, HaltCause, HostStatus, SkipReason, St
 use crate::plan::{DomainsTaken, Forecast, HostId, OutCause, OutOfService, Plan, Section, TaskId};
 use crate::value::Timestamp;
 
+/// How much is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// What became of hosts, and all that went wrong: beside a display that shows the rest while it happens.
+    Hosts,
+    /// Also every change.
+    Changes,
+    /// Also starts, skips and what held already.
+    Everything,
+}
+
+impl Verbosity {
+    /// As `--verbose` has it where nothing else shows the changes.
+    pub fn of_log(verbose: bool) -> Self {
+        if verbose { Self::Everything } else { Self::Changes }
+    }
+
+    /// As `--verbose` has it below a display.
+    pub fn of_display(verbose: bool) -> Self {
+        if verbose { Self::Everything } else { Self::Hosts }
+    }
+}
+
 /// Writes a line per event that people want to read.
 pub struct Plain<W> {
     out: W,
-    verbose: bool,
+    verbosity: Verbosity,
     started: Option<Timestamp>,
     waits: Waits,
     /// A reader that went away (a closed pipe, a lost terminal) silences the reporter, never the run.
@@ -20,9 +43,9 @@ pub struct Plain<W> {
 }
 
 impl<W: Write> Plain<W> {
-    /// Lines go to `out`; `verbose` adds starts, skips and probes.
-    pub fn new(out: W, verbose: bool) -> Self {
-        Self { out, verbose, started: None, waits: Waits::default(), closed: false }
+    /// Lines go to `out`.
+    pub fn new(out: W, verbosity: Verbosity) -> Self {
+        Self { out, verbosity, started: None, waits: Waits::default(), closed: false }
     }
 }
 
@@ -32,7 +55,7 @@ impl<W: Write> Reporter for Plain<W> {
         let line = match self.waits.take(plan, state, event) {
             Told::No => return,
             Told::As(line) => line,
-            Told::Usual => match line(plan, state, &event.event, self.verbose) {
+            Told::Usual => match line(plan, state, &event.event, self.verbosity) {
                 Some(line) => line,
                 None => return,
             },
@@ -45,7 +68,8 @@ impl<W: Write> Reporter for Plain<W> {
     }
 }
 
-fn line(plan: &Plan, state: &State, event: &Event, verbose: bool) -> Option<String> {
+fn line(plan: &Plan, state: &State, event: &Event, verbosity: Verbosity) -> Option<String> {
+    let verbose = verbosity >= Verbosity::Everything;
     Some(match event {
         Event::RunStarted { run, .. } => format!("run {run}"),
         Event::RunResumed { .. } => "goes on".to_owned(),
@@ -74,7 +98,7 @@ fn line(plan: &Plan, state: &State, event: &Event, verbose: bool) -> Option<Stri
             format!("{}  again (attempt {attempt})", about(plan, *task))
         }
         Event::TaskStarted { task, .. } if verbose => format!("{}  …", about(plan, *task)),
-        Event::TaskEnded { task, end, .. } => task_ended(plan, *task, end, verbose)?,
+        Event::TaskEnded { task, end, .. } => task_ended(plan, *task, end, verbosity)?,
         Event::TaskSkipped { task, why: SkipReason::When } if verbose => {
             let why = match &plan.task(*task).forecast {
                 Forecast::LeftOut { why } => why.to_string(),
@@ -87,6 +111,12 @@ fn line(plan: &Plan, state: &State, event: &Event, verbose: bool) -> Option<Stri
         }
         Event::SectionStarted { host, section: Section::Always, .. } if verbose => {
             format!("{}  always: what is done in the end", host_name(plan, *host))
+        }
+        // Most hosts of a second run, and all of a phase that only looks.
+        Event::HostEnded { status: HostStatus::Ok, phase, host }
+            if verbosity == Verbosity::Hosts && !state.was_rescued(plan, *phase, *host) =>
+        {
+            return None;
         }
         Event::HostEnded { phase, host, status } => {
             let status = match status {
@@ -128,11 +158,12 @@ fn is_stopped(state: &State) -> bool {
     matches!(state.halted(), Some(HaltCause::Stopped { .. } | HaltCause::Paused { .. }))
 }
 
-fn task_ended(plan: &Plan, task: TaskId, end: &TaskEnd, verbose: bool) -> Option<String> {
+fn task_ended(plan: &Plan, task: TaskId, end: &TaskEnd, verbosity: Verbosity) -> Option<String> {
     let about = about(plan, task);
     Some(match end {
+        TaskEnd::Changed { .. } if verbosity == Verbosity::Hosts => return None,
         TaskEnd::Changed { summary } => format!("{about}  changed{}", outcome(plan, task, summary)),
-        TaskEnd::Satisfied { state } if verbose => format!("{about}  = {state}"),
+        TaskEnd::Satisfied { state } if verbosity >= Verbosity::Everything => format!("{about}  = {state}"),
         TaskEnd::Satisfied { .. } | TaskEnd::NeedsSlot => return None,
         TaskEnd::Failed { failure } => {
             let hint = if failure.hint.is_empty() {
@@ -168,15 +199,7 @@ pub(super) fn title(plan: &Plan, task: TaskId) -> String {
         Section::Rescue => "rescue: ",
         Section::Always => "always: ",
     };
-    let host = plan.host(task.host);
-    let resolve = |symbol: &str| {
-        Ok::<_, std::convert::Infallible>(match symbol {
-            "subject:node" => host.subject.node.clone().unwrap_or_default(),
-            "subject:host" => host.name.to_string(),
-            other => format!("‹{other}›"),
-        })
-    };
-    let Ok(title) = crate::op::resolve_symbols(plan.title(task), resolve);
+    let title = plan.spelled(plan.title(task), task.host);
     format!("{part}{title}")
 }
 

@@ -62,7 +62,7 @@ fn a_stop_is_no_failure_and_says_what_came_back_and_what_was_not_begun() {
         let (stop, stops) = mpsc::unbounded_channel();
         let told = Shared::default();
         let reporters: Vec<Box<dyn rollbook::report::Reporter>> = vec![
-            Box::new(rollbook::report::Plain::new(told.clone(), false)),
+            Box::new(rollbook::report::Plain::new(told.clone(), rollbook::report::Verbosity::Changes)),
             Box::new(StopsAt { line: "w1  goes out of service", told: told.clone(), stop: Some(stop) }),
         ];
         let history = roll(Setup { stops, reporters, ..cluster.setup(&plan) }).await.unwrap();

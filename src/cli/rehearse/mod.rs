@@ -25,7 +25,7 @@ use crate::engine::{Awaited, History};
 use crate::executor::InDoubt;
 use crate::journal::{Journal, Record};
 use crate::plan::Plan;
-use crate::report::{Pace, Plain, Reporter, Summary, exit};
+use crate::report::{Pace, Plain, Reporter, Summary, Verbosity, exit};
 use crate::scenario::{FaultKind, Scenario, judge};
 use crate::source::Diagnostics;
 use lives::{Ended, Heard, Life, Theatre};
@@ -76,7 +76,7 @@ impl Audience<'_> {
             all.extend(reporters(self.roll, self.speed, terminal)?);
         }
         if let Some(heard) = self.heard {
-            all.push(Box::new(Plain::new(heard.clone(), false)));
+            all.push(Box::new(Plain::new(heard.clone(), Verbosity::Changes)));
         }
         Ok(all)
     }

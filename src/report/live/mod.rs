@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{Plain, Reporter};
+use super::{Plain, Reporter, Verbosity};
 use crate::engine::{Stamped, State};
 use crate::plan::{HostId, Plan};
 use crate::value::{self, Timestamp};
@@ -74,7 +74,7 @@ impl Live {
         };
         let shared = Arc::new(Mutex::new(display));
         let ticker = ticker(Arc::clone(&shared));
-        Self { shared, lines: Plain::new(buffer.clone(), verbose), buffer, ticker }
+        Self { shared, lines: Plain::new(buffer.clone(), Verbosity::of_display(verbose)), buffer, ticker }
     }
 
     /// For the terminal on which questions are asked: while one is open, nothing is drawn over it.

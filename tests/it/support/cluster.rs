@@ -18,7 +18,7 @@ use rollbook::op::{Deed, Effect, Exit, Op, RunWhen, Site};
 use rollbook::plan::compile::{Input, Knowledge, Overrides, compile, settle_outage};
 use rollbook::plan::show::{Detail, bytes, digest, text};
 use rollbook::plan::{Plan, forecast};
-use rollbook::report::{Plain, Summary};
+use rollbook::report::{Plain, Summary, Verbosity};
 use rollbook::runbook::{FileReader, ParamSources, Runbook, resolve_params};
 use rollbook::source::{Diagnostics, Limits, SourceMap};
 use rollbook::step::KubeCx;
@@ -206,7 +206,7 @@ impl Cluster {
         let (plan, told) = (Rc::new(plan), Shared::default());
         let setup = Setup {
             run: format!("run-{}", self.runs),
-            reporters: vec![Box::new(Plain::new(told.clone(), false))],
+            reporters: vec![Box::new(Plain::new(told.clone(), Verbosity::Changes))],
             ..self.setup(&plan)
         };
         let history = roll(setup).await.unwrap();
