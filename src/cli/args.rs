@@ -587,18 +587,25 @@ pub(super) struct New {
 pub(super) enum NewKind {
     /// Upgrade a kubeadm cluster by one minor version.
     KubeadmUpgrade,
+    /// Upgrade the packages of a cluster's hosts, and reboot where that is asked for.
+    OsPatch,
+    /// The same on machines without Kubernetes.
+    OsPatchHosts,
     /// Restart a unit on every host, one host first.
     ServiceRestart,
 }
 
 impl NewKind {
     /// Every kind, in the order in which they are offered.
-    pub(super) const ALL: [Self; 2] = [Self::KubeadmUpgrade, Self::ServiceRestart];
+    pub(super) const ALL: [Self; 4] =
+        [Self::KubeadmUpgrade, Self::OsPatch, Self::OsPatchHosts, Self::ServiceRestart];
 
     /// As typed.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::KubeadmUpgrade => "kubeadm-upgrade",
+            Self::OsPatch => "os-patch",
+            Self::OsPatchHosts => "os-patch-hosts",
             Self::ServiceRestart => "service-restart",
         }
     }
@@ -607,8 +614,15 @@ impl NewKind {
     pub(super) fn doc(self) -> &'static str {
         match self {
             Self::KubeadmUpgrade => "upgrade a kubeadm cluster by one minor version",
+            Self::OsPatch => "upgrade the packages of a cluster's hosts, and reboot where that is asked for",
+            Self::OsPatchHosts => "the same on machines without Kubernetes",
             Self::ServiceRestart => "restart a unit on every host, one host first",
         }
+    }
+
+    /// Whether its hosts are the control planes and workers of a cluster.
+    pub(super) fn is_for_cluster(self) -> bool {
+        matches!(self, Self::KubeadmUpgrade | Self::OsPatch)
     }
 }
 

@@ -1,8 +1,9 @@
 //! A new runbook validates and rehearses as it is written, and nothing that exists is touched.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::support::rollbook::{Outcome, Rollbook};
 
@@ -33,6 +34,9 @@ fn every_kind_validates_and_rehearses_as_it_is_written() {
             "--target",
             "1.30.8",
         ],
+        &["os-patch"],
+        &["os-patch", "--name", "nights", "--control-planes", "cp1", "--hosts", "w1,w2"],
+        &["os-patch-hosts", "--hosts", "web[01:12].example.com"],
         &["service-restart"],
         &["service-restart", "--service", "foo@bar", "--hosts", "web[01:03].example.com", "--user", "ops"],
     ] {
@@ -51,6 +55,44 @@ fn every_kind_validates_and_rehearses_as_it_is_written() {
             }
         }
     }
+}
+
+/// What a terminal shows on which somebody types `typed` and then leaves; and how it ended.
+fn on_a_terminal(dir: &Path, typed: &str) -> (String, Option<i32>) {
+    let line = format!("{} new --dir {}", env!("CARGO_BIN_EXE_rollbook"), dir.display());
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    command.env("TERM", "xterm").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
+}
+
+#[test]
+fn on_a_terminal_it_asks_for_what_no_flag_says() {
+    let dir = tempfile::tempdir().unwrap();
+    // A wrong answer is asked for again; an empty one takes what stands in brackets.
+    let (shown, code) = on_a_terminal(dir.path(), "patches\n2\n../x\nnights\ncp1\nw[1:3]\nops\n");
+    assert_eq!(code, Some(0), "{shown}");
+    for words in
+        ["os-patch-hosts", "write its number or its word", "Name of the runbook [os-patch]:", "small letters"]
+    {
+        assert!(shown.contains(words), "{words:?} is missing in {shown}");
+    }
+    let inventory = fs::read_to_string(dir.path().join("inventory.yaml")).unwrap();
+    for words in ["  cp1: {", "  w[1:3]: {", "user: \"ops\""] {
+        assert!(inventory.contains(words), "{words:?} is missing in {inventory}");
+    }
+    assert_eq!(check(dir.path()).code, 0);
+}
+
+#[test]
+fn who_leaves_before_the_last_question_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let (shown, code) = on_a_terminal(dir.path(), "service-restart\nedge\n");
+    assert_eq!(code, Some(64), "{shown}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
 fn walk(dir: &Path) -> Vec<std::path::PathBuf> {
@@ -83,6 +125,8 @@ fn wishes_that_cannot_be_met_are_told() {
         (&["service-restart", "--service=-x"], "--service"),
         (&["service-restart", "--target", "1.31.4"], "no meaning"),
         (&["kubeadm-upgrade", "--target", "1.31"], "with its patch"),
+        (&["os-patch", "--target", "1.31.4"], "no meaning"),
+        (&["os-patch-hosts", "--control-planes", "cp1"], "no meaning"),
     ] {
         let dir = tempfile::tempdir().unwrap();
         new(dir.path(), args).exits(64).says(words);

@@ -15,12 +15,32 @@ pub(super) struct File {
     pub(super) is_program: bool,
 }
 
-/// What is shipped is what one begins with: it is tried more than anything else.
-const UPGRADE: &str = include_str!("../../../runbooks/kubeadm-upgrade.yaml");
-const FRAGMENTS: [(&str, &str); 2] = [
-    ("steps/kubelet.yaml", include_str!("../../../runbooks/steps/kubelet.yaml")),
-    ("steps/tools.yaml", include_str!("../../../runbooks/steps/tools.yaml")),
-];
+/// A runbook that Rollbook ships, with the fragments that it includes. What is shipped is what one begins with: it is tried
+/// more than anything else.
+struct Shipped {
+    file: &'static str,
+    text: &'static str,
+    fragments: &'static [(&'static str, &'static str)],
+}
+
+const UPGRADE: Shipped = Shipped {
+    file: "kubeadm-upgrade.yaml",
+    text: include_str!("../../../runbooks/kubeadm-upgrade.yaml"),
+    fragments: &[
+        ("steps/kubelet.yaml", include_str!("../../../runbooks/steps/kubelet.yaml")),
+        ("steps/tools.yaml", include_str!("../../../runbooks/steps/tools.yaml")),
+    ],
+};
+const PATCH: Shipped = Shipped {
+    file: "os-patch.yaml",
+    text: include_str!("../../../runbooks/os-patch.yaml"),
+    fragments: &[("steps/patch.yaml", include_str!("../../../runbooks/steps/patch.yaml"))],
+};
+const PATCH_HOSTS: Shipped = Shipped {
+    file: "os-patch-hosts.yaml",
+    text: include_str!("../../../runbooks/os-patch-hosts.yaml"),
+    fragments: &[],
+};
 
 const RESTART: &str = "\
 # yaml-language-server: $schema=schema/runbook.schema.json
@@ -63,12 +83,16 @@ rollbook=${ROLLBOOK:-rollbook}
 /// Everything that is written.
 pub(super) fn files(wishes: &Wishes) -> Vec<File> {
     let file = |path: &str, text: String| File { path: path.to_owned(), text, is_program: false };
-    let mut files = vec![file(&format!("{}.yaml", wishes.name), runbook(wishes))];
-    if wishes.kind == NewKind::KubeadmUpgrade {
-        let fragments = FRAGMENTS.iter();
-        files.extend(
-            fragments.map(|(path, text)| file(path, text.replace("../../docs/schema/", "../schema/"))),
-        );
+    let mut files = Vec::new();
+    match shipped(wishes.kind) {
+        Some(shipped) => {
+            files.push(file(&format!("{}.yaml", wishes.name), renamed(&shipped, wishes)));
+            let fragments = shipped.fragments.iter();
+            files.extend(
+                fragments.map(|(path, text)| file(path, text.replace("../../docs/schema/", "../schema/"))),
+            );
+        }
+        None => files.push(file(&format!("{}.yaml", wishes.name), restart(wishes))),
     }
     files.push(file("inventory.yaml", inventory(wishes)));
     files.push(File { is_program: true, ..file("check.sh", CHECK.replace("@name@", &wishes.name)) });
@@ -76,18 +100,31 @@ pub(super) fn files(wishes: &Wishes) -> Vec<File> {
     files
 }
 
-fn runbook(wishes: &Wishes) -> String {
-    match wishes.kind {
-        NewKind::KubeadmUpgrade => with_outage(UPGRADE, wishes)
-            .replace("../docs/schema/", "schema/")
-            .replace("runbooks/kubeadm-upgrade.yaml", &format!("{}.yaml", wishes.name))
-            .replace("inventory.example.yaml", "inventory.yaml")
-            .replace("  name: kubeadm-upgrade\n", &format!("  name: {}\n", wishes.name)),
-        NewKind::ServiceRestart => RESTART
-            .replace("@name@", &wishes.name)
-            .replace("@description@", &quoted(&format!("Restart {}, a few hosts at a time", wishes.service)))
-            .replace("@service@", &quoted(&wishes.service)),
+fn shipped(kind: NewKind) -> Option<Shipped> {
+    match kind {
+        NewKind::KubeadmUpgrade => Some(UPGRADE),
+        NewKind::OsPatch => Some(PATCH),
+        NewKind::OsPatchHosts => Some(PATCH_HOSTS),
+        NewKind::ServiceRestart => None,
     }
+}
+
+/// What is shipped, under the name that is wished and beside the files that are written.
+fn renamed(shipped: &Shipped, wishes: &Wishes) -> String {
+    let name = shipped.file.trim_end_matches(".yaml");
+    let text = shipped.text;
+    let text = if wishes.kind.is_for_cluster() { with_outage(text, wishes) } else { text.to_owned() };
+    text.replace("../docs/schema/", "schema/")
+        .replace(&format!("runbooks/{}", shipped.file), &format!("{}.yaml", wishes.name))
+        .replace("inventory.example.yaml", "inventory.yaml")
+        .replace(&format!("  name: {name}\n"), &format!("  name: {}\n", wishes.name))
+}
+
+fn restart(wishes: &Wishes) -> String {
+    RESTART
+        .replace("@name@", &wishes.name)
+        .replace("@description@", &quoted(&format!("Restart {}, a few hosts at a time", wishes.service)))
+        .replace("@service@", &quoted(&wishes.service))
 }
 
 /// With one or two control planes the API is away while one of them is upgraded. Whoever names no more has no choice.
@@ -115,7 +152,7 @@ fn inventory(wishes: &Wishes) -> String {
         line(format!("connection: {{ user: {} }}", quoted(&wishes.user)));
     }
     line("hosts:".to_owned());
-    let in_cluster = wishes.kind == NewKind::KubeadmUpgrade;
+    let in_cluster = wishes.kind.is_for_cluster();
     for host in &wishes.control_planes {
         line(format!("  {host}: {{ labels: {{ role: control-plane }} }}"));
     }
@@ -127,6 +164,8 @@ fn inventory(wishes: &Wishes) -> String {
         line("groups:".to_owned());
         line("  control_plane: { select: \"label(role=control-plane)\" }".to_owned());
         line("  workers: { select: \"label(role=worker)\" }".to_owned());
+    }
+    if wishes.kind == NewKind::KubeadmUpgrade {
         line(format!(
             "params: {{ target: {} }}         # this fleet's; `-p target=…` overrules",
             wishes.target

@@ -47,7 +47,7 @@ impl Wishes {
             usual: kind.word(),
             check: is_name,
         })?;
-        let in_cluster = kind == NewKind::KubeadmUpgrade;
+        let in_cluster = kind.is_for_cluster();
         refuse_strangers(args, kind, terminal)?;
         let control_planes = if in_cluster {
             answer(Question {
@@ -94,6 +94,7 @@ impl Wishes {
                     check: is_version,
                 })?;
             }
+            NewKind::OsPatch | NewKind::OsPatchHosts => {}
             NewKind::ServiceRestart => {
                 wishes.service = answer(Question {
                     flag: "--service",
@@ -123,10 +124,9 @@ impl Wishes {
 
 /// A flag that means nothing for a kind would be silently ignored.
 fn refuse_strangers(args: &Args, kind: NewKind, terminal: &Terminal) -> Result<(), Stopped> {
-    let cluster = kind == NewKind::KubeadmUpgrade;
     for (flag, is_given, fits) in [
-        ("--control-planes", args.control_planes.is_some(), cluster),
-        ("--target", args.target.is_some(), cluster),
+        ("--control-planes", args.control_planes.is_some(), kind.is_for_cluster()),
+        ("--target", args.target.is_some(), kind == NewKind::KubeadmUpgrade),
         ("--service", args.service.is_some(), kind == NewKind::ServiceRestart),
     ] {
         if is_given && !fits {
