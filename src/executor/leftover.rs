@@ -2,14 +2,13 @@
 //! are only followed here; what they did is for probes to say.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::rc::Rc;
 
 use super::ops::{Sent, launch_id};
 use super::{Pool, look};
 use crate::engine::{Event, Stamped};
 use crate::inventory::HostName;
-use crate::op::{Op, Site, resolve_symbols};
+use crate::op::{Op, Site};
 use crate::plan::{HostId, Plan, StepRef, TaskId};
 use crate::transport::{LaunchId, OutputSink, SessionError, Stream};
 use crate::value::Duration;
@@ -69,11 +68,7 @@ impl Leftover {
 
     /// The step, for people.
     pub(super) fn title(&self, plan: &Plan) -> String {
-        let host = plan.host(self.task.host);
-        let resolve =
-            |symbol: &str| Ok::<_, Infallible>(look::subject_value(host, symbol).unwrap_or_default());
-        let Ok(title) = resolve_symbols(plan.title(self.task), resolve);
-        title
+        plan.spelled(plan.title(self.task), self.task.host)
     }
 
     /// Where it was sent; `None` where that was the machine that ran Rollbook.

@@ -1,5 +1,6 @@
 //! What a plan is. Serialised: a promise, with a version in its header.
 
+use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Gate, Topology};
 use crate::inventory::{Become, Connection, HostName};
-use crate::op::{Effect, Site};
+use crate::op::{Effect, Site, resolve_symbols};
 use crate::runbook::{Mode, OnFailure, Policy, Retry, SecretSource, Then};
 use crate::step::{BracketKey, Change, Fidelity, KubeCx, Lowered, Subject};
 use crate::value::{Amount, Duration, Value};
@@ -494,6 +495,19 @@ impl Plan {
             StepRef::Action(action) => &self.action(action).title,
             StepRef::Deferred(deferred) => &self.deferred[deferred.0 as usize].title,
         }
+    }
+
+    /// A title as people read it: with the names of a host in place of symbols, and what only a run knows as `‹run:id›`.
+    pub fn spelled(&self, title: &str, host: HostId) -> String {
+        let host = self.host(host);
+        let Ok(text) = resolve_symbols(title, |symbol| {
+            Ok::<_, Infallible>(match (symbol, &host.subject.node) {
+                ("subject:node", Some(node)) => node.clone(),
+                ("subject:host", _) => host.name.to_string(),
+                (other, _) => format!("‹{other}›"),
+            })
+        });
+        text
     }
 
     /// The `retry:` of a task.

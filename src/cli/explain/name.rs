@@ -114,20 +114,11 @@ impl Known {
             };
         let mut found = Vec::new();
         for (namespace, kind) in [("host.vars", "vars"), ("host.labels", "labels")] {
-            let Some(short) = below(namespace) else { continue };
-            let layers = origins::of_host(&self.tree, host, kind, &short, &self.sources);
-            let value = match kind {
-                "vars" => host.vars.get(&short).map(ToString::to_string),
-                _ => host.labels.get(&short).cloned(),
-            };
-            if let Some(value) = value {
-                found.push(Meaning {
-                    name: format!("{namespace}.{short}"),
-                    value,
-                    layers,
-                    notes: Vec::new(),
-                });
+            if name == namespace {
+                found.extend(self.all_of_host(namespace, kind, host));
             }
+            let Some(short) = below(namespace) else { continue };
+            found.extend(self.of_host(namespace, kind, &short, host));
         }
         if let Some(short) = below("groups") {
             found.extend(self.group(&short, host));
@@ -147,6 +138,25 @@ impl Known {
             }
         }
         Ok(found)
+    }
+
+    /// A label or a variable.
+    fn of_host(&self, namespace: &str, kind: &str, name: &str, host: &Host) -> Option<Meaning> {
+        let value = match kind {
+            "vars" => host.vars.get(name).map(ToString::to_string),
+            _ => host.labels.get(name).cloned(),
+        };
+        let layers = origins::of_host(&self.tree, host, kind, name, &self.sources);
+        Some(Meaning { name: format!("{namespace}.{name}"), value: value?, layers, notes: Vec::new() })
+    }
+
+    /// Every label, or every variable.
+    fn all_of_host(&self, namespace: &str, kind: &str, host: &Host) -> Vec<Meaning> {
+        let names: Vec<&String> = match kind {
+            "vars" => host.vars.keys().collect(),
+            _ => host.labels.keys().collect(),
+        };
+        names.into_iter().filter_map(|name| self.of_host(namespace, kind, name, host)).collect()
     }
 
     fn group(&self, name: &str, host: &Host) -> Option<Meaning> {
@@ -299,7 +309,7 @@ fn steps(id: &str, host: &Host, plan: &Plan) -> Vec<Meaning> {
                 }
                 found.push(Meaning {
                     name: format!("steps.{id}"),
-                    value: title.clone(),
+                    value: plan.spelled(title, tasks.host),
                     layers: vec![Layer {
                         value: kind.clone(),
                         what: "a step".to_owned(),

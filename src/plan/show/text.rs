@@ -186,15 +186,7 @@ impl Text<'_> {
             StepRef::Action(action) => &self.plan.action(action).title,
             StepRef::Deferred(deferred) => &self.plan.deferred[deferred.0 as usize].title,
         };
-        let node = self.plan.host(tasks.host).subject.node.as_deref();
-        crate::op::resolve_symbols(title, |symbol| {
-            Ok::<_, fmt::Error>(match (symbol, node) {
-                ("subject:node", Some(node)) => node.to_owned(),
-                ("subject:host", _) => self.plan.host(tasks.host).name.to_string(),
-                (other, _) => format!("‹{other}›"),
-            })
-        })
-        .unwrap_or_default()
+        self.plan.spelled(title, tasks.host)
     }
 
     fn task(&mut self, tasks: &HostTasks, index: usize) -> fmt::Result {

@@ -147,7 +147,8 @@ fn a_name_of_a_host_is_explained_with_what_it_overrules() {
         "up.yaml",
         "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: { name: t }\nparams:\n  wait: { type: duration, default: 10m }\n\
          secrets:\n  db: { env: DB }\nvars: { file: \"/x/{{ params.wait }}\" }\nphases:\n  - name: roll\n    hosts: slow\n    \
-         steps:\n      - command: [ls]\n        id: look\n        when: host.name != 'w2'\n",
+         steps:\n      - command: [ls]\n        id: look\n        when: host.name != 'w2'\n      \
+         - wait: { node: ready }\n        id: here\nkube: { via: controller }\n",
     );
     let explain = |name: &str, host: &str, more: &[&str]| {
         let args = [&["explain", name, "--host", host, "-i", "hosts.yaml"], more].concat();
@@ -169,6 +170,7 @@ fn a_name_of_a_host_is_explained_with_what_it_overrules() {
             "host.vars.site = own  for w3\n  own  hosts.yaml:7  a variable of the host\n  eu1  hosts.yaml:9  a variable of the group slow, overruled\n  eu   hosts.yaml:4  a variable of every host, overruled\n",
         ),
         ("zone", "w2", &[], "host.labels.zone = b  for w2\n  b  hosts.yaml:6  a label of the host\n"),
+        ("host.labels", "w2", &[], "host.labels.zone = b  for w2\n  b  hosts.yaml:6  a label of the host\n"),
         (
             "slow",
             "w2",
@@ -195,6 +197,7 @@ fn a_name_of_a_host_is_explained_with_what_it_overrules() {
             &runbook,
             "steps.look = ls  for w1\n  command  up.yaml:13  a step\n  phase roll\n",
         ),
+        ("here", "w1", &runbook, "steps.here = wait for w1 to be Ready  for w1\n"),
         ("db", "w1", &runbook, "read from the environment variable DB"),
     ] {
         let outcome = explain(name, host, more);
