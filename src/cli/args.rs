@@ -684,6 +684,16 @@ pub(super) struct Doctor {
     /// With no more of an environment than cron gives: no agent, no terminal, a short PATH.
     #[arg(long)]
     pub(super) as_cron: bool,
+    /// Where kubectl will run: hosts of the inventory, `controller` for this machine, `none` for no cluster
+    /// [default: control_plane where the inventory has it].
+    #[arg(long, value_name = "SELECTOR")]
+    pub(super) via: Option<String>,
+    /// Its kubeconfig there [default: /etc/kubernetes/admin.conf on hosts, kubectl's own on this machine].
+    #[arg(long, value_name = "PATH")]
+    pub(super) kubeconfig: Option<String>,
+    /// Its context [default: the current one].
+    #[arg(long, value_name = "NAME")]
+    pub(super) context: Option<String>,
     /// The inventory file.
     #[arg(short, long, value_name = "FILE")]
     pub(super) inventory: Utf8PathBuf,

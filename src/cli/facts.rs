@@ -7,7 +7,7 @@ use camino::Utf8Path;
 
 use super::args::{Facts as Args, Format};
 use super::compose::{Connections, runtime, targets};
-use super::kube::Call;
+use super::kube::{Call, place};
 use super::load::{load_inventory, selected};
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
@@ -49,9 +49,6 @@ fn tell(failed: &BTreeMap<HostName, Failure>, terminal: &Terminal) -> Outcome {
     if failed.is_empty() { Ok(exit::OK) } else { Err(Stopped::Told(exit::UNREACHABLE)) }
 }
 
-/// The group whose hosts kubectl usually runs on.
-const USUAL_VIA: &str = "control_plane";
-
 /// Writes hosts and cluster down. Where a host could not be read nothing is written: a rehearsal needs them all.
 fn record(
     args: &Args,
@@ -61,8 +58,7 @@ fn record(
     terminal: &Terminal,
 ) -> Outcome {
     let call = Call { kubeconfig: args.kubeconfig.as_deref(), context: args.context.as_deref() };
-    let has_usual = inventory.groups.contains_key(USUAL_VIA);
-    let via = args.via.as_deref().or(has_usual.then_some(USUAL_VIA)).filter(|via| *via != "none");
+    let via = place(args.via.as_deref(), inventory);
     let kube = via.map(|via| call.on(via, inventory, terminal)).transpose()?;
     let (recording, failed) = runtime()?.block_on(async {
         let connections = Connections::real(targets(inventory))?;

@@ -8,6 +8,15 @@ use crate::report::exit;
 use crate::step::KubeCx;
 use crate::value::Duration;
 
+/// The group whose hosts kubectl usually runs on.
+const USUAL: &str = "control_plane";
+
+/// Where kubectl runs: as somebody says, else on the control planes where the inventory has them. `none` is no cluster.
+pub(super) fn place<'a>(given: Option<&'a str>, inventory: &Inventory) -> Option<&'a str> {
+    let usual = inventory.groups.contains_key(USUAL).then_some(USUAL);
+    given.or(usual).filter(|via| *via != "none")
+}
+
 /// What the command line says beside the place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call<'a> {

@@ -191,7 +191,7 @@ impl Shared {
 }
 
 /// The controller is a host of its own pool.
-pub(super) fn controller_name() -> HostName {
+pub fn controller_name() -> HostName {
     HostName::parse("controller").expect("invariant: a good host name")
 }
 

@@ -162,7 +162,7 @@ pub fn server_version(answer: &Answer) -> Result<String, FactsError> {
         .ok_or_else(|| wrong("`serverVersion` is missing: the API server did not answer".to_owned()))
 }
 
-fn failed(command: &str, answer: &Answer) -> FactsError {
+pub(super) fn failed(command: &str, answer: &Answer) -> FactsError {
     let reason = kubectl_errors::reason(answer.rc, &answer.stdout, &answer.stderr);
     FactsError { command: command.to_owned(), reason }
 }

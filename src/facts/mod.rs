@@ -1,11 +1,13 @@
 //! Facts: what is true of a host and of the cluster, read without changing anything. Pure: the queries to send, and
 //! what their answers mean.
 
+mod access;
 mod cluster;
 mod etcd;
 mod host;
 mod recording;
 
+pub use access::{Access, access_probe, parse_access};
 pub use cluster::{
     ClusterFacts, NodeFacts, NodeTable, cluster_probe, parse_cluster, parse_node_table, server_version,
 };

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use super::USUAL_TIMEOUT;
 use crate::cli::args::{Exec as Args, Input, Roll, Run as RunArgs};
 use crate::cli::compose::{Connections, run_id, runtime, state_dir, targets};
+use crate::cli::kube::place;
 use crate::cli::load::Loaded;
 use crate::cli::outcome::{Outcome, Stopped, invalid};
 use crate::cli::run::{approved, nobody_to_ask};
@@ -19,9 +20,6 @@ use crate::journal::runs;
 use crate::plan::show::Saved;
 use crate::runbook::{FileReader, parse};
 use crate::source::{Diagnostics, SourceMap};
-
-/// The group of which one runs kubectl where nobody says otherwise.
-const CONTROL_PLANE: &str = "control_plane";
 
 pub(super) fn run(args: &Args, inventory: Inventory, hosts: &[HostName], terminal: &Terminal) -> Outcome {
     nobody_to_ask(args.yes, args.no_input, "run it with --yes", terminal)?;
@@ -114,9 +112,7 @@ fn runbook(args: &Args, inventory: &Inventory, count: usize) -> Json {
             "steps": [{ "command": { "argv": words }, "effect": "changes" }],
         }],
     });
-    let usual = || inventory.groups.contains_key(CONTROL_PLANE).then(|| CONTROL_PLANE.to_owned());
-    let via = args.via.clone().or_else(usual).filter(|via| via != "none");
-    if let Some(via) = via {
+    if let Some(via) = place(args.via.as_deref(), inventory) {
         let mut kube = json!({ "via": via });
         for (key, value) in [("kubeconfig", &args.kubeconfig), ("context", &args.context)] {
             if let Some(value) = value {

@@ -4,6 +4,7 @@ pub(crate) mod fleet;
 
 mod batches;
 mod disk;
+mod doctor;
 mod drift;
 mod exec;
 mod failures;

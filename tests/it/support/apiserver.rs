@@ -1,4 +1,5 @@
-//! A small API server for the real kubectl: it knows Leases with their resource versions, and a cluster without nodes.
+//! A small API server for the real kubectl: it knows Leases with their resource versions, a cluster without nodes, and who
+//! may do what.
 //! Its texts are those that kubectl 1.32.4 was seen to turn into its own.
 
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ pub(crate) struct ApiServer {
 struct Store {
     version: u64,
     leases: BTreeMap<String, Value>,
+    /// Verb and resource that nobody may use.
+    denied: Option<(String, String)>,
 }
 
 impl ApiServer {
@@ -48,6 +51,12 @@ impl ApiServer {
             "current-context": "test",
         });
         std::fs::write(path, config.to_string()).unwrap();
+    }
+
+    /// From now on nobody may do this: a verb, and a resource such as `pods/eviction`.
+    pub(crate) fn deny(&self, denied: Option<(&str, &str)>) {
+        let denied = denied.map(|(verb, resource)| (verb.to_owned(), resource.to_owned()));
+        self.leases.lock().unwrap().denied = denied;
     }
 
     /// An annotation of the Lease.
@@ -94,6 +103,9 @@ fn answer(verb: &str, path: &str, body: &[u8], store: &mut Store) -> (u16, Value
     if let Some(rest) = path.strip_prefix(leases) {
         return lease(verb, rest.trim_start_matches('/'), body, store);
     }
+    if path == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews" {
+        return (201, review(body, store));
+    }
     match path {
         "/version" => (200, json!({"major": "1", "minor": "32", "gitVersion": "v1.32.4"})),
         "/api" => (200, json!({"kind": "APIVersions", "versions": ["v1"]})),
@@ -109,6 +121,19 @@ fn answer(verb: &str, path: &str, body: &[u8], store: &mut Store) -> (u16, Value
         }
         _ => failure(404, "NotFound", "the server could not find the requested resource"),
     }
+}
+
+/// Whether one may do what a review asks for. kubectl asks in JSON or in protobuf, as its version has it: the words stand
+/// in either.
+fn review(body: &[u8], store: &Store) -> Value {
+    let has = |word: &str| body.windows(word.len()).any(|part| part == word.as_bytes());
+    let denied = |(verb, resource): &(String, String)| has(verb) && resource.split('/').all(has);
+    json!({
+        "kind": "SelfSubjectAccessReview",
+        "apiVersion": "authorization.k8s.io/v1",
+        "spec": {},
+        "status": { "allowed": !store.denied.as_ref().is_some_and(denied) },
+    })
 }
 
 fn resources(group: &str, name: &str, kind: &str, namespaced: bool) -> Value {

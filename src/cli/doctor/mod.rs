@@ -1,4 +1,8 @@
-//! `rollbook doctor`: can every host be reached, read and worked on? Changes nothing.
+//! `rollbook doctor`: can every host be reached, read and worked on, and does kubectl work where it will run? Changes
+//! nothing. `hosts` and `cluster` say what is found; here it is asked and told.
+
+mod cluster;
+mod hosts;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,14 +11,16 @@ use std::rc::Rc;
 
 use super::args::Doctor as Args;
 use super::compose::{Connections, now, runtime, targets};
+use super::kube::{Call, place};
 use super::load::{load_inventory, selected};
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
-use crate::executor::{Depth, Pool, Survey, survey};
-use crate::facts::HostFacts;
+use crate::executor::{Depth, Pool, Survey, controller_name, survey};
+use crate::facts::{Access, FactsError, access_probe, parse_access};
 use crate::inventory::{Become, HostName, Inventory};
 use crate::op::{Answer, Probe, Query, Site};
 use crate::report::exit;
+use crate::step::KubeCx;
 use crate::value::Duration;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
@@ -23,15 +29,23 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     }
     let inventory = load_inventory(&args.inventory, terminal)?;
     let hosts = selected(&args.selector, "the selector", &inventory, terminal)?;
-    let seen = runtime()?.block_on(look(&inventory, &hosts))?;
+    let call = Call { kubeconfig: args.kubeconfig.as_deref(), context: args.context.as_deref() };
+    let via = place(args.via.as_deref(), &inventory);
+    let kube = via.map(|via| call.on(via, &inventory, terminal)).transpose()?;
+    let seen = runtime()?.block_on(look(&inventory, &hosts, kube.as_ref()))?;
     let mut out = String::new();
     let mut all = Vec::new();
-    for host in &hosts {
-        let findings = seen.findings(host);
+    let mut told = |name: &str, findings: Vec<Finding>| {
         let words: Vec<String> = findings.iter().map(Finding::to_string).collect();
         let line = if words.is_empty() { "ok".to_owned() } else { words.join("\n      ") };
-        writeln!(out, "{host}  {line}").expect("invariant: writing to a string works");
+        writeln!(out, "{name}  {line}").expect("invariant: writing to a string works");
         all.extend(findings);
+    };
+    for host in &hosts {
+        told(host.as_str(), seen.findings(host));
+    }
+    if let Some(access) = &seen.here {
+        told("kubectl on this machine", cluster::of_access(access));
     }
     terminal.data(&out)?;
     match verdict(&all) {
@@ -44,8 +58,15 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
 fn as_cron(args: &Args) -> Outcome {
     let variable = |name: &str| std::env::var_os(name).map(|value| (name.to_owned(), value));
     let program = std::env::current_exe().map_err(anyhow::Error::from)?;
-    let status = Command::new(program)
-        .args(["doctor", "--inventory", args.inventory.as_str(), "--", &args.selector])
+    let mut command = Command::new(program);
+    command.args(["doctor", "--inventory", args.inventory.as_str()]);
+    for (flag, value) in
+        [("--via", &args.via), ("--kubeconfig", &args.kubeconfig), ("--context", &args.context)]
+    {
+        command.args(value.iter().flat_map(|value| [flag, value]));
+    }
+    let status = command
+        .args(["--", &args.selector])
         .env_clear()
         .envs(["HOME", "LOGNAME", "USER"].into_iter().filter_map(variable))
         .envs([("PATH", "/usr/bin:/bin"), ("SHELL", "/bin/sh")])
@@ -92,11 +113,20 @@ struct Seen {
     found: Survey,
     /// What root says, of the hosts where it is asked.
     root: BTreeMap<HostName, Result<Vec<Answer>, String>>,
+    /// What kubectl says, on the hosts where it will run.
+    access: BTreeMap<HostName, Result<Access, FactsError>>,
+    /// The same on this machine.
+    here: Option<Result<Access, FactsError>>,
     /// Seconds since 1970 on this machine, before and after.
     clock: (i64, i64),
 }
 
-async fn look(inventory: &Inventory, hosts: &[HostName]) -> anyhow::Result<Seen> {
+/// Asks the hosts; and for kubectl, those of them where it will run, or this machine where it runs here.
+async fn look(
+    inventory: &Inventory,
+    hosts: &[HostName],
+    kube: Option<&(KubeCx, Vec<HostName>)>,
+) -> anyhow::Result<Seen> {
     let connections = Connections::real(targets(inventory))?;
     let began = now().0 / 1000;
     let found =
@@ -108,8 +138,24 @@ async fn look(inventory: &Inventory, hosts: &[HostName]) -> anyhow::Result<Seen>
             root.insert(host.clone(), as_root(&connections.pool, host).await);
         }
     }
+    let (mut access, mut here) = (BTreeMap::new(), None);
+    if let Some((cx, via)) = kube {
+        for host in via.iter().filter(|host| found.hosts.contains_key(*host)) {
+            access.insert(host.clone(), of_kubectl(&connections.pool, host, cx).await);
+        }
+        if via.is_empty() {
+            here = Some(of_kubectl(&connections.controller, &controller_name(), cx).await);
+        }
+    }
     connections.close().await;
-    Ok(Seen { found, root, clock: (began, ended) })
+    Ok(Seen { found, root, access, here, clock: (began, ended) })
+}
+
+async fn of_kubectl(pool: &Pool, host: &HostName, cx: &KubeCx) -> Result<Access, FactsError> {
+    let unasked = |reason: String| FactsError { command: "kubectl version".to_owned(), reason };
+    let session = pool.session(host).await.map_err(|failure| unasked(failure.to_string()))?;
+    let answers = session.probe(&access_probe(cx)).await.map_err(|error| unasked(error.to_string()))?;
+    parse_access(&answers)
 }
 
 /// Who one is with sudo, and how sshd is set up.
@@ -124,15 +170,6 @@ async fn as_root(pool: &Rc<Pool>, host: &HostName) -> Result<Vec<Answer>, String
     session.probe(&probe).await.map_err(|error| error.to_string())
 }
 
-/// Free space below which packages and etcd get into trouble.
-const LOW_DISK: u64 = 1 << 30;
-/// Seconds beyond which certificates and logs get into trouble.
-const SKEW: i64 = 30;
-/// Sessions that a host's connection may carry at the same time.
-const SESSIONS: u32 = 6;
-/// Connections that are set up at the same time through a jump host.
-const STARTUPS: u32 = 8;
-
 impl Seen {
     fn findings(&self, host: &HostName) -> Vec<Finding> {
         if let Some(failure) = self.found.failed.get(host) {
@@ -143,8 +180,9 @@ impl Seen {
         let Some(facts) = self.found.hosts.get(host) else {
             return vec![Finding::Unreachable("was not looked at".to_owned())];
         };
-        let mut findings = self.root.get(host).map(of_root).unwrap_or_default();
-        findings.extend(of_facts(facts, self.clock));
+        let mut findings = self.root.get(host).map(hosts::of_root).unwrap_or_default();
+        findings.extend(hosts::of_facts(facts, self.clock));
+        findings.extend(self.access.get(host).map(cluster::of_access).unwrap_or_default());
         let id = &facts.machine_id;
         let twins =
             self.found.hosts.iter().filter(|(other, facts)| *other != host && facts.machine_id == *id);
@@ -157,80 +195,9 @@ impl Seen {
     }
 }
 
-fn of_facts(facts: &HostFacts, clock: (i64, i64)) -> Vec<Finding> {
-    let HostFacts { dpkg_broken, systemd, disks, machine_id, swap_total, .. } = facts;
-    let mut findings = Vec::new();
-    let mut problem = |text: String| findings.push(Finding::Problem(text));
-    if *dpkg_broken {
-        problem("dpkg has half-installed packages; `dpkg --audit` names them".to_owned());
-    }
-    if machine_id.is_empty() {
-        problem("/etc/machine-id is empty: the host cannot be told from others".to_owned());
-    }
-    for (path, disk) in disks.iter().filter(|(_, disk)| disk.total > 0 && disk.free < LOW_DISK) {
-        problem(format!("{path} has only {} MiB free", disk.free >> 20));
-    }
-    // It was read at some moment between the two.
-    let skew = (facts.clock - clock.1).max(0) + (clock.0 - facts.clock).max(0);
-    if skew > SKEW {
-        problem(format!("its clock differs from this machine's by {skew} s"));
-    }
-    if !systemd {
-        let text = "PID 1 is not systemd: long ops run under setsid instead of a unit";
-        findings.push(Finding::Note(text.to_owned()));
-    }
-    if *swap_total > 0 {
-        findings.push(Finding::Note("swap is on; a kubelet may refuse to start".to_owned()));
-    }
-    findings
-}
-
-fn of_root(answers: &Result<Vec<Answer>, String>) -> Vec<Finding> {
-    let answers = match answers {
-        Ok(answers) => answers,
-        Err(reason) => return vec![Finding::Problem(reason.clone())],
-    };
-    let uid = answers.first().map_or("?", |answer| answer.stdout.trim());
-    if uid != "0" {
-        return vec![Finding::Problem(format!("`sudo -n` gives uid {uid}"))];
-    }
-    // A host without sshd in its usual place is reached by something else, and then this says nothing.
-    answers.get(1).filter(|answer| answer.ok()).map(|answer| of_sshd(&answer.stdout)).unwrap_or_default()
-}
-
-/// What `sshd -T` says of limits that a roll would meet.
-fn of_sshd(settings: &str) -> Vec<Finding> {
-    let setting = |name: &str| {
-        let mut lines = settings.lines().filter_map(|line| line.split_once(' '));
-        lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
-    };
-    let mut findings = Vec::new();
-    if let Some(sessions) = setting("maxsessions").and_then(|text| text.parse::<u32>().ok())
-        && sessions < SESSIONS
-    {
-        let text = format!("sshd allows {sessions} sessions (MaxSessions); a roll uses up to {SESSIONS}");
-        findings.push(Finding::Problem(text));
-    }
-    let startups = setting("maxstartups");
-    let first = startups.and_then(|text| text.split(':').next()?.parse::<u32>().ok());
-    if let (Some(text), Some(first)) = (startups, first)
-        && first < STARTUPS
-    {
-        let text =
-            format!("sshd drops connections early (MaxStartups {text}): as a jump host it would be slow");
-        findings.push(Finding::Note(text));
-    }
-    findings
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Disk;
-
-    fn sound() -> HostFacts {
-        HostFacts { machine_id: "a".to_owned(), systemd: true, clock: 1000, ..HostFacts::default() }
-    }
 
     #[test]
     fn a_note_is_no_trouble_and_unreachable_hosts_alone_have_a_code_of_their_own() {
@@ -247,39 +214,5 @@ mod tests {
         ] {
             assert_eq!(verdict(&findings), code, "{findings:?}");
         }
-    }
-
-    #[test]
-    fn each_fact_has_its_finding() {
-        let with = |change: fn(&mut HostFacts)| {
-            let mut facts = sound();
-            change(&mut facts);
-            of_facts(&facts, (990, 1010)).iter().map(Finding::to_string).collect::<Vec<_>>().join("; ")
-        };
-        assert_eq!(with(|_| {}), "");
-        assert!(with(|facts| facts.systemd = false).starts_with("note: PID 1"));
-        assert!(with(|facts| facts.swap_total = 1).starts_with("note: swap"));
-        assert!(with(|facts| facts.machine_id.clear()).contains("machine-id"));
-        assert!(with(|facts| facts.dpkg_broken = true).contains("dpkg"));
-        assert!(
-            with(|facts| {
-                facts.disks.insert("/var".to_owned(), Disk { total: 9, free: 1 });
-            })
-            .contains("/var")
-        );
-        assert!(with(|facts| facts.clock = 1050).contains("by 40 s"));
-        assert!(with(|facts| facts.clock = 940).contains("by 50 s"));
-        assert_eq!(with(|facts| facts.clock = 1035), "");
-    }
-
-    #[test]
-    fn sshd_is_asked_for_its_limits() {
-        assert_eq!(of_sshd("port 22\nmaxsessions 10\nmaxstartups 10:30:100\n"), []);
-        assert!(
-            matches!(of_sshd("maxsessions 2\n").as_slice(), [Finding::Problem(text)] if text.contains("2 sessions"))
-        );
-        assert!(
-            matches!(of_sshd("maxstartups 5:30:60\n").as_slice(), [Finding::Note(text)] if text.contains("5:30:60"))
-        );
     }
 }

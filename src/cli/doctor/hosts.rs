@@ -1,0 +1,126 @@
+//! What the facts of a host, its root and its sshd say to a roll.
+
+use super::Finding;
+use crate::facts::HostFacts;
+use crate::op::Answer;
+
+/// Free space below which packages and etcd get into trouble.
+const LOW_DISK: u64 = 1 << 30;
+/// Seconds beyond which certificates and logs get into trouble.
+const SKEW: i64 = 30;
+/// Sessions that a host's connection may carry at the same time.
+const SESSIONS: u32 = 6;
+/// Connections that are set up at the same time through a jump host.
+const STARTUPS: u32 = 8;
+
+/// Of the facts of a host; `clock` is this machine's before and after it was asked.
+pub(super) fn of_facts(facts: &HostFacts, clock: (i64, i64)) -> Vec<Finding> {
+    let HostFacts { dpkg_broken, systemd, disks, machine_id, swap_total, .. } = facts;
+    let mut findings = Vec::new();
+    let mut problem = |text: String| findings.push(Finding::Problem(text));
+    if *dpkg_broken {
+        problem("dpkg has half-installed packages; `dpkg --audit` names them".to_owned());
+    }
+    if machine_id.is_empty() {
+        problem("/etc/machine-id is empty: the host cannot be told from others".to_owned());
+    }
+    for (path, disk) in disks.iter().filter(|(_, disk)| disk.total > 0 && disk.free < LOW_DISK) {
+        problem(format!("{path} has only {} MiB free", disk.free >> 20));
+    }
+    // It was read at some moment between the two.
+    let skew = (facts.clock - clock.1).max(0) + (clock.0 - facts.clock).max(0);
+    if skew > SKEW {
+        problem(format!("its clock differs from this machine's by {skew} s"));
+    }
+    if !systemd {
+        let text = "PID 1 is not systemd: long ops run under setsid instead of a unit";
+        findings.push(Finding::Note(text.to_owned()));
+    }
+    if *swap_total > 0 {
+        findings.push(Finding::Note("swap is on; a kubelet may refuse to start".to_owned()));
+    }
+    findings
+}
+
+/// Of what root says.
+pub(super) fn of_root(answers: &Result<Vec<Answer>, String>) -> Vec<Finding> {
+    let answers = match answers {
+        Ok(answers) => answers,
+        Err(reason) => return vec![Finding::Problem(reason.clone())],
+    };
+    let uid = answers.first().map_or("?", |answer| answer.stdout.trim());
+    if uid != "0" {
+        return vec![Finding::Problem(format!("`sudo -n` gives uid {uid}"))];
+    }
+    // A host without sshd in its usual place is reached by something else, and then this says nothing.
+    answers.get(1).filter(|answer| answer.ok()).map(|answer| of_sshd(&answer.stdout)).unwrap_or_default()
+}
+
+/// What `sshd -T` says of limits that a roll would meet.
+fn of_sshd(settings: &str) -> Vec<Finding> {
+    let setting = |name: &str| {
+        let mut lines = settings.lines().filter_map(|line| line.split_once(' '));
+        lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    };
+    let mut findings = Vec::new();
+    if let Some(sessions) = setting("maxsessions").and_then(|text| text.parse::<u32>().ok())
+        && sessions < SESSIONS
+    {
+        let text = format!("sshd allows {sessions} sessions (MaxSessions); a roll uses up to {SESSIONS}");
+        findings.push(Finding::Problem(text));
+    }
+    let startups = setting("maxstartups");
+    let first = startups.and_then(|text| text.split(':').next()?.parse::<u32>().ok());
+    if let (Some(text), Some(first)) = (startups, first)
+        && first < STARTUPS
+    {
+        let text =
+            format!("sshd drops connections early (MaxStartups {text}): as a jump host it would be slow");
+        findings.push(Finding::Note(text));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Disk;
+
+    fn sound() -> HostFacts {
+        HostFacts { machine_id: "a".to_owned(), systemd: true, clock: 1000, ..HostFacts::default() }
+    }
+
+    #[test]
+    fn each_fact_has_its_finding() {
+        let with = |change: fn(&mut HostFacts)| {
+            let mut facts = sound();
+            change(&mut facts);
+            of_facts(&facts, (990, 1010)).iter().map(Finding::to_string).collect::<Vec<_>>().join("; ")
+        };
+        assert_eq!(with(|_| {}), "");
+        assert!(with(|facts| facts.systemd = false).starts_with("note: PID 1"));
+        assert!(with(|facts| facts.swap_total = 1).starts_with("note: swap"));
+        assert!(with(|facts| facts.machine_id.clear()).contains("machine-id"));
+        assert!(with(|facts| facts.dpkg_broken = true).contains("dpkg"));
+        assert!(
+            with(|facts| {
+                facts.disks.insert("/var".to_owned(), Disk { total: 9, free: 1 });
+            })
+            .contains("/var")
+        );
+        assert!(with(|facts| facts.clock = 1050).contains("by 40 s"));
+        assert!(with(|facts| facts.clock = 940).contains("by 50 s"));
+        assert_eq!(with(|facts| facts.clock = 1035), "");
+    }
+
+    #[test]
+    fn sshd_is_asked_for_its_limits() {
+        assert_eq!(of_sshd("port 22\nmaxsessions 10\nmaxstartups 10:30:100\n"), []);
+        assert!(
+            matches!(of_sshd("maxsessions 2\n").as_slice(), [Finding::Problem(text)] if text.contains("2 sessions"))
+        );
+        assert!(
+            matches!(of_sshd("maxstartups 5:30:60\n").as_slice(), [Finding::Note(text)] if text.contains("5:30:60"))
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! `rollbook doctor` on real sshds, and with the real kubectl.
+
+use std::fs;
+use std::process::Command;
+
+use super::fleet::Fleet;
+use crate::support::apiserver::ApiServer;
+use crate::support::rollbook::Outcome;
+
+fn doctor(fleet: &Fleet, more: &[&str]) -> Outcome {
+    fleet.rollbook_on("doctor", "all", &[&["-i", "inventory.yaml"], more].concat()).run()
+}
+
+#[test]
+fn each_host_is_told_with_what_is_wrong_with_it() {
+    let mut fleet = Fleet::of(3);
+    // Two with one machine id, and one that nobody can reach.
+    fs::copy(fleet.hosts[0].path("machine-id"), fleet.hosts[1].path("machine-id")).unwrap();
+    fleet.hosts[2].port = 1;
+    fleet.write_inventory();
+    let told = doctor(&fleet, &[]).exits(10);
+    for words in
+        ["h1  ", "has the machine id of h2", "h2  ", "has the machine id of h1", "h3  cannot reach h3"]
+    {
+        assert!(told.stdout.contains(words), "{words:?} is missing in\n{}", told.stdout);
+    }
+    let told = fleet.rollbook_on("doctor", "h3", &["-i", "inventory.yaml"]).run().exits(12);
+    assert!(!told.stdout.contains("h1"), "{}", told.stdout);
+}
+
+#[test]
+fn what_works_here_may_not_work_in_cron() {
+    let fleet = Fleet::of(1);
+    doctor(&fleet, &["--as-cron"]).exits(0);
+    // From now on only an agent has the key, and cron has no agent.
+    let key = fleet.hosts[0].path("user_key");
+    let named = format!("identity_file: {}, ", key.display());
+    let inventory = fs::read_to_string(fleet.path("inventory.yaml")).unwrap();
+    assert!(inventory.contains(&named), "{inventory}");
+    fleet.file("inventory.yaml", &inventory.replace(&named, ""));
+    let script = format!(
+        "ssh-add -q {key} && cd {dir} || exit 1\n\
+         {rollbook} doctor -i inventory.yaml; echo \"by hand: $?\"\n\
+         {rollbook} doctor -i inventory.yaml --as-cron; echo \"as cron: $?\"\n",
+        key = key.display(),
+        dir = fleet.dir.path().display(),
+        rollbook = env!("CARGO_BIN_EXE_rollbook"),
+    );
+    let output = Command::new("ssh-agent").args(["sh", "-c", &script]).output().unwrap();
+    Outcome::from(output)
+        .exits(0)
+        .shows("\nby hand: 0\n")
+        .shows("h1  cannot reach h1")
+        .shows("as cron: 12\n");
+}
+
+#[test]
+fn kubectl_is_tried_where_it_will_run() {
+    let (fleet, api) = (Fleet::of(1), ApiServer::start());
+    let file = fleet.dir.path().join("kubeconfig");
+    api.write_kubeconfig(&file);
+    for via in ["controller", "h1"] {
+        let cluster = ["--via", via, "--kubeconfig", file.to_str().unwrap()];
+        let line = if via == "h1" { "h1  " } else { "kubectl on this machine  " };
+        doctor(&fleet, &cluster).exits(0).shows(line);
+        api.deny(Some(("create", "pods/eviction")));
+        let denied = "kubectl may not do what a roll needs: create pods/eviction";
+        doctor(&fleet, &cluster).exits(10).shows(line).shows(denied);
+        api.deny(None);
+    }
+    doctor(&fleet, &["--via", "controller", "--kubeconfig", "/nowhere"]).exits(10).shows("kubeconfig");
+}
