@@ -123,7 +123,8 @@ fn swept(run_dir: &RunDir, run: String) -> Vec<String> {
     let beside = run_dir.path().parent().filter(|runs| runs.file_name() == Some("runs"));
     let all =
         beside.and_then(Utf8Path::parent).and_then(|state_dir| runs(state_dir).ok()).unwrap_or_default();
-    let newest = all.into_iter().rev().take(LOOKED_AT).filter_map(|run| run.read().ok());
+    let others = all.into_iter().filter(|other| other.id() != run_dir.id());
+    let newest = others.rev().take(LOOKED_AT).filter_map(|other| other.read().ok());
     let ended = newest.map(|recorded| recorded.history).filter(|history| !history.state.can_resume());
     ended.filter_map(|history| Some(history.run()?.to_owned())).chain([run]).collect()
 }

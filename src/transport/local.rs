@@ -4,10 +4,11 @@ use std::process::Stdio;
 use std::rc::Rc;
 
 use async_trait::async_trait;
+use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 use super::host::HostSession;
-use super::talk::{Channel, Link};
+use super::talk::{Channel, Link, NoCode};
 use super::wire::Wire;
 use super::{ConnectError, Session, SessionError, Target, Transport};
 
@@ -34,7 +35,7 @@ pub(crate) struct LocalLink {
 
 #[async_trait(?Send)]
 impl Link for LocalLink {
-    async fn open(&self, wire: Wire) -> Result<Channel, SessionError> {
+    async fn open(&self, wire: Wire, text: &str) -> Result<Channel, SessionError> {
         let [shell, words @ ..] = wire.argv();
         let (program, first) = match self.shell.split_first() {
             Some((program, first)) => (program.as_str(), first),
@@ -50,7 +51,7 @@ impl Link for LocalLink {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| SessionError::Launcher(format!("cannot start {program}: {error}")))?;
-        Ok(channel(child))
+        Ok(channel(child, text.to_owned()))
     }
 
     async fn check(&self) -> Result<(), String> {
@@ -62,14 +63,17 @@ impl Link for LocalLink {
     }
 }
 
-fn channel(mut child: Child) -> Channel {
+fn channel(mut child: Child, text: String) -> Channel {
+    let mut stdin = child.stdin.take().expect("invariant: stdin is piped");
     Channel {
-        stdin: Box::new(child.stdin.take().expect("invariant: stdin is piped")),
+        say: Box::pin(async move {
+            let _ = stdin.write_all(text.as_bytes()).await;
+        }),
         stdout: Box::new(child.stdout.take().expect("invariant: stdout is piped")),
         stderr: Box::new(child.stderr.take().expect("invariant: stderr is piped")),
         end: Box::pin(async move {
-            let status = child.wait().await.map_err(|error| error.to_string())?;
-            status.code().ok_or_else(|| "a signal ended the shell".to_owned())
+            let status = child.wait().await.map_err(|error| NoCode::CutOff(error.to_string()))?;
+            status.code().ok_or_else(|| NoCode::CutOff("a signal ended the shell".to_owned()))
         }),
     }
 }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use uuid::Uuid;
 
 use super::frame::{Piece, Splitter};
@@ -20,12 +20,15 @@ const NOISE_LIMIT: usize = 4096;
 
 /// How long a finished command may take to go away, and a host to answer whether it is there.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Goes at a command line that the host does not start now, each a little later.
+const OPENS: u32 = 30;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A way to start command lines on one host.
 #[async_trait(?Send)]
 pub(crate) trait Link {
-    /// Starts one.
-    async fn open(&self, wire: Wire) -> Result<Channel, SessionError>;
+    /// Starts one that reads `text`.
+    async fn open(&self, wire: Wire, text: &str) -> Result<Channel, SessionError>;
 
     /// Whether the host still answers; the error says why not.
     async fn check(&self) -> Result<(), String>;
@@ -36,14 +39,23 @@ pub(crate) trait Link {
 
 /// A running command line.
 pub(crate) struct Channel {
-    /// Its standard input.
-    pub(crate) stdin: Box<dyn AsyncWrite + Unpin>,
+    /// Says what it did not read yet. A host that stops reading says why on its output, or the link is lost: either is
+    /// noticed there.
+    pub(crate) say: Pin<Box<dyn Future<Output = ()>>>,
     /// Its standard output.
     pub(crate) stdout: Box<dyn AsyncRead + Unpin>,
     /// Its standard error.
     pub(crate) stderr: Box<dyn AsyncRead + Unpin>,
-    /// How it ends: an exit code, or why there is none.
-    pub(crate) end: Pin<Box<dyn Future<Output = Result<i32, String>>>>,
+    /// How it ends: an exit code, or why there is none. To be waited for when its output has ended.
+    pub(crate) end: Pin<Box<dyn Future<Output = Result<i32, NoCode>>>>,
+}
+
+/// Why a command line has no exit code.
+pub(crate) enum NoCode {
+    /// The host did not start it now.
+    Refused(String),
+    /// It was cut off.
+    CutOff(String),
 }
 
 /// What is heard between the first mark and the last.
@@ -62,25 +74,28 @@ pub(crate) async fn talk(
     hear: &mut dyn FnMut(Heard<'_>),
 ) -> Result<String, SessionError> {
     let nonce = Uuid::now_v7().simple().to_string();
-    let Channel { mut stdin, stdout, stderr, end } = link.open(wire).await?;
+    let text = [&nonce, "\n", lines].concat();
     let hear = RefCell::new(hear);
-    let text = format!("{nonce}\n{lines}");
-    let say = async move {
-        // A host that stops reading says why on its output, or the link is lost: either is noticed there.
-        let _ = stdin.write_all(text.as_bytes()).await;
-        let _ = stdin.shutdown().await;
-    };
-    let ((), out, err) = tokio::join!(
-        say,
-        listen(stdout, Stream::Stdout, &nonce, &hear),
-        listen(stderr, Stream::Stderr, &nonce, &hear),
-    );
-    // With both end marks everything is known; waiting only frees the session before the next one is opened.
-    let ended =
-        tokio::time::timeout(PATIENCE, end).await.unwrap_or_else(|_| Err("it does not end".to_owned()));
-    match (out.end, err.end) {
-        (Some(words), Some(_)) => Ok(words),
-        _ => Err(explain(link, wire.right, ended, out.begun, &err.noise).await),
+    let mut tries = 0;
+    loop {
+        let Channel { say, stdout, stderr, end } = link.open(wire, &text).await?;
+        let ((), out, err) = tokio::join!(
+            say,
+            listen(stdout, Stream::Stdout, &nonce, &hear),
+            listen(stderr, Stream::Stderr, &nonce, &hear),
+        );
+        // With both end marks everything is known; waiting only frees the session before the next one is opened.
+        let ended = tokio::time::timeout(PATIENCE, end).await;
+        let ended = ended.unwrap_or_else(|_| Err(NoCode::CutOff("it does not end".to_owned())));
+        match (out.end, err.end, ended) {
+            (Some(words), Some(_), _) => return Ok(words),
+            // A slot on the host is freed later than here, so a refusal is not an answer yet.
+            (_, _, Err(NoCode::Refused(_))) if tries < OPENS => tries += 1,
+            (_, _, Err(NoCode::Refused(why))) => return Err(SessionError::Lost(on_one_line(why.as_bytes()))),
+            (_, _, Err(NoCode::CutOff(why))) => return Err(explain_cut(link, &why).await),
+            (_, _, Ok(code)) => return Err(explain(wire.right, code, out.begun, &err.noise)),
+        }
+        tokio::time::sleep(PAUSE * tries).await;
     }
 }
 
@@ -122,28 +137,25 @@ async fn listen(
     heard
 }
 
-/// Why a conversation has no end.
-async fn explain(
-    link: &dyn Link,
-    right: Right,
-    ended: Result<i32, String>,
-    begun: bool,
-    noise: &[u8],
-) -> SessionError {
+/// Why a conversation without an end has no exit code either.
+async fn explain_cut(link: &dyn Link, why: &str) -> SessionError {
+    match tokio::time::timeout(PATIENCE, link.check()).await {
+        Ok(Ok(())) => SessionError::Lost(format!("the session ended early: {why}")),
+        Ok(Err(gone)) => SessionError::Lost(gone),
+        Err(_) => SessionError::Lost("the host does not answer".to_owned()),
+    }
+}
+
+/// Why a conversation that ended with an exit code has no end.
+fn explain(right: Right, code: i32, begun: bool, noise: &[u8]) -> SessionError {
     let said = on_one_line(noise);
-    match ended {
-        Err(why) => match tokio::time::timeout(PATIENCE, link.check()).await {
-            Ok(Ok(())) => SessionError::Lost(format!("the session ended early: {why}")),
-            Ok(Err(gone)) => SessionError::Lost(gone),
-            Err(_) => SessionError::Lost("the host does not answer".to_owned()),
-        },
-        Ok(_) if begun => SessionError::Lost("the session's shell was ended".to_owned()),
-        Ok(code) if right != Right::Login && !said.is_empty() => {
-            SessionError::Privilege(format!("{said} (exit code {code})"))
-        }
-        Ok(code) if said.is_empty() => {
-            SessionError::Protocol(format!("nothing, and exit code {code}; is the login shell a shell?"))
-        }
-        Ok(code) => SessionError::Launcher(format!("{said} (exit code {code})")),
+    if begun {
+        SessionError::Lost("the session's shell was ended".to_owned())
+    } else if right != Right::Login && !said.is_empty() {
+        SessionError::Privilege(format!("{said} (exit code {code})"))
+    } else if said.is_empty() {
+        SessionError::Protocol(format!("nothing, and exit code {code}; is the login shell a shell?"))
+    } else {
+        SessionError::Launcher(format!("{said} (exit code {code})"))
     }
 }

@@ -158,8 +158,7 @@ async fn go_on(
             .hint("it was kept by another version of rollbook, or with another --deadline: rehearse again");
         return Err(Stopped::Told(exit::IO));
     }
-    let (exit, _) = roll_on(theatre, Some(history), Some(record), audience, terminal).await?;
-    Ok(exit)
+    roll_on(theatre, Some(history), Some(record), audience, terminal).await
 }
 
 /// Rolls again up to the end of a journal, unseen, so that the simulated cluster is as it was then.

@@ -70,6 +70,11 @@ impl Theatre {
         Self { plan, run, simulated, stage, slots: Rc::default(), epoch: world.epoch }
     }
 
+    /// What was rolled so far.
+    pub(super) fn history(&self) -> History {
+        History::of(&self.plan, self.stage.events()).expect("invariant: what was rolled fits its plan")
+    }
+
     /// One controller, from its beginning to its end.
     pub(super) async fn live(&self, life: Life, terminal: &Terminal) -> Result<Ended, Stopped> {
         let transport = Rc::new(self.simulated.clone());

@@ -46,7 +46,11 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         words::expected(&staged, &rehearsed.differences(&staged), &terminal);
     }
     terminal.say("This was a rehearsal: no host was touched.");
-    rehearsed.map(|rehearsed| rehearsed.exit)
+    let rehearsed = rehearsed?;
+    let exit = rehearsed.exit;
+    // The program ends here, and the simulated hosts go with it at once, not string by string.
+    std::mem::forget(rehearsed);
+    Ok(exit)
 }
 
 /// Who is told of a rehearsal while it goes on.
@@ -92,7 +96,6 @@ fn paused<F: Future>(rehearsal: F) -> anyhow::Result<F::Output> {
 struct Rehearsed {
     exit: u8,
     theatre: Theatre,
-    history: History,
     /// Everything that people were told.
     said: String,
 }
@@ -101,10 +104,11 @@ impl Rehearsed {
     /// What came otherwise than the scenario expects.
     fn differences(&self, staged: &Staged) -> Vec<String> {
         let Some(scenario) = &staged.scenario else { return Vec::new() };
+        let history = self.theatre.history();
         let came = crate::scenario::Came {
             exit: self.exit,
             said: &self.said,
-            run: Some((&self.theatre.plan, &self.history, *self.theatre.slots.borrow())),
+            run: Some((&self.theatre.plan, &history, *self.theatre.slots.borrow())),
             nodes: words::nodes(&self.theatre.simulated, &staged.world.hosts),
         };
         let mut differences = scenario
@@ -144,11 +148,11 @@ async fn rehearse(
     let kept = (leaves || keep.is_some()) && !terminal.is_silent();
     let record = if kept { Some(kept::begin(keep, staged, &theatre, terminal)?) } else { None };
     let heard = Heard::default();
-    let (exit, history) =
-        roll_on(&theatre, None, record.as_ref(), Audience { heard: Some(&heard), ..audience }, terminal)
-            .await?;
+    // Only a scenario asks what people were told.
+    let audience = Audience { heard: scenario.map(|_| &heard), ..audience };
+    let exit = roll_on(&theatre, None, record.as_ref(), audience, terminal).await?;
     let said = heard.text() + &terminal.heard();
-    Ok(Rehearsed { exit, theatre, history, said })
+    Ok(Rehearsed { exit, theatre, said })
 }
 
 /// A run's id holds small letters, digits and hyphens only.
@@ -167,11 +171,8 @@ async fn roll_on(
     record: Option<&kept::Record>,
     audience: Audience<'_>,
     terminal: &Terminal,
-) -> Result<(u8, History), Stopped> {
+) -> Result<u8, Stopped> {
     let called = record.map(|record| record.called.as_str());
-    let history = || {
-        History::of(&theatre.plan, theatre.stage.events()).expect("invariant: what was rolled fits its plan")
-    };
     loop {
         let reporters = audience.reporters(terminal)?;
         let journal = record.map(|record| Journal::reopen(&record.dir.journal())).transpose();
@@ -186,19 +187,19 @@ async fn roll_on(
             approved: audience.approved.to_vec(),
         };
         match theatre.live(life, terminal).await? {
-            Ended::Over(result) => return Ok((finish(*result, &theatre.plan, called, terminal)?, history())),
+            Ended::Over(result) => return finish(*result, &theatre.plan, called, terminal),
             Ended::Killed(Killed::Resumes) => {
                 terminal.say("the controller was killed; another one goes on");
-                past = Some(history());
+                past = Some(theatre.history());
             }
             Ended::Killed(Killed::Leaves | Killed::Cut) => {
-                let history = history();
+                let summary = Summary::of(&theatre.plan, &theatre.history());
                 terminal.say("the controller was killed");
-                terminal.say(Summary::of(&theatre.plan, &history).text(&theatre.plan).trim_end());
+                terminal.say(summary.text(&theatre.plan).trim_end());
                 if let Some(called) = called {
                     terminal.say(&format!("to go on: rollbook resume {called}"));
                 }
-                return Ok((exit::KILLED, history));
+                return Ok(exit::KILLED);
             }
         }
     }

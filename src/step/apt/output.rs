@@ -1,6 +1,6 @@
 //! What apt and dpkg print, read into data. The formats are those of apt 2.6 and dpkg 1.21 with `LC_ALL=C`. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::op::Answer;
 use crate::step::build::{refused, unreadable};
@@ -59,17 +59,18 @@ pub(super) fn audit(answer: &Answer) -> Vec<String> {
 }
 
 /// Reads `apt-cache madison`: versions on offer by package, the newest first. Its exit code says nothing.
-pub(super) fn offers(answer: &Answer) -> BTreeMap<String, Vec<String>> {
-    let mut offers: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    // One version is often offered by several repositories.
-    let mut seen = HashSet::new();
+pub(super) fn offers(answer: &Answer) -> BTreeMap<&str, Vec<&str>> {
+    let mut offers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for line in answer.stdout.lines() {
         let mut columns = line.split('|').map(str::trim);
         if let (Some(name), Some(version), Some(source)) = (columns.next(), columns.next(), columns.next())
             && !source.ends_with(" Sources")
-            && seen.insert((name, version))
         {
-            offers.entry(name.to_owned()).or_default().push(version.to_owned());
+            let versions = offers.entry(name).or_default();
+            // One version is often offered by several repositories.
+            if !versions.contains(&version) {
+                versions.push(version);
+            }
         }
     }
     offers

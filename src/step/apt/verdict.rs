@@ -253,7 +253,7 @@ pub(super) fn lacks_candidate(wish: &Wish, answers: &[Answer]) -> bool {
 const NEIGHBOURS: usize = 3;
 
 /// The offered versions around the wanted one, the newest first; all of them where there are few.
-fn nearest<'v>(pattern: &Pattern, offered: &'v [String]) -> &'v [String] {
+fn nearest<'o, 'v>(pattern: &Pattern, offered: &'o [&'v str]) -> &'o [&'v str] {
     if offered.len() <= 2 * NEIGHBOURS + 2 {
         return offered;
     }
@@ -271,7 +271,7 @@ fn numbers(version: &str) -> Vec<u64> {
     upstream.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
 }
 
-fn no_candidate(package: &Wanted, offered: &[String]) -> Assessment {
+fn no_candidate(package: &Wanted, offered: &[&str]) -> Assessment {
     let wanted = match &package.pattern {
         Pattern::Match(pattern) => format!("{}={pattern}", package.name),
         Pattern::Present | Pattern::Latest => package.name.clone(),
@@ -282,8 +282,11 @@ fn no_candidate(package: &Wanted, offered: &[String]) -> Assessment {
         0 => format!("it has {}", near.join(", ")),
         others => format!("it has {} and {others} others", near.join(", ")),
     };
-    let nearly = matches!(&package.pattern, Pattern::Match(pattern) if offered.iter().any(|version| version.starts_with(&format!("{pattern}-"))));
-    let hint = if nearly {
+    let lacks_revision = |version: &&str| {
+        let Pattern::Match(pattern) = &package.pattern else { return false };
+        version.strip_prefix(pattern.as_str()).is_some_and(|revision| revision.starts_with('-'))
+    };
+    let hint = if offered.iter().any(lacks_revision) {
         format!("add the Debian revision: `{}-*`", package.goal())
     } else {
         "switch the repository with `apt_repo` in an earlier phase, or fetch new lists with `update: true`"

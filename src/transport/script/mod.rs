@@ -191,7 +191,7 @@ fn about(verb: &str, id: &LaunchId, place: &Place<'_>) -> Result<String, ScriptE
 
 /// In one brace group, so that a script that was cut off does not parse and nothing of it runs.
 fn with_launcher(head: &str) -> String {
-    format!("{{\n{head}{}}}\n", *LAUNCHER)
+    ["{\n", head, &LAUNCHER, "}\n"].concat()
 }
 
 fn strip(text: &str) -> String {

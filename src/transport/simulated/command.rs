@@ -48,9 +48,9 @@ impl Command {
         while let Some(arg) = args.next() {
             match arg {
                 "--" => operands.extend(args.by_ref()),
+                _ if !arg.starts_with('-') || arg.len() == 1 => operands.push(arg),
                 _ if takes_value.contains(&arg) => drop(args.next()),
-                _ if arg.len() > 1 && arg.starts_with('-') => {}
-                _ => operands.push(arg),
+                _ => {}
             }
         }
         operands
@@ -129,20 +129,22 @@ fn is_duration(arg: &str) -> bool {
 
 /// Whether a command line may change anything, for the log. Errs towards yes.
 pub(super) fn changes(command: &Command) -> bool {
-    let operands = command.operands(&["-o", "-n", "-p", "-f", "--property", "--output", "-c"]);
-    let verb = operands.first().copied().unwrap_or_default();
+    let verb = || {
+        let operands = command.operands(&["-o", "-n", "-p", "-f", "--property", "--output", "-c"]);
+        operands.first().copied().unwrap_or_default()
+    };
     match command.program() {
         "apt-get" => {
-            !(verb == "indextargets"
+            !(verb() == "indextargets"
                 || command.has("--print-uris")
                 || command.has("-s")
                 || command.has("--simulate")
                 || command.has("--dry-run"))
         }
-        "apt-mark" => matches!(verb, "hold" | "unhold" | "auto" | "manual"),
+        "apt-mark" => matches!(verb(), "hold" | "unhold" | "auto" | "manual"),
         "dpkg" => command.has("--configure") || command.has("-i") || command.has("-P") || command.has("-r"),
-        "systemctl" => unit::changes(verb),
-        "kubeadm" => verb == "upgrade" || command.has("renew"),
+        "systemctl" => unit::changes(verb()),
+        "kubeadm" => verb() == "upgrade" || command.has("renew"),
         "kubectl" => kubectl::changes(command),
         "sh" => !apt::is_look_ahead(command) && !etcd::is_look(command),
         "mkdir" | "install" | "rm" | "bash" => true,

@@ -57,15 +57,27 @@ fn print(clock: &impl Fn(Millis) -> i64, format: &str, path: &str, at: Millis, o
     let millis = clock(at);
     let epoch = format!("{}.{:03}0000000", millis.div_euclid(1000), millis.rem_euclid(1000));
     let name = path.rsplit('/').next().unwrap_or(path);
-    let text = format
-        .replace("%C@", &epoch)
-        .replace("%T@", &epoch)
-        .replace("%p", path)
-        .replace("%f", name)
-        .replace("\\n", "\n")
-        .replace("\\t", "\t")
-        .replace("\\0", "\0");
-    out.stdout.push_str(&text);
+    let known = [
+        ("%C@", epoch.as_str()),
+        ("%T@", &epoch),
+        ("%p", path),
+        ("%f", name),
+        ("\\n", "\n"),
+        ("\\t", "\t"),
+        ("\\0", "\0"),
+    ];
+    let mut rest = format;
+    while let Some(at) = rest.find(['%', '\\']) {
+        let (before, directive) = rest.split_at(at);
+        let (word, shown) = known
+            .into_iter()
+            .find(|(word, _)| directive.starts_with(word))
+            .unwrap_or_else(|| (&directive[..1], &directive[..1]));
+        out.stdout.push_str(before);
+        out.stdout.push_str(shown);
+        rest = &directive[word.len()..];
+    }
+    out.stdout.push_str(rest);
 }
 
 /// Main processes whose package was replaced after they were started: `/proc/PID/exe` shows as deleted.

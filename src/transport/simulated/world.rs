@@ -246,7 +246,7 @@ impl World {
     /// Takes what an ended process wrote, for whose end nobody will ask again.
     pub(super) fn take_output(&mut self, pid: Pid) -> Output {
         let output = std::mem::take(&mut self.processes[pid.0].output);
-        // Most looks end at once, and a roll makes a million of them. Of one that slept a happening may still name it.
+        // Most looks end at once. Of one that slept a happening may still name it.
         let process = &self.processes[pid.0];
         if pid.0 + 1 == self.processes.len() && process.exit.is_some() && process.limit.is_none() {
             self.processes.pop();

@@ -36,11 +36,6 @@ pub(super) fn was_dropped(said: &str) -> bool {
         && !said.contains("timed out")
 }
 
-/// Whether sshd refused one more session on a connection, as past `MaxSessions`.
-pub(super) fn was_refused(said: &str) -> bool {
-    said.contains("refused by peer") || said.contains("open failed") || said.contains("Session open refused")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

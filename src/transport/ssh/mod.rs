@@ -10,20 +10,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use openssh::{ControlPersist, KnownHosts, SessionBuilder, Stdio};
+use openssh::{ControlPersist, KnownHosts, SessionBuilder};
 use tempfile::TempDir;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::host::HostSession;
-use super::talk::{Channel, Link};
+use super::talk::{Channel, Link, NoCode};
 use super::wire::Wire;
 use super::words::on_one_line;
 use super::{ConnectError, Session, SessionError, Target, Transport};
 use crate::inventory::HostKeyPolicy;
-use classify::{connect_error, was_dropped, was_refused};
+use classify::{connect_error, was_dropped};
+use mux::{Asked, Ended};
 
 mod classify;
 mod config;
+mod mux;
 
 /// sshd allows ten sessions per connection, and a slot is freed later than its command ends.
 const SESSIONS: usize = 6;
@@ -31,8 +33,6 @@ const SESSIONS: usize = 6;
 const HANDSHAKES: usize = 8;
 /// Tries where sshd turned us away without looking.
 const TRIES: u32 = 6;
-/// Tries for one more session on a connection, each a little later.
-const OPENS: u32 = 30;
 /// A master without sessions goes away by itself: nobody ends it after a controller that was killed.
 /// One that went away between two steps is made again, which costs a handshake.
 const IDLE: NonZeroUsize = NonZeroUsize::new(60).expect("invariant: not zero");
@@ -201,23 +201,13 @@ impl SshLink {
 
 #[async_trait(?Send)]
 impl Link for SshLink {
-    async fn open(&self, wire: Wire) -> Result<Channel, SessionError> {
+    async fn open(&self, wire: Wire, text: &str) -> Result<Channel, SessionError> {
         let master = self.master();
         let slot =
             master.slots.clone().acquire_owned().await.expect("invariant: the semaphore is never closed");
-        let line = wire.line();
-        let mut tries = 0;
-        loop {
-            let mut command = openssh::Session::to_raw_command(Held(master.clone()), &line);
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-            match command.spawn().await {
-                Ok(child) => return Ok(channel(child, slot)),
-                // A slot on the host is freed later than here, so a refusal is not an answer yet.
-                Err(error) if tries < OPENS && was_refused(&words(&error)) => tries += 1,
-                Err(error) => return Err(SessionError::Lost(on_one_line(words(&error).as_bytes()))),
-            }
-            tokio::time::sleep(Duration::from_millis(20) * tries).await;
-        }
+        let asked = mux::ask(master.session.control_socket(), &wire.line(), text.as_bytes());
+        let asked = asked.map_err(|error| SessionError::Lost(format!("the ssh master is gone: {error}")))?;
+        Ok(channel(asked, master, slot))
     }
 
     async fn check(&self) -> Result<(), String> {
@@ -238,31 +228,21 @@ impl Drop for SshLink {
     }
 }
 
-/// Lets a command own its share of a master.
-#[derive(Clone)]
-struct Held(Rc<Master>);
-
-impl std::ops::Deref for Held {
-    type Target = openssh::Session;
-
-    fn deref(&self) -> &openssh::Session {
-        &self.0.session
-    }
-}
-
-fn channel(mut child: openssh::Child<Held>, slot: OwnedSemaphorePermit) -> Channel {
+/// A channel that holds its master, and its place among the sessions on it.
+fn channel(asked: Asked, master: Rc<Master>, slot: OwnedSemaphorePermit) -> Channel {
+    let Asked { unsaid, stdout, stderr, ending } = asked;
     Channel {
-        stdin: Box::new(child.stdin().take().expect("invariant: stdin is piped")),
-        stdout: Box::new(child.stdout().take().expect("invariant: stdout is piped")),
-        stderr: Box::new(child.stderr().take().expect("invariant: stderr is piped")),
+        say: Box::pin(unsaid.say()),
+        stdout: Box::new(stdout),
+        stderr: Box::new(stderr),
         end: Box::pin(async move {
-            let ended = child.wait().await;
-            drop(slot);
+            let ended = ending.wait().await;
+            drop((slot, master));
             match ended {
-                Ok(status) => status.code().ok_or_else(|| "a signal ended the shell".to_owned()),
-                // The crate makes an error of exit code 127.
-                Err(openssh::Error::Remote(_)) => Ok(127),
-                Err(error) => Err(on_one_line(words(&error).as_bytes())),
+                Ok(Ended::Code(code)) => Ok(code),
+                Ok(Ended::Refused(why)) => Err(NoCode::Refused(why)),
+                Ok(Ended::CutOff) => Err(NoCode::CutOff("ssh tells no exit code".to_owned())),
+                Err(error) => Err(NoCode::CutOff(error.to_string())),
             }
         }),
     }

@@ -126,6 +126,7 @@ fn pods(world: &World, call: &Call<'_>, names: &[&str], out: &mut Output) -> i32
         out.complain(not_found("pods", missing));
         return 1;
     }
+    let look = Rows::of(call.output());
     match call.output() {
         "" | "wide" if chosen.is_empty() => {
             out.complain(if all {
@@ -140,17 +141,17 @@ fn pods(world: &World, call: &Call<'_>, names: &[&str], out: &mut Output) -> i32
             print_table(call, if all { &header } else { &header[1..] }, &rows, out);
         }
         "name" => chosen.iter().for_each(|pod| out.line(format!("pod/{}", pod.name))),
-        template if Rows::of(template) == Some(Rows::Pods) => {
+        _ if look == Some(Rows::Pods) => {
             for pod in chosen {
                 rows::pod(pod, &mut out.stdout);
             }
         }
-        template if Rows::of(template) == Some(Rows::Owned) => {
+        _ if look == Some(Rows::Owned) => {
             for pod in chosen {
                 rows::owned(world, pod, &mut out.stdout);
             }
         }
-        template if Rows::of(template) == Some(Rows::Components) => {
+        _ if look == Some(Rows::Components) => {
             for pod in chosen {
                 rows::component(pod, &mut out.stdout);
             }
