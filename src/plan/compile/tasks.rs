@@ -15,7 +15,7 @@ use super::rounds::Round;
 use super::scopes::Scopes;
 use super::{Input, Selection, adopt, batches, placeless, step_error};
 use crate::facts::HostFacts;
-use crate::op::{Effect, subject_symbol};
+use crate::op::{Effect, SYMBOL_OPEN, subject_symbol};
 use crate::plan::{
     Action, ActionId, DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId, Gate, GateOpens, HostId,
     HostTasks, PlannedKube, PlannedPhase, Section, StepRef, Task, implied,
@@ -473,7 +473,7 @@ impl<'a, 't> Lowering<'a, 't> {
             GateOpensBy::Check { step, within } => {
                 let checks = std::slice::from_ref(step.as_ref());
                 let action = *self.checks(*population.first()?, checks, "gate", diagnostics).first()?;
-                if self.actions[action.0 as usize].lowered.probe.is_none() {
+                if !self.actions[action.0 as usize].lowered.can_be_looked_at() {
                     let message = format!("`{}` cannot be looked at again and again", step.kind.name());
                     let hint = "write what it looks at as a `wait`, such as `wait: { command: [...] }`";
                     step_error(diagnostics, codes::GATE, step.origin.span, &message, Some(hint));
@@ -507,6 +507,12 @@ impl<'a, 't> Lowering<'a, 't> {
                         diagnostics,
                         codes::STEP_VALUES,
                         step.origin.span,
+                    let ops = &self.actions[action.0 as usize].lowered.ops;
+                    if ops.iter().any(|op| holds_secret(&op.stdin)) {
+                        let message = format!("`{what}` sends no secrets");
+                        let hint = "it is asked again and again: let the command read the secret from a file";
+                        step_error(diagnostics, codes::STEP_MEANING, step.origin.span, &message, Some(hint));
+                    }
                         &error.message,
                         Some(&format!("`{what}` sees no host: use `params` and `vars`")),
                     );
@@ -534,6 +540,10 @@ pub(crate) struct Rendered {
 }
 
 /// The time limit of a step that names none, nor its runbook's `defaults:`.
+fn holds_secret(text: &str) -> bool {
+    text.contains(&format!("{SYMBOL_OPEN}secret:"))
+}
+
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 
 impl Rendered {

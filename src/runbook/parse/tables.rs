@@ -256,7 +256,13 @@ pub(super) const ROLLOUT: Table = Table {
             "a mapping such as `{ key: zone, max_domains: 1 }`",
             "How many zones, racks or the like may have hosts out of service at the same time.",
         ),
-        Key::optional("verify", "a list of steps", "Checks after every batch, before the next one."),
+        Key::optional(
+            "verify",
+            "a list of steps",
+            "Checks after every batch, before the next one: on the first host of the phase, or through kubectl. A `command`, \
+             `script` or `kubectl` that only reads (`effect: reads`) runs each time, and its exit code decides, or its \
+             `fail_when`.",
+        ),
         Key::optional(
             "gate",
             "a mapping such as `{ approve: look at the dashboards }`",

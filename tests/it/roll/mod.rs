@@ -20,3 +20,4 @@ mod signals;
 mod terminal;
 mod undo;
 mod watch;
+mod verify;
