@@ -570,3 +570,9 @@ impl HostTasks {
 fn is_failed(then: &Then) -> bool {
     *then == Then::Failed
 }
+/// The id of a step without the numbers of its rounds: `conf` of `conf#2`, which no file can write.
+pub fn id_as_written(id: &str) -> String {
+    let parts = id.split('.').map(|part| part.split('#').next().unwrap_or(part));
+    parts.collect::<Vec<_>>().join(".")
+}
+

@@ -205,7 +205,9 @@ impl Text<'_> {
             (Effect::Disrupts, _) => "  [disrupts]",
         };
         let title = self.title(tasks, index);
-        writeln!(self.out, "    {mark} {title}{}{says}{effect}", if says.is_empty() { "" } else { ": " })?;
+        let may_fail = self.may_fail(task);
+        let colon = if says.is_empty() { "" } else { ": " };
+        writeln!(self.out, "    {mark} {title}{colon}{says}{effect}{may_fail}")?;
         match (self.detail, task.step) {
             (Detail::Verbose, StepRef::Action(action)) => self.ops(&self.plan.action(action).lowered.ops),
             _ => Ok(()),
@@ -219,6 +221,16 @@ impl Text<'_> {
                 Deed::Write { path, mode, .. } => {
                     format!("write {path} (mode {mode}, {} bytes)", op.stdin.len())
                 }
+    /// The run goes on where it fails: whoever reviews the plan has to know that, and why.
+    fn may_fail(&self, task: &Task) -> String {
+        let reason = match task.step {
+            _ if task.forecast.is_left_out() => None,
+            StepRef::Action(action) => self.plan.action(action).allow_failure.as_ref(),
+            StepRef::Deferred(deferred) => self.plan.deferred[deferred.0 as usize].allow_failure.as_ref(),
+        };
+        reason.map(|reason| format!("  [may fail: {}]", show_symbols(&one_line(reason)))).unwrap_or_default()
+    }
+
                 Deed::Reboot => "reboot".to_owned(),
             };
             let root = if op.r#become { "# " } else { "$ " };
@@ -275,6 +287,10 @@ fn forecast(task: &Task) -> (char, String) {
         Forecast::BracketHolds => ('=', "nothing to do".to_owned()),
         Forecast::Changes { changes, fidelity } => {
             let each = changes.iter().map(|change| match (change.before.as_str(), change.after.as_str()) {
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
                 ("", after) => format!("{} {after}", change.what),
                 (before, after) => format!("{} {before} → {after}", change.what),
             });
