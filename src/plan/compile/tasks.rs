@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use super::brackets::{Marks, outermost};
 use super::dependence::Dependence;
 use super::hosts::{HostTable, Row};
-use super::parts::Parts;
+use super::parts::{Parts, Written};
 use super::rounds::Round;
 use super::scopes::Scopes;
 use super::{Input, Selection, adopt, batches, placeless, step_error};
@@ -138,7 +138,7 @@ impl<'a, 't> Lowering<'a, 't> {
     ) -> PlannedPhase {
         let (population, batches, mut rollout) =
             batches::cut(&self.input, self.table, &phase.rollout, selection);
-        let parts = Parts::of(self.input.runbook, phase);
+        let parts = Parts::of(self.input.runbook, phase, &selection.chosen);
         let mut ids: Vec<HostId> = batches.iter().flatten().copied().collect();
         ids.sort_unstable();
         let mut hosts: Vec<HostTasks> = Vec::with_capacity(ids.len());
@@ -151,8 +151,15 @@ impl<'a, 't> Lowering<'a, 't> {
         };
         rollout.control_planes =
             hosts.iter().any(|tasks| self.table.row(tasks.host).subject.control_plane && disrupts(tasks));
-        let verify = self.verify(phase, &population, diagnostics);
-        let gate = self.gate(phase, &population, diagnostics);
+        let is_left_out = selection.chosen.is_left_out();
+        // Who only checks what later phases rely on stands in nobody's way.
+        let only_checks = selection.chosen.only_checks;
+        let checks = !is_left_out && !only_checks;
+        let verify = if checks { self.verify(phase, &population, diagnostics) } else { Vec::new() };
+        let gate = if checks { self.gate(phase, &population, diagnostics) } else { None };
+        if !checks {
+            rollout.soak = Duration::ZERO;
+        }
         PlannedPhase {
             name: phase.name.value.clone(),
             mode: phase.mode,
@@ -163,6 +170,7 @@ impl<'a, 't> Lowering<'a, 't> {
             hosts,
             verify,
             gate,
+            left_out: is_left_out,
         }
     }
 
@@ -186,7 +194,7 @@ impl<'a, 't> Lowering<'a, 't> {
     fn tasks(
         &mut self,
         id: HostId,
-        steps: &[(&'a Step, Dependence)],
+        steps: &[Written<'a>],
         scope: &mut Option<Arc<Scope>>,
         diagnostics: &mut Diagnostics,
     ) -> Vec<Task> {
@@ -499,6 +507,12 @@ impl<'a, 't> Lowering<'a, 't> {
                 Ok(Task { step: StepRef::Action(action), forecast, .. })
                     if forecast != Forecast::Excluded =>
                 {
+                    let ops = &self.actions[action.0 as usize].lowered.ops;
+                    if ops.iter().any(|op| holds_secret(&op.stdin)) {
+                        let message = format!("`{what}` sends no secrets");
+                        let hint = "it is asked again and again: let the command read the secret from a file";
+                        step_error(diagnostics, codes::STEP_MEANING, step.origin.span, &message, Some(hint));
+                    }
                     checks.push(action);
                 }
                 Ok(_) => {}
@@ -507,12 +521,6 @@ impl<'a, 't> Lowering<'a, 't> {
                         diagnostics,
                         codes::STEP_VALUES,
                         step.origin.span,
-                    let ops = &self.actions[action.0 as usize].lowered.ops;
-                    if ops.iter().any(|op| holds_secret(&op.stdin)) {
-                        let message = format!("`{what}` sends no secrets");
-                        let hint = "it is asked again and again: let the command read the secret from a file";
-                        step_error(diagnostics, codes::STEP_MEANING, step.origin.span, &message, Some(hint));
-                    }
                         &error.message,
                         Some(&format!("`{what}` sees no host: use `params` and `vars`")),
                     );
@@ -532,6 +540,10 @@ impl<'a, 't> Lowering<'a, 't> {
     }
 }
 
+fn holds_secret(text: &str) -> bool {
+    text.contains(&format!("{SYMBOL_OPEN}secret:"))
+}
+
 /// A step's arguments and common keys with their values.
 pub(crate) struct Rendered {
     pub(crate) args: Value,
@@ -540,10 +552,6 @@ pub(crate) struct Rendered {
 }
 
 /// The time limit of a step that names none, nor its runbook's `defaults:`.
-fn holds_secret(text: &str) -> bool {
-    text.contains(&format!("{SYMBOL_OPEN}secret:"))
-}
-
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 
 impl Rendered {

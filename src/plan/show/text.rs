@@ -5,10 +5,10 @@ use std::fmt::{self, Write};
 
 use crate::op::{Deed, Effect, show_symbols};
 use crate::plan::{
-    ActionId, Forecast, GateOpens, HostId, HostTasks, Plan, PlannedPhase, Section, StepRef, Task, Topology,
-    worst_case,
+    ActionId, Forecast, GateOpens, HostId, HostTasks, LeftOut, Plan, PlannedPhase, Section, StepRef, Task,
+    Topology, worst_case,
 };
-use crate::runbook::{GateAfter, Mode, OnFailure, Then};
+use crate::runbook::{Choice, GateAfter, Mode, OnFailure, Then};
 use crate::step::Fidelity;
 
 /// How much is shown.
@@ -40,6 +40,9 @@ impl Text<'_> {
         for (name, value) in &plan.params {
             writeln!(self.out, "  {name} = {}", show_symbols(&value.to_string()))?;
         }
+        for line in choice(plan) {
+            writeln!(self.out, "  {line}")?;
+        }
         for warning in &plan.warnings {
             let hint = if warning.hint.is_empty() { String::new() } else { format!(" ({})", warning.hint) };
             writeln!(self.out, "warning: {}{hint}", warning.message)?;
@@ -69,6 +72,10 @@ impl Text<'_> {
     pub(super) fn header(&self, index: usize, phase: &PlannedPhase) -> String {
         let hosts: usize = phase.batches.iter().map(Vec::len).sum();
         let mut parts = vec![format!("Phase {}/{}: {}", index + 1, self.plan.phases.len(), phase.name)];
+        if phase.left_out {
+            parts.push("left out".to_owned());
+            return parts.join(" · ");
+        }
         if hosts == 0 {
             parts.push("no hosts".to_owned());
             return parts.join(" · ");
@@ -214,13 +221,6 @@ impl Text<'_> {
         }
     }
 
-    fn ops(&mut self, ops: &[crate::op::Op]) -> fmt::Result {
-        for op in ops {
-            let what = match &op.deed {
-                Deed::Exec { argv } => shown_argv(argv),
-                Deed::Write { path, mode, .. } => {
-                    format!("write {path} (mode {mode}, {} bytes)", op.stdin.len())
-                }
     /// The run goes on where it fails: whoever reviews the plan has to know that, and why.
     fn may_fail(&self, task: &Task) -> String {
         let reason = match task.step {
@@ -231,6 +231,13 @@ impl Text<'_> {
         reason.map(|reason| format!("  [may fail: {}]", show_symbols(&one_line(reason)))).unwrap_or_default()
     }
 
+    fn ops(&mut self, ops: &[crate::op::Op]) -> fmt::Result {
+        for op in ops {
+            let what = match &op.deed {
+                Deed::Exec { argv } => shown_argv(argv),
+                Deed::Write { path, mode, .. } => {
+                    format!("write {path} (mode {mode}, {} bytes)", op.stdin.len())
+                }
                 Deed::Reboot => "reboot".to_owned(),
             };
             let root = if op.r#become { "# " } else { "$ " };
@@ -252,6 +259,8 @@ impl Text<'_> {
         let deferred = count(|forecast| {
             matches!(forecast, Forecast::Deferred { .. } | Forecast::Later | Forecast::Waits { .. })
         });
+        let left_out =
+            count(|forecast| matches!(forecast, Forecast::LeftOut { why } if *why != LeftOut::NoItems));
         let refused = count(|forecast| matches!(forecast, Forecast::Refused { .. }));
         let if_failed = count(|forecast| matches!(forecast, Forecast::IfFailed));
         let not_probed = count(|forecast| matches!(forecast, Forecast::NotProbed));
@@ -262,6 +271,7 @@ impl Text<'_> {
         ];
         parts.extend((not_probed > 0).then(|| format!("{not_probed} not probed (--offline)")));
         parts.extend((if_failed > 0).then(|| format!("{if_failed} only on hosts that fail")));
+        parts.extend((left_out > 0).then(|| format!("{left_out} left out")));
         parts.extend((refused > 0).then(|| format!("{refused} refused")));
         let waits = |phase: &PlannedPhase| worst_case::waits_for_people(self.plan, phase);
         let people = if self.plan.phases.iter().any(waits) { ", and what people take" } else { "" };
@@ -277,6 +287,15 @@ fn topology(topology: &Topology) -> String {
     format!("at most {} {} out ({})", topology.max_domains, topology.key, abridged(&domains))
 }
 
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What was chosen of the runbook, a line for each flag.
+pub(super) fn choice(plan: &Plan) -> Vec<String> {
+    plan.choice.as_ref().map(Choice::flags).unwrap_or_default()
+}
+
 /// A task's mark and what is foreseen of it.
 fn forecast(task: &Task) -> (char, String) {
     match &task.forecast {
@@ -287,10 +306,6 @@ fn forecast(task: &Task) -> (char, String) {
         Forecast::BracketHolds => ('=', "nothing to do".to_owned()),
         Forecast::Changes { changes, fidelity } => {
             let each = changes.iter().map(|change| match (change.before.as_str(), change.after.as_str()) {
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
                 ("", after) => format!("{} {after}", change.what),
                 (before, after) => format!("{} {before} → {after}", change.what),
             });

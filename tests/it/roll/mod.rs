@@ -3,6 +3,7 @@
 pub(crate) mod fleet;
 
 mod batches;
+mod choice;
 mod disk;
 mod drift;
 mod exec;
@@ -19,5 +20,5 @@ pub(crate) mod secrets;
 mod signals;
 mod terminal;
 mod undo;
-mod watch;
 mod verify;
+mod watch;
