@@ -111,6 +111,24 @@ fn is_zero(codes: &[i32]) -> bool {
     codes == [0]
 }
 
+impl Op {
+    /// The same as a look, where it only reads: what is asked again and again needs no record of every time.
+    pub fn as_look(&self) -> Option<Probe> {
+        let Deed::Exec { argv } = &self.deed else { return None };
+        if self.effect != Effect::Reads {
+            return None;
+        }
+        let mut full = Vec::new();
+        if !self.env.is_empty() {
+            full.extend(["env", "--"].map(str::to_owned));
+            full.extend(self.env.iter().map(|(name, value)| format!("{name}={value}")));
+        }
+        full.extend(argv.iter().cloned());
+        let query = Query { argv: full, stdin: self.stdin.clone(), ..Query::default() };
+        Some(Probe { site: self.site, queries: vec![query], r#become: self.r#become, timeout: self.timeout })
+    }
+}
+
 /// One read-only command of a probe.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Query {

@@ -128,6 +128,13 @@ pub(super) struct Input {
     /// Work only on these hosts; the others still count against the budget.
     #[arg(long, value_name = "SELECTOR")]
     pub(super) limit: Option<String>,
+    /// Only these steps: tags, ids of steps or includes, names of phases, with commas between. Checks in front of them
+    /// stay, and what belongs together is not taken apart.
+    #[arg(long, value_name = "WORDS")]
+    pub(super) only: Vec<String>,
+    /// All but these steps, named in the same way.
+    #[arg(long, value_name = "WORDS")]
+    pub(super) skip: Vec<String>,
     /// Lower the budget of every phase.
     #[arg(long, value_name = "N|N%", value_parser = amount)]
     pub(super) max_unavailable: Option<Amount>,
@@ -153,6 +160,12 @@ pub(super) struct Validate {
     /// Also check selectors and parameters against this inventory.
     #[arg(short, long, value_name = "FILE")]
     pub(super) inventory: Option<Utf8PathBuf>,
+    /// Also check what `plan` would refuse of this choice of steps.
+    #[arg(long, value_name = "WORDS")]
+    pub(super) only: Vec<String>,
+    /// Likewise.
+    #[arg(long, value_name = "WORDS")]
+    pub(super) skip: Vec<String>,
     /// Warnings count as errors.
     #[arg(long)]
     pub(super) strict: bool,

@@ -12,8 +12,10 @@ use super::terminal::Terminal;
 use crate::inventory::{HostName, Inventory, Selector, SelectorError};
 use crate::lint;
 use crate::report::exit;
-use crate::runbook::{FileReader, ParamSources, Runbook, check_limit, limit_error, resolve_params};
-use crate::source::{Diagnostics, FileId, Limits, Node, SourceMap, Span, codes, parse, read_utf8};
+use crate::runbook::{
+    FileReader, ParamSources, Runbook, WrittenChoice, check_limit, limit_error, resolve_params,
+};
+use crate::source::{Diagnostics, FileId, Limits, Node, SourceMap, Span, Spanned, codes, parse, read_utf8};
 use crate::value::Value;
 
 /// A runbook with everything it needs.
@@ -23,20 +25,30 @@ pub(super) struct Loaded {
     pub(super) inventory: Inventory,
     pub(super) params: IndexMap<String, Value>,
     pub(super) limit: Option<Selector>,
+    pub(super) choice: WrittenChoice,
 }
 
 /// Reads a runbook, its inventory and its parameters, or shows what is wrong with them.
 pub(super) fn load(runbook: &Utf8Path, input: &Input, terminal: &Terminal) -> Result<Loaded, Stopped> {
-    load_with(SourceMap::default(), Diagnostics::default(), runbook, input, None, terminal)
+    load_with(SourceMap::default(), Diagnostics::default(), runbook, input, Beside::default(), terminal)
 }
 
-/// The same where another file was read before, which may have values for parameters: weaker ones than the input's.
+/// What another file says that was read before; the input is stronger.
+#[derive(Default)]
+pub(super) struct Beside {
+    /// Values for parameters.
+    pub(super) params: Option<Node>,
+    /// Steps to take or to leave out.
+    pub(super) choice: WrittenChoice,
+}
+
+/// The same where another file was read before.
 pub(super) fn load_with(
     mut sources: SourceMap,
     mut diagnostics: Diagnostics,
     runbook: &Utf8Path,
     input: &Input,
-    params: Option<Node>,
+    beside: Beside,
     terminal: &Terminal,
 ) -> Result<Loaded, Stopped> {
     let Some(inventory_path) = &input.inventory else {
@@ -49,9 +61,15 @@ pub(super) fn load_with(
     let loaded_inventory = read_tree(&mut sources, inventory_path, &mut diagnostics)?
         .and_then(|(_, tree)| crate::inventory::parse_leniently(&tree, &mut diagnostics));
     let inventory_is_sound = diagnostics.count_errors() == before_inventory;
-    let mut files: Vec<Node> = params.into_iter().collect();
+    let mut files: Vec<Node> = beside.params.into_iter().collect();
     for path in &input.params_file {
         files.extend(read_tree(&mut sources, path, &mut diagnostics)?.map(|(_, tree)| tree));
+    }
+    let typed = choice(&mut sources, &input.only, &input.skip);
+    let choice = if typed.is_empty() { beside.choice } else { typed };
+    // What a runbook with mistakes lacks may only be the consequence of them.
+    if let Some(runbook) = loaded_runbook.as_ref().filter(|_| !diagnostics.has_errors()) {
+        runbook.choose(&choice, &mut diagnostics);
     }
     let limit = limit(input.limit.as_deref(), &mut diagnostics);
     // What an inventory with mistakes does not have may only be the consequence of them.
@@ -81,10 +99,22 @@ pub(super) fn load_with(
     terminal.diagnostics(&diagnostics, &sources);
     match (loaded_runbook, loaded_inventory, params) {
         (Some(runbook), Some(inventory), Some(params)) if !diagnostics.has_errors() => {
-            Ok(Loaded { sources, runbook, inventory, params, limit })
+            Ok(Loaded { sources, runbook, inventory, params, limit, choice })
         }
         _ => Err(invalid()),
     }
+}
+
+/// `--only` and `--skip`, each text as a file of its own, so that a mistake in it has a place.
+pub(super) fn choice(sources: &mut SourceMap, only: &[String], skip: &[String]) -> WrittenChoice {
+    let mut written = |flag: &str, texts: &[String]| -> Vec<Spanned<String>> {
+        let text = |text: &String| {
+            let span = Span::new(sources.add(flag, text.as_str()), 0, text.len());
+            Spanned { value: text.clone(), span }
+        };
+        texts.iter().map(text).collect()
+    };
+    WrittenChoice { only: written("--only", only), skip: written("--skip", skip) }
 }
 
 /// `--limit`, or what is wrong with it.

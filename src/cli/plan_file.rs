@@ -34,6 +34,8 @@ pub(super) fn refuse_input(input: &Input, terminal: &Terminal) -> Result<(), Sto
         (!input.params.is_empty(), "--param"),
         (!input.params_file.is_empty(), "--params-file"),
         (input.limit.is_some(), "--limit"),
+        (!input.only.is_empty(), "--only"),
+        (!input.skip.is_empty(), "--skip"),
         (input.max_unavailable.is_some(), "--max-unavailable"),
         (input.parallel.is_some(), "--parallel"),
         (input.accept_control_plane_outage, "--accept-control-plane-outage"),

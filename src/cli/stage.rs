@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use crate::engine::{Cause, Failure};
 use crate::executor::{Depth, Redactor, Secrets, Survey, changed_since, foresee, survey};
 use crate::facts::ClusterFacts;
-use crate::inventory::{HostName, Inventory, Selector};
+use crate::inventory::{HostName, Inventory};
 use crate::plan::compile::{
     Input as CompileInput, Knowledge, Overrides, compile, reads_facts, settle_outage,
 };
@@ -47,7 +47,7 @@ pub(super) async fn live_with(
     terminal: &Terminal,
 ) -> Result<Plan, Stopped> {
     let redactor = hide(&loaded.runbook.secrets, terminal);
-    let hosts = named_hosts(&loaded.runbook, &loaded.inventory, loaded.limit.as_ref());
+    let hosts = named_hosts(loaded);
     let depth = if reads_facts(&loaded.runbook) { Depth::Facts } else { Depth::Identity };
     let via = via(&loaded.runbook, &loaded.inventory);
     let cx = kube_cx(&loaded.runbook);
@@ -101,6 +101,7 @@ fn compiled(
         parallel: input.parallel,
         accept_outage: input.accept_control_plane_outage,
         adopt: input.adopt_cordons.as_deref(),
+        choice: Some(&loaded.choice),
     };
     let compile_input = CompileInput {
         runbook: &loaded.runbook,
@@ -186,11 +187,16 @@ fn stopped_by<'f>(failures: impl Iterator<Item = &'f Failure>) -> Result<(), Sto
     }
 }
 
-/// Every host that a phase names, in the inventory's order. Selectors that are wrong are the compiler's to report.
-fn named_hosts(runbook: &Runbook, inventory: &Inventory, limit: Option<&Selector>) -> Vec<HostName> {
+/// Every host that a phase names of which anything is left, in the inventory's order. Selectors that are wrong are the
+/// compiler's to report.
+fn named_hosts(loaded: &Loaded) -> Vec<HostName> {
+    let (runbook, inventory) = (&loaded.runbook, &loaded.inventory);
     let mut named: indexmap::IndexSet<HostName> = via(runbook, inventory).into_iter().collect();
-    let limit = limit.and_then(|limit| limit.select(inventory).ok());
-    for phase in &runbook.phases {
+    let limit = loaded.limit.as_ref().and_then(|limit| limit.select(inventory).ok());
+    // Its mistakes were told when the files were read.
+    let chosen = runbook.choose(&loaded.choice, &mut Diagnostics::default()).phases;
+    let phases = runbook.phases.iter().zip(chosen).filter(|(_, chosen)| !chosen.is_left_out());
+    for (phase, _) in phases {
         let hosts = phase.hosts.value.select(inventory).unwrap_or_default();
         named
             .extend(hosts.into_iter().filter(|host| limit.as_ref().is_none_or(|limit| limit.contains(host))));

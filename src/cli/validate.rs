@@ -3,12 +3,13 @@
 use camino::Utf8Path;
 
 use super::args::{Format, Validate};
-use super::load::{read_inventory, read_leniently, read_tree};
+use super::load::{choice, read_inventory, read_leniently, read_tree};
 use super::outcome::{Outcome, Stopped, invalid};
 use super::terminal::Terminal;
 use crate::inventory::Inventory;
 use crate::lint;
 use crate::report::exit;
+use crate::runbook::WrittenChoice;
 use crate::source::{Diagnostics, Node, NodeKind, SourceMap};
 
 pub(super) fn run(args: &Validate, terminal: &Terminal) -> Outcome {
@@ -18,8 +19,9 @@ pub(super) fn run(args: &Validate, terminal: &Terminal) -> Outcome {
         Some(path) => read_inventory(&mut sources, path, &mut diagnostics)?,
         None => None,
     };
+    let choice = choice(&mut sources, &args.only, &args.skip);
     for file in &args.files {
-        check(&mut sources, file, inventory.as_ref(), &mut diagnostics)?;
+        check(&mut sources, file, inventory.as_ref(), &choice, &mut diagnostics)?;
     }
     match args.format {
         Format::Text => terminal.diagnostics(&diagnostics, &sources),
@@ -48,8 +50,10 @@ fn check(
     sources: &mut SourceMap,
     path: &Utf8Path,
     inventory: Option<&Inventory>,
+    choice: &WrittenChoice,
     diagnostics: &mut Diagnostics,
 ) -> Result<(), Stopped> {
+    let before = diagnostics.count_errors();
     // The file says itself what it is; a file that does not parse says so once.
     let mut first = Diagnostics::default();
     let mut peeked = SourceMap::default();
@@ -70,6 +74,10 @@ fn check(
     if let Some(runbook) = runbook {
         if let Some(inventory) = inventory {
             runbook.check_selection(inventory, diagnostics);
+        }
+        // What a runbook with mistakes lacks may only be the consequence of them.
+        if diagnostics.count_errors() == before {
+            runbook.choose(choice, diagnostics);
         }
         lint::check(&lint::Input { runbook: &runbook, sources, params: None, inventory }, diagnostics);
     }

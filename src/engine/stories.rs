@@ -70,6 +70,7 @@ fn story(hosts: u32, tasks: &str, shape: impl FnOnce(&mut PlannedPhase)) -> Stor
         topology: None,
         verify: Vec::new(),
         gate: None,
+        left_out: false,
     };
     shape(&mut phase);
     let plan = Plan {
@@ -77,6 +78,7 @@ fn story(hosts: u32, tasks: &str, shape: impl FnOnce(&mut PlannedPhase)) -> Stor
         runbook: "upgrade".to_owned(),
         inventory: "lab".to_owned(),
         undoes: None,
+        choice: None,
         params: indexmap::IndexMap::new(),
         policy: Policy::default(),
         kube: None,

@@ -189,19 +189,36 @@ pub(super) fn verdict(
     if action.changed_when.is_none() && action.fail_when.is_none() {
         return Ok(true);
     }
-    let Late { steps, failure } = assignment.late.clone();
-    let late = LateValues { facts: None, steps, failure };
-    let mut scope = Scope::child(&host_scope(&shared.plan, assignment.task.host, &late));
-    let (rc, stdout, stderr) = match result {
+    let said = match result {
         Some(OpResult { exit: crate::op::Exit::Code(code), stdout, stderr }) => {
-            (i64::from(*code), stdout.as_str(), stderr.as_str())
+            Said { rc: i64::from(*code), stdout, stderr }
         }
-        _ => (0, "", ""),
+        _ => Said { rc: 0, stdout: "", stderr: "" },
     };
+    judge(shared, assignment.task.host, assignment.late.clone(), action, &said)
+}
+
+/// What a command came to.
+pub(super) struct Said<'a> {
+    pub(super) rc: i64,
+    pub(super) stdout: &'a str,
+    pub(super) stderr: &'a str,
+}
+
+/// The same of a command that may stand outside of a host's tasks.
+pub(super) fn judge(
+    shared: &Shared,
+    host: HostId,
+    Late { steps, failure }: Late,
+    action: &Action,
+    Said { rc, stdout, stderr }: &Said<'_>,
+) -> Result<bool, String> {
+    let late = LateValues { facts: None, steps, failure };
+    let mut scope = Scope::child(&host_scope(&shared.plan, host, &late));
     let mut own = IndexMap::new();
-    own.insert("rc".to_owned(), Value::Int(rc));
-    own.insert("stdout".to_owned(), Value::Str(stdout.to_owned()));
-    own.insert("stderr".to_owned(), Value::Str(stderr.to_owned()));
+    own.insert("rc".to_owned(), Value::Int(*rc));
+    own.insert("stdout".to_owned(), Value::Str((*stdout).to_owned()));
+    own.insert("stderr".to_owned(), Value::Str((*stderr).to_owned()));
     scope.set("result", Value::Map(own));
     let holds = |source: &str| {
         let expression = Expression::compile(source).map_err(|error| error.to_string())?;

@@ -2,12 +2,19 @@
 
 use std::rc::Rc;
 
+use indexmap::IndexMap;
+use tokio::time::sleep;
+
 use super::control::{Shared, Teller};
+use super::late::{Late, Said, judge};
 use super::look::look;
+use super::output::escape;
 use super::poll::{Ended, Look, ONCE, until};
 use crate::engine::Event;
-use crate::plan::{ActionId, HostId};
-use crate::step::Assessment;
+use crate::op::{Answer, Op, Probe};
+use crate::plan::{Action, ActionId, HostId};
+use crate::step::{Assessment, Lowered};
+use crate::value::Value;
 
 /// Runs the checks and says which of them does not hold.
 pub(super) async fn run(shared: Rc<Shared>, teller: Teller, phase: u16, batch: u16, subject: HostId) {
@@ -21,30 +28,87 @@ pub(super) async fn run(shared: Rc<Shared>, teller: Teller, phase: u16, batch: u
     teller.say(Event::Verified { phase, batch, red });
 }
 
-/// A check with its own patience: green once it held without a break for as long as it asks.
+/// A check with its own patience: green once it held without a break for as long as it asks. One that is `retry`d is red
+/// after its last try.
 async fn check_once(shared: &Shared, check: ActionId, subject: HostId) -> Result<(), String> {
     let action = shared.plan.action(check);
     let poll = action.lowered.poll.unwrap_or(ONCE);
-    match until(poll, async || look_at(shared, check, subject).await).await {
-        Ok(_) => Ok(()),
-        Err(Ended::TimedOut(reason) | Ended::Never(reason)) => Err(format!("{}: {reason}", action.title)),
+    let mut failures = 0;
+    loop {
+        let reason = match until(poll, async || look_at(shared, check, subject).await).await {
+            Ok(_) => return Ok(()),
+            Err(Ended::TimedOut(reason) | Ended::Never(reason)) => reason,
+        };
+        failures += 1;
+        match action.retry {
+            Some(retry) if failures < retry.attempts => sleep(retry.delay_after(failures).to_std()).await,
+            _ => return Err(format!("{}: {reason}", shared.shown_text(subject, &action.title))),
+        }
     }
 }
 
 /// One look at a check.
 pub(super) async fn look_at(shared: &Shared, check: ActionId, subject: HostId) -> Look<String> {
     let action = shared.plan.action(check);
-    let Some(probe) = &action.lowered.probe else { return Look::Holds(String::new()) };
+    let Lowered { probe, ops, verify, .. } = &action.lowered;
+    if let Some(probe) = probe {
+        match assessed(shared, action, probe, subject).await {
+            Ok(Assessment::Satisfied { state }) => return Look::Holds(state),
+            Ok(Assessment::NotYet { reason }) => return Look::NotYet(reason),
+            Ok(Assessment::Refused { reason, .. }) => return Look::Never(reason),
+            // `unless` and `only_if` only say whether it runs. A state that is to hold afterwards has to hold now.
+            Ok(Assessment::WouldChange { .. }) if verify.is_none() && !ops.is_empty() => {}
+            Ok(Assessment::WouldChange { .. }) => {
+                return Look::NotYet("the check would change something".to_owned());
+            }
+            Err(look) => return look,
+        }
+    }
+    for op in ops {
+        let Some(probe) = op.as_look() else {
+            return Look::NotYet("the check would change something".to_owned());
+        };
+        let answer = match look(shared, subject, &[&probe]).await {
+            Ok(mut answers) => answers.pop().and_then(|mut answers| answers.pop()).unwrap_or_default(),
+            Err(failure) => return Look::NotYet(failure.message),
+        };
+        if let Err(reason) = judged(shared, action, op, subject, &answer) {
+            return Look::NotYet(reason);
+        }
+    }
+    Look::Holds(String::new())
+}
+
+async fn assessed(
+    shared: &Shared,
+    action: &Action,
+    probe: &Probe,
+    subject: HostId,
+) -> Result<Assessment, Look<String>> {
     let kind = crate::step::find(&action.kind).expect("invariant: a plan names registered kinds");
     let who = &shared.plan.host(subject).subject;
-    match look(shared, subject, &[probe]).await {
-        Ok(mut answers) => match kind.assess(&action.args, who, &answers.pop().unwrap_or_default()) {
-            Ok(Assessment::Satisfied { state }) => Look::Holds(state),
-            Ok(Assessment::NotYet { reason }) => Look::NotYet(reason),
-            Ok(Assessment::Refused { reason, .. }) => Look::Never(reason),
-            Ok(Assessment::WouldChange { .. }) => Look::NotYet("the check would change something".to_owned()),
-            Err(error) => Look::Never(error.to_string()),
-        },
-        Err(failure) => Look::NotYet(failure.message),
+    let mut answers =
+        look(shared, subject, &[probe]).await.map_err(|failure| Look::NotYet(failure.message))?;
+    kind.assess(&action.args, who, &answers.pop().unwrap_or_default())
+        .map_err(|error| Look::Never(error.to_string()))
+}
+
+/// What a command that only reads says of the batch: by its exit code, or by `fail_when` alone where that is written.
+fn judged(shared: &Shared, action: &Action, op: &Op, subject: HostId, answer: &Answer) -> Result<(), String> {
+    let Answer { rc, stdout, stderr } = answer;
+    if action.fail_when.is_some() {
+        let late = Late { steps: Value::Map(IndexMap::new()), failure: None };
+        let said = Said { rc: i64::from(*rc), stdout, stderr };
+        return judge(shared, subject, late, action, &said).map(|_| ());
+    }
+    match rc {
+        rc if op.success.contains(rc) => Ok(()),
+        124 => Err(format!("it did not end within {}", op.timeout)),
+        rc => {
+            let last =
+                |text: &str| text.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(escape);
+            let said = last(stderr).or_else(|| last(stdout));
+            Err(format!("exit code {rc}{}", said.map(|said| format!(": {said}")).unwrap_or_default()))
+        }
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Gate, Topology};
 use crate::inventory::{Become, Connection, HostName};
 use crate::op::{Effect, Site, resolve_symbols};
-use crate::runbook::{Mode, OnFailure, Policy, Retry, SecretSource, Then};
+use crate::runbook::{Choice, Mode, OnFailure, Policy, Retry, SecretSource, Then};
 use crate::step::{BracketKey, Change, Fidelity, KubeCx, Lowered, Subject};
 use crate::value::{Amount, Duration, Value};
 
@@ -26,6 +26,9 @@ pub struct Plan {
     /// The run that this plan puts back, where it was made by `rollbook runs undo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
+    /// `--only` and `--skip`; absent where the plan is of the whole runbook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Choice>,
     /// Parameter values.
     pub params: IndexMap<String, Value>,
     /// `policy:`.
@@ -315,6 +318,12 @@ pub enum Forecast {
 pub enum LeftOut {
     /// `for_each` has no items.
     NoItems,
+    /// `--only` names other steps.
+    NotNamed,
+    /// `--skip` names it by this word.
+    Skipped(String),
+    /// It answers to steps of which `--only` and `--skip` leave only checks.
+    OnlyChecks,
 }
 
 impl Forecast {
@@ -328,6 +337,9 @@ impl std::fmt::Display for LeftOut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NoItems => f.write_str("`for_each` has no items"),
+            Self::NotNamed => f.write_str("not named by --only"),
+            Self::Skipped(word) => write!(f, "left out by --skip {word}"),
+            Self::OnlyChecks => f.write_str("only checks of this phase are left"),
         }
     }
 }
@@ -408,6 +420,9 @@ pub struct PlannedPhase {
     /// What stands between batches beyond that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,
+    /// `--only` and `--skip` leave none of its steps: no host is worked on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_out: bool,
 }
 
 /// `rollout:` with its percentages counted.
@@ -563,6 +578,12 @@ impl HostTasks {
     pub fn then(&self) -> Then {
         self.sections.map(|sections| sections.then).unwrap_or_default()
     }
+}
+
+/// The id of a step without the numbers of its rounds: `conf` of `conf#2`, which no file can write.
+pub fn id_as_written(id: &str) -> String {
+    let parts = id.split('.').map(|part| part.split('#').next().unwrap_or(part));
+    parts.collect::<Vec<_>>().join(".")
 }
 
 /// Most rescues leave a host failed.

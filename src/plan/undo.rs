@@ -45,6 +45,7 @@ pub fn undo_plan(of: &Plan, run: &str, wanted: &BTreeMap<HostId, PutBack>) -> Re
         runbook: format!("undo of run {run}"),
         inventory: of.inventory.clone(),
         undoes: Some(run.to_owned()),
+        choice: None,
         params: IndexMap::new(),
         policy: Policy { deadline: None, ..of.policy.clone() },
         kube,
@@ -81,6 +82,7 @@ fn phase(run: &str, everyone: Vec<HostId>, hosts: Vec<HostTasks>) -> PlannedPhas
         topology: None,
         verify: Vec::new(),
         gate: None,
+        left_out: false,
     }
 }
 

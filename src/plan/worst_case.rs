@@ -1,6 +1,6 @@
 //! How long a plan takes when everything that may take its time does: every op and every wait to its limit.
 
-use super::{Action, Forecast, Gate, GateOpens, HostTasks, Plan, PlannedPhase, StepRef};
+use super::{Action, Gate, GateOpens, HostTasks, Plan, PlannedPhase, StepRef};
 use crate::op::Effect;
 use crate::step::{PauseFor, pause_of};
 use crate::value::Duration;
@@ -40,7 +40,7 @@ pub fn waits_for_people(plan: &Plan, phase: &PlannedPhase) -> bool {
     let gate = phase.batches.len() > 1 && phase.gate.as_ref().is_some_and(asks);
     let mut tasks = phase.hosts.iter().flat_map(|host| &host.tasks);
     gate || tasks.any(|task| match task.step {
-        StepRef::Action(action) if task.forecast != Forecast::Excluded => {
+        StepRef::Action(action) if !task.forecast.is_left_out() => {
             let action = plan.action(action);
             matches!(pause_of(&action.kind, &action.args), Some(PauseFor::Person(_)))
         }

@@ -76,7 +76,7 @@ fn line(plan: &Plan, state: &State, event: &Event, verbosity: Verbosity) -> Opti
         Event::PhaseStarted { phase } => {
             let planned = plan.phase(*phase);
             let hosts: usize = planned.batches.iter().map(Vec::len).sum();
-            let hosts = counted(hosts, "host");
+            let hosts = if planned.left_out { "left out".to_owned() } else { counted(hosts, "host") };
             format!("phase {}/{}: {} ({hosts})", phase + 1, plan.phases.len(), planned.name)
         }
         Event::BatchStarted { phase, batch } => {

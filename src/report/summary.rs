@@ -204,6 +204,9 @@ impl Summary {
             .collect();
         let hosts = counted(plan.hosts.len(), "host");
         writeln!(out, "\n{hosts}: {} · {}", shown.join(", "), self.took.rounded())?;
+        if let Some(choice) = &plan.choice {
+            writeln!(out, "a part of the runbook: {}", choice.flags().join(" "))?;
+        }
         for allowed in &self.allowed {
             writeln!(out, "warning: {allowed}")?;
         }

@@ -1,6 +1,8 @@
 //! What a phase opens it closes: nodes that it cordons are uncordoned, packages that it unholds are held again. Looks
 //! only at what is written, before any value is known; packages given by templates are compared by their text.
 
+use std::ops::Range;
+
 use super::{Frame, Phase, Step, Then, each_of};
 use crate::source::codes::{OPEN_BRACKET, RESCUE_LEAVES_OPEN};
 use crate::source::{Diagnostics, Span};
@@ -117,6 +119,53 @@ fn check_path<'s>(steps: impl Iterator<Item = &'s Step>, frames: &[Frame], error
     for opened in open {
         errors.error(OPEN_BRACKET, opened.span, opened.what.opened()).hint(opened.what.hint());
     }
+}
+
+/// The outermost brackets of a phase's steps as they are written: from the first that opens something to the one after
+/// which nothing is open. One that is left for `always` to close reaches to the last step.
+pub(super) fn outermost(phase: &Phase) -> Vec<Range<usize>> {
+    let mut brackets = Vec::new();
+    let mut open: Vec<What> = Vec::new();
+    let mut first = None;
+    for (at, step) in phase.steps.iter().enumerate() {
+        let opened = opens(step);
+        if !opened.is_empty() {
+            first.get_or_insert(at);
+        }
+        open.extend(opened);
+        let closed = closes(step);
+        open.retain(|what| !closed.contains(what));
+        if open.is_empty()
+            && let Some(first) = first.take()
+        {
+            brackets.push(first..at + 1);
+        }
+    }
+    brackets.extend(first.map(|first| first..phase.steps.len()));
+    brackets
+}
+
+/// A step by the index of its phase and its own.
+type At = (usize, usize);
+
+/// Cordons that a phase leaves on purpose, each with the step of a later phase that takes them off.
+pub(super) fn across(phases: &[Phase]) -> Vec<(At, At)> {
+    let mut left: Vec<At> = Vec::new();
+    let mut pairs = Vec::new();
+    for (index, phase) in phases.iter().enumerate() {
+        let mut is_open = false;
+        let mut leaves = Vec::new();
+        for (at, step) in phase.steps.iter().enumerate() {
+            is_open |= opens(step).contains(&What::Cordon);
+            if step.leave_cordoned.is_some() {
+                leaves.push((index, at));
+            } else if closes(step).contains(&What::Cordon) && !std::mem::take(&mut is_open) {
+                pairs.extend(left.iter().map(|opens| (*opens, (index, at))));
+            }
+        }
+        left.extend(leaves);
+    }
+    pairs
 }
 
 fn title(what: &What) -> &'static str {

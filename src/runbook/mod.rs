@@ -1,6 +1,7 @@
 //! The runbook as written: phases and steps with their templates compiled, fragments included, nothing evaluated.
 
 mod brackets;
+mod choice;
 mod controller;
 mod items;
 mod model;
@@ -9,6 +10,7 @@ mod parse;
 mod reference;
 mod selection;
 
+pub use choice::{Choice, Chosen, ChosenPhase, NotChosen, WrittenChoice};
 pub use items::each_of;
 pub use model::{
     Allow, Defaults, Frame, FrameId, GateAfter, GateOpensBy, GateSpec, KubeSpec, KubeVia, MOST_ITEMS, Mode,

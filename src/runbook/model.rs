@@ -314,6 +314,21 @@ pub struct Retry {
     pub backoff_percent: u32,
 }
 
+impl Retry {
+    /// The wait before the attempt that follows this many failed ones.
+    pub fn delay_after(self, failures: u32) -> Duration {
+        let mut millis = self.delay.as_millis();
+        for _ in 1..failures {
+            let next = millis.saturating_mul(u64::from(self.backoff_percent)) / 100;
+            if next == millis {
+                break;
+            }
+            millis = next;
+        }
+        Duration::from_millis(millis)
+    }
+}
+
 /// One step as written, with the common keys.
 #[derive(Clone)]
 pub struct Step {
@@ -385,5 +400,23 @@ mod tests {
         assert_eq!(read("\"halt\""), Some(OnFailure::Halt));
         assert_eq!(read("\"freeze\""), Some(OnFailure::Freeze));
         assert_eq!(serde_json::to_string(&OnFailure::Halt).expect("a word"), "\"halt\"");
+    }
+
+    #[test]
+    fn delays_grow_by_their_factor_and_never_overflow() {
+        let retry = |delay, backoff_percent| Retry { attempts: 9, delay, backoff_percent };
+        let second = Duration::from_secs(1);
+        let cases = [
+            (retry(second, 200), 1, 1_000),
+            (retry(second, 200), 2, 2_000),
+            (retry(second, 200), 4, 8_000),
+            (retry(second, 100), 3_000_000_000, 1_000),
+            (retry(second, 150), 3, 2_250),
+            (retry(Duration::ZERO, 200), 5, 0),
+        ];
+        for (retry, failures, millis) in cases {
+            assert_eq!(retry.delay_after(failures).as_millis(), millis, "{retry:?} after {failures}");
+        }
+        assert!(retry(second, 1000).delay_after(u32::MAX) > Duration::from_secs(1 << 40), "saturates");
     }
 }

@@ -62,6 +62,12 @@ pub static TOP: LazyLock<Vec<Field>> = LazyLock::new(|| {
             "Values for the runbook's parameters; `--params-file` and `-p` are stronger.",
         ),
         Field::optional("limit", Type::Str, "As `--limit`, which is stronger."),
+        Field::optional(
+            "only",
+            Type::List(Box::new(Type::Str)),
+            "As `--only`: tags, ids of steps or includes, names of phases. `--only` and `--skip` are stronger than both.",
+        ),
+        Field::optional("skip", Type::List(Box::new(Type::Str)), "As `--skip`."),
         Field::optional("seed", Type::Int, "As `--seed`, which is stronger; 1 where neither is given."),
         Field::optional("kubernetes", Type::Version, "As `--kubernetes`, which is stronger."),
         Field::optional("faults", list(), "What goes wrong; see below."),

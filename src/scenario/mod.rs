@@ -33,6 +33,10 @@ pub struct Scenario {
     pub params: Option<Node>,
     /// `--limit`.
     pub limit: Option<String>,
+    /// `--only`.
+    pub only: Vec<Spanned<String>>,
+    /// `--skip`.
+    pub skip: Vec<Spanned<String>>,
     /// The seed.
     pub seed: Option<u64>,
     /// What the simulated cluster starts with.

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::{Fault, Scenario, Trigger};
 use crate::engine::{Event, Stamped};
 use crate::inventory::HostName;
-use crate::plan::{Plan, StepRef, TaskId};
+use crate::plan::{Forecast, LeftOut, Plan, StepRef, TaskId, id_as_written};
 use crate::source::codes::FAULT_MISSES;
 use crate::source::{Diagnostics, Span, nearest, shorten};
 use crate::value::Duration;
@@ -122,7 +122,12 @@ fn tasks(
 ) -> HashMap<TaskId, usize> {
     let position: HashMap<&HostName, usize> = hosts.iter().zip(0..).collect();
     let mut found = HashMap::new();
-    for task in steps(plan, step, phase) {
+    // What is left out never begins.
+    let is_chosen = |task: &TaskId| match &plan.task(*task).forecast {
+        Forecast::LeftOut { why } => *why == LeftOut::NoItems,
+        _ => true,
+    };
+    for task in steps(plan, step, phase).filter(is_chosen) {
         if let Some(host) = position.get(&plan.host(task.host).name) {
             found.insert(task, *host);
         }
@@ -136,6 +141,9 @@ fn tasks(
             Some(near) if near != step => error.hint(format!("did you mean `{near}`?")),
             _ => error.hint("a step goes by its kind, its `id` or its `name`; `rollbook plan` shows them"),
         };
+        if plan.choice.is_some() {
+            error.hint("`--only` and `--skip`, or `only` and `skip` of the scenario, may leave it out");
+        }
     }
     found
 }
@@ -153,12 +161,6 @@ fn miss<'n>(
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error.hint(format!("there are: {}", known.join(", "))),
     };
-}
-
-/// An id without the numbers of its rounds: `conf` of `conf#2`, which no file can write.
-fn without_rounds(id: &str) -> String {
-    let parts = id.split('.').map(|part| part.split('#').next().unwrap_or(part));
-    parts.collect::<Vec<_>>().join(".")
 }
 
 /// Every task of a step, which goes by its kind, id or name.
@@ -183,7 +185,7 @@ pub(super) fn steps<'p>(
                     }
                 };
                 *kind == step.replace('-', "_")
-                    || id.as_deref().is_some_and(|id| without_rounds(id) == step)
+                    || id.as_deref().is_some_and(|id| id_as_written(id) == step)
                     || title == step
             });
             matching.map(move |(index, _)| TaskId { phase, host: tasks.host, index })

@@ -151,6 +151,16 @@ codes! {
         "A plan shows every task, so each item must be known when the plan is made: from what is written, from parameters, \
          variables, the inventory, or facts. What a step prints is known only when it has run. A list is bounded, too: \
          nobody reviews thousands of tasks.";
+    SELECTS_NO_STEP = 326, "selects-no-step", "`--only` or `--skip` chooses nothing",
+        "The word names no step, or what is chosen leaves none. Words are ids of steps and includes, tags, and names of \
+         phases. A check that guards what stands behind it is left out by its own id only, and `rescue`, `always` and \
+         `verify` go with the steps of their phase.";
+    CUT = 327, "cut-bracket", "`--only` or `--skip` would take apart what belongs together",
+        "From the step that cordons a node to the one that uncordons it, and from the one that takes a hold off to the one \
+         that puts it back, steps run as a whole or not at all. The message names the words that choose all of them.";
+    READS_LEFT_OUT = 328, "reads-left-out", "A step reads the result of one that `--only` or `--skip` leaves out",
+        "There is no result to read: the step would never run, or run with nothing. Choose the other step, too, or leave \
+         this one out as well. In `rescue` and `always` a step may ask whether another ran.";
     NOT_AN_INVENTORY = 400, "not-an-inventory", "The file is no inventory",
         "An inventory begins with `apiVersion: rollbook/v1` and `kind: Inventory`, and has `hosts:`, a mapping from host \
          names to what is known of each.";

@@ -166,6 +166,15 @@ examples! {
     FOR_EACH Steps
         "- command: [ls, /etc/cni/net.d]\n  id: found\n  effect: reads\n- command: [cat, \"{{ each }}\"]\n  for_each: \"{{ steps.found.json }}\"\n  effect: reads" =>
         "- script: \"for file in /etc/cni/net.d/*; do cat \\\"$file\\\"; done\"\n  effect: reads";
+    SELECTS_NO_STEP Shell
+        "rollbook plan up.yaml -i inventory.yaml --offline --only rol" =>
+        "rollbook plan up.yaml -i inventory.yaml --offline --only roll";
+    CUT Shell
+        "rollbook plan bracket.yaml -i inventory.yaml --offline --only packages" =>
+        "rollbook plan bracket.yaml -i inventory.yaml --offline --only roll";
+    READS_LEFT_OUT Shell
+        "rollbook plan reads.yaml -i inventory.yaml --offline --only told" =>
+        "rollbook plan reads.yaml -i inventory.yaml --offline --only told,kernel";
     NOT_AN_INVENTORY File
         "apiVersion: v1\nkind: Inventory\nmetadata: { name: prod }\nhosts: { w1: {} }" =>
         "apiVersion: rollbook/v1\nkind: Inventory\nmetadata: { name: prod }\nhosts: { w1: {} }";

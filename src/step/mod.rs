@@ -263,6 +263,14 @@ pub struct Lowered {
     pub repeatable: bool,
 }
 
+impl Lowered {
+    /// Whether it can be asked again and again, as what stands between batches is: it has a probe, or only reads.
+    pub fn can_be_looked_at(&self) -> bool {
+        let reads = !self.ops.is_empty() && self.ops.iter().all(|op| op.as_look().is_some());
+        self.probe.is_some() || reads
+    }
+}
+
 /// How much a plan's line can be relied on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

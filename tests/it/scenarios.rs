@@ -95,6 +95,9 @@ fn mistakes_of_every_file_are_told_before_anything_is_rehearsed() {
     let no_control_plane = "faults: [{ host: w01.example.com, fault: crash_loop }]\n";
     with(no_control_plane, &["--scenario"]).exits(65).says("it is no control plane");
     with("faults: []\n", &["--check"]).exits(65).says("expects nothing");
+    let left_out = "faults: [{ host: w01.example.com, step: drain, fault: pod_stuck }]\nskip: [workers]\n";
+    with(left_out, &["--scenario"]).exits(65).says("RB0802").says("`skip` of the scenario, may leave it out");
+    with("only: [worker]\n", &["--scenario"]).exits(65).says("RB0326").says("did you mean `workers`?");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::cli::terminal::Terminal;
 use crate::inventory::{HostName, Inventory};
 use crate::journal::runs;
 use crate::plan::show::Saved;
-use crate::runbook::{FileReader, parse};
+use crate::runbook::{FileReader, WrittenChoice, parse};
 use crate::source::{Diagnostics, SourceMap};
 
 pub(super) fn run(args: &Args, inventory: Inventory, hosts: &[HostName], terminal: &Terminal) -> Outcome {
@@ -29,7 +29,8 @@ pub(super) fn run(args: &Args, inventory: Inventory, hosts: &[HostName], termina
     let runbook = parse(&mut sources, file, &NoFiles, &mut diagnostics);
     terminal.diagnostics(&diagnostics, &sources);
     let Some(runbook) = runbook else { return Err(invalid()) };
-    let loaded = Loaded { sources, runbook, inventory, params: indexmap::IndexMap::new(), limit: None };
+    let (params, choice) = (indexmap::IndexMap::new(), WrittenChoice::default());
+    let loaded = Loaded { sources, runbook, inventory, params, limit: None, choice };
     runtime()?.block_on(rolled(args, hosts, &loaded, terminal))
 }
 

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use super::origins::{self, Layer, place};
 use crate::cli::args::{Explain as Args, Input};
 use crate::cli::compose::{Connections, runtime, targets};
-use crate::cli::load::{Loaded, load_with, read_tree};
+use crate::cli::load::{Loaded, load, read_tree};
 use crate::cli::outcome::{Outcome, Stopped, invalid};
 use crate::cli::stage::offline;
 use crate::cli::terminal::Terminal;
 use crate::executor::{Depth, escape, survey};
 use crate::inventory::{Host, HostName, Inventory};
-use crate::plan::{Forecast, Plan, StepRef};
+use crate::plan::{Action, DeferredStep, Forecast, Plan, Section, StepRef, id_as_written};
 use crate::report::exit;
-use crate::runbook::SecretSource;
+use crate::runbook::{Phase, SecretSource};
 use crate::source::{Diagnostics, Node, SourceMap, nearest};
 use crate::template::Scope;
 use crate::value::Value;
@@ -88,9 +88,7 @@ fn read(args: &Args, input: &Input, terminal: &Terminal) -> Result<Known, Stoppe
         return Err(invalid());
     };
     let loaded = match &args.runbook {
-        Some(runbook) => {
-            Some(load_with(SourceMap::default(), Diagnostics::default(), runbook, input, None, terminal)?)
-        }
+        Some(runbook) => Some(load(runbook, input, terminal)?),
         None => None,
     };
     Ok(Known { sources, tree, inventory, loaded, files })
@@ -129,7 +127,7 @@ impl Known {
             found.extend(below("secrets").and_then(|short| secret(&short, loaded)));
             let short = below("steps");
             let is_step = |short: &String| {
-                let mut steps = loaded.runbook.phases.iter().flat_map(|phase| &phase.steps);
+                let mut steps = loaded.runbook.phases.iter().flat_map(Phase::host_steps);
                 steps.any(|step| step.id.as_deref() == Some(short))
             };
             if let Some(short) = short.filter(is_step) {
@@ -215,7 +213,7 @@ impl Known {
         if let Some(loaded) = &self.loaded {
             names.extend(loaded.runbook.params.keys().map(|name| format!("params.{name}")));
             names.extend(loaded.runbook.vars.keys().map(|name| format!("vars.{name}")));
-            let steps = loaded.runbook.phases.iter().flat_map(|phase| &phase.steps);
+            let steps = loaded.runbook.phases.iter().flat_map(Phase::host_steps);
             names.extend(steps.filter_map(|step| Some(format!("steps.{}", step.id.as_ref()?))));
         }
         let last = |full: &String| full.rsplit('.').next().unwrap_or_default().to_owned();
@@ -289,24 +287,35 @@ fn steps(id: &str, host: &Host, plan: &Plan) -> Vec<Meaning> {
     for phase in &plan.phases {
         for tasks in &phase.hosts {
             let is_host = plan.host(tasks.host).name == host.name;
-            for task in tasks.tasks.iter().filter(|_| is_host) {
-                let (its_id, title, kind, place) = match task.step {
+            for (index, task) in (0..).zip(&tasks.tasks).filter(|_| is_host) {
+                let (its_id, title, kind, place, may_fail) = match task.step {
                     StepRef::Action(action) => {
-                        let action = plan.action(action);
-                        (&action.id, &action.title, &action.kind, &action.place)
+                        let Action { id, title, kind, place, allow_failure, .. } = &**plan.action(action);
+                        (id, title, kind, place, allow_failure)
                     }
                     StepRef::Deferred(step) => {
-                        let step = &plan.deferred[step.0 as usize];
-                        (&step.id, &step.title, &step.kind, &step.place)
+                        let DeferredStep { id, title, kind, place, allow_failure, .. } =
+                            &plan.deferred[step.0 as usize];
+                        (id, title, kind, place, allow_failure)
                     }
                 };
-                if its_id.as_deref() != Some(id) {
+                if its_id.as_deref().map(id_as_written).as_deref() != Some(id) {
                     continue;
                 }
-                let mut notes = vec![format!("phase {}", phase.name)];
-                if matches!(task.forecast, Forecast::Excluded) {
-                    notes.push("does not run here: `when` is false".to_owned());
+                let section = match tasks.section_of(index) {
+                    Section::Steps => "",
+                    Section::Rescue => ", in its `rescue`: only where the host fails",
+                    Section::Always => ", in its `always`: in the end, also where the host fails",
+                };
+                let mut notes = vec![format!("phase {}{section}", phase.name)];
+                match &task.forecast {
+                    Forecast::Excluded => notes.push("does not run here: `when` is false".to_owned()),
+                    Forecast::LeftOut { why } => notes.push(format!("does not run here: {why}")),
+                    _ => {}
                 }
+                notes.extend(
+                    may_fail.iter().map(|reason| format!("may fail, and the run goes on then: {reason}")),
+                );
                 found.push(Meaning {
                     name: format!("steps.{id}"),
                     value: plan.spelled(title, tasks.host),

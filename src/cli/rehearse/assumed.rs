@@ -1,7 +1,8 @@
 //! What a rehearsal takes as true of what only the runbook knows: its commands do what their step says, and the units that
 //! it names are there and run.
 
-use crate::plan::{Plan, StepRef};
+use crate::op::Op;
+use crate::plan::{GateOpens, Plan, PlannedPhase, StepRef};
 use crate::transport::simulated::{Assumption, Simulated};
 use crate::value::Value;
 
@@ -32,6 +33,23 @@ pub(super) fn assume(simulated: &Simulated, plan: &Plan) {
                     simulated.assume([phase, tasks.host.0, index], assumption);
                 }
             }
+        }
+        assume_checks(simulated, plan, planned);
+    }
+}
+
+/// Commands that stand between batches succeed, unless a scenario says otherwise.
+fn assume_checks(simulated: &Simulated, plan: &Plan, planned: &PlannedPhase) {
+    let gate = planned.gate.as_ref().and_then(|gate| match gate.opens {
+        GateOpens::Check { action, .. } => Some(action),
+        _ => None,
+    });
+    for check in planned.verify.iter().copied().chain(gate) {
+        let action = plan.action(check);
+        let own = action.lowered.ops.iter().filter_map(Op::as_look);
+        let own = own.flat_map(|look| look.queries).map(|query| query.argv);
+        if is_opaque(&action.kind) {
+            simulated.assume_check(own.collect());
         }
     }
 }

@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use super::super::args::{Input, Rehearse as Args};
 use super::super::compose::now;
-use super::super::load::{Loaded, load_with, read_tree};
+use super::super::load::{Beside, Loaded, load_with, read_tree};
 use super::super::outcome::{Stopped, invalid};
 use super::super::terminal::Terminal;
 use super::faults::{befall, can_befall};
 use super::recorded;
 use crate::inventory::{HostName, Inventory, Selector};
 use crate::report::exit;
-use crate::runbook::KubeVia;
+use crate::runbook::{KubeVia, WrittenChoice};
 use crate::scenario::{self, Scenario, Trigger};
 use crate::source::codes::FAULT_MISSES;
 use crate::source::{Diagnostics, SourceMap, Spanned};
@@ -93,8 +93,12 @@ pub(super) fn read(args: &Args, file: Option<&Utf8Path>, terminal: &Terminal) ->
         directory.join(path)
     };
     let (runbook, input) = named(args, scenario.as_ref(), beside, terminal)?;
-    let params = scenario.as_ref().and_then(|scenario| scenario.params.clone());
-    let loaded = load_with(sources, diagnostics, &runbook, &input, params, terminal)?;
+    let beside = scenario.as_ref().map(|scenario| Beside {
+        params: scenario.params.clone(),
+        choice: WrittenChoice { only: scenario.only.clone(), skip: scenario.skip.clone() },
+    });
+    let beside = beside.unwrap_or_default();
+    let loaded = load_with(sources, diagnostics, &runbook, &input, beside, terminal)?;
     let mut diagnostics = Diagnostics::default();
     let world = world(args, &loaded, scenario.as_ref(), terminal, &mut diagnostics)?;
     terminal.diagnostics(&diagnostics, &loaded.sources);

@@ -4,8 +4,7 @@ use crate::engine::host::{AttemptRun, Cursor, HostRun, HostWork, Next, OpRun, Ta
 use crate::engine::{Cause, Failure, HostStatus, Refusal, SkipReason, State, TaskEnd};
 use crate::op::{Effect, Exit, Op, RunWhen};
 use crate::plan::{Plan, Section, StepRef, TaskId};
-use crate::runbook::Retry;
-use crate::value::{Duration, Timestamp};
+use crate::value::Timestamp;
 
 use super::{Moment, refuse};
 
@@ -215,7 +214,7 @@ fn task_failed(
     let failures = target.at.failures + 1;
     let retry = plan.retry(task).filter(|retry| failures < retry.attempts && is_retryable(ended, failure));
     if let Some(retry) = retry {
-        let retry_at = Some(now.after(delay_after(retry, failures)));
+        let retry_at = Some(now.after(retry.delay_after(failures)));
         target.at = Cursor { attempt: ended.attempt, failures, retry_at, ..target.at };
         return;
     }
@@ -256,19 +255,6 @@ fn is_allowable(cause: Cause) -> bool {
     !matches!(cause, Cause::Drift | Cause::Identity)
 }
 
-/// The wait before the attempt that follows this many failed ones.
-fn delay_after(retry: Retry, failures: u32) -> Duration {
-    let mut millis = retry.delay.as_millis();
-    for _ in 1..failures {
-        let next = millis.saturating_mul(u64::from(retry.backoff_percent)) / 100;
-        if next == millis {
-            break;
-        }
-        millis = next;
-    }
-    Duration::from_millis(millis)
-}
-
 fn result_of(ended: &AttemptRun) -> TaskResult {
     let rc = ended.ops.iter().rev().find_map(|op| match op.exit {
         Some(Exit::Code(code)) => Some(code),
@@ -281,24 +267,6 @@ fn result_of(ended: &AttemptRun) -> TaskResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn delays_grow_by_their_factor_and_never_overflow() {
-        let retry = |delay, backoff_percent| Retry { attempts: 9, delay, backoff_percent };
-        let second = Duration::from_secs(1);
-        let cases = [
-            (retry(second, 200), 1, 1_000),
-            (retry(second, 200), 2, 2_000),
-            (retry(second, 200), 4, 8_000),
-            (retry(second, 100), 3_000_000_000, 1_000),
-            (retry(second, 150), 3, 2_250),
-            (retry(Duration::ZERO, 200), 5, 0),
-        ];
-        for (retry, failures, millis) in cases {
-            assert_eq!(delay_after(retry, failures).as_millis(), millis, "{retry:?} after {failures}");
-        }
-        assert!(delay_after(retry(second, 1000), u32::MAX) > Duration::from_secs(1 << 40), "saturates");
-    }
 
     #[test]
     fn only_causes_that_may_pass_are_tried_again() {

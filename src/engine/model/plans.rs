@@ -31,6 +31,7 @@ pub(super) fn plan(random: &mut Random) -> Plan {
         runbook: "model".to_owned(),
         inventory: "model".to_owned(),
         undoes: None,
+        choice: None,
         params: indexmap::IndexMap::new(),
         policy: Policy::default(),
         kube: None,
@@ -130,6 +131,7 @@ fn phase(random: &mut Random, number: u64, count: u32) -> PlannedPhase {
         hosts,
         verify,
         gate: gate(random),
+        left_out: false,
     }
 }
 
@@ -213,7 +215,8 @@ fn list(random: &mut Random, count: u64, disruption: u64) -> Vec<Task> {
         .map(|_| {
             let gentle = random.pick(&[Effect::Reads, Effect::Changes]);
             let effect = if random.percent(disruption) { Effect::Disrupts } else { gentle };
-            let left_out = Forecast::LeftOut { why: LeftOut::NoItems };
+            let why = random.pick(&[LeftOut::NoItems, LeftOut::NotNamed, LeftOut::Skipped("x".to_owned())]);
+            let left_out = Forecast::LeftOut { why };
             let forecast = random.pick(&[Forecast::Excluded, left_out]);
             let forecast = if random.percent(10) { forecast } else { Forecast::NotProbed };
             let action = ActionId(u32::try_from(random.below(actions)).expect("invariant: small"));

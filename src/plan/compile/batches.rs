@@ -16,7 +16,9 @@ pub(super) fn cut(
 ) -> (Vec<HostId>, Vec<Vec<HostId>>, Rollout) {
     let population: Vec<HostId> = selection.population.iter().map(|host| table.id(host)).collect();
     let work: Vec<HostId> = selection.work.iter().map(|host| table.id(host)).collect();
-    let batches = cut_batches(&work, &spec.batches, population.len());
+    // Where only checks are left nothing has to be seen to between hosts.
+    let sizes: &[Amount] = if selection.chosen.only_checks { &[] } else { &spec.batches };
+    let batches = cut_batches(&work, sizes, population.len());
     let slots = spec.max_unavailable.of(population.len());
     let tightened =
         input.overrides.max_unavailable.map_or(slots, |amount| amount.of(population.len()).min(slots));

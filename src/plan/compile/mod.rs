@@ -22,7 +22,7 @@ use indexmap::IndexMap;
 use super::{Plan, PlannedPhase, Warning};
 use crate::facts::{ClusterFacts, HostFacts};
 use crate::inventory::{HostName, Inventory, Selector};
-use crate::runbook::{Phase, Runbook};
+use crate::runbook::{Chosen, ChosenPhase, Phase, Runbook, WrittenChoice};
 use crate::source::{Code, Diagnostic, Diagnostics, Severity, Span, codes};
 use crate::value::{Amount, Value};
 
@@ -57,6 +57,8 @@ pub struct Overrides<'a> {
     pub accept_outage: bool,
     /// `--adopt-cordons`: the run whose cordons are taken over.
     pub adopt: Option<&'a str>,
+    /// `--only` and `--skip`.
+    pub choice: Option<&'a WrittenChoice>,
 }
 
 /// What is known of hosts and cluster.
@@ -93,6 +95,8 @@ impl<'a> Knowledge<'a> {
 struct Selection {
     population: Vec<HostName>,
     work: Vec<HostName>,
+    /// What `--only` and `--skip` make of its steps.
+    chosen: ChosenPhase,
 }
 
 /// Whether any step of a runbook reads a fact. Where none does, reading them would only cost every host time.
@@ -104,7 +108,9 @@ pub fn reads_facts(runbook: &Runbook) -> bool {
 /// Compiles. `None` when anything is an error; the diagnostics say what, all of it.
 pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan> {
     let errors_before = diagnostics.count_errors();
-    let selections = select(input, diagnostics);
+    let everything = WrittenChoice::default();
+    let chosen = input.runbook.choose(input.overrides.choice.unwrap_or(&everything), diagnostics);
+    let selections = select(input, &chosen, diagnostics);
     let via = kube::via_hosts(input);
     if diagnostics.count_errors() > errors_before {
         return None;
@@ -123,7 +129,7 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
         .zip(&selections)
         .map(|(phase, selection)| lowering.phase(phase, selection, diagnostics))
         .collect();
-    let mut warnings = Vec::new();
+    let mut warnings = unguarded(&chosen);
     adopt::check(input, &lowering.adopted, diagnostics);
     adopt::warn_about_cordons(input, &table, &lowering.adopted, &mut warnings);
     batches::warn_about_limits(input, &phases, &mut warnings);
@@ -146,6 +152,7 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
         runbook: input.runbook.name.clone(),
         inventory: input.inventory.name.clone(),
         undoes: None,
+        choice: input.overrides.choice.filter(|choice| !choice.is_empty()).map(|_| chosen.choice),
         params: input.params.clone(),
         policy,
         kube,
@@ -160,7 +167,7 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
     })
 }
 
-fn select(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Vec<Selection> {
+fn select(input: &Input<'_>, chosen: &Chosen, diagnostics: &mut Diagnostics) -> Vec<Selection> {
     // What matches nothing is told here and is empty below.
     input.runbook.check_selection(input.inventory, diagnostics);
     let limit = input.limit.and_then(|limit| {
@@ -168,27 +175,42 @@ fn select(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Vec<Selection> {
         let hosts = limit.select(input.inventory).ok()?;
         Some(hosts.into_iter().collect::<std::collections::HashSet<_>>())
     });
-    let phases = input.runbook.phases.iter();
+    let phases = input.runbook.phases.iter().zip(chosen.phases.iter().cloned());
     phases
-        .map(|phase| match phase.hosts.value.select(input.inventory) {
+        .map(|(phase, chosen)| match phase.hosts.value.select(input.inventory) {
             Ok(population) => {
                 let work = match &limit {
+                    _ if chosen.is_left_out() => Vec::new(),
                     Some(limit) => population.iter().filter(|host| limit.contains(*host)).cloned().collect(),
                     None => population.clone(),
                 };
-                Selection { population, work }
+                Selection { population, work, chosen }
             }
-            Err(_) => Selection { population: Vec::new(), work: Vec::new() },
+            Err(_) => Selection { population: Vec::new(), work: Vec::new(), chosen },
         })
         .collect()
 }
 
 fn no_hosts(input: &Input<'_>, diagnostics: &mut Diagnostics) {
     let hint = match input.limit {
+        None if input.overrides.choice.is_some_and(|choice| !choice.is_empty()) => {
+            "every phase of which `--only` and `--skip` leave anything selects an empty slice".to_owned()
+        }
         Some(limit) => format!("`--limit {}` leaves no host of any phase", limit.source),
         None => "every phase selects an empty slice; look at the inventory's groups".to_owned(),
     };
     diagnostics.push(placeless(codes::NO_HOSTS, "there is no host to work on".to_owned(), Some(hint)));
+}
+
+/// A check that somebody left out by its name is shown to whoever reviews the plan.
+fn unguarded(chosen: &Chosen) -> Vec<Warning> {
+    let tell = |(what, word): &(String, String)| {
+        warning(
+            format!("--skip {word} leaves out what guards the steps behind it: {what}"),
+            "they run without it",
+        )
+    };
+    chosen.unguarded.iter().map(tell).collect()
 }
 
 /// An error that stands in no file.

@@ -1,25 +1,41 @@
 //! The parts of a phase on a host: its steps, `rescue`, `always`. One list of tasks, so that a task keeps its number.
 
 use super::dependence::Dependence;
-use crate::plan::{Forecast, HostId, HostTasks, Sections, Task};
-use crate::runbook::{Phase, Runbook, Step, Then};
+use crate::plan::{Forecast, HostId, HostTasks, LeftOut, Sections, Task};
+use crate::runbook::{ChosenPhase, NotChosen, Phase, Runbook, Step, Then};
 
-/// The steps of a phase by part, each with what it depends on.
+/// A step as it is written, and what is known of it for every host.
+pub(super) struct Written<'a> {
+    pub(super) step: &'a Step,
+    pub(super) dependence: Dependence,
+    /// Why no host has it.
+    pub(super) left_out: Option<LeftOut>,
+}
+
+/// The steps of a phase by part.
 pub(super) struct Parts<'a> {
-    pub(super) steps: Vec<(&'a Step, Dependence)>,
-    pub(super) rescue: Vec<(&'a Step, Dependence)>,
-    pub(super) always: Vec<(&'a Step, Dependence)>,
+    pub(super) steps: Vec<Written<'a>>,
+    pub(super) rescue: Vec<Written<'a>>,
+    pub(super) always: Vec<Written<'a>>,
     then: Then,
 }
 
 impl<'a> Parts<'a> {
-    pub(super) fn of(runbook: &Runbook, phase: &'a Phase) -> Self {
-        let with = |steps: &'a [Step]| -> Vec<(&'a Step, Dependence)> {
-            steps.iter().map(|step| (step, Dependence::of(runbook, step))).collect()
+    pub(super) fn of(runbook: &Runbook, phase: &'a Phase, chosen: &ChosenPhase) -> Self {
+        let written = |step: &'a Step, left_out: Option<LeftOut>| Written {
+            step,
+            dependence: Dependence::of(runbook, step),
+            left_out,
+        };
+        let steps = phase.steps.iter().zip(&chosen.steps);
+        // What answers to steps goes where they go.
+        let goes = chosen.only_checks.then_some(LeftOut::OnlyChecks);
+        let with = |steps: &'a [Step]| -> Vec<Written<'a>> {
+            steps.iter().map(|step| written(step, goes.clone())).collect()
         };
         let rescue = phase.rescue.as_ref();
         Self {
-            steps: with(&phase.steps),
+            steps: steps.map(|(step, out)| written(step, out.as_ref().map(left_out))).collect(),
             rescue: rescue.map(|rescue| with(&rescue.steps)).unwrap_or_default(),
             always: with(&phase.always),
             then: rescue.map(|rescue| rescue.then).unwrap_or_default(),
@@ -49,5 +65,12 @@ impl<'a> Parts<'a> {
         tasks.extend(rescue);
         tasks.extend(always);
         HostTasks { host, tasks, sections, brackets: Vec::new() }
+    }
+}
+
+fn left_out(out: &NotChosen) -> LeftOut {
+    match out {
+        NotChosen::NotNamed => LeftOut::NotNamed,
+        NotChosen::Skipped(word) => LeftOut::Skipped(word.clone()),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::dependence::Dependence;
+use super::parts::Written;
 use super::step_error;
 use super::tasks::{Lowering, Visit};
 use crate::plan::{Forecast, LeftOut};
@@ -47,6 +48,18 @@ impl Round {
 
     fn at_step(&self, item: Item) -> Self {
         Self { frames: self.frames.clone(), own: Some(item) }
+    }
+
+    /// The round of a step that nobody asks for its items: those that it is in, and no item where more loops stand around
+    /// it.
+    fn of_none(&self, step: &Step, runbook: &Runbook) -> Self {
+        let mut round = self.clone();
+        let around = std::iter::successors(step.frame, |id| runbook.frames[id.0].parent);
+        for id in around.filter(|id| runbook.frames[id.0].for_each.is_some() && self.item(*id).is_none()) {
+            round.frames.push((id, Item::none()));
+        }
+        round.own = step.for_each.as_ref().map(|_| Item::none());
+        round
     }
 
     /// Whether no include around the step is repeated.
@@ -131,22 +144,27 @@ impl<'a> Lowering<'a, '_> {
     /// Adds the tasks of these steps, all of which stand in `container` or in fragments that it includes.
     pub(super) fn unroll(
         &mut self,
-        steps: &[(&'a Step, Dependence)],
+        steps: &[Written<'a>],
         container: Option<FrameId>,
         round: &Round,
         visit: &mut Visit<'a, '_>,
         diagnostics: &mut Diagnostics,
     ) {
         let mut rest = steps;
-        while let Some(((step, _), after)) = rest.split_first() {
+        while let Some((Written { step, left_out, .. }, after)) = rest.split_first() {
+            if let Some(why) = left_out {
+                let nothing = round.of_none(step, self.runbook());
+                self.leave_out(step, &nothing, Forecast::LeftOut { why: why.clone() }, visit);
+                rest = after;
+                continue;
+            }
             let Some(frame) = child(self.runbook(), step.frame, container) else {
                 self.unroll_step(&rest[0], round, visit, diagnostics);
                 rest = after;
                 continue;
             };
-            let belongs = |(step, _): &&(&Step, Dependence)| {
-                child(self.runbook(), step.frame, container) == Some(frame)
-            };
+            let belongs =
+                |written: &&Written<'_>| child(self.runbook(), written.step.frame, container) == Some(frame);
             let (inside, after) = rest.split_at(rest.iter().take_while(belongs).count());
             self.unroll_frame(frame, inside, round, visit, diagnostics);
             rest = after;
@@ -156,7 +174,7 @@ impl<'a> Lowering<'a, '_> {
     fn unroll_frame(
         &mut self,
         frame: FrameId,
-        steps: &[(&'a Step, Dependence)],
+        steps: &[Written<'a>],
         round: &Round,
         visit: &mut Visit<'a, '_>,
         diagnostics: &mut Diagnostics,
@@ -172,7 +190,8 @@ impl<'a> Lowering<'a, '_> {
         };
         if items.is_empty() {
             let nothing = round.inside(frame, Item::none());
-            for (step, _) in steps {
+            for Written { step, .. } in steps {
+                let nothing = nothing.of_none(step, self.runbook());
                 self.leave_out(step, &nothing, forecast.clone(), visit);
             }
         }
@@ -183,7 +202,7 @@ impl<'a> Lowering<'a, '_> {
 
     fn unroll_step(
         &mut self,
-        (step, dependence): &(&'a Step, Dependence),
+        Written { step, dependence, .. }: &Written<'a>,
         round: &Round,
         visit: &mut Visit<'a, '_>,
         diagnostics: &mut Diagnostics,

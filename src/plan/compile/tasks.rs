@@ -10,12 +10,12 @@ use indexmap::IndexMap;
 use super::brackets::{Marks, outermost};
 use super::dependence::Dependence;
 use super::hosts::{HostTable, Row};
-use super::parts::Parts;
+use super::parts::{Parts, Written};
 use super::rounds::Round;
 use super::scopes::Scopes;
 use super::{Input, Selection, adopt, batches, placeless, step_error};
 use crate::facts::HostFacts;
-use crate::op::{Effect, subject_symbol};
+use crate::op::{Effect, SYMBOL_OPEN, subject_symbol};
 use crate::plan::{
     Action, ActionId, DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId, Gate, GateOpens, HostId,
     HostTasks, PlannedKube, PlannedPhase, Section, StepRef, Task, implied,
@@ -138,7 +138,7 @@ impl<'a, 't> Lowering<'a, 't> {
     ) -> PlannedPhase {
         let (population, batches, mut rollout) =
             batches::cut(&self.input, self.table, &phase.rollout, selection);
-        let parts = Parts::of(self.input.runbook, phase);
+        let parts = Parts::of(self.input.runbook, phase, &selection.chosen);
         let mut ids: Vec<HostId> = batches.iter().flatten().copied().collect();
         ids.sort_unstable();
         let mut hosts: Vec<HostTasks> = Vec::with_capacity(ids.len());
@@ -151,8 +151,15 @@ impl<'a, 't> Lowering<'a, 't> {
         };
         rollout.control_planes =
             hosts.iter().any(|tasks| self.table.row(tasks.host).subject.control_plane && disrupts(tasks));
-        let verify = self.verify(phase, &population, diagnostics);
-        let gate = self.gate(phase, &population, diagnostics);
+        let is_left_out = selection.chosen.is_left_out();
+        // Who only checks what later phases rely on stands in nobody's way.
+        let only_checks = selection.chosen.only_checks;
+        let checks = !is_left_out && !only_checks;
+        let verify = if checks { self.verify(phase, &population, diagnostics) } else { Vec::new() };
+        let gate = if checks { self.gate(phase, &population, diagnostics) } else { None };
+        if !checks {
+            rollout.soak = Duration::ZERO;
+        }
         PlannedPhase {
             name: phase.name.value.clone(),
             mode: phase.mode,
@@ -163,6 +170,7 @@ impl<'a, 't> Lowering<'a, 't> {
             hosts,
             verify,
             gate,
+            left_out: is_left_out,
         }
     }
 
@@ -186,7 +194,7 @@ impl<'a, 't> Lowering<'a, 't> {
     fn tasks(
         &mut self,
         id: HostId,
-        steps: &[(&'a Step, Dependence)],
+        steps: &[Written<'a>],
         scope: &mut Option<Arc<Scope>>,
         diagnostics: &mut Diagnostics,
     ) -> Vec<Task> {
@@ -473,7 +481,7 @@ impl<'a, 't> Lowering<'a, 't> {
             GateOpensBy::Check { step, within } => {
                 let checks = std::slice::from_ref(step.as_ref());
                 let action = *self.checks(*population.first()?, checks, "gate", diagnostics).first()?;
-                if self.actions[action.0 as usize].lowered.probe.is_none() {
+                if !self.actions[action.0 as usize].lowered.can_be_looked_at() {
                     let message = format!("`{}` cannot be looked at again and again", step.kind.name());
                     let hint = "write what it looks at as a `wait`, such as `wait: { command: [...] }`";
                     step_error(diagnostics, codes::GATE, step.origin.span, &message, Some(hint));
@@ -499,6 +507,12 @@ impl<'a, 't> Lowering<'a, 't> {
                 Ok(Task { step: StepRef::Action(action), forecast, .. })
                     if forecast != Forecast::Excluded =>
                 {
+                    let ops = &self.actions[action.0 as usize].lowered.ops;
+                    if ops.iter().any(|op| holds_secret(&op.stdin)) {
+                        let message = format!("`{what}` sends no secrets");
+                        let hint = "it is asked again and again: let the command read the secret from a file";
+                        step_error(diagnostics, codes::STEP_MEANING, step.origin.span, &message, Some(hint));
+                    }
                     checks.push(action);
                 }
                 Ok(_) => {}
@@ -524,6 +538,10 @@ impl<'a, 't> Lowering<'a, 't> {
         }
         checks
     }
+}
+
+fn holds_secret(text: &str) -> bool {
+    text.contains(&format!("{SYMBOL_OPEN}secret:"))
 }
 
 /// A step's arguments and common keys with their values.

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use similar::{ChangeTag, TextDiff};
 
-use super::text::{Detail, Text, abridged};
+use super::text::{Detail, Text, abridged, choice};
 use crate::op::show_symbols;
 use crate::plan::{HostTasks, Plan, PlannedPhase};
 
@@ -45,6 +45,7 @@ fn head(plan: &Plan) -> Vec<String> {
     lines.extend(
         plan.params.iter().map(|(name, value)| format!("{name} = {}", show_symbols(&value.to_string()))),
     );
+    lines.extend(choice(plan));
     lines.extend(plan.warnings.iter().map(|warning| format!("warning: {}", warning.message)));
     lines
 }

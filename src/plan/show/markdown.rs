@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::text::{Detail, Text, abridged};
+use super::text::{Detail, Text, abridged, choice};
 use crate::op::show_symbols;
 use crate::plan::{Plan, PlannedPhase};
 
@@ -20,6 +20,9 @@ fn write(plan: &Plan, digest: &str, detail: Detail, out: &mut String) -> fmt::Re
     }
     for (name, value) in &plan.params {
         writeln!(out, "| {} | {} |", plain(name), plain(&show_symbols(&value.to_string())))?;
+    }
+    for line in choice(plan) {
+        writeln!(out, "\n{}", plain(&line))?;
     }
     for warning in &plan.warnings {
         let hint = if warning.hint.is_empty() { String::new() } else { format!(" ({})", warning.hint) };

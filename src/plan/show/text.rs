@@ -5,10 +5,10 @@ use std::fmt::{self, Write};
 
 use crate::op::{Deed, Effect, show_symbols};
 use crate::plan::{
-    ActionId, Forecast, GateOpens, HostId, HostTasks, Plan, PlannedPhase, Section, StepRef, Task, Topology,
-    worst_case,
+    ActionId, Forecast, GateOpens, HostId, HostTasks, LeftOut, Plan, PlannedPhase, Section, StepRef, Task,
+    Topology, worst_case,
 };
-use crate::runbook::{GateAfter, Mode, OnFailure, Then};
+use crate::runbook::{Choice, GateAfter, Mode, OnFailure, Then};
 use crate::step::Fidelity;
 
 /// How much is shown.
@@ -40,6 +40,9 @@ impl Text<'_> {
         for (name, value) in &plan.params {
             writeln!(self.out, "  {name} = {}", show_symbols(&value.to_string()))?;
         }
+        for line in choice(plan) {
+            writeln!(self.out, "  {line}")?;
+        }
         for warning in &plan.warnings {
             let hint = if warning.hint.is_empty() { String::new() } else { format!(" ({})", warning.hint) };
             writeln!(self.out, "warning: {}{hint}", warning.message)?;
@@ -69,6 +72,10 @@ impl Text<'_> {
     pub(super) fn header(&self, index: usize, phase: &PlannedPhase) -> String {
         let hosts: usize = phase.batches.iter().map(Vec::len).sum();
         let mut parts = vec![format!("Phase {}/{}: {}", index + 1, self.plan.phases.len(), phase.name)];
+        if phase.left_out {
+            parts.push("left out".to_owned());
+            return parts.join(" · ");
+        }
         if hosts == 0 {
             parts.push("no hosts".to_owned());
             return parts.join(" · ");
@@ -205,11 +212,23 @@ impl Text<'_> {
             (Effect::Disrupts, _) => "  [disrupts]",
         };
         let title = self.title(tasks, index);
-        writeln!(self.out, "    {mark} {title}{}{says}{effect}", if says.is_empty() { "" } else { ": " })?;
+        let may_fail = self.may_fail(task);
+        let colon = if says.is_empty() { "" } else { ": " };
+        writeln!(self.out, "    {mark} {title}{colon}{says}{effect}{may_fail}")?;
         match (self.detail, task.step) {
             (Detail::Verbose, StepRef::Action(action)) => self.ops(&self.plan.action(action).lowered.ops),
             _ => Ok(()),
         }
+    }
+
+    /// The run goes on where it fails: whoever reviews the plan has to know that, and why.
+    fn may_fail(&self, task: &Task) -> String {
+        let reason = match task.step {
+            _ if task.forecast.is_left_out() => None,
+            StepRef::Action(action) => self.plan.action(action).allow_failure.as_ref(),
+            StepRef::Deferred(deferred) => self.plan.deferred[deferred.0 as usize].allow_failure.as_ref(),
+        };
+        reason.map(|reason| format!("  [may fail: {}]", show_symbols(&one_line(reason)))).unwrap_or_default()
     }
 
     fn ops(&mut self, ops: &[crate::op::Op]) -> fmt::Result {
@@ -240,6 +259,8 @@ impl Text<'_> {
         let deferred = count(|forecast| {
             matches!(forecast, Forecast::Deferred { .. } | Forecast::Later | Forecast::Waits { .. })
         });
+        let left_out =
+            count(|forecast| matches!(forecast, Forecast::LeftOut { why } if *why != LeftOut::NoItems));
         let refused = count(|forecast| matches!(forecast, Forecast::Refused { .. }));
         let if_failed = count(|forecast| matches!(forecast, Forecast::IfFailed));
         let not_probed = count(|forecast| matches!(forecast, Forecast::NotProbed));
@@ -250,6 +271,7 @@ impl Text<'_> {
         ];
         parts.extend((not_probed > 0).then(|| format!("{not_probed} not probed (--offline)")));
         parts.extend((if_failed > 0).then(|| format!("{if_failed} only on hosts that fail")));
+        parts.extend((left_out > 0).then(|| format!("{left_out} left out")));
         parts.extend((refused > 0).then(|| format!("{refused} refused")));
         let waits = |phase: &PlannedPhase| worst_case::waits_for_people(self.plan, phase);
         let people = if self.plan.phases.iter().any(waits) { ", and what people take" } else { "" };
@@ -263,6 +285,15 @@ impl Text<'_> {
 fn topology(topology: &Topology) -> String {
     let domains: Vec<String> = topology.domains.keys().cloned().collect();
     format!("at most {} {} out ({})", topology.max_domains, topology.key, abridged(&domains))
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What was chosen of the runbook, a line for each flag.
+pub(super) fn choice(plan: &Plan) -> Vec<String> {
+    plan.choice.as_ref().map(Choice::flags).unwrap_or_default()
 }
 
 /// A task's mark and what is foreseen of it.

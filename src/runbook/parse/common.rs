@@ -164,12 +164,23 @@ fn env(node: &Node, place: &Place, cx: &mut Cx<'_>) -> BTreeMap<String, Arg> {
     env
 }
 
-fn tags(node: &Node, cx: &mut Cx<'_>) -> Vec<String> {
+/// Words of which a command line may name several, separated by commas.
+pub(super) fn tags(node: &Node, cx: &mut Cx<'_>) -> Vec<String> {
     let items = match &node.kind {
         NodeKind::Seq(items) => items.as_slice(),
         _ => std::slice::from_ref(node),
     };
-    items.iter().filter_map(|item| item.text("a word", &mut cx.errors)).map(str::to_owned).collect()
+    let mut tags = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(tag) = item.text("a word", &mut cx.errors) else { continue };
+        let is_word = |c: char| c.is_alphanumeric() || "_-.".contains(c);
+        if tag.is_empty() || !tag.chars().all(is_word) {
+            let error = cx.errors.error(BAD_NAME, item.span, format!("`{}` is no tag", shorten(tag)));
+            error.hint("write letters, digits, `_`, `-` and `.`; a list holds several tags");
+        }
+        tags.push(tag.to_owned());
+    }
+    tags
 }
 
 /// A reason is asked for, because whoever reviews the plan will ask for it too.

@@ -1,6 +1,6 @@
 //! `gate:` of a rollout.
 
-use super::phase::check_read_only;
+use super::phase::{check_decides, check_read_only};
 use super::{Cx, Place, finish, names, start, step, tables};
 use crate::runbook::{GateAfter, GateOpensBy, GateSpec};
 use crate::source::codes::GATE;
@@ -67,6 +67,7 @@ fn check(
     let list = Node { kind: NodeKind::Seq(vec![entry.value.clone()]), span: entry.value.span };
     let mut steps = step::list(&list, place, cx);
     check_read_only(&steps, "`gate` only looks", &mut cx.errors);
+    check_decides(&steps, "`gate`", &mut cx.errors);
     if steps.len() > 1 {
         cx.errors.error(GATE, entry.key.span, "`check` is one step").hint("write it without `include`");
         return None;

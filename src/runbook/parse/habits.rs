@@ -78,7 +78,6 @@ pub(super) const PHASE: &[Habit] = &[
     other("env", "write `env` at the steps"),
     other("vars", "write `vars:` at the top of the runbook"),
     other("when", "write `when` at the steps, or at an `include` of all of them"),
-    other("tags", "write `tags` at the steps; `--only` and `--skip` take their ids"),
     other("strategy", "write `rollout:`"),
     other("on_error", "write `rescue: { steps: […] }`"),
     other("finally", "write `always: […]`"),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use camino::Utf8PathBuf;
 use indexmap::IndexMap;
 
-use super::common::{condition, id};
+use super::common::{self, condition, id};
 use super::declare::{Declarations, declarations, misfit};
 use super::step::{self, Parts};
 use super::{Cx, Place, finish, for_each, header, names, tables, take_header};
@@ -29,24 +29,26 @@ pub(super) fn include(
     let for_each = for_each::open(&parts.common, place, cx);
     let mut own_id = None;
     let mut when = None;
-    for common in &parts.common {
-        match common.key.value.as_str() {
-            "id" => own_id = id(common, place, cx),
-            "when" => when = condition(&common.value, &place.names, place, cx),
+    let mut tags = Vec::new();
+    for written in &parts.common {
+        match written.key.value.as_str() {
+            "id" => own_id = id(written, place, cx),
+            "when" => when = condition(&written.value, &place.names, place, cx),
             "for_each" => {}
-            "name" => drop(common.value.text("a text", &mut cx.errors)),
+            "tags" => tags = common::tags(&written.value, cx),
+            "name" => drop(written.value.text("a text", &mut cx.errors)),
             key => {
                 let message = format!("`{key}` has no meaning for `include`");
-                let error = cx.errors.error(COMMON_KEY, common.key.span, message);
+                let error = cx.errors.error(COMMON_KEY, written.key.span, message);
                 error.hint(
-                    "write it at the steps of the fragment; only `id`, `name`, `when` and `for_each` stand at an include",
+                    "write it at the steps of the fragment; only `id`, `name`, `when`, `for_each` and `tags` stand at an include",
                 );
             }
         }
     }
     let is_looped = place.names.roots.contains_key("each");
-    let conditions = Conditions { when, for_each };
-    let steps = fragment(entry, own_id.as_deref(), conditions, place, cx, out);
+    let around = Around { when, for_each, tags };
+    let steps = fragment(entry, own_id.as_deref(), around, place, cx, out);
     for_each::close(place);
     // Also where the fragment has mistakes: its id is known, and its steps are not.
     if let Some(id) = own_id {
@@ -56,17 +58,18 @@ pub(super) fn include(
     }
 }
 
-/// Whether and how often the steps of a fragment run.
-struct Conditions {
+/// What stands at an include and is meant for every step of the fragment.
+struct Around {
     when: Option<Expression>,
     for_each: Option<Arg>,
+    tags: Vec<String>,
 }
 
 /// Reads the fragment and adds its steps; gives the names of their ids.
 fn fragment(
     entry: &Entry,
     id: Option<&str>,
-    conditions: Conditions,
+    around: Around,
     place: &mut Place,
     cx: &mut Cx<'_>,
     out: &mut Vec<Step>,
@@ -88,12 +91,13 @@ fn fragment(
     // Steps of an include without an id are named by nobody outside; the hyphen keeps it so.
     let own = id.map_or_else(|| format!("include-{}", frame.0), str::to_owned);
     let prefix = if place.prefix.is_empty() { own } else { format!("{}.{own}", place.prefix) };
-    let Conditions { when, for_each } = conditions;
+    let Around { when, for_each, tags } = around;
+    let tags = [place.tags.as_slice(), &tags].concat();
     cx.frames.push(Frame { parent: place.frame, args, when, for_each, prefix: prefix.clone() });
     let mut files = place.files.clone();
     files.push(path);
     let names = names::of_fragment(&declared);
-    let mut inner = Place { names, frame: Some(frame), prefix, secret_args, late_args, files };
+    let mut inner = Place { names, frame: Some(frame), prefix, tags, secret_args, late_args, files };
     if let Some(steps) = reader.require("steps", "a fragment", &mut cx.errors) {
         out.extend(step::list(&steps.value, &mut inner, cx));
     }

@@ -100,6 +100,8 @@ struct Place {
     frame: Option<FrameId>,
     /// Ids of the includes around it, joined by dots; empty in the runbook itself.
     prefix: String,
+    /// Tags of the phase and of the includes around it, which every step has.
+    tags: Vec<String>,
     /// Arguments of the fragment that hold a secret.
     secret_args: HashSet<String>,
     /// Arguments of the fragment that are known only when earlier steps have run.

@@ -4,7 +4,7 @@ use super::{Cx, Place, common, finish, gate, habit, habits, names, rescue, step,
 use crate::op::Effect;
 use crate::runbook::brackets;
 use crate::runbook::{Frame, Mode, OnFailure, Phase, RolloutSpec, Step};
-use crate::source::codes::{DUPLICATE_NAME, FOR_EACH, MISSING_KEY, NOT_READ_ONLY, ROLLOUT};
+use crate::source::codes::{COMMON_KEY, DUPLICATE_NAME, FOR_EACH, MISSING_KEY, NOT_READ_ONLY, ROLLOUT};
 use crate::source::{Diagnostics, MapReader, Node, NodeKind, Spanned};
 use crate::value::{Amount, Duration};
 
@@ -41,6 +41,7 @@ fn phase(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> Option<Phase> {
         entry.value.word(&[("read_only", Mode::ReadOnly), ("read_write", Mode::ReadWrite)], &mut cx.errors)
     });
     let mode = mode.unwrap_or(Mode::ReadWrite);
+    place.tags = reader.take("tags").map(|entry| common::tags(&entry.value, cx)).unwrap_or_default();
     let rollout = reader.take("rollout");
     let rollout = rollout.map_or_else(without_rollout, |entry| self::rollout(&entry.value, place, cx));
     // Results of a phase are its own: a host that a later phase rolls need not have been in this one.
@@ -132,6 +133,11 @@ fn rollout(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> RolloutSpec {
         names::steps_of(&mut place.names).clear();
         spec.verify = step::list(&entry.value, place, cx);
         check_read_only(&spec.verify, "`verify` only looks", &mut cx.errors);
+        check_decides(&spec.verify, "`verify`", &mut cx.errors);
+        for step in spec.verify.iter().filter(|step| step.kind.name() == "pause") {
+            let error = cx.errors.error(ROLLOUT, step.origin.span, "`pause` says nothing of a batch");
+            error.hint("write `gate` beside `verify`: it waits for a person or for a time");
+        }
         for step in spec.verify.iter().filter(|step| is_repeated(step, &cx.frames)) {
             let error = cx.errors.error(FOR_EACH, step.origin.span, "`verify` has no `for_each`");
             error.hint("write a check for each");
@@ -200,6 +206,15 @@ fn warn_about_failures(spec: &RolloutSpec, node: &Node, errors: &mut Diagnostics
         errors
             .warning(ROLLOUT, super::start(node.span), message)
             .hint("raise `max_unavailable`, or lower `max_failures`");
+    }
+}
+
+/// What decides whether a batch is good has no failures to allow.
+pub(super) fn check_decides(steps: &[Step], what: &str, errors: &mut Diagnostics) {
+    for step in steps.iter().filter(|step| step.allow_failure.is_some()) {
+        let message = format!("`allow_failure` has no meaning in {what}");
+        let error = errors.error(COMMON_KEY, step.origin.span, message);
+        error.hint("a check that may fail decides nothing: leave it out, or give it `retry`");
     }
 }
 

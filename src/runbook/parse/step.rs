@@ -242,7 +242,7 @@ fn assemble(
         retry: common.retry,
         r#become: common.r#become.unwrap_or(cx.defaults.r#become),
         env: common.env,
-        tags: common.tags,
+        tags: [place.tags.as_slice(), &common.tags].concat(),
         run_on: common.run_on,
         effect: common.effect,
         allow_failure: common.allow_failure,

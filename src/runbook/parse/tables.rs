@@ -177,6 +177,11 @@ pub(super) const PHASE: Table = Table {
             "In a `read_only` phase a step that changes anything is an error when the file is loaded.",
         ),
         Key::optional("rollout", A_MAPPING, "How the phase moves over its hosts."),
+        Key::optional(
+            "tags",
+            "a word, or a list of them",
+            "For `--only` and `--skip`: tags of each of its steps.",
+        ),
         Key::required("steps", "a list of steps", "What is done on each host, in order."),
         Key::optional(
             "rescue",
@@ -256,7 +261,13 @@ pub(super) const ROLLOUT: Table = Table {
             "a mapping such as `{ key: zone, max_domains: 1 }`",
             "How many zones, racks or the like may have hosts out of service at the same time.",
         ),
-        Key::optional("verify", "a list of steps", "Checks after every batch, before the next one."),
+        Key::optional(
+            "verify",
+            "a list of steps",
+            "Checks after every batch, before the next one: on the first host of the phase, or through kubectl. A `command`, \
+             `script` or `kubectl` that only reads (`effect: reads`) runs each time, and its exit code decides, or its \
+             `fail_when`.",
+        ),
         Key::optional(
             "gate",
             "a mapping such as `{ approve: look at the dashboards }`",
@@ -330,7 +341,7 @@ pub(super) const FRAGMENT: Table = Table {
 pub(super) const INCLUDE: Table = Table {
     path: "include",
     what: "an `include`, such as `{ file: steps/kubelet.yaml }`",
-    doc: "A fragment's steps in the place of one. `include: FILE` is short for `include: { file: FILE }`. Beside it only `id`, `name`, `when` and `for_each` may stand; `when` holds for every step of the fragment, and with `for_each` all of the steps run for one item before the next.",
+    doc: "A fragment's steps in the place of one. `include: FILE` is short for `include: { file: FILE }`. Beside it only `id`, `name`, `when`, `for_each` and `tags` may stand; `when` holds for every step of the fragment, and with `for_each` all of the steps run for one item before the next.",
     keys: &[
         Key::required(
             "file",
@@ -375,7 +386,11 @@ pub(super) const COMMON: Table = Table {
         Key::optional("retry", A_MAPPING, "How a step that failed is tried again."),
         Key::optional("become", "`true` or `false`", "Whether it runs as root."),
         Key::optional("env", "a mapping from environment variables to texts", "Public: no secrets."),
-        Key::optional("tags", "a word, or a list of them", "For readers."),
+        Key::optional(
+            "tags",
+            "a word, or a list of them",
+            "Words by which `--only` and `--skip` name it. Those of an include and of a phase are for each of its steps.",
+        ),
         Key::with_default(
             "run_on",
             "`subject` or `kube` or `controller`",

@@ -39,6 +39,7 @@ pub(super) fn runbook(root: &Node, path: Utf8PathBuf, cx: &mut Cx<'_>) -> Option
         names: names::of_runbook(&params, &vars, secrets.keys()),
         frame: None,
         prefix: String::new(),
+        tags: Vec::new(),
         secret_args: std::collections::HashSet::new(),
         late_args: std::collections::HashSet::new(),
         files: vec![path],

@@ -54,6 +54,12 @@ fn read(root: &Node, errors: &mut Diagnostics) -> Option<Scenario> {
         Some(entry.value.clone())
     });
     let limit = top.take("limit").and_then(|entry| selector(&entry.value, errors));
+    let word = |node: &Node, errors: &mut Diagnostics| {
+        let text = node.text("a tag, an id, or the name of a phase", errors)?;
+        Some(Spanned { value: text.to_owned(), span: node.span })
+    };
+    let only = list(top.take("only"), "a list of words", errors, word);
+    let skip = list(top.take("skip"), "a list of words", errors, word);
     let seed = top
         .take("seed")
         .and_then(|entry| entry.value.parsed("a whole number", errors, |text| text.parse().ok()));
@@ -68,6 +74,8 @@ fn read(root: &Node, errors: &mut Diagnostics) -> Option<Scenario> {
         inventory,
         params,
         limit: limit.map(|limit| limit.value.source),
+        only,
+        skip,
         seed,
         kubernetes,
         faults,

@@ -81,6 +81,11 @@ pub(super) fn assume(world: &mut World, task: [u32; 3], assumption: Assumption) 
     answers.assumed.insert(task, Leaves { files: creates, holds: holds_after, done: Vec::new() });
 }
 
+/// Tells that these probes hold.
+pub(super) fn assume_check(world: &mut World, commands: Vec<Vec<String>>) {
+    world.answers.unknown.extend(commands.into_iter().map(|probe| (probe, 0)));
+}
+
 /// What the op of a launch leaves behind, as far as it is assumed.
 pub(super) fn assumed(world: &World, launch: &str) -> Option<Leaves> {
     let mut parts = launch.split('-').map(str::parse);

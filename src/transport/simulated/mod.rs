@@ -108,6 +108,11 @@ impl Simulated {
         self.shared.intervene(|world| answers::assume(world, task, assumption));
     }
 
+    /// Says what to take as true of commands that only look: they hold, where the simulation does not know them.
+    pub fn assume_check(&self, commands: Vec<Vec<String>>) {
+        self.shared.intervene(|world| answers::assume_check(world, commands));
+    }
+
     /// Says that a host has this unit, and that it runs.
     pub fn has_unit(&self, host: &str, unit: &str) {
         self.shared.intervene(|world| unit::add(world, host, unit));

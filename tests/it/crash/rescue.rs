@@ -49,10 +49,49 @@ fn unlucky() -> Cluster {
     cluster
 }
 
+/// The same with steps that are repeated, and one that asks afterwards what became of each.
+const REPEATED: &str = r#"
+apiVersion: rollbook/v1
+kind: Runbook
+metadata: { name: rescues }
+kube: { via: control_plane }
+phases:
+  - name: maintain
+    hosts: workers
+    steps:
+      - command: { argv: [do-maintain] }
+        id: maintain
+        effect: changes
+    rescue:
+      steps:
+        - command: { argv: [put-back, "{{ each }}", "{{ failure.step }}"] }
+          id: back
+          for_each: [one, two]
+          effect: changes
+      then: ok
+    always:
+      - command: { argv: [tidy-up, "{{ each.key }}", "{{ each.value }}"] }
+        for_each: { logs: 1, silence: 2 }
+        effect: changes
+      - command: { argv: [told, "{{ steps.back.each | length }}"] }
+        when: steps.back.ran
+        effect: changes
+"#;
+
 #[test]
 fn a_controller_that_dies_during_a_rescue_repeats_nothing_and_loses_nothing() {
-    story(async {
-        let mut drill = Drill::of(RUNBOOK, unlucky).await;
+    killed_everywhere(RUNBOOK, 50);
+}
+
+#[test]
+fn nor_does_one_that_dies_between_the_items_of_a_rescue() {
+    killed_everywhere(REPEATED, 30);
+}
+
+/// Dies after each event of a run, goes on, and leaves what an undisturbed run leaves.
+fn killed_everywhere(runbook: &'static str, at_least: usize) {
+    story(async move {
+        let mut drill = Drill::of(runbook, unlucky).await;
         live_on(&drill, std::iter::empty()).await;
         let undisturbed = left(&drill);
         let events = drill.events();
@@ -70,6 +109,6 @@ fn a_controller_that_dies_during_a_rescue_repeats_nothing_and_loses_nothing() {
             assert!(commands.is_empty() && hosts.is_empty(), "{death:?}, {lives} lives\n{commands}\n{hosts}");
             points += usize::from(lives > 1);
         }
-        assert!(points > 50, "{points}");
+        assert!(points > at_least, "{points}");
     });
 }

@@ -36,6 +36,12 @@ fn directory() -> tempfile::TempDir {
         ),
     );
     write("up.yaml", format!("{RUNBOOK}{PHASES}"));
+    let bracket = "phases:\n  - name: roll\n    hosts: all\n    steps:\n      - apt_mark: { unhold: [jq] }\n        \
+                   tags: packages\n      - apt_mark: { hold: [jq] }\n";
+    write("bracket.yaml", format!("{RUNBOOK}{bracket}"));
+    let reads = "phases:\n  - name: roll\n    hosts: all\n    steps:\n      - command: [uname, -r]\n        id: kernel\n      \
+                 - command: [tell, \"{{ steps.kernel.stdout }}\"]\n        id: told\n";
+    write("reads.yaml", format!("{RUNBOOK}{reads}"));
     write("workers.yaml", format!("{RUNBOOK}{}", PHASES.replace("all", "workers")));
     write(
         "param.yaml",

@@ -3,6 +3,7 @@
 pub(crate) mod fleet;
 
 mod batches;
+mod choice;
 mod disk;
 mod doctor;
 mod drift;
@@ -20,4 +21,5 @@ pub(crate) mod secrets;
 mod signals;
 mod terminal;
 mod undo;
+mod verify;
 mod watch;
