@@ -120,11 +120,11 @@ impl State {
                 Ok(())
             }
             Event::OpStarted { task, attempt, go, op, on } => {
-                let sent = OpRun { go: *go, op: *op, on: *on, exit: None, stdout: None };
+                let sent = OpRun { go: *go, op: *op, on: *on, exit: None, said: String::new(), stdout: None };
                 self.op_started(plan, *task, *attempt, sent)
             }
-            Event::OpEnded { task, attempt, go, op, exit, stdout, last_line: _ } => {
-                self.op_ended(plan, *task, *attempt, (*go, *op), *exit, stdout.as_deref())
+            Event::OpEnded { task, attempt, go, op, exit, stdout, last_line } => {
+                self.op_ended(plan, *task, *attempt, (*go, *op), (*exit, last_line, stdout.as_deref()))
             }
             Event::OpNotStarted { task, attempt, go, op } => {
                 self.op_not_started(plan, *task, *attempt, (*go, *op))

@@ -6,6 +6,7 @@ use crate::op::{Effect, Exit, Op, RunWhen};
 use crate::plan::{Plan, Section, StepRef, TaskId};
 use crate::runbook::Retry;
 use crate::value::{Duration, Timestamp};
+use crate::step::{Lowered, Patched, patched};
 
 use super::{Moment, refuse};
 
@@ -82,14 +83,16 @@ impl State {
         task: TaskId,
         attempt: u32,
         (go, op): (u32, u16),
-        exit: Exit,
-        stdout: Option<&str>,
+        (exit, last_line, stdout): (Exit, &str, Option<&str>),
     ) -> Result<(), Refusal> {
         match self.attempt_mut(plan, task, attempt)?.ops.last_mut() {
             Some(last) if (last.go, last.op) == (go, op) && last.exit.is_none() => {
                 last.exit = Some(exit);
                 last.stdout = stdout.map(str::to_owned);
                 Ok(())
+                if exit != Exit::Code(0) {
+                    last_line.clone_into(&mut last.said);
+                }
             }
             _ => Err(refuse(plan, task.host, "has no such op in flight")),
         }
@@ -226,17 +229,37 @@ fn task_failed(
 }
 
 /// Whether a failed attempt put back what it had opened: a drain that did not finish and took its own cordon back leaves
-/// the host as it was. What a deferred step would put back is known to nobody but the worker that lowered it.
+/// the host as it was, and so does one that never opened anything. What a deferred step would put back is known to nobody
+/// but the worker that lowered it.
 fn is_taken_back(plan: &Plan, task: TaskId, ended: &AttemptRun) -> bool {
     let StepRef::Action(action) = plan.task(task).step else { return false };
     let lowered = &plan.action(action).lowered;
     let go = ended.ops.last().map_or(0, |last| last.go);
     let went_well = |index: u16, op: &Op| {
         let ran = ended.ops.iter().rev().find(|ran| (ran.go, ran.op) == (go, index));
-        ran.is_some_and(|ran| matches!(ran.exit, Some(Exit::Code(code)) if op.success.contains(&code)))
+        ran.is_some_and(|ran| has_restored(op, ran))
     };
     let mut restores = (0..).zip(&lowered.ops).filter(|(_, op)| op.when == RunWhen::OnFailure).peekable();
-    !lowered.opens.is_empty() && restores.peek().is_some() && restores.all(|(index, op)| went_well(index, op))
+    let opened = ended.ops.iter().any(|ran| may_have_cordoned(lowered, ran));
+    !lowered.opens.is_empty()
+        && restores.peek().is_some()
+        && (!opened || restores.all(|(index, op)| went_well(index, op)))
+}
+
+/// Whether an op that takes something back has done so, or found that there was nothing of this run to take back. A code
+/// of success is not enough where kubectl has one for every failure.
+fn has_restored(op: &Op, ran: &OpRun) -> bool {
+    match ran.exit {
+        Some(exit) if op.yields => matches!(patched(exit, &ran.said), Patched::Applied | Patched::NotMeant),
+        Some(Exit::Code(code)) => op.success.contains(&code),
+        _ => false,
+    }
+}
+
+/// Whether an op may have set a cordon.
+fn may_have_cordoned(lowered: &Lowered, ran: &OpRun) -> bool {
+    let came = ran.exit.map_or(Patched::InDoubt, |exit| patched(exit, &ran.said));
+    lowered.sets_cordon(ran.op) && matches!(came, Patched::Applied | Patched::InDoubt)
 }
 
 /// Whether another attempt may help, and cannot hide what happened.
@@ -320,7 +343,7 @@ mod tests {
         for (cause, before, after) in cases {
             let failure = Failure { cause, message: String::new(), hint: String::new() };
             let fresh = AttemptRun { attempt: 1, ..AttemptRun::default() };
-            let op = OpRun { go: 0, op: 0, on: None, exit: None, stdout: None };
+            let op = OpRun { go: 0, op: 0, on: None, exit: None, said: String::new(), stdout: None };
             let sent = AttemptRun { ops: vec![op], ..fresh.clone() };
             assert_eq!(is_retryable(&fresh, &failure), before, "{cause:?} before an op was sent");
             assert_eq!(is_retryable(&sent, &failure), after, "{cause:?} after an op was sent");
