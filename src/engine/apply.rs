@@ -6,6 +6,7 @@ mod gate;
 mod host;
 mod known;
 mod resume;
+mod silence;
 mod task;
 
 use crate::plan::{HostId, Plan};
@@ -113,8 +114,14 @@ impl State {
             Event::TaskWaiting { task, attempt, .. } => self.attempt_mut(plan, *task, *attempt).map(drop),
             // For people: whoever asks the cluster waits for its answer by himself.
             Event::ClusterSilent { .. } | Event::ClusterAnswers => Ok(()),
-            // Likewise: a host counts as unreachable by the looks for the budget.
-            Event::HostSilent { .. } | Event::HostAnswers { .. } => Ok(()),
+            Event::HostSilent { host, .. } => {
+                self.host_silent(plan, *host);
+                Ok(())
+            }
+            Event::HostAnswers { host } => {
+                self.host_answers(plan, *host);
+                Ok(())
+            }
             Event::TaskProbed { task, attempt, assessment } => {
                 self.attempt_mut(plan, *task, *attempt)?.probed = Some(assessment.clone());
                 Ok(())

@@ -1,12 +1,13 @@
 //! Transitions of a task: attempts, ops, ends, and when the next attempt is due.
 
 use crate::engine::host::{AttemptRun, Cursor, HostRun, HostWork, Next, OpRun, TaskResult};
+use crate::engine::rules::Bug;
 use crate::engine::{Cause, Failure, HostStatus, Refusal, SkipReason, State, TaskEnd};
 use crate::op::{Effect, Exit, Op, RunWhen};
 use crate::plan::{Plan, Section, StepRef, TaskId};
 use crate::runbook::Retry;
-use crate::value::{Duration, Timestamp};
 use crate::step::{Lowered, Patched, patched};
+use crate::value::{Duration, Timestamp};
 
 use super::{Moment, refuse};
 
@@ -85,14 +86,15 @@ impl State {
         (go, op): (u32, u16),
         (exit, last_line, stdout): (Exit, &str, Option<&str>),
     ) -> Result<(), Refusal> {
+        let is_taken_twice = self.rules.broken(Bug::TakesEndsTwice);
         match self.attempt_mut(plan, task, attempt)?.ops.last_mut() {
-            Some(last) if (last.go, last.op) == (go, op) && last.exit.is_none() => {
+            Some(last) if (last.go, last.op) == (go, op) && (last.exit.is_none() || is_taken_twice) => {
                 last.exit = Some(exit);
-                last.stdout = stdout.map(str::to_owned);
-                Ok(())
                 if exit != Exit::Code(0) {
                     last_line.clone_into(&mut last.said);
                 }
+                last.stdout = stdout.map(str::to_owned);
+                Ok(())
             }
             _ => Err(refuse(plan, task.host, "has no such op in flight")),
         }
@@ -126,14 +128,16 @@ impl State {
     ) -> Result<(), Refusal> {
         let position = self.active_host(plan, task.phase, task.host)?;
         let ended = std::mem::take(self.attempt_mut(plan, task, attempt)?);
+        let in_flight = ended.ops.last().is_some_and(|op| op.exit.is_none());
+        if in_flight && !matches!(end, TaskEnd::Unknown { .. }) && !self.rules.broken(Bug::EndsInDoubt) {
+            // Another attempt, or a rescue, would follow a change that may still be at work.
+            return Err(refuse(plan, task.host, "ends its attempt while an op has no end"));
+        }
         let run = self.open(task.phase)?;
         let target = &mut run.hosts[position];
         target.work = None;
         let mut paused = None;
         match end {
-            TaskEnd::Satisfied { .. } if ended.ops.last().is_some_and(|op| op.exit.is_none()) => {
-                return Err(refuse(plan, task.host, "cannot be as it was while an op has no end"));
-            }
             TaskEnd::NeedsSlot if target.slot || !ended.ops.is_empty() => {
                 return Err(refuse(plan, task.host, "holds a slot already, or has sent an op without one"));
             }
@@ -148,9 +152,6 @@ impl State {
                 target.settle(TaskResult { changed: true, ..result_of(&ended) });
             }
             TaskEnd::Failed { failure } => task_failed(target, plan, at.now, task, &ended, failure),
-            TaskEnd::Withheld { .. } if ended.ops.last().is_some_and(|op| op.exit.is_none()) => {
-                return Err(refuse(plan, task.host, "is held back while an op has no end"));
-            }
             // A resumed run goes on with the attempt, as after an end that is not known; nothing is in doubt, though.
             TaskEnd::Withheld { .. } => {
                 let changed = !ended.ops.is_empty() && plan.task(task).effect > Effect::Reads;
