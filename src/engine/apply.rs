@@ -6,6 +6,7 @@ mod gate;
 mod host;
 mod known;
 mod resume;
+mod silence;
 mod task;
 
 use crate::plan::{HostId, Plan};
@@ -113,18 +114,24 @@ impl State {
             Event::TaskWaiting { task, attempt, .. } => self.attempt_mut(plan, *task, *attempt).map(drop),
             // For people: whoever asks the cluster waits for its answer by himself.
             Event::ClusterSilent { .. } | Event::ClusterAnswers => Ok(()),
-            // Likewise: a host counts as unreachable by the looks for the budget.
-            Event::HostSilent { .. } | Event::HostAnswers { .. } => Ok(()),
+            Event::HostSilent { host, .. } => {
+                self.host_silent(plan, *host);
+                Ok(())
+            }
+            Event::HostAnswers { host } => {
+                self.host_answers(plan, *host);
+                Ok(())
+            }
             Event::TaskProbed { task, attempt, assessment } => {
                 self.attempt_mut(plan, *task, *attempt)?.probed = Some(assessment.clone());
                 Ok(())
             }
             Event::OpStarted { task, attempt, go, op, on } => {
-                let sent = OpRun { go: *go, op: *op, on: *on, exit: None, stdout: None };
+                let sent = OpRun { go: *go, op: *op, on: *on, exit: None, said: String::new(), stdout: None };
                 self.op_started(plan, *task, *attempt, sent)
             }
-            Event::OpEnded { task, attempt, go, op, exit, stdout, last_line: _ } => {
-                self.op_ended(plan, *task, *attempt, (*go, *op), *exit, stdout.as_deref())
+            Event::OpEnded { task, attempt, go, op, exit, stdout, last_line } => {
+                self.op_ended(plan, *task, *attempt, (*go, *op), (*exit, last_line, stdout.as_deref()))
             }
             Event::OpNotStarted { task, attempt, go, op } => {
                 self.op_not_started(plan, *task, *attempt, (*go, *op))

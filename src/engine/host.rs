@@ -39,6 +39,8 @@ pub struct OpRun {
     pub on: Option<HostId>,
     /// How it ended; `None` while its own record has not said so.
     pub exit: Option<Exit>,
+    /// Its last line, where it failed.
+    pub said: String,
     /// Its standard output, where it was recorded.
     pub stdout: Option<String>,
 }

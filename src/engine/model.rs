@@ -21,7 +21,7 @@ const RUNS: u64 = 100_000;
 const RUNS_PER_BUG: u64 = 20_000;
 
 /// Deliberate bugs, each with the property that is there to notice it.
-const BUGS: [(Bug, &str); 38] = [
+const BUGS: [(Bug, &str); 42] = [
     (Bug::OneSlotTooMany, "budget"),
     (Bug::FailuresDoNotSpend, "budget"),
     (Bug::WorkDoesNotSpend, "budget"),
@@ -59,6 +59,10 @@ const BUGS: [(Bug, &str); 38] = [
     (Bug::RescuesDoNotSpend, "budget"),
     (Bug::NowRescues, "stop"),
     (Bug::StopsRescues, "rescue"),
+    (Bug::SilenceFails, "silence"),
+    (Bug::AnswersAreService, "budget"),
+    (Bug::EndsInDoubt, "lost results"),
+    (Bug::TakesEndsTwice, "results twice"),
     (Bug::SendsWithoutLock, "legal"),
 ];
 

@@ -78,13 +78,21 @@ pub(super) enum Bug {
     NowRescues,
     /// A graceful stop takes rescues away, and what is done in the end.
     StopsRescues,
+    /// A host that stops answering has failed.
+    SilenceFails,
+    /// A host that answers again is in service, whatever the last look saw.
+    AnswersAreService,
+    /// A task may end in any way while an op of it has no end.
+    EndsInDoubt,
+    /// The end of an op is taken twice.
+    TakesEndsTwice,
     /// A worker sends its op although the lock was lost.
     #[cfg(test)]
     SendsWithoutLock,
 }
 
 /// Which rules hold.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rules {
     #[cfg(test)]
     pub(super) bug: Option<Bug>,

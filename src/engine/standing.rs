@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::op::{Deed, Effect, Exit, Op};
 use crate::plan::{HostId, Plan, StepRef, TaskId};
-use crate::step::{Assessment, BracketKey, Change, Lowered};
+use crate::step::{Assessment, BracketKey, Change, Lowered, Patched, patched};
 
 use super::{Event, Stamped, TaskEnd};
 
@@ -74,8 +74,8 @@ impl<'p> Fold<'p> {
             Event::OpNotStarted { task, attempt, go, op } => {
                 self.made.retain(|made| made.sending != Sending { task, attempt, go, op });
             }
-            Event::OpEnded { task, attempt, go, op, exit, .. } => {
-                self.ended(Sending { task, attempt, go, op }, exit);
+            Event::OpEnded { task, attempt, go, op, exit, ref last_line, .. } => {
+                self.ended(Sending { task, attempt, go, op }, exit, last_line);
             }
             Event::TaskEnded { task, end: TaskEnd::Changed { .. } | TaskEnd::Satisfied { .. }, .. } => {
                 self.done(task);
@@ -86,7 +86,7 @@ impl<'p> Fold<'p> {
 
     fn started(&mut self, sending: Sending) {
         let Some((lowered, op)) = self.op(sending) else { return };
-        let mut changes = changes_of(lowered, op);
+        let mut changes = changes_of(lowered, op, lowered.sets_cordon(sending.op));
         if marked(op).is_none() {
             changes.retain(|change| !self.was_off_hold(sending.task, change));
         }
@@ -102,9 +102,16 @@ impl<'p> Fold<'p> {
     }
 
     /// Any end but an exit code may have come after the change: a time limit, a signal, a power cut. So may a failed apt,
-    /// which is why its hold is put back only by a hold.
-    fn ended(&mut self, sending: Sending, exit: Exit) {
-        let Some((_, op)) = self.op(sending) else { return };
+    /// which is why its hold is put back only by a hold, and a patch whose answer was lost: whose a cordon is stands on
+    /// its node.
+    fn ended(&mut self, sending: Sending, exit: Exit, last_line: &str) {
+        let Some((lowered, op)) = self.op(sending) else { return };
+        if lowered.sets_cordon(sending.op) {
+            if patched(exit, last_line) == Patched::Refused {
+                self.made.retain(|made| made.sending != sending);
+            }
+            return;
+        }
         match (marked(op), exit) {
             (Some(("hold", packages)), Exit::Code(0)) => self.made.retain(|made| {
                 let is_held = |package: &String| packages.contains(package);
@@ -138,15 +145,15 @@ impl<'p> Fold<'p> {
 }
 
 /// What sending an op changes for a while.
-fn changes_of(lowered: &Lowered, op: &Op) -> Vec<StandingChange> {
+fn changes_of(lowered: &Lowered, op: &Op, sets_cordon: bool) -> Vec<StandingChange> {
     let unhold = |package: &String| StandingChange::Unhold(package.clone());
     match marked(op) {
         // A hold is what a runbook is after, and stays.
         Some(("hold", _)) => Vec::new(),
         Some((_, packages)) => packages.iter().map(unhold).collect(),
-        None if !op.undo.is_empty() && lowered.opens.contains(&BracketKey::Cordon) => {
-            vec![StandingChange::Cordon]
-        }
+        None if sets_cordon => vec![StandingChange::Cordon],
+        // What follows it, such as a drain, names the same way back.
+        None if lowered.opens.contains(&BracketKey::Cordon) => Vec::new(),
         None if !op.undo.is_empty() => vec![StandingChange::Other(op.undo.clone())],
         // Whoever moves a held package takes its hold off, and puts it back as the last thing.
         None if op.effect > Effect::Reads => {

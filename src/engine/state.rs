@@ -8,6 +8,7 @@ use crate::value::Timestamp;
 
 use super::host::{AttemptRun, HostFailure, HostRun, HostWork, TaskResult};
 use super::phase::{PhaseRun, position};
+use super::rules::Rules;
 use super::{HaltCause, HostStatus, StopLevel};
 
 /// A stop that somebody asked for.
@@ -22,6 +23,8 @@ pub(super) struct Stop {
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
+    /// All of them, outside of tests.
+    pub(super) rules: Rules,
     pub(super) seq: u64,
     pub(super) clock: Timestamp,
     pub(super) started: bool,
@@ -119,6 +122,7 @@ impl State {
     /// The state before the first event.
     pub fn new(plan: &Plan) -> Self {
         Self {
+            rules: Rules::SOUND,
             seq: 0,
             clock: Timestamp::default(),
             started: false,

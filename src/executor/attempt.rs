@@ -396,6 +396,7 @@ impl Worker<'_> {
         loop {
             self.shared.may_send().await.map_err(barred)?;
             if !self.teller.durable(Event::OpStarted { task, attempt, go, op: index, on }).await {
+                self.teller.say(Event::OpNotStarted { task, attempt, go, op: index });
                 return fail(Cause::Command, "the journal cannot be written, so nothing was sent", "");
             }
             // A disk that took its time, or a process that was stopped, may have made the lock too old meanwhile.

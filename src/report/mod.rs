@@ -10,6 +10,7 @@ mod stopped;
 mod summary;
 mod trouble;
 mod waits;
+mod ways_back;
 
 use crate::engine::{Stamped, State};
 use crate::plan::{HostId, Plan};

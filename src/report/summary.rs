@@ -1,15 +1,15 @@
 //! What a run came to: the only place that counts. A fold of the events, from which the last lines and the exit code
 //! are made.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::plain::{counted, halt_words, host_name, title};
 use super::stopped::Stopped;
+use super::ways_back::WaysBack;
 use crate::engine::{
     BracketFinding, Cause, Counts, Event, Failure, HaltCause, History, HostStatus, State, TaskEnd,
 };
-use crate::op::{Exit, RunWhen, resolve_symbols};
 use crate::plan::{HostId, Plan, Section, StepRef, TaskId};
 use crate::step::BracketKey;
 use crate::value::Duration;
@@ -233,14 +233,6 @@ impl Summary {
     }
 }
 
-/// Something that was done and can be taken back.
-struct Undo {
-    task: TaskId,
-    /// Brackets that its task opened: it stands until they are closed. Without any, it stands until the task is done.
-    opens: Vec<BracketKey>,
-    command: String,
-}
-
 /// Collects while events go by.
 struct Fold<'p> {
     plan: &'p Plan,
@@ -253,8 +245,7 @@ struct Fold<'p> {
     stopped: Stopped,
     /// Hosts that a rescue uncordoned, or what is done in the end.
     uncordoned: BTreeSet<HostId>,
-    /// What was done to a host and not taken back.
-    undo: BTreeMap<HostId, Vec<Undo>>,
+    ways_back: WaysBack,
 }
 
 impl<'p> Fold<'p> {
@@ -269,12 +260,13 @@ impl<'p> Fold<'p> {
             stopped_by: None,
             stopped: Stopped::default(),
             uncordoned: BTreeSet::new(),
-            undo: BTreeMap::new(),
+            ways_back: WaysBack::default(),
         }
     }
 
     fn take(&mut self, event: &Event) {
         self.stopped.take(event);
+        self.ways_back.take(self.plan, event);
         match event {
             Event::RunStarted { run, .. } => self.run.clone_from(run),
             // What stopped it before is over; what halts it again is told again.
@@ -282,7 +274,7 @@ impl<'p> Fold<'p> {
                 self.stop = None;
                 self.stopped_by = None;
             }
-            Event::OpEnded { task, op, exit, .. } => self.op_ended(*task, *op, *exit),
+            Event::OpEnded { .. } => self.changed_anything = true,
             Event::TaskEnded { task, end, .. } => self.task_ended(*task, end),
             Event::BracketProbed { phase, host, bracket, finding: BracketFinding::Failed { failure } } => {
                 let tasks = self.plan.phase(*phase).tasks_of(*host);
@@ -309,39 +301,9 @@ impl<'p> Fold<'p> {
         }
     }
 
-    fn op_ended(&mut self, task: TaskId, op: u16, exit: Exit) {
-        self.changed_anything = true;
-        // Deferred steps are lowered in the worker; brackets are known steps, which is what undo is about.
-        let StepRef::Action(action) = self.plan.task(task).step else { return };
-        let lowered = &self.plan.action(action).lowered;
-        let Some(op) = lowered.ops.get(usize::from(op)) else { return };
-        let went_well = matches!(exit, Exit::Code(code) if op.success.contains(&code));
-        if went_well && op.when == RunWhen::OnFailure && !lowered.opens.is_empty() {
-            // The step has taken back itself what it had opened.
-            if let Some(undo) = self.undo.get_mut(&task.host) {
-                undo.retain(|undo| undo.task != task);
-            }
-        }
-        if exit == Exit::Code(0) && !op.undo.is_empty() {
-            let node = self.plan.host(task.host).subject.node.clone().unwrap_or_default();
-            let Ok(command) = resolve_symbols(&op.undo, |symbol| {
-                Ok::<_, std::convert::Infallible>(match symbol {
-                    "subject:node" => node.clone(),
-                    "subject:host" => host_name(self.plan, task.host).to_owned(),
-                    other => other.to_owned(),
-                })
-            });
-            self.undo.entry(task.host).or_default().push(Undo {
-                task,
-                opens: lowered.opens.clone(),
-                command,
-            });
-        }
-    }
-
     fn task_ended(&mut self, task: TaskId, end: &TaskEnd) {
         match end {
-            TaskEnd::Changed { .. } | TaskEnd::Satisfied { .. } => self.close_brackets(task),
+            TaskEnd::Changed { .. } | TaskEnd::Satisfied { .. } => self.ended_well(task),
             TaskEnd::Failed { failure } => {
                 let step = title(self.plan, task);
                 match self.plan.allow_failure(task) {
@@ -362,18 +324,13 @@ impl<'p> Fold<'p> {
         }
     }
 
-    /// A closing step that ended well takes back what its bracket's opening did.
-    fn close_brackets(&mut self, task: TaskId) {
+    fn ended_well(&mut self, task: TaskId) {
         // A retry that succeeded is no trouble any more, nor is a doubt that was settled.
         self.forget(task);
         let StepRef::Action(action) = self.plan.task(task).step else { return };
         let closed = &self.plan.action(action).lowered.closes;
         if closed.contains(&BracketKey::Cordon) && self.plan.section(task) != Section::Steps {
             self.uncordoned.insert(task.host);
-        }
-        if let Some(undo) = self.undo.get_mut(&task.host) {
-            let is_done = |undo: &Undo| undo.task == task && undo.opens.is_empty();
-            undo.retain(|undo| !is_done(undo) && !undo.opens.iter().any(|key| closed.contains(key)));
         }
     }
 
@@ -412,10 +369,7 @@ impl<'p> Fold<'p> {
         let half: BTreeSet<HostId> = state.half_changed(self.plan).into_iter().collect();
         let all = out.union(&half).copied();
         all.map(|host| {
-            let undo = self.undo.remove(&host).unwrap_or_default();
-            // `drain` is several ops with one way back.
-            let mut commands: Vec<String> = undo.into_iter().rev().map(|undo| undo.command).collect();
-            commands.dedup();
+            let commands = self.ways_back.commands(self.plan, host, &self.run);
             let what = match out.contains(&host) {
                 true if self.uncordoned.contains(&host) && commands.is_empty() => UNCORDONED,
                 true => OUT_OF_SERVICE,

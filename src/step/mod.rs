@@ -19,6 +19,7 @@ mod guard;
 mod kubeadm;
 mod kubectl;
 mod node_state;
+mod patched;
 mod pause;
 mod reboot;
 mod registry;
@@ -36,6 +37,7 @@ use crate::op::{Answer, Effect, Op, Probe};
 use crate::value::{Duration, Field, Value};
 
 pub use ahead::SourcesUse;
+pub use patched::{Patched, patched};
 pub use pause::{PauseFor, pause_of};
 pub use registry::{all, find};
 

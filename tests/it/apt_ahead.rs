@@ -6,43 +6,40 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::ops::Deref;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use indexmap::IndexMap;
 use rollbook::op::{Answer, Query};
 use rollbook::step::ahead::{self, Seen};
-use rollbook::step::{Assessment, LowerCx, Lowered, SourcesUse, Subject, find};
-use rollbook::value::{Duration, Value};
-use sha2::{Digest, Sha256};
-use tempfile::TempDir;
+use rollbook::step::{Assessment, Lowered, SourcesUse, find};
+use rollbook::value::Value;
+
+use crate::support::root::{Root, answer, digest, lowered, worker};
 
 /// A host's apt: its configuration, lists and dpkg state below one directory, with kubelet 1.30.8 on hold, and beside
 /// them repositories, whose lists are fetched for the old minor only.
 struct Host {
-    dir: TempDir,
+    root: Root,
+}
+
+impl Deref for Host {
+    type Target = Root;
+
+    fn deref(&self) -> &Root {
+        &self.root
+    }
 }
 
 impl Host {
     fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("rollbook-apt-").tempdir().unwrap();
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let host = Self { dir };
-        for folder in [
-            "etc/apt/sources.list.d",
-            "etc/apt/apt.conf.d",
-            "etc/apt/preferences.d",
-            "etc/apt/trusted.gpg.d",
-            "var/lib/apt/lists/partial",
-            "var/lib/dpkg",
-            "var/cache/apt/archives/partial",
-            "var/log/apt",
-            "private",
-        ] {
-            fs::create_dir_all(host.path(folder)).unwrap();
-        }
+        let host = Self { root: Root::new("rollbook-apt-") };
+        fs::set_permissions(host.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        host.make_for_apt("");
+        fs::create_dir(host.path("private")).unwrap();
         // Looks run as several users, as they do on hosts.
         fs::set_permissions(host.path("private"), fs::Permissions::from_mode(0o1777)).unwrap();
         let installed = |name: &str, version: &str, status: &str| {
@@ -84,14 +81,6 @@ impl Host {
             fs::remove_file(host.path(hooked)).expect("the hooks work where nobody clears them");
         }
         host
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
     }
 
     fn gpg(&self, args: &[&str]) {
@@ -230,21 +219,6 @@ fn users() -> &'static [User] {
     if rustix::process::geteuid().is_root() { &[User::This, User::Nobody] } else { &[User::This] }
 }
 
-fn answer(output: &Output) -> Answer {
-    Answer {
-        rc: output.status.code().unwrap_or(143),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 fn text(text: &str) -> Value {
     Value::Str(text.to_owned())
 }
@@ -269,23 +243,9 @@ fn switch(host: &Host, uri: &str, key: Option<&str>) -> Value {
     Value::Map(fields)
 }
 
-fn subject() -> Subject {
-    Subject { host: "w1".to_owned(), node: None, control_plane: false }
-}
-
 fn install(pattern: &str) -> (Value, Lowered) {
     let args = map([("install", map([("kubelet", text(pattern))])), ("hold", Value::Bool(true))]);
-    let (subject, env) = (subject(), BTreeMap::new());
-    let cx = LowerCx {
-        subject: &subject,
-        kube: None,
-        r#become: true,
-        timeout: Duration::from_secs(60),
-        env: &env,
-        effect: None,
-        run_on: None,
-    };
-    let lowered = find("apt").unwrap().lower(&args, &cx).unwrap();
+    let lowered = lowered("apt", &args, &worker());
     (args, lowered)
 }
 
@@ -309,7 +269,7 @@ fn foreseen(host: &Host, switch: &Value, pattern: &str, user: User) -> (Assessme
     answers[1] = Answer { stdout: "kubelet\n".to_owned(), ..Answer::default() };
     answers[2] = Answer::default();
     let apt = find("apt").unwrap();
-    (apt.assess(&args, &subject(), &answers).unwrap(), apt.is_out_of_reach(&args, &answers))
+    (apt.assess(&args, &worker(), &answers).unwrap(), apt.is_out_of_reach(&args, &answers))
 }
 
 #[test]

@@ -3,42 +3,36 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::ops::Deref;
 use std::process::Command;
 
 use indexmap::IndexMap;
 use rollbook::op::{Answer, Deed};
-use rollbook::step::{Assessment, LowerCx, Lowered, StepKind, Subject, find};
-use rollbook::value::{Duration, Value};
-use sha2::{Digest, Sha256};
-use tempfile::TempDir;
+use rollbook::step::{Assessment, Lowered, StepKind, find};
+use rollbook::value::Value;
+
+use crate::support::root::{Root, answer, digest, lowered, worker};
 
 /// A root with apt, dpkg's state and a repository beside it.
 struct Host {
-    dir: TempDir,
+    root: Root,
+}
+
+impl Deref for Host {
+    type Target = Root;
+
+    fn deref(&self) -> &Root {
+        &self.root
+    }
 }
 
 impl Host {
     /// `app`, `lib`, `held`, `clash` and `victim` at 1.0; the repository has 2.0 of all but the last. `app` then needs
     /// `fresh`, which is new; `clash` would need `victim` gone.
     fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("rollbook-upgrade-").tempdir().unwrap();
-        let host = Self { dir };
-        for folder in [
-            "root/etc/apt/sources.list.d",
-            "root/etc/apt/apt.conf.d",
-            "root/etc/apt/preferences.d",
-            "root/etc/apt/trusted.gpg.d",
-            "root/var/lib/apt/lists/partial",
-            "root/var/lib/dpkg/info",
-            "root/var/lib/dpkg/updates",
-            "root/var/lib/dpkg/triggers",
-            "root/var/cache/apt/archives/partial",
-            "root/var/log/apt",
-            "repo",
-        ] {
-            fs::create_dir_all(host.path(folder)).unwrap();
-        }
+        let host = Self { root: Root::new("rollbook-upgrade-") };
+        host.make_for_apt("root");
+        fs::create_dir(host.path("repo")).unwrap();
         let root = host.path("root").display().to_string();
         host.write("root/var/lib/dpkg/status", "");
         host.write(
@@ -67,14 +61,6 @@ impl Host {
         }
         host.publish();
         host
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
     }
 
     /// Builds an archive with one configuration file.
@@ -109,10 +95,7 @@ impl Host {
             let control = Command::new("dpkg-deb").arg("-f").arg(entry.path()).output().unwrap();
             packages.push_str(&String::from_utf8(control.stdout).unwrap());
             let bytes = fs::read(entry.path()).unwrap();
-            let digest = Sha256::digest(&bytes).iter().fold(String::new(), |mut text, byte| {
-                let _ = write!(text, "{byte:02x}");
-                text
-            });
+            let digest = digest(&bytes);
             let _ = write!(packages, "Filename: ./{name}\nSize: {}\nSHA256: {digest}\n\n", bytes.len());
         }
         self.write("repo/Packages", &packages);
@@ -134,11 +117,7 @@ impl Host {
             .env("DEBIAN_FRONTEND", "noninteractive")
             .output()
             .unwrap();
-        Answer {
-            rc: output.status.code().unwrap_or(143),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        answer(&output)
     }
 
     fn apt(&self, words: &[&str]) {
@@ -150,7 +129,7 @@ impl Host {
     fn look(&self, args: &Value) -> Assessment {
         let queries = lower(args).probe.unwrap().queries;
         let answers: Vec<Answer> = queries.iter().map(|query| self.run(&query.argv)).collect();
-        kind().assess(args, &subject(), &answers).unwrap_or_else(|error| panic!("{error}: {answers:?}"))
+        kind().assess(args, &worker(), &answers).unwrap_or_else(|error| panic!("{error}: {answers:?}"))
     }
 
     fn changes(&self, args: &Value) -> Vec<String> {
@@ -171,7 +150,7 @@ impl Host {
         }
         let verify = lower(args).verify.unwrap();
         let answers: Vec<Answer> = verify.probe.queries.iter().map(|query| self.run(&query.argv)).collect();
-        let after = kind().assess_verify(args, &subject(), &answers).unwrap();
+        let after = kind().assess_verify(args, &worker(), &answers).unwrap();
         assert!(matches!(after, Assessment::Satisfied { .. }), "{after:?}");
         said
     }
@@ -188,22 +167,8 @@ fn kind() -> &'static dyn StepKind {
     find("apt").unwrap()
 }
 
-fn subject() -> Subject {
-    Subject { host: "w1".to_owned(), node: None, control_plane: false }
-}
-
 fn lower(args: &Value) -> Lowered {
-    let (subject, env) = (subject(), BTreeMap::new());
-    let cx = LowerCx {
-        subject: &subject,
-        kube: None,
-        r#become: true,
-        timeout: Duration::from_secs(60),
-        env: &env,
-        effect: None,
-        run_on: None,
-    };
-    kind().lower(args, &cx).unwrap()
+    lowered("apt", args, &worker())
 }
 
 fn args(fields: &[(&str, &[&str])]) -> Value {

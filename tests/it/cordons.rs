@@ -1,7 +1,11 @@
-//! What kubectl says against the patch of a cordon: only a failed test means that somebody else was first. Over simulated
-//! hosts.
+//! What kubectl says against the patch of a cordon: only a failed test means that somebody else was first, and an answer
+//! that was lost means that nobody knows. Over simulated hosts.
 
+use rollbook::engine::History;
+use rollbook::executor::undoing;
+use rollbook::plan::Plan;
 use rollbook::transport::simulated::Fault;
+use rollbook::value::Duration;
 
 use super::support::cluster::{Cluster, Rolled, story};
 
@@ -28,9 +32,27 @@ const AWAY: &str = "Unable to connect to the server: net/http: request canceled 
 
 /// kubectl on the control plane fails once at a command that holds this text, and says so.
 fn fails(command: &str, says: &str) -> Fault {
-    let (command, stderr) = (command.to_owned(), says.to_owned());
-    Fault::OpFails { host: "cp1".to_owned(), command, code: 1, stderr, times: 1 }
+    fails_on("cp1", command, says, 1)
 }
+
+fn fails_on(host: &str, command: &str, says: &str, times: u32) -> Fault {
+    let (command, stderr) = (command.to_owned(), says.to_owned());
+    Fault::OpFails { host: host.to_owned(), command, code: 1, stderr, times }
+}
+
+/// kubectl on the control plane does once what a command that holds this text is for, and its answer is lost.
+fn answer_lost(command: &str) -> Fault {
+    let (command, stderr) = (command.to_owned(), AWAY.to_owned());
+    Fault::AnswerLost { host: "cp1".to_owned(), command, code: 1, stderr, times: 1 }
+}
+
+/// kubectl on the control plane does not get through with a command that holds this text, for a while.
+fn is_away_for(command: &str) -> Fault {
+    fails_on("cp1", command, AWAY, LONGER)
+}
+
+/// More often than a run asks that gives up after ten seconds; whoever comes after it gets through.
+const LONGER: u32 = 5;
 
 /// Rolls over two workers with these faults; gives what came of it, and whether w1 is cordoned in the end.
 fn rolled(faults: Vec<Fault>) -> (Rolled, bool) {
@@ -87,4 +109,99 @@ fn a_failed_drain_takes_its_cordon_back_also_where_the_api_is_away_at_first() {
         rolled(vec![fails("drain w1", "error: something nobody knows"), fails(RELEASES, AWAY)]);
     assert_eq!((rolled.code, cordoned), (10, false), "{}", rolled.told);
     assert!(rolled.told.contains("the API server does not answer"), "{}", rolled.told);
+}
+
+/// A run of which somebody has the journal.
+struct Doubtful {
+    cluster: Cluster,
+    plan: Plan,
+    rolled: Rolled,
+}
+
+impl Doubtful {
+    /// Rolls over one worker with these faults, and gives an API up that is away for ten seconds.
+    async fn roll(faults: Vec<Fault>) -> Self {
+        let mut cluster = Cluster::new(1, 1, "1.30.0");
+        let patient = "kube: { via: control_plane, retry_for: 10s }";
+        let plan =
+            cluster.plan_of(&RUNBOOK.replace("kube: { via: control_plane }", patient), &[]).await.unwrap();
+        for fault in faults {
+            assert!(cluster.simulated.inject(fault));
+        }
+        let rolled = cluster.roll(plan.clone()).await;
+        Self { cluster, plan, rolled }
+    }
+
+    /// Whose the cordon of the worker is.
+    fn cordoned_by(&self) -> Option<String> {
+        let mut w1 = self.cluster.simulated.host("w1").unwrap();
+        let by = w1.annotations.remove("rollbook.dev/cordoned-by");
+        assert_eq!(w1.cordoned, by.is_some(), "cordoned, and by {by:?}");
+        by
+    }
+
+    /// What `rollbook runs undo` does: the exit code of what it rolls, if it finds anything to do.
+    async fn undo(&mut self) -> Option<i32> {
+        let history = History::of(&self.plan, self.rolled.events.clone()).unwrap();
+        let (pool, controller) = self.cluster.pools();
+        let found = undoing(&self.plan, &history, true, (&pool, &controller), &mut |_| {}).await.unwrap();
+        assert!(found.kept.is_empty(), "{:?}", found.kept);
+        Some(self.cluster.roll(found.plan?).await.code)
+    }
+
+    fn told(&self) -> &str {
+        &self.rolled.told
+    }
+}
+
+#[test]
+fn a_cordon_whose_answer_was_lost_is_released_by_the_run_that_set_it() {
+    for faults in [vec![answer_lost(SETS)], vec![answer_lost(SETS), answer_lost(RELEASES)]] {
+        story(async {
+            let run = Doubtful::roll(faults).await;
+            assert_eq!((run.rolled.code, run.cordoned_by()), (0, None), "{}", run.told());
+        });
+    }
+}
+
+#[test]
+fn a_cordon_whose_answer_was_lost_is_told_of_where_it_stands_and_can_be_put_back() {
+    let drain_fails = fails("drain w1", "error: something nobody knows");
+    story(async {
+        let mut run = Doubtful::roll(vec![answer_lost(SETS), drain_fails, is_away_for(RELEASES)]).await;
+        assert_eq!(run.cordoned_by().as_deref(), Some("run-1"), "{}", run.told());
+        assert!(run.told().contains("w1  is left out of service"), "{}", run.told());
+        assert!(run.told().contains("to bring it back: rollbook runs undo run-1 "), "{}", run.told());
+        assert!(!run.told().contains("kubectl uncordon"), "it may be somebody else's: {}", run.told());
+        assert_eq!(run.rolled.code, 11, "{}", run.told());
+        assert_eq!((run.undo().await, run.cordoned_by()), (Some(0), None), "{}", run.told());
+        assert_eq!(run.undo().await, None, "there is nothing to do any more");
+    });
+}
+
+#[test]
+fn a_cordon_that_never_arrived_may_be_anybodys_and_only_a_look_tells() {
+    story(async {
+        let mut run = Doubtful::roll(vec![is_away_for(SETS), is_away_for(RELEASES)]).await;
+        assert_eq!((run.rolled.code, run.cordoned_by()), (11, None), "{}", run.told());
+        assert!(run.told().contains("to bring it back: rollbook runs undo run-1 "), "{}", run.told());
+        assert!(
+            run.cluster.simulated.inject(Fault::NodeCordoned { host: "w1".to_owned(), at: Duration::ZERO })
+        );
+        assert_eq!(run.undo().await, None, "nobody undoes what a person did");
+        assert!(run.cluster.simulated.host("w1").unwrap().cordoned);
+    });
+}
+
+#[test]
+fn a_drain_that_failed_under_the_cordon_of_another_hand_says_nothing_of_taking_that_away() {
+    let theirs = Fault::NodeCordoned { host: "w1".to_owned(), at: Duration::ZERO };
+    story(async {
+        let breaks = fails_on("w1", "systemctl restart kubelet", "no", 1);
+        let run = Doubtful::roll(vec![theirs, breaks]).await;
+        assert!(run.told().contains("w1  is left out of service"), "{}", run.told());
+        assert!(!run.told().contains("uncordon w1 "), "{}", run.told());
+        assert!(!run.told().contains("runs undo"), "{}", run.told());
+        assert!(run.cluster.simulated.host("w1").unwrap().cordoned);
+    });
 }

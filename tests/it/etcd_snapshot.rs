@@ -1,25 +1,33 @@
 //! A real etcd (Debian's `etcd-server` and `etcd-client`) saved by the script that hosts get, with its tools on the host
 //! and in a container.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use indexmap::IndexMap;
 use rollbook::op::{Answer, Deed, resolve_symbols, run_symbol};
-use rollbook::step::{Assessment, LowerCx, Lowered, StepKind, Subject, find};
-use rollbook::value::{Duration, Value};
-use tempfile::TempDir;
+use rollbook::step::{Assessment, Lowered, StepKind, Subject, find};
+use rollbook::value::Value;
+
+use crate::support::root::{Root, answer, lowered};
 
 /// An etcd that listens on loopback with TLS, and a host's directories around it. It ends with the test.
 struct Host {
-    dir: TempDir,
+    root: Root,
     etcd: Child,
     endpoint: String,
+}
+
+impl Deref for Host {
+    type Target = Root;
+
+    fn deref(&self) -> &Root {
+        &self.root
+    }
 }
 
 impl Drop for Host {
@@ -35,8 +43,8 @@ fn free_port() -> u16 {
 
 impl Host {
     fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("rollbook-etcd-").tempdir().unwrap();
-        let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        let root = Root::new("rollbook-etcd-");
+        let at = |name: &str| root.path(name).to_str().unwrap().to_owned();
         let made = Command::new("openssl")
             .args(
                 "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=etcd -days 2"
@@ -74,7 +82,7 @@ impl Host {
             .stderr(Stdio::null())
             .spawn()
             .expect("etcd, of Debian's package etcd-server, is there");
-        let host = Self { dir, etcd, endpoint };
+        let host = Self { root, etcd, endpoint };
         let manifest = format!("spec:\n    - --data-dir={}\n", host.path("data").display());
         fs::write(host.path("etcd.yaml"), manifest).unwrap();
         // It answers once it has elected itself.
@@ -82,10 +90,6 @@ impl Host {
             std::thread::yield_now();
         }
         host
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
     }
 
     fn etcdctl(&self, args: &[&str]) -> bool {
@@ -130,11 +134,7 @@ impl Host {
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
-        Answer {
-            rc: output.status.code().unwrap_or(143),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        answer(&output)
     }
 
     fn look(&self, args: &Value, run: &str, boxed: bool) -> Assessment {
@@ -190,17 +190,7 @@ fn subject() -> Subject {
 }
 
 fn lower(args: &Value) -> Lowered {
-    let (subject, env) = (subject(), BTreeMap::new());
-    let cx = LowerCx {
-        subject: &subject,
-        kube: None,
-        r#become: true,
-        timeout: Duration::from_secs(60),
-        env: &env,
-        effect: None,
-        run_on: None,
-    };
-    kind().lower(args, &cx).unwrap()
+    lowered("etcd_snapshot", args, &subject())
 }
 
 fn is_satisfied(assessment: &Assessment) -> bool {

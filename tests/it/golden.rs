@@ -15,7 +15,7 @@ use rollbook::journal::{Journal, Record, RunDir};
 use rollbook::plan::Plan;
 use rollbook::plan::show::bytes;
 use rollbook::report::Summary;
-use rollbook::transport::simulated::{Fault, SimulatedCommand};
+use rollbook::transport::simulated::Fault;
 use rollbook::value::{Duration, Timestamp};
 use tokio::sync::mpsc;
 
@@ -330,16 +330,7 @@ async fn write_missing() {
 
     // A host that failed and was rescued.
     let cluster = Cluster::new(3, 2, "1.30.0");
-    cluster.simulated.tell(SimulatedCommand {
-        hosts: vec!["w1".to_owned()],
-        text: "do-maintain".to_owned(),
-        exit: 3,
-        stdout: String::new(),
-        stderr: "no space left".to_owned(),
-        takes: Duration::from_secs(1),
-        creates: None,
-        needs: None,
-    });
+    cluster.breaks("w1", "do-maintain");
     let plan = Rc::new(cluster.plan_of(RESCUES, &[]).await.unwrap());
     let kept = Kept::default();
     roll(Setup { record: Box::new(kept.clone()), ..cluster.setup(&plan) }).await.unwrap();

@@ -1,9 +1,11 @@
 //! Transitions of a task: attempts, ops, ends, and when the next attempt is due.
 
 use crate::engine::host::{AttemptRun, Cursor, HostRun, HostWork, Next, OpRun, TaskResult};
+use crate::engine::rules::Bug;
 use crate::engine::{Cause, Failure, HostStatus, Refusal, SkipReason, State, TaskEnd};
 use crate::op::{Effect, Exit, Op, RunWhen};
 use crate::plan::{Plan, Section, StepRef, TaskId};
+use crate::step::{Lowered, Patched, patched};
 use crate::value::Timestamp;
 
 use super::{Moment, refuse};
@@ -81,12 +83,15 @@ impl State {
         task: TaskId,
         attempt: u32,
         (go, op): (u32, u16),
-        exit: Exit,
-        stdout: Option<&str>,
+        (exit, last_line, stdout): (Exit, &str, Option<&str>),
     ) -> Result<(), Refusal> {
+        let is_taken_twice = self.rules.broken(Bug::TakesEndsTwice);
         match self.attempt_mut(plan, task, attempt)?.ops.last_mut() {
-            Some(last) if (last.go, last.op) == (go, op) && last.exit.is_none() => {
+            Some(last) if (last.go, last.op) == (go, op) && (last.exit.is_none() || is_taken_twice) => {
                 last.exit = Some(exit);
+                if exit != Exit::Code(0) {
+                    last_line.clone_into(&mut last.said);
+                }
                 last.stdout = stdout.map(str::to_owned);
                 Ok(())
             }
@@ -122,14 +127,16 @@ impl State {
     ) -> Result<(), Refusal> {
         let position = self.active_host(plan, task.phase, task.host)?;
         let ended = std::mem::take(self.attempt_mut(plan, task, attempt)?);
+        let in_flight = ended.ops.last().is_some_and(|op| op.exit.is_none());
+        if in_flight && !matches!(end, TaskEnd::Unknown { .. }) && !self.rules.broken(Bug::EndsInDoubt) {
+            // Another attempt, or a rescue, would follow a change that may still be at work.
+            return Err(refuse(plan, task.host, "ends its attempt while an op has no end"));
+        }
         let run = self.open(task.phase)?;
         let target = &mut run.hosts[position];
         target.work = None;
         let mut paused = None;
         match end {
-            TaskEnd::Satisfied { .. } if ended.ops.last().is_some_and(|op| op.exit.is_none()) => {
-                return Err(refuse(plan, task.host, "cannot be as it was while an op has no end"));
-            }
             TaskEnd::NeedsSlot if target.slot || !ended.ops.is_empty() => {
                 return Err(refuse(plan, task.host, "holds a slot already, or has sent an op without one"));
             }
@@ -144,9 +151,6 @@ impl State {
                 target.settle(TaskResult { changed: true, ..result_of(&ended) });
             }
             TaskEnd::Failed { failure } => task_failed(target, plan, at.now, task, &ended, failure),
-            TaskEnd::Withheld { .. } if ended.ops.last().is_some_and(|op| op.exit.is_none()) => {
-                return Err(refuse(plan, task.host, "is held back while an op has no end"));
-            }
             // A resumed run goes on with the attempt, as after an end that is not known; nothing is in doubt, though.
             TaskEnd::Withheld { .. } => {
                 let changed = !ended.ops.is_empty() && plan.task(task).effect > Effect::Reads;
@@ -225,17 +229,37 @@ fn task_failed(
 }
 
 /// Whether a failed attempt put back what it had opened: a drain that did not finish and took its own cordon back leaves
-/// the host as it was. What a deferred step would put back is known to nobody but the worker that lowered it.
+/// the host as it was, and so does one that never opened anything. What a deferred step would put back is known to nobody
+/// but the worker that lowered it.
 fn is_taken_back(plan: &Plan, task: TaskId, ended: &AttemptRun) -> bool {
     let StepRef::Action(action) = plan.task(task).step else { return false };
     let lowered = &plan.action(action).lowered;
     let go = ended.ops.last().map_or(0, |last| last.go);
     let went_well = |index: u16, op: &Op| {
         let ran = ended.ops.iter().rev().find(|ran| (ran.go, ran.op) == (go, index));
-        ran.is_some_and(|ran| matches!(ran.exit, Some(Exit::Code(code)) if op.success.contains(&code)))
+        ran.is_some_and(|ran| has_restored(op, ran))
     };
     let mut restores = (0..).zip(&lowered.ops).filter(|(_, op)| op.when == RunWhen::OnFailure).peekable();
-    !lowered.opens.is_empty() && restores.peek().is_some() && restores.all(|(index, op)| went_well(index, op))
+    let opened = ended.ops.iter().any(|ran| may_have_cordoned(lowered, ran));
+    !lowered.opens.is_empty()
+        && restores.peek().is_some()
+        && (!opened || restores.all(|(index, op)| went_well(index, op)))
+}
+
+/// Whether an op that takes something back has done so, or found that there was nothing of this run to take back. A code
+/// of success is not enough where kubectl has one for every failure.
+fn has_restored(op: &Op, ran: &OpRun) -> bool {
+    match ran.exit {
+        Some(exit) if op.yields => matches!(patched(exit, &ran.said), Patched::Applied | Patched::NotMeant),
+        Some(Exit::Code(code)) => op.success.contains(&code),
+        _ => false,
+    }
+}
+
+/// Whether an op may have set a cordon.
+fn may_have_cordoned(lowered: &Lowered, ran: &OpRun) -> bool {
+    let came = ran.exit.map_or(Patched::InDoubt, |exit| patched(exit, &ran.said));
+    lowered.sets_cordon(ran.op) && matches!(came, Patched::Applied | Patched::InDoubt)
 }
 
 /// Whether another attempt may help, and cannot hide what happened.
@@ -288,7 +312,7 @@ mod tests {
         for (cause, before, after) in cases {
             let failure = Failure { cause, message: String::new(), hint: String::new() };
             let fresh = AttemptRun { attempt: 1, ..AttemptRun::default() };
-            let op = OpRun { go: 0, op: 0, on: None, exit: None, stdout: None };
+            let op = OpRun { go: 0, op: 0, on: None, exit: None, said: String::new(), stdout: None };
             let sent = AttemptRun { ops: vec![op], ..fresh.clone() };
             assert_eq!(is_retryable(&fresh, &failure), before, "{cause:?} before an op was sent");
             assert_eq!(is_retryable(&sent, &failure), after, "{cause:?} after an op was sent");

@@ -1,16 +1,15 @@
 //! A random world: it does what the events ask for, badly. It fails, loses links, takes hosts out of service, asks for
 //! stops, and kills the controller between any two events.
 
+mod outcomes;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::engine::decide::decide_by;
 use crate::engine::rules::{Bug, Rules};
-use crate::engine::{
-    BracketFinding, Cause, Decision, Event, Failure, OpRun, SkipReason, Stamped, State, StopLevel, TaskEnd,
-    Work,
-};
-use crate::op::{Effect, Exit};
-use crate::plan::{HostId, OutCause, OutOfService, Plan, TaskId};
+use crate::engine::{Cause, Decision, Event, Failure, OpRun, Stamped, State, StopLevel, TaskEnd, Work};
+use crate::op::Exit;
+use crate::plan::{HostId, OutCause, Plan, TaskId};
 use crate::value::{Duration, Timestamp};
 
 use super::oracle::Violation;
@@ -61,6 +60,7 @@ struct World<'a> {
 /// How bad the world is; worlds that are always bad never get anywhere.
 struct Mood {
     failures: u64,
+    silence: u64,
     outages: u64,
     crashes: u64,
     slow: bool,
@@ -71,6 +71,7 @@ struct Mood {
 pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<Story, Violation> {
     let mood = Mood {
         failures: random.pick(&[0, 5, 10, 30]),
+        silence: random.pick(&[0, 2, 10]),
         outages: random.pick(&[0, 0, 0, 10, 30]),
         crashes: random.pick(&[0, 1, 5]),
         slow: random.percent(30),
@@ -88,7 +89,7 @@ pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<Sto
         plan,
         random,
         rules,
-        state: State::new(plan),
+        state: State { rules, ..State::new(plan) },
         now: Timestamp(1_000_000),
         events: Vec::new(),
         orders: BTreeMap::new(),
@@ -243,150 +244,18 @@ impl World<'_> {
             let due = if self.random.percent(80) { self.now } else { self.soon() };
             self.orders.insert(order, (due, queue));
         }
-        self.record(event)?;
+        self.try_what_cannot_be(&event)?;
+        self.record(event.clone())?;
+        if is_result(&event) && self.random.percent(5) && self.can_follow(event.clone()) {
+            return Err(Violation::new("results twice", format!("the same result again: {event:?}")));
+        }
+        if self.random.percent(self.mood.silence) {
+            self.murmur()?;
+        }
         if self.random.percent(self.mood.crashes) {
             self.crash()?;
         }
         Ok(())
-    }
-
-    fn outcome(&mut self, order: Order) -> VecDeque<Event> {
-        match order {
-            Order::Look(phase) => VecDeque::from([self.look(phase)]),
-            Order::Bracket(phase, host, bracket) => {
-                let finding = match self.random.below(100) {
-                    0..25 => BracketFinding::Holds,
-                    roll if roll < 25 + self.mood.failures / 4 => {
-                        BracketFinding::Failed { failure: failure(Cause::Output) }
-                    }
-                    _ => BracketFinding::Needed { why: "kubelet".to_owned() },
-                };
-                VecDeque::from([Event::BracketProbed { phase, host, bracket, finding }])
-            }
-            Order::Verify(phase, batch) => {
-                let red = self.random.percent(self.mood.failures).then(|| "node h0 is not Ready".to_owned());
-                VecDeque::from([Event::Verified { phase, batch, red }])
-            }
-            Order::Gate(phase, batch) => self.gate(phase, batch),
-            Order::Attempt(task, attempt) => self.attempt(task, attempt),
-        }
-    }
-
-    /// Somebody is asked, or a check is looked at.
-    fn gate(&mut self, phase: u16, batch: u16) -> VecDeque<Event> {
-        let mut events = VecDeque::new();
-        if self.random.percent(30) {
-            events.push_back(Event::GateWaiting { phase, batch, reason: "red".to_owned() });
-        }
-        events.push_back(match self.random.below(100) {
-            0..20 => Event::GateRefused { phase, batch, why: "ops said no".to_owned() },
-            20..60 => Event::GatePassed { phase, batch, by: Some("ops".to_owned()) },
-            _ => Event::GatePassed { phase, batch, by: None },
-        });
-        events
-    }
-
-    /// A person is asked.
-    fn pause(&mut self, task: TaskId, attempt: u32) -> VecDeque<Event> {
-        let asks = Event::TaskAsks { task, attempt, text: "look at it".to_owned() };
-        if self.random.percent(50) {
-            let end = TaskEnd::Paused { text: "look at it".to_owned(), why: "nobody is there".to_owned() };
-            return VecDeque::from([asks, Event::TaskEnded { task, attempt, end }]);
-        }
-        let end = TaskEnd::Satisfied { state: "confirmed".to_owned() };
-        let approved = Event::TaskApproved { task, attempt, by: "ops".to_owned() };
-        VecDeque::from([asks, approved, Event::TaskEnded { task, attempt, end }])
-    }
-
-    fn look(&mut self, phase: u16) -> Event {
-        for number in 0..self.plan.hosts.len() {
-            let host = HostId(u32::try_from(number).expect("invariant: small"));
-            if !self.random.percent(self.mood.outages) {
-                continue;
-            }
-            let cause = self.random.pick(&[
-                OutCause::NotReady("False".to_owned()),
-                OutCause::Cordoned,
-                OutCause::Unreachable,
-            ]);
-            if self.outages.remove(&host).is_none() {
-                self.outages.insert(host, cause);
-            }
-        }
-        // Hosts outside of the population too, which is not the engine's business.
-        let out = self.outages.iter().map(|(host, cause)| OutOfService { host: *host, cause: cause.clone() });
-        let blocked =
-            self.random.percent(self.mood.outages / 2).then(|| "the API does not answer".to_owned());
-        Event::Observed { phase, out: out.collect(), blocked }
-    }
-
-    fn attempt(&mut self, task: TaskId, attempt: u32) -> VecDeque<Event> {
-        let mut events = VecDeque::new();
-        let planned = self.plan.task(task);
-        if self.random.percent(4) {
-            return VecDeque::from([Event::TaskSkipped { task, why: SkipReason::When }]);
-        }
-        if planned.effect == Effect::Reads && self.random.percent(4) {
-            return self.pause(task, attempt);
-        }
-        if planned.effect == Effect::Changes && !self.slots.contains(&task.host) && self.random.percent(10) {
-            return VecDeque::from([Event::TaskEnded { task, attempt, end: TaskEnd::NeedsSlot }]);
-        }
-        if planned.effect == Effect::Disrupts && !self.slots.contains(&task.host) {
-            return VecDeque::from([Event::TaskEnded { task, attempt, end: self.end_of_look() }]);
-        }
-        let end = self.end();
-        let ops = if matches!(end, TaskEnd::Satisfied { .. }) { 0 } else { self.random.below(3) };
-        // Something that passes by itself stood in the way of the goes before the last one.
-        let goes = if self.random.percent(10) { 2 } else { 1 };
-        for (go, op) in (0..goes).flat_map(|go| (0..ops).map(move |op| (go, op))) {
-            let lost = (go, op + 1) == (goes - 1, ops) && matches!(end, TaskEnd::Unknown { .. });
-            let op = u16::try_from(op).expect("invariant: small");
-            events.push_back(Event::OpStarted { task, attempt, go, op, on: None });
-            // The launcher refuses; ops that always run, such as putting a hold back, may still follow.
-            if matches!(end, TaskEnd::Failed { .. }) && self.random.percent(30) {
-                events.push_back(Event::OpNotStarted { task, attempt, go, op });
-                continue;
-            }
-            if !lost {
-                let (exit, last_line, stdout) = (Exit::Code(0), String::new(), Some("out".to_owned()));
-                events.push_back(Event::OpEnded { task, attempt, go, op, exit, last_line, stdout });
-            }
-        }
-        events.push_back(Event::TaskEnded { task, attempt, end });
-        events
-    }
-
-    fn end(&mut self) -> TaskEnd {
-        if self.random.percent(self.mood.failures) {
-            let causes = [
-                Cause::Unreachable,
-                Cause::Command,
-                Cause::Command,
-                Cause::TimedOut,
-                Cause::Verification,
-                Cause::Refused,
-                Cause::Drift,
-                Cause::Identity,
-                Cause::Output,
-                Cause::Privilege,
-                Cause::Busy,
-            ];
-            return TaskEnd::Failed { failure: failure(self.random.pick(&causes)) };
-        }
-        match self.random.below(100) {
-            roll if roll < self.mood.failures / 5 => TaskEnd::Unknown { reason: "link lost".to_owned() },
-            0..40 => TaskEnd::Satisfied { state: "held".to_owned() },
-            _ => TaskEnd::Changed { summary: "installed".to_owned() },
-        }
-    }
-
-    /// A worker without a slot only looks: it never sends an op that disrupts.
-    fn end_of_look(&mut self) -> TaskEnd {
-        match self.end() {
-            TaskEnd::Changed { .. } | TaskEnd::Unknown { .. } => TaskEnd::NeedsSlot,
-            end => end,
-        }
     }
 
     /// The controller dies and comes back: it has the events, and what the hosts go on doing.
@@ -440,7 +309,12 @@ impl World<'_> {
     }
 
     fn fold(&self) -> Result<State, Violation> {
-        State::fold(self.plan, &self.events).map_err(|error| Violation::new("refold", error.to_string()))
+        let mut state = State { rules: self.rules, ..State::new(self.plan) };
+        for event in &self.events {
+            let applied = state.apply(self.plan, event);
+            applied.map_err(|error| Violation::new("refold", error.to_string()))?;
+        }
+        Ok(state)
     }
 
     fn at_the_end(&mut self) -> Result<(), Violation> {
@@ -459,6 +333,22 @@ impl World<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether an event is what work came to, and can be that only once. What is told meanwhile may be told again.
+fn is_result(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Observed { .. }
+            | Event::BracketProbed { .. }
+            | Event::OpEnded { .. }
+            | Event::OpNotStarted { .. }
+            | Event::TaskEnded { .. }
+            | Event::TaskSkipped { .. }
+            | Event::Verified { .. }
+            | Event::GatePassed { .. }
+            | Event::GateRefused { .. }
+    )
 }
 
 fn order_of(work: &Work<'_>) -> Order {

@@ -10,18 +10,26 @@ fn drains(tasks: &str) -> Story {
     let mut story = story(1, tasks, |_| {});
     let action = Arc::make_mut(&mut story.plan.actions[0]);
     action.lowered.opens = vec![BracketKey::Cordon];
+    for patch in [0, 2] {
+        action.lowered.ops[patch].success = vec![0, 1];
+        action.lowered.ops[patch].yields = true;
+    }
+    action.lowered.ops[0].undo = "kubectl uncordon".to_owned();
     action.lowered.ops[2].when = RunWhen::OnFailure;
-    action.lowered.ops[2].success = vec![0, 1];
     story.goes_on();
     story
 }
 
 impl Story {
     fn op(&mut self, index: u16, op: u16, exit: Option<i32>) {
+        self.op_says(index, op, exit, "");
+    }
+
+    fn op_says(&mut self, index: u16, op: u16, exit: Option<i32>, says: &str) {
         let (task, attempt, go) = (TaskId { phase: 0, host: HostId(0), index }, 1, 0);
         self.tell(Event::OpStarted { task, attempt, go, op, on: None });
         if let Some(code) = exit {
-            let (exit, last_line, stdout) = (Exit::Code(code), String::new(), None);
+            let (exit, last_line, stdout) = (Exit::Code(code), says.to_owned(), None);
             self.tell(Event::OpEnded { task, attempt, go, op, exit, last_line, stdout });
         }
     }
@@ -33,18 +41,36 @@ impl Story {
 
 #[test]
 fn a_drain_that_took_its_cordon_back_leaves_its_host_in_service() {
-    // How the op ended that takes the cordon back, and how many hosts are left out of service and half-changed.
-    for (restored, left) in [(Some(0), (0, 0)), (Some(1), (0, 0)), (Some(9), (1, 1))] {
+    const OUT: (usize, usize) = (1, 1);
+    // How the patches ended that set the cordon and take it back, and how many hosts are left out of service and
+    // half-changed.
+    let cases = [
+        ((0, ""), (0, ""), (0, 0)),
+        ((0, ""), (1, NOT_OURS), (0, 0)),
+        ((0, ""), (1, LOST), OUT),
+        ((0, ""), (1, FORBIDDEN), OUT),
+        ((0, ""), (9, ""), OUT),
+        ((1, LOST), (1, LOST), OUT),
+        ((1, LOST), (1, NOT_OURS), (0, 0)),
+        // The cordon is somebody else's, or there is none: nothing is to be taken back.
+        ((1, NOT_OURS), (1, LOST), (0, 0)),
+        ((1, FORBIDDEN), (1, FORBIDDEN), (0, 0)),
+    ];
+    for (set, restored, left) in cases {
         let mut story = drains("d");
         story.sees(&[]);
-        story.op(0, 0, Some(0));
+        story.op_says(0, 0, Some(set.0), set.1);
         story.op(0, 1, Some(1));
-        story.op(0, 2, restored);
+        story.op_says(0, 2, Some(restored.0), restored.1);
         story.fails(0, 0, Cause::Command);
-        assert_eq!(story.left(), left, "{restored:?}");
+        assert_eq!(story.left(), left, "set {set:?}, restored {restored:?}");
         assert!(story.state.finished());
     }
 }
+
+const NOT_OURS: &str = "The request is invalid";
+const LOST: &str = "Unable to connect to the server: EOF";
+const FORBIDDEN: &str = "Error from server (Forbidden): nodes \"w1\" is forbidden";
 
 #[test]
 fn a_drain_that_nothing_took_back_leaves_its_host_out() {

@@ -1,11 +1,12 @@
 //! What can go wrong in a simulated roll.
 
+use super::answers;
 use super::budget::Allowance;
 use super::command::Command;
 use super::doom::{Doom, Doomed};
-use super::host::Lock;
+use super::host::{Failing, Lock};
 use super::pod::{self, SimulatedWorkload, WorkloadKind};
-use super::process::Output;
+use super::process::{Next, Output};
 use super::world::{Happening, Millis, World};
 use crate::value::Duration;
 
@@ -32,6 +33,19 @@ pub enum Fault {
     },
     /// An op does nothing and fails after a second.
     OpFails {
+        /// The host.
+        host: String,
+        /// Text in the op's command line.
+        command: String,
+        /// Exit code.
+        code: i32,
+        /// Standard error.
+        stderr: String,
+        /// How many times, from the first one on.
+        times: u32,
+    },
+    /// An op does at once what it is for, and fails after a second, as kubectl does whose answer is lost.
+    AnswerLost {
         /// The host.
         host: String,
         /// Text in the op's command line.
@@ -173,6 +187,7 @@ impl Fault {
             Self::Unreachable { host, .. }
             | Self::LinkLost { host, .. }
             | Self::OpFails { host, .. }
+            | Self::AnswerLost { host, .. }
             | Self::DrainBlocked { host }
             | Self::BarePod { host }
             | Self::MirrorDead { host }
@@ -212,7 +227,11 @@ pub(super) fn inject(world: &mut World, fault: Fault) -> bool {
         }
         Fault::LinkLost { command, after, .. } => host.ailments.cuts.push((command, millis(after))),
         Fault::OpFails { command, code, stderr, times, .. } => {
-            host.ailments.failures.push((command, code, stderr, times));
+            let failing = Failing { command, code, stderr, left: times, works: false };
+            host.ailments.failures.push(failing);
+        }
+        Fault::AnswerLost { command, code, stderr, times, .. } => {
+            host.ailments.failures.push(Failing { command, code, stderr, left: times, works: true });
         }
         Fault::MirrorDead { .. } => host.ailments.mirror_dead = true,
         Fault::MirrorAnswers { .. } => host.ailments.mirror_dead = false,
@@ -304,18 +323,21 @@ fn befall_node(world: &mut World, host: usize, fault: &Fault) -> bool {
     true
 }
 
-/// The exit code of an op that a fault makes fail; its words go to `out`.
-pub(super) fn planned_failure(world: &mut World, command: &Command, out: &mut Output) -> Option<i32> {
+/// What becomes of an op that a fault makes fail; its words go to `out`.
+pub(super) fn planned_failure(world: &mut World, command: &Command, out: &mut Output) -> Option<Next> {
     if command.probe || world.hosts[command.host].ailments.failures.is_empty() {
         return None;
     }
     let line = command.argv.join(" ");
     let failures = &mut world.hosts[command.host].ailments.failures;
-    let (_, code, stderr, left) =
-        failures.iter_mut().find(|(text, _, _, left)| *left > 0 && line.contains(text.as_str()))?;
-    *left -= 1;
-    out.complain(stderr.as_str());
-    Some(*code)
+    let failing = failures.iter_mut().find(|failing| failing.left > 0 && line.contains(&failing.command))?;
+    failing.left -= 1;
+    let Failing { code, works, .. } = *failing;
+    out.complain(failing.stderr.as_str());
+    if works {
+        answers::run(world, command, &mut Output::default());
+    }
+    Some(Next::after(1000, move |_, _| Next::Exit(code)))
 }
 
 /// How long after its start an op's link is cut, if at all. Takes the fault away: it strikes once.

@@ -53,6 +53,21 @@ pub(super) struct Lock {
     pub(super) until: Millis,
 }
 
+/// Ops that fail.
+#[derive(Clone, Debug)]
+pub(super) struct Failing {
+    /// Text in their command lines.
+    pub(super) command: String,
+    /// Exit code.
+    pub(super) code: i32,
+    /// Standard error.
+    pub(super) stderr: String,
+    /// How many times still.
+    pub(super) left: u32,
+    /// They do what they are for, all the same.
+    pub(super) works: bool,
+}
+
 /// Something that is wrong with a host for a while, set by faults.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ailments {
@@ -60,8 +75,8 @@ pub(super) struct Ailments {
     pub(super) unreachable: Vec<(Millis, Millis)>,
     /// Links to cut: while an op whose command line holds the text runs, this long after its start.
     pub(super) cuts: Vec<(String, Millis)>,
-    /// Ops to fail: text in the command line, code, standard error, how many times still.
-    pub(super) failures: Vec<(String, i32, String, u32)>,
+    /// Ops to fail.
+    pub(super) failures: Vec<Failing>,
     /// Repositories do not answer.
     pub(super) mirror_dead: bool,
     /// The kubelet dies at once when it is started.

@@ -205,7 +205,7 @@ impl World {
         let host = command.host;
         self.spawn_with(host, limit, logged, move |world, out| {
             match super::fault::planned_failure(world, &command, out) {
-                Some(code) => Next::after(1000, move |_, _| Next::Exit(code)),
+                Some(failure) => failure,
                 None => answers::planned(world, &command, out)
                     .unwrap_or_else(|| answers::run(world, &command, out)),
             }

@@ -2,8 +2,6 @@
 
 use rollbook::engine::Event;
 use rollbook::plan::Section;
-use rollbook::transport::simulated::SimulatedCommand;
-use rollbook::value::Duration;
 
 use super::drill::{Drill, cluster};
 use super::simulated::{deaths, differences, left, live_on};
@@ -36,16 +34,7 @@ phases:
 /// One on which the first worker cannot be maintained.
 fn unlucky() -> Cluster {
     let cluster = cluster();
-    cluster.simulated.tell(SimulatedCommand {
-        hosts: vec!["w1".to_owned()],
-        text: "do-maintain".to_owned(),
-        exit: 3,
-        stdout: String::new(),
-        stderr: "no space left".to_owned(),
-        takes: Duration::from_secs(1),
-        creates: None,
-        needs: None,
-    });
+    cluster.breaks("w1", "do-maintain");
     cluster
 }
 

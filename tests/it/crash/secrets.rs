@@ -1,9 +1,7 @@
 //! A secret through crashes, on a host whose users have tcsh: it reaches the command, and stands nowhere else.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::io::{BufRead, BufReader, Lines};
 
 use rollbook::engine::Event;
 use rustix::process::Signal;
@@ -11,39 +9,52 @@ use rustix::process::Signal;
 use crate::roll::fleet::Fleet;
 use crate::roll::resume::crash_points;
 use crate::roll::secrets::{CORE, files_with_secret, tells};
-use crate::support::rollbook::Rollbook;
+use crate::support::rollbook::{Outcome, Rollbook, Running};
 use crate::support::sshd::User;
 
-/// Writes down its arguments and a digest of its input, and says the input aloud.
+/// Writes down its arguments, a digest of its input and the command lines of all processes, and says the input aloud.
 const TAKE: &str = "#!/bin/sh\nhere=$(dirname \"$0\")\n\"$here/work\" h1 \"$1\" 0\nsecret=$(cat)\n\
+    cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' >>\"$here/processes\"\n\
     printf %s \"$secret\" | sha256sum >>\"$here/digests\"\nprintf '%s\\n' \"$2\" >>\"$here/arguments\"\n\
     echo \"it is $secret\"\nsleep 0.3\n";
 
 /// What no shell may make something else of.
 const HOSTILE: &str = "$$ ${x} %n ; ' `id` !x\nsecond line";
 
-/// Command lines of all processes, looked at again and again until it is told to stop.
-fn watch_processes(stop: &AtomicBool, looks: &AtomicUsize) -> Option<String> {
-    while !stop.load(Ordering::Relaxed) {
-        for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            let line = String::from_utf8_lossy(&line);
-            if line.contains(CORE) {
-                return Some(line.replace('\0', " "));
-            }
-        }
-        looks.fetch_add(1, Ordering::Relaxed);
-        std::thread::sleep(Duration::from_millis(2));
+/// No command line of any process holds the secret.
+fn look_at_processes(point: &str) {
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        assert!(!line.contains(CORE), "{point}: {line}");
     }
-    None
 }
 
-/// Ends the watch also where the test fails.
-struct Ends<'a>(&'a AtomicBool);
+/// What a run tells of itself while it goes on: at each event the processes are looked at.
+struct Watched {
+    running: Running,
+    pipe: String,
+    events: Lines<BufReader<fs::File>>,
+}
 
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+impl Watched {
+    fn start(vault: &Vault, run: Rollbook) -> Self {
+        let pipe = vault.fleet.path("events");
+        vault.fleet.fifo("events");
+        let running = run.start();
+        let events = BufReader::new(fs::File::open(&pipe).unwrap()).lines();
+        Self { running, pipe, events }
+    }
+
+    /// Waits for its end, after which nothing is a pipe any more.
+    fn end(self) -> Outcome {
+        fs::remove_file(self.pipe).unwrap();
+        self.running.end()
+    }
+
+    /// Looks at so many events, as far as there are that many; gives how many there were.
+    fn look(&mut self, most: usize, point: &str) -> usize {
+        self.events.by_ref().take(most).inspect(|_| look_at_processes(point)).count()
     }
 }
 
@@ -76,9 +87,16 @@ impl Vault {
         rollbook.env("RB_TOKEN", &self.secret)
     }
 
-    fn run(&self, more: &[&str]) -> Rollbook {
+    fn run(&self) -> Watched {
         let hostile = format!("hostile={HOSTILE}");
-        self.with_secret(self.fleet.run(&[&["-p", &hostile, "--verbose"], more].concat()))
+        let run = self.fleet.run(&["-p", &hostile, "--verbose", "--events", "events"]);
+        Watched::start(self, self.with_secret(run))
+    }
+
+    fn resume(&self) -> Watched {
+        let resume =
+            self.fleet.rollbook_on("resume", "--state-dir=state", &["--verbose", "--events", "events"]);
+        Watched::start(self, self.with_secret(resume))
     }
 
     /// Everything that was asked for happened once, and the secret is nowhere.
@@ -108,42 +126,33 @@ impl Vault {
 #[test]
 fn a_secret_stands_nowhere_whenever_the_controller_is_killed() {
     let secret = format!("pä\"ss\\w\t{CORE}'$x %n`");
-    let (stop, looks) = (AtomicBool::new(false), AtomicUsize::new(0));
-    std::thread::scope(|scope| {
-        let watch = scope.spawn(|| watch_processes(&stop, &looks));
-        let ends = Ends(&stop);
-        let undisturbed = Vault::new(&secret);
-        let run = undisturbed.run(&[]).run().exits(0);
-        undisturbed.is_kept(&(run.stdout + &run.stderr), "undisturbed");
-        let count = undisturbed.fleet.journal().len();
-        drop(undisturbed);
-        let mut cut_off = 0;
-        for victim in crash_points(count, 6) {
-            let vault = Vault::new(&secret);
-            vault.fleet.fifo("events");
-            let running = vault.run(&["--events", "events"]).start();
-            let events = BufReader::new(fs::File::open(vault.fleet.path("events")).unwrap()).lines();
-            assert_eq!(events.take(victim).count(), victim, "the run was over before it was killed");
-            running.signal(Signal::KILL);
-            let killed = running.end();
-            fs::remove_file(vault.fleet.path("events")).unwrap();
-            let mut said = killed.stdout + &killed.stderr;
-            // After the last events there may be nothing left to kill.
-            let is_over = matches!(vault.fleet.journal().last().unwrap().event, Event::RunEnded);
-            if !is_over {
-                let resume = vault.fleet.rollbook_on("resume", "--state-dir=state", &["--verbose"]);
-                let resumed = vault.with_secret(resume).run().exits(0);
-                said += &(resumed.stdout + &resumed.stderr);
-                cut_off += 1;
-            }
-            vault.is_kept(&said, &format!("killed at event {victim} of {count}"));
+    let undisturbed = Vault::new(&secret);
+    let mut run = undisturbed.run();
+    let count = run.look(usize::MAX, "undisturbed");
+    let run = run.end().exits(0);
+    undisturbed.is_kept(&(run.stdout + &run.stderr), "undisturbed");
+    drop(undisturbed);
+    let (mut cut_off, mut looks) = (0, count);
+    for victim in crash_points(count, 6) {
+        let point = format!("killed at event {victim} of {count}");
+        let vault = Vault::new(&secret);
+        let mut run = vault.run();
+        assert_eq!(run.look(victim, &point), victim, "the run was over before it was killed");
+        run.running.signal(Signal::KILL);
+        let killed = run.end();
+        let mut said = killed.stdout + &killed.stderr;
+        // After the last events there may be nothing left to kill.
+        let is_over = matches!(vault.fleet.journal().last().unwrap().event, Event::RunEnded);
+        if !is_over {
+            let mut resumed = vault.resume();
+            looks += resumed.look(usize::MAX, &point);
+            let resumed = resumed.end().exits(0);
+            said += &(resumed.stdout + &resumed.stderr);
+            cut_off += 1;
         }
-        assert!(cut_off > 2, "only {cut_off} controllers were killed in time");
-        drop(ends);
-        let seen = watch.join().unwrap();
-        assert_eq!(seen, None, "a command line holds the secret");
-    });
-    let looks = looks.load(Ordering::Relaxed);
+        looks += victim;
+        vault.is_kept(&said, &point);
+    }
+    assert!(cut_off > 2, "only {cut_off} controllers were killed in time");
     println!("the processes were looked at {looks} times");
-    assert!(looks > 20, "{looks}");
 }

@@ -14,7 +14,7 @@ use crate::support::cluster::{shown, story};
 pub(super) const HOSTS: [&str; 5] = ["cp1", "cp2", "cp3", "w1", "w2"];
 
 /// What can be put back now.
-async fn look(drill: &mut Drill) -> Undoing {
+pub(super) async fn look(drill: &mut Drill) -> Undoing {
     let history = History::of(drill.plan(), drill.events()).expect("the journal fits the plan");
     let (pool, controller) = drill.cluster().pools();
     undoing(drill.plan(), &history, true, (&pool, &controller), &mut |_| {}).await.expect("it lowers")

@@ -4,4 +4,6 @@
 mod binary;
 mod claim;
 mod controllers;
+mod cordon;
+mod lost;
 mod outage;

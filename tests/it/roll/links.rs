@@ -43,6 +43,9 @@ fn a_killed_ssh_in_the_middle_of_a_command_repeats_nothing() {
     running.end().exits(0);
     assert_eq!(fleet.steps(1), ["long begin", "long end", "after begin", "after end"]);
     eventually("ssh masters are gone", || processes_that_name(&fleet.path("rollbook-")).is_empty());
+    let sockets = fs::read_dir(fleet.dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let sockets: Vec<_> = sockets.filter(|name| name.to_string_lossy().starts_with("rollbook-")).collect();
+    assert!(sockets.is_empty(), "{sockets:?} is left");
 }
 
 /// A step that looks first, fails once, and is tried again some seconds later: meanwhile nothing is in flight.

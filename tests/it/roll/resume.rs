@@ -88,6 +88,7 @@ fn a_run_goes_on_after_its_controller_was_killed_at_any_event() {
     let undisturbed = fleet();
     undisturbed.run(&[]).run().exits(0);
     let count = undisturbed.journal().len();
+    let mut cut_off = 0;
     // The simulated hosts try every event.
     for victim in crash_points(count, 5) {
         let fleet = fleet();
@@ -99,7 +100,11 @@ fn a_run_goes_on_after_its_controller_was_killed_at_any_event() {
         running.signal(Signal::KILL);
         running.end();
         assert_eq!(seen, victim, "the run was over before it was killed");
-        fleet.resume(&[]).run().exits(0);
+        // After the last events there may be nothing left to kill.
+        if !matches!(fleet.journal().last().unwrap().event, Event::RunEnded) {
+            fleet.resume(&[]).run().exits(0);
+            cut_off += 1;
+        }
         for host in 1..=2 {
             let steps = fleet.steps(host);
             assert_eq!(
@@ -109,7 +114,9 @@ fn a_run_goes_on_after_its_controller_was_killed_at_any_event() {
             );
         }
     }
-    println!("killed after {} of {count} events: every command once", crash_points(count, 5).len());
+    let points = crash_points(count, 5).len();
+    assert!(cut_off * 2 > points, "only {cut_off} of {points} controllers were killed in time");
+    println!("{cut_off} controllers killed, at {points} of {count} events: every command once");
 }
 
 #[test]

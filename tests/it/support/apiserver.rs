@@ -1,6 +1,5 @@
-//! A small API server for the real kubectl: it knows Leases with their resource versions, a cluster without nodes, and who
-//! may do what.
-//! Its texts are those that kubectl 1.32.4 was seen to turn into its own.
+//! A small API server for the real kubectl: it knows Leases with their resource versions, nodes with JSON patches, and who
+//! may do what. It can keep an answer to itself. Its texts are those that kubectl 1.32.4 was seen to turn into its own.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 /// One that listens on loopback until the test ends.
 pub(crate) struct ApiServer {
     port: u16,
-    leases: Arc<Mutex<Store>>,
+    store: Arc<Mutex<Store>>,
 }
 
 #[derive(Default)]
@@ -22,22 +21,25 @@ struct Store {
     leases: BTreeMap<String, Value>,
     /// Verb and resource that nobody may use.
     denied: Option<(String, String)>,
+    nodes: BTreeMap<String, Value>,
+    /// So many patches of nodes are applied, and nobody hears of it.
+    to_be_lost: usize,
 }
 
 impl ApiServer {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let leases = Arc::<Mutex<Store>>::default();
-        let store = Arc::clone(&leases);
+        let store = Arc::<Mutex<Store>>::default();
+        let kept = Arc::clone(&store);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let store = Arc::clone(&store);
+                let store = Arc::clone(&kept);
                 // A client that goes away in the middle is nobody's trouble.
                 std::thread::spawn(move || drop(serve(&stream, &store)));
             }
         });
-        Self { port, leases }
+        Self { port, store }
     }
 
     /// Writes a kubeconfig that leads here.
@@ -56,13 +58,46 @@ impl ApiServer {
     /// From now on nobody may do this: a verb, and a resource such as `pods/eviction`.
     pub(crate) fn deny(&self, denied: Option<(&str, &str)>) {
         let denied = denied.map(|(verb, resource)| (verb.to_owned(), resource.to_owned()));
-        self.leases.lock().unwrap().denied = denied;
+        self.store.lock().unwrap().denied = denied;
     }
 
     /// An annotation of the Lease.
     pub(crate) fn annotation(&self, key: &str) -> Option<String> {
-        let store = self.leases.lock().unwrap();
+        let store = self.store.lock().unwrap();
         Some(store.leases.get("rollbook")?["metadata"]["annotations"][key].as_str()?.to_owned())
+    }
+
+    /// A Ready node on the machine of this id.
+    pub(crate) fn add_node(&self, name: &str, machine_id: &str) {
+        let node = json!({
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": name, "uid": format!("uid-{name}"), "resourceVersion": "1", "annotations": {}},
+            "spec": {},
+            "status": {
+                "conditions": [{"type": "Ready", "status": "True"}],
+                "nodeInfo": {
+                    "machineID": machine_id.trim(), "bootID": "boot", "kubeletVersion": "v1.31.4",
+                    "containerRuntimeVersion": "containerd://1.7.0",
+                },
+            },
+        });
+        self.store.lock().unwrap().nodes.insert(name.to_owned(), node);
+    }
+
+    /// Applies so many patches of nodes without an answer: the connection ends instead.
+    pub(crate) fn lose_answers(&self, count: usize) {
+        self.store.lock().unwrap().to_be_lost = count;
+    }
+
+    /// Nodes that are cordoned, and the run that their annotation names.
+    pub(crate) fn cordons(&self) -> Vec<(String, String)> {
+        let store = self.store.lock().unwrap();
+        let cordoned = store.nodes.iter().filter(|(_, node)| node["spec"]["unschedulable"] == true);
+        let by = |node: &Value| {
+            node["metadata"]["annotations"]["rollbook.dev/cordoned-by"].as_str().map(str::to_owned)
+        };
+        cordoned.map(|(name, node)| (name.clone(), by(node).unwrap_or_default())).collect()
     }
 }
 
@@ -87,8 +122,14 @@ fn serve(stream: &TcpStream, store: &Mutex<Store>) -> std::io::Result<()> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    let path = path.split('?').next().unwrap_or_default();
-    let (code, answer) = answer(&verb, path, &body, &mut store.lock().unwrap());
+    let (path, query) = path.split_once('?').unwrap_or((&path, ""));
+    let mut store = store.lock().unwrap();
+    let (code, answer) = answer(&verb, path, query, &body, &mut store);
+    if verb == "PATCH" && store.to_be_lost > 0 {
+        store.to_be_lost -= 1;
+        return Ok(());
+    }
+    drop(store);
     let text = answer.to_string();
     let mut stream = stream;
     write!(
@@ -98,13 +139,16 @@ fn serve(stream: &TcpStream, store: &Mutex<Store>) -> std::io::Result<()> {
     )
 }
 
-fn answer(verb: &str, path: &str, body: &[u8], store: &mut Store) -> (u16, Value) {
+fn answer(verb: &str, path: &str, query: &str, body: &[u8], store: &mut Store) -> (u16, Value) {
     let leases = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
     if let Some(rest) = path.strip_prefix(leases) {
         return lease(verb, rest.trim_start_matches('/'), body, store);
     }
     if path == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews" {
         return (201, review(body, store));
+    }
+    if let Some(name) = path.strip_prefix("/api/v1/nodes/") {
+        return node(verb, name, body, store);
     }
     match path {
         "/version" => (200, json!({"major": "1", "minor": "32", "gitVersion": "v1.32.4"})),
@@ -117,7 +161,11 @@ fn answer(verb: &str, path: &str, body: &[u8], store: &mut Store) -> (u16, Value
         }
         "/apis/coordination.k8s.io/v1" => (200, resources("coordination.k8s.io/v1", "leases", "Lease", true)),
         "/api/v1/nodes" => {
-            (200, json!({"kind": "NodeList", "apiVersion": "v1", "metadata": {}, "items": []}))
+            let wanted =
+                query.split('&').find_map(|pair| pair.strip_prefix("fieldSelector=metadata.name%3D"));
+            let is_wanted = |(name, _): &(&String, &Value)| wanted.is_none_or(|wanted| wanted == *name);
+            let items: Vec<&Value> = store.nodes.iter().filter(is_wanted).map(|(_, node)| node).collect();
+            (200, json!({"kind": "NodeList", "apiVersion": "v1", "metadata": {}, "items": items}))
         }
         _ => failure(404, "NotFound", "the server could not find the requested resource"),
     }
@@ -141,6 +189,56 @@ fn resources(group: &str, name: &str, kind: &str, namespaced: bool) -> Value {
     let resource =
         json!({"name": name, "singularName": "", "namespaced": namespaced, "kind": kind, "verbs": verbs});
     json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group, "resources": [resource]})
+}
+
+/// A node: read, or changed by a JSON patch whose tests all hold.
+fn node(verb: &str, name: &str, body: &[u8], store: &mut Store) -> (u16, Value) {
+    let Some(current) = store.nodes.get(name).cloned() else {
+        let status = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 404,
+            "message": format!("nodes \"{name}\" not found"), "reason": "NotFound",
+            "details": {"name": name, "kind": "nodes"},
+        });
+        return (404, status);
+    };
+    if verb != "PATCH" {
+        return (200, current);
+    }
+    let patch: Vec<Value> = serde_json::from_slice(body).unwrap_or_default();
+    let Some(mut patched) = patch.iter().try_fold(current, step_of_patch) else {
+        let status = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 422,
+            "message": "the server rejected our request due to an error in our request", "reason": "Invalid",
+        });
+        return (422, status);
+    };
+    store.version += 1;
+    patched["metadata"]["resourceVersion"] = store.version.to_string().into();
+    if patched["spec"]["unschedulable"] == false {
+        patched["spec"] = json!({});
+    }
+    store.nodes.insert(name.to_owned(), patched.clone());
+    (200, patched)
+}
+
+/// One operation of a JSON patch (RFC 6902); nothing where it fails. As the API server does, `test` with null holds where
+/// the path is missing.
+fn step_of_patch(mut object: Value, step: &Value) -> Option<Value> {
+    let path = step["path"].as_str()?;
+    let (parent, key) = path.rsplit_once('/')?;
+    let key = key.replace("~1", "/");
+    match step["op"].as_str()? {
+        "test" => (object.pointer(path).unwrap_or(&Value::Null) == &step["value"]).then_some(object),
+        "add" => {
+            object.pointer_mut(parent)?.as_object_mut()?.insert(key, step["value"].clone());
+            Some(object)
+        }
+        "remove" => {
+            object.pointer_mut(parent)?.as_object_mut()?.remove(&key)?;
+            Some(object)
+        }
+        _ => None,
+    }
 }
 
 fn lease(verb: &str, name: &str, body: &[u8], store: &mut Store) -> (u16, Value) {

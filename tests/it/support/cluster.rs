@@ -22,7 +22,7 @@ use rollbook::report::{Plain, Summary, Verbosity};
 use rollbook::runbook::{FileReader, ParamSources, Runbook, resolve_params};
 use rollbook::source::{Diagnostics, Limits, SourceMap};
 use rollbook::step::KubeCx;
-use rollbook::transport::simulated::{Simulated, SimulatedHost};
+use rollbook::transport::simulated::{Simulated, SimulatedCommand, SimulatedHost};
 use rollbook::transport::{Launch, LaunchId, OutputSink, Stream, Target};
 use rollbook::value::{Timestamp, Version};
 
@@ -72,6 +72,20 @@ impl Cluster {
         let all: Vec<HostName> = simulated_hosts.iter().map(|host| host.name.clone()).collect();
         let control_planes = all[..control_planes].to_vec();
         Self { simulated, inventory, hosts: all, control_planes, epoch, runs: 0, adopt: None }
+    }
+
+    /// Commands that hold this text fail on this host.
+    pub(crate) fn breaks(&self, host: &str, text: &str) {
+        self.simulated.tell(SimulatedCommand {
+            hosts: vec![host.to_owned()],
+            text: text.to_owned(),
+            exit: 3,
+            stdout: String::new(),
+            stderr: "no space left".to_owned(),
+            takes: rollbook::value::Duration::from_secs(1),
+            creates: None,
+            needs: None,
+        });
     }
 
     pub(crate) fn pools(&self) -> (Rc<Pool>, Rc<Pool>) {

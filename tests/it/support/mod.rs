@@ -5,4 +5,5 @@ pub(crate) mod cluster;
 pub(crate) mod disk;
 pub(crate) mod proxy;
 pub(crate) mod rollbook;
+pub(crate) mod root;
 pub(crate) mod sshd;

@@ -32,6 +32,7 @@ behaviours![
     the_time_limit_ends_the_tree,
     a_second_launch_attaches_and_nothing_runs_twice,
     an_op_goes_on_without_its_client,
+    the_time_limit_ends_an_op_without_its_client,
     a_daemon_left_behind_does_not_hold_the_op,
     output_comes_while_the_op_runs,
     output_is_cut_at_its_limits,
@@ -216,6 +217,31 @@ async fn an_op_goes_on_without_its_client(bench: &Bench) {
     );
     assert_eq!((&*seen.stdout, &*seen.stderr), (&b"begun\nthrough\n"[..], &b"ended\n"[..]));
     assert_eq!(fs::read_to_string(bench.path("log")).unwrap(), "ran\n");
+}
+
+async fn the_time_limit_ends_an_op_without_its_client(bench: &Bench) {
+    // What it says later finds nobody who reads it.
+    let mut op = sh("echo begun; while :; do sleep 0.1; echo more; done");
+    op.timeout = Duration::from_secs(3);
+    let mut seen = Seen::default();
+    let came = seen.came.clone();
+    tokio::select! {
+        ended = bench.try_launch("1", &op, &mut seen) => panic!("ended early: {ended:?}"),
+        () = came.notified() => {}
+    }
+    bench.kill_client();
+    if bench.sshd.is_some() {
+        let lost = bench.try_launch("1", &op, &mut Seen::default()).await;
+        assert!(matches!(lost, Err(SessionError::Lost(_))), "{lost:?}");
+    }
+    let again = bench.transport.connect(&bench.target).await.unwrap();
+    let mut seen = Seen::default();
+    let id = launch_id("1");
+    let attached = again.attach(&id, false, &mut seen);
+    let attached = tokio::time::timeout(std::time::Duration::from_mins(1), attached).await;
+    let Attached::Ended(result) = attached.expect("it ends").unwrap() else { panic!("it was started") };
+    assert_eq!(result.exit, Exit::TimedOut);
+    assert!(result.stdout.starts_with("begun\nmore\n"), "{}", result.stdout);
 }
 
 async fn a_daemon_left_behind_does_not_hold_the_op(bench: &Bench) {

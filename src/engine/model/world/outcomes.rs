@@ -1,0 +1,197 @@
+//! What the world answers: how each piece of work comes out, and what cannot come out at all.
+
+use std::collections::VecDeque;
+
+use super::{Order, World, failure};
+use crate::engine::decide::decide_by;
+use crate::engine::model::oracle::Violation;
+use crate::engine::rules::Bug;
+use crate::engine::{BracketFinding, Cause, Event, SkipReason, Stamped, TaskEnd};
+use crate::op::{Effect, Exit};
+use crate::plan::{HostId, OutCause, OutOfService, TaskId};
+
+impl World<'_> {
+    pub(super) fn outcome(&mut self, order: Order) -> VecDeque<Event> {
+        match order {
+            Order::Look(phase) => VecDeque::from([self.look(phase)]),
+            Order::Bracket(phase, host, bracket) => {
+                let finding = match self.random.below(100) {
+                    0..25 => BracketFinding::Holds,
+                    roll if roll < 25 + self.mood.failures / 4 => {
+                        BracketFinding::Failed { failure: failure(Cause::Output) }
+                    }
+                    _ => BracketFinding::Needed { why: "kubelet".to_owned() },
+                };
+                VecDeque::from([Event::BracketProbed { phase, host, bracket, finding }])
+            }
+            Order::Verify(phase, batch) => {
+                let red = self.random.percent(self.mood.failures).then(|| "node h0 is not Ready".to_owned());
+                VecDeque::from([Event::Verified { phase, batch, red }])
+            }
+            Order::Gate(phase, batch) => self.gate(phase, batch),
+            Order::Attempt(task, attempt) => self.attempt(task, attempt),
+        }
+    }
+
+    /// Somebody is asked, or a check is looked at.
+    fn gate(&mut self, phase: u16, batch: u16) -> VecDeque<Event> {
+        let mut events = VecDeque::new();
+        if self.random.percent(30) {
+            events.push_back(Event::GateWaiting { phase, batch, reason: "red".to_owned() });
+        }
+        events.push_back(match self.random.below(100) {
+            0..20 => Event::GateRefused { phase, batch, why: "ops said no".to_owned() },
+            20..60 => Event::GatePassed { phase, batch, by: Some("ops".to_owned()) },
+            _ => Event::GatePassed { phase, batch, by: None },
+        });
+        events
+    }
+
+    /// A person is asked.
+    fn pause(&mut self, task: TaskId, attempt: u32) -> VecDeque<Event> {
+        let asks = Event::TaskAsks { task, attempt, text: "look at it".to_owned() };
+        if self.random.percent(50) {
+            let end = TaskEnd::Paused { text: "look at it".to_owned(), why: "nobody is there".to_owned() };
+            return VecDeque::from([asks, Event::TaskEnded { task, attempt, end }]);
+        }
+        let end = TaskEnd::Satisfied { state: "confirmed".to_owned() };
+        let approved = Event::TaskApproved { task, attempt, by: "ops".to_owned() };
+        VecDeque::from([asks, approved, Event::TaskEnded { task, attempt, end }])
+    }
+
+    fn look(&mut self, phase: u16) -> Event {
+        for number in 0..self.plan.hosts.len() {
+            let host = HostId(u32::try_from(number).expect("invariant: small"));
+            if !self.random.percent(self.mood.outages) {
+                continue;
+            }
+            let cause = self.random.pick(&[
+                OutCause::NotReady("False".to_owned()),
+                OutCause::Cordoned,
+                OutCause::Unreachable,
+            ]);
+            if self.outages.remove(&host).is_none() {
+                self.outages.insert(host, cause);
+            }
+        }
+        // Hosts outside of the population too, which is not the engine's business.
+        let out = self.outages.iter().map(|(host, cause)| OutOfService { host: *host, cause: cause.clone() });
+        let blocked =
+            self.random.percent(self.mood.outages / 2).then(|| "the API does not answer".to_owned());
+        Event::Observed { phase, out: out.collect(), blocked }
+    }
+
+    fn attempt(&mut self, task: TaskId, attempt: u32) -> VecDeque<Event> {
+        let mut events = VecDeque::new();
+        let planned = self.plan.task(task);
+        if self.random.percent(4) {
+            return VecDeque::from([Event::TaskSkipped { task, why: SkipReason::When }]);
+        }
+        if planned.effect == Effect::Reads && self.random.percent(4) {
+            return self.pause(task, attempt);
+        }
+        if planned.effect == Effect::Changes && !self.slots.contains(&task.host) && self.random.percent(10) {
+            return VecDeque::from([Event::TaskEnded { task, attempt, end: TaskEnd::NeedsSlot }]);
+        }
+        if planned.effect == Effect::Disrupts && !self.slots.contains(&task.host) {
+            return VecDeque::from([Event::TaskEnded { task, attempt, end: self.end_of_look() }]);
+        }
+        let end = self.end();
+        let ops = if matches!(end, TaskEnd::Satisfied { .. }) { 0 } else { self.random.below(3) };
+        // Something that passes by itself stood in the way of the goes before the last one.
+        let goes = if self.random.percent(10) { 2 } else { 1 };
+        for (go, op) in (0..goes).flat_map(|go| (0..ops).map(move |op| (go, op))) {
+            let lost = (go, op + 1) == (goes - 1, ops) && matches!(end, TaskEnd::Unknown { .. });
+            let op = u16::try_from(op).expect("invariant: small");
+            events.push_back(Event::OpStarted { task, attempt, go, op, on: None });
+            // The launcher refuses; ops that always run, such as putting a hold back, may still follow.
+            if matches!(end, TaskEnd::Failed { .. }) && self.random.percent(30) {
+                events.push_back(Event::OpNotStarted { task, attempt, go, op });
+                continue;
+            }
+            if !lost {
+                let (exit, last_line, stdout) = (Exit::Code(0), String::new(), Some("out".to_owned()));
+                events.push_back(Event::OpEnded { task, attempt, go, op, exit, last_line, stdout });
+            }
+        }
+        events.push_back(Event::TaskEnded { task, attempt, end });
+        events
+    }
+
+    pub(super) fn end(&mut self) -> TaskEnd {
+        if self.random.percent(self.mood.failures) {
+            let causes = [
+                Cause::Unreachable,
+                Cause::Command,
+                Cause::Command,
+                Cause::TimedOut,
+                Cause::Verification,
+                Cause::Refused,
+                Cause::Drift,
+                Cause::Identity,
+                Cause::Output,
+                Cause::Privilege,
+                Cause::Busy,
+            ];
+            return TaskEnd::Failed { failure: failure(self.random.pick(&causes)) };
+        }
+        match self.random.below(100) {
+            roll if roll < self.mood.failures / 5 => TaskEnd::Unknown { reason: "link lost".to_owned() },
+            0..40 => TaskEnd::Satisfied { state: "held".to_owned() },
+            _ => TaskEnd::Changed { summary: "installed".to_owned() },
+        }
+    }
+
+    /// A worker without a slot only looks: it never sends an op that disrupts.
+    fn end_of_look(&mut self) -> TaskEnd {
+        match self.end() {
+            TaskEnd::Changed { .. } | TaskEnd::Unknown { .. } => TaskEnd::NeedsSlot,
+            end => end,
+        }
+    }
+
+    /// A worker that lost the result of an op may say nothing but that it does not know.
+    pub(super) fn try_what_cannot_be(&mut self, event: &Event) -> Result<(), Violation> {
+        let Event::OpEnded { task, attempt, .. } = *event else { return Ok(()) };
+        if !self.random.percent(5) {
+            return Ok(());
+        }
+        let end = self.random.pick(&[
+            TaskEnd::Failed { failure: failure(Cause::Command) },
+            TaskEnd::Failed { failure: failure(Cause::Unreachable) },
+            TaskEnd::Changed { summary: String::new() },
+            TaskEnd::Satisfied { state: String::new() },
+            TaskEnd::Withheld { reason: String::new() },
+        ]);
+        let event = Event::TaskEnded { task, attempt, end };
+        if self.can_follow(event.clone()) {
+            return Err(Violation::new("lost results", format!("an op has no end, and {event:?}")));
+        }
+        Ok(())
+    }
+
+    /// Whether this event could be the next one.
+    pub(super) fn can_follow(&self, event: Event) -> bool {
+        let stamped = Stamped { seq: self.state.seq() + 1, at: self.now, event };
+        self.state.clone().apply(self.plan, &stamped).is_ok()
+    }
+
+    /// Some host stops answering or answers again, whatever it was said to do before: nothing comes of it by itself.
+    pub(super) fn murmur(&mut self) -> Result<(), Violation> {
+        let count = u64::try_from(self.plan.hosts.len()).expect("invariant: small");
+        let host = HostId(u32::try_from(self.random.below(count)).expect("invariant: small"));
+        let silent = Event::HostSilent { host, reason: "timed out".to_owned(), attempts: 3 };
+        let event = self.random.pick(&[silent, Event::HostAnswers { host }]);
+        let before = decide_by(self.rules, self.plan, &self.state, self.now);
+        self.record(event)?;
+        // A deliberate bug is for the oracles to notice, by what comes of it.
+        let is_told_only = decide_by(self.rules, self.plan, &self.state, self.now) == before;
+        if !is_told_only && !self.rules.broken(Bug::AnswersAreService) {
+            return Err(Violation::new(
+                "silence",
+                "a host that is silent or answers changes what is decided",
+            ));
+        }
+        Ok(())
+    }
+}
