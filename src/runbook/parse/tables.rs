@@ -245,9 +245,9 @@ pub(super) const ROLLOUT: Table = Table {
         ),
         Key::with_default(
             "on_failure",
-            "`halt` or `freeze` or `continue`",
+            "`halt` or `freeze`",
             "halt",
-            "What a failed host does to the others: with `halt` no new host starts and those that are out finish, with `freeze` nothing new starts at all, with `continue` the phase goes on until `max_failures` is passed.",
+            "What happens when more hosts fail than `max_failures` allows: with `halt` no new host starts and those that are out finish, with `freeze` nothing new starts at all.",
         ),
         Key::with_default("soak", "a duration such as 5m", "0s", "Time between a batch and what follows it."),
         Key::with_default(
