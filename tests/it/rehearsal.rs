@@ -47,3 +47,21 @@ fn a_version_that_no_repository_has_is_found_before_the_first_drain() {
     assert!(outcome.stderr.contains("1.31.99"), "{}", outcome.stderr);
     assert!(order(&outcome.stderr).is_empty(), "{}", outcome.stderr);
 }
+
+#[test]
+fn every_host_that_is_left_out_of_service_has_a_way_back() {
+    let mut left = 0;
+    for name in
+        ["drain-never-finishes", "kubelet-does-not-start", "link-lost-for-good", "power-cut", "stopped"]
+    {
+        let scenario = format!("scenarios/{name}.yaml");
+        let told = Rollbook::new(["rehearse", "--scenario", &scenario, "--quiet"]).run().stderr;
+        let mut lines = told.lines();
+        while lines.by_ref().any(|line| line.ends_with("is left out of service")) {
+            left += 1;
+            let next = lines.next().unwrap_or_default();
+            assert!(next.starts_with("    to bring it back: "), "{name}: {told}");
+        }
+    }
+    assert!(left >= 2, "too few to say anything: {left}");
+}
