@@ -330,14 +330,20 @@ async fn assess_host(
     let asked = probes.iter().filter(|(task, _)| known.meaning(plan, *task).is_none());
     let asked: Vec<_> = asked.map(|(_, probe)| *probe).collect();
     let mut answers = look_knowing(shared, host, &asked, &known.answers).await?.into_iter();
+    let mut refused = Vec::new();
     let assess = |(task, _): &(TaskId, &Probe)| {
         let assessment = known.meaning(plan, *task).cloned().unwrap_or_else(|| {
             let answers = answers.next().expect("invariant: every probe that is asked has its answers");
-            forecast::assess(plan, *task, &answers)
+            let assessment = forecast::assess(plan, *task, &answers);
+            if matches!(assessment, Assessment::Refused { .. }) {
+                refused.push((*task, answers));
+            }
+            assessment
         });
         (*task, Outlook::Now(assessment))
     };
     let mut outlooks: Vec<_> = probes.iter().map(assess).collect();
+    lookahead::settle(plan, host, &refused, &mut outlooks);
     if let Some(ahead) = lookahead::of(plan, host, &outlooks) {
         let answers = look(shared, host, &[&ahead.probe]).await?;
         ahead.apply(plan, answers.first().map_or(&[][..], Vec::as_slice), &mut outlooks);

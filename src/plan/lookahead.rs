@@ -32,6 +32,43 @@ struct Stage {
     uncertain: bool,
 }
 
+/// Settles refusals that no task before them helps: what no source offers today is not there after a drain either. Without
+/// this they would wait for the host's turn, when the node has lost its pods. `answers` are those that were refused.
+pub fn settle(
+    plan: &Plan,
+    host: HostId,
+    answers: &[(TaskId, Vec<Answer>)],
+    outlooks: &mut [(TaskId, Outlook)],
+) {
+    for task in forecast::tasks(plan, host) {
+        let planned = &plan.task(task).forecast;
+        if planned.is_left_out() || matches!(planned, Forecast::IfFailed) {
+            continue;
+        }
+        let outlook = outlooks.iter_mut().find(|(known, _)| *known == task).map(|(_, outlook)| outlook);
+        let holds = matches!(outlook, Some(Outlook::Now(Assessment::Satisfied { .. })));
+        match sources_use(plan, task) {
+            Some(SourcesUse::Nothing | SourcesUse::Reads) => {}
+            Some(SourcesUse::Sets(_)) if holds => {}
+            // From here on the sources may offer what they do not offer now.
+            _ => return,
+        }
+        let StepRef::Action(id) = plan.task(task).step else { continue };
+        let action = plan.action(id);
+        let kind = crate::step::find(&action.kind).expect("invariant: a plan names registered kinds");
+        let seen = answers.iter().find(|(known, _)| *known == task).map(|(_, answers)| answers.as_slice());
+        if let (Some(outlook), Some(seen)) = (outlook, seen)
+            && let Outlook::Now(refused @ Assessment::Refused { .. }) = &*outlook
+            && kind.is_out_of_reach(&action.args, seen)
+        {
+            *outlook = Outlook::Settled(refused.clone());
+        }
+        if !holds && kind.refreshes_lists(&action.args) {
+            return;
+        }
+    }
+}
+
 /// The look that a host needs after its probes were assessed, if any.
 pub fn of(plan: &Plan, host: HostId, outlooks: &[(TaskId, Outlook)]) -> Option<Lookahead> {
     let stages = stages(plan, host, outlooks);

@@ -73,6 +73,12 @@ pub trait StepKind: Sync {
         SourcesUse::Nothing
     }
 
+    /// Whether a step with these arguments fetches the lists of the sources anew, so that they may offer more than before.
+    fn refreshes_lists(&self, args: &Value) -> bool {
+        let _ = args;
+        false
+    }
+
     /// Whether a refusal over these answers is about packages that no source offers, so that no other change helps.
     fn is_out_of_reach(&self, args: &Value, answers: &[Answer]) -> bool {
         let _ = (args, answers);

@@ -48,6 +48,21 @@ fn a_version_that_no_repository_has_is_found_before_the_first_drain() {
     assert!(order(&outcome.stderr).is_empty(), "{}", outcome.stderr);
 }
 
+/// The drain before it touches no package source, so it brings no version about.
+#[test]
+fn a_version_that_no_repository_has_is_found_before_a_drain_that_comes_first() {
+    let kubelet_patch = |target: &str, previous: &str| {
+        let (target, previous) = (format!("target={target}"), format!("previous={previous}"));
+        let args = ["rehearse", "runbooks/kubelet-patch.yaml", "-i", "inventory.example.yaml"];
+        let args = args.into_iter().chain(["--kubernetes", "1.30.0"]);
+        Rollbook::new(args.chain(["-p", &target, "-p", &previous])).run()
+    };
+    let outcome = kubelet_patch("1.30.99", "1.30.0").exits(10).says("1.30.99");
+    assert!(order(&outcome.stderr).is_empty() && !outcome.stderr.contains("phase 1/1"), "{}", outcome.stderr);
+    // What is there is not refused.
+    kubelet_patch("1.30.4", "1.30.0").exits(0);
+}
+
 #[test]
 fn every_host_that_is_left_out_of_service_has_a_way_back() {
     let mut left = 0;

@@ -136,6 +136,10 @@ impl StepKind for Apt {
         if reads { SourcesUse::Reads } else { SourcesUse::Nothing }
     }
 
+    fn refreshes_lists(&self, args: &Value) -> bool {
+        !matches!(Args(args).get("update"), None | Some(Value::Bool(false)))
+    }
+
     fn is_out_of_reach(&self, args: &Value, answers: &[Answer]) -> bool {
         Wish::from_lowered(args).is_ok_and(|wish| verdict::lacks_candidate(&wish, answers))
     }
