@@ -267,16 +267,24 @@ struct Below {
 
 impl FileReader for Below {
     fn read(&self, from: &Utf8Path, path: &str) -> Result<(Utf8PathBuf, String), String> {
+        let (path, bytes) = self.bytes(from, path)?;
+        let text = read_utf8(bytes).map_err(|error| format!("{path}: {error}"))?;
+        Ok((path, text))
+    }
+
+    fn bytes(&self, from: &Utf8Path, path: &str) -> Result<(Utf8PathBuf, Vec<u8>), String> {
         let wanted = from.parent().unwrap_or(Utf8Path::new("")).join(path);
         let real = |path: &Utf8Path| {
-            path.canonicalize_utf8().map_err(|error| format!("cannot read {path}: {error}"))
+            path.canonicalize_utf8().map_err(|error| match path.read_link_utf8() {
+                Ok(target) => format!("cannot read {path}, a link to {target}: {error}"),
+                Err(_) => format!("cannot read {path}: {error}"),
+            })
         };
         let (resolved, root) = (real(&wanted)?, real(&self.root)?);
         if !resolved.starts_with(&root) {
             return Err(format!("{wanted} lies outside {root}, the runbook's directory"));
         }
         let bytes = bytes_of(&resolved).map_err(|error| error.to_string())?;
-        let text = read_utf8(bytes).map_err(|error| format!("{wanted}: {error}"))?;
-        Ok((wanted, text))
+        Ok((wanted, bytes))
     }
 }

@@ -9,7 +9,7 @@ use super::outcome::{Outcome, Stopped};
 use super::plan_file;
 use super::stage::{live, offline};
 use super::terminal::Terminal;
-use crate::plan::show::{Detail, Saved, diff, markdown, saved, text};
+use crate::plan::show::{Detail, Saved, Style, diff, markdown, saved, text};
 use crate::plan::{Plan, forecast};
 use crate::report::exit;
 
@@ -83,7 +83,10 @@ fn show(shown: &Saved, old: Option<&Saved>, args: &Args, terminal: &Terminal) ->
         return terminal.data(&diff(&old.plan, plan, detail));
     }
     match args.format {
-        PlanFormat::Text => terminal.data(&text(plan, digest, detail)),
+        PlanFormat::Text => {
+            let style = Style { detail, color: terminal.colors_data() };
+            terminal.data(&text(plan, digest, style))
+        }
         PlanFormat::Markdown => terminal.data(&markdown(plan, digest, detail)),
         PlanFormat::Json => terminal.data(&String::from_utf8_lossy(&saved(body))),
     }

@@ -16,7 +16,7 @@ use super::terminal::Terminal;
 use crate::executor::{Lock, target_of};
 use crate::journal::{Journal, StateDir, plan_was_used};
 use crate::plan::forecast;
-use crate::plan::show::{Detail, Saved, text};
+use crate::plan::show::{Detail, Saved, Style, text};
 use crate::report::exit;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
@@ -97,7 +97,8 @@ pub(super) async fn approved(
         lock::look_first(&plan, connections, terminal).await?;
     }
     if !args.yes {
-        terminal.say(&text(&plan, &digest, Detail::Normal));
+        let style = Style { detail: Detail::Normal, color: terminal.colors_words() };
+        terminal.say(&text(&plan, &digest, style));
         if !terminal.confirm("Roll this plan?") {
             terminal.say("nothing was changed");
             return Err(Stopped::Told(exit::APPROVAL));

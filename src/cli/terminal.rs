@@ -9,10 +9,19 @@ use crate::executor::Redactor;
 use crate::report::{Look, exit};
 use crate::source::{Diagnostics, Severity, SourceMap};
 
+/// Which of the two streams has colours.
+#[derive(Clone, Copy, Debug)]
+struct Color {
+    /// Standard error: words for people.
+    words: bool,
+    /// Standard output.
+    data: bool,
+}
+
 /// The two streams and what they can do.
 #[derive(Debug)]
 pub(super) struct Terminal {
-    color: bool,
+    color: Color,
     look: Option<Look>,
     interactive: bool,
     redactor: RefCell<Redactor>,
@@ -26,13 +35,14 @@ impl Terminal {
     pub(super) fn new(choice: ColorChoice) -> Self {
         let stderr = std::io::stderr().is_terminal();
         let wanted = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let color = match choice {
+        let color_on = |terminal: bool| match choice {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
             ColorChoice::Auto => {
-                stderr && !wanted("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+                terminal && !wanted("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
             }
         };
+        let color = Color { words: color_on(stderr), data: color_on(std::io::stdout().is_terminal()) };
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         let utf8 = |name: &str| {
             std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| {
@@ -41,7 +51,7 @@ impl Terminal {
             })
         };
         let unicode = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(utf8).unwrap_or(false);
-        let look = (stderr && !dumb).then_some(Look { color, unicode });
+        let look = (stderr && !dumb).then_some(Look { color: color.words, unicode });
         let interactive = stderr && std::io::stdin().is_terminal();
         Self { color, look, interactive, redactor: RefCell::default(), heard: None, silent: false }
     }
@@ -57,6 +67,16 @@ impl Terminal {
             heard: Some(RefCell::default()),
             silent,
         }
+    }
+
+    /// Whether words for people may have colours.
+    pub(super) fn colors_words(&self) -> bool {
+        self.color.words
+    }
+
+    /// The same of data.
+    pub(super) fn colors_data(&self) -> bool {
+        self.color.data
     }
 
     /// Whether nobody reads along.
@@ -111,7 +131,7 @@ impl Terminal {
 
     /// An error, for people.
     pub(super) fn error(&self, text: &str) {
-        let (red, plain) = if self.color { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
+        let (red, plain) = if self.color.words { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
         self.say(&format!("{red}error:{plain} {text}"));
     }
 
@@ -125,7 +145,7 @@ impl Terminal {
     /// Mistakes in files, and where more is said of them.
     pub(super) fn diagnostics(&self, diagnostics: &Diagnostics, sources: &SourceMap) {
         if !diagnostics.items().is_empty() {
-            self.say(diagnostics.render(sources, self.color).trim_end());
+            self.say(diagnostics.render(sources, self.color.words).trim_end());
         }
         if let Some(first) = diagnostics.items().iter().find(|item| item.severity == Severity::Error) {
             self.say(&format!("\n`rollbook explain {}` says more.", first.code));

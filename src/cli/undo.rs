@@ -17,7 +17,7 @@ use crate::engine::{Event, Stamped};
 use crate::executor::{Nobody, Secrets, Undoing, undoing};
 use crate::journal::{Journal, Record, Recorded, StateDir};
 use crate::plan::Plan;
-use crate::plan::show::{Detail, bytes, digest, text};
+use crate::plan::show::{Detail, Style, bytes, digest, text};
 use crate::report::exit;
 use crate::value::Duration;
 
@@ -84,7 +84,8 @@ impl Undo<'_> {
     async fn roll(&mut self, plan: Plan, connections: &Connections) -> Outcome {
         let body = bytes(&plan);
         let digest = digest(&body);
-        self.terminal.say(&text(&plan, &digest, Detail::Normal));
+        let style = Style { detail: Detail::Normal, color: self.terminal.colors_words() };
+        self.terminal.say(&text(&plan, &digest, style));
         let undone = plan.undoes.as_deref().unwrap_or_default();
         let question = format!("Put this back? Run {undone} cannot be resumed afterwards.");
         if !self.args.yes && !self.terminal.confirm(&question) {

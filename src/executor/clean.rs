@@ -3,7 +3,7 @@
 use super::redact::Redactor;
 use crate::engine::{BracketFinding, Event, Failure, HaltCause, TaskEnd};
 use crate::plan::{OutCause, OutOfService};
-use crate::step::{Assessment, Change};
+use crate::step::{Assessment, Change, LineDiff};
 use crate::transport::OpResult;
 
 impl Redactor {
@@ -144,10 +144,11 @@ impl Redactor {
         match assessment {
             Assessment::Satisfied { state } => Assessment::Satisfied { state: self.text(&state) },
             Assessment::WouldChange { changes, effect, fidelity } => {
-                let clean = |Change { what, before, after }| Change {
+                let clean = |Change { what, before, after, diff }| Change {
                     what: self.text(&what),
                     before: self.text(&before),
                     after: self.text(&after),
+                    diff: diff.map(|diff| self.diff(diff)),
                 };
                 let changes = changes.into_iter().map(clean).collect();
                 Assessment::WouldChange { changes, effect, fidelity }
@@ -157,6 +158,13 @@ impl Redactor {
                 Assessment::Refused { reason: self.text(&reason), hint: self.text(&hint) }
             }
         }
+    }
+
+    fn diff(&self, diff: LineDiff) -> LineDiff {
+        let LineDiff { added, removed, lines, more } = diff;
+        // Together, because a secret may have several lines.
+        let lines = self.text(&lines.join("\n")).split('\n').map(str::to_owned).collect();
+        LineDiff { added, removed, lines, more }
     }
 
     fn task_end(&self, end: TaskEnd) -> TaskEnd {

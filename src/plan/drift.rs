@@ -55,7 +55,7 @@ fn is_known(fidelity: Fidelity, alone: bool) -> bool {
 }
 
 fn other_change(planned: &Change, now: &Change, alone: bool) -> Option<String> {
-    let Change { what, before, after } = now;
+    let Change { what, before, after, diff: _ } = now;
     if planned.before != *before {
         return Some(format!("{what}: the plan saw {}, now it is {before}", planned.before));
     }
@@ -65,7 +65,7 @@ fn other_change(planned: &Change, now: &Change, alone: bool) -> Option<String> {
 }
 
 fn unplanned(now: &Change) -> String {
-    let Change { what, before, after } = now;
+    let Change { what, before, after, diff: _ } = now;
     format!("{what}: it is {before} and would become {after}, which is not in the plan")
 }
 
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     fn change(what: &str, before: &str, after: &str) -> Change {
-        Change { what: what.to_owned(), before: before.to_owned(), after: after.to_owned() }
+        Change { what: what.to_owned(), before: before.to_owned(), after: after.to_owned(), diff: None }
     }
 
     fn planned(changes: Vec<Change>, fidelity: Fidelity) -> Forecast {

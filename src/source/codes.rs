@@ -161,6 +161,12 @@ codes! {
     READS_LEFT_OUT = 328, "reads-left-out", "A step reads the result of one that `--only` or `--skip` leaves out",
         "There is no result to read: the step would never run, or run with nothing. Choose the other step, too, or leave \
          this one out as well. In `rescue` and `always` a step may ask whether another ran.";
+    TEMPLATE_FILE = 330, "template-file", "A template file cannot be read",
+        "The message says why: it is not there, it is a directory, or it lies outside the runbook's directory, also behind a \
+         link. Paths stand relative to the file that names them, be it the runbook or a fragment.";
+    TEMPLATE_PATH = 331, "template-path", "The path of a template file cannot be used",
+        "A template is read and checked when the runbook is loaded, so its path is written out, relative to the file that names \
+         it. What differs between hosts stands inside the template.";
     NOT_AN_INVENTORY = 400, "not-an-inventory", "The file is no inventory",
         "An inventory begins with `apiVersion: rollbook/v1` and `kind: Inventory`, and has `hosts:`, a mapping from host \
          names to what is known of each.";

@@ -175,6 +175,12 @@ examples! {
     READS_LEFT_OUT Shell
         "rollbook plan reads.yaml -i inventory.yaml --offline --only told" =>
         "rollbook plan reads.yaml -i inventory.yaml --offline --only told,kernel";
+    TEMPLATE_FILE Steps
+        "- copy: { template: files/nowhere.tmpl, dest: /etc/motd }" =>
+        "- copy: { content: \"{{ host.name }}, kept by Rollbook\\n\", dest: /etc/motd }";
+    TEMPLATE_PATH Steps
+        "- copy: { template: \"files/{{ host.labels.role }}.tmpl\", dest: /etc/motd }" =>
+        "- copy: { content: \"{{ host.labels.role | default('any') }}\\n\", dest: /etc/motd }";
     NOT_AN_INVENTORY File
         "apiVersion: v1\nkind: Inventory\nmetadata: { name: prod }\nhosts: { w1: {} }" =>
         "apiVersion: rollbook/v1\nkind: Inventory\nmetadata: { name: prod }\nhosts: { w1: {} }";

@@ -1,5 +1,6 @@
 //! Text with positions: files, spans, the YAML tree and the diagnostics that point into it. Knows nothing of runbooks.
 
+mod characters;
 pub mod codes;
 mod decode;
 mod diagnostic;
@@ -11,6 +12,7 @@ mod table;
 mod tree;
 mod yaml;
 
+pub use characters::refuse_characters;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, shorten};
 pub use file::{FileId, NotUtf8, SourceFile, SourceMap, Span, Spanned, read_utf8};
 pub use suggest::nearest;

@@ -2,13 +2,12 @@
 //! several documents, directives, keys that are no text) is refused here, so that nobody above has to think of it.
 
 mod build;
-mod characters;
 mod syntax;
 
 use granit_parser::{Event, Parser};
 
-use super::codes::{BAD_CHARACTER, EMPTY_FILE, TOO_LARGE};
-use super::{Diagnostics, FileId, Node, SourceMap, Span};
+use super::codes::{EMPTY_FILE, TOO_LARGE};
+use super::{Diagnostics, FileId, Node, SourceMap, Span, characters};
 use build::{Builder, Stop};
 
 /// Bounds that keep a hostile or mistaken file from costing more than a moment.
@@ -45,13 +44,7 @@ pub fn parse(
         diagnostics.error(TOO_LARGE, at(0, 0), message);
         return None;
     }
-    let before = diagnostics.items().len();
-    for refused in characters::refused(text) {
-        let place = at(refused.at, refused.at + refused.character.len_utf8());
-        let message = format!("the character U+{:04X} is not allowed here", u32::from(refused.character));
-        diagnostics.error(BAD_CHARACTER, place, message).hint(refused.hint);
-    }
-    if diagnostics.items().len() > before {
+    if characters::refuse_in_yaml(text, file, diagnostics) {
         return None;
     }
 

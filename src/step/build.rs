@@ -104,7 +104,7 @@ pub(crate) fn unreadable(command: &str, expected: &str, answer: &Answer) -> Asse
 
 /// One [`Change`].
 pub(crate) fn change(what: impl Into<String>, before: impl Into<String>, after: impl Into<String>) -> Change {
-    Change { what: what.into(), before: before.into(), after: after.into() }
+    Change { what: what.into(), before: before.into(), after: after.into(), diff: None }
 }
 
 /// [`Assessment::Satisfied`].

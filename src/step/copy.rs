@@ -1,32 +1,37 @@
 //! `copy`: a file on the host with given content, mode and owner.
 
+mod lines;
+mod look;
+
 use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
 use super::ahead::{SourcesUse, writes_below};
 use super::args::Args;
-use super::build::{
-    absolute_path, change, exactly, has_symbol, op, probe, query, refused, satisfied, unreadable, wrong,
-};
+use super::build::{absolute_path, change, has_symbol, op, probe, query, satisfied, wrong};
 use super::{
     AssessError, Assessment, Change, Doc, Fidelity, LowerCx, LowerError, Lowered, Poll, Role, StepKind,
     Subject, Verify,
 };
 use crate::op::{Answer, Deed, Effect, Query};
 use crate::value::{Duration, Field, Type, Value};
+use look::{Look, readable_by_all};
 
 /// The kind `copy`.
 pub(crate) struct Copy;
 
 /// How much of a file is fetched to show what differs. Whether it differs is told by its digest, at any length.
-const SHOWN_BYTES: &str = "32768";
-/// How many lines of a difference a plan shows.
-const SHOWN_LINES: usize = 20;
+const SHOWN_BYTES: usize = 32 << 10;
 
 static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
     vec![
-        Field::required("content", Type::Str, "The file's whole text; may hold templates."),
+        Field::optional("content", Type::Str, "The file's whole text; may hold templates."),
+        Field::optional(
+            "template",
+            Type::Str,
+            "A file with the text instead, as a path relative to the file that the step stands in; may hold templates.",
+        ),
         Field::required("dest", Type::Str, "Where, as an absolute path. The directory must be there."),
         Field::with_default("mode", Type::Str, Value::Str("0644".to_owned()), "Permission bits, in octal."),
         Field::optional(
@@ -47,11 +52,17 @@ impl StepKind for Copy {
         Doc {
             summary: "Puts a file on the host",
             body: "\
+The text is written in the step, as `content`, or in a file beside the runbook, as `template`; one of the two. The file is
+compiled when the runbook is loaded, so a mistake in it is told with its own line and column, and rendered for each host as
+`content` would be: with the same names, `args` of the fragment that the step stands in among them. It is a text in UTF-8 of
+at most 256 KiB, below the runbook's directory. A plan holds the text that it came to: what is changed in the file afterwards
+does not alter a saved plan, and `rollbook plan --diff OLD.json` shows it.
+
 The goal holds when the file has exactly this content (by its SHA-256), mode and owner. It is replaced by write, sync and
 rename, so a reader sees the old file or the new one and never half of one.
 
-A plan shows the lines that differ, but only of files that everybody may read: where `mode`, or the file on the host, denies
-reading to others, it shows digests. A file with a secret in it cannot be compared without the secret, and is written every
+A plan shows the lines that differ, at most 40, but only of files that everybody may read: where `mode`, or the file on the
+host, denies reading to others, it shows digests, as it does above 32 KiB. A file with a secret in it cannot be compared without the secret, and is written every
 time; the plan calls it opaque.
 
 Links and directories are refused as `dest`: a rename would replace the link instead of what it names.",
@@ -65,8 +76,21 @@ Links and directories are refused as `dest`: a rename would replace the link ins
     }
 
     fn check(&self, written: &[&str]) -> Vec<String> {
-        let alone = written.contains(&"group") && !written.contains(&"owner");
-        if alone { vec!["`group` needs `owner` too".to_owned()] } else { Vec::new() }
+        let has = |field| written.contains(&field);
+        let mut wrong = Vec::new();
+        match (has("content"), has("template")) {
+            (true, true) => wrong.push("`content` and `template` exclude each other"),
+            (false, false) => wrong.push("it needs the text, as `content` or in a `template` file"),
+            _ => {}
+        }
+        if has("group") && !has("owner") {
+            wrong.push("`group` needs `owner` too");
+        }
+        wrong.into_iter().map(str::to_owned).collect()
+    }
+
+    fn template_file(&self) -> Option<(&'static str, &'static str)> {
+        Some(("template", "content"))
     }
 
     fn effect(&self) -> Effect {
@@ -121,8 +145,8 @@ Links and directories are refused as `dest`: a rename would replace the link ins
                 fidelity = Fidelity::Opaque;
             }
             Some(digest) if *digest == file.digest() => {}
-            Some(digest) => changes.extend(look.content_changes(&file, digest)),
-            None => changes.push(change(file.dest, "absent", format!("{} bytes", file.content.len()))),
+            Some(digest) => changes.push(look.content_change(&file, digest)),
+            None => changes.push(file.creation()),
         }
         changes.extend(look.attribute_changes(&file));
         Ok(if changes.is_empty() {
@@ -229,12 +253,13 @@ impl<'a> File<'a> {
     }
 
     fn digest(&self) -> String {
-        let digest = Sha256::digest(self.content.as_bytes());
-        digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
-            hex.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
-            hex.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
-            hex
-        })
+        sha256(self.content)
+    }
+
+    /// That it comes where nothing is.
+    fn creation(&self) -> Change {
+        let diff = if self.is_public() { lines::between("", self.content) } else { None };
+        Change { diff, ..change(self.dest, "absent", format!("{} bytes", self.content.len())) }
     }
 
     /// Whether its lines may stand in a plan.
@@ -248,124 +273,19 @@ impl<'a> File<'a> {
             queries.push(query(&["sha256sum", "--", self.dest]));
         }
         if self.is_public() {
-            queries.push(query(&["head", "-c", SHOWN_BYTES, "--", self.dest]));
+            queries.push(query(&["head", "-c", &SHOWN_BYTES.to_string(), "--", self.dest]));
         }
         queries
     }
 }
 
-fn readable_by_all(mode: &str) -> bool {
-    u32::from_str_radix(mode, 8).is_ok_and(|bits| bits & 0o004 != 0)
-}
-
-/// The file as it is.
-#[derive(Default)]
-struct Look {
-    there: bool,
-    mode: String,
-    /// Name and number.
-    owner: (String, String),
-    group: (String, String),
-    digest: Option<String>,
-    /// The beginning, where it may be shown.
-    text: Option<String>,
-}
-
-impl Look {
-    /// The inner error is a destination that cannot be replaced.
-    fn read(file: &File<'_>, answers: &[Answer]) -> Result<Result<Self, Assessment>, AssessError> {
-        let (stat, digest, text) = match answers {
-            [stat] if file.is_secret() => (stat, None, None),
-            [stat, digest] if !file.is_secret() && !file.is_public() => (stat, Some(digest), None),
-            [stat, digest, text] if file.is_public() => (stat, Some(digest), Some(text)),
-            _ => return exactly::<3>(answers).map(|_| Ok(Self::default())),
-        };
-        if !stat.ok() {
-            let absent = stat.stderr.contains("No such file or directory");
-            return if absent {
-                Ok(Ok(Self::default()))
-            } else {
-                Err(unreadable("stat", "mode and owner", stat))
-            };
-        }
-        let words: Vec<&str> = stat.stdout.trim_end().splitn(6, ' ').collect();
-        let [mode, user, group, uid, gid, kind] = words.as_slice() else {
-            return Err(unreadable("stat", "mode, owner and type", stat));
-        };
-        if !kind.starts_with("regular") {
-            let reason = format!("{} is a {kind}, not a file", file.dest);
-            return Ok(Err(refused(reason, "name the file itself; what is there stays as it is")));
-        }
-        let digest = digest
-            .map(|answer| read_digest(answer).ok_or_else(|| unreadable("sha256sum", "a digest", answer)));
-        let text =
-            text.filter(|answer| answer.ok() && readable_by_all(mode)).map(|answer| answer.stdout.clone());
-        Ok(Ok(Self {
-            there: true,
-            mode: (*mode).to_owned(),
-            owner: ((*user).to_owned(), (*uid).to_owned()),
-            group: ((*group).to_owned(), (*gid).to_owned()),
-            digest: digest.transpose()?,
-            text,
-        }))
-    }
-
-    fn attribute_changes(&self, file: &File<'_>) -> Vec<Change> {
-        if !self.there {
-            return Vec::new();
-        }
-        let mut changes = Vec::new();
-        let octal = |mode: &str| u32::from_str_radix(mode, 8).ok();
-        if octal(&self.mode) != octal(&file.mode) {
-            changes.push(change("mode", format!("{:0>4}", self.mode), &file.mode));
-        }
-        let owners = [("owner", file.owner, &self.owner), ("group", file.group, &self.group)];
-        for (what, wanted, (name, number)) in owners {
-            if let Some(wanted) = wanted
-                && wanted != name
-                && wanted != number
-            {
-                changes.push(change(what, name, wanted));
-            }
-        }
-        changes
-    }
-
-    /// The lines that differ, or the digests where lines may not be shown or are the same as far as they were fetched.
-    fn content_changes(&self, file: &File<'_>, digest: &str) -> Vec<Change> {
-        let by_digest = || {
-            vec![change(
-                file.dest,
-                format!("sha256 {}", &digest[..12]),
-                format!("sha256 {}", &file.digest()[..12]),
-            )]
-        };
-        let Some(text) = &self.text else { return by_digest() };
-        let diff = similar::TextDiff::from_lines(text.as_str(), file.content);
-        let mut changes = Vec::new();
-        for operation in diff.ops() {
-            if operation.tag() == similar::DiffTag::Equal {
-                continue;
-            }
-            if changes.len() == SHOWN_LINES {
-                changes.push(change(file.dest, "further lines", "not shown"));
-                break;
-            }
-            let (old, new) = (operation.old_range(), operation.new_range());
-            let place = format!("{}:{}", file.dest, old.start + 1);
-            let before: String = old.filter_map(|index| diff.old_slice(index)).collect();
-            let after: String = new.filter_map(|index| diff.new_slice(index)).collect();
-            changes.push(change(place, before.trim_end_matches('\n'), after.trim_end_matches('\n')));
-        }
-        if changes.is_empty() { by_digest() } else { changes }
-    }
-}
-
-/// Reads `sha256sum`, which marks lines with an escaped file name by a backslash in front.
-fn read_digest(answer: &Answer) -> Option<String> {
-    let word = answer.stdout.split_whitespace().next()?.trim_start_matches('\\');
-    let good = word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-    good.then(|| word.to_owned())
+fn sha256(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
+        hex.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
+        hex.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
+        hex
+    })
 }
 
 #[cfg(test)]

@@ -59,6 +59,12 @@ pub trait StepKind: Sync {
         Vec::new()
     }
 
+    /// The field that names a template file, and the one that takes its text: `("template", "content")`. The text is there
+    /// whenever such a step is lowered, as if it had been written inline.
+    fn template_file(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
     /// Facts that a successful change of this kind may alter, as dotted names below `facts` ("packages.kubelet").
     /// An expression over one of them that stands later in the same phase is deferred.
     fn alters(&self, args: &Value) -> Vec<String> {
@@ -302,6 +308,28 @@ pub struct Change {
     pub before: String,
     /// What the step wants.
     pub after: String,
+    /// The lines that differ, for a text that everybody may read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<LineDiff>,
+}
+
+/// How a text would change, as a unified diff of which the beginning is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineDiff {
+    /// Lines that come.
+    pub added: u32,
+    /// Lines that go.
+    pub removed: u32,
+    /// `@@ -1,3 +1,4 @@` and what follows, without line breaks; what a terminal would take for a command is escaped.
+    pub lines: Vec<String>,
+    /// Lines of the diff that were left out behind these.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// What a probe means for a step.

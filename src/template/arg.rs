@@ -9,7 +9,7 @@ use super::{Expression, Reference, RenderError, Scope, Template};
 use crate::source::{Span, shorten};
 use crate::value::{Type, Value};
 
-pub use compile::compile_arg;
+pub use compile::{compile_arg, compile_file};
 
 /// An argument that may hold templates.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! Compiles and renders single templates and expressions.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use minijinja::{Environment, Expression as Compiled};
@@ -20,6 +21,8 @@ pub struct Template {
     pub source: String,
     /// Names it uses.
     pub references: Vec<Reference>,
+    /// The file that it is the text of, as people name it; `None` where it stands inside another.
+    pub file: Option<Arc<str>>,
     body: Arc<Body>,
 }
 
@@ -34,7 +37,7 @@ enum Body {
 #[derive(Debug)]
 enum Piece {
     Text(String),
-    Expression { text: String, program: Program },
+    Expression { text: Range<usize>, program: Program },
 }
 
 /// A compiled expression, without braces.
@@ -94,26 +97,38 @@ impl Template {
         } else {
             Body::Pieces(parts.into_iter().map(|part| piece(source, part)).collect::<Result<_, _>>()?)
         };
-        let template = Self { source: source.to_owned(), references: unique(&found), body: Arc::new(body) };
-        Ok((template, found))
+        let (source, references) = (source.to_owned(), unique(&found));
+        Ok((Self { source, references, file: None, body: Arc::new(body) }, found))
+    }
+
+    /// The same as the text of a file, which errors then name.
+    #[must_use]
+    pub fn of_file(self, name: &str) -> Self {
+        Self { file: Some(name.into()), ..self }
     }
 
     /// Renders to text; undefined, boolean, null, list and map inside `{{ }}` are errors.
     pub fn render(&self, scope: &Scope) -> Result<String, RenderError> {
-        let pieces = match self.body.as_ref() {
-            Body::Pieces(pieces) => pieces,
-            Body::Blocks(rewritten) => return self.render_blocks(rewritten, scope),
-        };
+        match self.body.as_ref() {
+            Body::Pieces(pieces) => self.render_pieces(pieces, scope),
+            Body::Blocks(rewritten) => self.render_blocks(rewritten, scope),
+        }
+    }
+
+    fn render_pieces(&self, pieces: &[Piece], scope: &Scope) -> Result<String, RenderError> {
         let mut out = String::with_capacity(self.source.len());
         for piece in pieces {
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Expression { text, program } => {
-                    program.write(&mut out, scope, &self.references, text)?;
+                    let written = &self.source[text.clone()];
+                    program
+                        .write(&mut out, scope, &self.references, written)
+                        .map_err(|error| self.located(error, Some(text.start)))?;
                 }
             }
             if out.len() > MOST_OUTPUT {
-                return Err(RenderError { message: too_long() });
+                return Err(self.located(RenderError { message: too_long() }, None));
             }
         }
         Ok(out)
@@ -123,14 +138,32 @@ impl Template {
         // The engine's templates borrow their source, so this rare form is compiled again for each rendering.
         let env: &Environment<'_> = machine::environment();
         let fail = |error: &minijinja::Error| {
-            undefined_name(&self.references, scope, machine::translate(error, "the text"), error)
+            let error = undefined_name(&self.references, scope, machine::translate(error, "the text"), error);
+            self.located(error, self.undefined_at(scope))
         };
         let template = env.template_from_str(rewritten).map_err(|error| fail(&error))?;
         let mut out = Capped(Vec::new());
         template
             .render_captured_to(context(scope, &self.references), &mut out)
             .map_err(|error| fail(&error))?;
-        String::from_utf8(out.0).map_err(|_| RenderError { message: too_long() })
+        String::from_utf8(out.0).map_err(|_| self.located(RenderError { message: too_long() }, None))
+    }
+
+    /// Where the first name stands that has no value.
+    fn undefined_at(&self, scope: &Scope) -> Option<usize> {
+        let missing = self.references.iter().find(|name| lookup(scope, name).is_err())?;
+        let found = references::in_parts(&self.source, &lexer::parts(&self.source).ok()?).ok()?;
+        found.uses.iter().find(|name| name.reference == *missing).map(|name| name.range.start)
+    }
+
+    /// An error with its place in the file, where the template is one: `motd.tmpl:3:9`.
+    fn located(&self, error: RenderError, at: Option<usize>) -> RenderError {
+        let Some(file) = &self.file else { return error };
+        let place = at.and_then(|at| self.source.get(..at)).map(|before| {
+            let line = before.rsplit('\n').next().unwrap_or_default();
+            format!(":{}:{}", before.matches('\n').count() + 1, line.chars().count() + 1)
+        });
+        RenderError { message: format!("{file}{}: {}", place.unwrap_or_default(), error.message) }
     }
 }
 
@@ -160,13 +193,9 @@ fn piece(source: &str, part: Part) -> Result<Piece, Mistake> {
         Part::Text(text) => Ok(Piece::Text(text)),
         Part::Expression(tokens) | Part::Block(tokens) => {
             let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else {
-                return Err(Mistake {
-                    at: None,
-                    message: "`{{ }}` is empty".to_owned(),
-                    hint: String::new(),
-                });
+                return Err(Mistake::near(empty_braces(source), "`{{ }}` is empty"));
             };
-            let text = source[first.range.start..last.range.end].to_owned();
+            let text = first.range.start..last.range.end;
             Ok(Piece::Expression { program: compile(source, &tokens)?, text })
         }
     }
@@ -175,9 +204,9 @@ fn piece(source: &str, part: Part) -> Result<Piece, Mistake> {
 /// Compiles what was written, for its own mistakes, and gives the rewritten form.
 fn compile_blocks(source: &str, parts: &[Part]) -> Result<String, Mistake> {
     let env: &Environment<'_> = machine::environment();
-    env.template_from_str(source).map_err(|error| syntax(&error))?;
+    env.template_from_str(source).map_err(|error| syntax(&error, line_start(source, error.line())))?;
     let rewritten = rewrite::template(source, parts)?;
-    env.template_from_str(&rewritten).map_err(|error| ambiguous(&error))?;
+    env.template_from_str(&rewritten).map_err(|_| ambiguous(0))?;
     Ok(rewritten)
 }
 
@@ -193,20 +222,34 @@ fn compile(source: &str, tokens: &[Token]) -> Result<Program, Mistake> {
     };
     let env: &Environment<'_> = machine::environment();
     let written = &source[first.range.start..last.range.end];
-    env.compile_expression(written).map_err(|error| syntax(&error))?;
+    env.compile_expression(written).map_err(|error| syntax(&error, first.range.start))?;
     let rewritten = rewrite::expression(source, tokens)?;
     let compiled = machine::environment().compile_expression_owned(rewritten);
-    compiled.map(Program::Compiled).map_err(|error| ambiguous(&error))
+    compiled.map(Program::Compiled).map_err(|_| ambiguous(first.range.start))
 }
 
-fn syntax(error: &minijinja::Error) -> Mistake {
-    let detail = error.detail().unwrap_or("the syntax is wrong").to_owned();
-    Mistake { at: None, message: detail, hint: String::new() }
+fn syntax(error: &minijinja::Error, near: usize) -> Mistake {
+    Mistake::near(near, error.detail().unwrap_or("the syntax is wrong"))
 }
 
-fn ambiguous(_: &minijinja::Error) -> Mistake {
-    let message = "the comparison cannot be told apart from what surrounds it".to_owned();
-    Mistake { at: None, message, hint: "put parentheses around it".to_owned() }
+fn ambiguous(near: usize) -> Mistake {
+    let mistake = Mistake::near(near, "the comparison cannot be told apart from what surrounds it");
+    mistake.hint("put parentheses around it")
+}
+
+/// Where braces stand with nothing between them.
+fn empty_braces(source: &str) -> usize {
+    let blank = |c: char| c.is_whitespace() || c == '-' || c == '+';
+    let mut opening = source.match_indices("{{").map(|(at, _)| at);
+    opening.find(|at| source[at + 2..].trim_start_matches(blank).starts_with("}}")).unwrap_or(0)
+}
+
+/// The first character of a line that says something; lines count from 1.
+fn line_start(source: &str, line: Option<usize>) -> usize {
+    let line = line.unwrap_or(1).saturating_sub(1);
+    let before: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
+    let rest = &source[before..];
+    before + (rest.len() - rest.trim_start().len())
 }
 
 impl Expression {

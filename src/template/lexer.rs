@@ -8,6 +8,8 @@ use std::ops::Range;
 pub(super) struct Mistake {
     /// Byte offset in the source; `None` where only the whole can be shown.
     pub(super) at: Option<usize>,
+    /// Where it is at the latest, if only the whole can be shown: enough to find it in a file of many lines.
+    pub(super) near: usize,
     /// What is wrong.
     pub(super) message: String,
     /// What to do; may be empty.
@@ -16,7 +18,12 @@ pub(super) struct Mistake {
 
 impl Mistake {
     pub(super) fn at(at: usize, message: impl Into<String>) -> Self {
-        Self { at: Some(at), message: message.into(), hint: String::new() }
+        Self { at: Some(at), near: at, message: message.into(), hint: String::new() }
+    }
+
+    /// One whose exact place the engine does not tell.
+    pub(super) fn near(near: usize, message: impl Into<String>) -> Self {
+        Self { at: None, near, message: message.into(), hint: String::new() }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {

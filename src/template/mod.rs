@@ -15,7 +15,7 @@ mod scalar;
 mod scope;
 mod words;
 
-pub use arg::{Arg, ArgKind, compile_arg};
+pub use arg::{Arg, ArgKind, compile_arg, compile_file};
 pub use convert::convert;
 pub use engine::{Expression, RenderError, Template};
 pub use glob::glob_matches;

@@ -28,6 +28,7 @@ mod roll;
 mod scenarios;
 mod simulated;
 mod support;
+mod template_files;
 mod transport;
 mod upgrade;
 mod waits;

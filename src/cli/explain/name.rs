@@ -12,10 +12,12 @@ use crate::cli::stage::offline;
 use crate::cli::terminal::Terminal;
 use crate::executor::{Depth, escape, survey};
 use crate::inventory::{Host, HostName, Inventory};
+use crate::op::show_symbols;
 use crate::plan::{Action, DeferredStep, Forecast, Plan, Section, StepRef, id_as_written};
 use crate::report::exit;
 use crate::runbook::{Phase, SecretSource};
 use crate::source::{Diagnostics, Node, SourceMap, nearest};
+use crate::step::StepKind;
 use crate::template::Scope;
 use crate::value::Value;
 
@@ -311,7 +313,11 @@ fn steps(id: &str, host: &Host, plan: &Plan) -> Vec<Meaning> {
                 match &task.forecast {
                     Forecast::Excluded => notes.push("does not run here: `when` is false".to_owned()),
                     Forecast::LeftOut { why } => notes.push(format!("does not run here: {why}")),
-                    _ => {}
+                    _ => {
+                        if let StepRef::Action(action) = task.step {
+                            notes.extend(rendered(plan.action(action)));
+                        }
+                    }
                 }
                 notes.extend(
                     may_fail.iter().map(|reason| format!("may fail, and the run goes on then: {reason}")),
@@ -338,6 +344,21 @@ fn steps(id: &str, host: &Host, plan: &Plan) -> Vec<Meaning> {
         });
     }
     found
+}
+
+/// What a template file comes to for the host, as far as a screen takes it.
+fn rendered(action: &Action) -> Vec<String> {
+    const SHOWN: usize = 40;
+    let fields = crate::step::find(&action.kind).and_then(StepKind::template_file);
+    let text = |field: &str| action.args.get(field).and_then(Value::as_str);
+    let Some((Some(path), Some(content))) = fields.map(|(path, content)| (text(path), text(content))) else {
+        return Vec::new();
+    };
+    let mut notes = vec![format!("the template {path} comes to:")];
+    notes.extend(content.lines().take(SHOWN).map(|line| format!("| {}", show_symbols(line))));
+    let more = content.lines().count().saturating_sub(SHOWN);
+    notes.extend((more > 0).then(|| format!("… {more} more lines")));
+    notes
 }
 
 /// What the host says now.

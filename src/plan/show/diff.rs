@@ -62,7 +62,7 @@ struct Side<'p> {
 impl Side<'_> {
     fn header(&self) -> Vec<String> {
         let mut out = String::new();
-        let text = Text { plan: self.plan, detail: self.detail, out: &mut out };
+        let text = Text { plan: self.plan, detail: self.detail, color: false, out: &mut out };
         let (header, between) = (text.header(self.index, self.phase), text.between(self.phase));
         // Where a phase stands among the others says nothing of the phase.
         let header = header.split_once(": ").map_or(header.as_str(), |(_, rest)| rest).to_owned();
@@ -81,11 +81,14 @@ impl Side<'_> {
 
     fn of_host(&self, tasks: &HostTasks) -> Vec<String> {
         let mut out = String::new();
-        let mut text = Text { plan: self.plan, detail: self.detail, out: &mut out };
+        let mut text = Text { plan: self.plan, detail: self.detail, color: false, out: &mut out };
         text.tasks(tasks).expect("invariant: writing to a string works");
         let batch = self.phase.batches.iter().position(|batch| batch.contains(&tasks.host));
         let batch = batch.map(|batch| format!("in batch {}", batch + 1));
-        batch.into_iter().chain(out.lines().map(|line| line.trim_start().to_owned())).collect()
+        batch
+            .into_iter()
+            .chain(out.lines().map(|line| line.strip_prefix("    ").unwrap_or(line).to_owned()))
+            .collect()
     }
 }
 

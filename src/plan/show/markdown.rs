@@ -29,12 +29,12 @@ fn write(plan: &Plan, digest: &str, detail: Detail, out: &mut String) -> fmt::Re
         writeln!(out, "\n> **warning:** {}{}", plain(&warning.message), plain(&hint))?;
     }
     for (index, planned) in plan.phases.iter().enumerate() {
-        let header = Text { plan, detail, out: &mut String::new() }.header(index, planned);
+        let header = Text { plan, detail, color: false, out: &mut String::new() }.header(index, planned);
         writeln!(out, "\n## {}", plain(&header))?;
         phase(plan, planned, detail, out)?;
     }
     let mut totals = String::new();
-    Text { plan, detail, out: &mut totals }.totals(digest)?;
+    Text { plan, detail, color: false, out: &mut totals }.totals(digest)?;
     for line in totals.lines() {
         writeln!(out, "\n{}", plain(line))?;
     }
@@ -44,7 +44,7 @@ fn write(plan: &Plan, digest: &str, detail: Detail, out: &mut String) -> fmt::Re
 fn phase(plan: &Plan, phase: &PlannedPhase, detail: Detail, out: &mut String) -> fmt::Result {
     for (batch, group) in super::text::alike(phase) {
         let mut lines = String::new();
-        let mut text = Text { plan, detail, out: &mut lines };
+        let mut text = Text { plan, detail, color: false, out: &mut lines };
         let names: Vec<String> = group.iter().map(|tasks| text.host(tasks.host)).collect();
         text.tasks(group[0])?;
         let batch = batch.filter(|_| phase.batches.len() > 1);
@@ -54,7 +54,7 @@ fn phase(plan: &Plan, phase: &PlannedPhase, detail: Detail, out: &mut String) ->
         let fence = fence(&lines);
         writeln!(out, "{fence}text\n{}\n{fence}", lines.join("\n"))?;
     }
-    for line in (Text { plan, detail, out: &mut String::new() }).between(phase) {
+    for line in (Text { plan, detail, color: false, out: &mut String::new() }).between(phase) {
         // A sentence of its own.
         writeln!(out, "\nA{}", plain(line.strip_prefix('a').unwrap_or(&line)))?;
     }

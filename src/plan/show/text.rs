@@ -3,13 +3,13 @@
 
 use std::fmt::{self, Write};
 
-use crate::op::{Deed, Effect, show_symbols};
+use crate::op::{Deed, Effect, SYMBOL_OPEN, show_symbols};
 use crate::plan::{
     ActionId, Forecast, GateOpens, HostId, HostTasks, LeftOut, Plan, PlannedPhase, Section, StepRef, Task,
     Topology, worst_case,
 };
 use crate::runbook::{Choice, GateAfter, Mode, OnFailure, Then};
-use crate::step::Fidelity;
+use crate::step::{Change, Fidelity, LineDiff};
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,16 +20,27 @@ pub enum Detail {
     Verbose,
 }
 
+/// How it is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// How much.
+    pub detail: Detail,
+    /// Whether lines that come and go have a colour; only for a terminal.
+    pub color: bool,
+}
+
 /// The plan as text.
-pub fn text(plan: &Plan, digest: &str, detail: Detail) -> String {
+pub fn text(plan: &Plan, digest: &str, style: Style) -> String {
     let mut out = String::new();
-    Text { plan, detail, out: &mut out }.all(digest).expect("invariant: writing to a string works");
+    let Style { detail, color } = style;
+    Text { plan, detail, color, out: &mut out }.all(digest).expect("invariant: writing to a string works");
     out
 }
 
 pub(super) struct Text<'a> {
     pub(super) plan: &'a Plan,
     pub(super) detail: Detail,
+    pub(super) color: bool,
     pub(super) out: &'a mut String,
 }
 
@@ -213,8 +224,13 @@ impl Text<'_> {
         };
         let title = self.title(tasks, index);
         let may_fail = self.may_fail(task);
+        // Whatever has several lines stays below its task.
+        let says = says.replace('\n', "\n        ");
         let colon = if says.is_empty() { "" } else { ": " };
         writeln!(self.out, "    {mark} {title}{colon}{says}{effect}{may_fail}")?;
+        if let Forecast::Changes { changes, .. } = &task.forecast {
+            changes.iter().filter_map(|change| change.diff.as_ref()).try_for_each(|diff| self.diff(diff))?;
+        }
         match (self.detail, task.step) {
             (Detail::Verbose, StepRef::Action(action)) => self.ops(&self.plan.action(action).lowered.ops),
             _ => Ok(()),
@@ -231,12 +247,38 @@ impl Text<'_> {
         reason.map(|reason| format!("  [may fail: {}]", show_symbols(&one_line(reason)))).unwrap_or_default()
     }
 
+    fn diff(&mut self, diff: &LineDiff) -> fmt::Result {
+        for line in &diff.lines {
+            let code = match line.chars().next().filter(|_| self.color) {
+                Some('+') => "32",
+                Some('-') => "31",
+                Some('@') => "36",
+                _ => "",
+            };
+            if code.is_empty() {
+                writeln!(self.out, "        {line}")?;
+            } else {
+                writeln!(self.out, "        \u{1b}[{code}m{line}\u{1b}[0m")?;
+            }
+        }
+        match diff.more {
+            0 => Ok(()),
+            more => writeln!(self.out, "        … {more} more {}", plural(more as usize, "line")),
+        }
+    }
+
     fn ops(&mut self, ops: &[crate::op::Op]) -> fmt::Result {
         for op in ops {
             let what = match &op.deed {
                 Deed::Exec { argv } => shown_argv(argv),
                 Deed::Write { path, mode, .. } => {
-                    format!("write {path} (mode {mode}, {} bytes)", op.stdin.len())
+                    // A length would tell of what is in it.
+                    let size = if op.stdin.contains(SYMBOL_OPEN) {
+                        "a text with values known only later".to_owned()
+                    } else {
+                        format!("{} bytes", op.stdin.len())
+                    };
+                    format!("write {path} (mode {mode}, {size})")
                 }
                 Deed::Reboot => "reboot".to_owned(),
             };
@@ -305,10 +347,7 @@ fn forecast(task: &Task) -> (char, String) {
         Forecast::Holds { state } => ('=', state.clone()),
         Forecast::BracketHolds => ('=', "nothing to do".to_owned()),
         Forecast::Changes { changes, fidelity } => {
-            let each = changes.iter().map(|change| match (change.before.as_str(), change.after.as_str()) {
-                ("", after) => format!("{} {after}", change.what),
-                (before, after) => format!("{} {before} → {after}", change.what),
-            });
+            let each = changes.iter().map(shown_change);
             let predicted = if *fidelity == Fidelity::Predicted { " (predicted)" } else { "" };
             ('~', format!("{}{predicted}", each.collect::<Vec<_>>().join(", ")))
         }
@@ -323,6 +362,24 @@ fn forecast(task: &Task) -> (char, String) {
         Forecast::Later => ('?', "checked when its turn comes".to_owned()),
         Forecast::Refused { reason, hint } if hint.is_empty() => ('x', reason.clone()),
         Forecast::Refused { reason, hint } => ('x', format!("{reason} (hint: {hint})")),
+    }
+}
+
+/// "kubelet 1.30.2-1.1 → 1.31.4-1.1", "/etc/motd 2 lines added, 1 removed".
+fn shown_change(change: &Change) -> String {
+    let Change { what, before, after, diff } = change;
+    match diff {
+        Some(LineDiff { added, removed, .. }) => {
+            let lines = |count: u32| format!("{count} {}", plural(count as usize, "line"));
+            match (before.as_str(), added, removed) {
+                ("absent", added, _) => format!("{what} absent → {}", lines(*added)),
+                (_, added, 0) => format!("{what} {} added", lines(*added)),
+                (_, 0, removed) => format!("{what} {} removed", lines(*removed)),
+                (_, added, removed) => format!("{what} {} added, {removed} removed", lines(*added)),
+            }
+        }
+        None if before.is_empty() => format!("{what} {after}"),
+        None => format!("{what} {before} → {after}"),
     }
 }
 

@@ -156,7 +156,7 @@ pub(super) const KINDS: &[Habit] = &[
     other("apt_key", "write `apt_repo:` with the key's path"),
     other("deb822_repository", "write `apt_repo:`"),
     other("dpkg_selections", "write `apt_mark: { hold: […] }`"),
-    other("template", "write `copy:` with `content:`, which may hold templates"),
+    other("template", "write `copy: { template: FILE, dest: … }`"),
     other("file", "write `copy:` for a file; for directories and links write `command:`"),
     other("lineinfile", "write the whole file with `copy:`"),
     other("blockinfile", "write the whole file with `copy:`"),

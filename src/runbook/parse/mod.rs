@@ -13,6 +13,7 @@ mod phase;
 mod rescue;
 mod step;
 mod tables;
+mod template_file;
 mod top;
 mod topology;
 
@@ -36,6 +37,11 @@ pub(super) use tables::ALL as TABLES;
 pub trait FileReader {
     /// The text of the file at `path`, which stands relative to the file `from`. The error is a sentence for people.
     fn read(&self, from: &Utf8Path, path: &str) -> Result<(Utf8PathBuf, String), String>;
+
+    /// The same for a file that may be no text, so that the place can be told where it is none.
+    fn bytes(&self, from: &Utf8Path, path: &str) -> Result<(Utf8PathBuf, Vec<u8>), String> {
+        self.read(from, path).map(|(path, text)| (path, text.into_bytes()))
+    }
 }
 
 /// Reads a runbook that is already in `sources`. `None` when nothing usable came out; the diagnostics say why.
@@ -68,6 +74,7 @@ pub fn parse_leniently(
         errors,
         frames: Vec::new(),
         fragments: HashMap::new(),
+        templates: HashMap::new(),
         n_steps: 0,
         defaults: Defaults { r#become: true, timeout: top::TIMEOUT },
     };
@@ -90,6 +97,8 @@ struct Cx<'a> {
     frames: Vec<Frame>,
     /// Trees of fragments by path; `None` where one is no valid YAML.
     fragments: HashMap<Utf8PathBuf, Option<Rc<Node>>>,
+    /// Template files by path; `None` where one is no text.
+    templates: HashMap<Utf8PathBuf, Option<FileId>>,
     n_steps: usize,
     defaults: Defaults,
 }

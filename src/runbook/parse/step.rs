@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::common::{self, Common, check_secret, common};
-use super::{Cx, Place, for_each, habits, include, start, top};
+use super::{Cx, Place, for_each, habits, include, start, template_file, top};
 use crate::runbook::{Step, StepOrigin};
 use crate::source::codes::{
     MISSING_KEY, NO_STEP_KIND, NOT_A_STEP, SEVERAL_STEP_KINDS, STEP_RULE, TOO_LARGE, UNKNOWN_STEP_KIND,
@@ -193,6 +193,14 @@ fn arguments(
     }
     let mut args = IndexMap::new();
     for (field, node) in &written {
+        if let Some((path, text)) = kind.template_file().filter(|(path, _)| *path == field.name) {
+            if let Some(file) = template_file::read(node, place, cx) {
+                check_secret(&file.text, text, &what, node, place, cx);
+                args.insert(path.to_owned(), file.path);
+                args.insert(text.to_owned(), file.text);
+            }
+            continue;
+        }
         if let Some(arg) = compile_arg(node, &field.ty, &place.names, &mut cx.errors) {
             check_secret(&arg, field.name, &what, node, place, cx);
             args.insert(field.name.to_owned(), arg);

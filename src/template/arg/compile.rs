@@ -5,7 +5,9 @@ use crate::source::codes::{
     BAD_KEY, CONSTANT_EXPRESSION, MISSING_KEY, SHADOWED_NAME, TEMPLATE_SYNTAX, TYPE_OF_EXPRESSION,
     UNKNOWN_NAME,
 };
-use crate::source::{Diagnostics, Entry, MapReader, Node, NodeKind, ScalarStyle, Severity, Span, shorten};
+use crate::source::{
+    Diagnostics, Entry, FileId, MapReader, Node, NodeKind, ScalarStyle, Severity, SourceMap, Span, shorten,
+};
 use crate::template::lexer::{self, Mistake, Part};
 use crate::template::references::Found;
 use crate::template::{Expression, Names, Scope, Template, machine, scalar};
@@ -18,6 +20,36 @@ pub fn compile_arg(node: &Node, ty: &Type, names: &Names, diagnostics: &mut Diag
     let arg = Compiler { names, diagnostics }.arg(node, ty);
     let clean = diagnostics.items()[before..].iter().all(|item| item.severity != Severity::Error);
     arg.filter(|_| clean)
+}
+
+/// Compiles the text of a whole file as a template. Reports everything that is wrong at its place in that file; `None`
+/// when anything was.
+pub fn compile_file(
+    sources: &SourceMap,
+    file: FileId,
+    names: &Names,
+    diagnostics: &mut Diagnostics,
+) -> Option<Arg> {
+    let before = diagnostics.items().len();
+    let (name, text) = (sources.file(file).name.as_str(), &*sources.file(file).text);
+    let span = Span::new(file, 0, text.len());
+    // As if it were a plain scalar: what stands where in it stands there in the file.
+    let node = Node { kind: NodeKind::Scalar { text: text.to_owned(), style: ScalarStyle::Plain }, span };
+    if !lexer::is_template(text) {
+        return Some(arg(&node, &Type::Str, ArgKind::Const(Value::Str(text.to_owned()))));
+    }
+    match Template::parse(text) {
+        Ok((template, found)) => {
+            let mut compiler = Compiler { names, diagnostics };
+            compiler.check(&node, 0, &found, None);
+            let clean = diagnostics.items()[before..].iter().all(|item| item.severity != Severity::Error);
+            clean.then(|| arg(&node, &Type::Str, ArgKind::Text(template.of_file(name))))
+        }
+        Err(mistake) => {
+            let at = mistake.at.unwrap_or(mistake.near);
+            Compiler { names, diagnostics }.mistake(&node, 0, Mistake { at: Some(at), ..mistake })
+        }
+    }
 }
 
 struct Compiler<'n, 'd> {

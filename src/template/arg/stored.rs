@@ -12,7 +12,10 @@ impl Arg {
     pub fn to_source(&self) -> Json {
         match &self.kind {
             ArgKind::Const(value) => json!({ "const": value }),
-            ArgKind::Text(template) => json!({ "text": template.source }),
+            ArgKind::Text(Template { source, file: None, .. }) => json!({ "text": source }),
+            ArgKind::Text(Template { source, file: Some(file), .. }) => {
+                json!({ "file": [file.as_ref(), source] })
+            }
             ArgKind::Expr(expression) => json!({ "expr": expression.source }),
             ArgKind::Condition(expression) => json!({ "when": expression.source }),
             ArgKind::List(items) => json!({ "list": items.iter().map(Self::to_source).collect::<Vec<_>>() }),
@@ -38,6 +41,11 @@ impl Arg {
         let kind = match form.as_str() {
             "const" => ArgKind::Const(Value::deserialize(content).map_err(|_| damaged())?),
             "text" => ArgKind::Text(Template::compile(text()?)?),
+            "file" => {
+                let (name, text) = pair(content).ok_or_else(damaged)?;
+                let text = text.as_str().ok_or_else(damaged)?;
+                ArgKind::Text(Template::compile(text)?.of_file(name))
+            }
             "expr" => ArgKind::Expr(Expression::compile(text()?)?),
             "when" => ArgKind::Condition(Expression::compile(text()?)?),
             "list" => {

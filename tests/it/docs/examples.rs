@@ -1,5 +1,5 @@
 //! Every example of a page is tried, in the order of the page, in a directory with the shipped files. A `yaml` block whose
-//! first line is `# NAME` is that file; commands below use it, and a runbook has to be rehearsed by one of them. Any other
+//! first line is `# NAME` is that file, and so is a `jinja` block, which is a template; commands below use it, and a runbook has to be rehearsed by one of them. Any other
 //! `yaml` block is a part of a file, and has to load in its place. `console` blocks are run. A page may begin where another
 //! ends: `<!-- goes on from: first-runbook.md -->` brings the other's files.
 
@@ -104,10 +104,13 @@ fn copy(from: &Path, to: &Path) {
 /// The name of the file that a block is.
 fn name(block: &Block) -> Option<&str> {
     let name = block.text.lines().next()?.strip_prefix("# ")?;
-    (block.language == "yaml"
-        && Path::new(name).extension().is_some_and(|end| end == "yaml")
-        && !name.contains(' '))
-    .then_some(name)
+    let end = match block.language.as_str() {
+        "yaml" => "yaml",
+        "jinja" => "tmpl",
+        _ => return None,
+    };
+    let is_name = Path::new(name).extension().is_some_and(|found| found == end) && !name.contains(' ');
+    is_name.then_some(name)
 }
 
 /// The last lines of what was printed, which say what it came to.
@@ -153,6 +156,7 @@ impl Trial<'_> {
                 }
                 self.tried.run += 1;
             }
+            ("jinja", None, Some(name)) => self.write(name, &block.text),
             ("yaml", None, None) => self.part(block),
             ("console", None, _) => self.console(block),
             ("text" | "", None, _) => {}

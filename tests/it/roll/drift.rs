@@ -32,7 +32,7 @@ fn a_saved_plan_whose_host_has_changed_since_changes_nothing() {
     // The last of the order: the others could be changed before anybody looks at it.
     fleet.file("h3.conf", "by somebody else\n");
     let outcome = run_plan(&fleet).exits(13).says("h3: ").says("h3.conf").says("plan again");
-    assert!(outcome.stderr.contains("not in the plan"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("the plan saw absent, now it is sha256 "), "{}", outcome.stderr);
     for host in 1..=3 {
         assert!(fleet.log(host).is_empty(), "h{host} was worked on");
     }
@@ -77,7 +77,7 @@ fn a_host_that_changes_while_others_are_worked_on_is_left_alone() {
         let meddle = "- command: { argv: [\"@meddle\", \"{{ host.name }}\"] }\n  effect: changes\n";
         fleet.runbook("", "batches: [1]", &format!("{}\n{meddle}", steps.trim()));
         let outcome = fleet.run(&[]).run().exits(13).says("h2  failed").says("h2.conf");
-        assert!(outcome.stderr.contains("not in the plan"), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("the plan saw absent, now it is "), "{}", outcome.stderr);
         assert!(outcome.stderr.contains("all hosts are in service"), "{}", outcome.stderr);
         assert!(!fleet.log(1).is_empty());
         for host in 2..=3 {

@@ -170,6 +170,8 @@ fn a_host_that_prints_the_secret_everywhere_brings_it_nowhere() {
         }
         // It was there to be found.
         let seen = said.concat() + &fs::read_to_string(fleet.path("events.jsonl")).unwrap_or_default();
-        assert!(seen.contains("‹redacted›"), "{steps}\nnothing was printed:\n{seen}");
+        // Of a file that the filter had to change, no line is shown at all.
+        let trace = if steps.contains("copy:") { "sha256 " } else { "‹redacted›" };
+        assert!(seen.contains(trace), "{steps}\nnothing was printed:\n{seen}");
     }
 }

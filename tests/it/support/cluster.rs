@@ -16,7 +16,7 @@ use rollbook::executor::{
 use rollbook::inventory::{Become, Connection, HostName, Inventory};
 use rollbook::op::{Deed, Effect, Exit, Op, RunWhen, Site};
 use rollbook::plan::compile::{Input, Knowledge, Overrides, compile, settle_outage};
-use rollbook::plan::show::{Detail, bytes, digest, text};
+use rollbook::plan::show::{Detail, Style, bytes, digest, text};
 use rollbook::plan::{Plan, forecast};
 use rollbook::report::{Plain, Summary, Verbosity};
 use rollbook::runbook::{FileReader, ParamSources, Runbook, resolve_params};
@@ -240,7 +240,7 @@ impl Rolled {
 
 /// A plan as people see it.
 pub(crate) fn shown(plan: &Plan) -> String {
-    text(plan, "sha256:test", Detail::Normal)
+    text(plan, "sha256:test", Style { detail: Detail::Normal, color: false })
 }
 
 /// Refusals of a plan: host, reason.

@@ -1,0 +1,116 @@
+//! What differs between two texts, as people read it in a plan. Knows nothing of files or hosts.
+
+use std::fmt::Write;
+
+use similar::{ChangeTag, TextDiff};
+
+use crate::step::LineDiff;
+
+/// How many lines of a difference a plan shows.
+const MOST_SHOWN: usize = 40;
+/// Characters of a line that are shown.
+const WIDEST: usize = 160;
+/// Longer texts are told apart by their digests: comparing lines takes the square of their number.
+const MOST_LINES: usize = 4_000;
+/// Lines that stay, around those that do not.
+const CONTEXT: usize = 3;
+
+/// The difference; `None` where it cannot be shown as lines.
+pub(super) fn between(before: &str, after: &str) -> Option<LineDiff> {
+    let is_long = |text: &str| text.len() > super::SHOWN_BYTES || text.lines().count() > MOST_LINES;
+    if is_long(before) || is_long(after) {
+        return None;
+    }
+    let diff = TextDiff::from_lines(before, after);
+    let count = |tag| diff.iter_all_changes().filter(|change| change.tag() == tag).count();
+    let (added, removed) = (number(count(ChangeTag::Insert)), number(count(ChangeTag::Delete)));
+    if added == 0 && removed == 0 {
+        return None;
+    }
+    let mut unified = diff.unified_diff();
+    let mut lines: Vec<String> = Vec::new();
+    for hunk in unified.context_radius(CONTEXT).iter_hunks() {
+        lines.push(hunk.header().to_string());
+        for change in hunk.iter_changes() {
+            let mark = match change.tag() {
+                ChangeTag::Equal => ' ',
+                ChangeTag::Delete => '-',
+                ChangeTag::Insert => '+',
+            };
+            let text = change.value();
+            lines.push(format!("{mark}{}", shown(text.strip_suffix('\n').unwrap_or(text))));
+            if change.missing_newline() {
+                lines.push("\\ no line break at the end".to_owned());
+            }
+        }
+    }
+    let more = number(lines.len().saturating_sub(MOST_SHOWN));
+    lines.truncate(MOST_SHOWN);
+    Some(LineDiff { added, removed, lines, more })
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// A line as it can be printed: nothing in it moves a cursor or hides, and it ends somewhere.
+fn shown(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    for (index, character) in line.chars().enumerate() {
+        if index == WIDEST {
+            out.push('…');
+            break;
+        }
+        let hidden = (character.is_control() && character != '\t')
+            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        if hidden {
+            write!(out, "{}", character.escape_unicode()).expect("invariant: writing to a string works");
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown_lines(before: &str, after: &str) -> Vec<String> {
+        between(before, after).expect("a difference").lines
+    }
+
+    #[test]
+    fn a_difference_has_its_surroundings_and_its_counts() {
+        let before = "a\nb\nc\nd\ne\nf\ng\n";
+        let diff = between(before, "a\nb\nc\nd\nE\nf\ng\nh\n").expect("a difference");
+        assert_eq!((diff.added, diff.removed, diff.more), (2, 1, 0));
+        let expected = ["@@ -2,6 +2,7 @@", " b", " c", " d", "-e", "+E", " f", " g", "+h"];
+        assert_eq!(diff.lines, expected);
+        assert_eq!(between(before, before), None);
+    }
+
+    #[test]
+    fn a_long_difference_says_how_much_is_left_out() {
+        let after = "a line\n".repeat(100);
+        let diff = between("", &after).expect("a difference");
+        assert_eq!((diff.lines.len(), diff.added, diff.more), (MOST_SHOWN, 100, 61));
+    }
+
+    #[test]
+    fn what_the_eye_would_miss_is_shown() {
+        assert_eq!(shown_lines("a\n", "a\r\n"), ["@@ -1 +1 @@", "-a", "+a\\u{d}"]);
+        assert_eq!(shown_lines("a\n", "a"), ["@@ -1 +1 @@", "-a", "+a", "\\ no line break at the end"]);
+        assert_eq!(shown_lines("", "\tx\u{1b}[2J\u{202e}\n")[1], "+\tx\\u{1b}[2J\\u{202e}");
+        let wide = shown_lines("", &"w".repeat(1000));
+        assert_eq!(wide[1].chars().count(), WIDEST + 2);
+    }
+
+    #[test]
+    fn what_is_too_long_to_compare_is_not_compared() {
+        let long = "x".repeat(super::super::SHOWN_BYTES + 1);
+        assert_eq!(between(&long, "x"), None);
+        assert_eq!(between("x", &long), None);
+        assert_eq!(between("", &"\n".repeat(MOST_LINES + 1)), None);
+    }
+}
