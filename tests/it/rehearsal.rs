@@ -76,6 +76,9 @@ fn every_host_that_is_left_out_of_service_has_a_way_back() {
             left += 1;
             let next = lines.next().unwrap_or_default();
             assert!(next.starts_with("    to bring it back: "), "{name}: {told}");
+            // Its cordon ran into its time limit, so it may stand.
+            let may_be_cordoned = name == "drain-never-finishes";
+            assert!(!may_be_cordoned || next.contains("rollbook runs undo "), "{name}: {told}");
         }
     }
     assert!(left >= 2, "too few to say anything: {left}");

@@ -95,6 +95,10 @@ fn a_long_file_is_never_compared_by_its_beginning() {
     fleet.run(&[]).run().exits(0);
     assert_eq!(found(&fleet, 1), format!("{filler}level = 2\n"));
     fleet.rollbook("plan", &["--detailed-exitcode"]).run().exits(0);
+    // Also where what comes is short.
+    fleet.file("files/app.tmpl", "level = 3\n");
+    let plan = fleet.rollbook("plan", &["--detailed-exitcode"]).run().exits(2).stdout;
+    assert!(plan.contains(&line) && !plan.contains("the same on both sides"), "{plan}");
 }
 
 #[test]
