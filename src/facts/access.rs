@@ -120,8 +120,10 @@ mod tests {
             stderr: "Unable to connect to the server: EOF\n".to_owned(),
             ..Answer::default()
         };
-        assert!(parse_access(&answers).unwrap_err().reason.contains("EOF"));
+        let error = parse_access(&answers).unwrap_err();
+        assert_eq!(error.command, "kubectl auth can-i");
+        assert!(error.reason.contains("cannot be reached"), "{}", error.reason);
         answers[0] = Answer { rc: 127, ..Answer::default() };
-        assert_eq!(parse_access(&answers).unwrap_err().command, "kubectl version");
+        assert_eq!(parse_access(&answers).unwrap_err().command, "kubectl version -o json");
     }
 }

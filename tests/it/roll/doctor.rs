@@ -50,7 +50,7 @@ fn what_works_here_may_not_work_in_cron() {
     Outcome::from(output)
         .exits(0)
         .shows("\nby hand: 0\n")
-        .shows("h1  cannot reach h1")
+        .shows("\nh1  h1 does not let us in")
         .shows("as cron: 12\n");
 }
 
