@@ -34,7 +34,7 @@ export const dialogue = [
   },
   {
     name: 'words of a key are proposed', kind: 'runbook', text: rollout('on_failure: ‸'),
-    proposes: ['halt', 'freeze', 'continue'],
+    proposes: ['halt', 'freeze'],
   },
   {
     name: 'types of a parameter are proposed', kind: 'runbook', text: `${head}params:\n  target:\n    type: ‸\nphases: []\n`,
