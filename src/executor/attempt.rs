@@ -134,8 +134,7 @@ impl Worker<'_> {
     async fn through_obstacles(&self) -> TaskEnd {
         let began = Instant::now();
         let mut interrupted = false;
-        // A resumed attempt goes on with the go that was cut off.
-        let mut go = self.assignment.recorded.last().map_or(0, |op| op.go);
+        let mut go = self.first_go();
         loop {
             match self.go(go).await {
                 Ok(end) | Err(Go::End(end)) => return end,
@@ -162,6 +161,15 @@ impl Worker<'_> {
             }
             go += 1;
         }
+    }
+
+    /// A resumed attempt goes on with the go that was cut off; where that was at taking something back again and again, with
+    /// the go that had failed.
+    fn first_go(&self) -> u32 {
+        let ops = &self.action.lowered.ops;
+        let takes_back = |op: u16| ops.get(usize::from(op)).is_some_and(|op| op.when == RunWhen::OnFailure);
+        let mut recorded = self.assignment.recorded.iter().rev();
+        recorded.find(|sent| !takes_back(sent.op)).map_or(0, |sent| sent.go)
     }
 
     /// After an interruption a goal is settled by its probe, with which the next go begins; a means that may be repeated
@@ -200,7 +208,7 @@ impl Worker<'_> {
         if outcome.is_ok() {
             outcome = self.verify().await.and(outcome);
         }
-        self.clean_up(go, &outcome).await;
+        self.clean_up(go, &outcome).await?;
         self.summary(outcome?.as_ref())
     }
 
@@ -352,17 +360,17 @@ impl Worker<'_> {
                 RunWhen::OnFailure => false,
             };
             if wanted {
-                let ended = self.run_op(index, op, go).await;
-                // The first failure is the one to tell.
-                outcome = outcome.and(ended.map(Some));
+                let ended = self.run_op(index, op, go).await.map(Some);
+                // The first failure is the one to tell. But while nobody knows whether an op has ended, the task has not.
+                outcome = if is_unknown(&ended) { ended } else { outcome.and(ended) };
             }
         }
         outcome
     }
 
     /// Runs the ops that take something back after an op or the verification failed. Their own failures are told by
-    /// what is left out of service.
-    async fn clean_up(&self, go: u32, outcome: &Step<Option<OpResult>>) {
+    /// what is left out of service; that nobody knows whether one has ended is the end of the task.
+    async fn clean_up(&self, go: u32, outcome: &Step<Option<OpResult>>) -> Step<()> {
         let failed = matches!(outcome, Err(Go::End(TaskEnd::Failed { .. })));
         let began = Instant::now();
         let mut go = go;
@@ -370,9 +378,14 @@ impl Worker<'_> {
             if !failed || op.when != RunWhen::OnFailure {
                 continue;
             }
-            // An API that is away for a moment must not leave a node cordoned. What may not be repeated as a whole is not:
-            // a resumed attempt would begin another go with it.
-            while let Err(Go::Again { reason, within }) = self.run_op(index, op, go).await {
+            loop {
+                let ended = self.run_op(index, op, go).await.map(drop);
+                if is_unknown(&ended) {
+                    return ended;
+                }
+                // An API that is away for a moment must not leave a node cordoned. What may not be repeated as a whole is
+                // not: a resumed attempt would begin another go with it.
+                let Err(Go::Again { reason, within }) = ended else { break };
                 if !self.action.lowered.repeatable || began.elapsed() >= within.to_std() {
                     break;
                 }
@@ -381,6 +394,7 @@ impl Worker<'_> {
                 go += 1;
             }
         }
+        Ok(())
     }
 
     async fn run_op(&self, index: u16, op: &Op, go: u32) -> Step<OpResult> {
@@ -539,6 +553,11 @@ impl Worker<'_> {
 fn is_good(op: &Op, code: i32, stderr: &str) -> bool {
     let was_beaten = || kubectl_errors::causes(stderr).first() == Some(&kubectl_errors::Cause::TestFailed);
     op.success.contains(&code) && (!op.yields || code != 1 || was_beaten())
+}
+
+/// Whether an op was sent of which nobody knows whether it has ended.
+fn is_unknown<T>(outcome: &Step<T>) -> bool {
+    matches!(outcome, Err(Go::End(TaskEnd::Unknown { .. })))
 }
 
 /// After an unknown end nothing more is sent: it may still be running. Nor without the lock.

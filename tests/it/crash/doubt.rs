@@ -109,3 +109,35 @@ fn a_cordon_in_doubt_behind_a_lost_link_is_told_of_and_taken_back() {
         assert!(!is_cordoned(&drill), "resumed");
     });
 }
+
+/// A drain that fails, so that its cordon is taken back.
+fn refusing() -> Cluster {
+    let cluster = Cluster::new(1, 1, "1.30.0");
+    cluster.breaks("cp1", " drain ");
+    cluster
+}
+
+#[test]
+fn a_link_that_is_lost_for_hours_while_a_cordon_is_taken_back_is_a_doubt_and_no_end() {
+    story(async {
+        let mut drill = Drill::of(RUNBOOK, refusing).await;
+        assert!(matches!(drill.live(None).await, End::Finished(_)));
+        assert!(!is_cordoned(&drill), "it is taken back");
+        let events = drill.events();
+        let restores = *drill.started_ops("w1").last().unwrap();
+        let sent = events.iter().position(|event| event.seq == restores).unwrap();
+        // Half-way between the two, on the world's clock, which the last event and now are on, too.
+        let half = events[sent + 1].at.since(events[sent].at).as_millis() / 2;
+        let ago = events.last().unwrap().at.since(events[sent].at).as_millis() - half;
+        let at = Duration::from_millis(drill.world().elapsed().as_millis() - ago);
+        drill.again();
+        let lasting = Some(Duration::from_secs(3 * 3600));
+        assert!(drill.world().inject(Fault::Unreachable { host: "cp1".to_owned(), at, lasting }));
+        let End::Finished(history) = drill.live(None).await else { panic!("nobody killed it") };
+        assert_eq!(history.state.counts(drill.plan()).unknown, 1, "{:?}", history.state.counts(drill.plan()));
+        tokio::time::sleep(std::time::Duration::from_hours(4)).await;
+        let End::Finished(history) = drill.live(None).await else { panic!("nobody killed it") };
+        assert_eq!(history.state.counts(drill.plan()).failed, 1, "{:?}", history.state.counts(drill.plan()));
+        assert!(!is_cordoned(&drill), "resumed");
+    });
+}
