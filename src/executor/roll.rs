@@ -401,17 +401,26 @@ impl Roll {
                 self.workers.spawn_local(attempt::run(shared, teller, assignment));
             }
             Job::Verify { phase, batch } => {
-                if let Some(subject) = self.plan.phase(phase).population.first().copied() {
+                if let Some(subject) = self.representative(phase) {
                     self.workers.spawn_local(verify::run(shared, teller, phase, batch, subject));
                 }
             }
             Job::Gate { phase, batch, until } => {
-                if let Some(subject) = self.plan.phase(phase).population.first().copied() {
+                if let Some(subject) = self.representative(phase) {
                     let reached = gate::Reached { phase, batch, until, subject };
                     self.workers.spawn_local(gate::run(shared, teller, reached));
                 }
             }
         }
+    }
+
+    /// On whose behalf a check between batches runs: the first host of the phase that did not fail. One that failed may
+    /// be gone, and says nothing of the others.
+    fn representative(&self, phase: u16) -> Option<HostId> {
+        let population = &self.plan.phase(phase).population;
+        let state = &self.history.state;
+        let well = population.iter().find(|host| state.failure(&self.plan, phase, **host).is_none());
+        well.or_else(|| population.first()).copied()
     }
 
     fn current_batch_hosts(&self) -> Vec<HostId> {
