@@ -153,17 +153,14 @@ pub(super) fn across(phases: &[Phase]) -> Vec<(At, At)> {
     let mut left: Vec<At> = Vec::new();
     let mut pairs = Vec::new();
     for (index, phase) in phases.iter().enumerate() {
-        let mut is_open = false;
-        let mut leaves = Vec::new();
         for (at, step) in phase.steps.iter().enumerate() {
-            is_open |= opens(step).contains(&What::Cordon);
             if step.leave_cordoned.is_some() {
-                leaves.push((index, at));
-            } else if closes(step).contains(&What::Cordon) && !std::mem::take(&mut is_open) {
+                left.push((index, at));
+            } else if closes(step).contains(&What::Cordon) {
+                // Also where a drain of its own stands before it: it is what takes the node in again.
                 pairs.extend(left.iter().map(|opens| (*opens, (index, at))));
             }
         }
-        left.extend(leaves);
     }
     pairs
 }

@@ -309,11 +309,19 @@ fn brackets_that_something_else_closes_are_whole_too() {
          - name: work\n    hosts: all\n    steps: [command: [work]]\n  \
          - name: back\n    hosts: all\n    steps:\n      - uncordon: {}\n",
     );
-    for flags in [["--skip", "back"], ["--only", "back"], ["--only", "out"]] {
-        across
-            .rollbook("plan", &["--offline", flags[0], flags[1]])
-            .exits(65)
-            .says("RB0327")
-            .says("give them a tag in common");
+    // The node is taken in again by the uncordon of a later phase, also where a drain of its own stands before that.
+    let drained = Files::new(
+        kube,
+        "  - name: out\n    hosts: all\n    steps:\n      - cordon: {}\n        leave_cordoned: the next phase\n  \
+         - name: back\n    hosts: all\n    steps:\n      - drain: {}\n      - uncordon: {}\n",
+    );
+    for files in [across, drained] {
+        for flags in [["--skip", "back"], ["--only", "back"], ["--only", "out"]] {
+            files
+                .rollbook("plan", &["--offline", flags[0], flags[1]])
+                .exits(65)
+                .says("RB0327")
+                .says("give them a tag in common");
+        }
     }
 }
