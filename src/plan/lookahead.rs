@@ -53,7 +53,12 @@ pub fn settle(
             // From here on the sources may offer what they do not offer now.
             _ => return,
         }
-        let StepRef::Action(id) = plan.task(task).step else { continue };
+        let id = match plan.task(task).step {
+            StepRef::Action(id) => id,
+            // It may fetch the lists anew, which nobody knows yet.
+            StepRef::Deferred(id) if plan.deferred[id.0 as usize].kind == "apt" => return,
+            StepRef::Deferred(_) => continue,
+        };
         let action = plan.action(id);
         let kind = crate::step::find(&action.kind).expect("invariant: a plan names registered kinds");
         let seen = answers.iter().find(|(known, _)| *known == task).map(|(_, answers)| answers.as_slice());
