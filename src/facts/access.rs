@@ -20,13 +20,16 @@ pub struct Access {
 
 /// Verb, resource and more flags of `kubectl auth can-i`, for what a roll does to a cluster: it looks at nodes and pods,
 /// cordons, evicts (kubectl looks a pod's controller up, too), and holds the lock.
-const NEEDED: [(&str, &str, &[&str]); 8] = [
+const NEEDED: [(&str, &str, &[&str]); 11] = [
+    ("get", "nodes", &[]),
     ("list", "nodes", &[]),
     ("patch", "nodes", &[]),
+    ("get", "pods", &["--all-namespaces"]),
     ("list", "pods", &["--all-namespaces"]),
     ("create", "pods", &["--subresource=eviction", "--all-namespaces"]),
     ("get", "daemonsets.apps", &["--all-namespaces"]),
     ("list", "poddisruptionbudgets.policy", &["--all-namespaces"]),
+    ("get", "leases.coordination.k8s.io", &["--namespace", lease::NAMESPACE]),
     ("create", "leases.coordination.k8s.io", &["--namespace", lease::NAMESPACE]),
     ("update", "leases.coordination.k8s.io", &["--namespace", lease::NAMESPACE]),
 ];
@@ -106,8 +109,8 @@ mod tests {
         answers.extend(NEEDED.iter().map(|_| said("yes")));
         let access = parse_access(&answers).unwrap();
         assert_eq!((access.denied.as_slice(), access.minors_apart()), (&[][..], Some(2)));
-        answers[2] = said("no");
-        answers[4] = said("no - no RBAC policy matched");
+        answers[3] = said("no");
+        answers[6] = said("no - no RBAC policy matched");
         assert_eq!(parse_access(&answers).unwrap().denied, ["patch nodes", "create pods/eviction"]);
     }
 

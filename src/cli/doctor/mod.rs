@@ -44,6 +44,12 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     for host in &hosts {
         told(host.as_str(), seen.findings(host));
     }
+    if let Some((_, via)) = kube.as_ref().filter(|(_, via)| !via.is_empty())
+        && !via.iter().any(|host| hosts.contains(host))
+    {
+        let text = format!("not tried: it runs on {}, and that is none of these hosts", via[0]);
+        told("kubectl", vec![Finding::Note(text)]);
+    }
     if let Some(access) = &seen.here {
         told("kubectl on this machine", cluster::of_access(access));
     }

@@ -56,7 +56,7 @@ fn what_works_here_may_not_work_in_cron() {
 
 #[test]
 fn kubectl_is_tried_where_it_will_run() {
-    let (fleet, api) = (Fleet::of(1), ApiServer::start());
+    let (fleet, api) = (Fleet::of(2), ApiServer::start());
     let file = fleet.dir.path().join("kubeconfig");
     api.write_kubeconfig(&file);
     for via in ["controller", "h1"] {
@@ -68,5 +68,11 @@ fn kubectl_is_tried_where_it_will_run() {
         doctor(&fleet, &cluster).exits(10).shows(line).shows(denied);
         api.deny(None);
     }
+    let elsewhere = ["-i", "inventory.yaml", "--via", "h1"];
+    fleet
+        .rollbook_on("doctor", "h2", &elsewhere)
+        .run()
+        .exits(0)
+        .shows("kubectl  note: not tried: it runs on h1");
     doctor(&fleet, &["--via", "controller", "--kubeconfig", "/nowhere"]).exits(10).shows("kubeconfig");
 }
