@@ -23,6 +23,8 @@ pub(crate) struct Copy;
 
 /// How much of a file is fetched to show what differs. Whether it differs is told by its digest, at any length.
 const SHOWN_BYTES: usize = 32 << 10;
+/// Homes are closed to others as a rule, whatever the mode of a file in them: a kubeconfig of 0644 is no public text.
+const PRIVATE: [&str; 2] = ["/root/", "/home/"];
 
 static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
     vec![
@@ -262,9 +264,10 @@ impl<'a> File<'a> {
         Change { diff, ..change(self.dest, "absent", format!("{} bytes", self.content.len())) }
     }
 
-    /// Whether its lines may stand in a plan.
+    /// Whether its lines may stand in a plan: it is not only its own mode that keeps a file from others.
     fn is_public(&self) -> bool {
-        readable_by_all(&self.mode) && !self.is_secret()
+        let is_private = PRIVATE.iter().any(|home| self.dest.starts_with(home));
+        readable_by_all(&self.mode) && !is_private && !self.is_secret()
     }
 
     fn queries(&self) -> Vec<Query> {
