@@ -47,9 +47,10 @@ fn a_host_loses_power_while_it_is_drained(lab: &Lab, files: &Files) {
     let limit = "control_plane | w1 | w2 | w3";
     let args = [ACCEPT[0], "-p", "drain_timeout=1m", "--limit", limit];
     let running = roll(lab, files, "power cut", "1.21.0", &args);
-    lab.eventually("w2 is being drained", |lab| {
-        lab.nodes().iter().any(|node| node.name == "w2" && node.cordoned)
-    });
+    // One slot is left for two: w3 comes later, because apt is locked there for a while.
+    lab.eventually("w1 is being drained", |lab| is_cordoned(lab, "w1"));
+    lab.run(&["aptlock", "w3", "90"]);
+    lab.eventually("w2 is being drained", |lab| is_cordoned(lab, "w2"));
     lab.run(&["kill", "w2"]);
     let outcome = running.wait();
     let samples = watch.end();
@@ -82,6 +83,10 @@ fn somebody_else_is_waited_for(lab: &Lab, files: &Files) {
     running.wait().exits(0);
     never(&watch.end(), "workers are out beyond the budget", |sample| sample.out_of("w") > 2);
     assert!(lab.nodes().iter().all(|node| node.version == "v1.21.0"), "{:?}", lab.nodes());
+}
+
+fn is_cordoned(lab: &Lab, name: &str) -> bool {
+    lab.nodes().iter().any(|node| node.name == name && node.cordoned)
 }
 
 /// Lets the pods of this question go.
