@@ -47,10 +47,11 @@ fn a_host_loses_power_while_it_is_drained(lab: &Lab, files: &Files) {
     let limit = "control_plane | w1 | w2 | w3";
     let args = [ACCEPT[0], "-p", "drain_timeout=1m", "--limit", limit];
     let running = roll(lab, files, "power cut", "1.21.0", &args);
-    // One slot is left for two: w3 comes later, because apt is locked there for a while.
+    // One slot is left for two: w3 comes later, because apt is locked there until w2 has it.
     lab.eventually("w1 is being drained", |lab| is_cordoned(lab, "w1"));
-    lab.run(&["aptlock", "w3", "90"]);
+    lab.run(&["aptlock", "w3", "600"]);
     lab.eventually("w2 is being drained", |lab| is_cordoned(lab, "w2"));
+    lab.run(&["heal", "w3"]);
     lab.run(&["kill", "w2"]);
     let outcome = running.wait();
     let samples = watch.end();
