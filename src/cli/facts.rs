@@ -7,7 +7,6 @@ use camino::Utf8Path;
 
 use super::args::{Facts as Args, Format};
 use super::compose::{Connections, runtime, targets};
-use super::kube::{Call, place};
 use super::load::{load_inventory, selected};
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
@@ -22,6 +21,11 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let hosts = selected(&args.selector, "the selector", &inventory, terminal)?;
     if let Some(file) = &args.record {
         return record(args, file, &inventory, &hosts, terminal);
+    }
+    if let Some((flag, _)) = args.kubectl.given().next() {
+        terminal.error(&format!("{flag} belongs to --record"));
+        terminal.hint("facts of hosts are asked without kubectl");
+        return Err(Stopped::Told(exit::USAGE));
     }
     let found = runtime()?.block_on(async {
         let connections = Connections::real(targets(&inventory))?;
@@ -57,9 +61,7 @@ fn record(
     hosts: &[HostName],
     terminal: &Terminal,
 ) -> Outcome {
-    let call = Call { kubeconfig: args.kubeconfig.as_deref(), context: args.context.as_deref() };
-    let via = place(args.via.as_deref(), inventory);
-    let kube = via.map(|via| call.on(via, inventory, terminal)).transpose()?;
+    let kube = args.kubectl.call(inventory, terminal)?;
     let (recording, failed) = runtime()?.block_on(async {
         let connections = Connections::real(targets(inventory))?;
         let kube = kube.as_ref().map(|(cx, via)| (cx, via.as_slice()));

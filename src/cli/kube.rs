@@ -1,5 +1,6 @@
 //! How kubectl is called where no runbook says it: by the command line.
 
+use super::args::Kubectl;
 use super::load::{selector, wrong_selector};
 use super::outcome::Stopped;
 use super::terminal::Terminal;
@@ -11,10 +12,28 @@ use crate::value::Duration;
 /// The group whose hosts kubectl usually runs on.
 const USUAL: &str = "control_plane";
 
-/// Where kubectl runs: as somebody says, else on the control planes where the inventory has them. `none` is no cluster.
-pub(super) fn place<'a>(given: Option<&'a str>, inventory: &Inventory) -> Option<&'a str> {
-    let usual = inventory.groups.contains_key(USUAL).then_some(USUAL);
-    given.or(usual).filter(|via| *via != "none")
+impl Kubectl {
+    /// Where kubectl runs: as somebody says, else on the control planes where the inventory has them. `none` is no cluster.
+    pub(super) fn place<'a>(&'a self, inventory: &Inventory) -> Option<&'a str> {
+        let usual = inventory.groups.contains_key(USUAL).then_some(USUAL);
+        self.via.as_deref().or(usual).filter(|via| *via != "none")
+    }
+
+    /// The call and the hosts that it may run on; `None` where there is no cluster.
+    pub(super) fn call(
+        &self,
+        inventory: &Inventory,
+        terminal: &Terminal,
+    ) -> Result<Option<(KubeCx, Vec<HostName>)>, Stopped> {
+        let call = Call { kubeconfig: self.kubeconfig.as_deref(), context: self.context.as_deref() };
+        self.place(inventory).map(|via| call.on(via, inventory, terminal)).transpose()
+    }
+
+    /// What was given, as it is typed.
+    pub(super) fn given(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let flags = [("--via", &self.via), ("--kubeconfig", &self.kubeconfig), ("--context", &self.context)];
+        flags.into_iter().filter_map(|(flag, value)| Some((flag, value.as_deref()?)))
+    }
 }
 
 /// What the command line says beside the place.

@@ -11,7 +11,6 @@ use std::rc::Rc;
 
 use super::args::Doctor as Args;
 use super::compose::{Connections, now, runtime, targets};
-use super::kube::{Call, place};
 use super::load::{load_inventory, selected};
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
@@ -29,9 +28,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     }
     let inventory = load_inventory(&args.inventory, terminal)?;
     let hosts = selected(&args.selector, "the selector", &inventory, terminal)?;
-    let call = Call { kubeconfig: args.kubeconfig.as_deref(), context: args.context.as_deref() };
-    let via = place(args.via.as_deref(), &inventory);
-    let kube = via.map(|via| call.on(via, &inventory, terminal)).transpose()?;
+    let kube = args.kubectl.call(&inventory, terminal)?;
     let seen = runtime()?.block_on(look(&inventory, &hosts, kube.as_ref()))?;
     let mut out = String::new();
     let mut all = Vec::new();
@@ -66,11 +63,7 @@ fn as_cron(args: &Args) -> Outcome {
     let program = std::env::current_exe().map_err(anyhow::Error::from)?;
     let mut command = Command::new(program);
     command.args(["doctor", "--inventory", args.inventory.as_str()]);
-    for (flag, value) in
-        [("--via", &args.via), ("--kubeconfig", &args.kubeconfig), ("--context", &args.context)]
-    {
-        command.args(value.iter().flat_map(|value| [flag, value]));
-    }
+    command.args(args.kubectl.given().flat_map(|(flag, value)| [flag, value]));
     let status = command
         .args(["--", &args.selector])
         .env_clear()

@@ -9,7 +9,6 @@ use serde_json::{Value as Json, json};
 use super::USUAL_TIMEOUT;
 use crate::cli::args::{Exec as Args, Input, Roll, Run as RunArgs};
 use crate::cli::compose::{Connections, run_id, runtime, state_dir, targets};
-use crate::cli::kube::place;
 use crate::cli::load::Loaded;
 use crate::cli::outcome::{Outcome, Stopped, invalid};
 use crate::cli::run::{approved, nobody_to_ask};
@@ -113,9 +112,9 @@ fn runbook(args: &Args, inventory: &Inventory, count: usize) -> Json {
             "steps": [{ "command": { "argv": words }, "effect": "changes" }],
         }],
     });
-    if let Some(via) = place(args.via.as_deref(), inventory) {
+    if let Some(via) = args.kubectl.place(inventory) {
         let mut kube = json!({ "via": via });
-        for (key, value) in [("kubeconfig", &args.kubeconfig), ("context", &args.context)] {
+        for (key, value) in [("kubeconfig", &args.kubectl.kubeconfig), ("context", &args.kubectl.context)] {
             if let Some(value) = value {
                 kube[key] = json!(value);
             }

@@ -36,8 +36,10 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
 
 /// What would be ignored without a word, and what no host could run.
 fn refuse(args: &Args, terminal: &Terminal) -> Result<(), Stopped> {
-    let only_changing = [("--yes", args.yes), ("--wait-lock", args.wait_lock.is_some())];
-    if let Some((flag, _)) = only_changing.iter().find(|(_, given)| *given && !args.change) {
+    let given = [("--yes", args.yes), ("--wait-lock", args.wait_lock.is_some())];
+    let given = given.into_iter().filter_map(|(flag, given)| given.then_some(flag));
+    let mut only_changing = given.chain(args.kubectl.given().map(|(flag, _)| flag));
+    if let Some(flag) = only_changing.next().filter(|_| !args.change) {
         terminal.error(&format!("{flag} belongs to --change"));
         terminal.hint("a command that changes nothing takes no lock and asks nothing");
         return Err(Stopped::Told(exit::USAGE));

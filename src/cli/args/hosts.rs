@@ -1,0 +1,124 @@
+//! Hosts without a runbook: inventories, facts, single commands, and whether all is well.
+
+use camino::Utf8PathBuf;
+use clap::{Args, Subcommand};
+
+use super::{Format, Kubectl, duration};
+use crate::value::Duration;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Inventory {
+    #[command(subcommand)]
+    pub(in crate::cli) command: InventoryCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum InventoryCommand {
+    /// List the hosts of a selector
+    List {
+        /// Which hosts.
+        #[arg(default_value = "all")]
+        selector: String,
+        /// The inventory file.
+        #[arg(short, long, value_name = "FILE")]
+        inventory: Utf8PathBuf,
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Show the groups and the hosts of each
+    Graph {
+        /// The inventory file.
+        #[arg(short, long, value_name = "FILE")]
+        inventory: Utf8PathBuf,
+    },
+    /// Look for what is odd: hosts that share an address, hosts in no group, groups without hosts
+    Check {
+        /// The inventory file.
+        #[arg(short, long, value_name = "FILE")]
+        inventory: Utf8PathBuf,
+    },
+    /// Show everything that is known of one host
+    Show {
+        /// The host.
+        host: String,
+        /// The inventory file.
+        #[arg(short, long, value_name = "FILE")]
+        inventory: Utf8PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Facts {
+    /// Which hosts.
+    #[arg(default_value = "all")]
+    pub(in crate::cli) selector: String,
+    /// The inventory file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(in crate::cli) inventory: Utf8PathBuf,
+    /// Write hosts and cluster to this file, from which `rollbook rehearse --from FILE` begins. It holds no secrets.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) record: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) kubectl: Kubectl,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(in crate::cli) format: Format,
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that people type")]
+pub(in crate::cli) struct Exec {
+    /// Which hosts.
+    pub(in crate::cli) selector: String,
+    /// The command: a program and its arguments, after `--`.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(in crate::cli) command: Vec<String>,
+    /// The inventory file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(in crate::cli) inventory: Utf8PathBuf,
+    /// Run it as root, by the inventory's `become`.
+    #[arg(long)]
+    pub(in crate::cli) r#become: bool,
+    /// It changes something: plan it, ask, take the lock, and record it as a run.
+    #[arg(long)]
+    pub(in crate::cli) change: bool,
+    /// On so many hosts at the same time.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(in crate::cli) parallel: u32,
+    /// End it on a host after this long [default: 1m].
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(in crate::cli) timeout: Option<Duration>,
+    /// Print what a host says below its name, not behind it.
+    #[arg(long)]
+    pub(in crate::cli) grouped: bool,
+    /// Do not ask; with --change.
+    #[arg(short, long)]
+    pub(in crate::cli) yes: bool,
+    /// Never ask anything; implied without a terminal.
+    #[arg(long)]
+    pub(in crate::cli) no_input: bool,
+    /// Wait this long for another run of the cluster to end; with --change.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(in crate::cli) wait_lock: Option<Duration>,
+    #[command(flatten)]
+    pub(in crate::cli) kubectl: Kubectl,
+    /// Where runs are recorded [default: $XDG_STATE_HOME/rollbook].
+    #[arg(long, value_name = "DIR", requires = "change")]
+    pub(in crate::cli) state_dir: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Doctor {
+    /// Which hosts.
+    #[arg(default_value = "all")]
+    pub(in crate::cli) selector: String,
+    /// With no more of an environment than cron gives: no agent, no terminal, a short PATH.
+    #[arg(long)]
+    pub(in crate::cli) as_cron: bool,
+    #[command(flatten)]
+    pub(in crate::cli) kubectl: Kubectl,
+    /// The inventory file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(in crate::cli) inventory: Utf8PathBuf,
+}

@@ -1,0 +1,170 @@
+//! Plans, and runs: real ones, resumed ones, rehearsed ones, and what watches them.
+
+use camino::Utf8PathBuf;
+use clap::{Args, ValueEnum};
+
+use super::{Input, duration, speed};
+use crate::value::Duration;
+
+/// How a plan is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum PlanFormat {
+    /// For people.
+    Text,
+    /// For a merge request or a ticket.
+    Markdown,
+    /// For programs, and for `rollbook run`.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Plan {
+    /// The runbook, or a saved plan, which is shown again.
+    pub(in crate::cli) runbook: Utf8PathBuf,
+    #[command(flatten)]
+    pub(in crate::cli) input: Input,
+    /// Touch no host: show the order and the commands, not what would change.
+    #[arg(long)]
+    pub(in crate::cli) offline: bool,
+    /// Save the plan, for review and for `rollbook run FILE`.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "offline")]
+    pub(in crate::cli) output: Option<Utf8PathBuf>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    pub(in crate::cli) format: PlanFormat,
+    /// Print only what differs from this saved plan.
+    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    pub(in crate::cli) diff: Option<Utf8PathBuf>,
+    /// Exit 2 when changes are pending.
+    #[arg(long)]
+    pub(in crate::cli) detailed_exitcode: bool,
+    /// Show every command.
+    #[arg(short, long)]
+    pub(in crate::cli) verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Run {
+    /// A runbook, or a plan saved by `rollbook plan -o`.
+    pub(in crate::cli) file: Utf8PathBuf,
+    #[command(flatten)]
+    pub(in crate::cli) input: Input,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub(in crate::cli) yes: bool,
+    /// Never ask anything; implied without a terminal.
+    #[arg(long)]
+    pub(in crate::cli) no_input: bool,
+    /// Wait this long for another run of the cluster to end.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(in crate::cli) wait_lock: Option<Duration>,
+    #[command(flatten)]
+    pub(in crate::cli) roll: Roll,
+    /// Where runs are recorded [default: $XDG_STATE_HOME/rollbook].
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) state_dir: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Resume {
+    /// The run's id, or a directory with its record [default: the newest run that can go on].
+    pub(in crate::cli) run: Option<String>,
+    /// Pass the gate, or take the pauses as done, at which the run stands; what comes later is asked.
+    #[arg(long)]
+    pub(in crate::cli) approve: bool,
+    /// Never ask anything; implied without a terminal.
+    #[arg(long)]
+    pub(in crate::cli) no_input: bool,
+    /// What to do with a command that was interrupted on its host, and of which nothing can tell whether it is done.
+    #[arg(long, value_enum, default_value_t = InDoubtChoice::Leave, value_name = "WHAT")]
+    pub(in crate::cli) in_doubt: InDoubtChoice,
+    /// Take addresses and connections from this inventory, in place of the plan's; users and directories on hosts stay.
+    #[arg(long, value_name = "INVENTORY")]
+    pub(in crate::cli) connection: Option<Utf8PathBuf>,
+    /// Let the plan of a directory that is named run commands on this machine.
+    #[arg(long)]
+    pub(in crate::cli) allow_commands: bool,
+    #[command(flatten)]
+    pub(in crate::cli) roll: Roll,
+    /// Where runs are recorded [default: $XDG_STATE_HOME/rollbook].
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) state_dir: Option<Utf8PathBuf>,
+}
+
+/// What to do with a command that nothing can settle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum InDoubtChoice {
+    /// Leave its host as it is, and its state unknown.
+    Leave,
+    /// Run it again.
+    Rerun,
+    /// Take it as done.
+    AssumeDone,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Watch {
+    /// The run's id, or a directory with its record [default: the newest run].
+    pub(in crate::cli) run: Option<String>,
+    /// Print every task.
+    #[arg(short, long)]
+    pub(in crate::cli) verbose: bool,
+    /// Print plain lines on a terminal, too: nothing is drawn twice.
+    #[arg(long)]
+    pub(in crate::cli) plain: bool,
+    /// Where runs are recorded [default: $XDG_STATE_HOME/rollbook].
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) state_dir: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Roll {
+    /// Also write every event to this file, one JSON object per line.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) events: Option<Utf8PathBuf>,
+    /// Start no new host after this long.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(in crate::cli) deadline: Option<Duration>,
+    /// Print nothing but the summary.
+    #[arg(short, long)]
+    pub(in crate::cli) quiet: bool,
+    /// Print every task.
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub(in crate::cli) verbose: bool,
+    /// Print plain lines on a terminal, too: nothing is drawn twice.
+    #[arg(long)]
+    pub(in crate::cli) plain: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Rehearse {
+    /// The runbook; a scenario may name it instead.
+    #[arg(required_unless_present_any = ["scenario", "check"])]
+    pub(in crate::cli) runbook: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) input: Input,
+    #[command(flatten)]
+    pub(in crate::cli) roll: Roll,
+    /// Kubernetes version that the simulated cluster starts with [default: one minor below the `target` parameter].
+    #[arg(long, value_name = "VERSION")]
+    pub(in crate::cli) kubernetes: Option<String>,
+    /// Show it as it would happen, so many times as fast: `--speed 60` makes a minute a second [default: at once].
+    #[arg(long, value_name = "FACTOR", value_parser = speed)]
+    pub(in crate::cli) speed: Option<f64>,
+    /// The same seed gives the same rehearsal [default: 1].
+    #[arg(long)]
+    pub(in crate::cli) seed: Option<u64>,
+    /// Begin as the hosts and the cluster were that `rollbook facts --record FILE` wrote down.
+    #[arg(long, value_name = "FILE", conflicts_with = "kubernetes")]
+    pub(in crate::cli) from: Option<Utf8PathBuf>,
+    /// Let go wrong what this file says; it may also name the runbook, the inventory and parameters.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) scenario: Option<Utf8PathBuf>,
+    /// Rehearse each of these scenarios, and say whether what they expect came true: one line for each.
+    #[arg(long, value_name = "SCENARIO", num_args = 1.., conflicts_with_all = ["runbook", "scenario", "state_dir", "events"])]
+    pub(in crate::cli) check: Vec<Utf8PathBuf>,
+    /// Keep a record of the rehearsal, from which `rollbook resume` can go on [default: only where the scenario
+    /// leaves a killed controller, in $XDG_STATE_HOME/rollbook].
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) state_dir: Option<Utf8PathBuf>,
+}
