@@ -47,23 +47,11 @@ impl StepKind for Assert {
 
     fn lower(&self, args: &Value, _cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
         let texts: Vec<_> = conditions(args).map(|(text, _)| text).collect();
-        Ok(Lowered {
-            title: format!("assert {}", texts.join(" and ")),
-            role: Role::Check,
-            effect: Effect::Reads,
-            opens: Vec::new(),
-            closes: Vec::new(),
-            probe: Some(Probe {
-                site: Site::Subject,
-                queries: Vec::new(),
-                r#become: false,
-                timeout: Duration::ZERO,
-            }),
-            poll: None,
-            ops: Vec::new(),
-            verify: None,
-            repeatable: true,
-        })
+        // It judges what is known, and asks nothing.
+        let probe =
+            Probe { site: Site::Subject, queries: Vec::new(), r#become: false, timeout: Duration::ZERO };
+        let title = format!("assert {}", texts.join(" and "));
+        Ok(Lowered { probe: Some(probe), ..Lowered::idle(title, Role::Check) })
     }
 
     fn assess(&self, args: &Value, _: &Subject, _: &[Answer]) -> Result<Assessment, AssessError> {

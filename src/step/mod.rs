@@ -278,6 +278,22 @@ pub struct Lowered {
 }
 
 impl Lowered {
+    /// One that sends nothing and looks at nothing; a check adds its look.
+    pub fn idle(title: String, role: Role) -> Self {
+        Self {
+            title,
+            role,
+            effect: Effect::Reads,
+            opens: Vec::new(),
+            closes: Vec::new(),
+            probe: None,
+            poll: None,
+            ops: Vec::new(),
+            verify: None,
+            repeatable: true,
+        }
+    }
+
     /// Whether it can be asked again and again, as what stands between batches is: it has a probe, or only reads.
     pub fn can_be_looked_at(&self) -> bool {
         let reads = !self.ops.is_empty() && self.ops.iter().all(|op| op.as_look().is_some());

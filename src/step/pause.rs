@@ -81,18 +81,7 @@ impl StepKind for Pause {
             Some(PauseFor::Time(time)) => format!("pause for {time}"),
             None => String::new(),
         };
-        Ok(Lowered {
-            title,
-            role: Role::Means,
-            effect: Effect::Reads,
-            opens: Vec::new(),
-            closes: Vec::new(),
-            probe: None,
-            poll: None,
-            ops: Vec::new(),
-            verify: None,
-            repeatable: true,
-        })
+        Ok(Lowered::idle(title, Role::Means))
     }
 
     /// It has no probe.

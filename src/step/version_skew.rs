@@ -51,18 +51,9 @@ impl StepKind for VersionSkew {
             target(args).ok_or_else(|| wrong("`target` has no value", "write a version such as `1.31.4`"))?;
         let version = kubectl_query(kube, &["version", "-o", "json"]);
         let nodes = kubectl_query(kube, &["get", "nodes", "--chunk-size=500", "-o", NODES]);
-        Ok(Lowered {
-            title: format!("check that the cluster may go to {target}"),
-            role: Role::Check,
-            effect: Effect::Reads,
-            opens: Vec::new(),
-            closes: Vec::new(),
-            probe: Some(kubectl_probe(kube, vec![version, nodes])),
-            poll: None,
-            ops: Vec::new(),
-            verify: None,
-            repeatable: true,
-        })
+        let probe = Some(kubectl_probe(kube, vec![version, nodes]));
+        let title = format!("check that the cluster may go to {target}");
+        Ok(Lowered { probe, ..Lowered::idle(title, Role::Check) })
     }
 
     fn assess(&self, args: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {

@@ -7,23 +7,7 @@ use rollbook::plan::Plan;
 use rollbook::transport::simulated::Fault;
 use rollbook::value::Duration;
 
-use super::support::cluster::{Cluster, Rolled, story};
-
-const RUNBOOK: &str = r"
-apiVersion: rollbook/v1
-kind: Runbook
-metadata: { name: case }
-kube: { via: control_plane }
-defaults: { become: true }
-phases:
-  - name: workers
-    hosts: workers
-    rollout: { batches: [1] }
-    steps:
-      - drain: { delete_emptydir_data: true, reason: caches only }
-      - command: { argv: [systemctl, restart, kubelet] }
-      - uncordon: {}
-";
+use super::support::cluster::{Cluster, DRAINED, Rolled, story};
 
 /// The patch that sets a cordon, and the one that releases it.
 const SETS: &str = "\"value\":null";
@@ -58,7 +42,7 @@ const LONGER: u32 = 5;
 fn rolled(faults: Vec<Fault>) -> (Rolled, bool) {
     let mut cluster = Cluster::new(1, 2, "1.30.0");
     story(async {
-        let plan = cluster.plan_of(RUNBOOK, &[]).await.unwrap();
+        let plan = cluster.plan_of(DRAINED, &[]).await.unwrap();
         for fault in faults {
             assert!(cluster.simulated.inject(fault));
         }
@@ -124,7 +108,7 @@ impl Doubtful {
         let mut cluster = Cluster::new(1, 1, "1.30.0");
         let patient = "kube: { via: control_plane, retry_for: 10s }";
         let plan =
-            cluster.plan_of(&RUNBOOK.replace("kube: { via: control_plane }", patient), &[]).await.unwrap();
+            cluster.plan_of(&DRAINED.replace("kube: { via: control_plane }", patient), &[]).await.unwrap();
         for fault in faults {
             assert!(cluster.simulated.inject(fault));
         }

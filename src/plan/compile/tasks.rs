@@ -399,18 +399,7 @@ impl<'a, 't> Lowering<'a, 't> {
         if let Some(action) = self.known.get(&key) {
             return *action;
         }
-        let lowered = Lowered {
-            title: step.kind.name().to_owned(),
-            role: Role::Check,
-            effect: Effect::Reads,
-            opens: Vec::new(),
-            closes: Vec::new(),
-            probe: None,
-            poll: None,
-            ops: Vec::new(),
-            verify: None,
-            repeatable: true,
-        };
+        let lowered = Lowered::idle(step.kind.name().to_owned(), Role::Check);
         let action = self.action(step, round, Value::Map(IndexMap::new()), lowered);
         let action = self.add(action);
         self.known.insert(key, action);

@@ -99,18 +99,7 @@ impl StepKind for Wait {
         let args = Args(args);
         let poll = poll(args)?;
         let (title, probe) = look(args, cx)?;
-        Ok(Lowered {
-            title,
-            role: Role::Check,
-            effect: Effect::Reads,
-            opens: Vec::new(),
-            closes: Vec::new(),
-            probe: Some(probe),
-            poll: Some(poll),
-            ops: Vec::new(),
-            verify: None,
-            repeatable: true,
-        })
+        Ok(Lowered { probe: Some(probe), poll: Some(poll), ..Lowered::idle(title, Role::Check) })
     }
 
     fn assess(&self, args: &Value, subject: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {

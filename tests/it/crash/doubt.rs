@@ -9,22 +9,7 @@ use rollbook::value::Duration;
 use super::drill::{Death, Drill, End};
 use super::simulated::{deaths, live_on};
 use super::undone::look;
-use crate::support::cluster::{Cluster, story};
-
-const RUNBOOK: &str = r"
-apiVersion: rollbook/v1
-kind: Runbook
-metadata: { name: case }
-kube: { via: control_plane }
-defaults: { become: true }
-phases:
-  - name: workers
-    hosts: workers
-    steps:
-      - drain: { delete_emptydir_data: true, reason: caches only }
-      - command: { argv: [systemctl, restart, kubelet] }
-      - uncordon: {}
-";
+use crate::support::cluster::{Cluster, DRAINED, story};
 
 /// The patches that set and release the cordon are carried out, and their answers are lost.
 fn deaf() -> Cluster {
@@ -56,7 +41,7 @@ async fn undo(drill: &mut Drill) -> bool {
 #[test]
 fn wherever_the_controller_dies_a_cordon_without_an_answer_is_taken_back() {
     story(async {
-        let mut drill = Drill::of(RUNBOOK, deaf).await;
+        let mut drill = Drill::of(DRAINED, deaf).await;
         assert_eq!(live_on(&drill, std::iter::empty()).await, 1);
         assert!(!is_cordoned(&drill));
         let (mut left, events) = (0, u64::try_from(drill.events().len()).unwrap());
@@ -99,7 +84,7 @@ async fn cut_off(drill: &mut Drill) -> String {
 #[test]
 fn a_cordon_in_doubt_behind_a_lost_link_is_told_of_and_taken_back() {
     story(async {
-        let mut drill = Drill::of(RUNBOOK, deaf).await;
+        let mut drill = Drill::of(DRAINED, deaf).await;
         let told = cut_off(&mut drill).await;
         assert!(told.contains("to bring it back: rollbook runs undo run "), "{told}");
         assert!(is_cordoned(&drill), "{told}");
@@ -120,7 +105,7 @@ fn refusing() -> Cluster {
 #[test]
 fn a_link_that_is_lost_for_hours_while_a_cordon_is_taken_back_is_a_doubt_and_no_end() {
     story(async {
-        let mut drill = Drill::of(RUNBOOK, refusing).await;
+        let mut drill = Drill::of(DRAINED, refusing).await;
         assert!(matches!(drill.live(None).await, End::Finished(_)));
         assert!(!is_cordoned(&drill), "it is taken back");
         let events = drill.events();

@@ -26,6 +26,23 @@ use rollbook::transport::simulated::{Simulated, SimulatedCommand, SimulatedHost}
 use rollbook::transport::{Launch, LaunchId, OutputSink, Stream, Target};
 use rollbook::value::{Timestamp, Version};
 
+/// A runbook that drains the workers, one after the other.
+pub(crate) const DRAINED: &str = r"
+apiVersion: rollbook/v1
+kind: Runbook
+metadata: { name: case }
+kube: { via: control_plane }
+defaults: { become: true }
+phases:
+  - name: workers
+    hosts: workers
+    rollout: { batches: [1] }
+    steps:
+      - drain: { delete_emptydir_data: true, reason: caches only }
+      - command: { argv: [systemctl, restart, kubelet] }
+      - uncordon: {}
+";
+
 /// Hosts `cp1`, `cp2`, …, `w1`, `w2`, …, all nodes of one cluster.
 pub(crate) struct Cluster {
     /// The hosts behind it.

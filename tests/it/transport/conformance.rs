@@ -3,10 +3,11 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
+use std::rc::Rc;
 
 use rollbook::inventory::Become;
 use rollbook::op::{Deed, Exit, Op};
-use rollbook::transport::{Attached, Launch, LaunchId, OUTPUT_LIMIT, SessionError};
+use rollbook::transport::{Attached, Launch, LaunchId, OUTPUT_LIMIT, Session, SessionError};
 use rollbook::value::Duration;
 
 use crate::support::disk::Disk;
@@ -191,21 +192,26 @@ fn gated(bench: &Bench) -> (Op, impl FnOnce() + use<>) {
     (op, move || fs::write(gate, "through\n").unwrap())
 }
 
-async fn an_op_goes_on_without_its_client(bench: &Bench) {
-    let (op, open) = gated(bench);
+/// Starts an op, and takes its client away when it has begun to speak; what connects anew.
+async fn cut_off(bench: &Bench, op: &Op) -> Rc<dyn Session> {
     let mut seen = Seen::default();
     let came = seen.came.clone();
     tokio::select! {
-        ended = bench.try_launch("1", &op, &mut seen) => panic!("ended early: {ended:?}"),
+        ended = bench.try_launch("1", op, &mut seen) => panic!("ended early: {ended:?}"),
         () = came.notified() => {}
     }
     bench.kill_client();
     // A link that is gone is said to be lost, not to be an answer.
     if bench.sshd.is_some() {
-        let lost = bench.try_launch("1", &op, &mut Seen::default()).await;
+        let lost = bench.try_launch("1", op, &mut Seen::default()).await;
         assert!(matches!(lost, Err(SessionError::Lost(_))), "{lost:?}");
     }
-    let again = bench.transport.connect(&bench.target).await.unwrap();
+    bench.transport.connect(&bench.target).await.unwrap()
+}
+
+async fn an_op_goes_on_without_its_client(bench: &Bench) {
+    let (op, open) = gated(bench);
+    let again = cut_off(bench, &op).await;
     open();
     let mut seen = Seen::default();
     let Attached::Ended(result) = again.attach(&launch_id("1"), false, &mut seen).await.unwrap() else {
@@ -223,18 +229,7 @@ async fn the_time_limit_ends_an_op_without_its_client(bench: &Bench) {
     // What it says later finds nobody who reads it.
     let mut op = sh("echo begun; while :; do sleep 0.1; echo more; done");
     op.timeout = Duration::from_secs(3);
-    let mut seen = Seen::default();
-    let came = seen.came.clone();
-    tokio::select! {
-        ended = bench.try_launch("1", &op, &mut seen) => panic!("ended early: {ended:?}"),
-        () = came.notified() => {}
-    }
-    bench.kill_client();
-    if bench.sshd.is_some() {
-        let lost = bench.try_launch("1", &op, &mut Seen::default()).await;
-        assert!(matches!(lost, Err(SessionError::Lost(_))), "{lost:?}");
-    }
-    let again = bench.transport.connect(&bench.target).await.unwrap();
+    let again = cut_off(bench, &op).await;
     let mut seen = Seen::default();
     let id = launch_id("1");
     let attached = again.attach(&id, false, &mut seen);
