@@ -219,7 +219,9 @@ impl Summary {
         }
         self.stopped.write(plan, out)?;
         for Left { host, what, commands } in &self.left {
-            let service = if *what == HALF_CHANGED { ", and in service" } else { "" };
+            // Whether it serves nobody has looked: its power may have failed meanwhile.
+            let service =
+                if *what == HALF_CHANGED { "; this run does not keep it out of service" } else { "" };
             writeln!(out, "{}  is left {what}{service}", host_name(plan, *host))?;
             for command in commands {
                 writeln!(out, "    to bring it back: {command}")?;
