@@ -59,11 +59,11 @@ pub(in crate::cli) struct Facts {
     /// Write hosts and cluster to this file, from which `rollbook rehearse --from FILE` begins. It holds no secrets.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) record: Option<Utf8PathBuf>,
-    #[command(flatten)]
-    pub(in crate::cli) kubectl: Kubectl,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(in crate::cli) format: Format,
+    #[command(flatten, next_help_heading = "With --record")]
+    pub(in crate::cli) kubectl: Kubectl,
 }
 
 #[derive(Debug, Args)]
@@ -101,11 +101,11 @@ pub(in crate::cli) struct Exec {
     /// Wait this long for another run of the cluster to end; with --change.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(in crate::cli) wait_lock: Option<Duration>,
-    #[command(flatten)]
-    pub(in crate::cli) kubectl: Kubectl,
     /// Where runs are recorded [default: $XDG_STATE_HOME/rollbook].
     #[arg(long, value_name = "DIR", requires = "change")]
     pub(in crate::cli) state_dir: Option<Utf8PathBuf>,
+    #[command(flatten, next_help_heading = "With --change")]
+    pub(in crate::cli) kubectl: Kubectl,
 }
 
 #[derive(Debug, Args)]

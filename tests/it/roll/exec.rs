@@ -79,13 +79,15 @@ fn flags_that_would_mean_nothing_are_refused() {
     let fleet = Fleet::of(1);
     for (args, code, words) in [
         (&["--yes", "--", "ls"][..], 64, "--yes belongs to --change"),
-        (&["--via", "h1", "--", "ls"], 64, "--change"),
+        (&["--via", "h1", "--", "ls"], 64, "--via belongs to --change"),
         (&["--", "-x"], 64, "is no program"),
         (&["--", "A=b", "ls"], 64, "is no program"),
         (&[], 64, "COMMAND"),
     ] {
         exec(&fleet, args).run().exits(code).says(words);
     }
+    let facts = ["-i", "inventory.yaml", "--context", "eu"];
+    fleet.rollbook_on("facts", "all", &facts).run().exits(64).says("--context belongs to --record");
     let nobody = ["-i", "inventory.yaml", "--", "ls"];
     fleet.rollbook_on("exec", "h9", &nobody).run().exits(65).says("h9");
 }
