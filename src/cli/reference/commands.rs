@@ -66,7 +66,9 @@ fn options(command: &Command, out: &mut String) {
         };
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
         let help = help.trim_end_matches('.');
-        writeln!(out, "- `{}`: {help}.{words}{default}", written(arg)).expect(WRITES);
+        // Help shows it as a heading above the arguments.
+        let with = arg.get_help_heading().map(|heading| format!(" {heading}.")).unwrap_or_default();
+        writeln!(out, "- `{}`: {help}.{words}{default}{with}", written(arg)).expect(WRITES);
     }
 }
 
