@@ -1,6 +1,10 @@
 //! Lowers steps to tasks: once for all hosts where nothing of the host is used, once per host where it is, and later
 //! where a step depends on what earlier tasks bring about.
 
+mod checks;
+mod later;
+mod rendered;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,16 +19,17 @@ use super::rounds::Round;
 use super::scopes::Scopes;
 use super::{Input, Selection, adopt, batches, placeless, step_error};
 use crate::facts::HostFacts;
-use crate::op::{Effect, SYMBOL_OPEN, subject_symbol};
+use crate::op::Effect;
 use crate::plan::{
-    Action, ActionId, DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId, Gate, GateOpens, HostId,
-    HostTasks, PlannedKube, PlannedPhase, Section, StepRef, Task, implied,
+    Action, ActionId, DeferredId, DeferredStep, Forecast, FrozenId, HostId, HostTasks, PlannedKube,
+    PlannedPhase, Section, StepRef, Task, implied,
 };
-use crate::runbook::{GateOpensBy, Phase, Runbook, Step};
+use crate::runbook::{Phase, Runbook, Step};
 use crate::source::{Diagnostics, codes};
-use crate::step::{BracketKey, LowerCx, LowerError, Lowered, Role, Subject};
-use crate::template::{Arg, RenderError, Scope};
+use crate::step::{BracketKey, LowerError, Lowered, Role};
+use crate::template::{RenderError, Scope};
 use crate::value::{Duration, Value};
+use rendered::{Rendered, lower};
 
 /// Everything that lowering collects.
 pub(super) struct Lowering<'a, 't> {
@@ -404,246 +409,5 @@ impl<'a, 't> Lowering<'a, 't> {
         let action = self.add(action);
         self.known.insert(key, action);
         action
-    }
-
-    fn defer(&mut self, step: &'a Step, round: &Round, waits_for: Vec<String>) -> Task {
-        let found = deferred(&self.input, step, round, waits_for.clone());
-        // Items that depend on the host make a step of its own for each.
-        let key = (step.origin.place.clone(), waits_for.clone(), round.key() + &items_of(&found));
-        let id = match self.deferred_by_place.get(&key) {
-            Some(id) => *id,
-            None => {
-                let id = DeferredId(
-                    u32::try_from(self.deferred.len()).expect("invariant: fewer than 2^32 deferred steps"),
-                );
-                self.deferred.push(found);
-                self.deferred_by_place.insert(key, id);
-                id
-            }
-        };
-        let effect = self.deferred[id.0 as usize].effect;
-        Task {
-            step: StepRef::Deferred(id),
-            effect,
-            looks_first: false,
-            forecast: Forecast::Deferred { waits_for },
-            frozen: None,
-        }
-    }
-
-    /// Keeps a step as it was written, so that it can be looked at again with the facts of then.
-    pub(super) fn freeze(&mut self, step: &'a Step, round: &Round) -> FrozenId {
-        let next =
-            FrozenId(u32::try_from(self.frozen.len()).expect("invariant: fewer than 2^32 frozen steps"));
-        let found = deferred(&self.input, step, round, Vec::new());
-        let key = (std::ptr::from_ref(step), round.key() + &items_of(&found));
-        let id = *self.frozen_by_step.entry(key).or_insert(next);
-        if id == next {
-            self.frozen.push(found);
-        }
-        id
-    }
-
-    /// Checks after every batch speak of the whole phase; they are lowered for its first host.
-    fn verify(
-        &mut self,
-        phase: &'a Phase,
-        population: &[HostId],
-        diagnostics: &mut Diagnostics,
-    ) -> Vec<ActionId> {
-        let Some(first) = population.first() else { return Vec::new() };
-        self.checks(*first, &phase.rollout.verify, "verify", diagnostics)
-    }
-
-    fn gate(
-        &mut self,
-        phase: &'a Phase,
-        population: &[HostId],
-        diagnostics: &mut Diagnostics,
-    ) -> Option<Gate> {
-        let spec = phase.rollout.gate.as_ref()?;
-        let opens = match &spec.opens {
-            GateOpensBy::Approval { text, within } => {
-                GateOpens::Approve { text: text.clone(), within: *within }
-            }
-            GateOpensBy::Time(time) => GateOpens::Time(*time),
-            GateOpensBy::Check { step, within } => {
-                let checks = std::slice::from_ref(step.as_ref());
-                let action = *self.checks(*population.first()?, checks, "gate", diagnostics).first()?;
-                if !self.actions[action.0 as usize].lowered.can_be_looked_at() {
-                    let message = format!("`{}` cannot be looked at again and again", step.kind.name());
-                    let hint = "write what it looks at as a `wait`, such as `wait: { command: [...] }`";
-                    step_error(diagnostics, codes::GATE, step.origin.span, &message, Some(hint));
-                }
-                GateOpens::Check { action, within: *within }
-            }
-        };
-        Some(Gate { after: spec.after, opens })
-    }
-
-    /// Checks that speak of the whole phase, lowered for one of its hosts.
-    fn checks(
-        &mut self,
-        host: HostId,
-        steps: &'a [Step],
-        what: &str,
-        diagnostics: &mut Diagnostics,
-    ) -> Vec<ActionId> {
-        let row = self.table.row(host);
-        let mut checks = Vec::new();
-        for step in steps {
-            match self.task(host, step, row, &Round::default(), None) {
-                Ok(Task { step: StepRef::Action(action), forecast, .. })
-                    if forecast != Forecast::Excluded =>
-                {
-                    let ops = &self.actions[action.0 as usize].lowered.ops;
-                    if ops.iter().any(|op| holds_secret(&op.stdin)) {
-                        let message = format!("`{what}` sends no secrets");
-                        let hint = "it is asked again and again: let the command read the secret from a file";
-                        step_error(diagnostics, codes::STEP_MEANING, step.origin.span, &message, Some(hint));
-                    }
-                    checks.push(action);
-                }
-                Ok(_) => {}
-                Err(TaskError::Render(error)) => {
-                    step_error(
-                        diagnostics,
-                        codes::STEP_VALUES,
-                        step.origin.span,
-                        &error.message,
-                        Some(&format!("`{what}` sees no host: use `params` and `vars`")),
-                    );
-                }
-                Err(TaskError::Lower(error)) => {
-                    step_error(
-                        diagnostics,
-                        codes::STEP_MEANING,
-                        step.origin.span,
-                        &error.message,
-                        error.hint.as_deref(),
-                    );
-                }
-            }
-        }
-        checks
-    }
-}
-
-fn holds_secret(text: &str) -> bool {
-    text.contains(&format!("{SYMBOL_OPEN}secret:"))
-}
-
-/// A step's arguments and common keys with their values.
-pub(crate) struct Rendered {
-    pub(crate) args: Value,
-    pub(crate) env: BTreeMap<String, String>,
-    pub(crate) timeout: Duration,
-}
-
-/// The time limit of a step that names none, nor its runbook's `defaults:`.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
-
-impl Rendered {
-    fn of(step: &Step, scope: &Scope) -> Result<Self, RenderError> {
-        let args = step.args.iter().map(|(name, arg)| Ok((name.clone(), arg.render(scope)?)));
-        let args = Value::Map(args.collect::<Result<_, RenderError>>()?);
-        let env = step.env.iter().map(|(name, arg)| Ok((name.clone(), arg.render(scope)?.to_string())));
-        let env = env.collect::<Result<_, RenderError>>()?;
-        let timeout = match step.timeout.as_ref().map(|arg| arg.render(scope)).transpose()? {
-            Some(Value::Duration(timeout)) => timeout,
-            _ => DEFAULT_TIMEOUT,
-        };
-        Ok(Self { args, env, timeout })
-    }
-
-    fn key(&self) -> String {
-        format!(
-            "{}\u{0}{:?}\u{0}{}",
-            serde_json::to_string(&self.args).expect("invariant: values serialise"),
-            self.env,
-            self.timeout
-        )
-    }
-}
-
-fn lower(
-    step: &Step,
-    rendered: Rendered,
-    subject: &Subject,
-    kube: Option<&PlannedKube>,
-) -> Result<(Value, Lowered), LowerError> {
-    // One action serves every host of the phase: names of the host are symbols until the op is sent.
-    let subject = Subject {
-        host: subject_symbol("host"),
-        node: subject.node.as_ref().map(|_| subject_symbol("node")),
-        control_plane: subject.control_plane,
-    };
-    let cx = LowerCx {
-        subject: &subject,
-        kube: kube.map(|kube| &kube.cx),
-        r#become: step.r#become,
-        timeout: rendered.timeout,
-        env: &rendered.env,
-        effect: step.effect,
-        run_on: step.run_on,
-    };
-    let lowered = step.kind.lower(&rendered.args, &cx)?;
-    Ok((rendered.args, lowered))
-}
-
-/// What `each` is at a deferred step and around it.
-fn items_of(step: &DeferredStep) -> String {
-    let around = step.frames.iter().map(|frame| &frame.each);
-    let items: Vec<_> = around.chain([&step.each]).flatten().collect();
-    if items.is_empty() {
-        String::new()
-    } else {
-        serde_json::to_string(&items).expect("invariant: values serialise")
-    }
-}
-
-fn deferred(input: &Input<'_>, step: &Step, round: &Round, waits_for: Vec<String>) -> DeferredStep {
-    let sources = |args: &IndexMap<String, Arg>| {
-        args.iter().map(|(name, arg)| (name.clone(), arg.to_source())).collect()
-    };
-    let mut frames = Vec::new();
-    let mut frame = step.frame;
-    while let Some(id) = frame {
-        let this = &input.runbook.frames[id.0];
-        let when = this.when.as_ref().map(|when| when.source.clone());
-        let prefix = round.prefix(id, input.runbook);
-        frames.push(DeferredFrame {
-            prefix,
-            args: sources(&this.args),
-            when,
-            each: round.of_frame(id).cloned(),
-        });
-        frame = this.parent;
-    }
-    frames.reverse();
-    let timeout = match step.timeout.as_ref().map(|arg| &arg.kind) {
-        Some(crate::template::ArgKind::Const(Value::Duration(timeout))) => *timeout,
-        _ => DEFAULT_TIMEOUT,
-    };
-    DeferredStep {
-        kind: step.kind.name().to_owned(),
-        id: round.id(step, input.runbook),
-        title: step.name.clone().unwrap_or_else(|| step.kind.name().to_owned()) + &round.suffix(),
-        item: round.suffix(),
-        each: round.of_step().cloned(),
-        args: sources(&step.args),
-        env: step.env.iter().map(|(name, arg)| (name.clone(), arg.to_source())).collect(),
-        when: step.when.as_ref().map(|when| when.source.clone()),
-        frames,
-        waits_for,
-        effect: step.effect.unwrap_or_else(|| step.kind.effect()),
-        r#become: step.r#become,
-        timeout,
-        run_on: step.run_on,
-        retry: step.retry,
-        allow_failure: step.allow_failure.clone(),
-        changed_when: step.changed_when.as_ref().map(|expression| expression.source.clone()),
-        fail_when: step.fail_when.as_ref().map(|expression| expression.source.clone()),
-        place: step.origin.place.clone(),
     }
 }
