@@ -488,12 +488,13 @@ impl Worker<'_> {
     fn judge(&self, sending: Sending<'_>, result: OpResult, last_line: &str) -> Step<OpResult> {
         let op = sending.op;
         let title = self.shown(&op.title);
+        let is_kubectl = op.site == Site::Kube && !self.action.has_its_own_words();
         match result.exit {
             // `fail_when` decides in the end, whatever the code.
             Exit::Code(code) if is_good(op, code, &result.stderr) || self.action.fail_when.is_some() => {
                 Ok(result)
             }
-            Exit::Code(code) if op.site == Site::Kube && api_is_silent(code, &result.stderr) => {
+            Exit::Code(code) if is_kubectl && api_is_silent(code, &result.stderr) => {
                 Err(self.api_silent(&result.stderr))
             }
             Exit::Code(_) if self.passes(&result).is_some() => {
@@ -502,7 +503,7 @@ impl Worker<'_> {
             }
             Exit::Code(code) => {
                 let said = last_words(&result, last_line);
-                if op.site != Site::Kube {
+                if !is_kubectl {
                     return fail(Cause::Command, format!("{title}: exit code {code}: {said}"), "");
                 }
                 let (meaning, hint) = kubectl_errors::explain(&result.stdout, &result.stderr);

@@ -158,6 +158,14 @@ pub struct Action {
     pub place: String,
 }
 
+impl Action {
+    /// Whether it runs what a user wrote, also where kubectl runs: what that prints need not be kubectl's words, and how
+    /// often it is repeated is for its own `retry` to say.
+    pub fn has_its_own_words(&self) -> bool {
+        matches!(self.kind.as_str(), "command" | "script")
+    }
+}
+
 /// A step that is lowered only when its host comes to it, because it depends on what earlier tasks bring about.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DeferredStep {

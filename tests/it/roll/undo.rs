@@ -8,8 +8,8 @@ use super::fleet::{Fleet, eventually};
 use crate::support::rollbook::{Outcome, Rollbook};
 
 /// Hosts that are nodes of a cluster; kubectl runs on the controller.
-struct Nodes {
-    fleet: Fleet,
+pub(super) struct Nodes {
+    pub(super) fleet: Fleet,
     count: usize,
 }
 
@@ -27,7 +27,7 @@ const GATED: &str = "#!/bin/sh\n\
     \"$here/work\" \"$1\" after 0\n";
 
 impl Nodes {
-    fn of(count: usize) -> Self {
+    pub(super) fn of(count: usize) -> Self {
         let fleet = Fleet::of(count);
         for number in 1..=count {
             let node = fleet.path(&format!("nodes/h{number}"));
@@ -48,7 +48,7 @@ impl Nodes {
         self.fleet.rollbook_on(verb, file, more).programs(self.fleet.path("bin"))
     }
 
-    fn run(&self, more: &[&str]) -> Rollbook {
+    pub(super) fn run(&self, more: &[&str]) -> Rollbook {
         let args = ["-i", "inventory.yaml", "--yes", "--state-dir", "state"];
         self.rollbook("run", "up.yaml", &[&args, more].concat())
     }

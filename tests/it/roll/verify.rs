@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::fleet::Fleet;
+use super::undo::Nodes;
 
 const WORK: &str = "- command: { argv: [\"@work\", \"{{ host.name }}\", work, \"0\"] }\n";
 const DONE: [&str; 2] = ["work begin", "work end"];
@@ -82,4 +83,35 @@ fn a_gate_looks_with_a_command_until_it_ends_well() {
     fleet.run(&[]).run().exits(0).says("exit code 1: latency is up");
     assert_eq!(asked(&fleet).len(), 2);
     assert_eq!(fleet.steps(2), DONE);
+}
+
+/// A cluster whose API server would be waited for, and a command beside kubectl that prints what kubectl does when there
+/// is none.
+fn beside_kubectl(rollout: &str, steps: &str) -> Nodes {
+    let nodes = Nodes::of(1);
+    nodes.fleet.file(
+        "check",
+        "#!/bin/sh\necho asked >>\"$(dirname \"$0\")/asked\"\n\
+         echo 'dial tcp 10.0.0.9:9090: connect: connection refused' >&2\nexit 1\n",
+    );
+    let top = "kube: { via: controller, retry_for: 4s }\npolicy: { lock: { scope: none } }";
+    nodes.fleet.runbook(top, &format!("batches: [1]{rollout}"), steps);
+    nodes
+}
+
+#[test]
+fn what_a_command_beside_kubectl_prints_says_nothing_of_the_api_server() {
+    let check = "command: ['@check'], run_on: kube, effect: reads";
+    let retried = format!("{check}, retry: {{ attempts: 2, delay: 1s }}");
+    for (rollout, steps, times, code) in [
+        (format!(", verify: [{{ {check} }}]"), WORK.to_owned(), 1, 10),
+        (format!(", verify: [{{ {retried} }}]"), WORK.to_owned(), 2, 10),
+        (String::new(), format!("- {{ {check} }}\n"), 1, 10),
+        (String::new(), format!("- {{ {} }}\n", check.replace("reads", "changes")), 1, 11),
+    ] {
+        let nodes = beside_kubectl(&rollout, &steps);
+        let run = nodes.run(&[]).run().exits(code).says("exit code 1: dial tcp 10.0.0.9:9090");
+        assert!(!run.stderr.contains("does not answer"), "{}", run.stderr);
+        assert_eq!(asked(&nodes.fleet).len(), times, "{rollout} {steps}");
+    }
 }
