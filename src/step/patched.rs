@@ -25,12 +25,20 @@ pub fn patched(exit: Exit, last_line: &str) -> Patched {
         // The shell's word for a program that is not there.
         Exit::Code(127) => Patched::Refused,
         Exit::Code(1) => match causes(last_line).first() {
-            Some(Cause::TestFailed | Cause::NotFound) => Patched::NotMeant,
+            Some(Cause::TestFailed) => Patched::NotMeant,
+            Some(Cause::NotFound) if names_a_missing_node(last_line) => Patched::NotMeant,
             Some(Cause::Forbidden | Cause::Kubeconfig | Cause::Usage) => Patched::Refused,
             _ => Patched::InDoubt,
         },
         _ => Patched::InDoubt,
     }
+}
+
+/// Whether kubectl says that there is no such node. A proxy, or an API server that is half up, finds no such resource: that
+/// says nothing of the node.
+fn names_a_missing_node(line: &str) -> bool {
+    let Some((_, name)) = line.split_once("nodes \"") else { return false };
+    name.split_once('"').is_some_and(|(name, rest)| !name.is_empty() && rest.trim() == "not found")
 }
 
 impl Lowered {
@@ -52,6 +60,13 @@ mod tests {
             (Exit::Code(0), "", Patched::Applied),
             (Exit::Code(1), "The request is invalid", Patched::NotMeant),
             (Exit::Code(1), "Error from server (NotFound): nodes \"w1\" not found", Patched::NotMeant),
+            // A proxy, or an API server that is half up: it says nothing of the node.
+            (
+                Exit::Code(1),
+                "Error from server (NotFound): the server could not find the requested resource",
+                Patched::InDoubt,
+            ),
+            (Exit::Code(1), "Error from server (NotFound): pods \"w1\" not found", Patched::InDoubt),
             (Exit::Code(1), "Error from server (Forbidden): nodes \"w1\" is forbidden", Patched::Refused),
             (Exit::Code(127), "", Patched::Refused),
             (Exit::Code(1), "Unable to connect to the server: EOF", Patched::InDoubt),
