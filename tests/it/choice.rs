@@ -325,3 +325,34 @@ fn brackets_that_something_else_closes_are_whole_too() {
         }
     }
 }
+
+#[test]
+fn a_step_that_reads_all_results_reads_those_that_are_left_out() {
+    let files = Files::new(
+        "",
+        "  - name: roll\n    hosts: all\n    steps:\n      - command: [look]\n        id: look\n      \
+         - command: [told, \"{{ steps | length }}\"]\n        tags: whole\n      \
+         - include: { file: steps/told.yaml, with: { of: before } }\n        id: told\n      \
+         - command: [last]\n        id: last\n",
+    );
+    files.write(
+        "steps/told.yaml",
+        "apiVersion: rollbook/v1\nkind: Steps\nargs: { of: { type: string } }\nsteps:\n\
+         - command: [look]\n  id: before\n\
+         - command: [told, \"{{ steps[args.of].stdout }}\"]\n  tags: [one_of]\n",
+    );
+    for (flags, left_out) in [
+        (["--only", "whole"], "`look`"),
+        (["--skip", "look"], "`look`"),
+        (["--only", "one_of"], "`told.before`"),
+    ] {
+        files
+            .rollbook("plan", &["--offline", flags[0], flags[1]])
+            .exits(65)
+            .says("RB0328")
+            .says(&format!("this step reads `steps`, and the step {left_out} is left out"));
+    }
+    // What comes after a step it cannot read.
+    files.rollbook("plan", &["--offline", "--skip", "last"]).exits(0);
+    files.rollbook("plan", &["--offline", "--only", "told"]).exits(0);
+}

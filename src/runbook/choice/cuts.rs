@@ -1,6 +1,6 @@
 //! What a choice may not take apart: brackets, and a step from the one whose result it reads.
 
-use super::guards::{is_guard, is_of, only_looks};
+use super::guards::{is_guard, is_of, only_looks, takes_in};
 use super::{Choice, NotChosen, Outs};
 use crate::runbook::{Frame, FrameId, Phase, Runbook, Step, brackets};
 use crate::source::Diagnostics;
@@ -71,16 +71,19 @@ impl Runbook {
     /// and `always` follows steps that may not have run anyway: it may ask what became of them.
     fn check_results(&self, phase: &Phase, outs: &[Option<NotChosen>], diagnostics: &mut Diagnostics) {
         let steps = || phase.steps.iter().zip(outs);
-        let left_out: Vec<&str> =
-            steps().filter(|(_, out)| out.is_some()).filter_map(|(step, _)| step.id.as_deref()).collect();
+        let left_out = steps().enumerate().filter(|(_, (_, out))| out.is_some());
+        let left_out: Vec<(usize, &str)> =
+            left_out.filter_map(|(at, (step, _))| Some((at, step.id.as_deref()?))).collect();
         let only_guards = (0..outs.len()).filter(|at| outs[*at].is_none()).all(|at| only_looks(phase, at));
         let answers = phase.host_steps().skip(phase.steps.len()).filter(|_| !only_guards);
-        let chosen = steps().filter(|(_, out)| out.is_none()).map(|(step, _)| (step, false));
-        for (step, answers) in chosen.chain(answers.map(|step| (step, true))) {
+        let chosen = steps().enumerate().filter(|(_, (_, out))| out.is_none());
+        let chosen = chosen.map(|(at, (step, _))| (at, step, false));
+        for (at, step, answers) in chosen.chain(answers.map(|step| (outs.len(), step, true))) {
             let read = self.results_of(step);
             let asks_first = |id: &str| read.iter().any(|(path, _)| is_of(path, id) && is_fate(path));
             let found = read.iter().find_map(|(path, reference)| {
-                let id = left_out.iter().find(|id| is_of(path, id))?;
+                // What comes later is not among the results yet.
+                let (_, id) = left_out.iter().find(|(of, id)| *of < at && takes_in(path, id))?;
                 (!answers || !is_fate(path) && !asks_first(id)).then_some((*id, *reference))
             });
             let Some((id, reference)) = found else { continue };

@@ -108,7 +108,7 @@ impl Runbook {
         let read = self.results_of(&phase.steps[at]);
         for earlier in (0..at).rev() {
             let step = &phase.steps[earlier];
-            let is_read = step.id.as_ref().is_some_and(|id| read.iter().any(|(read, _)| is_of(read, id)));
+            let is_read = step.id.as_ref().is_some_and(|id| read.iter().any(|(read, _)| takes_in(read, id)));
             if reads(step) && is_read && outs[earlier] == Some(NotChosen::NotNamed) {
                 outs[earlier] = None;
                 self.keep_what_it_reads(phase, earlier, outs);
@@ -139,6 +139,11 @@ impl Runbook {
         found.reverse();
         found
     }
+}
+
+/// Whether a path below `steps` reads the step of this id: also all steps around it at once, or one that only a value names.
+pub(super) fn takes_in(path: &str, id: &str) -> bool {
+    path.is_empty() || is_of(path, id) || is_of(id, path)
 }
 
 /// Whether a path below `steps` is about the step of this id.
