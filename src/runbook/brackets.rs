@@ -148,8 +148,16 @@ pub(super) fn outermost(phase: &Phase) -> Vec<Range<usize>> {
 /// A step by the index of its phase and its own.
 type At = (usize, usize);
 
-/// Cordons that a phase leaves on purpose, each with the step of a later phase that takes them off.
-pub(super) fn across(phases: &[Phase]) -> Vec<(At, At)> {
+/// What takes a node in that an earlier phase left cordoned, by the index of its phase and its own.
+pub(super) enum TakesIn {
+    /// A step.
+    Step(At),
+    /// A step of `always`, which runs with any of the phase's steps.
+    Always(At),
+}
+
+/// Cordons that a phase leaves on purpose, each with what takes them off later.
+pub(super) fn across(phases: &[Phase]) -> Vec<(At, TakesIn)> {
     let mut left: Vec<At> = Vec::new();
     let mut pairs = Vec::new();
     for (index, phase) in phases.iter().enumerate() {
@@ -158,7 +166,12 @@ pub(super) fn across(phases: &[Phase]) -> Vec<(At, At)> {
                 left.push((index, at));
             } else if closes(step).contains(&What::Cordon) {
                 // Also where a drain of its own stands before it: it is what takes the node in again.
-                pairs.extend(left.iter().map(|opens| (*opens, (index, at))));
+                pairs.extend(left.iter().map(|opens| (*opens, TakesIn::Step((index, at)))));
+            }
+        }
+        for (at, step) in phase.always.iter().enumerate() {
+            if closes(step).contains(&What::Cordon) {
+                pairs.extend(left.iter().map(|opens| (*opens, TakesIn::Always((index, at)))));
             }
         }
     }

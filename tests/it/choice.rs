@@ -315,7 +315,12 @@ fn brackets_that_something_else_closes_are_whole_too() {
         "  - name: out\n    hosts: all\n    steps:\n      - cordon: {}\n        leave_cordoned: the next phase\n  \
          - name: back\n    hosts: all\n    steps:\n      - drain: {}\n      - uncordon: {}\n",
     );
-    for files in [across, drained] {
+    let tidied = Files::new(
+        kube,
+        "  - name: out\n    hosts: all\n    steps:\n      - cordon: {}\n        leave_cordoned: the next phase\n  \
+         - name: back\n    hosts: all\n    steps: [command: [work]]\n    always: [uncordon: {}]\n",
+    );
+    for files in [across, drained, tidied] {
         for flags in [["--skip", "back"], ["--only", "back"], ["--only", "out"]] {
             files
                 .rollbook("plan", &["--offline", flags[0], flags[1]])

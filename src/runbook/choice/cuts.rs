@@ -1,8 +1,11 @@
 //! What a choice may not take apart: brackets, and a step from the one whose result it reads.
 
+use std::collections::BTreeSet;
+
 use super::guards::{is_guard, is_of, only_looks, takes_in};
 use super::{Choice, NotChosen, Outs};
-use crate::runbook::{Frame, FrameId, Phase, Runbook, Step, brackets};
+use crate::runbook::brackets::{self, TakesIn};
+use crate::runbook::{Frame, FrameId, Phase, Runbook, Step};
 use crate::source::Diagnostics;
 use crate::source::codes::{CUT, READS_LEFT_OUT};
 use crate::template::{Arg, Reference};
@@ -10,61 +13,47 @@ use crate::template::{Arg, Reference};
 /// Members of a result that say what became of the step, which is known of one that is left out.
 const FATES: [&str; 4] = ["ran", "changed", "satisfied", "failed"];
 
+/// A step that runs with others or not at all.
+struct Member<'r> {
+    phase: &'r Phase,
+    step: &'r Step,
+    /// Why it is left out.
+    out: Option<&'r NotChosen>,
+    /// The words that choose it.
+    names: BTreeSet<String>,
+}
+
 impl Runbook {
     pub(super) fn check_cuts(&self, choice: &Choice, outs: &Outs, diagnostics: &mut Diagnostics) {
         for (phase, outs) in self.phases.iter().zip(outs) {
             for bracket in brackets::outermost(phase) {
                 let members = bracket.filter(|at| !is_guard(phase, *at));
-                let members = members.map(|at| (phase, &phase.steps[at], outs[at].as_ref()));
-                self.check_whole(choice, &members.collect::<Vec<_>>(), diagnostics);
+                let members = members.map(|at| self.member(phase, at, outs));
+                check_whole(choice, &members.collect::<Vec<_>>(), diagnostics);
             }
             self.check_results(phase, outs, diagnostics);
         }
         for (opens, closes) in brackets::across(&self.phases) {
-            let member = |(phase, at): (usize, usize)| {
-                let phase_of = &self.phases[phase];
-                (phase_of, &phase_of.steps[at], outs[phase][at].as_ref())
+            let member = |(phase, at): (usize, usize)| self.member(&self.phases[phase], at, &outs[phase]);
+            let closes = match closes {
+                TakesIn::Step(at) => member(at),
+                TakesIn::Always((phase, at)) => self.answer(&self.phases[phase], at, &outs[phase]),
             };
-            self.check_whole(choice, &[member(opens), member(closes)], diagnostics);
+            check_whole(choice, &[member(opens), closes], diagnostics);
         }
     }
 
-    /// A bracket of which only a part would run leaves a node cordoned, or a package without its hold; one without its
-    /// middle takes a host out of service for nothing.
-    fn check_whole(
-        &self,
-        choice: &Choice,
-        members: &[(&Phase, &Step, Option<&NotChosen>)],
-        diagnostics: &mut Diagnostics,
-    ) {
-        let out: Vec<&NotChosen> = members.iter().filter_map(|(_, _, out)| *out).collect();
-        let ([(phase, first, _), .., (_, last, _)], false) = (members, out.is_empty()) else { return };
-        if out.len() == members.len() {
-            return;
-        }
-        let skipped = out.iter().find_map(|out| match out {
-            NotChosen::Skipped(word) => Some(format!("--skip {word}")),
-            NotChosen::NotNamed => None,
-        });
-        let flag = skipped.unwrap_or_else(|| format!("--only {}", choice.only.join(",")));
-        let message = format!(
-            "`{flag}` would take apart {} steps of the phase `{}` that belong together, from `{}` to `{}`",
-            members.len(),
-            phase.name.value,
-            first.kind.name(),
-            last.kind.name()
-        );
-        let common = members.iter().map(|(phase, step, _)| self.names_of(phase, step));
-        let common = common.reduce(|left, right| left.intersection(&right).cloned().collect());
-        let common: Vec<String> =
-            common.unwrap_or_default().into_iter().map(|name| format!("`{name}`")).collect();
-        let error = diagnostics.error(CUT, first.origin.span, message);
-        error.related(last.origin.span, "to here");
-        error.hint(if common.is_empty() {
-            "they run as a whole or not at all: give them a tag in common".to_owned()
-        } else {
-            format!("they run as a whole or not at all; what names all of them: {}", common.join(", "))
-        });
+    fn member<'r>(&self, phase: &'r Phase, at: usize, outs: &'r [Option<NotChosen>]) -> Member<'r> {
+        let step = &phase.steps[at];
+        Member { phase, step, out: outs[at].as_ref(), names: self.names_of(phase, step) }
+    }
+
+    /// A step of `always` goes by the names of the steps to which it answers, and runs with any that does something.
+    fn answer<'r>(&self, phase: &'r Phase, at: usize, outs: &'r [Option<NotChosen>]) -> Member<'r> {
+        let acts = |at: &usize| outs[*at].is_none() && !only_looks(phase, *at);
+        let out = if (0..outs.len()).any(|at| acts(&at)) { None } else { outs.iter().flatten().next() };
+        let names = phase.steps.iter().flat_map(|step| self.names_of(phase, step)).collect();
+        Member { phase, step: &phase.always[at], out, names }
     }
 
     /// A step that reads the result of one that is left out would never run, or run with nothing. What stands in `rescue`
@@ -122,6 +111,43 @@ impl Runbook {
         };
         found.into_iter().map(path).collect()
     }
+}
+
+/// A bracket of which only a part would run leaves a node cordoned, or a package without its hold; one without its
+/// middle takes a host out of service for nothing.
+fn check_whole(choice: &Choice, members: &[Member<'_>], diagnostics: &mut Diagnostics) {
+    let out: Vec<&NotChosen> = members.iter().filter_map(|member| member.out).collect();
+    let ([Member { phase, step: first, .. }, .., Member { step: last, .. }], false) =
+        (members, out.is_empty())
+    else {
+        return;
+    };
+    if out.len() == members.len() {
+        return;
+    }
+    let skipped = out.iter().find_map(|out| match out {
+        NotChosen::Skipped(word) => Some(format!("--skip {word}")),
+        NotChosen::NotNamed => None,
+    });
+    let flag = skipped.unwrap_or_else(|| format!("--only {}", choice.only.join(",")));
+    let message = format!(
+        "`{flag}` would take apart {} steps of the phase `{}` that belong together, from `{}` to `{}`",
+        members.len(),
+        phase.name.value,
+        first.kind.name(),
+        last.kind.name()
+    );
+    let common = members.iter().map(|member| member.names.clone());
+    let common = common.reduce(|left, right| left.intersection(&right).cloned().collect());
+    let common: Vec<String> =
+        common.unwrap_or_default().into_iter().map(|name| format!("`{name}`")).collect();
+    let error = diagnostics.error(CUT, first.origin.span, message);
+    error.related(last.origin.span, "to here");
+    error.hint(if common.is_empty() {
+        "they run as a whole or not at all: give them a tag in common".to_owned()
+    } else {
+        format!("they run as a whole or not at all; what names all of them: {}", common.join(", "))
+    });
 }
 
 fn is_fate(path: &str) -> bool {
