@@ -82,6 +82,8 @@ pub(super) struct Cursor {
     pub(super) needs_slot: bool,
     /// When the next attempt is due, after one that failed.
     pub(super) retry_at: Option<Timestamp>,
+    /// What earlier tasks had changed, once an attempt at this one has failed.
+    pub(super) before: Option<Changes>,
 }
 
 impl Cursor {
@@ -100,6 +102,17 @@ pub(super) struct Changes {
     pub(super) stand: bool,
     /// Something that was not taken back, made while the host counted as out of service.
     pub(super) out: bool,
+}
+
+/// What a failed attempt took back of what its task had opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TakenBack {
+    /// Not all of it, or nobody knows.
+    No,
+    /// It opened nothing itself, and took back nothing.
+    NothingToTake,
+    /// All that the task had opened, earlier attempts included: nothing of the run stands there.
+    All,
 }
 
 /// An attempt whose end is not known.
@@ -381,11 +394,20 @@ impl HostRun {
         }
     }
 
-    /// Something changed, or may have. What was taken back at once does not stand.
-    pub(super) fn change(&mut self, taken_back: bool) {
-        let Changes { stand, out, .. } = self.changes;
-        self.changes =
-            Changes { any: true, stand: stand || !taken_back, out: out || (!taken_back && self.slot) };
+    /// Something changed, or may have.
+    pub(super) fn change(&mut self) {
+        self.changes = Changes { any: true, stand: true, out: self.changes.out || self.slot };
+    }
+
+    /// An attempt changed something, or may have, and failed. What was taken back does not stand; taking it back may have
+    /// failed in an earlier attempt, and a later one makes that good.
+    pub(super) fn change_and_fail(&mut self, taken_back: TakenBack) {
+        let before = *self.at.before.get_or_insert(self.changes);
+        match taken_back {
+            TakenBack::No => self.change(),
+            TakenBack::NothingToTake => self.changes.any = true,
+            TakenBack::All => self.changes = Changes { any: true, ..before },
+        }
     }
 
     /// Ends with this attempt, with which a resumed run goes on.

@@ -134,13 +134,19 @@ impl Story {
 
     fn task_ends(&mut self, host: u32, index: u16, end: TaskEnd) -> String {
         let task = TaskId { phase: 0, host: HostId(host), index };
+        let attempt = self.attempt(host, index);
+        self.tell(Event::TaskEnded { task, attempt, end });
+        self.goes_on()
+    }
+
+    /// The attempt in flight.
+    fn attempt(&self, host: u32, index: u16) -> u32 {
+        let task = TaskId { phase: 0, host: HostId(host), index };
         let attempts = self.state.in_flight(&self.plan).into_iter().find_map(|work| match work {
             super::Work::Attempt { task: at_work, run } if at_work == task => Some(run.attempt),
             _ => None,
         });
-        let attempt = attempts.expect("the task is in flight");
-        self.tell(Event::TaskEnded { task, attempt, end });
-        self.goes_on()
+        attempts.expect("the task is in flight")
     }
 
     fn changes(&mut self, host: u32, index: u16) -> String {

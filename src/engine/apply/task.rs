@@ -1,6 +1,6 @@
 //! Transitions of a task: attempts, ops, ends, and when the next attempt is due.
 
-use crate::engine::host::{AttemptRun, Cursor, HostRun, HostWork, Next, OpRun, TaskResult};
+use crate::engine::host::{AttemptRun, Cursor, HostRun, HostWork, Next, OpRun, TakenBack, TaskResult};
 use crate::engine::rules::Bug;
 use crate::engine::{Cause, Failure, HostStatus, Refusal, SkipReason, State, TaskEnd};
 use crate::op::{Effect, Exit, Op, RunWhen};
@@ -147,7 +147,7 @@ impl State {
                 target.settle(TaskResult { satisfied: true, ..result_of(&ended) });
             }
             TaskEnd::Changed { .. } => {
-                target.change(false);
+                target.change();
                 target.settle(TaskResult { changed: true, ..result_of(&ended) });
             }
             TaskEnd::Failed { failure } => task_failed(target, plan, at.now, task, &ended, failure),
@@ -156,7 +156,7 @@ impl State {
                 let changed = !ended.ops.is_empty() && plan.task(task).effect > Effect::Reads;
                 target.put_off(HostStatus::Stopped, &ended);
                 if changed {
-                    target.change(false);
+                    target.change();
                 }
                 target.settle(TaskResult { changed, ..result_of(&ended) });
             }
@@ -172,7 +172,7 @@ impl State {
             }
             TaskEnd::Unknown { .. } => {
                 target.put_off(HostStatus::Unknown, &ended);
-                target.change(false);
+                target.change();
                 target.settle(TaskResult { changed: true, failed: true, ..result_of(&ended) });
             }
         }
@@ -213,7 +213,7 @@ fn task_failed(
     // An op that was sent may have changed something before it failed.
     let changed = !ended.ops.is_empty() && plan.task(task).effect > Effect::Reads;
     if changed {
-        target.change(is_taken_back(plan, task, ended));
+        target.change_and_fail(taken_back(plan, task, ended));
     }
     let failures = target.at.failures + 1;
     let retry = plan.retry(task).filter(|retry| failures < retry.attempts && is_retryable(ended, failure));
@@ -228,11 +228,11 @@ fn task_failed(
     target.settle(TaskResult { failed: true, changed, ..result_of(ended) });
 }
 
-/// Whether a failed attempt put back what it had opened: a drain that did not finish and took its own cordon back leaves
-/// the host as it was, and so does one that never opened anything. What a deferred step would put back is known to nobody
-/// but the worker that lowered it.
-fn is_taken_back(plan: &Plan, task: TaskId, ended: &AttemptRun) -> bool {
-    let StepRef::Action(action) = plan.task(task).step else { return false };
+/// What a failed attempt put back of what its task had opened: a drain that did not finish and took its own cordon back
+/// leaves the host as it was, and one that never opened anything leaves it as it found it. What a deferred step would put
+/// back is known to nobody but the worker that lowered it.
+fn taken_back(plan: &Plan, task: TaskId, ended: &AttemptRun) -> TakenBack {
+    let StepRef::Action(action) = plan.task(task).step else { return TakenBack::No };
     let lowered = &plan.action(action).lowered;
     let go = ended.ops.last().map_or(0, |last| last.go);
     let went_well = |index: u16, op: &Op| {
@@ -240,10 +240,14 @@ fn is_taken_back(plan: &Plan, task: TaskId, ended: &AttemptRun) -> bool {
         ran.is_some_and(|ran| has_restored(op, ran))
     };
     let mut restores = (0..).zip(&lowered.ops).filter(|(_, op)| op.when == RunWhen::OnFailure).peekable();
+    if lowered.opens.is_empty() || restores.peek().is_none() {
+        return TakenBack::No;
+    }
+    if restores.all(|(index, op)| went_well(index, op)) {
+        return TakenBack::All;
+    }
     let opened = ended.ops.iter().any(|ran| may_have_cordoned(lowered, ran));
-    !lowered.opens.is_empty()
-        && restores.peek().is_some()
-        && (!opened || restores.all(|(index, op)| went_well(index, op)))
+    if opened { TakenBack::No } else { TakenBack::NothingToTake }
 }
 
 /// Whether an op that takes something back has done so, or found that there was nothing of this run to take back. A code

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::{BracketKey, Cause, Event, Exit, HostId, Story, TaskId, story};
 use crate::op::RunWhen;
+use crate::runbook::Retry;
+use crate::value::Duration;
 
 /// One host; its disrupting step cordons, drains, and takes the cordon back where it fails.
 fn drains(tasks: &str) -> Story {
@@ -26,7 +28,8 @@ impl Story {
     }
 
     fn op_says(&mut self, index: u16, op: u16, exit: Option<i32>, says: &str) {
-        let (task, attempt, go) = (TaskId { phase: 0, host: HostId(0), index }, 1, 0);
+        let (task, go) = (TaskId { phase: 0, host: HostId(0), index }, 0);
+        let attempt = self.attempt(0, index);
         self.tell(Event::OpStarted { task, attempt, go, op, on: None });
         if let Some(code) = exit {
             let (exit, last_line, stdout) = (Exit::Code(code), says.to_owned(), None);
@@ -91,5 +94,58 @@ fn what_was_changed_before_the_drain_still_stands_on_a_host_in_service() {
     story.op(1, 1, Some(1));
     story.op(1, 2, Some(0));
     story.fails(0, 1, Cause::Command);
+    assert_eq!(story.left(), (0, 1), "half-changed, and in service");
+}
+
+/// The first attempt leaves the cordon, or may; how the second one's patches end says what is left.
+#[test]
+fn a_later_attempt_that_takes_the_cordon_back_does_so_for_the_earlier_ones() {
+    const OUT: (usize, usize) = (1, 1);
+    let cases = [
+        ((0, ""), (0, ""), (0, 0)),
+        // It is cordoned already, by this run: taking that back is what counts.
+        ((1, NOT_OURS), (0, ""), (0, 0)),
+        ((1, NOT_OURS), (1, NOT_OURS), (0, 0)),
+        ((1, NOT_OURS), (1, LOST), OUT),
+        ((1, FORBIDDEN), (1, FORBIDDEN), OUT),
+        ((0, ""), (1, LOST), OUT),
+    ];
+    for (set, restored, left) in cases {
+        let mut story = drains("d");
+        let retry = Retry { attempts: 2, delay: Duration::from_secs(1), backoff_percent: 100 };
+        Arc::make_mut(&mut story.plan.actions[0]).retry = Some(retry);
+        story.sees(&[]);
+        for (set, restored) in [((0, ""), (1, LOST)), (set, restored)] {
+            story.op_says(0, 0, Some(set.0), set.1);
+            story.op(0, 1, Some(1));
+            story.op_says(0, 2, Some(restored.0), restored.1);
+            story.fails(0, 0, Cause::Command);
+            if !story.state.finished() {
+                story.sleeps();
+                story.goes_on();
+            }
+        }
+        assert!(story.state.finished());
+        assert_eq!(story.left(), left, "set {set:?}, restored {restored:?}");
+    }
+}
+
+#[test]
+fn what_was_changed_before_a_drain_that_is_tried_twice_still_stands() {
+    let mut story = drains("cd");
+    let retry = Retry { attempts: 2, delay: Duration::from_secs(1), backoff_percent: 100 };
+    Arc::make_mut(&mut story.plan.actions[0]).retry = Some(retry);
+    story.changes(0, 0);
+    story.sees(&[]);
+    for restored in [(1, LOST), (0, "")] {
+        story.op(1, 0, Some(0));
+        story.op(1, 1, Some(1));
+        story.op_says(1, 2, Some(restored.0), restored.1);
+        story.fails(0, 1, Cause::Command);
+        if !story.state.finished() {
+            story.sleeps();
+            story.goes_on();
+        }
+    }
     assert_eq!(story.left(), (0, 1), "half-changed, and in service");
 }
