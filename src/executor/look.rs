@@ -270,6 +270,8 @@ async fn ask_cluster(
                     return Ok(answers);
                 }
                 Ok(answers) => Ok(answers),
+                // Nobody was asked: that is no silence, and the link is as it was.
+                Err(error @ SessionError::Here(_)) => return Err(session_failure(&host, &error)),
                 Err(error) => {
                     shared.kube_pool().forget(&host, &session).await;
                     Err(session_failure(&host, &error))
@@ -372,11 +374,14 @@ pub(super) fn pool_failure(error: &PoolError) -> Failure {
         PoolError::OtherMachine { .. } => {
             (Cause::Identity, "check the addresses in the inventory, then plan again")
         }
+        PoolError::Session { error: SessionError::Here(_), .. } => (Cause::Command, HERE_HINT),
         PoolError::Session { error: SessionError::Privilege(_), .. } => (Cause::Privilege, SUDO_HINT),
         PoolError::Session { .. } | PoolError::GaveUp { .. } => (Cause::Unreachable, ""),
     };
     Failure { cause, message: error.to_string(), hint: hint.to_owned() }
 }
+
+const HERE_HINT: &str = "give this machine more of what it lacks: `ulimit -n` for open files, or memory";
 
 const SUDO_HINT: &str =
     "give the user sudo without a password, or write `become: { method: none }` for a root login";
@@ -385,6 +390,7 @@ const SUDO_HINT: &str =
 pub(super) fn session_failure(host: &HostName, error: &SessionError) -> Failure {
     let (cause, hint) = match error {
         SessionError::Lost(_) => (Cause::Unreachable, ""),
+        SessionError::Here(_) => (Cause::Command, HERE_HINT),
         SessionError::Privilege(_) => (Cause::Privilege, SUDO_HINT),
         SessionError::NotBegun(_) => (Cause::Command, ""),
         SessionError::Busy(_) => {

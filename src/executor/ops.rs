@@ -101,7 +101,7 @@ pub(super) async fn send(shared: &Shared, place: Place<'_>, sending: Sending<'_>
         }
         // Words that cannot be read prove nothing of the op.
         Err(error @ SessionError::Protocol(_)) => OpEnd::Unknown(format!("{}: {error}", place.name)),
-        // The launcher said no before the op began: nothing runs.
+        // The launcher said no before the op began, or was not asked at all: nothing runs.
         Err(error) => OpEnd::NotStarted(session_failure(&place.name, &error)),
     }
 }
@@ -168,6 +168,7 @@ async fn settle(
             Err(error) => return OpEnd::Unknown(format!("{reason}; {error}")),
         };
         let attached = Instant::now();
+        let mut is_link_whole = false;
         let mut output = sending.output(shared, &launch.id);
         match session.attach(&launch.id, launch.op.r#become, &mut output).await {
             Ok(Attached::Ended(result)) => {
@@ -188,9 +189,14 @@ async fn settle(
             Err(error @ (SessionError::NotBegun(_) | SessionError::Busy(_))) => {
                 return OpEnd::NotStarted(session_failure(name, &error));
             }
-            Err(error) => reason = error.to_string(),
+            Err(error) => {
+                is_link_whole = matches!(error, SessionError::Here(_));
+                reason = error.to_string();
+            }
         }
-        pool.forget(name, &session).await;
+        if !is_link_whole {
+            pool.forget(name, &session).await;
+        }
         // A link that held for a while was mended: what comes now is another outage.
         lost = if attached.elapsed() > rule.max_delay.to_std() { 1 } else { lost + 1 };
         if lost > rule.attempts && began.elapsed() >= at_least.to_std() {

@@ -175,6 +175,10 @@ pub enum SessionError {
     /// The link was lost. What was started goes on.
     #[error("the connection was lost: {0}")]
     Lost(String),
+    /// This machine has not what a conversation takes, such as file descriptors. The host was asked nothing, and the link is
+    /// as it was.
+    #[error("this machine cannot ask: {0}")]
+    Here(String),
     /// `sudo -n` does not give root.
     #[error("cannot become root: {0}")]
     Privilege(String),

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use openssh::{ControlPersist, KnownHosts, SessionBuilder};
+use rustix::io::Errno;
 use tempfile::TempDir;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -206,7 +207,7 @@ impl Link for SshLink {
         let slot =
             master.slots.clone().acquire_owned().await.expect("invariant: the semaphore is never closed");
         let asked = mux::ask(master.session.control_socket(), &wire.line(), text.as_bytes());
-        let asked = asked.map_err(|error| SessionError::Lost(format!("the ssh master is gone: {error}")))?;
+        let asked = asked.map_err(|error| not_asked(&error))?;
         Ok(channel(asked, master, slot))
     }
 
@@ -248,6 +249,17 @@ fn channel(asked: Asked, master: Rc<Master>, slot: OwnedSemaphorePermit) -> Chan
     }
 }
 
+/// Why a master was not asked for a session: it is gone, or this machine lacks what asking takes. Another connection would
+/// take more of that.
+fn not_asked(error: &std::io::Error) -> SessionError {
+    match Errno::from_io_error(error) {
+        Some(Errno::MFILE | Errno::NFILE | Errno::TOOMANYREFS | Errno::NOMEM | Errno::NOBUFS) => {
+            SessionError::Here(error.to_string())
+        }
+        _ => SessionError::Lost(format!("the ssh master is gone: {error}")),
+    }
+}
+
 /// An error and its causes.
 fn words(error: &openssh::Error) -> String {
     let mut text = error.to_string();
@@ -257,4 +269,27 @@ fn words(error: &openssh::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_machine_lacks_is_no_lost_link() {
+        for (error, is_here) in [
+            (Errno::MFILE, true),
+            (Errno::NFILE, true),
+            (Errno::TOOMANYREFS, true),
+            (Errno::NOMEM, true),
+            (Errno::NOBUFS, true),
+            (Errno::NOENT, false),
+            (Errno::CONNREFUSED, false),
+            (Errno::PIPE, false),
+        ] {
+            let told = not_asked(&error.into());
+            assert_eq!(matches!(told, SessionError::Here(_)), is_here, "{told:?}");
+            assert_eq!(matches!(told, SessionError::Lost(_)), !is_here, "{told:?}");
+        }
+    }
 }

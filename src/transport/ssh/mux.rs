@@ -58,7 +58,8 @@ pub(super) enum Ended {
     Refused(String),
 }
 
-/// Asks the master behind `control` for a session that runs `line` and reads `text`.
+/// Asks the master behind `control` for a session that runs `line` and reads `text`. Where that fails, none has begun: a
+/// master waits for the last of the three streams, and nothing here can fail after that.
 pub(super) fn ask(control: &Path, line: &str, text: &[u8]) -> io::Result<Asked> {
     // Non-blocking at both ends, as the master would make its own otherwise.
     let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
@@ -66,6 +67,8 @@ pub(super) fn ask(control: &Path, line: &str, text: &[u8]) -> io::Result<Asked> 
     let (from_stdout, stdout) = pipe_with(flags)?;
     let (from_stderr, stderr) = pipe_with(flags)?;
     let unsaid = say(to_stdin, text)?;
+    let stdout_heard = Receiver::from_owned_fd_unchecked(from_stdout)?;
+    let stderr_heard = Receiver::from_owned_fd_unchecked(from_stderr)?;
     let socket = socket_with(
         AddressFamily::UNIX,
         SocketType::STREAM,
@@ -81,12 +84,7 @@ pub(super) fn ask(control: &Path, line: &str, text: &[u8]) -> io::Result<Asked> 
     for stream in [&stdin, &stdout, &stderr] {
         pass(&socket, stream.as_fd())?;
     }
-    Ok(Asked {
-        unsaid,
-        stdout: Receiver::from_owned_fd_unchecked(from_stdout)?,
-        stderr: Receiver::from_owned_fd_unchecked(from_stderr)?,
-        ending: Ending(UnixStream::from(socket)),
-    })
+    Ok(Asked { unsaid, stdout: stdout_heard, stderr: stderr_heard, ending: Ending(UnixStream::from(socket)) })
 }
 
 /// Says what the pipe holds; nobody has to read yet.

@@ -147,3 +147,28 @@ fn a_host_that_cannot_be_reached_stops_a_run_before_anything_changes() {
         assert!(fleet.log(host).is_empty(), "h{host} was worked on");
     }
 }
+
+/// A step waits at a gate; the one behind it comes when this machine has no file descriptor left for it.
+#[test]
+fn a_lack_of_this_machine_begins_nothing_and_costs_no_connection() {
+    let fleet = Fleet::of(1);
+    fleet.fifo("gate");
+    fleet.file("gated", "#!/bin/sh\nhere=$(dirname \"$0\")\n\"$here/work\" h1 gated 0\ncat \"$here/gate\"\n");
+    fleet.runbook(
+        "",
+        "batches: [1]",
+        "- command: [\"@gated\"]\n\
+         - command: { argv: [\"@work\", h1, after, \"0\"] }\n  retry: { attempts: 2, delay: 3s }\n",
+    );
+    let running = fleet.run(&["--plain"]).start();
+    fleet.await_lines(1, 2);
+    let masters = masters_of(&fleet);
+    let before = running.limit_files(Some(3));
+    fs::write(fleet.path("gate"), "").unwrap();
+    eventually("nothing was begun", || has_event(&fleet, "op_not_started"));
+    assert_eq!(masters_of(&fleet), masters, "nobody connects anew for what this machine lacks");
+    running.limit_files(before);
+    let outcome = running.end().exits(0).says("this machine cannot ask: Too many open files");
+    assert_eq!(fleet.steps(1), ["gated begin", "gated end", "after begin", "after end"]);
+    assert!(!has_event(&fleet, "host_silent"), "{}", outcome.stderr);
+}
