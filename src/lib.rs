@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 pub mod cli;
+pub mod edits;
 pub mod engine;
 pub mod executor;
 pub mod facts;

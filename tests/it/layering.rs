@@ -3,18 +3,33 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Each module with the modules it may name. `op::…` and `value::…` are plain data below everything.
+/// Each module with the modules it may name. `op::…`, `value::…` and `edits::…` are plain data below everything.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("source", &[]),
     ("value", &[]),
     ("op", &["value"]),
+    ("edits", &[]),
     ("kubernetes", &["value"]),
     ("template", &["source", "value", "op"]),
     ("inventory", &["source", "value", "template"]),
     ("facts", &["value", "op", "step", "kubernetes"]),
-    ("step", &["source", "value", "op", "template", "kubernetes", "facts"]),
+    ("step", &["source", "value", "op", "edits", "template", "kubernetes", "facts"]),
     ("runbook", &["source", "value", "op", "template", "inventory", "step"]),
-    ("plan", &["source", "value", "op", "template", "inventory", "step", "runbook", "facts", "kubernetes"]),
+    (
+        "plan",
+        &[
+            "source",
+            "value",
+            "op",
+            "edits",
+            "template",
+            "inventory",
+            "step",
+            "runbook",
+            "facts",
+            "kubernetes",
+        ],
+    ),
     // A step is looked at as it is written: by the name of its kind and its fields.
     ("lint", &["source", "value", "op", "template", "inventory", "step", "runbook", "kubernetes"]),
     // Steps are data here: roles, assessments and brackets, never a kind.

@@ -3,9 +3,10 @@
 
 use std::fmt::{self, Write};
 
-use similar::{ChangeTag, TextDiff};
+use similar::{ChangeTag, DiffOp};
 
 use super::text::{Detail, Text, abridged, choice};
+use crate::edits::edits;
 use crate::op::show_symbols;
 use crate::plan::{HostTasks, Plan, PlannedPhase};
 
@@ -128,11 +129,11 @@ fn paragraph(lines: &[String], indent: &str, out: &mut String) -> fmt::Result {
 fn lines_that_differ(old: &[String], new: &[String]) -> Vec<String> {
     let old: Vec<&str> = old.iter().map(String::as_str).collect();
     let new: Vec<&str> = new.iter().map(String::as_str).collect();
-    let diff = TextDiff::from_slices(&old, &new);
     let line = |change: similar::Change<&str>| match change.tag() {
         ChangeTag::Equal => None,
         ChangeTag::Delete => Some(format!("- {}", change.value())),
         ChangeTag::Insert => Some(format!("+ {}", change.value())),
     };
-    diff.iter_all_changes().filter_map(line).collect()
+    let changes = |edit: &DiffOp| edit.iter_changes(old.as_slice(), new.as_slice()).filter_map(line);
+    edits(&old, &new).iter().flat_map(changes).collect()
 }

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
-use similar::{ChangeTag, TextDiff};
+use similar::udiff::UnifiedHunkHeader;
+use similar::{ChangeTag, DiffTag, group_diff_ops};
 
+use crate::edits::edits;
 use crate::step::LineDiff;
 
 /// How many lines of a difference a plan shows.
@@ -21,25 +23,26 @@ pub(super) fn between(before: &str, after: &str) -> Option<LineDiff> {
     if is_long(before) || is_long(after) {
         return None;
     }
-    let diff = TextDiff::from_lines(before, after);
-    let count = |tag| diff.iter_all_changes().filter(|change| change.tag() == tag).count();
-    let (added, removed) = (number(count(ChangeTag::Insert)), number(count(ChangeTag::Delete)));
+    let [before, after] = [before, after].map(|text| text.split_inclusive('\n').collect::<Vec<&str>>());
+    let edits = edits(&before, &after);
+    let changed = || edits.iter().filter(|edit| edit.tag() != DiffTag::Equal);
+    let removed = number(changed().map(|edit| edit.old_range().len()).sum());
+    let added = number(changed().map(|edit| edit.new_range().len()).sum());
     if added == 0 && removed == 0 {
         return None;
     }
-    let mut unified = diff.unified_diff();
     let mut lines: Vec<String> = Vec::new();
-    for hunk in unified.context_radius(CONTEXT).iter_hunks() {
-        lines.push(hunk.header().to_string());
-        for change in hunk.iter_changes() {
+    for hunk in group_diff_ops(edits, CONTEXT) {
+        lines.push(UnifiedHunkHeader::new(&hunk).to_string());
+        for change in hunk.iter().flat_map(|edit| edit.iter_changes(before.as_slice(), after.as_slice())) {
             let mark = match change.tag() {
                 ChangeTag::Equal => ' ',
                 ChangeTag::Delete => '-',
                 ChangeTag::Insert => '+',
             };
-            let text = change.value();
-            lines.push(format!("{mark}{}", shown(text.strip_suffix('\n').unwrap_or(text))));
-            if change.missing_newline() {
+            let line = change.value();
+            lines.push(format!("{mark}{}", shown(line.strip_suffix('\n').unwrap_or(line))));
+            if !line.ends_with('\n') {
                 lines.push("\\ no line break at the end".to_owned());
             }
         }
