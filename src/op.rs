@@ -161,6 +161,11 @@ pub struct Probe {
 }
 
 impl Query {
+    /// Whether kubectl answers it. What any other program prints tells nothing of the API server, wherever it runs.
+    pub fn asks_kubectl(&self) -> bool {
+        self.argv.first().is_some_and(|program| program == "kubectl")
+    }
+
     /// Whether a part of it is known only where it is sent, such as the name of the host that it is about.
     pub fn holds_symbols(&self) -> bool {
         self.argv.iter().chain([&self.stdin]).any(|text| text.contains(SYMBOL_OPEN))

@@ -23,6 +23,15 @@ pub(super) fn api_is_silent(rc: i32, stderr: &str) -> bool {
     rc != 0 && causes(stderr).first() == Some(&KubectlCause::ApiAway)
 }
 
+/// What kubectl said of an API server that did not answer, where one of these answers is of that kind.
+pub(super) fn silence<'a>(probe: &Probe, answers: &'a [Answer]) -> Option<&'a str> {
+    let mut asked = probe.queries.iter().zip(answers);
+    let is_silent = |(query, answer): &(&Query, &Answer)| {
+        query.asks_kubectl() && api_is_silent(answer.rc, &answer.stderr)
+    };
+    asked.find(is_silent).map(|(_, answer)| answer.stderr.as_str())
+}
+
 /// Facts that make no sense, as a failure of whoever was asked.
 #[expect(clippy::needless_pass_by_value, reason = "stands behind `map_err`")]
 pub(super) fn unreadable(error: FactsError) -> Failure {
@@ -51,42 +60,12 @@ pub(super) async fn look(
 /// and by which right.
 pub(super) type Known = HashMap<Query, Answer>;
 
-/// Whose words a look's answers are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Words {
-    /// Those of kubectl, where the cluster is asked.
-    Kubectl,
-    /// Those of a user's command: what it prints says nothing of the API server, wherever it runs.
-    Own,
-}
-
-/// The same with one command, whoever wrote it.
-pub(super) async fn look_with(
-    shared: &Shared,
-    host: HostId,
-    probe: &Probe,
-    words: Words,
-) -> Result<Answer, Failure> {
-    let mut answers = look_hearing(shared, host, &[probe], &Known::default(), words).await?;
-    Ok(answers.pop().and_then(|mut answers| answers.pop()).unwrap_or_default())
-}
-
 /// The same, without asking what is known.
 pub(super) async fn look_knowing(
     shared: &Shared,
     host: HostId,
     probes: &[&Probe],
     known: &Known,
-) -> Result<Vec<Vec<Answer>>, Failure> {
-    look_hearing(shared, host, probes, known, Words::Kubectl).await
-}
-
-async fn look_hearing(
-    shared: &Shared,
-    host: HostId,
-    probes: &[&Probe],
-    known: &Known,
-    words: Words,
 ) -> Result<Vec<Vec<Answer>>, Failure> {
     let told_of = |probe: &&Probe| {
         let each = probe.queries.iter().map(|query| told_one(known, probe, query).cloned());
@@ -98,7 +77,7 @@ async fn look_hearing(
         let got = match job.probe.site {
             Site::Subject => ask_host(shared, shared.name(host), &job.probe).await?,
             Site::Controller => ask(&shared.controller, &controller_name(), &job.probe).await?,
-            Site::Kube => ask_cluster(shared, host, &job.probe, words).await?,
+            Site::Kube => ask_cluster(shared, host, &job.probe).await?,
         };
         for ((probe, query), answer) in job.places.into_iter().zip(got) {
             let Answer { rc, stdout, stderr } = answer;
@@ -247,24 +226,17 @@ pub(super) async fn ask(pool: &Pool, host: &HostName, probe: &Probe) -> Result<V
     Err(last.expect("invariant: the loop ends early or with a failure"))
 }
 
-/// Asks the cluster through a host that kubectl may run on, and asks again while the API is silent. What a user's command
-/// answers is taken as it is: only a host that cannot be reached is tried again.
-async fn ask_cluster(
-    shared: &Shared,
-    subject: HostId,
-    probe: &Probe,
-    words: Words,
-) -> Result<Vec<Answer>, Failure> {
+/// Asks the cluster through a host that kubectl may run on, and asks again while the API is silent.
+async fn ask_cluster(shared: &Shared, subject: HostId, probe: &Probe) -> Result<Vec<Answer>, Failure> {
     let retry_for = shared.plan.kube.as_ref().map_or(Duration::ZERO, |kube| kube.retry_for);
     let end = Instant::now() + retry_for.to_std();
-    let is_silent = |answer: &Answer| words == Words::Kubectl && api_is_silent(answer.rc, &answer.stderr);
     let mut told = false;
     loop {
         let outcome = match kube_session(shared, subject).await {
             Ok((_, host, session)) => match session.probe(probe).await {
-                Ok(answers) if !answers.iter().any(is_silent) => {
-                    // That a user's command was answered tells nothing of a silence that kubectl met.
-                    if told || words == Words::Kubectl {
+                Ok(answers) if silence(probe, &answers).is_none() => {
+                    // That another command was answered tells nothing of a silence that kubectl met.
+                    if told || probe.queries.iter().any(Query::asks_kubectl) {
                         shared.cluster_answers();
                     }
                     return Ok(answers);
@@ -283,18 +255,15 @@ async fn ask_cluster(
             return outcome;
         }
         told = true;
-        shared.cluster_is_silent(why_silent(&outcome), retry_for);
+        shared.cluster_is_silent(why_silent(probe, &outcome), retry_for);
         sleep(std::time::Duration::from_secs(2)).await;
     }
 }
 
 /// In the words of whoever said so.
-fn why_silent(outcome: &Result<Vec<Answer>, Failure>) -> String {
+fn why_silent(probe: &Probe, outcome: &Result<Vec<Answer>, Failure>) -> String {
     match outcome {
-        Ok(answers) => {
-            let silent = answers.iter().find(|answer| api_is_silent(answer.rc, &answer.stderr));
-            silent.map(|answer| super::output::escape(answer.stderr.trim())).unwrap_or_default()
-        }
+        Ok(answers) => super::output::escape(silence(probe, answers).unwrap_or_default().trim()),
         Err(failure) => failure.message.clone(),
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::control::{Shared, Teller};
 use super::late::{Late, Said, judge};
-use super::look::{Words, look, look_with};
+use super::look::look;
 use super::output::escape;
 use super::poll::{Ended, Look, ONCE, until};
 use crate::engine::Event;
@@ -68,9 +68,8 @@ pub(super) async fn look_at(shared: &Shared, check: ActionId, subject: HostId) -
         let Some(probe) = op.as_look() else {
             return Look::NotYet("the check would change something".to_owned());
         };
-        let words = if action.has_its_own_words() { Words::Own } else { Words::Kubectl };
-        let answer = match look_with(shared, subject, &probe, words).await {
-            Ok(answer) => answer,
+        let answer = match look(shared, subject, &[&probe]).await {
+            Ok(answers) => answers.into_iter().flatten().next().unwrap_or_default(),
             Err(failure) => return Look::NotYet(failure.message),
         };
         if let Err(reason) = judged(shared, action, op, subject, &answer) {

@@ -115,3 +115,14 @@ fn what_a_command_beside_kubectl_prints_says_nothing_of_the_api_server() {
         assert_eq!(asked(&nodes.fleet).len(), times, "{rollout} {steps}");
     }
 }
+
+#[test]
+fn nor_does_what_a_guard_beside_kubectl_prints() {
+    for place in ["", ", run_on: kube"] {
+        let step = format!("- {{ command: {{ argv: ['@work', h1, a, '0'], unless: ['@check'] }}{place} }}\n");
+        let nodes = beside_kubectl("", &step);
+        let run = nodes.run(&[]).run().exits(0);
+        assert!(!run.stderr.contains("does not answer"), "{}", run.stderr);
+        assert_eq!(nodes.fleet.steps(1), ["a begin", "a end"]);
+    }
+}

@@ -1,0 +1,215 @@
+//! One attempt at one task: look, decide whether there is anything to do, do it, look again.
+
+mod looks;
+mod sends;
+mod verdict;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use tokio::time::{Instant, sleep};
+
+use super::control::{InDoubt, Shared, Teller};
+use super::drift::check_host;
+use super::late::{self, Late};
+use super::output::escape;
+use super::pause;
+use crate::engine::{Cause, Event, Failure, OpRun, SkipReason, TaskEnd};
+use crate::op::{Effect, RunWhen};
+use crate::plan::{Action, TaskId};
+use crate::step::Role;
+use crate::transport::OpResult;
+use crate::value::Duration;
+use looks::Probed;
+
+/// What the loop tells a worker about its task.
+pub(super) struct Assignment {
+    pub(super) task: TaskId,
+    pub(super) attempt: u32,
+    /// The host counts against the budget already.
+    pub(super) has_slot: bool,
+    /// Nothing of this run changed the host yet: what the plan saw must still be so.
+    pub(super) untouched: bool,
+    /// Ops that an earlier process sent for this attempt.
+    pub(super) recorded: Vec<OpRun>,
+    /// Who has confirmed it, where it is a pause.
+    pub(super) approved_by: Option<String>,
+    /// A stop lets the host go on to its end.
+    pub(super) finishes: bool,
+    /// Results of the host's earlier tasks of the phase.
+    pub(super) late: Late,
+}
+
+/// Runs an attempt and says how it ended.
+pub(super) async fn run(shared: Rc<Shared>, teller: Teller, assignment: Assignment) {
+    let Assignment { task, attempt, .. } = assignment;
+    let action = match late::action(&shared, &assignment).await {
+        Ok(Some(action)) => action,
+        // What was sent before has to be settled, whatever the step would be now.
+        Ok(None) if !assignment.recorded.is_empty() => {
+            let reason = "its `when` is false now, and it was sent before".to_owned();
+            return teller.say(Event::TaskEnded { task, attempt, end: TaskEnd::Unknown { reason } });
+        }
+        Ok(None) => return teller.say(Event::TaskSkipped { task, why: SkipReason::When }),
+        Err(failure) if !assignment.recorded.is_empty() => {
+            let end = TaskEnd::Unknown { reason: failure.message };
+            return teller.say(Event::TaskEnded { task, attempt, end });
+        }
+        Err(failure) => {
+            return teller.say(Event::TaskEnded { task, attempt, end: TaskEnd::Failed { failure } });
+        }
+    };
+    if let Some(pause) = crate::step::pause_of(&action.kind, &action.args) {
+        let end = pause::run(&shared, &teller, &assignment, pause).await;
+        return teller.say(Event::TaskEnded { task, attempt, end });
+    }
+    let sent = Cell::new(!assignment.recorded.is_empty());
+    let (shared, teller, assignment, action) = (&*shared, &teller, &assignment, &action);
+    let worker = Worker { shared, teller, assignment, action, sent, told: RefCell::default() };
+    let end = worker.through_obstacles().await;
+    teller.say(Event::TaskEnded { task, attempt, end });
+}
+
+struct Worker<'a> {
+    shared: &'a Shared,
+    teller: &'a Teller,
+    assignment: &'a Assignment,
+    action: &'a Action,
+    /// An op of this attempt was sent: what holds now may be its doing.
+    sent: Cell<bool>,
+    /// What people were last told that it waits for, and when.
+    told: RefCell<Option<(String, Instant)>>,
+}
+
+/// Between two goes at a task that something was in the way of.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// How one go at the task went, when it did not end it.
+#[derive(Clone)]
+pub(super) enum Go {
+    End(TaskEnd),
+    /// Something in the way that passes by itself, such as an API server that does not answer or a lock that somebody
+    /// holds: nothing is wrong with the host.
+    Again {
+        reason: String,
+        within: Duration,
+    },
+    /// An op was interrupted on its host and left no record of its end.
+    Interrupted {
+        reason: String,
+        /// An earlier process sent it, so that the wish of whoever resumed the run is about it.
+        taken_up: bool,
+    },
+}
+
+/// Shorthand: most steps of an attempt end it early.
+pub(super) type Step<T> = Result<T, Go>;
+
+fn failed(cause: Cause, message: impl Into<String>, hint: impl Into<String>) -> Go {
+    Go::End(TaskEnd::Failed { failure: Failure { cause, message: message.into(), hint: hint.into() } })
+}
+
+fn fail<T>(cause: Cause, message: impl Into<String>, hint: impl Into<String>) -> Step<T> {
+    Err(failed(cause, message, hint))
+}
+
+impl Worker<'_> {
+    /// Goes again, from the probe on, while something is in the way that passes by itself: an upgraded control plane
+    /// brings its own API server back, and unattended-upgrades lets go of its locks.
+    async fn through_obstacles(&self) -> TaskEnd {
+        let began = Instant::now();
+        let mut interrupted = false;
+        let mut go = self.first_go();
+        loop {
+            match self.go(go).await {
+                Ok(end) | Err(Go::End(end)) => return end,
+                Err(Go::Again { reason, within }) if began.elapsed() >= within.to_std() => {
+                    let message = format!("still after {within}: {reason}");
+                    return TaskEnd::Failed {
+                        failure: Failure { cause: Cause::TimedOut, message, hint: String::new() },
+                    };
+                }
+                Err(Go::Again { reason, within }) => {
+                    self.waits(&reason, within);
+                    sleep(PAUSE.to_std()).await;
+                }
+                // Once: what is interrupted again and again is for people to look at.
+                Err(Go::Interrupted { taken_up, .. }) if !interrupted && self.may_go_again(taken_up) => {
+                    interrupted = true;
+                }
+                Err(Go::Interrupted { reason, .. }) => {
+                    let reason = format!(
+                        "{reason}. Look at the host, then resume with --in-doubt rerun or assume-done"
+                    );
+                    return TaskEnd::Unknown { reason };
+                }
+            }
+            go += 1;
+        }
+    }
+
+    /// A resumed attempt goes on with the go that was cut off; where that was at taking something back again and again, with
+    /// the go that had failed.
+    fn first_go(&self) -> u32 {
+        let ops = &self.action.lowered.ops;
+        let takes_back = |op: u16| ops.get(usize::from(op)).is_some_and(|op| op.when == RunWhen::OnFailure);
+        let mut recorded = self.assignment.recorded.iter().rev();
+        recorded.find(|sent| !takes_back(sent.op)).map_or(0, |sent| sent.go)
+    }
+
+    /// After an interruption a goal is settled by its probe, with which the next go begins; a means that may be repeated
+    /// is. Anything else would be a blind retry, which only a person may ask for.
+    fn may_go_again(&self, taken_up: bool) -> bool {
+        let lowered = &self.action.lowered;
+        let settles_itself = lowered.role == Role::Goal && lowered.probe.is_some();
+        settles_itself || lowered.repeatable || (taken_up && self.shared.in_doubt == InDoubt::Rerun)
+    }
+
+    async fn go(&self, go: u32) -> Step<TaskEnd> {
+        let lowered = &self.action.lowered;
+        if lowered.role == Role::Check {
+            return self.check().await;
+        }
+        // By its own word, or by what the plan saw apt do.
+        let mut effect = lowered.effect.max(self.shared.plan.task(self.assignment.task).effect);
+        // What an earlier process began was probed before, and had its slot.
+        let begun = self.assignment.recorded.iter().any(|op| op.go == go);
+        if let Some(probe) = lowered.probe.as_ref().filter(|_| !begun) {
+            match self.probe(probe).await? {
+                Probed::End(end) => return Ok(end),
+                Probed::Changes(shown) => effect = effect.max(shown),
+            }
+        }
+        // Before a slot is asked for: a host that is not what the plan saw should not take one.
+        if self.assignment.untouched && effect > Effect::Reads {
+            let task = self.assignment.task;
+            let checked = check_host(self.shared, task.host, task.phase).await;
+            checked.map_err(|failure| Go::End(TaskEnd::Failed { failure }))?;
+        }
+        if effect == Effect::Disrupts && !self.assignment.has_slot {
+            return Ok(TaskEnd::NeedsSlot);
+        }
+        let mut outcome = self.run_ops(go).await;
+        if outcome.is_ok() {
+            outcome = self.verify().await.and(outcome);
+        }
+        self.clean_up(go, &outcome).await?;
+        self.summary(outcome?.as_ref())
+    }
+
+    fn shown(&self, text: &str) -> String {
+        self.shared.shown_text(self.assignment.task.host, text)
+    }
+
+    fn summary(&self, result: Option<&OpResult>) -> Step<TaskEnd> {
+        let changed = late::verdict(self.shared, self.assignment, self.action, result)
+            .or_else(|message| fail(Cause::Refused, message, ""))?;
+        let mut summary = self.shown(&self.action.lowered.title);
+        let outcome = crate::step::find(&self.action.kind).zip(result);
+        if let Some(outcome) = outcome.and_then(|(kind, result)| kind.outcome(&result.stdout, &result.stderr))
+        {
+            summary = format!("{summary} ({})", escape(&outcome));
+        }
+        Ok(if changed { TaskEnd::Changed { summary } } else { TaskEnd::Satisfied { state: summary } })
+    }
+}

@@ -1,0 +1,171 @@
+//! The ops of an attempt, in order: sent, or taken up where an earlier process sent them, and taken back after a failure.
+
+use tokio::time::{Instant, sleep};
+
+use super::{Assignment, Go, PAUSE, Step, Worker, fail, failed};
+use crate::engine::{Cause, Event, OpRun, TaskEnd};
+use crate::executor::lock::Barred;
+use crate::executor::ops::{OpEnd, Sending, place, recall, send, take_up};
+use crate::executor::output::escape;
+use crate::op::{Exit, Op, RunWhen};
+use crate::transport::OpResult;
+
+impl Worker<'_> {
+    /// Runs the ops in order. After a failure only those run that always do, such as putting a hold back.
+    pub(super) async fn run_ops(&self, go: u32) -> Step<Option<OpResult>> {
+        let mut outcome: Step<Option<OpResult>> = Ok(None);
+        for (index, op) in (0..).zip(&self.action.lowered.ops) {
+            let wanted = match op.when {
+                RunWhen::InOrder => outcome.is_ok(),
+                RunWhen::Always => !is_in_doubt(&outcome),
+                RunWhen::OnFailure => false,
+            };
+            if wanted {
+                let ended = self.run_op(index, op, go).await.map(Some);
+                // The first failure is the one to tell. But while nobody knows whether an op has ended, the task has not.
+                outcome = if is_unknown(&ended) { ended } else { outcome.and(ended) };
+            }
+        }
+        outcome
+    }
+
+    /// Runs the ops that take something back after an op or the verification failed. Their own failures are told by
+    /// what is left out of service; that nobody knows whether one has ended is the end of the task.
+    pub(super) async fn clean_up(&self, go: u32, outcome: &Step<Option<OpResult>>) -> Step<()> {
+        let failed = matches!(outcome, Err(Go::End(TaskEnd::Failed { .. })));
+        let began = Instant::now();
+        let mut go = go;
+        for (index, op) in (0..).zip(&self.action.lowered.ops) {
+            if !failed || op.when != RunWhen::OnFailure {
+                continue;
+            }
+            loop {
+                let ended = self.run_op(index, op, go).await.map(drop);
+                if is_unknown(&ended) {
+                    return ended;
+                }
+                // An API that is away for a moment must not leave a node cordoned. What may not be repeated as a whole is
+                // not: a resumed attempt would begin another go with it.
+                let Err(Go::Again { reason, within }) = ended else { break };
+                if !self.action.lowered.repeatable || began.elapsed() >= within.to_std() {
+                    break;
+                }
+                self.waits(&reason, within);
+                sleep(PAUSE.to_std()).await;
+                go += 1;
+            }
+        }
+        Ok(())
+    }
+
+    async fn run_op(&self, index: u16, op: &Op, go: u32) -> Step<OpResult> {
+        let Assignment { task, attempt, .. } = *self.assignment;
+        let sending = Sending { task, attempt, go, index, op };
+        if let Some(sent) = self.recorded(sending) {
+            return self.take_up(sending, sent).await;
+        }
+        let place = place(self.shared, task.host, op.site)
+            .await
+            .map_err(|failure| Go::End(TaskEnd::Failed { failure }))?;
+        let on = place.kube_host;
+        loop {
+            self.shared.may_send().await.map_err(barred)?;
+            if !self.teller.durable(Event::OpStarted { task, attempt, go, op: index, on }).await {
+                self.teller.say(Event::OpNotStarted { task, attempt, go, op: index });
+                return fail(Cause::Command, "the journal cannot be written, so nothing was sent", "");
+            }
+            // A disk that took its time, or a process that was stopped, may have made the lock too old meanwhile.
+            if self.shared.may_send_now() {
+                break;
+            }
+            self.teller.say(Event::OpNotStarted { task, attempt, go, op: index });
+        }
+        self.sent.set(true);
+        let end = send(self.shared, place, sending).await;
+        self.op_ended(sending, end)
+    }
+
+    /// What an earlier process wrote down of this op, if it sent it.
+    pub(super) fn recorded(&self, sending: Sending<'_>) -> Option<&OpRun> {
+        self.assignment.recorded.iter().find(|sent| (sent.go, sent.op) == (sending.go, sending.index))
+    }
+
+    /// Goes on with an op of an earlier process: brings its end back, or the result where the end is known.
+    async fn take_up(&self, sending: Sending<'_>, sent: &OpRun) -> Step<OpResult> {
+        let Some(exit) = sent.exit else {
+            let end = take_up(self.shared, sending, sent).await;
+            return self.op_ended(sending, end);
+        };
+        // The end in the journal counts. What the op said is asked for again, because the verdict may depend on it.
+        let recalled = match recall(self.shared, sending, sent).await {
+            Ok(result) => result,
+            Err(_) if self.is_judged_by_its_end(sending.op, exit) => {
+                OpResult { exit, stdout: sent.stdout.clone().unwrap_or_default(), stderr: String::new() }
+            }
+            Err(reason) => {
+                let reason =
+                    format!("{}: it ended, and what it said cannot be read: {reason}", sending.op.title);
+                return Err(Go::End(TaskEnd::Unknown { reason }));
+            }
+        };
+        self.judge(sending, OpResult { exit, ..recalled }, "")
+    }
+
+    /// Whether the exit alone says how the op went.
+    fn is_judged_by_its_end(&self, op: &Op, exit: Exit) -> bool {
+        // What kubectl said is needed to know what its 1 means.
+        let good =
+            matches!(exit, Exit::Code(code) if op.success.contains(&code) && !(op.yields && code == 1));
+        good && self.action.fail_when.is_none() && self.action.changed_when.is_none()
+    }
+
+    fn op_ended(&self, sending: Sending<'_>, end: OpEnd) -> Step<OpResult> {
+        let Sending { task, attempt, go, index, op } = sending;
+        let (result, last_line) = match end {
+            OpEnd::Ended(result, last_line) => (result, last_line),
+            OpEnd::NotStarted(failure) => {
+                self.teller.say(Event::OpNotStarted { task, attempt, go, op: index });
+                return Err(Go::End(TaskEnd::Failed { failure }));
+            }
+            OpEnd::Barred(why) => {
+                self.teller.say(Event::OpNotStarted { task, attempt, go, op: index });
+                return Err(barred(why));
+            }
+            OpEnd::Unknown(reason) => {
+                let reason = format!("{}: {}", op.title, escape(&reason));
+                return Err(Go::End(TaskEnd::Unknown { reason }));
+            }
+        };
+        let stdout = self.action.id.as_ref().map(|_| result.stdout.clone());
+        let (exit, line) = (result.exit, last_line.clone());
+        self.teller.say(Event::OpEnded { task, attempt, go, op: index, exit, last_line: line, stdout });
+        self.judge(sending, result, &last_line)
+    }
+}
+
+/// Whether an op was sent of which nobody knows whether it has ended.
+fn is_unknown<T>(outcome: &Step<T>) -> bool {
+    matches!(outcome, Err(Go::End(TaskEnd::Unknown { .. })))
+}
+
+/// After an unknown end nothing more is sent: it may still be running. Nor without the lock.
+fn is_in_doubt<T>(outcome: &Step<T>) -> bool {
+    let end = match outcome {
+        Err(Go::Interrupted { .. }) => return true,
+        Err(Go::End(end)) => end,
+        _ => return false,
+    };
+    matches!(end, TaskEnd::Unknown { .. } | TaskEnd::Withheld { .. })
+}
+
+/// An op that the lock does not let go.
+fn barred(why: Barred) -> Go {
+    match why {
+        Barred::Lost(reason) => Go::End(TaskEnd::Withheld { reason }),
+        Barred::Stale { age } => failed(
+            Cause::TimedOut,
+            format!("the lock of the cluster was renewed {} ago and cannot be renewed now", age.rounded()),
+            "look at the API server; `rollbook lock show` tells who holds the lock",
+        ),
+    }
+}

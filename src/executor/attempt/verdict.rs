@@ -1,0 +1,83 @@
+//! What the end of an op means for the attempt.
+
+use super::{Go, Step, Worker, fail};
+use crate::engine::Cause;
+use crate::executor::control::InDoubt;
+use crate::executor::look::api_is_silent;
+use crate::executor::ops::Sending;
+use crate::executor::output::escape;
+use crate::kubernetes::kubectl_errors;
+use crate::op::{Exit, Op, Site};
+use crate::transport::OpResult;
+use crate::value::Duration;
+
+/// How long a lock that somebody else holds is waited for. dpkg's own waiting is apt's; this is for apt's lists lock,
+/// for which apt does not wait at all.
+const LOCKS_PASS_WITHIN: Duration = Duration::from_secs(300);
+
+impl Worker<'_> {
+    pub(super) fn judge(&self, sending: Sending<'_>, result: OpResult, last_line: &str) -> Step<OpResult> {
+        let op = sending.op;
+        let title = self.shown(&op.title);
+        let is_kubectl = op.site == Site::Kube && !self.action.has_its_own_words();
+        match result.exit {
+            // `fail_when` decides in the end, whatever the code.
+            Exit::Code(code) if is_good(op, code, &result.stderr) || self.action.fail_when.is_some() => {
+                Ok(result)
+            }
+            Exit::Code(code) if is_kubectl && api_is_silent(code, &result.stderr) => {
+                Err(self.api_silent(&result.stderr))
+            }
+            Exit::Code(_) if self.passes(&result).is_some() => {
+                let reason = self.passes(&result).expect("invariant: asked in the guard");
+                Err(Go::Again { reason: escape(&reason), within: LOCKS_PASS_WITHIN })
+            }
+            Exit::Code(code) => {
+                let said = last_words(&result, last_line);
+                if !is_kubectl {
+                    return fail(Cause::Command, format!("{title}: exit code {code}: {said}"), "");
+                }
+                let (meaning, hint) = kubectl_errors::explain(&result.stdout, &result.stderr);
+                fail(Cause::Command, format!("{title}: {meaning}: {said}"), hint)
+            }
+            Exit::Signal(signal) => fail(Cause::Command, format!("{title}: killed by signal {signal}"), ""),
+            Exit::TimedOut => {
+                fail(Cause::TimedOut, format!("{title}: stopped after its time limit of {}", op.timeout), "")
+            }
+            Exit::Interrupted => {
+                let taken_up = self.recorded(sending).is_some();
+                let is_done = taken_up && self.shared.in_doubt == InDoubt::AssumeDone;
+                if is_done && !self.may_go_again(taken_up) {
+                    return Ok(result);
+                }
+                let reason = format!(
+                    "{title}: interrupted on the host without a record; it lost power or the launcher was killed"
+                );
+                Err(Go::Interrupted { reason, taken_up })
+            }
+        }
+    }
+
+    /// What the kind says of a failure that passes by itself.
+    fn passes(&self, result: &OpResult) -> Option<String> {
+        crate::step::find(&self.action.kind).and_then(|kind| kind.transient(&result.stderr))
+    }
+
+    pub(super) fn api_silent(&self, stderr: &str) -> Go {
+        let within = self.shared.plan.kube.as_ref().map_or(Duration::ZERO, |kube| kube.retry_for);
+        Go::Again { reason: format!("the API server does not answer: {}", escape(stderr.trim())), within }
+    }
+}
+
+/// Whether an exit code is one of success; 1 of an op that yields only where somebody else was first.
+fn is_good(op: &Op, code: i32, stderr: &str) -> bool {
+    let was_beaten = || kubectl_errors::causes(stderr).first() == Some(&kubectl_errors::Cause::TestFailed);
+    op.success.contains(&code) && (!op.yields || code != 1 || was_beaten())
+}
+
+/// What a failed command said last: stderr before stdout, because that is where reasons go.
+fn last_words(result: &OpResult, last_line: &str) -> String {
+    let last =
+        |text: &str| text.lines().rev().find(|line| !line.trim().is_empty()).map(|line| escape(line.trim()));
+    last(&result.stderr).or_else(|| last(&result.stdout)).unwrap_or_else(|| last_line.to_owned())
+}

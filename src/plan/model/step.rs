@@ -1,0 +1,127 @@
+//! What a task runs: a step that is lowered, or one that waits for what earlier tasks bring about.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::{ActionId, DeferredId};
+use crate::op::{Effect, Site};
+use crate::runbook::Retry;
+use crate::step::Lowered;
+use crate::value::{Duration, Value};
+
+/// A lowered step with its common keys: all that is needed to run it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Action {
+    /// Its kind's name.
+    pub kind: String,
+    /// `id:`, where written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `name:`, or the lowered step's title.
+    pub title: String,
+    /// Typed arguments, which [`crate::step::StepKind::assess`] reads.
+    pub args: Value,
+    /// Probe, ops, verification.
+    pub lowered: Lowered,
+    /// `retry:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// `allow_failure:` with its reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_failure: Option<String>,
+    /// `changed_when:` as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_when: Option<String>,
+    /// `fail_when:` as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail_when: Option<String>,
+    /// "steps/kubelet.yaml:9".
+    pub place: String,
+}
+
+impl Action {
+    /// Whether it runs what a user wrote, also where kubectl runs: what that prints need not be kubectl's words, and how
+    /// often it is repeated is for its own `retry` to say.
+    pub fn has_its_own_words(&self) -> bool {
+        matches!(self.kind.as_str(), "command" | "script")
+    }
+}
+
+/// A step that is lowered only when its host comes to it, because it depends on what earlier tasks bring about.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeferredStep {
+    /// Its kind's name.
+    pub kind: String,
+    /// `id:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `name:` or the kind's name, with the item behind it.
+    pub title: String,
+    /// What its title ends with, where it is one round of a `for_each`: " (kubelet)".
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub item: String,
+    /// What `each` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each: Option<Value>,
+    /// Arguments as written, templates as text.
+    pub args: IndexMap<String, serde_json::Value>,
+    /// `env:` as written.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub env: IndexMap<String, serde_json::Value>,
+    /// `when:` as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// The includes around it, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frames: Vec<DeferredFrame>,
+    /// Names it waits for: `steps.probe.stdout`, `facts.kubelet`.
+    pub waits_for: Vec<String>,
+    /// The strongest effect it can have.
+    pub effect: Effect,
+    /// Whether its ops run as root.
+    pub r#become: bool,
+    /// Time limit of each op.
+    pub timeout: Duration,
+    /// `run_on:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_on: Option<Site>,
+    /// `retry:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// `allow_failure:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_failure: Option<String>,
+    /// `changed_when:` as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_when: Option<String>,
+    /// `fail_when:` as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail_when: Option<String>,
+    /// "steps/kubelet.yaml:9".
+    pub place: String,
+}
+
+/// One `include` around a deferred step.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeferredFrame {
+    /// Ids of the includes down to this one, joined by dots: `steps.<id>` inside the fragment means what is below.
+    pub prefix: String,
+    /// Its arguments as written.
+    pub args: IndexMap<String, serde_json::Value>,
+    /// What `each` is at the include.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each: Option<Value>,
+    /// Its `when:` as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}
+
+/// What a task runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepRef {
+    /// Known now.
+    Action(ActionId),
+    /// Lowered when the host comes to it.
+    Deferred(DeferredId),
+}
