@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     };
     // Before it is read: the run may be going on at this moment, from another state directory.
     let journal = open(&record.dir, terminal)?;
-    let recorded = record.dir.read().map_err(anyhow::Error::from)?;
+    let recorded = record.read(terminal)?;
     refuse(args, held.path(), &record.dir, &recorded, terminal)?;
     runtime()?.block_on(go_on(args, record, journal, recorded, terminal))
 }

@@ -9,7 +9,7 @@ use super::compose::{self, state_dir};
 use super::outcome::{Outcome, Stopped};
 use super::roll::{lock_state, way_on};
 use super::terminal::Terminal;
-use crate::journal::{Recorded, RunDir, runs};
+use crate::journal::{JournalError, Recorded, RecordedError, RunDir, runs};
 use crate::report::{Plain, Reporter, Summary, Verbosity, exit};
 use crate::value::Timestamp;
 
@@ -42,6 +42,34 @@ impl Found {
     pub(super) fn new(dir: RunDir, state_dir: Option<&Utf8PathBuf>) -> Self {
         let called = if state_dir.is_none() { dir.id() } else { dir.path().as_str() }.to_owned();
         Self { dir, called }
+    }
+
+    /// What the record tells.
+    pub(super) fn read(&self, terminal: &Terminal) -> Result<Recorded, Stopped> {
+        self.dir.read().map_err(|error| {
+            let hint = way_around(&error, self.dir.id());
+            terminal.error(&format!("{:#}", anyhow::Error::from(error)));
+            terminal.hint(&hint);
+            Stopped::Told(exit::IO)
+        })
+    }
+}
+
+/// What to do about a record that cannot be read.
+fn way_around(error: &RecordedError, run: &str) -> String {
+    match error {
+        RecordedError::Plan { .. } | RecordedError::Journal(JournalError::Header { .. }) => {
+            "a newer rollbook may have written it: read it with that one".to_owned()
+        }
+        RecordedError::Read { .. } | RecordedError::Journal(JournalError::Read { .. }) => {
+            "a run is read from its whole directory, by the user who rolled it".to_owned()
+        }
+        RecordedError::Journal(JournalError::Damaged { .. })
+        | RecordedError::OtherPlan { .. }
+        | RecordedError::Illegal { .. } => format!(
+            "put a whole copy of the directory in its place; where there is none, `rollbook plan` shows what the run left, \
+             and `rollbook lock release -i INVENTORY --supersede {run} --reason TEXT` lets a new run begin"
+        ),
     }
 }
 
@@ -204,11 +232,12 @@ fn table(rows: &[Row]) -> String {
 }
 
 fn show(args: &Args, named: Option<&str>, verbose: bool, terminal: &Terminal) -> Outcome {
-    let Some(Found { dir, called }) = find(args.state_dir.as_ref(), named, Which::Newest, terminal)? else {
+    let Some(found) = find(args.state_dir.as_ref(), named, Which::Newest, terminal)? else {
         terminal.error(&format!("there are no runs in {}", state_dir(args.state_dir.as_ref())?));
         return Err(Stopped::Told(exit::USAGE));
     };
-    let Recorded { plan, history, .. } = dir.read().map_err(anyhow::Error::from)?;
+    let Recorded { plan, history, .. } = found.read(terminal)?;
+    let Found { dir, called } = found;
     let mut text = Vec::new();
     let mut plain = Plain::new(&mut text, Verbosity::of_log(verbose));
     for event in &history.events {

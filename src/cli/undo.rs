@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args, state_dir: Option<&Utf8PathBuf>, terminal: &Termi
     };
     // Before it is read, and held to the end: nobody goes on with the run meanwhile.
     let journal = open(&found.dir, terminal)?;
-    let recorded = found.dir.read().map_err(anyhow::Error::from)?;
+    let recorded = found.read(terminal)?;
     let undo = Undo { args, recorded, journal, state, state_dir, terminal };
     runtime()?.block_on(undo.connected())
 }

@@ -23,7 +23,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         return Err(Stopped::Told(exit::USAGE));
     };
     // A journal that does not fit its plan is found out before anything is shown.
-    let Recorded { plan, .. } = record.dir.read().map_err(anyhow::Error::from)?;
+    let Recorded { plan, .. } = record.read(terminal)?;
     let mut history = History::new(&plan);
     let mut journal = Follow::of(&record.dir.journal());
     // Questions are asked elsewhere: what they are is shown like everything else.

@@ -71,7 +71,7 @@ rb_enter() {
 rb_make_run() {
   case $(ls -ld .) in
   drwx------*) ;;
-  *) rb_fail "$rb_root is open to others; run: chmod 700 $rb_root" ;;
+  *) rb_fail "$rb_root is open to others; as its owner, run there: chmod 700 $rb_root" ;;
   esac
   mkdir "$rb_run" 2>/dev/null || [ -d "$rb_run" ] || rb_fail "cannot make $rb_root/$rb_run; is the disk full?"
 }

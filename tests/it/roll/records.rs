@@ -96,5 +96,8 @@ fn a_journal_that_names_a_host_that_the_plan_has_not_is_an_error_at_its_line() {
     let damaged: Vec<String> = text.lines().map(foreign).collect();
     fs::write(&path, damaged.join("\n") + "\n").unwrap();
     let outcome = fleet.rollbook_on("runs", "show", &["--state-dir", "state"]).run().exits(1);
-    outcome.says(&format!("journal.jsonl:{line}: ")).says("the plan has no host 70");
+    outcome
+        .says(&format!("journal.jsonl:{line}: "))
+        .says("the plan has no host 70")
+        .says("put a whole copy of the directory in its place");
 }
