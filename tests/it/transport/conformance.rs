@@ -13,6 +13,7 @@ use rollbook::value::Duration;
 use crate::support::disk::Disk;
 
 use super::bench::{Bench, Kind, Seen, exec, launch_id, probe, run, sh};
+use super::signals::signals_change_nothing;
 
 macro_rules! behaviours {
     ($($name:ident),* $(,)?) => {
@@ -50,6 +51,7 @@ behaviours![
     old_runs_are_pruned,
     twenty_launches_at_once,
     a_full_disk_takes_no_result_away,
+    signals_change_nothing,
 ];
 
 async fn arguments_environment_and_input_arrive_as_they_were(bench: &Bench) {
@@ -181,7 +183,7 @@ async fn a_second_launch_attaches_and_nothing_runs_twice(bench: &Bench) {
 }
 
 /// An op that says `begun`, waits for `gate`, says `ended` and exits with 5; and who opens the gate.
-fn gated(bench: &Bench) -> (Op, impl FnOnce() + use<>) {
+pub(super) fn gated(bench: &Bench) -> (Op, impl FnOnce() + use<>) {
     let gate = bench.path("gate");
     assert!(Command::new("mkfifo").arg(&gate).status().unwrap().success());
     let op = sh(&format!(

@@ -2,4 +2,5 @@
 
 mod bench;
 mod conformance;
+mod signals;
 mod ssh;

@@ -4,8 +4,10 @@
 mod audit;
 mod budget;
 mod crash;
+mod durable;
 mod etcd;
 mod failures;
+mod killed;
 mod launcher;
 mod lies;
 mod lost;
@@ -113,5 +115,17 @@ pub(crate) const CASES: &[Case] = &[
         level: Level::Full,
         says: "an op is a unit: deaf processes end with it, a lost link is taken up again, a power cut leaves a doubt",
         run: launcher::runs_as_a_unit,
+    },
+    Case {
+        name: "killed",
+        level: Level::Full,
+        says: "a controller killed in a minute of apt-get goes on, apt-get ran once; a secret stands nowhere on the host",
+        run: killed::a_controller_in_the_middle,
+    },
+    Case {
+        name: "durable",
+        level: Level::Full,
+        says: "what controller and launcher had written when an op began outlives a power cut",
+        run: durable::what_is_written_is_there,
     },
 ];
