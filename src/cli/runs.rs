@@ -9,6 +9,7 @@ use super::compose::{self, state_dir};
 use super::outcome::{Outcome, Stopped};
 use super::roll::{lock_state, way_on};
 use super::terminal::Terminal;
+use crate::engine::History;
 use crate::journal::{JournalError, Recorded, RecordedError, RunDir, runs};
 use crate::report::{Plain, Reporter, Summary, Verbosity, exit};
 use crate::value::Timestamp;
@@ -47,29 +48,29 @@ impl Found {
     /// What the record tells.
     pub(super) fn read(&self, terminal: &Terminal) -> Result<Recorded, Stopped> {
         self.dir.read().map_err(|error| {
-            let hint = way_around(&error, self.dir.id());
+            let hint = way_around(&error);
             terminal.error(&format!("{:#}", anyhow::Error::from(error)));
-            terminal.hint(&hint);
+            terminal.hint(hint);
             Stopped::Told(exit::IO)
         })
     }
 }
 
 /// What to do about a record that cannot be read.
-fn way_around(error: &RecordedError, run: &str) -> String {
+fn way_around(error: &RecordedError) -> &'static str {
     match error {
         RecordedError::Plan { .. } | RecordedError::Journal(JournalError::Header { .. }) => {
-            "a newer rollbook may have written it: read it with that one".to_owned()
+            "an empty one was cut off before anything was sent; one of another format is for the rollbook that wrote it"
         }
         RecordedError::Read { .. } | RecordedError::Journal(JournalError::Read { .. }) => {
-            "a run is read from its whole directory, by the user who rolled it".to_owned()
+            "a run is read from its whole directory, by the user who rolled it"
         }
         RecordedError::Journal(JournalError::Damaged { .. })
         | RecordedError::OtherPlan { .. }
-        | RecordedError::Illegal { .. } => format!(
-            "put a whole copy of the directory in its place; where there is none, `rollbook plan` shows what the run left, \
-             and `rollbook lock release -i INVENTORY --supersede {run} --reason TEXT` lets a new run begin"
-        ),
+        | RecordedError::Illegal { .. } => {
+            "put a whole copy of the directory in its place; where there is none, plan again: that shows what the run left, \
+             and a new run says how this one is given up"
+        }
     }
 }
 
@@ -240,8 +241,11 @@ fn show(args: &Args, named: Option<&str>, verbose: bool, terminal: &Terminal) ->
     let Found { dir, called } = found;
     let mut text = Vec::new();
     let mut plain = Plain::new(&mut text, Verbosity::of_log(verbose));
+    // As it was told: what an event means depends on how far the run had come.
+    let mut then = History::new(&plan).state;
     for event in &history.events {
-        plain.event(&plan, &history.state, event);
+        then.apply(&plan, event).map_err(anyhow::Error::from)?;
+        plain.event(&plan, &then, event);
     }
     let mut text = String::from_utf8_lossy(&text).into_owned();
     text.push_str(&Summary::of(&plan, &history).text(&plan));

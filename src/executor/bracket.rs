@@ -5,11 +5,11 @@ use std::rc::Rc;
 use super::control::{Shared, Teller};
 use super::drift::check_host;
 use super::look::look;
-use super::output::escape;
 use crate::engine::{BracketFinding, Cause, Event, Failure};
 use crate::plan::forecast::{Part, bracket_is_needed};
 use crate::plan::{Action, HostId, StepRef, Task};
 use crate::step::{Assessment, Role};
+use crate::value::escape;
 
 /// Probes a bracket and says what was found.
 ///

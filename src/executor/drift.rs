@@ -7,7 +7,7 @@ use crate::engine::{Cause, Failure};
 use crate::facts::{host_probe, parse_host};
 use crate::plan::forecast::assess;
 use crate::plan::{HostId, drift, frozen};
-use crate::value::Duration;
+use crate::value::{Duration, escape};
 
 /// Asks a host again everything that the plan assumes of it for the phases from this one on. Only for a host that this
 /// run has not changed: after that, what differs is the run's own work.
@@ -38,7 +38,7 @@ pub(super) async fn check_host(shared: &Shared, host: HostId, from: u16) -> Resu
 pub(super) fn drifted(what: &str) -> Failure {
     Failure {
         cause: Cause::Drift,
-        message: super::output::escape(what),
+        message: escape(what),
         hint: "plan again and review what differs".to_owned(),
     }
 }

@@ -16,7 +16,7 @@ use crate::kubernetes::kubectl_errors::{Cause as KubectlCause, causes};
 use crate::op::{Answer, Probe, Query, Site, resolve_symbols};
 use crate::plan::{HostId, PlannedHost};
 use crate::transport::{Session, SessionError};
-use crate::value::Duration;
+use crate::value::{Duration, escape};
 
 /// Whether kubectl failed because the API server did not answer. Nothing is wrong with any host then.
 pub(super) fn api_is_silent(rc: i32, stderr: &str) -> bool {
@@ -226,6 +226,9 @@ pub(super) async fn ask(pool: &Pool, host: &HostName, probe: &Probe) -> Result<V
     Err(last.expect("invariant: the loop ends early or with a failure"))
 }
 
+/// Between two looks at a cluster that does not answer.
+const ASK_AGAIN: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Asks the cluster through a host that kubectl may run on, and asks again while the API is silent.
 async fn ask_cluster(shared: &Shared, subject: HostId, probe: &Probe) -> Result<Vec<Answer>, Failure> {
     let retry_for = shared.plan.kube.as_ref().map_or(Duration::ZERO, |kube| kube.retry_for);
@@ -243,7 +246,13 @@ async fn ask_cluster(shared: &Shared, subject: HostId, probe: &Probe) -> Result<
                 }
                 Ok(answers) => Ok(answers),
                 // Nobody was asked: that is no silence, and the link is as it was.
-                Err(error @ SessionError::Here(_)) => return Err(session_failure(&host, &error)),
+                Err(error @ SessionError::Here(_)) if Instant::now() >= end => {
+                    return Err(session_failure(&host, &error));
+                }
+                Err(SessionError::Here(_)) => {
+                    sleep(ASK_AGAIN).await;
+                    continue;
+                }
                 Err(error) => {
                     shared.kube_pool().forget(&host, &session).await;
                     Err(session_failure(&host, &error))
@@ -256,14 +265,14 @@ async fn ask_cluster(shared: &Shared, subject: HostId, probe: &Probe) -> Result<
         }
         told = true;
         shared.cluster_is_silent(why_silent(probe, &outcome), retry_for);
-        sleep(std::time::Duration::from_secs(2)).await;
+        sleep(ASK_AGAIN).await;
     }
 }
 
 /// In the words of whoever said so.
 fn why_silent(probe: &Probe, outcome: &Result<Vec<Answer>, Failure>) -> String {
     match outcome {
-        Ok(answers) => super::output::escape(silence(probe, answers).unwrap_or_default().trim()),
+        Ok(answers) => escape(silence(probe, answers).unwrap_or_default().trim()),
         Err(failure) => failure.message.clone(),
     }
 }
@@ -293,7 +302,7 @@ pub(super) async fn await_kube_session(
             return Err(failure);
         }
         shared.cluster_is_silent(failure.message, retry_for);
-        sleep(std::time::Duration::from_secs(2)).await;
+        sleep(ASK_AGAIN).await;
     }
 }
 

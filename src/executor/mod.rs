@@ -36,7 +36,6 @@ pub use clock::Clock;
 pub use control::InDoubt;
 pub use lock::{Claim, LeaseApi, LeaseError, Leave, Lock, LockError, Refusal, Wish};
 pub use look::controller_name;
-pub use output::escape;
 pub use pool::{Pool, PoolError, target_of};
 pub use redact::Redactor;
 pub use roll::{RollError, Setup, StopRequest, roll};

@@ -12,6 +12,7 @@ use super::redact::{Redactor, Stream as RedactedStream};
 use crate::journal::RunDir;
 use crate::plan::HostId;
 use crate::transport::{OutputSink, Stream};
+use crate::value::escape;
 
 /// Bytes of one op's output that are kept on disk.
 const FILE_LIMIT: usize = 16 << 20;
@@ -164,17 +165,6 @@ impl OutputSink for OpOutput {
     }
 }
 
-/// Control characters, escapes and bidirectional marks shown as escapes: what a host prints never moves a cursor.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        let hidden = c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        if hidden { out.extend(c.escape_unicode()) } else { out.push(c) }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,10 +176,5 @@ mod tests {
             output.write(Stream::Stdout, piece.as_bytes());
         }
         assert_eq!(output.finish(), "Unpacking kubelet");
-    }
-
-    #[test]
-    fn what_a_host_prints_never_moves_a_cursor() {
-        assert_eq!(escape("a\u{1b}[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
     }
 }

@@ -4,7 +4,7 @@
 //! JSON, and in base64 at any offset (a `Secret` of Kubernetes, a basic-auth header). What a command makes of it
 //! otherwise (a digest, another encryption, one character per line) cannot be told from other text.
 
-use super::output::escape;
+use crate::value::escape;
 
 /// Knows every secret value; shown as `‹redacted›`.
 #[derive(Clone, Debug, Default)]

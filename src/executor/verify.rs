@@ -8,13 +8,12 @@ use tokio::time::sleep;
 use super::control::{Shared, Teller};
 use super::late::{Late, Said, judge};
 use super::look::look;
-use super::output::escape;
 use super::poll::{Ended, Look, ONCE, until};
 use crate::engine::Event;
 use crate::op::{Answer, Op, Probe};
 use crate::plan::{Action, ActionId, HostId};
 use crate::step::{Assessment, Lowered};
-use crate::value::Value;
+use crate::value::{Value, escape};
 
 /// Runs the checks and says which of them does not hold.
 pub(super) async fn run(shared: Rc<Shared>, teller: Teller, phase: u16, batch: u16, subject: HostId) {

@@ -6,7 +6,7 @@ use super::args::Args;
 use super::build::{refused, satisfied};
 use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject};
 use crate::op::{Answer, Effect, Probe, Site};
-use crate::value::{Duration, Field, Type, Value};
+use crate::value::{Duration, Field, Type, Value, escape};
 
 /// Fails the host where a condition does not hold.
 pub(crate) struct Assert;
@@ -62,7 +62,7 @@ impl StepKind for Assert {
         }
         let not_true = format!("{} is not true", failed.join(" and "));
         Ok(match Args(args).text("message") {
-            Some(message) => refused(message, not_true),
+            Some(message) => refused(escape(message.trim()), not_true),
             None => refused(not_true, "look at the host's facts with `rollbook facts`"),
         })
     }

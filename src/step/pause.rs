@@ -6,7 +6,7 @@ use super::args::Args;
 use super::build::wrong;
 use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject};
 use crate::op::{Answer, Effect};
-use crate::value::{Duration, Field, Type, Value};
+use crate::value::{Duration, Field, Type, Value, escape};
 
 /// Waits for a person, or for a time.
 pub(crate) struct Pause;
@@ -34,7 +34,7 @@ pub fn pause_of(kind: &str, args: &Value) -> Option<PauseFor> {
     }
     let args = Args(args);
     let time = args.duration("for").map(PauseFor::Time);
-    time.or_else(|| Some(PauseFor::Person(args.text("manual").unwrap_or_default().to_owned())))
+    time.or_else(|| Some(PauseFor::Person(escape(args.text("manual").unwrap_or_default().trim()))))
 }
 
 impl StepKind for Pause {

@@ -2,6 +2,7 @@
 
 mod amount;
 mod duration;
+mod escape;
 mod ty;
 mod version;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use amount::{Amount, Percent, Size};
 pub use duration::{Duration, Timestamp};
+pub use escape::escape;
 pub use ty::{Field, Type};
 pub use version::{Version, VersionError};
 

@@ -372,3 +372,43 @@ fn an_inventory_is_drawn_and_checked() {
     let outcome = rollbook("check").exits(65).says("`w1` and `w2` have the same address, w1");
     assert!(!outcome.stderr.contains("w3` have"), "{}", outcome.stderr);
 }
+
+#[test]
+fn no_name_in_a_plan_looks_like_something_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let inventory = file(
+        "i.yaml",
+        "apiVersion: rollbook/v1\nkind: Inventory\nmetadata: { name: \"i\\e[8m\" }\nhosts: { h1: {} }\n",
+    );
+    let runbook = file(
+        "r.yaml",
+        r#"apiVersion: rollbook/v1
+kind: Runbook
+metadata: { name: "r\e[8m" }
+phases:
+  - name: "p\e[8m\n  forged"
+    hosts: all
+    rollout: { gate: { approve: "g\e[8m" } }
+    steps:
+      - command: [rm, -rf, /important]
+        name: "harmless\e[0m\n\n    = everything holds already\e[8m"
+      - command: [touch, "/{{ each }}"]
+        for_each: ["a\e[8m"]
+      - pause: { manual: "look\e[8m\n    = it holds" }
+      - assert: { that: "1 == 2", message: "no\e[8m\n    = it holds" }
+"#,
+    );
+    for format in ["text", "markdown", "json"] {
+        let args = ["plan", &runbook, "-i", &inventory, "--offline", "-v", "--format", format];
+        let plan = Rollbook::new(args).run();
+        let said = format!("{}{}", plan.stdout, plan.stderr);
+        assert!(!said.contains('\u{1b}'), "{format}: {said:?}");
+        assert!(!said.lines().any(|line| line.trim_start().starts_with("= ")), "{format}: {said}");
+        assert!(said.contains("harmless"), "{format}: {said}");
+    }
+}

@@ -13,11 +13,12 @@ use super::compose::{Connections, runtime, targets};
 use super::load::{load_inventory, selected};
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
-use crate::executor::{Pool, escape};
+use crate::executor::Pool;
 use crate::inventory::{HostName, Inventory};
 use crate::op::{Answer, Probe, Query, Site};
 use crate::report::exit;
 use crate::transport::SessionError;
+use crate::value::escape;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     refuse(args, terminal)?;

@@ -10,7 +10,7 @@ use crate::cli::load::{Loaded, load, read_tree};
 use crate::cli::outcome::{Outcome, Stopped, invalid};
 use crate::cli::stage::offline;
 use crate::cli::terminal::Terminal;
-use crate::executor::{Depth, escape, survey};
+use crate::executor::{Depth, survey};
 use crate::inventory::{Host, HostName, Inventory};
 use crate::op::show_symbols;
 use crate::plan::{Action, DeferredStep, Forecast, Plan, Section, StepRef, id_as_written};
@@ -19,7 +19,7 @@ use crate::runbook::{Phase, SecretSource};
 use crate::source::{Diagnostics, Node, SourceMap, nearest};
 use crate::step::StepKind;
 use crate::template::Scope;
-use crate::value::Value;
+use crate::value::{Value, escape};
 
 /// What is known without asking a host.
 struct Known {

@@ -6,13 +6,12 @@ use super::{Assignment, Go, Step, Worker, fail, failed};
 use crate::engine::{Cause, Event, TaskEnd};
 use crate::executor::drift::drifted;
 use crate::executor::look::{look, silence};
-use crate::executor::output::escape;
 use crate::executor::poll::{Ended, Look, ONCE, until};
 use crate::op::{Effect, Probe};
 use crate::plan::StepRef;
 use crate::plan::drift::drift;
 use crate::step::{Assessment, Change, Poll};
-use crate::value::Duration;
+use crate::value::{Duration, escape};
 
 /// A reason that changes all the time, such as a count of pods, is told this often.
 const TELL_AGAIN: Duration = Duration::from_secs(30);

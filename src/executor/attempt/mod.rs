@@ -12,14 +12,13 @@ use tokio::time::{Instant, sleep};
 use super::control::{InDoubt, Shared, Teller};
 use super::drift::check_host;
 use super::late::{self, Late};
-use super::output::escape;
 use super::pause;
 use crate::engine::{Cause, Event, Failure, OpRun, SkipReason, TaskEnd};
 use crate::op::{Effect, RunWhen};
 use crate::plan::{Action, TaskId};
 use crate::step::Role;
 use crate::transport::OpResult;
-use crate::value::Duration;
+use crate::value::{Duration, escape};
 use looks::Probed;
 
 /// What the loop tells a worker about its task.

@@ -6,9 +6,9 @@ use super::{Assignment, Go, PAUSE, Step, Worker, fail, failed};
 use crate::engine::{Cause, Event, OpRun, TaskEnd};
 use crate::executor::lock::Barred;
 use crate::executor::ops::{OpEnd, Sending, place, recall, send, take_up};
-use crate::executor::output::escape;
 use crate::op::{Exit, Op, RunWhen};
 use crate::transport::OpResult;
+use crate::value::escape;
 
 impl Worker<'_> {
     /// Runs the ops in order. After a failure only those run that always do, such as putting a hold back.

@@ -5,11 +5,10 @@ use crate::engine::Cause;
 use crate::executor::control::InDoubt;
 use crate::executor::look::api_is_silent;
 use crate::executor::ops::Sending;
-use crate::executor::output::escape;
 use crate::kubernetes::kubectl_errors;
 use crate::op::{Exit, Op, Site};
 use crate::transport::OpResult;
-use crate::value::Duration;
+use crate::value::{Duration, escape};
 
 /// How long a lock that somebody else holds is waited for. dpkg's own waiting is apt's; this is for apt's lists lock,
 /// for which apt does not wait at all.

@@ -8,6 +8,7 @@ mod tables;
 use super::Inventory;
 use crate::source::codes::{MISSING_KEY, NOT_AN_INVENTORY};
 use crate::source::{Diagnostics, Key, MapReader, Node, NodeKind, Spanned, Table};
+use crate::value::escape;
 
 /// Every mapping of an inventory, for the reference page.
 pub fn tables() -> [&'static Table; 6] {
@@ -94,7 +95,7 @@ fn metadata(top: &mut MapReader<'_>, diagnostics: &mut Diagnostics) -> String {
         let entry = top.require("metadata", "an inventory", diagnostics)?;
         let mut metadata = MapReader::open_table(&entry.value, &tables::METADATA, diagnostics)?;
         let name = metadata.require("name", "`metadata`", diagnostics);
-        let name = name.and_then(|entry| entry.value.text("a name", diagnostics)).map(str::to_owned);
+        let name = name.and_then(|entry| entry.value.text("a name", diagnostics)).map(escape);
         if let Some(entry) = metadata.take("description") {
             entry.value.text("a text", diagnostics);
         }

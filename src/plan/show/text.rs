@@ -10,6 +10,7 @@ use crate::plan::{
 };
 use crate::runbook::{Choice, GateAfter, Mode, OnFailure, Then};
 use crate::step::{Change, Fidelity, LineDiff};
+use crate::value::escape;
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -407,7 +408,7 @@ fn shown_argv(argv: &[String]) -> String {
         Ok(quoted) => quoted.into_owned(),
         Err(_) => format!("{arg:?}"),
     });
-    show_symbols(&quoted.collect::<Vec<_>>().join(" "))
+    show_symbols(&escape(&quoted.collect::<Vec<_>>().join(" ")))
 }
 
 /// The first items and how many more.

@@ -9,7 +9,7 @@ use crate::source::codes::{BAD_NAME, COMMON_KEY, DUPLICATE_NAME, SECRET_IN_PUBLI
 use crate::source::{Entry, MapReader, Node, NodeKind, shorten};
 use crate::step::StepKind;
 use crate::template::{Arg, ArgKind, Expression, Names, compile_arg};
-use crate::value::{Duration, Type, Value};
+use crate::value::{Duration, Type, Value, escape};
 
 /// Keys that any step may have.
 pub(super) fn keys() -> impl Iterator<Item = &'static str> + Clone {
@@ -61,7 +61,7 @@ pub(super) fn common(
         check_fits(entry, kind, cx);
         match entry.key.value.as_str() {
             "id" => found.id = id(entry, place, cx),
-            "name" => found.name = node.text("a text", &mut cx.errors).map(str::to_owned),
+            "name" => found.name = node.text("a text", &mut cx.errors).map(|text| escape(text.trim())),
             "when" => found.when = condition(node, &place.names, place, cx),
             "timeout" => {
                 found.timeout = compile_arg(node, &Type::Duration, &place.names, &mut cx.errors);

@@ -5,7 +5,7 @@ use super::{Cx, Place, finish, names, start, step, tables};
 use crate::runbook::{GateAfter, GateOpensBy, GateSpec};
 use crate::source::codes::GATE;
 use crate::source::{Diagnostics, Entry, MapReader, Node, NodeKind};
-use crate::value::Duration;
+use crate::value::{Duration, escape};
 
 const WHAT: &str = "`gate`";
 
@@ -45,7 +45,7 @@ fn duration(key: &str, entry: &Entry, errors: &mut Diagnostics) -> Option<Durati
 
 /// One line, because it is asked on one.
 fn text(entry: &Entry, errors: &mut Diagnostics) -> Option<String> {
-    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = |text: &str| escape(&text.split_whitespace().collect::<Vec<_>>().join(" "));
     entry.value.parsed(tables::GATE.expects("approve"), errors, |text| {
         Some(words(text)).filter(|text| !text.is_empty())
     })

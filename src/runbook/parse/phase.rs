@@ -6,7 +6,7 @@ use crate::runbook::brackets;
 use crate::runbook::{Frame, Mode, OnFailure, Phase, RolloutSpec, Step};
 use crate::source::codes::{COMMON_KEY, DUPLICATE_NAME, FOR_EACH, MISSING_KEY, NOT_READ_ONLY, ROLLOUT};
 use crate::source::{Diagnostics, MapReader, Node, NodeKind, Spanned};
-use crate::value::{Amount, Duration};
+use crate::value::{Amount, Duration, escape};
 
 const AN_AMOUNT: &str = "a count such as 2, or a percentage such as 25%";
 
@@ -32,7 +32,7 @@ fn phase(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> Option<Phase> {
     let mut reader = MapReader::open_table(node, &tables::PHASE, &mut cx.errors)?;
     let name = reader.require("name", "a phase", &mut cx.errors);
     let name = name.and_then(|entry| {
-        let value = entry.value.text("a name", &mut cx.errors)?.to_owned();
+        let value = escape(entry.value.text("a name", &mut cx.errors)?);
         Some(Spanned { value, span: entry.value.span })
     });
     let hosts = reader.require("hosts", "a phase", &mut cx.errors);

@@ -10,7 +10,7 @@ use crate::runbook::{Allow, KubeSpec, KubeVia, Phase, Policy, Runbook, SecretSou
 use crate::source::codes::{BAD_SELECTOR, BAD_SETTING, NEEDS_KUBE, SECRET_IN_PUBLIC};
 use crate::source::{Diagnostics, Entry, MapReader, Node, NodeKind, Spanned};
 use crate::template::{Arg, compile_arg};
-use crate::value::{Duration, Type};
+use crate::value::{Duration, Type, escape};
 
 /// Of a step without `timeout:`.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10 * 60);
@@ -84,7 +84,7 @@ fn metadata(node: Option<&Node>, root: &Node, errors: &mut Diagnostics) -> (Stri
         reader.require("name", "`metadata`", errors).and_then(|entry| entry.value.text("a name", errors));
     let description = reader.take("description").and_then(|entry| entry.value.text("a text", errors));
     reader.finish("`metadata`", errors);
-    (name.unwrap_or_default().to_owned(), description.unwrap_or_default().to_owned())
+    (escape(name.unwrap_or_default()), description.unwrap_or_default().to_owned())
 }
 
 fn secrets(node: &Node, errors: &mut Diagnostics) -> IndexMap<String, SecretSource> {
