@@ -161,9 +161,10 @@ pub struct Probe {
 }
 
 impl Query {
-    /// Whether kubectl answers it. What any other program prints tells nothing of the API server, wherever it runs.
+    /// Whether kubectl is called in it, be it behind `env`, by its path or in a shell line. What other programs print tells
+    /// nothing of the API server, wherever they run.
     pub fn asks_kubectl(&self) -> bool {
-        self.argv.first().is_some_and(|program| program == "kubectl")
+        self.argv.iter().chain([&self.stdin]).any(|text| text.contains("kubectl"))
     }
 
     /// Whether a part of it is known only where it is sent, such as the name of the host that it is about.
@@ -262,4 +263,31 @@ pub fn resolve_symbols<E>(
 /// Shows symbols to people: `‹secret:db›`, `‹run:id›`.
 pub fn show_symbols(text: &str) -> String {
     text.replace(SYMBOL_OPEN, "‹").replace(SYMBOL_CLOSE, "›")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kubectl_is_found_wherever_it_is_called() {
+        let asks = |argv: &[&str]| {
+            let argv = argv.iter().map(|word| (*word).to_owned()).collect();
+            Query { argv, ..Query::default() }.asks_kubectl()
+        };
+        assert!(asks(&["kubectl", "get", "nodes"]));
+        assert!(asks(&[
+            "env",
+            "--chdir=/",
+            "--",
+            "KUBECONFIG=/etc/kubernetes/admin.conf",
+            "kubectl",
+            "get",
+            "ns"
+        ]));
+        assert!(asks(&["/usr/local/bin/kubectl", "version"]));
+        assert!(asks(&["sh", "-c", "kubectl get ns team || exit 1"]));
+        assert!(!asks(&["curl", "--fail", "http://127.0.0.1:8080/"]));
+        assert!(!asks(&[]));
+    }
 }

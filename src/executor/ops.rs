@@ -93,16 +93,29 @@ pub(super) async fn send(shared: &Shared, place: Place<'_>, sending: Sending<'_>
     let id = sending.id(shared);
     let mut output = sending.output(shared, &id);
     let launch = Launch { id, op: &op, over: &shared.over };
-    match place.session.launch(&launch, &mut output).await {
-        Ok(result) => OpEnd::Ended(shared.redactor.op_result(result), output.finish()),
-        Err(SessionError::Lost(reason)) => {
-            place.pool.forget(&place.name, &place.session).await;
-            settle(shared, place.pool, &place.name, sending, &launch, &reason).await
-        }
-        // Words that cannot be read prove nothing of the op.
-        Err(error @ SessionError::Protocol(_)) => OpEnd::Unknown(format!("{}: {error}", place.name)),
-        // The launcher said no before the op began, or was not asked at all: nothing runs.
-        Err(error) => OpEnd::NotStarted(session_failure(&place.name, &error)),
+    let rule = place.pool.reconnects(&place.name);
+    let mut unasked = 0;
+    loop {
+        return match place.session.launch(&launch, &mut output).await {
+            Ok(result) => OpEnd::Ended(shared.redactor.op_result(result), output.finish()),
+            Err(SessionError::Lost(reason)) => {
+                place.pool.forget(&place.name, &place.session).await;
+                settle(shared, place.pool, &place.name, sending, &launch, &reason).await
+            }
+            // Nobody was asked, so nothing runs: again, when this machine may have what it takes, and still has the lock.
+            Err(SessionError::Here(_)) if unasked < rule.attempts => {
+                unasked += 1;
+                sleep(rule.pause(unasked).to_std()).await;
+                match shared.may_send().await {
+                    Ok(()) => continue,
+                    Err(why) => OpEnd::Barred(why),
+                }
+            }
+            // Words that cannot be read prove nothing of the op.
+            Err(error @ SessionError::Protocol(_)) => OpEnd::Unknown(format!("{}: {error}", place.name)),
+            // The launcher said no before the op began, or was not asked at all: nothing runs.
+            Err(error) => OpEnd::NotStarted(session_failure(&place.name, &error)),
+        };
     }
 }
 
@@ -182,6 +195,11 @@ async fn settle(
             Ok(Attached::NeverStarted) => match session.launch(launch, &mut output).await {
                 Ok(result) => return OpEnd::Ended(shared.redactor.op_result(result), output.finish()),
                 Err(SessionError::Lost(error)) => reason = error,
+                // What was sent before may begin yet, so only its host can say that it has not.
+                Err(error @ SessionError::Here(_)) => {
+                    is_link_whole = true;
+                    reason = error.to_string();
+                }
                 // Words that cannot be read prove nothing of the op.
                 Err(error @ SessionError::Protocol(_)) => return OpEnd::Unknown(format!("{name}: {error}")),
                 Err(error) => return OpEnd::NotStarted(session_failure(name, &error)),

@@ -12,7 +12,7 @@ use crate::engine::{Event, Failure};
 use crate::inventory::HostName;
 use crate::op::{Answer, Probe};
 use crate::transport::{Session, SessionError};
-use crate::value::Duration;
+use crate::value::{Duration, escape};
 
 impl Shared {
     /// A session with a host, made again as its connection says where the link is lost. Told once, and once more when
@@ -32,7 +32,7 @@ impl Shared {
     fn host_is_silent(&self, name: &HostName, error: &PoolError, attempts: u32) {
         let Some(host) = self.plan.find_host(name) else { return };
         if self.silent.borrow_mut().insert(host) {
-            let reason = super::output::escape(&error.to_string());
+            let reason = escape(&error.to_string());
             self.teller.say(Event::HostSilent { host, reason, attempts });
         }
     }
@@ -65,14 +65,17 @@ pub(super) async fn ask_host(
         let session = reached.map_err(|error| pool_failure(&error))?;
         match session.probe(probe).await {
             Ok(answers) => return Ok(answers),
-            Err(error @ SessionError::Lost(_)) => {
-                shared.pool.forget(host, &session).await;
+            Err(error @ (SessionError::Lost(_) | SessionError::Here(_))) => {
+                let is_lost = matches!(error, SessionError::Lost(_));
+                if is_lost {
+                    shared.pool.forget(host, &session).await;
+                }
                 if lost >= rule.attempts {
                     return Err(session_failure(host, &error));
                 }
                 // The first one is old news as a rule: the link was lost while nobody used it.
-                if lost > 0 {
-                    sleep(rule.pause(lost).to_std()).await;
+                if lost > 0 || !is_lost {
+                    sleep(rule.pause(lost.max(1)).to_std()).await;
                 }
                 lost += 1;
             }

@@ -148,18 +148,21 @@ fn a_host_that_cannot_be_reached_stops_a_run_before_anything_changes() {
     }
 }
 
-/// A step waits at a gate; the one behind it comes when this machine has no file descriptor left for it.
-#[test]
-fn a_lack_of_this_machine_begins_nothing_and_costs_no_connection() {
-    let fleet = Fleet::of(1);
+/// A step waits at a gate; the one behind it, which is `more`, comes when this machine has no file descriptor left for it.
+fn gated_before(more: &str) -> Fleet {
+    let mut fleet = Fleet::of(1);
+    fleet.connection += ", reconnect: { attempts: 2, max_delay: 1s }";
+    fleet.write_inventory();
     fleet.fifo("gate");
     fleet.file("gated", "#!/bin/sh\nhere=$(dirname \"$0\")\n\"$here/work\" h1 gated 0\ncat \"$here/gate\"\n");
-    fleet.runbook(
-        "",
-        "batches: [1]",
-        "- command: [\"@gated\"]\n\
-         - command: { argv: [\"@work\", h1, after, \"0\"] }\n  retry: { attempts: 2, delay: 3s }\n",
-    );
+    let after = "command: { argv: [\"@work\", h1, after, \"0\"] }";
+    fleet.runbook("", "batches: [1]", &format!("- command: [\"@gated\"]\n- {after}\n{more}"));
+    fleet
+}
+
+#[test]
+fn a_lack_of_this_machine_begins_nothing_and_costs_no_connection() {
+    let fleet = gated_before("  retry: { attempts: 30, delay: 1s }\n");
     let running = fleet.run(&["--plain"]).start();
     fleet.await_lines(1, 2);
     let masters = masters_of(&fleet);
@@ -171,4 +174,19 @@ fn a_lack_of_this_machine_begins_nothing_and_costs_no_connection() {
     let outcome = running.end().exits(0).says("this machine cannot ask: Too many open files");
     assert_eq!(fleet.steps(1), ["gated begin", "gated end", "after begin", "after end"]);
     assert!(!has_event(&fleet, "host_silent"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_lack_of_this_machine_that_passes_fails_nobody() {
+    let fleet = gated_before("");
+    let running = fleet.run(&["--plain"]).start();
+    fleet.await_lines(1, 2);
+    let before = running.limit_files(Some(3));
+    fs::write(fleet.path("gate"), "").unwrap();
+    let journal = || fs::read_to_string(fleet.run_dir().join("journal.jsonl")).unwrap_or_default();
+    eventually("the op is about to be sent", || journal().matches("\"type\":\"op_started\"").count() == 2);
+    running.limit_files(before);
+    running.end().exits(0);
+    assert_eq!(fleet.steps(1), ["gated begin", "gated end", "after begin", "after end"]);
+    assert!(!has_event(&fleet, "op_not_started"), "{}", journal());
 }
