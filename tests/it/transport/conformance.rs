@@ -13,7 +13,7 @@ use rollbook::value::Duration;
 use crate::support::disk::Disk;
 
 use super::bench::{Bench, Kind, Seen, exec, launch_id, probe, run, sh};
-use super::signals::signals_change_nothing;
+use super::signals::{signals_change_nothing, signals_leave_the_time_limit};
 
 macro_rules! behaviours {
     ($($name:ident),* $(,)?) => {
@@ -52,6 +52,7 @@ behaviours![
     twenty_launches_at_once,
     a_full_disk_takes_no_result_away,
     signals_change_nothing,
+    signals_leave_the_time_limit,
 ];
 
 async fn arguments_environment_and_input_arrive_as_they_were(bench: &Bench) {

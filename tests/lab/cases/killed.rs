@@ -14,6 +14,9 @@ const LONG: u64 = 60;
 /// What goes to the host on standard input.
 const SECRET: &str = "correct-horse-battery-staple";
 
+/// As `printf %s SECRET | sha256sum` has it.
+const SUM: &str = "87cbebfeebc05f7c54ac9336c4b4bbec831227a641951a4bde7edd56020f8590";
+
 /// Finds the secret, and not the process that looks for it.
 const LOOK: &str = "correct-horse-batter[y]-staple";
 
@@ -74,10 +77,10 @@ pub(super) fn a_controller_in_the_middle(stage: &Stage, _: Level) {
         ages.split_whitespace().any(|age| age.parse::<u64>().unwrap() >= LONG)
     });
     kill(running);
-
-    let running = resume(&lab);
+    // It ends while nobody is there.
     lab.root("w1", "rm /run/lab-hang");
-    running.wait().exits(0);
+    lab.eventually("apt-get has ended", |lab| lab.root("w1", "pgrep -x apt-get || true").is_empty());
+    resume(&lab).wait().exits(0);
     each_ran_once(&lab);
     the_output_of_apt_is_whole(&kept);
     assert_eq!(with_the_secret(&lab), "", "{record} was removed after a good run, and nothing else had it");
@@ -102,7 +105,7 @@ fn only_its_own_record_has_it(lab: &Lab) -> String {
 fn with_the_secret(lab: &Lab) -> String {
     let look = format!(
         "cd /
-         grep -rIl -D skip '{LOOK}' /var /run /etc /home /root /tmp /usr/local
+         grep -ral -D skip '{LOOK}' /var /run /etc /home /root /tmp /usr/local
          grep -al '{LOOK}' /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null
          journalctl --quiet --all --no-pager --output=export | grep -a '{LOOK}'
          systemctl show --all '*' | grep -a '{LOOK}'
@@ -122,8 +125,9 @@ fn kill(running: Running) {
 
 fn each_ran_once(lab: &Lab) {
     assert_eq!(lab.root("w1", "cat /root/arguments"), format!("{HOSTILE}\n"));
-    let sum = lab.root("w1", &format!("printf %s '{SECRET}' | sha256sum"));
-    assert_eq!(lab.root("w1", "cat /root/sums"), sum);
+    let sums = lab.root("w1", "cat /root/sums");
+    assert_eq!(sums.split_whitespace().next(), Some(SUM), "the host got another secret: {sums}");
+    assert_eq!(sums.lines().count(), 1);
     let calls = lab.root("w1", "grep '^Commandline: ' /var/log/apt/history.log | grep -c kubelet");
     assert_eq!(calls, "1\n", "{}", lab.root("w1", "cat /var/log/apt/history.log"));
     let configured = lab.root("w1", "grep -c ' status installed kubelet:amd64 1.21.0-1.1' /var/log/dpkg.log");
