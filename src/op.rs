@@ -161,10 +161,15 @@ pub struct Probe {
 }
 
 impl Query {
-    /// Whether kubectl is called in it, be it behind `env`, by its path or in a shell line. What other programs print tells
-    /// nothing of the API server, wherever they run.
+    /// Whether kubectl is called in it, be it by its path, behind `env` or `sudo`, or in a shell line. What other programs
+    /// print tells nothing of the API server, wherever they run; nor does a package of that name.
     pub fn asks_kubectl(&self) -> bool {
-        self.argv.iter().chain([&self.stdin]).any(|text| text.contains("kubectl"))
+        let stands_before = |word: &String| {
+            matches!(word.as_str(), "env" | "sudo") || word.starts_with('-') || word.contains('=')
+        };
+        let program = self.argv.iter().find(|word| !stands_before(word));
+        let is_kubectl = program.is_some_and(|word| word.rsplit('/').next() == Some("kubectl"));
+        is_kubectl || self.argv.iter().chain([&self.stdin]).any(|text| text.contains("kubectl "))
     }
 
     /// Whether a part of it is known only where it is sent, such as the name of the host that it is about.
@@ -287,6 +292,8 @@ mod tests {
         ]));
         assert!(asks(&["/usr/local/bin/kubectl", "version"]));
         assert!(asks(&["sh", "-c", "kubectl get ns team || exit 1"]));
+        assert!(asks(&["sudo", "-n", "kubectl", "get", "ns"]));
+        assert!(!asks(&["dpkg-query", "-W", "kubeadm", "kubelet", "kubectl"]));
         assert!(!asks(&["curl", "--fail", "http://127.0.0.1:8080/"]));
         assert!(!asks(&[]));
     }
