@@ -79,7 +79,7 @@ pub fn resolve(
         effect: Some(step.effect).filter(|_| kind.effect() != step.effect),
         run_on: step.run_on,
     };
-    let lowered = kind.lower(&args, &cx).map_err(|error| refuse(error.message))?;
+    let lowered = crate::step::lower(kind, &args, &cx).map_err(|error| refuse(error.message))?;
     Ok(Resolved::Action(Box::new(Action {
         kind: step.kind.clone(),
         id: step.id.clone(),

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 
 use super::{Action, PlannedKube};
-use crate::op::subject_symbol;
-use crate::step::{LowerCx, LowerError, Subject, find};
+use crate::step::{LowerCx, LowerError, Subject, find, lower};
 use crate::value::{Duration, Value};
 
 /// How long each op may take.
@@ -22,14 +21,8 @@ pub(super) fn action(
 ) -> Result<Action, LowerError> {
     let kind = find(kind).expect("invariant: a registered kind");
     let args = Value::Map(IndexMap::from([(name.to_owned(), value)]));
-    // One action serves every host: names of the host are symbols until the op is sent.
-    let subject = Subject {
-        host: subject_symbol("host"),
-        node: of_host.node.as_ref().map(|_| subject_symbol("node")),
-        control_plane: of_host.control_plane,
-    };
     let cx = LowerCx {
-        subject: &subject,
+        subject: &of_host.symbolic(),
         kube: kube.map(|kube| &kube.cx),
         // Package tools are root's; kubectl takes its own right.
         r#become: true,
@@ -38,7 +31,7 @@ pub(super) fn action(
         effect: None,
         run_on: None,
     };
-    let lowered = kind.lower(&args, &cx)?;
+    let lowered = lower(kind, &args, &cx)?;
     Ok(Action {
         kind: kind.name().to_owned(),
         id: None,

@@ -33,8 +33,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::op::{Answer, Effect, Op, Probe};
-use crate::value::{Duration, Field, Value};
+use crate::op::{Answer, Effect, Op, Probe, subject_symbol};
+use crate::value::{Duration, Field, Value, escape};
 
 pub use ahead::SourcesUse;
 pub use patched::{Patched, patched};
@@ -155,6 +155,28 @@ pub struct Subject {
     pub node: Option<String>,
     /// Whether its node is a control plane.
     pub control_plane: bool,
+}
+
+impl Subject {
+    /// The same with symbols for its names, which are resolved when an op is sent: one action then serves every host.
+    #[must_use]
+    pub fn symbolic(&self) -> Self {
+        Self {
+            host: subject_symbol("host"),
+            node: self.node.as_ref().map(|_| subject_symbol("node")),
+            control_plane: self.control_plane,
+        }
+    }
+}
+
+/// What a kind makes of arguments. Titles are what people review and read: nothing in them may look like something else.
+pub fn lower(kind: &dyn StepKind, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+    let mut lowered = kind.lower(args, cx)?;
+    lowered.title = escape(&lowered.title);
+    for op in &mut lowered.ops {
+        op.title = escape(&op.title);
+    }
+    Ok(lowered)
 }
 
 /// What lowering may know beyond the arguments: the common keys of the step, already rendered.

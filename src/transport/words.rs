@@ -1,5 +1,7 @@
 //! Makes what a host or ssh said fit for one line of an error message. Nothing here decides anything.
 
+use crate::value::push_shown;
+
 /// Longest text taken over.
 const LIMIT: usize = 600;
 
@@ -12,20 +14,11 @@ pub(crate) fn on_one_line(bytes: &[u8]) -> String {
         if !line.is_empty() {
             line.push(' ');
         }
-        word.chars().for_each(|letter| push_visible(&mut line, letter));
+        word.chars().for_each(|letter| push_shown(&mut line, letter));
     }
     match line.char_indices().rev().nth(LIMIT) {
         Some((start, _)) => format!("…{}", &line[start..]),
         None => line,
-    }
-}
-
-fn push_visible(line: &mut String, letter: char) {
-    let turns = matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    if letter.is_control() || turns {
-        line.extend(letter.escape_unicode());
-    } else {
-        line.push(letter);
     }
 }
 

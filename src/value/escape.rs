@@ -1,14 +1,20 @@
 //! Text from elsewhere, as it may be shown: nothing in it moves a cursor, hides what follows or begins a line of its own.
 
-/// Control characters, escapes and bidirectional marks shown as escapes.
+/// Control characters and marks that hide, join or turn text round, shown as escapes.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        let hidden = c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        if hidden { out.extend(c.escape_unicode()) } else { out.push(c) }
-    }
+    text.chars().for_each(|character| push_shown(&mut out, character));
     out
+}
+
+/// The same of one character.
+pub fn push_shown(out: &mut String, character: char) {
+    let hides = matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    if character.is_control() || hides {
+        out.extend(character.escape_unicode());
+    } else {
+        out.push(character);
+    }
 }
 
 #[cfg(test)]

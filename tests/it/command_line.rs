@@ -390,6 +390,7 @@ fn no_name_in_a_plan_looks_like_something_else() {
         r#"apiVersion: rollbook/v1
 kind: Runbook
 metadata: { name: "r\e[8m" }
+params: { text: { type: string, default: "x\e[8m\n  = forged" } }
 phases:
   - name: "p\e[8m\n  forged"
     hosts: all
@@ -397,6 +398,11 @@ phases:
     steps:
       - command: [rm, -rf, /important]
         name: "harmless\e[0m\n\n    = everything holds already\e[8m"
+        allow_failure: "why\e[8m\n    = it holds"
+      - command: [echo, "{{ params.text }}"]
+        id: said
+        env: { TEXT: "e\e[8m\n    = it holds" }
+      - command: [touch, "/{{ steps.said.stdout }}", "{{ params.text }}"]
       - command: [touch, "/{{ each }}"]
         for_each: ["a\e[8m"]
       - pause: { manual: "look\e[8m\n    = it holds" }

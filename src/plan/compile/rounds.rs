@@ -12,7 +12,7 @@ use crate::plan::{Forecast, LeftOut};
 use crate::runbook::{FrameId, MOST_ITEMS, Runbook, Step, each_of};
 use crate::source::{Diagnostics, codes};
 use crate::template::{Arg, Scope};
-use crate::value::Value;
+use crate::value::{Value, escape};
 
 /// Tasks of one host in one phase. Loops inside loops multiply.
 const MOST_TASKS: usize = 10_000;
@@ -92,11 +92,11 @@ impl Round {
         rounds.join("\u{0}")
     }
 
-    /// What titles end with: " (kubelet)".
+    /// What titles end with, as it may be shown: " (kubelet)".
     pub(super) fn suffix(&self) -> String {
         let labels: Vec<&str> =
             self.items().map(|item| item.label.as_str()).filter(|label| !label.is_empty()).collect();
-        if labels.is_empty() { String::new() } else { format!(" ({})", labels.join(", ")) }
+        if labels.is_empty() { String::new() } else { escape(&format!(" ({})", labels.join(", "))) }
     }
 
     /// Which round it is, for messages about a host.

@@ -5,9 +5,8 @@ use std::fmt::{self, Write};
 
 use similar::{ChangeTag, DiffOp};
 
-use super::text::{Detail, Text, abridged, choice};
+use super::text::{Detail, Text, abridged, choice, shown_value};
 use crate::edits::edits;
-use crate::op::show_symbols;
 use crate::plan::{HostTasks, Plan, PlannedPhase};
 
 /// The differences as text.
@@ -43,9 +42,7 @@ fn write(old: &Plan, new: &Plan, detail: Detail, out: &mut String) -> fmt::Resul
 /// What stands above the phases, a line each.
 fn head(plan: &Plan) -> Vec<String> {
     let mut lines = vec![format!("runbook {}", plan.runbook), format!("inventory {}", plan.inventory)];
-    lines.extend(
-        plan.params.iter().map(|(name, value)| format!("{name} = {}", show_symbols(&value.to_string()))),
-    );
+    lines.extend(plan.params.iter().map(|(name, value)| format!("{name} = {}", shown_value(value))));
     lines.extend(choice(plan));
     lines.extend(plan.warnings.iter().map(|warning| format!("warning: {}", warning.message)));
     lines

@@ -2,8 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::text::{Detail, Text, abridged, choice};
-use crate::op::show_symbols;
+use super::text::{Detail, Text, abridged, choice, shown_value};
 use crate::plan::{Plan, PlannedPhase};
 
 /// The plan as Markdown.
@@ -19,7 +18,7 @@ fn write(plan: &Plan, digest: &str, detail: Detail, out: &mut String) -> fmt::Re
         writeln!(out, "\n| parameter | value |\n|---|---|")?;
     }
     for (name, value) in &plan.params {
-        writeln!(out, "| {} | {} |", plain(name), plain(&show_symbols(&value.to_string())))?;
+        writeln!(out, "| {} | {} |", plain(name), plain(&shown_value(value)))?;
     }
     for line in choice(plan) {
         writeln!(out, "\n{}", plain(&line))?;

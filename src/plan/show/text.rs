@@ -10,7 +10,7 @@ use crate::plan::{
 };
 use crate::runbook::{Choice, GateAfter, Mode, OnFailure, Then};
 use crate::step::{Change, Fidelity, LineDiff};
-use crate::value::escape;
+use crate::value::{Value, escape};
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Text<'_> {
         let plan = self.plan;
         writeln!(self.out, "Plan: {} on {}", plan.runbook, plan.inventory)?;
         for (name, value) in &plan.params {
-            writeln!(self.out, "  {name} = {}", show_symbols(&value.to_string()))?;
+            writeln!(self.out, "  {name} = {}", shown_value(value))?;
         }
         for line in choice(plan) {
             writeln!(self.out, "  {line}")?;
@@ -279,14 +279,14 @@ impl Text<'_> {
                     } else {
                         format!("{} bytes", op.stdin.len())
                     };
-                    format!("write {path} (mode {mode}, {size})")
+                    format!("write {} (mode {mode}, {size})", escape(path))
                 }
                 Deed::Reboot => "reboot".to_owned(),
             };
             let root = if op.r#become { "# " } else { "$ " };
             writeln!(self.out, "        {root}{what}   (at most {})", op.timeout)?;
             for (key, value) in &op.env {
-                writeln!(self.out, "          {key}={}", show_symbols(value))?;
+                writeln!(self.out, "          {key}={}", show_symbols(&escape(value)))?;
             }
         }
         Ok(())
@@ -400,6 +400,11 @@ pub(super) fn alike(phase: &PlannedPhase) -> Vec<(Option<usize>, Vec<&HostTasks>
         }
     }
     groups
+}
+
+/// A value on one line.
+pub(super) fn shown_value(value: &Value) -> String {
+    show_symbols(&escape(&value.to_string()))
 }
 
 /// A command line as one would type it.

@@ -188,7 +188,7 @@ fn reason(entry: &Entry, cx: &mut Cx<'_>) -> Option<String> {
     let key = &entry.key.value;
     let bare =
         entry.value.is_plain() && matches!(entry.value.scalar(), Some("true" | "false" | "yes" | "no"));
-    let text = |text: &str| (!bare && !text.trim().is_empty()).then(|| text.to_owned());
+    let text = |text: &str| (!bare && !text.trim().is_empty()).then(|| escape(text.trim()));
     let reason = entry.value.parsed(tables::COMMON.expects(key), &mut cx.errors, text);
     if reason.is_none()
         && let Some(error) = cx.errors.last_mut()

@@ -1,12 +1,11 @@
 //! What differs between two texts, as people read it in a plan. Knows nothing of files or hosts.
 
-use std::fmt::Write;
-
 use similar::udiff::UnifiedHunkHeader;
 use similar::{ChangeTag, DiffTag, group_diff_ops};
 
 use crate::edits::edits;
 use crate::step::LineDiff;
+use crate::value::push_shown;
 
 /// How many lines of a difference a plan shows.
 const MOST_SHOWN: usize = 40;
@@ -64,12 +63,9 @@ fn shown(line: &str) -> String {
             out.push('…');
             break;
         }
-        let hidden = (character.is_control() && character != '\t')
-            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        if hidden {
-            write!(out, "{}", character.escape_unicode()).expect("invariant: writing to a string works");
-        } else {
-            out.push(character);
+        match character {
+            '\t' => out.push('\t'),
+            other => push_shown(&mut out, other),
         }
     }
     out

@@ -10,7 +10,7 @@ use crate::plan::compile::rounds::Round;
 use crate::plan::{DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId, StepRef, Task};
 use crate::runbook::Step;
 use crate::template::Arg;
-use crate::value::{Value, escape};
+use crate::value::Value;
 
 impl<'a> Lowering<'a, '_> {
     pub(super) fn defer(&mut self, step: &'a Step, round: &Round, waits_for: Vec<String>) -> Task {
@@ -89,8 +89,8 @@ fn deferred(input: &Input<'_>, step: &Step, round: &Round, waits_for: Vec<String
     DeferredStep {
         kind: step.kind.name().to_owned(),
         id: round.id(step, input.runbook),
-        title: step.name.clone().unwrap_or_else(|| step.kind.name().to_owned()) + &escape(&round.suffix()),
-        item: escape(&round.suffix()),
+        title: step.name.clone().unwrap_or_else(|| step.kind.name().to_owned()) + &round.suffix(),
+        item: round.suffix(),
         each: round.of_step().cloned(),
         args: sources(&step.args),
         env: step.env.iter().map(|(name, arg)| (name.clone(), arg.to_source())).collect(),

@@ -28,7 +28,7 @@ use crate::runbook::{Phase, Runbook, Step};
 use crate::source::{Diagnostics, codes};
 use crate::step::{BracketKey, LowerError, Lowered, Role};
 use crate::template::{RenderError, Scope};
-use crate::value::{Duration, Value, escape};
+use crate::value::{Duration, Value};
 use rendered::{Rendered, lower};
 
 /// Everything that lowering collects.
@@ -373,13 +373,11 @@ impl<'a, 't> Lowering<'a, 't> {
         }
     }
 
-    /// Its titles are what people review: nothing in them may look like something else.
-    fn action(&self, step: &Step, round: &Round, args: Value, mut lowered: Lowered) -> Action {
-        lowered.title = escape(&lowered.title);
+    fn action(&self, step: &Step, round: &Round, args: Value, lowered: Lowered) -> Action {
         Action {
             kind: step.kind.name().to_owned(),
             id: round.id(step, self.input.runbook),
-            title: step.name.as_ref().unwrap_or(&lowered.title).to_owned() + &escape(&round.suffix()),
+            title: step.name.as_ref().unwrap_or(&lowered.title).to_owned() + &round.suffix(),
             args,
             lowered,
             retry: step.retry,

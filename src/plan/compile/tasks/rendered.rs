@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::op::subject_symbol;
 use crate::plan::PlannedKube;
 use crate::runbook::Step;
-use crate::step::{LowerCx, LowerError, Lowered, Subject};
+use crate::step::{self, LowerCx, LowerError, Lowered, Subject};
 use crate::template::{RenderError, Scope};
 use crate::value::{Duration, Value};
 
@@ -48,14 +47,8 @@ pub(super) fn lower(
     subject: &Subject,
     kube: Option<&PlannedKube>,
 ) -> Result<(Value, Lowered), LowerError> {
-    // One action serves every host of the phase: names of the host are symbols until the op is sent.
-    let subject = Subject {
-        host: subject_symbol("host"),
-        node: subject.node.as_ref().map(|_| subject_symbol("node")),
-        control_plane: subject.control_plane,
-    };
     let cx = LowerCx {
-        subject: &subject,
+        subject: &subject.symbolic(),
         kube: kube.map(|kube| &kube.cx),
         r#become: step.r#become,
         timeout: rendered.timeout,
@@ -63,6 +56,6 @@ pub(super) fn lower(
         effect: step.effect,
         run_on: step.run_on,
     };
-    let lowered = step.kind.lower(&rendered.args, &cx)?;
+    let lowered = step::lower(step.kind, &rendered.args, &cx)?;
     Ok((rendered.args, lowered))
 }
