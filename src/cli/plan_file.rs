@@ -18,13 +18,19 @@ pub(super) fn read(path: &Utf8Path, terminal: &Terminal) -> Result<Option<Saved>
     if bytes.first() != Some(&b'{') {
         return Ok(None);
     }
-    open(&bytes).map(Some).map_err(|error| {
+    let saved = open(&bytes).map_err(|error| {
         terminal.error(&format!("{path} cannot be used: {error}"));
         if matches!(error, SavedError::Edited { .. }) {
             terminal.hint("what was reviewed is what runs: plan again with what you want to be different");
         }
         invalid()
-    })
+    })?;
+    if saved.plan.rehearsal {
+        terminal.error(&format!("{path} is the plan of a rehearsal, made over a simulated cluster"));
+        terminal.hint("plan again, over the real one");
+        return Err(invalid());
+    }
+    Ok(Some(saved))
 }
 
 /// A saved plan is what was reviewed: what would change it belongs to planning again.

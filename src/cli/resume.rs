@@ -11,7 +11,7 @@ use super::compose::{Connections, runtime, targets};
 use super::load::load_inventory;
 use super::lock::{self, Begin};
 use super::outcome::{Outcome, Stopped};
-use super::rehearse::{find_kept, resume_kept};
+use super::rehearse::{find_kept, refuse_rehearsal, resume_kept};
 use super::roll::{Ready, lock_state, roll_on, secrets};
 use super::runs::{Found, Which, find};
 use super::terminal::Terminal;
@@ -37,6 +37,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         terminal.hint("`rollbook runs list` shows what there is; start a new one with `rollbook run`");
         return Err(Stopped::Told(exit::USAGE));
     };
+    let hint = "what it was rehearsed on is not beside it any more, so it cannot go on: rehearse again";
+    refuse_rehearsal(&record.dir, hint, terminal)?;
     // Before it is read: the run may be going on at this moment, from another state directory.
     let journal = open(&record.dir, terminal)?;
     let recorded = record.read(terminal)?;

@@ -7,10 +7,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::args::{Format, Runs as Args, RunsCommand};
 use super::compose::{self, state_dir};
 use super::outcome::{Outcome, Stopped};
+use super::rehearse::all_kept;
 use super::roll::{lock_state, way_on};
 use super::terminal::Terminal;
 use crate::engine::History;
 use crate::journal::{JournalError, Recorded, RecordedError, RunDir, runs};
+use crate::plan::Plan;
 use crate::report::{Plain, Reporter, Summary, Verbosity, exit};
 use crate::value::Timestamp;
 
@@ -43,6 +45,18 @@ impl Found {
     pub(super) fn new(dir: RunDir, state_dir: Option<&Utf8PathBuf>) -> Self {
         let called = if state_dir.is_none() { dir.id() } else { dir.path().as_str() }.to_owned();
         Self { dir, called }
+    }
+
+    /// How the run goes on, where it can: it was not given up, and what it was rehearsed on is still there.
+    pub(super) fn way_on(&self, history: &History, plan: &Plan) -> Option<String> {
+        let is_lost = self.dir.is_rehearsal() && !self.dir.path().join(RunDir::REHEARSAL).exists();
+        let goes_on = history.state.can_resume() && !is_lost && self.dir.superseded().is_none();
+        goes_on.then(|| way_on(&self.called, history, plan))
+    }
+
+    /// A line about a record that is no real run's.
+    pub(super) fn is_of(&self) -> &'static str {
+        if self.dir.is_rehearsal() { "This was a rehearsal: no host was touched.\n" } else { "" }
     }
 
     /// What the record tells.
@@ -86,19 +100,21 @@ pub(super) fn find(
         return Ok(Some(Found { called: path.to_string(), dir: RunDir::at(path) }));
     }
     let place = compose::state_dir(state_dir)?;
-    let mut all = runs(&place).map_err(anyhow::Error::from)?;
+    let all = runs(&place).map_err(anyhow::Error::from)?;
     let Some(id) = named else {
-        all.reverse();
         let meant = |run: &RunDir| match which {
             Which::Newest => true,
             // One that cannot be read is for `runs show` to explain.
             Which::Resumable => {
-                run.superseded().is_none() && run.read().is_ok_and(|run| run.history.state.can_resume())
+                run.superseded().is_none()
+                    && !run.is_rehearsal()
+                    && run.read().is_ok_and(|run| run.history.state.can_resume())
             }
         };
-        return Ok(all.into_iter().find(meant).map(|dir| Found::new(dir, state_dir)));
+        return Ok(all.into_iter().rev().find(meant).map(|dir| Found::new(dir, state_dir)));
     };
-    let Some(dir) = all.into_iter().find(|run| run.id() == id) else {
+    let rehearsals = all_kept(&place).map_err(anyhow::Error::from)?;
+    let Some(dir) = all.into_iter().chain(rehearsals).find(|run| run.id() == id) else {
         terminal.error(&format!("there is no run `{id}` in {place}"));
         terminal.hint("`rollbook runs list` shows what there is; --state-dir names another place");
         return Err(Stopped::Told(exit::USAGE));
@@ -108,7 +124,9 @@ pub(super) fn find(
 
 fn list(state: &Utf8Path, format: Format, terminal: &Terminal) -> Outcome {
     let mut rows = Vec::new();
-    for run in runs(state).map_err(anyhow::Error::from)? {
+    // Rehearsals first: whoever asks for the newest run reads the last line.
+    let rehearsals = all_kept(state).map_err(anyhow::Error::from)?;
+    for run in rehearsals.into_iter().chain(runs(state).map_err(anyhow::Error::from)?) {
         rows.push(match run.read() {
             Ok(recorded) => Row::of(&run, &recorded),
             Err(error) => Row::unreadable(&run, &error),
@@ -134,6 +152,9 @@ struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped_by: Option<String>,
     can_resume: bool,
+    /// No host was touched, and none is left.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    rehearsal: bool,
     runbook: String,
     inventory: String,
     hosts: usize,
@@ -148,6 +169,7 @@ impl Row {
         let Recorded { plan, history, .. } = recorded;
         let summary = Summary::of(plan, history);
         let given_up = run.superseded();
+        let rehearsal = run.is_rehearsal();
         let can_resume = history.state.can_resume() && given_up.is_none();
         let word = match (history.state.finished(), summary.exit_code()) {
             _ if history.state.undone_by().is_some() => "undone",
@@ -165,10 +187,11 @@ impl Row {
             took: summary.took.to_string(),
             stopped_by: summary.stopped_by.clone(),
             can_resume,
+            rehearsal,
             runbook: plan.runbook.clone(),
             inventory: plan.inventory.clone(),
             hosts: plan.hosts.len(),
-            left: summary.left.len(),
+            left: if rehearsal { 0 } else { summary.left.len() },
             note: String::new(),
         }
     }
@@ -181,6 +204,7 @@ impl Row {
             took: String::new(),
             stopped_by: None,
             can_resume: false,
+            rehearsal: run.is_rehearsal(),
             runbook: String::new(),
             inventory: String::new(),
             hosts: 0,
@@ -202,7 +226,7 @@ const TITLES: [&str; 8] = ["RUN", "BEGAN", "TOOK", "STATE", "HOSTS", "LEFT", "RU
 fn table(rows: &[Row]) -> String {
     let cells = |row: &Row| {
         let Row { run, began, took, state, hosts, left, runbook, inventory, .. } = row;
-        let state = (*state).to_owned();
+        let state = if row.rehearsal { format!("rehearsal, {state}") } else { (*state).to_owned() };
         [
             run.clone(),
             began.clone(),
@@ -238,7 +262,7 @@ fn show(args: &Args, named: Option<&str>, verbose: bool, terminal: &Terminal) ->
         return Err(Stopped::Told(exit::USAGE));
     };
     let Recorded { plan, history, .. } = found.read(terminal)?;
-    let Found { dir, called } = found;
+    let way_on = found.way_on(&history, &plan);
     let mut text = Vec::new();
     let mut plain = Plain::new(&mut text, Verbosity::of_log(verbose));
     // As it was told: what an event means depends on how far the run had come.
@@ -249,10 +273,11 @@ fn show(args: &Args, named: Option<&str>, verbose: bool, terminal: &Terminal) ->
     }
     let mut text = String::from_utf8_lossy(&text).into_owned();
     text.push_str(&Summary::of(&plan, &history).text(&plan));
-    if history.state.can_resume() {
-        let _ = writeln!(text, "{}", way_on(&called, &history, &plan));
+    if let Some(way_on) = way_on {
+        text.extend([way_on.as_str(), "\n"]);
     }
-    let _ = writeln!(text, "record: {}", dir.path());
+    let _ = writeln!(text, "record: {}", found.dir.path());
+    text.push_str(found.is_of());
     terminal.data(&text)
 }
 

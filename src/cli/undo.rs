@@ -9,6 +9,7 @@ use super::args::Undo as Args;
 use super::compose::{Connections, machine, now, run_id, runtime};
 use super::lock::{self, Begin};
 use super::outcome::{Outcome, Stopped};
+use super::rehearse::refuse_rehearsal;
 use super::resume::{open, ways};
 use super::roll::{Ready, lock_state, roll_on};
 use super::runs::{Found, Which, find};
@@ -27,10 +28,11 @@ pub(super) fn run(args: &Args, state_dir: Option<&Utf8PathBuf>, terminal: &Termi
         terminal.hint("look at it with `rollbook runs show`, then undo it with --yes");
         return Err(Stopped::Told(exit::USAGE));
     }
-    let state = lock_state(state_dir, "a run being undone", terminal)?;
     let Some(found) = find(state_dir, Some(&args.run), Which::Newest, terminal)? else {
         return Err(Stopped::Told(exit::USAGE));
     };
+    refuse_rehearsal(&found.dir, "nothing is to be put back; `rollbook rehearse` begins anew", terminal)?;
+    let state = lock_state(state_dir, "a run being undone", terminal)?;
     // Before it is read, and held to the end: nobody goes on with the run meanwhile.
     let journal = open(&found.dir, terminal)?;
     let recorded = found.read(terminal)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::args::Watch as Args;
 use super::compose::state_dir;
 use super::outcome::{Outcome, Stopped};
-use super::roll::{Asks, eyes, way_on};
+use super::roll::{Asks, eyes};
 use super::runs::{Found, Which, find};
 use super::terminal::Terminal;
 use crate::engine::History;
@@ -51,8 +51,9 @@ fn ended(record: &Found, history: &History, plan: &Plan, terminal: &Terminal) ->
             .error("its controller is gone: nothing new is started, and what ran on hosts ends by itself");
     }
     let mut text = Summary::of(plan, history).text(plan);
-    if history.state.can_resume() {
-        text.extend([way_on(&record.called, history, plan).as_str(), "\n"]);
+    text.push_str(record.is_of());
+    if let Some(way_on) = record.way_on(history, plan) {
+        text.extend([way_on.as_str(), "\n"]);
     }
     terminal.data(&text)
 }

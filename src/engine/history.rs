@@ -4,6 +4,9 @@ use super::{Event, IllegalEvent, Stamped, State};
 use crate::plan::Plan;
 use crate::value::Timestamp;
 
+/// What the id of a rehearsal begins with; a real run's begins with its date.
+pub const REHEARSAL: &str = "rehearsal-";
+
 /// Events, and the state that they lead to.
 #[derive(Debug)]
 pub struct History {
@@ -30,6 +33,11 @@ impl History {
             Event::RunStarted { run, .. } => Some(run),
             _ => None,
         }
+    }
+
+    /// Whether it was rolled over a simulated cluster. Of those that released versions kept only the run's id tells.
+    pub fn is_rehearsal(&self, plan: &Plan) -> bool {
+        plan.rehearsal || self.run().is_some_and(|run| run.starts_with(REHEARSAL))
     }
 
     /// The machine whose controller had it last.

@@ -25,7 +25,7 @@ pub use decide::{Decision, decide};
 pub use event::{
     BracketFinding, Cause, Event, Failure, HaltCause, HostStatus, SkipReason, Stamped, StopLevel, TaskEnd,
 };
-pub use history::History;
+pub use history::{History, REHEARSAL};
 pub use host::{AttemptRun, HostFailure, OpRun, TaskResult};
 pub use illegal::{IllegalEvent, Refusal};
 pub use standing::{Standing, StandingChange, standing};

@@ -78,6 +78,7 @@ fn story(hosts: u32, tasks: &str, shape: impl FnOnce(&mut PlannedPhase)) -> Stor
         runbook: "upgrade".to_owned(),
         inventory: "lab".to_owned(),
         undoes: None,
+        rehearsal: false,
         choice: None,
         params: indexmap::IndexMap::new(),
         policy: Policy::default(),

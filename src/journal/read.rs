@@ -1,5 +1,8 @@
 //! Reads a journal back. A torn last line is dropped; any other damage is an error that names the line.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::write::{HEADER, whole_lines};
@@ -39,6 +42,13 @@ pub enum JournalError {
 pub fn read(path: &Utf8Path) -> Result<Vec<Stamped>, JournalError> {
     let text = std::fs::read(path).map_err(|source| JournalError::Read { path: path.to_owned(), source })?;
     parse(path, &text)
+}
+
+/// The first event, where there is one that can be read.
+pub(super) fn first(path: &Utf8Path) -> Option<Stamped> {
+    let mut lines = BufReader::new(File::open(path).ok()?).lines();
+    is_header(path, lines.next()?.ok()?.as_bytes()).ok()?;
+    event(path, 2, lines.next()?.ok()?.as_bytes(), 1).ok()
 }
 
 /// The line where the event of this number stands in its journal: the first one is the header.

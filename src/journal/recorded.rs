@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 
 use super::{JournalError, RunDir, read};
-use crate::engine::{Event, History, IllegalEvent, Stamped};
+use crate::engine::{Event, History, IllegalEvent, REHEARSAL, Stamped};
 use crate::plan::Plan;
 use crate::plan::show::{digest, parse};
 
@@ -64,6 +64,23 @@ pub enum RecordedError {
 }
 
 impl RunDir {
+    /// What stands beside the plan and the journal of a rehearsal: the simulated cluster that it began with.
+    pub const REHEARSAL: &str = "rehearsal.json";
+
+    /// Whether it is the record of a rehearsal, which no host may ever hear of. Any sign is enough: a record may have been
+    /// moved or renamed, may be damaged, and may have lost what stood beside it.
+    pub fn is_rehearsal(&self) -> bool {
+        let journal = super::read::first(&self.journal());
+        let run = journal.and_then(|first| match first.event {
+            Event::RunStarted { run, .. } => Some(run),
+            _ => None,
+        });
+        let plan = || parse(&std::fs::read(self.plan()).ok()?).ok();
+        self.path().join(Self::REHEARSAL).exists()
+            || run.as_deref().unwrap_or(self.id()).starts_with(REHEARSAL)
+            || plan().is_some_and(|plan| plan.rehearsal)
+    }
+
     /// Reads the run back. A run that was killed before its first event has no events.
     pub fn read(&self) -> Result<Recorded, RecordedError> {
         let path = self.plan();

@@ -45,6 +45,7 @@ pub fn undo_plan(of: &Plan, run: &str, wanted: &BTreeMap<HostId, PutBack>) -> Re
         runbook: format!("undo of run {run}"),
         inventory: of.inventory.clone(),
         undoes: Some(run.to_owned()),
+        rehearsal: of.rehearsal,
         choice: None,
         params: IndexMap::new(),
         policy: Policy { deadline: None, ..of.policy.clone() },

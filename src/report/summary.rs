@@ -38,6 +38,8 @@ pub struct Summary {
     stop: Option<Stop>,
     paused: bool,
     stopped: Stopped,
+    /// Its ways back would reach hosts that were never touched.
+    rehearsal: bool,
 }
 
 /// A host in trouble.
@@ -149,6 +151,7 @@ impl Summary {
             stop,
             paused: matches!(state.halted(), Some(HaltCause::Paused { .. })),
             stopped: fold.stopped,
+            rehearsal: history.is_rehearsal(plan),
         }
     }
 
@@ -223,6 +226,10 @@ impl Summary {
             let service =
                 if *what == HALF_CHANGED { "; this run does not keep it out of service" } else { "" };
             writeln!(out, "{}  is left {what}{service}", host_name(plan, *host))?;
+            if self.rehearsal && !commands.is_empty() {
+                writeln!(out, "    a real run names here what brings it back")?;
+                continue;
+            }
             for command in commands {
                 writeln!(out, "    to bring it back: {command}")?;
             }

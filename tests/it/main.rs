@@ -24,6 +24,7 @@ mod os_patch;
 mod reading;
 mod recorded;
 mod rehearsal;
+mod rehearsal_records;
 mod roll;
 mod scenarios;
 mod simulated;

@@ -104,7 +104,7 @@ fn mistakes_of_every_file_are_told_before_anything_is_rehearsed() {
 fn a_scenario_exits_as_the_run_would_and_shows_what_is_left() {
     let outcome = rehearse(["--scenario", "scenarios/kubelet-does-not-start.yaml"]).exits(11);
     outcome
-        .says("to bring it back: kubectl uncordon w01.example.com")
+        .says("w01.example.com  is left out of service\n    a real run names here what brings it back")
         .says("w01.example.com: Ready is Unknown, cordoned by this run")
         .says("Everything came as the scenario expects.");
 }

@@ -165,7 +165,8 @@ pub(in crate::cli) fn refuse_beside(
     for record in runs(state_dir).map_err(anyhow::Error::from)?.into_iter().rev() {
         // One that cannot be read is for `runs show` to explain.
         let Ok(recorded) = record.read() else { continue };
-        if !recorded.history.state.can_resume() || record.superseded().is_some() {
+        let is_over = !recorded.history.state.can_resume() || record.superseded().is_some();
+        if is_over || record.is_rehearsal() {
             continue;
         }
         let is_shared = |host: &&PlannedHost| {

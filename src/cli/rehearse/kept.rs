@@ -34,7 +34,7 @@ struct Kept {
 }
 
 const FORMAT: u32 = 1;
-const FILE: &str = "rehearsal.json";
+const FILE: &str = RunDir::REHEARSAL;
 
 /// The record of a rehearsal, while it is written.
 pub(super) struct Record {
@@ -46,7 +46,26 @@ pub(super) struct Record {
 
 /// Where rehearsals are kept, apart from real runs.
 fn place(given: Option<&Utf8PathBuf>) -> anyhow::Result<Utf8PathBuf> {
-    Ok(state_dir(given)?.join("rehearsals"))
+    Ok(place_in(&state_dir(given)?))
+}
+
+fn place_in(state: &Utf8Path) -> Utf8PathBuf {
+    state.join("rehearsals")
+}
+
+/// The rehearsals that are kept beside the runs of a state directory, by name.
+pub(in super::super) fn all(state: &Utf8Path) -> Result<Vec<RunDir>, StateDirError> {
+    runs(&place_in(state))
+}
+
+/// Refuses what would reach hosts with the record of a rehearsal.
+pub(in super::super) fn refuse(dir: &RunDir, hint: &str, terminal: &Terminal) -> Result<(), Stopped> {
+    if !dir.is_rehearsal() {
+        return Ok(());
+    }
+    terminal.error(&format!("{} is the record of a rehearsal, which touched no host", dir.path()));
+    terminal.hint(hint);
+    Err(Stopped::Told(exit::USAGE))
 }
 
 fn lock(place: &Utf8Path, run: &str, terminal: &Terminal) -> Result<StateDir, Stopped> {
@@ -99,7 +118,9 @@ pub(in super::super) fn find(args: &Args) -> anyhow::Result<Option<RunDir>> {
 
 /// `rollbook resume` of a rehearsal.
 pub(in super::super) fn resume(args: &Args, dir: RunDir, terminal: &Terminal) -> Outcome {
-    let place = dir.path().ancestors().nth(2).unwrap_or(Utf8Path::new("."));
+    // One that was moved stands for itself.
+    let runs = dir.path().parent().filter(|runs| runs.file_name() == Some("runs"));
+    let place = runs.and_then(Utf8Path::parent).unwrap_or(dir.path());
     let state = lock(place, dir.id(), terminal)?;
     let Recorded { plan, history, .. } = dir.read().map_err(anyhow::Error::from)?;
     if history.events.is_empty() || !history.state.can_resume() {

@@ -21,7 +21,7 @@ use super::outcome::{Outcome, Stopped, invalid};
 use super::roll::{finish, reporters};
 use super::stage::{live_with, refuse};
 use super::terminal::Terminal;
-use crate::engine::{Awaited, History};
+use crate::engine::{Awaited, History, REHEARSAL};
 use crate::executor::InDoubt;
 use crate::journal::{Journal, Record};
 use crate::plan::Plan;
@@ -32,7 +32,9 @@ use lives::{Ended, Heard, Life, Theatre};
 use stage::Killed;
 use staged::Staged;
 
-pub(super) use kept::{find as find_kept, resume as resume_kept};
+pub(super) use kept::{
+    all as all_kept, find as find_kept, refuse as refuse_rehearsal, resume as resume_kept,
+};
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     if !args.check.is_empty() {
@@ -161,7 +163,7 @@ fn run_id(scenario: Option<&Scenario>, seed: u64) -> String {
     let words: Vec<&str> =
         name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let middle: String = words.iter().flat_map(|word| [word, "-"]).collect();
-    format!("rehearsal-{middle}{seed}")
+    format!("{REHEARSAL}{middle}{seed}")
 }
 
 /// Rolls on to the end, or to where the controller is killed for good.
@@ -213,5 +215,5 @@ async fn plan(staged: &Staged, terminal: &Terminal) -> Result<Plan, Stopped> {
     let assume = |plan: &Plan| assumed::assume(&simulated, plan);
     let plan = live_with(&staged.loaded, &staged.input, &connections, assume, terminal).await?;
     refuse(&plan, terminal)?;
-    Ok(plan)
+    Ok(Plan { rehearsal: true, ..plan })
 }

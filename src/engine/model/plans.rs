@@ -31,6 +31,7 @@ pub(super) fn plan(random: &mut Random) -> Plan {
         runbook: "model".to_owned(),
         inventory: "model".to_owned(),
         undoes: None,
+        rehearsal: false,
         choice: None,
         params: indexmap::IndexMap::new(),
         policy: Policy::default(),

@@ -152,6 +152,7 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
         runbook: input.runbook.name.clone(),
         inventory: input.inventory.name.clone(),
         undoes: None,
+        rehearsal: false,
         choice: input.overrides.choice.filter(|choice| !choice.is_empty()).map(|_| chosen.choice),
         params: input.params.clone(),
         policy,

@@ -32,6 +32,9 @@ pub struct Plan {
     /// The run that this plan puts back, where it was made by `rollbook runs undo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
+    /// Made by `rollbook rehearse`, over a simulated cluster: it is never rolled over hosts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rehearsal: bool,
     /// `--only` and `--skip`; absent where the plan is of the whole runbook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choice: Option<Choice>,
