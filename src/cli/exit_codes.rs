@@ -7,7 +7,7 @@ use crate::report::exit;
 type Row = (u8, &'static str, &'static str);
 
 /// In the order in which they apply: the first one wins.
-const CODES: [Row; 17] = [
+const CODES: [Row; 18] = [
     (exit::BUG, "a bug", "a bug in Rollbook"),
     (exit::USAGE, "usage", "usage: wrong flags, an unattended `run` without `--yes`, or nothing to resume"),
     (
@@ -16,6 +16,11 @@ const CODES: [Row; 17] = [
         "invalid runbook, inventory, plan or selection; nothing selected",
     ),
     (exit::LOCKED, "locked, try later", "another run holds the lock: try later"),
+    (
+        exit::CUT_OFF,
+        "an earlier run was cut off",
+        "an earlier run was cut off, or left hosts behind, and nobody has gone on with it: hosts may be half-changed",
+    ),
     (exit::APPROVAL, "not approved, or plan already used", "not approved, or the plan was used already"),
     (
         exit::LEFT_OUT,

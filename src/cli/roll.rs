@@ -81,7 +81,7 @@ pub(super) async fn roll_on(
         sweep(&plan, history, swept(&run_dir, run), pools).await;
     }
     if let Some(lock) = lock {
-        lock::leave(&lock, can_resume(&result), &plan, terminal).await;
+        lock::leave(&lock, &lock::leave_of(&plan, &result), &plan, terminal).await;
     }
     finish(result, &plan, Some(&record.called), terminal)
 }
@@ -104,15 +104,6 @@ fn given_up(lock: Option<&Lock>, runs_dir: Option<&Utf8Path>) -> anyhow::Result<
 fn is_run_id(text: &str) -> bool {
     let clean = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !text.is_empty() && text.len() <= 100 && !text.starts_with('-') && text.bytes().all(clean)
-}
-
-/// Whether a roll that is over left something to go on with; after a bug nobody knows.
-pub(super) fn can_resume(result: &Result<History, RollError>) -> bool {
-    match result {
-        Ok(history) => history.state.can_resume(),
-        Err(RollError::Journal { history, .. }) => history.state.can_resume(),
-        Err(RollError::Illegal(_)) => true,
-    }
 }
 
 /// How many of the newest runs are looked at for whether they are over.

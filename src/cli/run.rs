@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use super::args::Run as Args;
+use super::args::{InDoubtChoice, Resume, Run as Args, UnfinishedChoice};
 use super::ask;
 use super::compose::{Connections, run_id, runtime, state_dir, targets};
-use super::load::{load, refuse_commands};
+use super::load::{Loaded, load, refuse_commands};
 use super::lock::{self, Begin};
 use super::outcome::{Outcome, Stopped};
 use super::plan_file;
@@ -13,15 +13,111 @@ use super::roll::{Ready, lock_state, roll_on, secrets};
 use super::runs::Found;
 use super::stage::{as_planned, live, refuse};
 use super::terminal::Terminal;
-use crate::executor::{Lock, target_of};
-use crate::journal::{Journal, StateDir, plan_was_used};
-use crate::plan::forecast;
+use crate::executor::{Leave, Lock, target_of};
+use crate::journal::{Journal, Recorded, RunDir, StateDir, plan_was_used, runs};
 use crate::plan::show::{Detail, Saved, Style, text};
+use crate::plan::{Plan, PlannedHost, forecast};
 use crate::report::exit;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     nobody_to_ask(args.yes, args.no_input, "review with `rollbook plan`, then run with --yes", terminal)?;
-    runtime()?.block_on(run_async(args, terminal))
+    let source = Source::read(args, terminal)?;
+    if args.unfinished == UnfinishedChoice::Resume
+        && let Some(record) = unfinished_of(args, &source)?
+    {
+        let code = go_on_first(args, &record, terminal)?;
+        let is_same = |saved: &Saved| record.read().is_ok_and(|recorded| recorded.digest == saved.digest);
+        if code != exit::OK || source.saved().is_some_and(is_same) {
+            return Ok(code);
+        }
+    }
+    runtime()?.block_on(run_async(args, source, terminal))
+}
+
+/// What is to be rolled.
+enum Source {
+    Saved(Box<Saved>),
+    Written(Box<Loaded>),
+}
+
+impl Source {
+    fn read(args: &Args, terminal: &Terminal) -> Result<Self, Stopped> {
+        let Some(saved) = plan_file::read(&args.file, terminal)? else {
+            let loaded = load(&args.file, &args.input, terminal)?;
+            refuse_commands(&loaded, &args.input, terminal)?;
+            return Ok(Self::Written(Box::new(loaded)));
+        };
+        plan_file::refuse_input(&args.input, terminal)?;
+        if saved.plan.runs_on_controller() && !args.input.allow_commands {
+            terminal.error(&format!("{} runs commands on this machine", args.file));
+            terminal.hint("review them, then allow them with --allow-commands");
+            return Err(Stopped::Told(exit::INVALID));
+        }
+        Ok(Self::Saved(Box::new(saved)))
+    }
+
+    fn saved(&self) -> Option<&Saved> {
+        match self {
+            Self::Saved(saved) => Some(saved),
+            Self::Written(_) => None,
+        }
+    }
+
+    /// Whether a run was of the same runbook and inventory: their names, the phases, and every host as it is reached.
+    fn began(&self, of: &Plan) -> bool {
+        let phases: Vec<&str> = of.phases.iter().map(|phase| phase.name.as_str()).collect();
+        let names = [of.runbook.as_str(), &of.inventory];
+        match self {
+            Self::Saved(saved) => {
+                let Plan { runbook, inventory, .. } = &saved.plan;
+                let has = |host: &PlannedHost| {
+                    let same = |own: &PlannedHost| own.name == host.name && own.address == host.address;
+                    saved.plan.hosts.iter().any(same)
+                };
+                names == [runbook.as_str(), inventory]
+                    && saved.plan.phases.iter().map(|phase| phase.name.as_str()).eq(phases)
+                    && of.hosts.iter().all(has)
+            }
+            Self::Written(loaded) => {
+                let Loaded { runbook, inventory, .. } = loaded.as_ref();
+                let has = |host: &PlannedHost| {
+                    inventory.hosts.get(&host.name).is_some_and(|own| own.address == host.address)
+                };
+                names == [runbook.name.as_str(), &inventory.name]
+                    && runbook.phases.iter().map(|phase| phase.name.value.as_str()).eq(phases)
+                    && of.hosts.iter().all(has)
+            }
+        }
+    }
+}
+
+/// The newest run that has not ended, of the same runbook and inventory, where nobody goes on with it.
+fn unfinished_of(args: &Args, source: &Source) -> Result<Option<RunDir>, Stopped> {
+    let all = runs(&state_dir(args.state_dir.as_ref())?).map_err(anyhow::Error::from)?;
+    let is_meant = |record: &RunDir| {
+        let is_out = record.superseded().is_some() || record.is_rehearsal() || record.goes_on();
+        !is_out
+            && record
+                .read()
+                .is_ok_and(|Recorded { plan, history, .. }| history.state.can_resume() && source.began(&plan))
+    };
+    Ok(all.into_iter().rev().find(is_meant))
+}
+
+/// What `rollbook resume` does. What people have to say is not said by a flag.
+fn go_on_first(args: &Args, record: &RunDir, terminal: &Terminal) -> Outcome {
+    terminal.say(&format!("run {} has not ended: it goes on first", record.id()));
+    let resume = Resume {
+        run: Some(record.id().to_owned()),
+        approve: false,
+        no_input: args.no_input,
+        in_doubt: InDoubtChoice::Leave,
+        connection: None,
+        allow_commands: args.input.allow_commands,
+        roll: args.roll.clone(),
+        state_dir: args.state_dir.clone(),
+    };
+    super::resume::run(&resume, terminal)
 }
 
 /// Refuses what nobody approved where nobody can be asked.
@@ -39,37 +135,31 @@ pub(super) fn nobody_to_ask(
     Err(Stopped::Told(exit::USAGE))
 }
 
-async fn run_async(args: &Args, terminal: &Terminal) -> Outcome {
-    let saved = plan_file::read(&args.file, terminal)?;
-    let is_saved = saved.is_some();
-    let (saved, connections) = if let Some(saved) = saved {
-        let plan = &saved.plan;
-        plan_file::refuse_input(&args.input, terminal)?;
-        if plan.runs_on_controller() && !args.input.allow_commands {
-            terminal.error(&format!("{} runs commands on this machine", args.file));
-            terminal.hint("review them, then allow them with --allow-commands");
-            return Err(Stopped::Told(exit::INVALID));
-        }
-        // Before the hosts are asked what has changed: its own run has changed them.
-        if plan_was_used(&state_dir(args.state_dir.as_ref())?, &saved.digest) {
-            return Err(used_before(args, terminal));
-        }
-        let connections = Connections::real(plan.hosts.iter().map(target_of).collect())?;
-        if let Err(stopped) = as_planned(plan, &connections, terminal).await {
-            connections.close().await;
-            return Err(stopped);
-        }
-        terminal.say(&format!("plan: {}", saved.digest));
-        (saved, connections)
-    } else {
-        let loaded = load(&args.file, &args.input, terminal)?;
-        refuse_commands(&loaded, &args.input, terminal)?;
-        let connections = Connections::real(targets(&loaded.inventory))?;
-        match live(&loaded, &args.input, &connections, terminal).await {
-            Ok(plan) => (Saved::of(plan), connections),
-            Err(stopped) => {
+async fn run_async(args: &Args, source: Source, terminal: &Terminal) -> Outcome {
+    let is_saved = source.saved().is_some();
+    let (saved, connections) = match source {
+        Source::Saved(saved) => {
+            // Before the hosts are asked what has changed: its own run has changed them.
+            if plan_was_used(&state_dir(args.state_dir.as_ref())?, &saved.digest) {
+                return Err(used_before(args, terminal));
+            }
+            let plan = &saved.plan;
+            let connections = Connections::real(plan.hosts.iter().map(target_of).collect())?;
+            if let Err(stopped) = as_planned(plan, &connections, terminal).await {
                 connections.close().await;
                 return Err(stopped);
+            }
+            terminal.say(&format!("plan: {}", saved.digest));
+            (*saved, connections)
+        }
+        Source::Written(loaded) => {
+            let connections = Connections::real(targets(&loaded.inventory))?;
+            match live(&loaded, &args.input, &connections, terminal).await {
+                Ok(plan) => (Saved::of(plan), connections),
+                Err(stopped) => {
+                    connections.close().await;
+                    return Err(stopped);
+                }
             }
         }
     };
@@ -147,7 +237,7 @@ async fn begun(
         return Ok(lock);
     }
     if let Some(lock) = lock {
-        lock::leave(&lock, false, begin.plan, terminal).await;
+        lock::leave(&lock, &Leave::Over, begin.plan, terminal).await;
     }
     Err(used_before(args, terminal))
 }

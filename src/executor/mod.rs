@@ -34,7 +34,7 @@ mod verify;
 pub use approval::{Answer, Approver, Nobody, Question};
 pub use clock::Clock;
 pub use control::InDoubt;
-pub use lock::{Claim, LeaseApi, LeaseError, Leave, Lock, LockError, Refusal, Wish};
+pub use lock::{Claim, Known, Knows, LeaseApi, LeaseError, Leave, Lock, LockError, Refusal, Wish};
 pub use look::controller_name;
 pub use pool::{Pool, PoolError, target_of};
 pub use redact::Redactor;

@@ -21,6 +21,8 @@ const SINCE: &str = "rollbook.dev/since";
 const BY: &str = "rollbook.dev/by";
 const JOURNAL: &str = "rollbook.dev/journal";
 const MACHINE: &str = "rollbook.dev/machine";
+const STOPPED_BY: &str = "rollbook.dev/stopped-by";
+const LEFT: &str = "rollbook.dev/left";
 const SUPERSEDED: &str = "rollbook.dev/superseded";
 const SUPERSEDED_WHY: &str = "rollbook.dev/superseded-why";
 const USED_PLANS: &str = "rollbook.dev/used-plans";
@@ -70,6 +72,10 @@ pub struct Unfinished {
     pub journal: String,
     /// Machine id of its controller, or empty.
     pub machine: String,
+    /// Why it stopped, where it did.
+    pub stopped_by: String,
+    /// Hosts that it left out of service or half-changed when it stopped, for people; empty where it left none.
+    pub left: String,
 }
 
 /// Whether a run's controller works on it.
@@ -138,6 +144,8 @@ impl Lease {
             by: note(BY),
             journal: note(JOURNAL),
             machine: note(MACHINE),
+            stopped_by: note(STOPPED_BY),
+            left: note(LEFT),
         };
         let spec = &object["spec"];
         Ok(Some(Self {
@@ -168,6 +176,8 @@ impl Lease {
             (BY, &unfinished.by),
             (JOURNAL, &unfinished.journal),
             (MACHINE, &unfinished.machine),
+            (STOPPED_BY, &unfinished.stopped_by),
+            (LEFT, &unfinished.left),
             (SUPERSEDED, &superseded),
             (SUPERSEDED_WHY, &self.superseded_why),
             (USED_PLANS, &used),
@@ -233,6 +243,8 @@ mod tests {
             by: "ops@bastion".to_owned(),
             journal: "bastion:/state/runs/20260105-220000-3f2a".to_owned(),
             machine: "4711".to_owned(),
+            stopped_by: "Ctrl-C".to_owned(),
+            left: "w1, w2".to_owned(),
         };
         Lease {
             holder: "ops@bastion, process 7".to_owned(),

@@ -104,6 +104,8 @@ pub mod exit {
     pub const PAUSED: u8 = 15;
     /// The deadline passed.
     pub const DEADLINE: u8 = 16;
+    /// An earlier run was cut off, and nobody has gone on with it.
+    pub const CUT_OFF: u8 = 17;
     /// Usage: wrong flags, or an unattended run without `--yes`.
     pub const USAGE: u8 = 64;
     /// Invalid runbook, inventory or selection.

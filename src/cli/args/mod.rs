@@ -14,7 +14,9 @@ use crate::value::{Amount, Duration};
 pub(super) use author::{Explain, New, NewKind, Schema, Steps, Validate};
 pub(super) use hosts::{Doctor, Exec, Facts, Inventory, InventoryCommand};
 pub(super) use records::{Lock, LockCommand, LockedCluster, Runs, RunsCommand, Undo};
-pub(super) use roll::{InDoubtChoice, Plan, PlanFormat, Rehearse, Resume, Roll, Run, Watch};
+pub(super) use roll::{
+    InDoubtChoice, Plan, PlanFormat, Rehearse, Resume, Roll, Run, UnfinishedChoice, Watch,
+};
 
 /// Rolls upgrade runbooks over a fleet: in ordered batches, over plain SSH, never with more hosts out of service
 /// than `max_unavailable`.

@@ -58,11 +58,23 @@ pub(in crate::cli) struct Run {
     /// Wait this long for another run of the cluster to end.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(in crate::cli) wait_lock: Option<Duration>,
+    /// What to do about an earlier run of the same runbook and inventory that has not ended and whose record is here.
+    #[arg(long, value_enum, default_value_t = UnfinishedChoice::Refuse, value_name = "WHAT")]
+    pub(in crate::cli) unfinished: UnfinishedChoice,
     #[command(flatten)]
     pub(in crate::cli) roll: Roll,
     /// Where runs are recorded [default: $XDG_STATE_HOME/rollbook].
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) state_dir: Option<Utf8PathBuf>,
+}
+
+/// What a new run does about an earlier one that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum UnfinishedChoice {
+    /// Start nothing beside it.
+    Refuse,
+    /// Go on with it first, as `rollbook resume` does; then run what is still to be done.
+    Resume,
 }
 
 #[derive(Debug, Args)]
@@ -117,7 +129,7 @@ pub(in crate::cli) struct Watch {
     pub(in crate::cli) state_dir: Option<Utf8PathBuf>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct Roll {
     /// Also write every event to this file, one JSON object per line.
     #[arg(long, value_name = "FILE")]

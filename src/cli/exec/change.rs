@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value as Json, json};
 
 use super::USUAL_TIMEOUT;
-use crate::cli::args::{Exec as Args, Input, Roll, Run as RunArgs};
+use crate::cli::args::{Exec as Args, Input, Roll, Run as RunArgs, UnfinishedChoice};
 use crate::cli::compose::{Connections, run_id, runtime, state_dir, targets};
 use crate::cli::load::Loaded;
 use crate::cli::outcome::{Outcome, Stopped, invalid};
@@ -49,6 +49,7 @@ async fn rolled(args: &Args, hosts: &[HostName], loaded: &Loaded, terminal: &Ter
         yes: args.yes,
         no_input: args.no_input,
         wait_lock: args.wait_lock,
+        unfinished: UnfinishedChoice::Refuse,
         roll: Roll { events: None, deadline: None, quiet: false, verbose: false, plain: args.grouped },
         state_dir: args.state_dir.clone(),
     };

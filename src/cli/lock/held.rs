@@ -5,17 +5,18 @@ use std::rc::Rc;
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::time::{Instant, sleep};
 
-use super::words::{in_the_way, lock_error};
+use super::words::{InTheWay, lock_error};
 use crate::cli::compose::{Connections, hostname, machine, now, who};
 use crate::cli::outcome::Stopped;
 use crate::cli::runs::Found;
 use crate::cli::terminal::Terminal;
-use crate::executor::{Claim, Clock, LeaseApi, LeaseError, Leave, Lock, Wish};
-use crate::journal::{RunDir, runs};
+use crate::engine::History;
+use crate::executor::{Claim, Clock, Known, LeaseApi, LeaseError, Leave, Lock, LockError, RollError, Wish};
+use crate::journal::{Recorded, RunDir, runs};
 use crate::kubernetes::lease::{Lease, Progress, Unfinished};
 use crate::kubernetes::some_of;
 use crate::plan::{Plan, PlannedHost};
-use crate::report::exit;
+use crate::report::{Summary, exit};
 use crate::value::{Duration, Timestamp};
 
 /// Of a runbook that does not say. Longer than an API server takes to restart, so that a roll over others goes on
@@ -57,6 +58,49 @@ fn place(record: Option<&RunDir>) -> String {
     format!("{}:{path}", hostname())
 }
 
+/// What the record of a run says that a Lease names, where it lies on this machine.
+pub(super) fn known_here(unfinished: &Unfinished) -> Option<Known> {
+    let path = unfinished.journal.strip_prefix(&format!("{}:", hostname()))?;
+    if unfinished.machine.is_empty() || unfinished.machine != machine() {
+        return None;
+    }
+    let record = RunDir::at(path.into());
+    if !record.journal().is_file() {
+        return None;
+    }
+    let recorded = record.read().ok();
+    let stopped = recorded.filter(|recorded| recorded.history.state.finished());
+    Some(match stopped {
+        _ if record.goes_on() => Known::Alive,
+        Some(recorded) => {
+            let (stopped_by, left) = ended(&recorded.plan, &recorded.history);
+            Known::Stopped(Unfinished { state: Progress::Paused, stopped_by, left, ..unfinished.clone() })
+        }
+        None => Known::Dead,
+    })
+}
+
+/// Why a run stopped, and the hosts that it left.
+fn ended(plan: &Plan, history: &History) -> (String, String) {
+    let summary = Summary::of(plan, history);
+    let left: Vec<String> = summary.left.iter().map(|left| plan.host(left.host).name.to_string()).collect();
+    (summary.stopped_by.unwrap_or_default(), some_of(&left))
+}
+
+/// How a roll leaves the lock; after a bug nobody knows.
+pub(in crate::cli) fn leave_of(plan: &Plan, result: &Result<History, RollError>) -> Leave {
+    let history = match result {
+        Ok(history) => history,
+        Err(RollError::Journal { history, .. }) => history,
+        Err(RollError::Illegal(_)) => return Leave::Paused { by: "a bug".to_owned(), left: String::new() },
+    };
+    if !history.state.can_resume() {
+        return Leave::Over;
+    }
+    let (by, left) = ended(plan, history);
+    Leave::Paused { by, left }
+}
+
 /// The run of the Lease, if its record lies on this machine and says that it is over or never began: its controller
 /// ended before it could write so to the Lease.
 pub(super) fn over_here(lease: &Lease) -> Option<String> {
@@ -79,7 +123,15 @@ pub(in crate::cli) async fn note(plan: &Plan, connections: &Connections) -> Opti
     if over_here(&lease).is_some() {
         return None;
     }
-    lease.unfinished.as_ref().map(in_the_way)
+    let unfinished = lease.unfinished.as_ref()?;
+    let InTheWay { what, hint, .. } = match known_here(unfinished) {
+        Some(Known::Dead) => InTheWay::cut_off(unfinished),
+        Some(Known::Stopped(unfinished)) => InTheWay::in_order(&unfinished),
+        Some(Known::Alive) => InTheWay::in_order(unfinished),
+        None if unfinished.state == Progress::Paused => InTheWay::in_order(unfinished),
+        None => InTheWay::unknown(unfinished),
+    };
+    Some((what, hint))
 }
 
 /// Stops a run that would be refused the lock before anybody reads its plan.
@@ -88,10 +140,14 @@ pub(in crate::cli) async fn look_first(
     connections: &Connections,
     terminal: &Terminal,
 ) -> Result<(), Stopped> {
-    let Some((what, hint)) = note(plan, connections).await else { return Ok(()) };
-    terminal.error(&what);
-    terminal.hint(&hint);
-    Err(Stopped::Told(exit::LOCKED))
+    let Some(api) = api(plan, connections) else { return Ok(()) };
+    if let Ok(Some(lease)) = api.read().await
+        && over_here(&lease).is_some()
+    {
+        return Ok(());
+    }
+    let looked = Lock::look(&api, known_here, &mut |text| terminal.say(text)).await;
+    looked.map_err(|refusal| lock_error(&LockError::Refused(refusal), terminal))
 }
 
 /// Takes the lock of the plan's cluster, or tells why it cannot be had; nothing where there is none to take.
@@ -117,6 +173,8 @@ pub(in crate::cli) async fn take(
         by: who(),
         journal,
         machine: machine(),
+        stopped_by: String::new(),
+        left: String::new(),
     };
     let claim = Claim {
         wish,
@@ -125,6 +183,7 @@ pub(in crate::cli) async fn take(
         unfinished: Some(unfinished),
         saved_plan: begin.is_saved,
         patience: begin.patience,
+        knows: known_here,
     };
     let clock = Clock::starting_at(now());
     let lock = Lock::take(way, &claim, clock, &mut |text| terminal.say(text)).await;
@@ -132,13 +191,12 @@ pub(in crate::cli) async fn take(
 }
 
 /// Writes down how the run ended. While the API is silent it is asked again, as long as any call of the plan is.
-pub(in crate::cli) async fn leave(lock: &Lock, can_resume: bool, plan: &Plan, terminal: &Terminal) {
-    let leave = if can_resume { Leave::Paused } else { Leave::Over };
+pub(in crate::cli) async fn leave(lock: &Lock, leave: &Leave, plan: &Plan, terminal: &Terminal) {
     let retry_for = plan.kube.as_ref().map_or(Duration::ZERO, |kube| kube.retry_for);
     let end = Instant::now() + retry_for.to_std();
     let mut told = false;
     let error = loop {
-        match lock.leave(leave).await {
+        match lock.leave(leave.clone()).await {
             Ok(()) => return,
             Err(LeaseError::Silent(_)) if Instant::now() < end => {
                 if !std::mem::replace(&mut told, true) {
@@ -150,7 +208,7 @@ pub(in crate::cli) async fn leave(lock: &Lock, can_resume: bool, plan: &Plan, te
         }
     };
     terminal.say(&format!("warning: the lock of the cluster was not released: {error}"));
-    if !can_resume {
+    if *leave == Leave::Over {
         terminal.hint("the next run from here takes it; from elsewhere: rollbook lock release");
     }
 }
@@ -178,18 +236,42 @@ pub(in crate::cli) fn refuse_beside(
             continue;
         }
         let id = record.id();
-        terminal.error(&format!("run {id} has not ended, and works on the same hosts: {}", some_of(&shared)));
+        let (state, code) = beside(&record, &recorded);
+        let shared = some_of(&shared);
+        terminal.error(&format!("run {id} has not ended, and works on the same hosts: {shared}; {state}"));
+        let called = Found::new(record.clone(), given).called;
         let cluster = if plan.policy.lock_cluster { " -i INVENTORY" } else { "" };
         let place = given.map(|path| format!(" --state-dir {path}")).unwrap_or_default();
         terminal.hint(&format!(
-            "its record is {}\n  to go on with it: rollbook resume {}\n  \
-             to give it up: rollbook lock release{cluster}{place} --supersede {id} --reason TEXT",
+            "its record is {}\n  either go on with it: rollbook resume {called}\n  \
+             or put back what it left: rollbook runs undo {called}\n  \
+             or give it up: rollbook lock release{cluster}{place} --supersede {id} --reason TEXT",
             record.path(),
-            Found::new(record.clone(), given).called
         ));
-        return Err(Stopped::Told(exit::LOCKED));
+        return Err(Stopped::Told(code));
     }
     Ok(())
+}
+
+/// How a run stands whose record lies beside, and what that means for another one.
+fn beside(record: &RunDir, recorded: &Recorded) -> (String, u8) {
+    let Recorded { plan, history, .. } = recorded;
+    if record.goes_on() {
+        return ("it goes on at this moment".to_owned(), exit::LOCKED);
+    }
+    if !history.state.finished() {
+        let state = "it was cut off: its controller is dead, and hosts may be half-changed";
+        return (state.to_owned(), exit::CUT_OFF);
+    }
+    match ended(plan, history) {
+        (by, left) if left.is_empty() => {
+            let state = format!("stopped by: {by}; it left no host out of service or half-changed");
+            (state, exit::LOCKED)
+        }
+        (by, left) => {
+            (format!("stopped by: {by}; left out of service or half-changed: {left}"), exit::CUT_OFF)
+        }
+    }
 }
 
 fn rfc3339(at: Timestamp) -> String {

@@ -18,7 +18,7 @@ use crate::report::exit;
 use crate::step::KubeCx;
 use crate::value::Duration;
 
-pub(super) use held::{Begin, leave, look_first, note, refuse_beside, take};
+pub(super) use held::{Begin, leave, leave_of, look_first, note, refuse_beside, take};
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     match &args.command {
@@ -131,6 +131,7 @@ impl Release<'_> {
             unfinished: None,
             saved_plan: false,
             patience: Duration::ZERO,
+            knows: held::known_here,
         };
         let clock = Clock::starting_at(now());
         let lock = Lock::take(reached.api(), &claim, clock, &mut |text| terminal.say(text)).await;

@@ -10,24 +10,76 @@ use crate::executor::{LeaseError, LockError, Refusal};
 use crate::kubernetes::lease::{Lease, NAME, NAMESPACE, Progress, Unfinished};
 use crate::report::exit;
 
-/// What stands in the way, in a sentence, and what to do.
-pub(super) fn in_the_way(unfinished: &Unfinished) -> (String, String) {
-    let Unfinished { run, since, by, .. } = clean(unfinished);
-    let state = match unfinished.state {
-        Progress::Running => "is going on or was cut off",
-        Progress::Paused => "has stopped and can go on",
-    };
-    let what = format!("run {run} of {by} {state} on this cluster, since {since}");
-    (what, ways_out(unfinished))
+/// A run that is in the way of another one.
+pub(super) struct InTheWay {
+    pub(super) what: String,
+    pub(super) hint: String,
+    pub(super) code: u8,
 }
 
-/// Where the record lies, and the commands that end the run.
+impl InTheWay {
+    /// One whose controller is alive, or has stopped it in order.
+    pub(super) fn in_order(unfinished: &Unfinished) -> Self {
+        let Unfinished { run, since, by, .. } = clean(unfinished);
+        let state = standing(unfinished).unwrap_or_else(|| "is going on".to_owned());
+        let what = format!("run {run} of {by} {state} on this cluster, since {since}");
+        // Whoever left hosts behind is no reason to try later: nothing changes by itself.
+        let code = if unfinished.left.is_empty() { exit::LOCKED } else { exit::CUT_OFF };
+        Self { what: what + &aftermath(unfinished), hint: ways_out(unfinished), code }
+    }
+
+    /// One whose controller is dead.
+    pub(super) fn cut_off(unfinished: &Unfinished) -> Self {
+        let Unfinished { run, since, by, .. } = clean(unfinished);
+        let what = format!(
+            "run {run} of {by}, which began on this cluster at {since}, was cut off: its controller is dead, and hosts may be \
+             half-changed"
+        );
+        Self { what, hint: ways_out(unfinished), code: exit::CUT_OFF }
+    }
+
+    /// One of which nobody has looked whether its controller lives.
+    pub(super) fn unknown(unfinished: &Unfinished) -> Self {
+        let Unfinished { run, since, by, .. } = clean(unfinished);
+        let what = format!("run {run} of {by} is going on or was cut off on this cluster, since {since}");
+        Self { what, hint: ways_out(unfinished), code: exit::LOCKED }
+    }
+
+    /// Tells it.
+    pub(super) fn stops(&self, terminal: &Terminal) -> Stopped {
+        terminal.error(&self.what);
+        terminal.hint(&self.hint);
+        Stopped::Told(self.code)
+    }
+}
+
+/// Of one that has stopped.
+fn standing(unfinished: &Unfinished) -> Option<String> {
+    (unfinished.state == Progress::Paused).then(|| "has stopped and can go on".to_owned())
+}
+
+/// Why one stopped, and what it left; nothing where that is not known.
+fn aftermath(unfinished: &Unfinished) -> String {
+    let Unfinished { stopped_by, left, .. } = clean(unfinished);
+    let left = match left.as_str() {
+        "" => "it left no host out of service or half-changed".to_owned(),
+        left => format!("left out of service or half-changed: {left}"),
+    };
+    if unfinished.state != Progress::Paused || stopped_by.is_empty() {
+        String::new()
+    } else {
+        format!("; stopped by: {stopped_by}; {left}")
+    }
+}
+
+/// Where the record lies, and the commands of which any one ends the run.
 fn ways_out(unfinished: &Unfinished) -> String {
     let Unfinished { run, journal, .. } = clean(unfinished);
     let (host, path) = journal.split_once(':').unwrap_or(("its controller", &run));
     format!(
-        "its record is {journal}\n  to go on with it, on {host}: rollbook resume {path}\n  \
-         to give it up: rollbook lock release -i INVENTORY --supersede {run} --reason TEXT"
+        "its record is {journal}\n  either go on with it, on {host}: rollbook resume {path}\n  \
+         or put back what it left, on {host}: rollbook runs undo {path}\n  \
+         or give it up: rollbook lock release -i INVENTORY --supersede {run} --reason TEXT"
     )
 }
 
@@ -42,6 +94,8 @@ fn clean(unfinished: &Unfinished) -> Unfinished {
         by: text(&unfinished.by),
         journal: text(&unfinished.journal),
         machine: text(&unfinished.machine),
+        stopped_by: text(&unfinished.stopped_by),
+        left: text(&unfinished.left),
     }
 }
 
@@ -64,7 +118,12 @@ pub(super) fn lease_error(error: &LeaseError, terminal: &Terminal) -> Stopped {
 pub(super) fn lock_error(error: &LockError, terminal: &Terminal) -> Stopped {
     let (what, hint) = match error {
         LockError::Lease(error) => return lease_error(error, terminal),
-        LockError::Refused(Refusal::Unfinished(unfinished)) => in_the_way(unfinished),
+        LockError::Refused(Refusal::Unfinished(unfinished)) => {
+            return InTheWay::in_order(unfinished).stops(terminal);
+        }
+        LockError::Refused(Refusal::CutOff(unfinished)) => {
+            return InTheWay::cut_off(unfinished).stops(terminal);
+        }
         LockError::Refused(Refusal::Alive { holder }) => (
             format!(
                 "the run goes on at this moment: {} renews the lock of the cluster",
@@ -105,11 +164,17 @@ pub(super) fn shown(lease: Option<&Lease>) -> String {
 fn write(lease: &Lease, out: &mut String) -> std::fmt::Result {
     match &lease.unfinished {
         Some(unfinished) => {
-            let Unfinished { run, plan, since, by, .. } = clean(unfinished);
+            let Unfinished { run, plan, since, by, stopped_by, left, .. } = clean(unfinished);
             writeln!(out, "run      {run}, {}", unfinished.state.word())?;
             writeln!(out, "by       {by}")?;
             writeln!(out, "since    {since}")?;
             writeln!(out, "plan     {plan}")?;
+            if !stopped_by.is_empty() {
+                writeln!(out, "stopped  {stopped_by}")?;
+            }
+            if !left.is_empty() {
+                writeln!(out, "left     {left}")?;
+            }
             for line in ways_out(unfinished).lines() {
                 writeln!(out, "{}", line.replacen("its record is", "record  ", 1))?;
             }
@@ -136,8 +201,11 @@ fn write(lease: &Lease, out: &mut String) -> std::fmt::Result {
 pub(super) fn as_json(lease: Option<&Lease>) -> Value {
     let Some(lease) = lease else { return json!({ "free": true }) };
     let unfinished = lease.unfinished.as_ref().map(|unfinished| {
-        let Unfinished { run, plan, state, since, by, journal, machine } = unfinished;
-        json!({ "run": run, "plan": plan, "state": state.word(), "since": since, "by": by, "record": journal, "machine": machine })
+        let Unfinished { run, plan, state, since, by, journal, machine, stopped_by, left } = unfinished;
+        json!({
+            "run": run, "plan": plan, "state": state.word(), "since": since, "by": by, "record": journal,
+            "machine": machine, "stopped_by": stopped_by, "left": left,
+        })
     });
     json!({
         "free": unfinished.is_none() && lease.holder.is_empty(),

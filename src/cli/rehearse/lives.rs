@@ -8,7 +8,6 @@ use super::super::ask::Given;
 use super::super::compose::Connections;
 use super::super::lock::{self, Begin};
 use super::super::outcome::Stopped;
-use super::super::roll::can_resume;
 use super::super::terminal::Terminal;
 use super::stage::{Killed, Mortal, People, Stage};
 use super::staged::World;
@@ -129,7 +128,7 @@ impl Theatre {
             result = roll(setup) => result,
         };
         if let Some(lock) = lock {
-            lock::leave(&lock, can_resume(&result), &self.plan, terminal).await;
+            lock::leave(&lock, &lock::leave_of(&self.plan, &result), &self.plan, terminal).await;
         }
         Ok(Ended::Over(Box::new(result)))
     }

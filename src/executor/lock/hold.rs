@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::api::{LeaseApi, LeaseError, Written};
 use super::awake::Awake;
-use super::rules::{Contender, Decision, Holder, May, Refusal, Wish};
+use super::rules::{Contender, Decision, Holder, Known, May, Refusal, Wish};
 use crate::executor::Clock;
 use crate::inventory::HostName;
 use crate::kubernetes::lease::{Lease, Progress, Unfinished};
@@ -28,7 +28,12 @@ pub struct Claim {
     pub saved_plan: bool,
     /// How long a lock that somebody else holds is waited for.
     pub patience: Duration,
+    /// What this machine knows of another run that is in the way.
+    pub knows: Knows,
 }
+
+/// Looks for the record of a run that a Lease names; `None` where it does not lie on this machine.
+pub type Knows = fn(&Unfinished) -> Option<Known>;
 
 /// The lock could not be taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,12 +56,17 @@ pub enum LockError {
 }
 
 /// How a run leaves the lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Leave {
     /// It is over: nothing of it stays on the Lease.
     Over,
     /// It stopped and can go on: its record stays.
-    Paused,
+    Paused {
+        /// Why it stopped.
+        by: String,
+        /// Hosts that it left out of service or half-changed, for people.
+        left: String,
+    },
 }
 
 /// The lock of a cluster, held by this process.
@@ -108,6 +118,29 @@ impl Lock {
         Ok(Self { api, awake, clock, holder, changed: Notify::new(), wanted: Notify::new() })
     }
 
+    /// Whether another run stands in the way of a new one: watches its holder for one ttl where this machine does not
+    /// know. An API that does not answer is no news.
+    pub async fn look(api: &LeaseApi, knows: Knows, tell: &mut dyn FnMut(&str)) -> Result<(), Refusal> {
+        let awake = Awake::new();
+        let mut contender = Contender::new(Wish::Begin { over: None });
+        let mut told = false;
+        while let Ok(Some(lease)) = api.read().await {
+            contender.hears(lease.unfinished.as_ref().and_then(knows));
+            match contender.decide(Some(&lease), awake.now()) {
+                Decision::Refuse(refusal) => return Err(refusal),
+                Decision::Watch { holder, left } if lease.unfinished.is_some() => {
+                    if !std::mem::replace(&mut told, true) {
+                        tell(&watching(&holder, left));
+                    }
+                }
+                // Nobody's run: whether that holder lives is watched by who takes the lock.
+                _ => return Ok(()),
+            }
+            sleep(LOOK.to_std()).await;
+        }
+        Ok(())
+    }
+
     /// Runs that were given up on this cluster.
     pub fn superseded(&self) -> Vec<String> {
         self.holder.borrow().lease().superseded.clone()
@@ -134,8 +167,12 @@ impl Lock {
 
     /// Writes down how the run left, and lets go. A lock that was lost is somebody else's to write.
     pub async fn leave(&self, leave: Leave) -> Result<(), LeaseError> {
-        let change = |lease: &mut Lease| match (leave, &mut lease.unfinished) {
-            (Leave::Paused, Some(unfinished)) => unfinished.state = Progress::Paused,
+        let change = |lease: &mut Lease| match (&leave, &mut lease.unfinished) {
+            (Leave::Paused { by, left }, Some(unfinished)) => {
+                unfinished.state = Progress::Paused;
+                unfinished.stopped_by.clone_from(by);
+                unfinished.left.clone_from(left);
+            }
             _ => lease.unfinished = None,
         };
         self.let_go(change).await
@@ -245,6 +282,9 @@ impl Taking<'_> {
                 seen => seen?,
             };
             heard = Instant::now();
+            let another = seen.as_ref().and_then(|lease| lease.unfinished.as_ref());
+            contender.hears(another.and_then(self.claim.knows));
+            let has_run = another.is_some();
             let is_ours = seen.as_ref().is_some_and(|lease| lease.holder == self.claim.holder);
             let decision = match contender.decide(seen.as_ref(), self.awake.now()) {
                 // A write of ours landed whose answer was lost.
@@ -256,8 +296,8 @@ impl Taking<'_> {
                     Some(taken) => return Ok(taken),
                     None => continue,
                 },
-                Decision::Watch { holder, left } if self.watches() || Instant::now() < end => {
-                    format!("watching for {left} whether {holder} still renews the lock")
+                Decision::Watch { holder, left } if has_run || self.watches() || Instant::now() < end => {
+                    watching(&holder, left)
                 }
                 Decision::Watch { holder, .. } => return Err(LockError::Held { holder }),
                 Decision::Refuse(Refusal::Unfinished(unfinished)) if Instant::now() < end => {
@@ -303,6 +343,10 @@ impl Taking<'_> {
             Err(error) => return Err(error.into()),
         })
     }
+}
+
+fn watching(holder: &str, left: Duration) -> String {
+    format!("watching for {left} whether {holder} still renews the lock")
 }
 
 /// The time as a Lease has it.

@@ -58,8 +58,10 @@ impl Wish {
 /// Why the lock cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Another run was begun and has not ended. Time does not change that.
+    /// Another run was begun and has not ended: it goes on at this moment, or has stopped in order.
     Unfinished(Unfinished),
+    /// Another run was begun and has not ended, and its controller is dead. Time does not change that.
+    CutOff(Unfinished),
     /// The run that is meant goes on at this moment: its holder wrote while it was watched.
     Alive {
         /// The holder.
@@ -70,6 +72,17 @@ pub enum Refusal {
         /// By whom, and why.
         why: String,
     },
+}
+
+/// What this machine knows of the run of a Lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Its controller writes the record at this moment.
+    Alive,
+    /// Nobody writes the record, which has no end.
+    Dead,
+    /// The record says that it stopped in order, whatever its controller could write to the Lease.
+    Stopped(Unfinished),
 }
 
 /// What follows from a look at the Lease.
@@ -89,11 +102,18 @@ pub(super) struct Contender {
     wish: Wish,
     /// The version that is watched, and since when.
     watched: Option<(String, Moment)>,
+    /// What this machine knows of the run that the Lease names, at the time of the look.
+    known: Option<Known>,
 }
 
 impl Contender {
     pub(super) fn new(wish: Wish) -> Self {
-        Self { wish, watched: None }
+        Self { wish, watched: None, known: None }
+    }
+
+    /// Hears what this machine knows of the run that the next look shows.
+    pub(super) fn hears(&mut self, known: Option<Known>) {
+        self.known = known;
     }
 
     /// The API was silent: its holder could not write either, so what was watched so far proves nothing.
@@ -111,7 +131,7 @@ impl Contender {
         }
         if let Some(unfinished) = &lease.unfinished {
             if wanted != Some(&unfinished.run) {
-                return Decision::Refuse(Refusal::Unfinished(unfinished.clone()));
+                return self.another(lease, unfinished, now);
             }
             if unfinished.state == Progress::Paused || self.wish.knows_holder_is_dead(unfinished) {
                 return Decision::Take;
@@ -120,22 +140,53 @@ impl Contender {
         if lease.holder.is_empty() { Decision::Take } else { self.watch(lease, now) }
     }
 
+    /// Another run is in the way: whether its controller lives decides what people are told, never whether it may be
+    /// passed over.
+    fn another(&mut self, lease: &Lease, unfinished: &Unfinished, now: Moment) -> Decision {
+        let in_order = || Decision::Refuse(Refusal::Unfinished(unfinished.clone()));
+        let cut_off = || Decision::Refuse(Refusal::CutOff(unfinished.clone()));
+        // Who clears up has to say which run is meant, whether it lives or not.
+        if unfinished.state == Progress::Paused || matches!(self.wish, Wish::Clear { .. }) {
+            return in_order();
+        }
+        match self.known.take() {
+            Some(Known::Alive) => return in_order(),
+            Some(Known::Dead) => return cut_off(),
+            Some(Known::Stopped(unfinished)) => return Decision::Refuse(Refusal::Unfinished(unfinished)),
+            None if lease.holder.is_empty() => return cut_off(),
+            None => {}
+        }
+        match self.unwritten_for(lease, now) {
+            None => in_order(),
+            Some(watched_for) if watched_for >= lease.ttl => cut_off(),
+            Some(watched_for) => {
+                Decision::Watch { holder: lease.holder.clone(), left: lease.ttl.saturating_sub(watched_for) }
+            }
+        }
+    }
+
     /// A holder that wrote nothing for one ttl has started nothing for half of one, by its own rule, and never will.
     fn watch(&mut self, lease: &Lease, now: Moment) -> Decision {
-        let seen = self.watched.take();
-        let since = match &seen {
-            Some((version, since)) if *version == lease.version => *since,
-            Some(_) if !matches!(self.wish, Wish::Begin { .. }) => {
-                return Decision::Refuse(Refusal::Alive { holder: lease.holder.clone() });
-            }
-            _ => now,
-        };
-        self.watched = Some((lease.version.clone(), since));
-        let watched_for = now.saturating_sub(since);
+        let watched_for = self.unwritten_for(lease, now);
+        if watched_for.is_none() && !matches!(self.wish, Wish::Begin { .. }) {
+            return Decision::Refuse(Refusal::Alive { holder: lease.holder.clone() });
+        }
+        let watched_for = watched_for.unwrap_or(Duration::ZERO);
         if watched_for >= lease.ttl {
             return Decision::Take;
         }
         Decision::Watch { holder: lease.holder.clone(), left: lease.ttl.saturating_sub(watched_for) }
+    }
+
+    /// For how long this version was watched; `None` where somebody wrote since the look before.
+    fn unwritten_for(&mut self, lease: &Lease, now: Moment) -> Option<Duration> {
+        let seen = self.watched.take();
+        let (since, is_written) = match &seen {
+            Some((version, since)) if *version == lease.version => (*since, false),
+            other => (now, other.is_some()),
+        };
+        self.watched = Some((lease.version.clone(), since));
+        (!is_written).then(|| now.saturating_sub(since))
     }
 }
 

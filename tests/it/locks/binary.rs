@@ -70,7 +70,7 @@ fn of_two_binaries_that_start_at_once_exactly_one_runs_and_the_other_names_it() 
         let (winner, loser) = (winner.exits(0), loser.exits(75));
         let run = winner.stderr.lines().find_map(|line| line.strip_prefix("record: ")).unwrap();
         let run = run.rsplit_once('/').unwrap().1;
-        let loser = loser.says(&format!("run {run} of ")).says("to go on with it, on ");
+        let loser = loser.says(&format!("run {run} of ")).says("either go on with it, on ");
         assert!(!loser.stderr.contains("record: "), "{}", loser.stderr);
         assert_eq!(locked.runs_on(1), [run], "round {round}");
         assert_eq!(locked.unfinished(), None, "round {round}");
@@ -88,11 +88,16 @@ fn a_run_that_was_killed_is_in_the_way_everywhere_until_it_goes_on() {
     let run = locked.unfinished().unwrap();
     let record = locked.fleet.run_dir().canonicalize().unwrap();
     let resume = format!("rollbook resume {}", record.display());
-    let refused = locked.run("other", &[]).run().exits(75);
+    // The record lies on this machine, so nothing is watched; waiting for it would be in vain.
+    for more in [&[][..], &["--wait-lock", "1h"]] {
+        let refused = locked.run("other", more).run().exits(17).says("was cut off: its controller is dead");
+        assert!(!refused.stderr.contains("watching for "), "{}", refused.stderr);
+    }
+    let refused = locked.run("other", &[]).run().exits(17);
     refused.says(&format!("run {run} of ")).says(&resume).says(&format!("--supersede {run} --reason"));
     // The plan says so, and is a plan all the same.
     let plan = locked.fleet.rollbook("plan", &["--allow-commands"]).run().exits(0);
-    plan.says(&format!("note: run {run} of ")).says(&resume);
+    plan.says(&format!("note: run {run} of ")).says("was cut off").says(&resume);
     locked.lock("show", &[]).run().exits(0).shows(&format!("run      {run}, running")).shows(&resume);
     locked.resume("state", &[]).run().exits(0);
     assert_eq!((locked.runs_on(1), locked.runs_on(2)), (vec![run.clone()], vec![run]));
@@ -109,7 +114,15 @@ fn a_run_that_stopped_keeps_its_record_and_can_be_given_up() {
     running.signal(Signal::INT);
     running.end().exits(130).says("to go on");
     let run = locked.unfinished().unwrap();
-    locked.lock("show", &[]).run().exits(0).shows(&format!("run      {run}, paused"));
+    locked
+        .lock("show", &[])
+        .run()
+        .exits(0)
+        .shows(&format!("run      {run}, paused"))
+        .shows("stopped  Ctrl-C");
+    // In order, with every host in service: whoever is next may try later.
+    let refused = locked.run("other", &[]).run().exits(75).says("has stopped and can go on");
+    refused.says("stopped by: Ctrl-C; it left no host out of service or half-changed");
     // From the same state directory the record beside it is noticed, also where there is no cluster.
     locked.run("state", &["--wait-lock", "1s"]).run().exits(75).says("has not ended");
     locked.lock("release", &["--reason", "x"]).run().exits(75).says(&format!("run {run} of "));
@@ -124,6 +137,54 @@ fn a_run_that_stopped_keeps_its_record_and_can_be_given_up() {
         .shows(&format!("given up {run}, by "))
         .shows("its window is over");
     locked.run("state", &[]).run().exits(0);
+}
+
+#[test]
+fn elsewhere_the_lock_of_a_killed_run_is_watched_for_one_ttl() {
+    let locked = Locked::of(2, "1");
+    let running = locked.run("state", &[]).start();
+    locked.fleet.await_lines(1, 1);
+    running.signal(Signal::KILL);
+    running.end();
+    // As another machine sees it: the record is not where the Lease says.
+    fs::rename(locked.fleet.path("state"), locked.fleet.path("moved")).unwrap();
+    let began = Instant::now();
+    let refused =
+        locked.run("other", &["--wait-lock", "1s"]).run().exits(17).says("watching for 1m whether ");
+    refused.says("was cut off: its controller is dead").says("either go on with it, on ");
+    assert!(began.elapsed() >= Duration::from_mins(1), "a holder is watched for one ttl");
+}
+
+#[test]
+fn cron_goes_on_first_with_what_it_began_and_with_nothing_else() {
+    let locked = Locked::of(2, "1");
+    let kill = |state: &str, more: &[&str]| {
+        let before = locked.fleet.log(1).len();
+        let running = locked.run(state, more).start();
+        locked.fleet.await_lines(1, before + 1);
+        running.signal(Signal::KILL);
+        running.end();
+    };
+    kill("state", &[]);
+    let run = locked.unfinished().unwrap();
+    // Its record lies elsewhere.
+    let refused = locked.run("other", &["--unfinished", "resume"]).run().exits(17);
+    refused.says(&format!("run {run} of "));
+    // A runbook of another name.
+    let text = fs::read_to_string(locked.fleet.path("up.yaml")).unwrap();
+    fs::write(locked.fleet.path("up.yaml"), text.replacen("metadata: { name: ", "metadata: { name: not-", 1))
+        .unwrap();
+    locked.run("state", &["--unfinished", "resume"]).run().exits(17);
+    fs::write(locked.fleet.path("up.yaml"), text).unwrap();
+    let begun = locked.run("state", &["--unfinished", "resume"]).run().exits(0);
+    begun.says(&format!("run {run} has not ended: it goes on first"));
+    // The commands of the run that was killed ran once, and those of the new one came after them.
+    let runs = locked.runs_on(1);
+    assert_eq!((runs.len(), &runs[0]), (2, &run), "{runs:?}");
+    assert_eq!(locked.fleet.log(1).len() + locked.fleet.log(2).len(), 16, "each command of both runs once");
+    // Nothing is unfinished: the flag changes nothing.
+    let next = locked.run("state", &["--unfinished", "resume"]).run().exits(0);
+    assert!(!next.stderr.contains("goes on first"), "{}", next.stderr);
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub(super) fn unfinished(run: &str) -> Unfinished {
         by: format!("ops@{run}"),
         journal: format!("{run}:/state/runs/{run}"),
         machine: format!("machine of {run}"),
+        stopped_by: String::new(),
+        left: String::new(),
     }
 }
 
@@ -62,6 +64,7 @@ pub(super) fn claim(run: &str, wish: Wish) -> Claim {
         unfinished: Some(unfinished(run)),
         saved_plan: false,
         patience: Duration::ZERO,
+        knows: |_| None,
     }
 }
 
@@ -80,7 +83,8 @@ pub(super) async fn controller(setup: Setup, claim: &Claim) -> Result<History, L
     let over = lock.superseded();
     let run = claim.unfinished.as_ref().unwrap().run.clone();
     let history = roll(Setup { lock: Some(Rc::clone(&lock)), over, run, ..setup }).await.unwrap();
-    let leave = if history.state.can_resume() { Leave::Paused } else { Leave::Over };
+    let paused = || Leave::Paused { by: "Ctrl-C".to_owned(), left: String::new() };
+    let leave = if history.state.can_resume() { paused() } else { Leave::Over };
     lock.leave(leave).await.unwrap();
     Ok(history)
 }
@@ -231,10 +235,15 @@ fn a_run_that_was_cut_off_is_in_the_way_until_it_goes_on_or_is_given_up() {
         // Time does not help.
         sleep(TTL.to_std() * 20).await;
         let setup = cluster.setup(&plan);
-        let error = take(&setup, &claim("b", BEGIN)).await.err().unwrap();
-        assert_eq!(refused(error), unfinished("a"));
-        let patient = Claim { patience: Duration::from_secs(600), ..claim("b", BEGIN) };
-        assert_eq!(refused(take(&setup, &patient).await.err().unwrap()), unfinished("a"));
+        let cut_off = Some(LockError::Refused(Refusal::CutOff(unfinished("a"))));
+        for patience in [Duration::ZERO, Duration::from_secs(600)] {
+            // Who waits for others is told as soon as it is known: a dead one never ends.
+            let before = cluster.simulated.elapsed();
+            let claim = Claim { patience, ..claim("b", BEGIN) };
+            assert_eq!(take(&setup, &claim).await.err(), cut_off);
+            let waited = cluster.simulated.elapsed().saturating_sub(before).as_secs();
+            assert!((60..65).contains(&waited), "{waited} s");
+        }
         // Who has its record and its machine goes on at once; elsewhere one ttl is watched.
         let Unfinished { run, journal, machine, .. } = unfinished("a");
         let here = Wish::GoOn { run: run.clone(), journal: journal.clone(), machine };

@@ -101,7 +101,7 @@ fn with_its_state_directory_lost_a_plan_tells_of_a_dead_run_and_a_new_one_finish
     let plan = nodes.rollbook("plan", &[]).run().exits(0);
     plan.says(&format!("note: run {run} of ")).shows(&format!("cordoned by run {run}, and stays so: h1"));
     let again = ["--yes", "--state-dir", "state", "--adopt-cordons", &run];
-    nodes.rollbook("run", &again).run().exits(75).says(&format!("run {run} of "));
+    nodes.rollbook("run", &again).run().exits(17).says(&format!("run {run} of "));
     let cluster = ["-i", "inventory.yaml", "--via", "controller", "--kubeconfig", "kubeconfig"];
     let give_up = ["--supersede", &run, "--reason", "its disk is gone", "--state-dir", "state"];
     nodes.fleet.rollbook_on("lock", "release", &[&cluster[..], &give_up].concat()).run().exits(0);

@@ -56,7 +56,7 @@ fn with_its_state_directory_lost_a_dead_run_is_told_by_the_cluster_and_a_new_one
         }
         let setup = cluster.setup(&plan);
         let refused = take(&setup, &claim("b", BEGIN)).await.err().unwrap();
-        assert_eq!(refused, LockError::Refused(Refusal::Unfinished(unfinished("a"))));
+        assert_eq!(refused, LockError::Refused(Refusal::CutOff(unfinished("a"))));
 
         let give_up = Wish::Clear { run: Some("a".to_owned()), dead: false };
         let lock = take(&setup, &Claim { unfinished: None, ..claim("b", give_up) }).await.unwrap();

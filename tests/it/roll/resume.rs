@@ -239,7 +239,8 @@ fn a_new_run_does_not_begin_beside_one_that_can_go_on() {
     running.signal(Signal::KILL);
     running.end();
     let run = fleet.run_dir().file_name().unwrap().to_str().unwrap().to_owned();
-    let refused = fleet.run(&[]).run().exits(75).says("has not ended, and works on the same hosts: h1, h2");
+    let refused = fleet.run(&[]).run().exits(17).says("has not ended, and works on the same hosts: h1, h2");
+    let refused = refused.says("it was cut off: its controller is dead");
     refused.says(&format!("rollbook resume state/runs/{run}")).says(&format!("--supersede {run} --reason"));
     let give_up = ["--state-dir", "state", "--supersede", &run, "--reason", "its plan was wrong"];
     fleet.rollbook_on("lock", "release", &give_up).run().exits(0);

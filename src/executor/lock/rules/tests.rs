@@ -44,13 +44,15 @@ fn who_may_take_the_lock_at_first_sight() {
         Lease { holder: String::new(), unfinished: Some(unfinished("a", Progress::Paused)), ..held() };
     let over = Lease { holder: String::new(), unfinished: None, superseded: vec!["a".to_owned()], ..held() };
     let by_hand = Lease { unfinished: None, ..held() };
+    let let_go = Lease { holder: String::new(), ..held() };
     let over_here = Wish::Begin { over: Some("a".to_owned()) };
     let dead = Wish::Clear { run: Some("a".to_owned()), dead: true };
     let here = go_on("a", "bastion:/r/a", "m1");
     let cases = [
         ("there is none", BEGIN, None, "take"),
         ("nobody has it", BEGIN, Some(&over), "take"),
-        ("a run is going on", BEGIN, Some(&held()), "unfinished"),
+        ("a run is going on or was cut off", BEGIN, Some(&held()), "watch"),
+        ("a run goes on and nobody holds the lock", BEGIN, Some(&let_go), "cut off"),
         ("a run is paused", BEGIN, Some(&paused), "unfinished"),
         ("its record says that it is over", over_here, Some(&held()), "take"),
         ("somebody took it without a run", BEGIN, Some(&by_hand), "watch"),
@@ -59,7 +61,7 @@ fn who_may_take_the_lock_at_first_sight() {
         ("its record was copied here", go_on("a", "bastion:/copy", "m1"), Some(&held()), "watch"),
         ("it ran elsewhere", go_on("a", "bastion:/r/a", "m2"), Some(&held()), "watch"),
         ("machines have no id", go_on("a", "bastion:/r/a", ""), Some(&held()), "watch"),
-        ("another run is going on", go_on("b", "bastion:/r/a", "m1"), Some(&held()), "unfinished"),
+        ("another run is going on or was cut off", go_on("b", "bastion:/r/a", "m1"), Some(&held()), "watch"),
         ("our run was given up", here.clone(), Some(&over), "superseded"),
         ("its Lease is gone", here, None, "take"),
         ("a run is given up", clear("a"), Some(&held()), "watch"),
@@ -79,6 +81,7 @@ fn who_may_take_the_lock_at_first_sight() {
             Decision::Take => "take",
             Decision::Watch { .. } => "watch",
             Decision::Refuse(Refusal::Unfinished(_)) => "unfinished",
+            Decision::Refuse(Refusal::CutOff(_)) => "cut off",
             Decision::Refuse(Refusal::Superseded { .. }) => "superseded",
             Decision::Refuse(Refusal::Alive { .. }) => "alive",
         };
@@ -93,6 +96,36 @@ fn a_holder_is_dead_when_it_wrote_nothing_for_one_ttl_while_it_was_watched() {
     assert_eq!(contender.decide(Some(&held()), ms(7_000)), left(1000));
     assert_eq!(contender.decide(Some(&held()), ms(7_999)), left(1));
     assert_eq!(contender.decide(Some(&held()), ms(8_000)), Decision::Take);
+}
+
+#[test]
+fn another_run_is_told_as_cut_off_only_when_its_controller_is_known_to_be_dead() {
+    let running = unfinished("a", Progress::Running);
+    let stopped = Unfinished { left: "w1".to_owned(), ..unfinished("a", Progress::Paused) };
+    let (alive, dead) = (Refusal::Unfinished(running.clone()), Refusal::CutOff(running));
+    for wish in [BEGIN, go_on("b", "bastion:/r/b", "m1")] {
+        // This machine has its record.
+        let mut contender = Contender::new(wish.clone());
+        for (known, refusal) in [
+            (Known::Alive, alive.clone()),
+            (Known::Dead, dead.clone()),
+            (Known::Stopped(stopped.clone()), Refusal::Unfinished(stopped.clone())),
+        ] {
+            contender.hears(Some(known));
+            assert_eq!(contender.decide(Some(&held()), ms(0)), Decision::Refuse(refusal));
+        }
+        // What was known at one look says nothing of the next.
+        let watch = |left| Decision::Watch { holder: "a's process".to_owned(), left: ms(left) };
+        assert_eq!(contender.decide(Some(&held()), ms(0)), watch(1000));
+        assert_eq!(contender.decide(Some(&held()), ms(999)), watch(1));
+        let again = contender.decide(Some(&version(2, held())), ms(1_000));
+        assert_eq!(again, Decision::Refuse(alive.clone()), "it was renewed");
+        assert_eq!(contender.decide(Some(&version(2, held())), ms(1_500)), watch(500));
+        contender.forget();
+        assert_eq!(contender.decide(Some(&version(2, held())), ms(2_000)), watch(1000));
+        let end = contender.decide(Some(&version(2, held())), ms(3_000));
+        assert_eq!(end, Decision::Refuse(dead.clone()));
+    }
 }
 
 #[test]
@@ -269,7 +302,7 @@ fn first_violation(bug: Option<Bug>, seed: u64) -> Option<String> {
 
 /// What the contender would decide at this time, were nothing written until then.
 fn contender_after(contender: &Contender, store: &Lease, at: u64) -> Decision {
-    let copy = Contender { wish: contender.wish.clone(), watched: contender.watched.clone() };
+    let copy = Contender { wish: contender.wish.clone(), watched: contender.watched.clone(), known: None };
     { copy }.decide(Some(store), ms(at - 1))
 }
 
