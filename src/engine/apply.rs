@@ -126,6 +126,9 @@ impl State {
                 self.attempt_mut(plan, *task, *attempt)?.probed = Some(assessment.clone());
                 Ok(())
             }
+            Event::ConditionDecided { task, attempt, condition, holds } => {
+                self.condition_decided(plan, *task, *attempt, *condition, *holds)
+            }
             Event::OpStarted { task, attempt, go, op, on } => {
                 let sent = OpRun { go: *go, op: *op, on: *on, exit: None, said: String::new(), stdout: None };
                 self.op_started(plan, *task, *attempt, sent)

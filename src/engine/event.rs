@@ -187,6 +187,18 @@ pub enum Event {
         /// What it means.
         assessment: Assessment,
     },
+    /// A condition that is known only in the run was asked where the first task came to it. It stands for all tasks of its
+    /// host in the phase that have it, whatever is true later.
+    ConditionDecided {
+        /// That task.
+        task: TaskId,
+        /// The attempt.
+        attempt: u32,
+        /// One of [`crate::plan::Ties::conditions`].
+        condition: u16,
+        /// What it came to.
+        holds: bool,
+    },
     /// An op is about to be sent. Durable before it is.
     OpStarted {
         /// The task.

@@ -1,8 +1,10 @@
 //! One host in one phase: where it stands in its tasks, and what comes next for it. Knows nothing of other hosts, the
 //! budget or stops; those may hold back what is next, never change it.
 
+use std::collections::BTreeMap;
+
 use crate::op::{Effect, Exit};
-use crate::plan::{Bracket, HostId, HostTasks, Section};
+use crate::plan::{Bracket, HostId, HostTasks, Section, Ties};
 use crate::runbook::Then;
 use crate::step::Assessment;
 use crate::value::{Duration, Timestamp};
@@ -201,6 +203,8 @@ pub(super) struct HostRun {
     pub(super) bracket: Option<(u16, bool)>,
     /// When that was found.
     pub(super) bracket_seen: Timestamp,
+    /// Conditions that were decided in the run.
+    pub(super) decided: BTreeMap<u16, bool>,
     /// It may disrupt.
     pub(super) slot: bool,
     /// What it changed.
@@ -241,7 +245,8 @@ impl HostRun {
                 _ => {}
             }
         }
-        if task.forecast.is_left_out() {
+        let is_false = self.fails_its_condition(&task.ties) && !self.has_open(&task.ties);
+        if task.forecast.is_left_out() || is_false {
             return Next::Skip(SkipReason::When);
         }
         // A goal may hold: its first attempt looks, and asks for a slot only when there is something to do.
@@ -250,6 +255,25 @@ impl HostRun {
             return Next::Slot;
         }
         Next::Attempt(at.attempt + 1, at.retry_at)
+    }
+
+    /// Whether a task with these ties has a condition that was decided and does not hold.
+    pub(super) fn fails_its_condition(&self, ties: &Ties) -> bool {
+        ties.conditions.iter().any(|condition| self.decided.get(condition) == Some(&false))
+    }
+
+    /// Whether what a task with these ties closes was opened, by a task that was not skipped.
+    pub(super) fn has_open(&self, ties: &Ties) -> bool {
+        self.any_ran(&ties.closes)
+    }
+
+    /// Whether a task with these ties stands in a bracket that was not opened, and has a condition of its own.
+    pub(super) fn is_apart(&self, ties: &Ties) -> bool {
+        !ties.apart_from.is_empty() && !self.any_ran(&ties.apart_from)
+    }
+
+    fn any_ran(&self, tasks: &[u16]) -> bool {
+        tasks.iter().any(|index| self.results.get(usize::from(*index)).is_some_and(|result| result.ran))
     }
 
     /// What follows a part of its tasks that is over.

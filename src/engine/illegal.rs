@@ -99,6 +99,7 @@ pub(super) fn name_of(event: &Event) -> &'static str {
         Event::BracketProbed { .. } => "bracket_probed",
         Event::TaskStarted { .. } => "task_started",
         Event::TaskProbed { .. } => "task_probed",
+        Event::ConditionDecided { .. } => "condition_decided",
         Event::RunResumed { .. } => "run_resumed",
         Event::OpStarted { .. } => "op_started",
         Event::OpEnded { .. } => "op_ended",

@@ -86,6 +86,12 @@ pub(super) enum Bug {
     EndsInDoubt,
     /// The end of an op is taken twice.
     TakesEndsTwice,
+    /// A condition is asked anew by every task that has it.
+    AsksAgain,
+    /// What closes a bracket is skipped by its own condition, although the bracket is open.
+    LeavesBracketsOpen,
+    /// A task under another condition disrupts a node that was not cordoned.
+    DisruptsApart,
     /// A worker sends its op although the lock was lost.
     #[cfg(test)]
     SendsWithoutLock,

@@ -318,6 +318,23 @@ impl State {
         self.host_run(plan, task.phase, task.host)?.results.get(usize::from(task.index))
     }
 
+    /// What was decided of a host's conditions in a phase.
+    pub fn decided(&self, plan: &Plan, phase: u16, host: HostId) -> BTreeMap<u16, bool> {
+        self.host_run(plan, phase, host).map(|run| run.decided.clone()).unwrap_or_default()
+    }
+
+    /// Whether a task closes a bracket of its host that was opened.
+    pub fn closes_what_is_open(&self, plan: &Plan, task: TaskId) -> bool {
+        let run = self.host_run(plan, task.phase, task.host);
+        run.is_some_and(|run| run.has_open(&plan.task(task).ties))
+    }
+
+    /// Whether what cordons the node around a task was skipped, and the task has another condition: it must not disrupt.
+    pub fn is_apart(&self, plan: &Plan, task: TaskId) -> bool {
+        let run = self.host_run(plan, task.phase, task.host);
+        run.is_some_and(|run| run.is_apart(&plan.task(task).ties))
+    }
+
     /// Hosts that started in the open phase and have not ended.
     pub fn active_hosts(&self, plan: &Plan) -> Vec<HostId> {
         let Some(phase) = self.current_phase() else { return Vec::new() };

@@ -3,7 +3,7 @@
 use crate::op::{Effect, Exit};
 use crate::plan::{
     ActionId, Bracket, Forecast, HostId, HostTasks, OutCause, OutOfService, Plan, PlannedPhase, Rollout,
-    StepRef, Task, TaskId,
+    StepRef, Task, TaskId, Ties,
 };
 use crate::runbook::{Mode, OnFailure, Policy};
 use crate::step::BracketKey;
@@ -43,6 +43,7 @@ fn story(hosts: u32, tasks: &str, shape: impl FnOnce(&mut PlannedPhase)) -> Stor
         looks_first: letter == 'g',
         forecast: if letter == 'x' { Forecast::Excluded } else { Forecast::NotProbed },
         frozen: None,
+        ties: Ties::default(),
     };
     let all: Vec<_> = (0..hosts).map(HostId).collect();
     let tasks_of = |host| HostTasks {

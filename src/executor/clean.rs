@@ -79,6 +79,7 @@ impl Redactor {
             | Event::OpStarted { task: _, attempt: _, go: _, op: _, on: _ }
             | Event::OpNotStarted { task: _, attempt: _, go: _, op: _ }
             | Event::TaskSkipped { task: _, why: _ }
+            | Event::ConditionDecided { task: _, attempt: _, condition: _, holds: _ }
             | Event::SectionStarted { phase: _, host: _, section: _ }
             | Event::HostEnded { phase: _, host: _, status: _ }
             | Event::SoakStarted { phase: _, batch: _, until: _ }

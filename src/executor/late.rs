@@ -1,16 +1,17 @@
 //! What is known only while a run goes on: results of earlier steps, facts read just now, and the expressions over
 //! them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
 use super::attempt::Assignment;
-use super::control::Shared;
+use super::control::{Shared, Teller};
 use super::look::{look, unreadable};
-use crate::engine::{Cause, Failure, HostFailure, TaskResult};
+use crate::engine::{Cause, Event, Failure, HostFailure, TaskResult};
 use crate::facts::{host_probe, parse_host};
-use crate::plan::deferred::{LateValues, Resolved, host_scope, resolve};
+use crate::plan::deferred::{Conditions, LateValues, Resolved, host_scope, resolve};
 use crate::plan::{Action, HostId, Plan, StepRef, TaskId};
 use crate::template::{Expression, Scope};
 use crate::transport::OpResult;
@@ -20,6 +21,12 @@ use crate::value::{Duration, Value};
 #[derive(Clone, Debug)]
 pub(super) struct Late {
     pub(super) steps: Value,
+    /// What was decided of its host's conditions.
+    pub(super) decided: BTreeMap<u16, bool>,
+    /// It closes what is open, whatever its conditions say.
+    pub(super) is_forced: bool,
+    /// It must not disrupt: what cordons the node before it was skipped under another condition.
+    pub(super) is_apart: bool,
     /// The namespace `failure`, for a step of `rescue`.
     pub(super) failure: Option<Value>,
 }
@@ -154,10 +161,15 @@ fn json_value(json: serde_json::Value) -> Value {
     }
 }
 
-/// The action of a task, lowered now where it was deferred; `None` where its `when` is false.
-pub(super) async fn action(shared: &Shared, assignment: &Assignment) -> Result<Option<Arc<Action>>, Failure> {
+/// The action of a task, lowered now where it was deferred; `None` where its `when` is false. What is decided here is told.
+pub(super) async fn action(
+    shared: &Shared,
+    teller: &Teller,
+    assignment: &Assignment,
+) -> Result<Option<Arc<Action>>, Failure> {
     let task = assignment.task;
-    let id = match shared.plan.task(task).step {
+    let planned = shared.plan.task(task);
+    let id = match planned.step {
         StepRef::Action(action) => return Ok(Some(Arc::clone(shared.plan.action(action)))),
         StepRef::Deferred(id) => id,
     };
@@ -170,9 +182,16 @@ pub(super) async fn action(shared: &Shared, assignment: &Assignment) -> Result<O
     } else {
         None
     };
-    let Late { steps, failure } = assignment.late.clone();
+    let Late { steps, decided, is_forced, failure, .. } = assignment.late.clone();
     let late = LateValues { facts: facts.as_ref(), steps, failure };
-    match resolve(&shared.plan, id, task.host, &late) {
+    let ids = planned.ties.conditions.clone();
+    let mut conditions = Conditions { ids, decided, is_forced, found: Vec::new() };
+    let resolved = resolve(&shared.plan, id, task.host, &late, &mut conditions);
+    for (condition, holds) in conditions.found {
+        let attempt = assignment.attempt;
+        teller.say(Event::ConditionDecided { task, attempt, condition, holds });
+    }
+    match resolved {
         Ok(Resolved::Action(action)) => Ok(Some(Arc::new(*action))),
         Ok(Resolved::Excluded) => Ok(None),
         Err(error) => Err(Failure { cause: Cause::Refused, message: error.to_string(), hint: String::new() }),
@@ -209,7 +228,7 @@ pub(super) struct Said<'a> {
 pub(super) fn judge(
     shared: &Shared,
     host: HostId,
-    Late { steps, failure }: Late,
+    Late { steps, failure, .. }: Late,
     action: &Action,
     Said { rc, stdout, stderr }: &Said<'_>,
 ) -> Result<bool, String> {

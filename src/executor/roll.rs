@@ -454,7 +454,13 @@ impl Roll {
             recorded,
             approved_by,
             finishes: self.history.state.finishes(&self.plan, task.phase, task.host),
-            late: Late { steps, failure },
+            late: Late {
+                steps,
+                is_apart: self.history.state.is_apart(&self.plan, task),
+                decided: self.history.state.decided(&self.plan, task.phase, task.host),
+                is_forced: self.history.state.closes_what_is_open(&self.plan, task),
+                failure,
+            },
         }
     }
 

@@ -1,5 +1,6 @@
 //! Runs a phase's checks after a batch, once each, and looks whether a node was lost meanwhile.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
@@ -96,7 +97,8 @@ async fn assessed(
 fn judged(shared: &Shared, action: &Action, op: &Op, subject: HostId, answer: &Answer) -> Result<(), String> {
     let Answer { rc, stdout, stderr } = answer;
     if action.fail_when.is_some() {
-        let late = Late { steps: Value::Map(IndexMap::new()), failure: None };
+        let steps = Value::Map(IndexMap::new());
+        let late = Late { steps, decided: BTreeMap::new(), is_forced: false, is_apart: false, failure: None };
         let said = Said { rc: i64::from(*rc), stdout, stderr };
         return judge(shared, subject, late, action, &said).map(|_| ());
     }

@@ -3,8 +3,9 @@
 use super::Rule;
 use super::rules::{
     apply_first, daemon_reload, drain_before_apply, drain_flags, drain_timeout, etcd_snapshot,
-    kubelet_before_apply, placeholder, removed_flag, repository_minor, skipped_minor, unpinned,
-    upgrade_order, upgrade_with_names, upgrade_without_drain, verification, versions_disagree, wrong_tool,
+    kubelet_before_apply, late_condition, placeholder, removed_flag, repository_minor, skipped_minor,
+    unpinned, upgrade_order, upgrade_with_names, upgrade_without_drain, verification, versions_disagree,
+    wrong_tool,
 };
 
 /// Every rule, sorted by code; a test holds the order.
@@ -27,6 +28,7 @@ pub static RULES: &[Rule] = &[
     kubelet_before_apply::RULE,
     verification::RULE,
     upgrade_without_drain::RULE,
+    late_condition::RULE,
 ];
 
 /// What is as well known as the rules and is kept elsewhere: what it is, and where. For the reference page.

@@ -32,6 +32,34 @@ pub enum Resolved {
     Excluded,
 }
 
+/// What is known of the conditions of a deferred step.
+#[derive(Debug, Default)]
+pub struct Conditions {
+    /// Their numbers, outermost first; none in plans of the first version.
+    pub ids: Vec<u16>,
+    /// What was decided before: nobody asks again.
+    pub decided: BTreeMap<u16, bool>,
+    /// It closes a bracket that is open, whatever they say.
+    pub is_forced: bool,
+    /// What was decided now, in order.
+    pub found: Vec<(u16, bool)>,
+}
+
+impl Conditions {
+    fn hold(&mut self, at: usize, when: &str, scope: &Scope) -> Result<bool, RenderError> {
+        if self.is_forced {
+            return Ok(true);
+        }
+        let id = self.ids.get(at).copied();
+        if let Some(decided) = id.and_then(|id| self.decided.get(&id)) {
+            return Ok(*decided);
+        }
+        let holds = Expression::compile(when)?.eval_bool(scope)?;
+        self.found.extend(id.map(|id| (id, holds)));
+        Ok(holds)
+    }
+}
+
 /// A deferred step that cannot be lowered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
@@ -60,15 +88,15 @@ pub fn resolve(
     id: DeferredId,
     host: HostId,
     late: &LateValues<'_>,
+    conditions: &mut Conditions,
 ) -> Result<Resolved, ResolveError> {
     let step = &plan.deferred[id.0 as usize];
     let render = |error| ResolveError::Render { place: step.place.clone(), error };
     let refuse = |message| ResolveError::Lower { place: step.place.clone(), message };
     let kind =
         crate::step::find(&step.kind).ok_or_else(|| refuse(format!("unknown step kind `{}`", step.kind)))?;
-    let Some(Evaluated { args, env }) = evaluate(plan, step, kind, host, late).map_err(render)? else {
-        return Ok(Resolved::Excluded);
-    };
+    let evaluated = evaluate(plan, step, kind, host, late, conditions).map_err(render)?;
+    let Some(Evaluated { args, env }) = evaluated else { return Ok(Resolved::Excluded) };
     let subject = &plan.host(host).subject;
     let cx = LowerCx {
         subject,
@@ -112,11 +140,17 @@ pub(super) fn evaluate(
     kind: &dyn StepKind,
     host: HostId,
     late: &LateValues<'_>,
+    conditions: &mut Conditions,
 ) -> Result<Option<Evaluated>, RenderError> {
     let mut scope = host_scope(plan, host, late);
+    let mut asked = 0..;
+    let mut holds = |when: Option<&String>, scope: &Scope| {
+        let Some(when) = when else { return Ok(true) };
+        conditions.hold(asked.next().unwrap_or_default(), when, scope)
+    };
     for frame in &step.frames {
         scope = with_each(scope, frame.each.as_ref());
-        if !holds(frame.when.as_deref(), &scope)? {
+        if !holds(frame.when.as_ref(), &scope)? {
             return Ok(None);
         }
         let args = render_all(&frame.args, |_| Type::Any, &scope)?;
@@ -128,7 +162,7 @@ pub(super) fn evaluate(
         scope = Arc::new(inner);
     }
     let scope = with_each(scope, step.each.as_ref());
-    if !holds(step.when.as_deref(), &scope)? {
+    if !holds(step.when.as_ref(), &scope)? {
         return Ok(None);
     }
     let args = Value::Map(render_all(&step.args, |name| field_type(kind, name), &scope)?);
@@ -172,10 +206,6 @@ fn with_each(scope: Arc<Scope>, each: Option<&Value>) -> Arc<Scope> {
 fn below(steps: &Value, prefix: &str) -> Value {
     let found = prefix.split('.').filter(|id| !id.is_empty()).try_fold(steps, |steps, id| steps.get(id));
     found.cloned().unwrap_or_else(|| Value::Map(IndexMap::new()))
-}
-
-fn holds(when: Option<&str>, scope: &Scope) -> Result<bool, RenderError> {
-    when.map_or(Ok(true), |when| Expression::compile(when)?.eval_bool(scope))
 }
 
 fn field_type(kind: &dyn StepKind, name: &str) -> Type {

@@ -5,7 +5,7 @@
 
 use indexmap::IndexMap;
 
-use super::deferred::{Evaluated, LateValues, evaluate};
+use super::deferred::{Conditions, Evaluated, LateValues, evaluate};
 use super::{DeferredStep, Forecast, HostId, Plan, StepRef, Task};
 use crate::facts::HostFacts;
 use crate::template::RenderError;
@@ -24,7 +24,8 @@ pub fn drift(plan: &Plan, host: HostId, from: u16, facts: &HostFacts) -> Option<
     let late = LateValues { facts: Some(facts), steps, failure: None };
     frozen(plan, host, from).find_map(|(task, step)| {
         let kind = crate::step::find(&step.kind).expect("invariant: a plan names registered kinds");
-        differs(plan, task, step, evaluate(plan, step, kind, host, &late))
+        let now = evaluate(plan, step, kind, host, &late, &mut Conditions::default());
+        differs(plan, task, step, now)
     })
 }
 

@@ -25,6 +25,6 @@ pub use gate::{Gate, GateOpens};
 pub use model::{
     Action, ActionId, Bracket, DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId, HostId,
     HostTasks, LeftOut, Plan, PlannedHost, PlannedKube, PlannedPhase, Rollout, Section, Sections, StepRef,
-    Task, TaskId, Warning, id_as_written,
+    Task, TaskId, Ties, Warning, id_as_written,
 };
 pub use topology::{DomainsTaken, Topology};

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 
 use super::{
     Action, ActionId, Forecast, HostId, HostTasks, Plan, PlannedHost, PlannedKube, PlannedPhase, Rollout,
-    StepRef, Task, implied,
+    StepRef, Task, Ties, implied,
 };
 use crate::runbook::{Mode, OnFailure, Policy};
 use crate::step::LowerError;
@@ -123,7 +123,8 @@ impl Undo<'_> {
         let action = implied::action(kind, arg, of_host, self.of.kube.as_ref(), "rollbook runs undo")?;
         let effect = action.lowered.effect;
         let step = StepRef::Action(self.add(action));
-        Ok(Task { step, effect, looks_first: true, forecast: Forecast::NotProbed, frozen: None })
+        let (forecast, ties) = (Forecast::NotProbed, Ties::default());
+        Ok(Task { step, effect, looks_first: true, forecast, frozen: None, ties })
     }
 
     /// The same on many hosts is one action.

@@ -1,10 +1,14 @@
 //! What a phase opens it closes: nodes that it cordons are uncordoned, packages that it unholds are held again. Looks
 //! only at what is written, before any value is known; packages given by templates are compared by their text.
 
+mod ties;
+
 use std::ops::Range;
 
 use super::{Frame, Phase, Step, Then, each_of};
-use crate::source::codes::{OPEN_BRACKET, RESCUE_LEAVES_OPEN};
+pub use ties::{OwnCondition, Ties, own_conditions, ties};
+
+use crate::source::codes::{DISRUPTS_APART, OPEN_BRACKET, RESCUE_LEAVES_OPEN};
 use crate::source::{Diagnostics, Span};
 use crate::template::{Arg, ArgKind, Scope};
 use crate::value::Value;
@@ -67,6 +71,7 @@ impl What {
 /// condition that what opens it has not. What its steps open `always` may close; what a rescue opens, too.
 pub(super) fn check(phase: &Phase, frames: &[Frame], errors: &mut Diagnostics) {
     check_path(phase.steps.iter().chain(&phase.always), frames, errors);
+    check_disruptions(phase, frames, errors);
     if let Some(rescue) = &phase.rescue {
         check_path(rescue.steps.iter().chain(&phase.always), frames, errors);
         if rescue.then == Then::Ok {
@@ -107,7 +112,9 @@ fn check_path<'s>(steps: impl Iterator<Item = &'s Step>, frames: &[Frame], error
                 let error = errors.error(OPEN_BRACKET, step.origin.span, message);
                 error
                     .related(opened.span, "opened here")
-                    .hint("give both the same `when`, or close without a condition");
+                    .hint(
+                        "close without a condition; or put both and what stands between them into one `include` with this `when`, which is decided once per host",
+                    );
             }
         }
         for what in opens(step) {
@@ -118,6 +125,24 @@ fn check_path<'s>(steps: impl Iterator<Item = &'s Step>, frames: &[Frame], error
     }
     for opened in open {
         errors.error(OPEN_BRACKET, opened.span, opened.what.opened()).hint(opened.what.hint());
+    }
+}
+
+/// Reports every step that disrupts a node between what cordons it and what uncordons it, and may run where that was
+/// skipped.
+fn check_disruptions(phase: &Phase, frames: &[Frame], errors: &mut Diagnostics) {
+    let steps: Vec<&Step> = phase.host_steps().collect();
+    for (step, ties) in steps.iter().zip(ties(phase, frames)) {
+        let Some(opener) = ties.apart_from.first().filter(|_| ties::disrupts(step)) else { continue };
+        let opener = steps[*opener];
+        let (kind, opens) = (step.kind.name(), opener.kind.name());
+        let message =
+            format!("`{kind}` disrupts the node and may run where the `{opens}` before it was skipped");
+        let error = errors.error(DISRUPTS_APART, step.origin.span, message);
+        error.related(opener.origin.span, "the node is cordoned here, under another `when`");
+        error.hint(format!(
+            "give it the same `when` as the `{opens}`, or both, by an `include` around it; where it does not disrupt, write `effect: changes`"
+        ));
     }
 }
 

@@ -10,6 +10,7 @@ mod parse;
 mod reference;
 mod selection;
 
+pub use brackets::{OwnCondition, Ties, own_conditions, ties};
 pub use choice::{Choice, Chosen, ChosenPhase, NotChosen, WrittenChoice};
 pub use items::each_of;
 pub use model::{

@@ -374,6 +374,14 @@ pub struct Step {
     pub origin: StepOrigin,
 }
 
+impl Step {
+    /// Its arguments before any value is known: `…` stands for what is not written out.
+    pub fn constants(&self) -> Value {
+        let constant = |arg: &Arg| arg.as_const().cloned().unwrap_or_else(|| Value::Str("…".to_owned()));
+        Value::Map(self.args.iter().map(|(name, arg)| (name.clone(), constant(arg))).collect())
+    }
+}
+
 impl std::fmt::Debug for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Step").field("kind", &self.kind.name()).field("id", &self.id).finish_non_exhaustive()

@@ -112,7 +112,8 @@ codes! {
          reads, write `effect: reads`.";
     OPEN_BRACKET = 308, "open-bracket", "A phase leaves something undone",
         "A node that a phase cordons is uncordoned in the same phase, and a package that it unholds is held again, on \
-         every path: what opens without a condition is not closed under one. Where leaving a node cordoned is the \
+         every path: what opens without a condition is not closed under one. What has the same `when` as the step that opens \
+         the bracket takes its decision, whatever the condition would say by then. Where leaving a node cordoned is the \
          purpose, `leave_cordoned: \"reason\"` on the step says so.";
     SECRET_IN_PUBLIC = 309, "secret-in-public", "A secret would be visible to others",
         "Arguments and environment of a process can be read by every user of the host and stand in sudo's log. A secret \
@@ -167,6 +168,10 @@ codes! {
     TEMPLATE_PATH = 331, "template-path", "The path of a template file cannot be used",
         "A template is read and checked when the runbook is loaded, so its path is written out, relative to the file that names \
          it. What differs between hosts stands inside the template.";
+    DISRUPTS_APART = 333, "disrupts-apart", "A step may disrupt a node that was not cordoned",
+        "Between the step that cordons a node and the one that uncordons it, a step that disrupts the node has the same \
+         `when` as the step that cordons it, or that one and more. With another one it may run where the node was not \
+         cordoned, and takes the node down under its pods.";
     NOT_AN_INVENTORY = 400, "not-an-inventory", "The file is no inventory",
         "An inventory begins with `apiVersion: rollbook/v1` and `kind: Inventory`, and has `hosts:`, a mapping from host \
          names to what is known of each.";
@@ -283,6 +288,11 @@ codes! {
     UPGRADE_WITHOUT_DRAIN = 720, "upgrade-without-drain", "All packages of a node are upgraded while its pods run",
         "An upgrade of all packages replaces the container runtime, systemd and the C library, too. What restarts with them \
          takes pods away that no budget was asked about.";
+    LATE_CONDITION = 721, "late-condition", "A `when` inside a bracket is about what the bracket changes",
+        "Behind a step that changes a fact, `when` sees what that step made of it. A restart under `when: facts.kubelet != …` \
+         is skipped once the package before it is installed. Where the fact of before is meant, give the step the `when` \
+         of the step that opens the bracket: that decision stands for all. A `reboot` with `when_required: true` looks by \
+         itself.";
     UNKNOWN_RULE = 790, "unknown-rule", "An opt-out names no rule",
         "`allow:` takes names of rules, which stand in docs/reference/lint.md. A name that is wrong would allow nothing.";
     UNUSED_OPT_OUT = 791, "unused-opt-out", "An opt-out is not needed",

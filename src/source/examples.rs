@@ -181,6 +181,9 @@ examples! {
     TEMPLATE_PATH Steps
         "- copy: { template: \"files/{{ host.labels.role }}.tmpl\", dest: /etc/motd }" =>
         "- copy: { content: \"{{ host.labels.role | default('any') }}\\n\", dest: /etc/motd }";
+    DISRUPTS_APART Steps
+        "- drain: {}\n  when: facts.reboot_required\n- reboot: {}\n  when: facts.kernel != '6.1'\n- uncordon: {}" =>
+        "- drain: {}\n  when: facts.reboot_required\n- reboot: {}\n  when: facts.reboot_required\n- uncordon: {}";
     NOT_AN_INVENTORY File
         "apiVersion: v1\nkind: Inventory\nmetadata: { name: prod }\nhosts: { w1: {} }" =>
         "apiVersion: rollbook/v1\nkind: Inventory\nmetadata: { name: prod }\nhosts: { w1: {} }";

@@ -19,6 +19,6 @@ pub use arg::{Arg, ArgKind, compile_arg, compile_file};
 pub use convert::convert;
 pub use engine::{Expression, RenderError, Template};
 pub use glob::glob_matches;
-pub use names::{NameError, NameType, Names, Reference};
+pub use names::{NameError, NameType, Names, Reference, overlaps};
 pub use scope::Scope;
 pub use words::{FILTERS, OPERATORS, TESTS, Word};

@@ -158,6 +158,12 @@ fn member_type(ty: &Type, so_far: &str, path: &[String]) -> Result<Option<Type>,
     }
 }
 
+/// Whether one dotted name is the other or stands above it: `packages` and `packages.kubelet.version`.
+pub fn overlaps(left: &str, right: &str) -> bool {
+    let (short, long) = if left.len() <= right.len() { (left, right) } else { (right, left) };
+    short.is_empty() || long == short || long.strip_prefix(short).is_some_and(|rest| rest.starts_with('.'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -66,7 +66,7 @@ fn every_journal_that_was_ever_written_can_be_read() {
     assert!(missing.is_empty(), "no journal of {} holds {missing:?}", folder());
 }
 
-const ALL: [&str; 41] = [
+const ALL: [&str; 42] = [
     "RunStarted",
     "RunResumed",
     "PhaseStarted",
@@ -87,6 +87,7 @@ const ALL: [&str; 41] = [
     "HostSilent",
     "HostAnswers",
     "TaskProbed",
+    "ConditionDecided",
     "OpStarted",
     "OpEnded",
     "OpNotStarted",
@@ -133,6 +134,7 @@ fn name(event: &Event) -> &'static str {
         Event::HostSilent { .. } => "HostSilent",
         Event::HostAnswers { .. } => "HostAnswers",
         Event::TaskProbed { .. } => "TaskProbed",
+        Event::ConditionDecided { .. } => "ConditionDecided",
         Event::OpStarted { .. } => "OpStarted",
         Event::OpEnded { .. } => "OpEnded",
         Event::OpNotStarted { .. } => "OpNotStarted",
@@ -229,6 +231,31 @@ async fn write_gated() {
     write("paused-and-approved", &plan, &kept.0.take());
 }
 
+const LATE: &str = r"
+apiVersion: rollbook/v1
+kind: Runbook
+metadata: { name: late }
+phases:
+  - name: hold
+    hosts: workers
+    steps:
+      - apt_mark: { unhold: [kubelet] }
+      - apt_mark: { hold: [kubelet] }
+      - apt_mark: { unhold: [kubectl] }
+        when: facts.packages.kubectl.held
+      - apt_mark: { hold: [kubectl] }
+        when: facts.packages.kubectl.held
+";
+
+/// A run that decides a condition which its own step makes false.
+async fn write_decided() {
+    let cluster = Cluster::new(1, 1, "1.30.0");
+    let plan = Rc::new(cluster.plan_of(LATE, &[]).await.unwrap());
+    let kept = Kept::default();
+    roll(Setup { record: Box::new(kept.clone()), ..cluster.setup(&plan) }).await.unwrap();
+    write("condition-decided", &plan, &kept.0.take());
+}
+
 const RESCUES: &str = r#"
 apiVersion: rollbook/v1
 kind: Runbook
@@ -263,6 +290,7 @@ impl Record for Kept {
 
 async fn write_missing() {
     write_gated().await;
+    write_decided().await;
     let mut cluster = Cluster::new(3, 2, "1.30.0");
     let plan = Rc::new(cluster.plan_of(RUNBOOK, &[]).await.unwrap());
     let seconds = |cluster: &Cluster| Duration::from_millis(cluster.simulated.elapsed().as_millis());

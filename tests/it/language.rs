@@ -144,7 +144,7 @@ steps:
 ? command (b): known later, from steps.look.stdout, steps.put.changed  [changes]
 - command (c): `when` is false
 - command (c): `when` is false
-? command (c): known later, from steps.look.stdout, steps.put.changed  [changes]
+- command (c): `when` is false
 ? command: known later, from steps.tools.put.changed, steps.tools.put.each  [disrupts]";
     assert_eq!(files.tasks(&[]), [expected]);
 }

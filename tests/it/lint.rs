@@ -95,6 +95,12 @@ const BREAKS: &[Break] = &[
     ),
     broken("no-verification", KUBELET, WAIT, ""),
     broken("upgrade-without-drain", TOOLS, "steps:\n", "steps:\n  - apt: { upgrade: all }\n"),
+    broken(
+        "late-condition",
+        KUBELET,
+        RESTART,
+        "  - systemctl: { daemon_reload: true, restart: kubelet }\n    when: facts.kubelet != args.version\n",
+    ),
 ];
 
 /// The shipped files, some of them changed.

@@ -4,6 +4,7 @@
 
 mod apt_ahead;
 mod apt_upgrade;
+mod brackets;
 mod choice;
 mod command_line;
 mod cordons;

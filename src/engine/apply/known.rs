@@ -55,6 +55,7 @@ pub(super) fn known(plan: &Plan, event: &Event) -> Result<(), Refusal> {
         | Event::TaskAsks { task, .. }
         | Event::TaskApproved { task, .. }
         | Event::TaskProbed { task, .. }
+        | Event::ConditionDecided { task, .. }
         | Event::TaskEnded { task, .. }
         | Event::TaskSkipped { task, .. } => task_of(plan, *task),
         Event::OpStarted { task, op, on, .. } => {

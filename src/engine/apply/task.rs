@@ -45,6 +45,29 @@ impl State {
         }
     }
 
+    /// Once per host and phase, by the first task that has it, and before anything of that task is sent.
+    pub(super) fn condition_decided(
+        &mut self,
+        plan: &Plan,
+        task: TaskId,
+        attempt: u32,
+        condition: u16,
+        holds: bool,
+    ) -> Result<(), Refusal> {
+        let is_sent = !self.attempt_mut(plan, task, attempt)?.ops.is_empty();
+        let is_forgotten = self.rules.broken(Bug::AsksAgain);
+        let position = self.active_host(plan, task.phase, task.host)?;
+        let has_it = plan.task(task).ties.conditions.contains(&condition);
+        let target = &mut self.open(task.phase)?.hosts[position];
+        if is_sent || !has_it || target.decided.contains_key(&condition) {
+            return Err(refuse(plan, task.host, "decides a condition that is not this task's, or once more"));
+        }
+        if !is_forgotten {
+            target.decided.insert(condition, holds);
+        }
+        Ok(())
+    }
+
     pub(super) fn op_started(
         &mut self,
         plan: &Plan,
@@ -54,6 +77,14 @@ impl State {
     ) -> Result<(), Refusal> {
         if plan.task(task).effect == Effect::Disrupts && !self.holds_slot(task.host) {
             return Err(refuse(plan, task.host, "sends an op that disrupts, without a slot"));
+        }
+        let is_ruled = !self.rules.broken(Bug::DisruptsApart);
+        if plan.task(task).effect == Effect::Disrupts && self.is_apart(plan, task) && is_ruled {
+            return Err(refuse(
+                plan,
+                task.host,
+                "sends an op that disrupts, on a node that was not cordoned",
+            ));
         }
         if self.lock_lost {
             return Err(refuse(plan, task.host, "sends an op after the lock was lost"));
@@ -183,13 +214,21 @@ impl State {
 
     pub(super) fn task_skipped(&mut self, plan: &Plan, task: TaskId, why: SkipReason) -> Result<(), Refusal> {
         let position = self.active_host(plan, task.phase, task.host)?;
+        let leaves_open = self.rules.broken(Bug::LeavesBracketsOpen);
         let planned = plan.phase(task.phase);
         let run = self.open(task.phase)?;
         let target = &mut run.hosts[position];
+        let ties = &plan.task(task).ties;
         let fits = match target.attempt() {
             // A `when` that could be evaluated only here: the worker answers with the skip.
-            Some(attempt) => why == SkipReason::When && attempt.ops.is_empty(),
-            None => target.next_if_idle(&planned.hosts[position]) == Some(Next::Skip(why)),
+            Some(attempt) => {
+                let is_false = ties.conditions.is_empty() || target.fails_its_condition(ties);
+                why == SkipReason::When && attempt.ops.is_empty() && is_false && !target.has_open(ties)
+            }
+            None => {
+                let is_false = leaves_open && target.fails_its_condition(ties);
+                is_false || target.next_if_idle(&planned.hosts[position]) == Some(Next::Skip(why))
+            }
         };
         if !fits || target.at.index != task.index {
             return Err(refuse(plan, task.host, "does not skip this task here"));

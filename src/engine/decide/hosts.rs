@@ -3,7 +3,7 @@
 use crate::engine::host::{Cursor, HostRun, Next};
 use crate::engine::phase::{BatchRun, position};
 use crate::engine::rules::Bug;
-use crate::engine::{Event, StopLevel};
+use crate::engine::{Event, SkipReason, StopLevel};
 use crate::op::Effect;
 use crate::plan::{HostTasks, Section, TaskId};
 
@@ -114,6 +114,11 @@ impl Round<'_> {
                 Next::Attempt(_, Some(due)) if due > self.now && !self.rules.broken(Bug::RetriesAtOnce) => {
                     self.wake(due);
                 }
+                Next::Attempt(..)
+                    if self.rules.broken(Bug::LeavesBracketsOpen) && is_false(tasks, run, at) =>
+                {
+                    self.emit(Event::TaskSkipped { task, why: SkipReason::When });
+                }
                 Next::Attempt(attempt, _) => self.emit(Event::TaskStarted { task, attempt }),
                 Next::Slot | Next::Section(_) => {}
             }
@@ -126,6 +131,12 @@ impl Round<'_> {
 fn asks_later(tasks: &HostTasks, run: &HostRun, at: Cursor) -> bool {
     let task = tasks.tasks.get(usize::from(at.index));
     !run.slot && task.is_some_and(|task| task.looks_first && task.effect == Effect::Disrupts)
+}
+
+/// Whether a condition of the task at `at` does not hold.
+fn is_false(tasks: &HostTasks, run: &HostRun, at: Cursor) -> bool {
+    let task = tasks.tasks.get(usize::from(at.index));
+    task.is_some_and(|task| run.fails_its_condition(&task.ties))
 }
 
 /// Whether a host is past its steps, or about to be.

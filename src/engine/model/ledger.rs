@@ -44,6 +44,14 @@ pub(super) struct Page {
     pub(super) ran: bool,
     /// Changing ops of its steps.
     pub(super) acts: u32,
+    /// Tasks that were not skipped.
+    pub(super) all_ran: BTreeSet<u16>,
+    /// Changing ops of its steps by task.
+    pub(super) sent: BTreeMap<u16, u32>,
+    /// Conditions that were decided.
+    pub(super) decided: BTreeMap<u16, bool>,
+    /// It failed in its steps, whatever came of that.
+    pub(super) failed_once: bool,
 }
 
 /// The last look at the cluster.
@@ -223,6 +231,9 @@ impl<'a> Ledger<'a> {
                     }
                 }
             }
+            Event::ConditionDecided { task, condition, holds, .. } => {
+                self.page(task.host).decided.insert(*condition, *holds);
+            }
             Event::TaskStarted { task, .. } => {
                 let page = self.page(task.host);
                 page.busy = true;
@@ -234,12 +245,14 @@ impl<'a> Ledger<'a> {
                 let page = self.page(task.host);
                 page.ops += 1;
                 page.acts += counts;
+                *page.sent.entry(task.index).or_default() += counts;
             }
             Event::OpNotStarted { task, .. } => {
                 let counts = self.counts(*task);
                 let page = self.page(task.host);
                 page.ops -= 1;
                 page.acts -= counts;
+                *page.sent.entry(task.index).or_default() -= counts;
             }
             Event::SectionStarted { host, section, .. } => {
                 let tasks = self.tasks_of(*host);
@@ -442,12 +455,15 @@ pub(super) fn part_of(tasks: &HostTasks, part: Section) -> (u16, u16) {
 
 impl Page {
     fn fail(&mut self, cause: Cause) {
+        self.all_ran.insert(self.next);
+        self.failed_once |= self.part == Section::Steps;
         self.fault = Some(HostStatus::Failed);
         self.barred |= cause == Cause::Identity || cause == Cause::Drift;
     }
 
     /// A task was not skipped, and the next one comes.
     fn done(&mut self) {
+        self.all_ran.insert(self.next);
         self.ran = true;
         self.turn();
     }
@@ -483,6 +499,16 @@ impl Page {
             Section::Rescue if exists(Section::Always) => Some(Section::Always),
             _ => None,
         }
+    }
+
+    /// Whether one of these tasks was not skipped.
+    pub(super) fn any_ran(&self, tasks: &[u16]) -> bool {
+        tasks.iter().any(|task| self.all_ran.contains(task))
+    }
+
+    /// Whether a condition of these was decided and does not hold.
+    pub(super) fn is_false(&self, conditions: &[u16]) -> bool {
+        conditions.iter().any(|condition| self.decided.get(condition) == Some(&false))
     }
 
     /// On to the next task.

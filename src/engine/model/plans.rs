@@ -7,7 +7,7 @@ use crate::inventory::{Become, Connection, HostName};
 use crate::op::{Deed, Effect, Op, RunWhen, Site};
 use crate::plan::{
     Action, ActionId, Bracket, Forecast, Gate, GateOpens, HostId, HostTasks, LeftOut, Plan, PlannedHost,
-    PlannedPhase, Rollout, Sections, StepRef, Task, Topology,
+    PlannedPhase, Rollout, Sections, StepRef, Task, Ties, Topology,
 };
 use crate::runbook::{GateAfter, Mode, OnFailure, Policy, Retry, Then};
 use crate::step::{BracketKey, Lowered, Role, Subject};
@@ -206,8 +206,39 @@ fn tasks(random: &mut Random, host: HostId, disruption: u64) -> HostTasks {
         always: parts[2],
         then: random.pick(&[Then::Failed, Then::Ok]),
     });
-    let brackets = parts.windows(2).flat_map(|part| brackets(random, part[0], part[1])).collect();
+    let brackets: Vec<Bracket> =
+        parts.windows(2).flat_map(|part| brackets(random, part[0], part[1])).collect();
+    tie(random, &mut tasks, parts, &brackets);
     HostTasks { host, tasks, sections, brackets }
+}
+
+/// Conditions that are known only in the run, and pairs of tasks of which one closes what the other opens.
+fn tie(random: &mut Random, tasks: &mut [Task], parts: [u16; 4], brackets: &[Bracket]) {
+    let condition = |random: &mut Random| u16::try_from(random.below(3)).expect("invariant: small");
+    for task in tasks.iter_mut() {
+        if random.percent(20) {
+            task.ties.conditions.push(condition(random));
+        }
+    }
+    let around =
+        |index: u16| brackets.iter().position(|bracket| (bracket.first..=bracket.last).contains(&index));
+    for opener in 0..parts[1] {
+        // A path through the phase: its own steps, and those of `always`.
+        let closer = random.pick(&[opener + 1, opener + 2, parts[2]]);
+        let on_path = closer < parts[1] || (closer == parts[2] && closer < parts[3]);
+        let is_left_out = |at: u16| tasks[usize::from(at)].forecast.is_left_out();
+        if !on_path || random.percent(60) || is_left_out(opener) || is_left_out(closer) {
+            continue;
+        }
+        let between = (opener + 1)..closer.min(parts[1]);
+        if around(opener) == around(closer) {
+            tasks[usize::from(closer)].ties.closes.push(opener);
+            tasks[usize::from(closer)].ties.conditions = vec![condition(random)];
+        }
+        for at in between.filter(|at| around(*at) == around(opener)) {
+            tasks[usize::from(at)].ties.apart_from.push(opener);
+        }
+    }
 }
 
 fn list(random: &mut Random, count: u64, disruption: u64) -> Vec<Task> {
@@ -227,6 +258,7 @@ fn list(random: &mut Random, count: u64, disruption: u64) -> Vec<Task> {
                 looks_first: random.percent(50),
                 forecast,
                 frozen: None,
+                ties: Ties::default(),
             }
         })
         .collect()

@@ -42,7 +42,7 @@ pub(super) struct Assignment {
 /// Runs an attempt and says how it ended.
 pub(super) async fn run(shared: Rc<Shared>, teller: Teller, assignment: Assignment) {
     let Assignment { task, attempt, .. } = assignment;
-    let action = match late::action(&shared, &assignment).await {
+    let action = match late::action(&shared, &teller, &assignment).await {
         Ok(Some(action)) => action,
         // What was sent before has to be settled, whatever the step would be now.
         Ok(None) if !assignment.recorded.is_empty() => {
@@ -184,6 +184,11 @@ impl Worker<'_> {
             let task = self.assignment.task;
             let checked = check_host(self.shared, task.host, task.phase).await;
             checked.map_err(|failure| Go::End(TaskEnd::Failed { failure }))?;
+        }
+        if effect == Effect::Disrupts && self.assignment.late.is_apart && !begun {
+            let message = "it would disrupt a node that was not cordoned: the step that does it was skipped";
+            let hint = "give both the same `when`, or an `include` around them; look at the host, then run the runbook again";
+            return fail(Cause::Refused, message, hint);
         }
         if effect == Effect::Disrupts && !self.assignment.has_slot {
             return Ok(TaskEnd::NeedsSlot);

@@ -7,6 +7,7 @@ pub(super) mod drain_flags;
 pub(super) mod drain_timeout;
 pub(super) mod etcd_snapshot;
 pub(super) mod kubelet_before_apply;
+pub(super) mod late_condition;
 pub(super) mod placeholder;
 pub(super) mod removed_flag;
 pub(super) mod repository_minor;

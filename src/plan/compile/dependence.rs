@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::runbook::{FrameId, Runbook, Step};
-use crate::template::{Arg, Reference};
+use crate::template::{Arg, Expression, Reference, overlaps};
 
 /// What a step depends on.
 #[derive(Clone, Debug, Default)]
@@ -20,13 +20,30 @@ pub(super) struct Dependence {
 impl Dependence {
     /// Of all that a step holds: arguments, environment, conditions, time limit.
     pub(super) fn of(runbook: &Runbook, step: &Step) -> Self {
-        let mut found = Self::default();
-        let args = step.args.values().chain(step.env.values()).chain(&step.timeout).chain(&step.for_each);
-        let conditions = step.when.iter().flat_map(|when| &when.references);
-        for reference in args.flat_map(|arg| arg.references()).chain(conditions) {
+        let mut found = Self::of_values(runbook, step);
+        for reference in step.when.iter().flat_map(|when| &when.references) {
             found.add(runbook, step.frame, reference);
         }
         found.add_conditions(runbook, step.frame);
+        found
+    }
+
+    /// Of what a step does, once it is known that it runs: arguments, environment, time limit.
+    pub(super) fn of_values(runbook: &Runbook, step: &Step) -> Self {
+        let mut found = Self::default();
+        let args = step.args.values().chain(step.env.values()).chain(&step.timeout).chain(&step.for_each);
+        for reference in args.flat_map(|arg| arg.references()) {
+            found.add(runbook, step.frame, reference);
+        }
+        found
+    }
+
+    /// Of a condition that stands in this frame.
+    pub(super) fn of_condition(runbook: &Runbook, when: &Expression, frame: Option<FrameId>) -> Self {
+        let mut found = Self::default();
+        for reference in &when.references {
+            found.add(runbook, frame, reference);
+        }
         found
     }
 
@@ -101,12 +118,6 @@ impl Dependence {
         let facts = self.facts.iter().filter(late).map(|fact| format!("facts.{fact}"));
         self.steps.iter().cloned().chain(facts).collect()
     }
-}
-
-/// Whether one dotted name is the other or stands above it: `packages` and `packages.kubelet.version`.
-fn overlaps(left: &str, right: &str) -> bool {
-    let (short, long) = if left.len() <= right.len() { (left, right) } else { (right, left) };
-    short.is_empty() || long == short || long.strip_prefix(short).is_some_and(|rest| rest.starts_with('.'))
 }
 
 #[cfg(test)]

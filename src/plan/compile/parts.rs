@@ -2,12 +2,18 @@
 
 use super::dependence::Dependence;
 use crate::plan::{Forecast, HostId, HostTasks, LeftOut, Sections, Task};
-use crate::runbook::{ChosenPhase, NotChosen, Phase, Runbook, Step, Then};
+use crate::runbook::{ChosenPhase, NotChosen, Phase, Runbook, Step, Then, Ties, ties};
 
 /// A step as it is written, and what is known of it for every host.
 pub(super) struct Written<'a> {
     pub(super) step: &'a Step,
     pub(super) dependence: Dependence,
+    /// The same without its conditions.
+    pub(super) values: Dependence,
+    /// Its place in [`Phase::host_steps`].
+    pub(super) at: usize,
+    /// What it has to do with brackets that others opened.
+    pub(super) ties: Ties,
     /// Why no host has it.
     pub(super) left_out: Option<LeftOut>,
 }
@@ -22,20 +28,23 @@ pub(super) struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     pub(super) fn of(runbook: &Runbook, phase: &'a Phase, chosen: &ChosenPhase) -> Self {
-        let written = |step: &'a Step, left_out: Option<LeftOut>| Written {
-            step,
-            dependence: Dependence::of(runbook, step),
-            left_out,
+        let mut ties = ties(phase, &runbook.frames).into_iter().enumerate();
+        // Called for each step in the order of `Phase::host_steps`.
+        let mut written = |step: &'a Step, left_out: Option<LeftOut>| {
+            let (at, ties) = ties.next().expect("invariant: there are ties for every step");
+            let (dependence, values) = (Dependence::of(runbook, step), Dependence::of_values(runbook, step));
+            Written { step, dependence, values, at, ties, left_out }
         };
         let steps = phase.steps.iter().zip(&chosen.steps);
         // What answers to steps goes where they go.
         let goes = chosen.only_checks.then_some(LeftOut::OnlyChecks);
-        let with = |steps: &'a [Step]| -> Vec<Written<'a>> {
+        let rescue = phase.rescue.as_ref();
+        let steps = steps.map(|(step, out)| written(step, out.as_ref().map(left_out))).collect();
+        let mut with = |steps: &'a [Step]| -> Vec<Written<'a>> {
             steps.iter().map(|step| written(step, goes.clone())).collect()
         };
-        let rescue = phase.rescue.as_ref();
         Self {
-            steps: steps.map(|(step, out)| written(step, out.as_ref().map(left_out))).collect(),
+            steps,
             rescue: rescue.map(|rescue| with(&rescue.steps)).unwrap_or_default(),
             always: with(&phase.always),
             then: rescue.map(|rescue| rescue.then).unwrap_or_default(),

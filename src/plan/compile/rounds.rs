@@ -202,24 +202,25 @@ impl<'a> Lowering<'a, '_> {
 
     fn unroll_step(
         &mut self,
-        Written { step, dependence, .. }: &Written<'a>,
+        written: &Written<'a>,
         round: &Round,
         visit: &mut Visit<'a, '_>,
         diagnostics: &mut Diagnostics,
     ) {
+        let Written { step, dependence, .. } = written;
         if visit.tasks.len() >= MOST_TASKS {
             let message = format!("more than {MOST_TASKS} tasks for the host `{}`", visit.row.host.name);
             let hint = "loops inside loops multiply; shorten the lists, or write the loop in a `script`";
             return step_error(diagnostics, codes::FOR_EACH_ITEMS, step.origin.span, &message, Some(hint));
         }
         let Some(items) = &step.for_each else {
-            return self.turn(step, dependence, round, visit, diagnostics);
+            return self.turn(written, round, visit, diagnostics);
         };
-        if self.is_excluded_as_a_whole(step, dependence, round, visit) {
+        if self.is_excluded_as_a_whole(written, round, visit) {
             let nothing = round.at_step(Item::none());
             self.leave_out(step, &nothing, Forecast::Excluded, visit);
             if let Some(task) = visit.tasks.last_mut().filter(|_| dependence.reads_facts()) {
-                task.frozen = Some(self.freeze(step, &nothing));
+                task.frozen = Some(self.freeze(step, &nothing, true));
             }
             return;
         }
@@ -232,7 +233,7 @@ impl<'a> Lowering<'a, '_> {
             self.leave_out(step, &round.at_step(Item::none()), forecast, visit);
         }
         for item in items {
-            self.turn(step, dependence, &round.at_step(item), visit, diagnostics);
+            self.turn(written, &round.at_step(item), visit, diagnostics);
         }
     }
 
@@ -240,11 +241,14 @@ impl<'a> Lowering<'a, '_> {
     /// `for_each: "{{ host.vars.extra }}"`.
     fn is_excluded_as_a_whole(
         &mut self,
-        step: &Step,
-        dependence: &Dependence,
+        Written { step, dependence, ties, .. }: &Written<'a>,
         round: &Round,
         visit: &mut Visit<'a, '_>,
     ) -> bool {
+        // What closes a bracket goes by what opened it.
+        if visit.decisions.may_have_run(&ties.closes) {
+            return false;
+        }
         let of_items =
             step.when.as_ref().is_none_or(|when| when.references.iter().any(|name| name.root == "each"));
         if of_items || !dependence.waits_for(&self.altered(visit.id), visit.facts.is_some()).is_empty() {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use phase::{PlannedPhase, Rollout};
 pub use step::{Action, DeferredFrame, DeferredStep, StepRef};
-pub use task::{Bracket, Forecast, HostTasks, LeftOut, Section, Sections, Task};
+pub use task::{Bracket, Forecast, HostTasks, LeftOut, Section, Sections, Task, Ties};
 
 use crate::inventory::{Become, Connection, HostName};
 use crate::op::{Site, resolve_symbols};

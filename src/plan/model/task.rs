@@ -25,6 +25,42 @@ pub struct Task {
     /// The step as it was written, where facts decided what became of it: whether it runs, or with which arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen: Option<FrozenId>,
+    /// What other tasks of its host have to do with whether it runs.
+    #[serde(default, skip_serializing_if = "Ties::is_empty")]
+    pub ties: Ties,
+}
+
+/// What other tasks of its host have to do with whether a task runs; by their indices.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ties {
+    /// Conditions of its host that are known only when a task's turn comes, outermost first: it runs where all of them
+    /// hold. The first task that comes to one decides it for all that have it. In a deferred step these are the `when`
+    /// that it still has, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<u16>,
+    /// Tasks whose bracket it closes although it has a condition: it runs wherever one of them ran, whatever the condition
+    /// says by then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closes: Vec<u16>,
+    /// Tasks that cordon the node around it, under another condition: where all of them were skipped, it must not disrupt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub apart_from: Vec<u16>,
+}
+
+impl Ties {
+    /// Whether it depends on no other task.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The same after a task was put in at this index, which opens what the one behind it opens.
+    pub(in crate::plan) fn make_room(&mut self, index: u16) {
+        for list in [&mut self.closes, &mut self.apart_from] {
+            let opens = list.contains(&index);
+            list.iter_mut().filter(|at| **at >= index).for_each(|at| *at += 1);
+            list.extend(opens.then_some(index));
+        }
+    }
 }
 
 /// What the plan foresees of a task.

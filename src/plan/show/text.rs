@@ -225,10 +225,11 @@ impl Text<'_> {
         };
         let title = self.title(tasks, index);
         let may_fail = self.may_fail(task);
+        let closes = if task.ties.closes.is_empty() { "" } else { "  [closes the bracket]" };
         // Whatever has several lines stays below its task.
         let says = says.replace('\n', "\n        ");
         let colon = if says.is_empty() { "" } else { ": " };
-        writeln!(self.out, "    {mark} {title}{colon}{says}{effect}{may_fail}")?;
+        writeln!(self.out, "    {mark} {title}{colon}{says}{effect}{closes}{may_fail}")?;
         if let Forecast::Changes { changes, .. } = &task.forecast {
             changes.iter().filter_map(|change| change.diff.as_ref()).try_for_each(|diff| self.diff(diff))?;
         }

@@ -6,8 +6,6 @@ use super::{Choice, NotChosen, Outs};
 use crate::op::Effect;
 use crate::runbook::{Phase, Runbook, Step, brackets};
 use crate::step::{PauseFor, pause_of};
-use crate::template::ArgKind;
-use crate::value::Value;
 
 /// What a step guards.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,12 +49,7 @@ fn only_reads(phase: &Phase) -> bool {
 
 fn waits_for_a_person(step: &Step) -> bool {
     // Which of the two it is shows without any value.
-    let constant = |kind: &ArgKind| match kind {
-        ArgKind::Const(value) => value.clone(),
-        _ => Value::Str("…".to_owned()),
-    };
-    let args = step.args.iter().map(|(name, arg)| (name.clone(), constant(&arg.kind)));
-    matches!(pause_of(step.kind.name(), &Value::Map(args.collect())), Some(PauseFor::Person(_)))
+    matches!(pause_of(step.kind.name(), &step.constants()), Some(PauseFor::Person(_)))
         && !step.args.contains_key("for")
 }
 

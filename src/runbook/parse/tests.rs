@@ -219,7 +219,8 @@ fn what_is_unheld_is_held_again() {
         (
             "{ apt_mark: { unhold: a } },\n{ apt_mark: { hold: [a] }, when: facts.systemd },",
             "RB0308 up.yaml:8:7 this step may not run although `unhold` did \
-             (give both the same `when`, or close without a condition)\n",
+             (close without a condition; or put both and what stands between them into one `include` with this `when`, \
+             which is decided once per host)\n",
         ),
         (
             "{ apt_mark: { unhold: a } },\n{ apt: { install: { a: '1' } } },",

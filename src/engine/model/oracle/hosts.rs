@@ -26,7 +26,15 @@ pub(super) fn judge(ledger: &Ledger<'_>, stamped: &Stamped) -> Result<(), Violat
             let disrupts = ledger.plan.task(*task).effect == Effect::Disrupts;
             must(!ledger.lock_lost, "lock", "no op is sent after the lock was lost")?;
             let slot = working(ledger, task.host)?.slot;
-            must(slot || !disrupts, "slot first", "no op disrupts before its host has a slot")
+            must(slot || !disrupts, "slot first", "no op disrupts before its host has a slot")?;
+            let page = working(ledger, task.host)?;
+            let apart = &ledger.plan.task(*task).ties.apart_from;
+            let is_cordoned = apart.is_empty() || page.any_ran(apart);
+            must(is_cordoned || !disrupts, "apart", "no op disrupts a node whose cordon was skipped")
+        }
+        Event::ConditionDecided { task, condition, .. } => {
+            let is_new = !working(ledger, task.host)?.decided.contains_key(condition);
+            must(is_new, "decided once", "a condition is decided once per host and phase")
         }
         Event::TaskSkipped { task, why } => task_skipped(ledger, *task, *why),
         Event::SectionStarted { host, section, .. } => section_started(ledger, *host, *section),
@@ -65,6 +73,9 @@ fn task_started(ledger: &Ledger<'_>, task: TaskId, attempt: u32) -> Result<(), V
     must(is_inside, "rescue", "a task of `rescue` or `always` runs only once that has begun")?;
     must(page.attempts + 1 == attempt, "order", "attempts are counted without a gap")?;
     must(!planned.forecast.is_left_out(), "order", "an excluded task never starts")?;
+    let ties = &planned.ties;
+    let may_run = !page.is_false(&ties.conditions) || page.any_ran(&ties.closes);
+    must(may_run, "decided once", "a task goes by what was decided of its condition")?;
     must(goes_on(ledger, task.host, page), "stop", "a stopped host starts no task")?;
 
     if let Some((number, bracket)) = bracket_of(tasks, task.index) {
@@ -161,8 +172,11 @@ fn task_skipped(ledger: &Ledger<'_>, task: TaskId, why: SkipReason) -> Result<()
     match why {
         SkipReason::BracketHolds => must(holds, "brackets", "only a bracket that holds is skipped"),
         SkipReason::When => {
-            let excluded = tasks.tasks[usize::from(task.index)].forecast.is_left_out();
-            must(!holds && (page.busy || excluded), "order", "a task is skipped by its condition")
+            let planned = &tasks.tasks[usize::from(task.index)];
+            let (excluded, ties) = (planned.forecast.is_left_out(), &planned.ties);
+            let is_false = page.is_false(&ties.conditions);
+            let by_worker = page.busy && (ties.conditions.is_empty() || is_false);
+            must(!holds && (by_worker || is_false || excluded), "order", "a task is skipped by its condition")
         }
     }
 }
@@ -184,6 +198,19 @@ fn host_ended(ledger: &Ledger<'_>, host: HostId, status: HostStatus) -> Result<(
         None => HostStatus::Stopped,
     };
     must(status == expected, "ends", &format!("the host ends as {expected:?}"))?;
+    if matches!(status, HostStatus::Ok | HostStatus::Changed) {
+        let passed = tasks.tasks.iter().enumerate().skip(if page.failed_once {
+            usize::from(part_of(tasks, Section::Steps).1)
+        } else {
+            0
+        });
+        for (index, task) in passed {
+            let is_closed = page.all_ran.contains(&u16::try_from(index).expect("few tasks"));
+            let has_opened = |opener: &u16| page.sent.get(opener).is_some_and(|sent| *sent > 0);
+            let is_open = task.ties.closes.iter().any(has_opened) && !is_closed;
+            must(!is_open, "closed", "a host that ends well has closed what it opened")?;
+        }
+    }
     if done {
         return Ok(());
     }

@@ -82,19 +82,29 @@ impl World<'_> {
     }
 
     fn attempt(&mut self, task: TaskId, attempt: u32) -> VecDeque<Event> {
-        let mut events = VecDeque::new();
         let planned = self.plan.task(task);
-        if self.random.percent(4) {
-            return VecDeque::from([Event::TaskSkipped { task, why: SkipReason::When }]);
+        let (mut events, is_false) = self.conditions(task, attempt);
+        if is_false {
+            events.push_back(Event::TaskSkipped { task, why: SkipReason::When });
+            return events;
+        }
+        let is_apart = planned.effect == Effect::Disrupts && self.state.is_apart(self.plan, task);
+        if is_apart && !self.rules.broken(Bug::DisruptsApart) {
+            let end = TaskEnd::Failed { failure: failure(Cause::Refused) };
+            events.push_back(Event::TaskEnded { task, attempt, end });
+            return events;
         }
         if planned.effect == Effect::Reads && self.random.percent(4) {
-            return self.pause(task, attempt);
+            events.extend(self.pause(task, attempt));
+            return events;
         }
         if planned.effect == Effect::Changes && !self.slots.contains(&task.host) && self.random.percent(10) {
-            return VecDeque::from([Event::TaskEnded { task, attempt, end: TaskEnd::NeedsSlot }]);
+            events.push_back(Event::TaskEnded { task, attempt, end: TaskEnd::NeedsSlot });
+            return events;
         }
         if planned.effect == Effect::Disrupts && !self.slots.contains(&task.host) {
-            return VecDeque::from([Event::TaskEnded { task, attempt, end: self.end_of_look() }]);
+            events.push_back(Event::TaskEnded { task, attempt, end: self.end_of_look() });
+            return events;
         }
         let end = self.end();
         let ops = if matches!(end, TaskEnd::Satisfied { .. }) { 0 } else { self.random.below(3) };
@@ -116,6 +126,28 @@ impl World<'_> {
         }
         events.push_back(Event::TaskEnded { task, attempt, end });
         events
+    }
+
+    /// What a worker decides before it does anything, and whether the task does not run.
+    fn conditions(&mut self, task: TaskId, attempt: u32) -> (VecDeque<Event>, bool) {
+        let mut events = VecDeque::new();
+        let conditions = &self.plan.task(task).ties.conditions;
+        if self.state.closes_what_is_open(self.plan, task) {
+            return (events, false);
+        }
+        // In plans of the first version nobody but the worker knows of conditions.
+        if conditions.is_empty() {
+            return (events, attempt == 1 && self.random.percent(4));
+        }
+        let decided = self.state.decided(self.plan, task.phase, task.host);
+        for condition in conditions.iter().filter(|condition| !decided.contains_key(condition)) {
+            let (condition, holds) = (*condition, self.random.percent(60));
+            events.push_back(Event::ConditionDecided { task, attempt, condition, holds });
+            if !holds {
+                return (events, true);
+            }
+        }
+        (events, false)
     }
 
     pub(super) fn end(&mut self) -> TaskEnd {

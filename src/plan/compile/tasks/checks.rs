@@ -57,7 +57,7 @@ impl<'a> Lowering<'a, '_> {
         let row = self.table.row(host);
         let mut checks = Vec::new();
         for step in steps {
-            match self.task(host, step, row, &Round::default(), None) {
+            match self.task(host, step, row, &Round::default()) {
                 Ok(Task { step: StepRef::Action(action), forecast, .. })
                     if forecast != Forecast::Excluded =>
                 {

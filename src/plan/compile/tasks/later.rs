@@ -7,16 +7,25 @@ use super::Lowering;
 use super::rendered::DEFAULT_TIMEOUT;
 use crate::plan::compile::Input;
 use crate::plan::compile::rounds::Round;
-use crate::plan::{DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId, StepRef, Task};
+use crate::plan::{DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId, StepRef, Task, Ties};
 use crate::runbook::Step;
 use crate::template::Arg;
 use crate::value::Value;
 
 impl<'a> Lowering<'a, '_> {
-    pub(super) fn defer(&mut self, step: &'a Step, round: &Round, waits_for: Vec<String>) -> Task {
-        let found = deferred(&self.input, step, round, waits_for.clone());
+    /// `asks` says of each of its conditions, outermost first, whether the run has to ask it. The others are decided.
+    pub(super) fn defer(
+        &mut self,
+        step: &'a Step,
+        round: &Round,
+        waits_for: Vec<String>,
+        asks: &[bool],
+    ) -> Task {
+        let mut found = deferred(&self.input, step, round, waits_for.clone());
+        keep_conditions(&mut found, asks);
         // Items that depend on the host make a step of its own for each.
-        let key = (step.origin.place.clone(), waits_for.clone(), round.key() + &items_of(&found));
+        let key = format!("{asks:?}{}{}", round.key(), items_of(&found));
+        let key = (step.origin.place.clone(), waits_for.clone(), key);
         let id = match self.deferred_by_place.get(&key) {
             Some(id) => *id,
             None => {
@@ -35,20 +44,35 @@ impl<'a> Lowering<'a, '_> {
             looks_first: false,
             forecast: Forecast::Deferred { waits_for },
             frozen: None,
+            ties: Ties::default(),
         }
     }
 
-    /// Keeps a step as it was written, so that it can be looked at again with the facts of then.
-    pub(in crate::plan::compile) fn freeze(&mut self, step: &'a Step, round: &Round) -> FrozenId {
+    /// Keeps a step as it was written, so that it can be looked at again with the facts of then; without its conditions
+    /// where those do not count.
+    pub(in crate::plan::compile) fn freeze(&mut self, step: &'a Step, round: &Round, asks: bool) -> FrozenId {
         let next =
             FrozenId(u32::try_from(self.frozen.len()).expect("invariant: fewer than 2^32 frozen steps"));
-        let found = deferred(&self.input, step, round, Vec::new());
-        let key = (std::ptr::from_ref(step), round.key() + &items_of(&found));
+        let mut found = deferred(&self.input, step, round, Vec::new());
+        if !asks {
+            keep_conditions(&mut found, &[]);
+        }
+        let key = (std::ptr::from_ref(step), format!("{asks}{}{}", round.key(), items_of(&found)));
         let id = *self.frozen_by_step.entry(key).or_insert(next);
         if id == next {
             self.frozen.push(found);
         }
         id
+    }
+}
+
+/// Drops the conditions of a step that are decided: `asks` says of each whether it is not.
+fn keep_conditions(step: &mut DeferredStep, asks: &[bool]) {
+    let whens = step.frames.iter_mut().map(|frame| &mut frame.when).chain([&mut step.when]);
+    for (at, when) in whens.filter(|when| when.is_some()).enumerate() {
+        if !asks.get(at).is_some_and(|asks| *asks) {
+            *when = None;
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! where a step depends on what earlier tasks bring about.
 
 mod checks;
+mod decisions;
 mod later;
 mod rendered;
 
@@ -12,7 +13,6 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::brackets::{Marks, outermost};
-use super::dependence::Dependence;
 use super::hosts::{HostTable, Row};
 use super::parts::{Parts, Written};
 use super::rounds::Round;
@@ -22,13 +22,14 @@ use crate::facts::HostFacts;
 use crate::op::Effect;
 use crate::plan::{
     Action, ActionId, DeferredId, DeferredStep, Forecast, FrozenId, HostId, HostTasks, PlannedKube,
-    PlannedPhase, Section, StepRef, Task, implied,
+    PlannedPhase, Section, StepRef, Task, Ties, implied,
 };
 use crate::runbook::{Phase, Runbook, Step};
 use crate::source::{Diagnostics, codes};
 use crate::step::{BracketKey, LowerError, Lowered, Role};
 use crate::template::{RenderError, Scope};
 use crate::value::{Duration, Value};
+use decisions::{Decisions, Verdict};
 use rendered::{Rendered, lower};
 
 /// Everything that lowering collects.
@@ -38,7 +39,7 @@ pub(super) struct Lowering<'a, 't> {
     kube: Option<&'t PlannedKube>,
     pub(super) scopes: Result<Scopes<'a>, RenderError>,
     actions: Vec<Arc<Action>>,
-    known: HashMap<ActionKey, ActionId>,
+    lowered: HashMap<ActionKey, ActionId>,
     deferred: Vec<DeferredStep>,
     deferred_by_place: HashMap<(String, Vec<String>, String), DeferredId>,
     frozen: Vec<DeferredStep>,
@@ -66,8 +67,12 @@ pub(super) struct Visit<'a, 'v> {
     pub(super) facts: Option<&'a HostFacts>,
     /// What expressions about the host see, once one asked.
     pub(super) scope: Option<Arc<Scope>>,
-    /// Its tasks so far.
+    /// Its tasks so far, in this part of the phase.
     pub(super) tasks: Vec<Task>,
+    /// Index of the first of them.
+    base: usize,
+    /// Conditions that were decided.
+    pub(super) decisions: Decisions,
 }
 
 /// What makes two lowered steps the same action: the step as written, what the subject tells lowering, and the
@@ -100,7 +105,7 @@ impl<'a, 't> Lowering<'a, 't> {
             kube,
             scopes: Scopes::new(input),
             actions: Vec::new(),
-            known: HashMap::new(),
+            lowered: HashMap::new(),
             deferred: Vec::new(),
             deferred_by_place: HashMap::new(),
             frozen: Vec::new(),
@@ -180,11 +185,23 @@ impl<'a, 't> Lowering<'a, 't> {
     }
 
     fn host(&mut self, id: HostId, parts: &Parts<'a>, diagnostics: &mut Diagnostics) -> HostTasks {
-        let mut scope: Option<Arc<Scope>> = None;
-        let mut tasks = self.tasks(id, &parts.steps, &mut scope, diagnostics);
-        self.adopt(id, &mut tasks, diagnostics);
-        let rescue = self.tasks(id, &parts.rescue, &mut scope, diagnostics);
-        let always = self.tasks(id, &parts.always, &mut scope, diagnostics);
+        // The table outlives the lowering that looks at it.
+        let table: &'t HostTable<'a> = self.table;
+        let row = table.row(id);
+        let facts = self.input.knowledge.facts(&row.host.name);
+        let (tasks, decisions) = (Vec::new(), Decisions::default());
+        let mut visit = Visit { id, row, facts, scope: None, tasks, base: 0, decisions };
+        let mut tasks = self.tasks(&parts.steps, &mut visit, diagnostics);
+        if let Some(at) = self.adopt(id, &mut tasks, diagnostics) {
+            for task in &mut tasks {
+                task.ties.make_room(at);
+            }
+            visit.decisions.make_room(at);
+        }
+        visit.base = tasks.len();
+        let rescue = self.tasks(&parts.rescue, &mut visit, diagnostics);
+        visit.base += rescue.len();
+        let always = self.tasks(&parts.always, &mut visit, diagnostics);
         let tasks = parts.join(id, tasks, rescue, always);
         let sections = [Section::Steps, Section::Rescue, Section::Always].map(|section| tasks.range(section));
         let marks = |range: &Range<u16>| {
@@ -195,50 +212,38 @@ impl<'a, 't> Lowering<'a, 't> {
         HostTasks { brackets, ..tasks }
     }
 
-    /// The tasks of one part of a phase. `scope` is the host's, made where the first step needs it.
+    /// The tasks of one part of a phase.
     fn tasks(
         &mut self,
-        id: HostId,
         steps: &[Written<'a>],
-        scope: &mut Option<Arc<Scope>>,
+        visit: &mut Visit<'a, '_>,
         diagnostics: &mut Diagnostics,
     ) -> Vec<Task> {
-        // The table outlives the lowering that looks at it.
-        let table: &'t HostTable<'a> = self.table;
-        let row = table.row(id);
-        let facts = self.input.knowledge.facts(&row.host.name);
-        let tasks = Vec::with_capacity(steps.len());
-        let mut visit = Visit { id, row, facts, scope: scope.take(), tasks };
-        self.unroll(steps, None, &Round::default(), &mut visit, diagnostics);
-        *scope = visit.scope;
-        visit.tasks
+        self.unroll(steps, None, &Round::default(), visit, diagnostics);
+        std::mem::take(&mut visit.tasks)
     }
 
     /// One step in one round of the loops around it.
     pub(super) fn turn(
         &mut self,
-        step: &'a Step,
-        dependence: &Dependence,
+        written: &Written<'a>,
         round: &Round,
         visit: &mut Visit<'a, '_>,
         diagnostics: &mut Diagnostics,
     ) {
-        let altered = self.altered.entry(visit.id).or_default();
-        let waits_for = dependence.waits_for(altered, visit.facts.is_some());
-        let task = if waits_for.is_empty() {
-            let host_scope = dependence.host.then(|| self.host_scope(visit));
-            self.task(visit.id, step, visit.row, round, host_scope.as_ref())
-        } else {
-            Ok(self.defer(step, round, waits_for))
-        };
+        let step = written.step;
+        let task = self.decide(written, round, visit).map_err(TaskError::Render);
+        let task = task.and_then(|mut verdict| {
+            let task = self.decided(written, round, &mut verdict, visit)?;
+            Ok((task, verdict))
+        });
         let host = &visit.row.host.name;
         let about = |message: &str| format!("{message} (host `{host}`{})", round.about());
         match task {
-            Ok(mut task) => {
-                // A deferred step is evaluated when the host comes to it: nothing is assumed.
-                if dependence.reads_facts() && matches!(task.step, StepRef::Action(_)) {
-                    task.frozen = Some(self.freeze(step, round));
-                }
+            Ok((task, verdict)) => {
+                let index = u16::try_from(visit.base + visit.tasks.len())
+                    .expect("invariant: a host has fewer than 65,536 tasks in a phase");
+                visit.decisions.note(written.at, round, index, &verdict, task.forecast.is_left_out());
                 visit.tasks.push(task);
             }
             Err(TaskError::Render(error)) => {
@@ -252,6 +257,48 @@ impl<'a, 't> Lowering<'a, 't> {
         }
     }
 
+    /// The task of a step whose conditions are decided, as far as they can be now.
+    fn decided(
+        &mut self,
+        written: &Written<'a>,
+        round: &Round,
+        verdict: &mut Verdict,
+        visit: &mut Visit<'a, '_>,
+    ) -> Result<Task, TaskError> {
+        let Written { step, dependence, values, .. } = written;
+        let altered = self.altered.entry(visit.id).or_default();
+        let values_wait_for = values.waits_for(altered, visit.facts.is_some());
+        let mut task = if verdict.fails() {
+            self.excluded(step, round)
+        } else {
+            if !values_wait_for.is_empty() {
+                Self::put_off(verdict, round, self.input.runbook, &mut visit.decisions);
+            }
+            let (conditions, mut waits_for) = verdict.late();
+            waits_for.extend(values_wait_for);
+            if conditions.is_empty() && waits_for.is_empty() {
+                let host_scope = dependence.host.then(|| self.host_scope(visit));
+                self.known(visit.id, step, visit.row, round, host_scope.as_ref())?
+            } else {
+                waits_for.sort_by_key(|name| (name.starts_with("facts."), name.clone()));
+                waits_for.dedup();
+                let mut task = self.defer(step, round, waits_for, &verdict.asks());
+                task.ties.conditions = conditions;
+                task
+            }
+        };
+        if !task.forecast.is_left_out() {
+            task.ties.closes.clone_from(&verdict.closes);
+            task.ties.apart_from.clone_from(&verdict.apart_from);
+        }
+        // A deferred step is evaluated when the host comes to it: nothing is assumed.
+        let is_assumed = if verdict.is_forced { values.reads_facts() } else { dependence.reads_facts() };
+        if is_assumed && matches!(task.step, StepRef::Action(_)) {
+            task.frozen = Some(self.freeze(step, round, !verdict.is_forced));
+        }
+        Ok(task)
+    }
+
     /// A task that stands in the plan only to say that it will not run.
     pub(super) fn leave_out(
         &mut self,
@@ -260,8 +307,20 @@ impl<'a, 't> Lowering<'a, 't> {
         forecast: Forecast,
         visit: &mut Visit<'a, '_>,
     ) {
-        let step = StepRef::Action(self.placeholder(step, round));
-        visit.tasks.push(Task { step, effect: Effect::Reads, looks_first: false, forecast, frozen: None });
+        let task = self.excluded(step, round);
+        visit.tasks.push(Task { forecast, ..task });
+    }
+
+    /// A task whose `when` is false.
+    fn excluded(&mut self, step: &Step, round: &Round) -> Task {
+        Task {
+            step: StepRef::Action(self.placeholder(step, round)),
+            effect: Effect::Reads,
+            looks_first: false,
+            forecast: Forecast::Excluded,
+            frozen: None,
+            ties: Ties::default(),
+        }
     }
 
     /// The runbook.
@@ -270,17 +329,20 @@ impl<'a, 't> Lowering<'a, 't> {
     }
 
     /// Where an earlier run left the node cordoned and is to be followed, its cordon is taken over right before the first
-    /// step that would set one.
-    fn adopt(&mut self, id: HostId, tasks: &mut Vec<Task>, diagnostics: &mut Diagnostics) {
+    /// step that would set one. Says at which index.
+    fn adopt(&mut self, id: HostId, tasks: &mut Vec<Task>, diagnostics: &mut Diagnostics) -> Option<u16> {
         let row = self.table.row(id);
-        let Some(run) = adopt::from(&self.input, row).filter(|_| !self.adopted.contains(&id)) else { return };
+        let run = adopt::from(&self.input, row).filter(|_| !self.adopted.contains(&id))?;
         let cordons =
             |task: &Task| self.marks(task).is_some_and(|marks| marks.opens.contains(&BracketKey::Cordon));
-        let Some(at) = tasks.iter().position(cordons) else { return };
+        let at = tasks.iter().position(cordons)?;
         let arg = ("adopt", Value::Str(run.to_owned()));
         let action = match implied::action("cordon", arg, &row.subject, self.kube, "--adopt-cordons") {
             Ok(action) => action,
-            Err(error) => return diagnostics.push(placeless(codes::ADOPT, error.message, error.hint)),
+            Err(error) => {
+                diagnostics.push(placeless(codes::ADOPT, error.message, error.hint));
+                return None;
+            }
         };
         let known = self.actions.iter().position(|known| **known == action);
         let action = match known {
@@ -290,8 +352,10 @@ impl<'a, 't> Lowering<'a, 't> {
         let effect = self.actions[action.0 as usize].lowered.effect;
         let step = StepRef::Action(action);
         let forecast = Forecast::NotProbed;
-        tasks.insert(at, Task { step, effect, looks_first: true, forecast, frozen: None });
+        let ties = Ties::default();
+        tasks.insert(at, Task { step, effect, looks_first: true, forecast, frozen: None, ties });
         self.adopted.insert(id);
+        u16::try_from(at).ok()
     }
 
     fn marks(&self, task: &Task) -> Option<Marks<'_>> {
@@ -305,8 +369,19 @@ impl<'a, 't> Lowering<'a, 't> {
         }
     }
 
-    /// A task that is known now. `host_scope` is given where the step depends on the host.
-    fn task(
+    /// A task of a step that stands in no host's list: its conditions are its own.
+    fn task(&mut self, id: HostId, step: &'a Step, row: &Row<'a>, round: &Round) -> Result<Task, TaskError> {
+        let scopes = self.scopes.as_mut().map_err(|error| error.clone())?;
+        let outer = Arc::clone(scopes.base());
+        if scopes.runs(&outer, step, round, true)? {
+            self.known(id, step, row, round, None)
+        } else {
+            Ok(self.excluded(step, round))
+        }
+    }
+
+    /// A task that is known now, and runs. `host_scope` is given where the step depends on the host.
+    fn known(
         &mut self,
         id: HostId,
         step: &'a Step,
@@ -321,32 +396,23 @@ impl<'a, 't> Lowering<'a, 't> {
             has_node: row.subject.node.is_some(),
             args: args + &round.key(),
         };
-        if cached && let Some(action) = self.known.get(&key(String::new())) {
+        if cached && let Some(action) = self.lowered.get(&key(String::new())) {
             let action = *action;
             return Ok(self.alter(id, step, action));
         }
         let scopes = self.scopes.as_mut().map_err(|error| error.clone())?;
         let outer = host_scope.map_or_else(|| Arc::clone(scopes.base()), Arc::clone);
-        if !scopes.runs(&outer, step, round, cached)? {
-            return Ok(Task {
-                step: StepRef::Action(self.placeholder(step, round)),
-                effect: Effect::Reads,
-                looks_first: false,
-                forecast: Forecast::Excluded,
-                frozen: None,
-            });
-        }
         let scope = scopes.of_step(&outer, step, round, cached)?;
         let rendered = Rendered::of(step, &scope)?;
         let text = if cached { String::new() } else { rendered.key() };
-        let action = match self.known.get(&key(text.clone())) {
+        let action = match self.lowered.get(&key(text.clone())) {
             Some(action) => *action,
             None => {
                 let (args, lowered) =
                     lower(step, rendered, &row.subject, self.kube).map_err(TaskError::Lower)?;
                 let action = self.action(step, round, args, lowered);
                 let action = self.add(action);
-                self.known.insert(key(text), action);
+                self.lowered.insert(key(text), action);
                 action
             }
         };
@@ -370,6 +436,7 @@ impl<'a, 't> Lowering<'a, 't> {
             looks_first,
             forecast: Forecast::NotProbed,
             frozen: None,
+            ties: Ties::default(),
         }
     }
 
@@ -401,13 +468,13 @@ impl<'a, 't> Lowering<'a, 't> {
             has_node: false,
             args: "excluded".to_owned() + &round.key(),
         };
-        if let Some(action) = self.known.get(&key) {
+        if let Some(action) = self.lowered.get(&key) {
             return *action;
         }
         let lowered = Lowered::idle(step.kind.name().to_owned(), Role::Check);
         let action = self.action(step, round, Value::Map(IndexMap::new()), lowered);
         let action = self.add(action);
-        self.known.insert(key, action);
+        self.lowered.insert(key, action);
         action
     }
 }
