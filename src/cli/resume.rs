@@ -89,7 +89,8 @@ fn refuse(
     }
     if !history.state.can_resume() {
         terminal.error(&format!("run {} is over", run_dir.id()));
-        terminal.say(Summary::of(plan, history).text(plan).trim_end());
+        let directory = run_dir.path().as_str();
+        terminal.say(Summary::of(plan, history).recorded_in(directory).text(plan).trim_end());
         terminal.hint("start a new run: it does what is still to be done");
         return Err(Stopped::Told(exit::USAGE));
     }

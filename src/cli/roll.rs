@@ -83,7 +83,8 @@ pub(super) async fn roll_on(
     if let Some(lock) = lock {
         lock::leave(&lock, &lock::leave_of(&plan, &result), &plan, terminal).await;
     }
-    finish(result, &plan, Some(&record.called), terminal)
+    let record = Written { called: &record.called, directory: run_dir.path().as_str() };
+    finish(result, &plan, Some(record), terminal)
 }
 
 /// Runs that somebody gave up, on the cluster or beside this one's record: their late commands must find no host.
@@ -120,11 +121,19 @@ fn swept(run_dir: &RunDir, run: String) -> Vec<String> {
     ended.filter_map(|history| Some(history.run()?.to_owned())).chain([run]).collect()
 }
 
-/// Shows what a run came to, and gives its exit code. A run that has a record goes on by the name `called`.
+/// Where the record of a run is.
+#[derive(Clone, Copy)]
+pub(super) struct Written<'a> {
+    /// The name by which it goes on.
+    pub(super) called: &'a str,
+    pub(super) directory: &'a str,
+}
+
+/// Shows what a run came to, and gives its exit code.
 pub(super) fn finish(
     result: Result<History, RollError>,
     plan: &Plan,
-    called: Option<&str>,
+    record: Option<Written<'_>>,
     terminal: &Terminal,
 ) -> Outcome {
     let (history, trouble) = match result {
@@ -139,9 +148,10 @@ pub(super) fn finish(
             return Err(Stopped::Told(exit::BUG));
         }
     };
-    let summary = Summary::of(plan, &history);
+    let directory = record.map_or("", |record| record.directory);
+    let summary = Summary::of(plan, &history).recorded_in(directory);
     terminal.say(summary.text(plan).trim_end());
-    if let Some(called) = called
+    if let Some(Written { called, .. }) = record
         && history.state.can_resume()
     {
         terminal.say(&way_on(called, &history, plan));

@@ -272,7 +272,7 @@ fn show(args: &Args, named: Option<&str>, verbose: bool, terminal: &Terminal) ->
         plain.event(&plan, &then, event);
     }
     let mut text = String::from_utf8_lossy(&text).into_owned();
-    text.push_str(&Summary::of(&plan, &history).text(&plan));
+    text.push_str(&Summary::of(&plan, &history).recorded_in(found.dir.path().as_str()).text(&plan));
     if let Some(way_on) = way_on {
         text.extend([way_on.as_str(), "\n"]);
     }

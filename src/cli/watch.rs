@@ -50,7 +50,7 @@ fn ended(record: &Found, history: &History, plan: &Plan, terminal: &Terminal) ->
         terminal
             .error("its controller is gone: nothing new is started, and what ran on hosts ends by itself");
     }
-    let mut text = Summary::of(plan, history).text(plan);
+    let mut text = Summary::of(plan, history).recorded_in(record.dir.path().as_str()).text(plan);
     text.push_str(record.is_of());
     if let Some(way_on) = record.way_on(history, plan) {
         text.extend([way_on.as_str(), "\n"]);

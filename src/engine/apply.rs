@@ -139,6 +139,7 @@ impl State {
             Event::OpNotStarted { task, attempt, go, op } => {
                 self.op_not_started(plan, *task, *attempt, (*go, *op))
             }
+            Event::OpSaid { task, attempt, .. } => self.attempt_mut(plan, *task, *attempt).map(drop),
             Event::TaskEnded { task, attempt, end } => self.task_ended(plan, at, *task, *attempt, end),
             Event::TaskSkipped { task, why } => self.task_skipped(plan, *task, *why),
             Event::SectionStarted { phase, host, section } => {

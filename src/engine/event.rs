@@ -234,6 +234,27 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stdout: Option<String>,
     },
+    /// What an op that failed said last, for people. Follows its [`Event::OpEnded`].
+    OpSaid {
+        /// The task.
+        task: TaskId,
+        /// The attempt.
+        attempt: u32,
+        /// As in [`Event::OpStarted`].
+        #[serde(default, skip_serializing_if = "is_zero")]
+        go: u32,
+        /// The op.
+        op: u16,
+        /// The last lines of its standard error that say something, escaped.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stderr: Vec<String>,
+        /// The same of its standard output.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stdout: Vec<String>,
+        /// The file in the run's directory that holds all of it; empty where there is none.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        file: String,
+    },
     /// An op that was about to be sent never began: the host cannot be reached, root cannot, or its launcher refused.
     OpNotStarted {
         /// The task.

@@ -103,6 +103,7 @@ pub(super) fn name_of(event: &Event) -> &'static str {
         Event::RunResumed { .. } => "run_resumed",
         Event::OpStarted { .. } => "op_started",
         Event::OpEnded { .. } => "op_ended",
+        Event::OpSaid { .. } => "op_said",
         Event::OpNotStarted { .. } => "op_not_started",
         Event::TaskEnded { .. } => "task_ended",
         Event::TaskSkipped { .. } => "task_skipped",

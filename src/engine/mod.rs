@@ -6,6 +6,7 @@
 //! work are events again.
 
 mod apply;
+mod counts;
 mod decide;
 mod event;
 mod history;
@@ -21,6 +22,7 @@ mod state;
 #[cfg(test)]
 mod stories;
 
+pub use counts::Counts;
 pub use decide::{Decision, decide};
 pub use event::{
     BracketFinding, Cause, Event, Failure, HaltCause, HostStatus, SkipReason, Stamped, StopLevel, TaskEnd,
@@ -29,4 +31,4 @@ pub use history::{History, REHEARSAL};
 pub use host::{AttemptRun, HostFailure, OpRun, TaskResult};
 pub use illegal::{IllegalEvent, Refusal};
 pub use standing::{Standing, StandingChange, standing};
-pub use state::{Awaited, Counts, State, Work};
+pub use state::{Awaited, State, Work};

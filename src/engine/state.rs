@@ -99,25 +99,6 @@ pub enum Work<'a> {
     },
 }
 
-/// How many hosts ended how, each counted once with the gravest end that it had in any phase.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Nothing had to change.
-    pub ok: usize,
-    /// Something changed, all is well.
-    pub changed: usize,
-    /// Stopped before the end.
-    pub stopped: usize,
-    /// Failed.
-    pub failed: usize,
-    /// Not known.
-    pub unknown: usize,
-    /// Started in a phase and not ended there.
-    pub active: usize,
-    /// Not started in any phase so far.
-    pub not_started: usize,
-}
-
 impl State {
     /// The state before the first event.
     pub fn new(plan: &Plan) -> Self {
@@ -374,33 +355,6 @@ impl State {
         work
     }
 
-    /// How many hosts ended how.
-    pub fn counts(&self, plan: &Plan) -> Counts {
-        let mut ends: BTreeMap<HostId, (Option<HostStatus>, bool)> = BTreeMap::new();
-        for (planned, run) in plan.phases.iter().zip(&self.phases) {
-            for (tasks, host) in planned.hosts.iter().zip(&run.hosts) {
-                let end = ends.entry(tasks.host).or_default();
-                end.0 = end.0.max(host.status);
-                end.1 |= host.is_active();
-            }
-        }
-        let mut counts = Counts { not_started: plan.hosts.len(), ..Counts::default() };
-        for (status, active) in ends.into_values() {
-            let count = match status {
-                _ if active => &mut counts.active,
-                None => continue,
-                Some(HostStatus::Ok) => &mut counts.ok,
-                Some(HostStatus::Changed) => &mut counts.changed,
-                Some(HostStatus::Stopped) => &mut counts.stopped,
-                Some(HostStatus::Failed) => &mut counts.failed,
-                Some(HostStatus::Unknown) => &mut counts.unknown,
-            };
-            *count += 1;
-            counts.not_started -= 1;
-        }
-        counts
-    }
-
     fn host_run(&self, plan: &Plan, phase: u16, host: HostId) -> Option<&HostRun> {
         self.phases.get(usize::from(phase))?.hosts.get(position(plan, phase, host)?)
     }
@@ -428,7 +382,7 @@ pub(super) fn halt_level(on_failure: OnFailure) -> StopLevel {
     }
 }
 
-fn is_success(status: Option<HostStatus>) -> bool {
+pub(super) fn is_success(status: Option<HostStatus>) -> bool {
     matches!(status, Some(HostStatus::Ok | HostStatus::Changed))
 }
 

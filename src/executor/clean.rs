@@ -57,6 +57,10 @@ impl Redactor {
                 last_line: self.text(&last_line),
                 stdout: self.maybe(stdout),
             },
+            Event::OpSaid { task, attempt, go, op, stderr, stdout, file } => {
+                let (stderr, stdout) = (self.lines(&stderr), self.lines(&stdout));
+                Event::OpSaid { task, attempt, go, op, stderr, stdout, file }
+            }
             Event::TaskEnded { task, attempt, end } => {
                 Event::TaskEnded { task, attempt, end: self.task_end(end) }
             }
@@ -163,9 +167,15 @@ impl Redactor {
 
     fn diff(&self, diff: LineDiff) -> LineDiff {
         let LineDiff { added, removed, lines, more } = diff;
-        // Together, because a secret may have several lines.
-        let lines = self.text(&lines.join("\n")).split('\n').map(str::to_owned).collect();
-        LineDiff { added, removed, lines, more }
+        LineDiff { added, removed, lines: self.lines(&lines), more }
+    }
+
+    /// Together, because a secret may have several lines.
+    fn lines(&self, lines: &[String]) -> Vec<String> {
+        if lines.is_empty() {
+            return Vec::new();
+        }
+        self.text(&lines.join("\n")).split('\n').map(str::to_owned).collect()
     }
 
     fn task_end(&self, end: TaskEnd) -> TaskEnd {

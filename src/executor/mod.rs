@@ -24,6 +24,7 @@ mod pool;
 mod reach;
 mod redact;
 mod roll;
+mod said;
 mod secrets;
 mod survey;
 mod sweep;

@@ -13,6 +13,7 @@ use super::output::{Listener, OpOutput};
 use super::pool::Pool;
 use crate::engine::{Failure, OpRun};
 use crate::inventory::HostName;
+use crate::journal::OUTPUT_DIR;
 use crate::op::{Deed, Op, Site};
 use crate::plan::{HostId, TaskId};
 use crate::transport::{Attached, Launch, LaunchId, OpResult, Session, SessionError};
@@ -46,9 +47,21 @@ impl Sending<'_> {
         launch_id(&shared.run, self.task, (self.attempt, self.go, self.index))
     }
 
-    /// The file of its output. Read again from its beginning, the output takes the place of what was there.
+    /// The file of its output, in the run's directory; empty where nothing is kept.
+    pub(super) fn file(self, shared: &Shared) -> String {
+        match &shared.output {
+            Some(_) => format!("{OUTPUT_DIR}/{}", self.file_name(shared, &self.id(shared))),
+            None => String::new(),
+        }
+    }
+
+    fn file_name(self, shared: &Shared, id: &LaunchId) -> String {
+        format!("{}.{}.log", shared.name(self.task.host), id.op)
+    }
+
+    /// Takes its output. Read again from its beginning, the output takes the place of what was there.
     fn output(self, shared: &Shared, id: &LaunchId) -> OpOutput {
-        let name = format!("{}.{}.log", shared.name(self.task.host), id.op);
+        let name = self.file_name(shared, id);
         let listener = shared.listener.clone().map(|teller| Listener::new(teller, self.task.host));
         OpOutput::new(shared.output.as_ref(), &shared.redactor, &name, listener)
     }

@@ -1,4 +1,5 @@
-//! Where an op's output goes: a file per op in the run's directory, redacted, capped, and its last line for people.
+//! Where an op's output goes: a file per op in the run's directory, redacted, its beginning and its end within a limit,
+//! and its last line for people.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -11,11 +12,14 @@ use super::control::Teller;
 use super::redact::{Redactor, Stream as RedactedStream};
 use crate::journal::RunDir;
 use crate::plan::HostId;
-use crate::transport::{OutputSink, Stream};
+use crate::transport::{End, OutputSink, Stream};
 use crate::value::escape;
 
-/// Bytes of one op's output that are kept on disk.
-const FILE_LIMIT: usize = 16 << 20;
+/// Bytes of the beginning of one op's output that are kept on disk: more than its host keeps of both streams, so that
+/// what this machine leaves out in its turn is an exception.
+const HEAD_LIMIT: usize = 18 << 20;
+/// Bytes of its end that are kept beyond that; until the op ends they are in memory.
+const END_LIMIT: usize = 1 << 20;
 /// Bytes of a last line that are shown.
 const LINE_LIMIT: usize = 300;
 /// Last lines that are kept for people.
@@ -25,10 +29,8 @@ const BETWEEN_WORDS: Duration = Duration::from_millis(200);
 
 /// Takes the output of one op.
 pub(super) struct OpOutput {
-    path: Option<camino::Utf8PathBuf>,
     redactor: Rc<Redactor>,
-    file: Option<File>,
-    written: usize,
+    log: Log,
     streams: [RedactedStream; 2],
     tail: Tail,
     listener: Option<Listener>,
@@ -64,10 +66,8 @@ impl OpOutput {
         listener: Option<Listener>,
     ) -> Self {
         Self {
-            path: dir.map(|dir| dir.output(name)),
             redactor: Rc::clone(redactor),
-            file: None,
-            written: 0,
+            log: Log::new(dir.map(|dir| dir.output(name))),
             streams: Default::default(),
             tail: Tail::default(),
             listener,
@@ -92,23 +92,48 @@ impl OpOutput {
         if let Some(listener) = &mut self.listener {
             listener.tell(&self.tail);
         }
-        let room = FILE_LIMIT.saturating_sub(self.written);
-        let kept = &bytes[..bytes.len().min(room)];
-        if kept.is_empty() {
-            return;
-        }
-        if self.file.is_none()
-            && let Some(path) = &self.path
-        {
+        self.log.write(bytes);
+    }
+}
+
+/// The file of an op's output. Output is for people; a full disk stops the journal, and with it the run, in its own
+/// words.
+struct Log {
+    path: Option<camino::Utf8PathBuf>,
+    file: Option<File>,
+    written: usize,
+    end: Option<End>,
+}
+
+impl Log {
+    fn new(path: Option<camino::Utf8PathBuf>) -> Self {
+        Self { path, file: None, written: 0, end: None }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let Some(path) = self.path.as_ref().filter(|_| !bytes.is_empty()) else { return };
+        if self.file.is_none() {
             // What an earlier process wrote is read again from its beginning.
             let mut options = OpenOptions::new();
             self.file = options.write(true).create(true).truncate(true).mode(0o600).open(path).ok();
         }
-        // Output is for people; a full disk stops the journal, and with it the run, in its own words.
+        let (head, rest) = bytes.split_at(bytes.len().min(HEAD_LIMIT.saturating_sub(self.written)));
         if let Some(file) = &mut self.file
-            && file.write_all(kept).is_ok()
+            && file.write_all(head).is_ok()
         {
-            self.written += kept.len();
+            self.written += head.len();
+        }
+        if !rest.is_empty() {
+            self.end.get_or_insert_with(|| End::new(END_LIMIT)).push(rest);
+        }
+    }
+}
+
+impl Drop for Log {
+    /// Also where nobody knows how the op ended: what it said last is most of what there is to look at.
+    fn drop(&mut self) {
+        if let (Some(file), Some(end)) = (&mut self.file, self.end.take()) {
+            let _ = file.write_all(&end.into_bytes());
         }
     }
 }
@@ -176,5 +201,23 @@ mod tests {
             output.write(Stream::Stdout, piece.as_bytes());
         }
         assert_eq!(output.finish(), "Unpacking kubelet");
+    }
+
+    #[test]
+    fn the_beginning_and_the_end_of_endless_output_are_in_the_file() {
+        let place = tempfile::tempdir().unwrap();
+        let path = camino::Utf8Path::from_path(place.path()).unwrap().join("log");
+        let mut log = Log::new(Some(path.clone()));
+        let piece = vec![b'x'; 1 << 20];
+        log.write(b"begun\n");
+        (0..40).for_each(|_| log.write(&piece));
+        log.write(b"\nFATAL: disk sdb is gone\n");
+        drop(log);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let told = "[… 22020126 bytes left out …]";
+        assert!(text.starts_with("begun\nxxx") && text.ends_with("\nFATAL: disk sdb is gone\n"));
+        assert!(text.len() <= HEAD_LIMIT + END_LIMIT + 100, "{}", text.len());
+        let notes: Vec<_> = text.lines().filter(|line| crate::transport::is_clip_note(line)).collect();
+        assert_eq!(notes, [told]);
     }
 }

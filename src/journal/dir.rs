@@ -6,6 +6,9 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+/// The folder of a run's directory with what its commands printed.
+pub const OUTPUT_DIR: &str = "output";
+
 /// A state directory that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateDirError {
@@ -114,7 +117,7 @@ impl StateDir {
         let path = self.path.join("runs").join(run);
         let io = |source| StateDirError::Io { path: path.clone(), source };
         let make = || -> io::Result<()> {
-            DirBuilder::new().recursive(true).mode(0o700).create(path.join("output"))?;
+            DirBuilder::new().recursive(true).mode(0o700).create(path.join(OUTPUT_DIR))?;
             let mut file =
                 OpenOptions::new().write(true).create_new(true).mode(0o600).open(path.join("plan.json"))?;
             file.write_all(plan)?;
@@ -238,7 +241,7 @@ impl RunDir {
 
     /// Where the output of an op goes.
     pub fn output(&self, name: &str) -> Utf8PathBuf {
-        self.path.join("output").join(name)
+        self.path.join(OUTPUT_DIR).join(name)
     }
 }
 

@@ -7,7 +7,7 @@ mod read;
 mod recorded;
 mod write;
 
-pub use dir::{RunDir, StateDir, StateDirError, plan_was_used, runs};
+pub use dir::{OUTPUT_DIR, RunDir, StateDir, StateDirError, plan_was_used, runs};
 pub use follow::Follow;
 pub use read::{JournalError, read};
 pub use recorded::{Recorded, RecordedError};

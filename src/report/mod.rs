@@ -4,7 +4,9 @@
 mod events;
 mod gates;
 mod live;
+mod nodes;
 mod pace;
+mod phases;
 mod plain;
 mod stopped;
 mod summary;
@@ -20,6 +22,7 @@ pub use live::{Live, Look};
 pub use pace::Pace;
 pub use plain::{Plain, Verbosity};
 pub use summary::{Left, Summary, Troubled, exit};
+pub use trouble::LastWords;
 
 /// Shows a run while it happens. Called after an event became true, never before.
 pub trait Reporter {

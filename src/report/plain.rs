@@ -98,6 +98,7 @@ fn line(plan: &Plan, state: &State, event: &Event, verbosity: Verbosity) -> Opti
             format!("{}  again (attempt {attempt})", about(plan, *task))
         }
         Event::TaskStarted { task, .. } if verbose => format!("{}  …", about(plan, *task)),
+        Event::OpSaid { task, stderr, stdout, .. } => said(plan, *task, stderr, stdout)?,
         Event::TaskEnded { task, end, .. } => task_ended(plan, *task, end, verbosity)?,
         Event::TaskSkipped { task, why: SkipReason::When } if verbose => {
             let why = match &plan.task(*task).forecast {
@@ -156,6 +157,25 @@ fn line(plan: &Plan, state: &State, event: &Event, verbosity: Verbosity) -> Opti
 /// Whether the run only does what somebody asked for.
 fn is_stopped(state: &State) -> bool {
     matches!(state.halted(), Some(HaltCause::Stopped { .. } | HaltCause::Paused { .. }))
+}
+
+/// The last lines of a failed command, where they tell more than the one line that its failure tells.
+fn said(plan: &Plan, task: TaskId, stderr: &[String], stdout: &[String]) -> Option<String> {
+    if stderr.len() + stdout.len() < 2 {
+        return None;
+    }
+    let head = format!("{}  said last:", about(plan, task));
+    Some(said_lines(stderr, stdout).fold(head, |text, line| text + "\n          " + &line))
+}
+
+/// The last lines of a failed command, each with its stream in front.
+pub(super) fn said_lines<'a>(
+    stderr: &'a [String],
+    stdout: &'a [String],
+) -> impl Iterator<Item = String> + 'a {
+    let of =
+        |name: &'static str, lines: &'a [String]| lines.iter().map(move |line| format!("{name}: {line}"));
+    of("stdout", stdout).chain(of("stderr", stderr))
 }
 
 fn task_ended(plan: &Plan, task: TaskId, end: &TaskEnd, verbosity: Verbosity) -> Option<String> {

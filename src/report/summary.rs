@@ -1,11 +1,14 @@
 //! What a run came to: the only place that counts. A fold of the events, from which the last lines and the exit code
 //! are made.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use super::nodes::Nodes;
+use super::phases::{self, Versions};
 use super::plain::{counted, halt_words, host_name, title};
 use super::stopped::Stopped;
+use super::trouble::LastWords;
 use super::ways_back::WaysBack;
 use crate::engine::{
     BracketFinding, Cause, Counts, Event, Failure, HaltCause, History, HostStatus, State, TaskEnd,
@@ -40,6 +43,10 @@ pub struct Summary {
     stopped: Stopped,
     /// Its ways back would reach hosts that were never touched.
     rehearsal: bool,
+    record: String,
+    /// A line per phase.
+    by_phase: String,
+    versions: Vec<String>,
 }
 
 /// A host in trouble.
@@ -57,6 +64,8 @@ pub struct Troubled {
     pub step: String,
     /// Why.
     pub failure: Failure,
+    /// What its command said last, where one failed.
+    pub said: LastWords,
 }
 
 /// A host that somebody has to look after.
@@ -68,6 +77,27 @@ pub struct Left {
     pub what: &'static str,
     /// Commands that bring it back, in order.
     pub commands: Vec<String>,
+    /// What they do not mend, where the run saw something: "its node is `NotReady`".
+    pub wrong: Option<String>,
+}
+
+impl Left {
+    fn write(&self, plan: &Plan, is_rehearsal: bool, out: &mut String) -> std::fmt::Result {
+        let Self { host, what, commands, wrong } = self;
+        // Whether it serves nobody has looked: its power may have failed meanwhile.
+        let service = if *what == HALF_CHANGED { "; this run does not keep it out of service" } else { "" };
+        let seen = wrong.as_ref().map(|wrong| format!(", and {wrong}")).unwrap_or_default();
+        writeln!(out, "{}  is left {what}{service}{seen}", host_name(plan, *host))?;
+        if is_rehearsal && !commands.is_empty() {
+            return writeln!(out, "    a real run names here what brings it back");
+        }
+        // An uncordon makes no node Ready: pods would be sent to a node that cannot run them.
+        let when = if wrong.is_some() { "when that is mended, " } else { "" };
+        if wrong.is_some() {
+            writeln!(out, "    first find out why, on the host: journalctl -b -u kubelet -u containerd")?;
+        }
+        commands.iter().try_for_each(|command| writeln!(out, "    {when}to bring it back: {command}"))
+    }
 }
 
 const OUT_OF_SERVICE: &str = "out of service";
@@ -139,6 +169,8 @@ impl Summary {
         let stop = fold.stop.clone();
         let by_request = fold.stopped_by.clone();
         let left = fold.left(state);
+        let mut by_phase = String::new();
+        phases::write(plan, state, &mut by_phase).expect("invariant: writing to a string works");
         let rescued = fold.rescued(state);
         Self {
             run: fold.run,
@@ -154,7 +186,17 @@ impl Summary {
             paused: matches!(state.halted(), Some(HaltCause::Paused { .. })),
             stopped: fold.stopped,
             rehearsal: history.is_rehearsal(plan),
+            record: String::new(),
+            by_phase,
+            versions: fold.versions.lines(plan),
         }
+    }
+
+    /// The same, with the run's directory, so that files in it are named by their whole path.
+    #[must_use]
+    pub fn recorded_in(mut self, directory: &str) -> Self {
+        directory.clone_into(&mut self.record);
+        self
     }
 
     /// The exit code: the first that applies, in the order of the table.
@@ -192,23 +234,14 @@ impl Summary {
     }
 
     fn write(&self, plan: &Plan, out: &mut String) -> std::fmt::Result {
-        let Counts { ok, changed, stopped, failed, unknown, active, not_started } = self.counts;
-        let all = [
-            (changed, "changed"),
-            (ok, "ok"),
-            (failed, "failed"),
-            (unknown, "unknown"),
-            (stopped, "stopped"),
-            (active, "unfinished"),
-            (not_started, "not started"),
-        ];
-        let shown: Vec<String> = all
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| format!("{count} {word}"))
-            .collect();
-        let hosts = counted(plan.hosts.len(), "host");
-        writeln!(out, "\n{hosts}: {} · {}", shown.join(", "), self.took.rounded())?;
+        let shown =
+            phases::words(&self.counts, |counts| vec![(counts.changed, "changed"), (counts.ok, "ok")]);
+        let hosts = counted(self.counts.all(), "host");
+        writeln!(out, "\n{hosts}: {shown} · {}", self.took.rounded())?;
+        out.push_str(&self.by_phase);
+        for line in &self.versions {
+            writeln!(out, "  {line}")?;
+        }
         if let Some(choice) = &plan.choice {
             writeln!(out, "a part of the runbook: {}", choice.flags().join(" "))?;
         }
@@ -218,24 +251,12 @@ impl Summary {
         for rescued in &self.rescued {
             writeln!(out, "warning: {rescued}")?;
         }
-        super::trouble::write(plan, &self.troubled, out)?;
+        super::trouble::write(plan, &self.troubled, &self.record, out)?;
         if let Some(by) = &self.stopped_by {
             writeln!(out, "stopped_by: {by}")?;
         }
         self.stopped.write(plan, out)?;
-        for Left { host, what, commands } in &self.left {
-            // Whether it serves nobody has looked: its power may have failed meanwhile.
-            let service =
-                if *what == HALF_CHANGED { "; this run does not keep it out of service" } else { "" };
-            writeln!(out, "{}  is left {what}{service}", host_name(plan, *host))?;
-            if self.rehearsal && !commands.is_empty() {
-                writeln!(out, "    a real run names here what brings it back")?;
-                continue;
-            }
-            for command in commands {
-                writeln!(out, "    to bring it back: {command}")?;
-            }
-        }
+        self.left.iter().try_for_each(|left| left.write(plan, self.rehearsal, out))?;
         let is_over = !self.troubled.is_empty() || self.stopped_by.is_some();
         if self.left.is_empty() && is_over {
             writeln!(out, "all hosts are in service")?;
@@ -257,6 +278,10 @@ struct Fold<'p> {
     /// Hosts that a rescue uncordoned, or what is done in the end.
     uncordoned: BTreeSet<HostId>,
     ways_back: WaysBack,
+    /// What ops of attempts that have not ended said last.
+    said: BTreeMap<TaskId, LastWords>,
+    versions: Versions,
+    nodes: Nodes,
 }
 
 impl<'p> Fold<'p> {
@@ -272,12 +297,17 @@ impl<'p> Fold<'p> {
             stopped: Stopped::default(),
             uncordoned: BTreeSet::new(),
             ways_back: WaysBack::default(),
+            said: BTreeMap::new(),
+            versions: Versions::default(),
+            nodes: Nodes::default(),
         }
     }
 
     fn take(&mut self, event: &Event) {
         self.stopped.take(event);
         self.ways_back.take(self.plan, event);
+        self.versions.take(event);
+        self.nodes.take(self.plan, event);
         match event {
             Event::RunStarted { run, .. } => self.run.clone_from(run),
             // What stopped it before is over; what halts it again is told again.
@@ -286,6 +316,11 @@ impl<'p> Fold<'p> {
                 self.stopped_by = None;
             }
             Event::OpEnded { .. } => self.changed_anything = true,
+            Event::TaskStarted { task, .. } => drop(self.said.remove(task)),
+            Event::OpSaid { task, stderr, stdout, file, .. } => {
+                let (stderr, stdout, file) = (stderr.clone(), stdout.clone(), file.clone());
+                self.said.insert(*task, LastWords { stderr, stdout, file });
+            }
             Event::TaskEnded { task, end, .. } => self.task_ended(*task, end),
             Event::BracketProbed { phase, host, bracket, finding: BracketFinding::Failed { failure } } => {
                 let tasks = self.plan.phase(*phase).tasks_of(*host);
@@ -310,6 +345,13 @@ impl<'p> Fold<'p> {
             }
             _ => {}
         }
+    }
+
+    /// What keeps a host from serving beside its cordon, as far as the run saw it.
+    fn wrong(&self, host: HostId) -> Option<String> {
+        let mut troubled = self.troubled.iter().filter(|troubled| troubled.host == host);
+        let unreachable = troubled.any(|troubled| troubled.failure.cause == Cause::Unreachable);
+        if unreachable { Some("it cannot be reached".to_owned()) } else { self.nodes.wrong(host) }
     }
 
     fn task_ended(&mut self, task: TaskId, end: &TaskEnd) {
@@ -349,7 +391,8 @@ impl<'p> Fold<'p> {
         self.forget(task);
         let TaskId { phase, host, .. } = task;
         let section = self.plan.section(task);
-        self.troubled.push(Troubled { host, phase, section, status, step, failure });
+        let said = self.said.remove(&task).unwrap_or_default();
+        self.troubled.push(Troubled { host, phase, section, status, step, failure, said });
     }
 
     /// Drops the trouble that a host had in the same part of its tasks. What a rescue follows stays.
@@ -386,7 +429,7 @@ impl<'p> Fold<'p> {
                 true => OUT_OF_SERVICE,
                 false => HALF_CHANGED,
             };
-            Left { host, what, commands }
+            Left { host, what, commands, wrong: self.wrong(host) }
         })
         .collect()
     }
@@ -401,6 +444,6 @@ fn not_put_back(plan: &Plan, run: &str, state: &State) -> Vec<Left> {
     let commands = vec![format!("rollbook runs undo {run}")];
     hosts
         .filter(|host| !is_back(host))
-        .map(|host| Left { host, what: "as it was", commands: commands.clone() })
+        .map(|host| Left { host, what: "as it was", commands: commands.clone(), wrong: None })
         .collect()
 }

@@ -2,10 +2,21 @@
 
 use std::fmt::{self, Write};
 
-use super::plain::{counted, host_name, names};
+use super::plain::{counted, host_name, names, said_lines};
 use super::summary::Troubled;
 use crate::engine::{Cause, HostStatus};
 use crate::plan::{HostId, Plan};
+
+/// The end of a failed command's output.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastWords {
+    /// Lines of standard error.
+    pub stderr: Vec<String>,
+    /// Lines of standard output.
+    pub stdout: Vec<String>,
+    /// The file in the run's directory with all of it, or nothing.
+    pub file: String,
+}
 
 /// Hosts in the same trouble.
 struct Group<'a> {
@@ -14,7 +25,7 @@ struct Group<'a> {
 }
 
 /// A line for every trouble, and one for all hosts that cannot be reached by the same way.
-pub(super) fn write(plan: &Plan, troubled: &[Troubled], out: &mut String) -> fmt::Result {
+pub(super) fn write(plan: &Plan, troubled: &[Troubled], record: &str, out: &mut String) -> fmt::Result {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for one in troubled.iter().filter(|one| !is_later(troubled, one)) {
         match groups.iter_mut().find(|group| is_same(plan, group.first, one)) {
@@ -28,6 +39,7 @@ pub(super) fn write(plan: &Plan, troubled: &[Troubled], out: &mut String) -> fmt
             [host] => one(plan, *host, first, out)?,
             hosts => many(plan, hosts, first, out)?,
         }
+        said(&first.said, record, out)?;
         if !first.failure.hint.is_empty() {
             writeln!(out, "    hint: {}", first.failure.hint)?;
         }
@@ -35,9 +47,26 @@ pub(super) fn write(plan: &Plan, troubled: &[Troubled], out: &mut String) -> fmt
         // Who cannot be reached cannot be rescued, either.
         for one in later.filter(|one| !is_same(plan, first, one)) {
             writeln!(out, "    then failed at `{}`: {}", one.step, one.failure.message)?;
+            said(&one.said, record, out)?;
         }
     }
     Ok(())
+}
+
+/// The end of what the failed command printed, where it is more than the line that the failure tells, and where all of
+/// it is.
+fn said(said: &LastWords, record: &str, out: &mut String) -> fmt::Result {
+    let LastWords { stderr, stdout, file } = said;
+    if stderr.len() + stdout.len() > 1 {
+        for line in said_lines(stderr, stdout) {
+            writeln!(out, "    {line}")?;
+        }
+    }
+    match (file.as_str(), record) {
+        ("", _) => Ok(()),
+        (file, "") => writeln!(out, "    all of its output: {file} in the run's directory"),
+        (file, record) => writeln!(out, "    all of its output: {record}/{file}"),
+    }
 }
 
 /// Whether it is what went wrong after something else had: with a rescue, or with what is done in the end.
@@ -64,7 +93,10 @@ fn one(plan: &Plan, host: HostId, troubled: &Troubled, out: &mut String) -> fmt:
         "" => String::new(),
         step => format!(" at `{step}`"),
     };
-    writeln!(out, "{}  {word}{step}: {}", host_name(plan, host), troubled.failure.message)
+    // The message of a command begins with the same words.
+    let message = troubled.failure.message.as_str();
+    let again = message.strip_prefix(troubled.step.as_str()).and_then(|rest| rest.strip_prefix(": "));
+    writeln!(out, "{}  {word}{step}: {}", host_name(plan, host), again.unwrap_or(message))
 }
 
 fn many(plan: &Plan, hosts: &[HostId], first: &Troubled, out: &mut String) -> fmt::Result {

@@ -192,6 +192,16 @@ fn from_lowered(args: &Value) -> Result<File<'_>, AssessError> {
     File::read(Args(args)).map_err(|error| AssessError { command: "stat".to_owned(), reason: error.message })
 }
 
+/// Whether the lines of a file may stand in a plan: it is not only its own mode that keeps a file from others.
+pub fn may_be_shown(path: &str, mode: &str) -> bool {
+    readable_by_all(mode) && !PRIVATE.iter().any(|home| path.starts_with(home))
+}
+
+/// The same of a file with this content, which may be known only later.
+pub(super) fn is_public(path: &str, mode: &str, content: &str) -> bool {
+    may_be_shown(path, mode) && !has_symbol(content)
+}
+
 /// The file as asked for.
 struct File<'a> {
     dest: &'a str,
@@ -264,10 +274,9 @@ impl<'a> File<'a> {
         Change { diff, ..change(self.dest, "absent", format!("{} bytes", self.content.len())) }
     }
 
-    /// Whether its lines may stand in a plan: it is not only its own mode that keeps a file from others.
+    /// Whether its lines may stand in a plan.
     fn is_public(&self) -> bool {
-        let is_private = PRIVATE.iter().any(|home| self.dest.starts_with(home));
-        readable_by_all(&self.mode) && !is_private && !self.is_secret()
+        is_public(self.dest, &self.mode, self.content)
     }
 
     fn queries(&self) -> Vec<Query> {

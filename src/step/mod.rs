@@ -7,6 +7,7 @@ mod apt_mark;
 mod apt_repo;
 mod args;
 mod assert;
+mod body;
 mod build;
 #[cfg(test)]
 mod cases;
@@ -37,6 +38,9 @@ use crate::op::{Answer, Effect, Op, Probe, subject_symbol};
 use crate::value::{Duration, Field, Value, escape};
 
 pub use ahead::SourcesUse;
+pub use apt::is_own_variable;
+pub use body::{Body, shown_line};
+pub use copy::may_be_shown;
 pub use patched::{Patched, patched};
 pub use pause::{PauseFor, pause_of};
 pub use registry::{all, find};

@@ -139,6 +139,11 @@ fn wrapped(text: &str) -> String {
     format!("{{ :; {text}\n}} </dev/null\n")
 }
 
+/// The script that [`wrapped`] was given.
+pub(super) fn unwrapped(stdin: &str) -> Option<&str> {
+    stdin.strip_prefix("{ :; ")?.strip_suffix("\n} </dev/null\n")
+}
+
 /// The first line that says something, for people; a line with a symbol might be about a secret.
 fn title(text: &str) -> String {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -191,6 +196,7 @@ mod tests {
             let output = child.wait_with_output().expect("ends");
             assert_eq!(String::from_utf8_lossy(&output.stdout), stdout, "{text}");
             assert_eq!(output.status.code(), Some(code), "{text}");
+            assert_eq!(unwrapped(&wrapped(text)), Some(text));
         }
     }
 }

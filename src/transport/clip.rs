@@ -9,15 +9,57 @@ pub(crate) fn is_note(line: &str) -> bool {
         .is_some_and(|count| count.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
+/// The line that says that so many bytes are missing, with its line ends.
+pub(crate) fn note(left_out: u64) -> String {
+    format!("\n[… {left_out} bytes left out …]\n")
+}
+
 /// Room for the line that says what is missing.
 const NOTE: usize = 128;
+
+/// The last bytes of a stream, and how many went by before them.
+pub(crate) struct End {
+    room: usize,
+    bytes: Vec<u8>,
+    left_out: u64,
+}
+
+impl End {
+    /// Keeps so many bytes.
+    pub(crate) fn new(room: usize) -> Self {
+        Self { room, bytes: Vec::new(), left_out: 0 }
+    }
+
+    /// Takes the next piece.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        // Twice the room, so that what is dropped is moved once per half limit and not once per piece.
+        if self.bytes.len() > 2 * self.room {
+            self.drop_front();
+        }
+    }
+
+    fn drop_front(&mut self) {
+        let excess = self.bytes.len().saturating_sub(self.room);
+        self.left_out += excess as u64;
+        self.bytes.drain(..excess);
+    }
+
+    /// What was kept, behind the note of what was not.
+    pub(crate) fn into_bytes(mut self) -> Vec<u8> {
+        self.drop_front();
+        match self.left_out {
+            0 => self.bytes,
+            left_out => [note(left_out).into_bytes(), self.bytes].concat(),
+        }
+    }
+}
 
 /// The beginning and the end of a stream. Both, because a result is said first and an error last.
 pub(crate) struct Clip {
     limit: usize,
     head: Vec<u8>,
-    tail: Vec<u8>,
-    left_out: u64,
+    end: End,
 }
 
 impl Clip {
@@ -32,42 +74,21 @@ impl Clip {
     }
 
     fn within(limit: usize) -> Self {
-        Self { limit, head: Vec::new(), tail: Vec::new(), left_out: 0 }
-    }
-
-    fn head_room(&self) -> usize {
-        self.limit / 2
-    }
-
-    fn tail_room(&self) -> usize {
-        self.limit / 2 - NOTE
+        Self { limit, head: Vec::new(), end: End::new(limit / 2 - NOTE) }
     }
 
     /// Takes the next piece.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        let (first, rest) = bytes.split_at(bytes.len().min(self.head_room() - self.head.len()));
+        let (first, rest) = bytes.split_at(bytes.len().min(self.limit / 2 - self.head.len()));
         self.head.extend_from_slice(first);
-        self.tail.extend_from_slice(rest);
-        // Twice the room, so that what is dropped is moved once per half limit and not once per piece.
-        if self.tail.len() > 2 * self.tail_room() {
-            self.drop_front();
-        }
-    }
-
-    fn drop_front(&mut self) {
-        let excess = self.tail.len().saturating_sub(self.tail_room());
-        self.left_out += excess as u64;
-        self.tail.drain(..excess);
+        self.end.push(rest);
     }
 
     /// The text, lossily decoded; what was left out is said in its place.
     pub(crate) fn into_text(mut self) -> String {
-        if self.head.len() + self.tail.len() > self.limit || self.left_out > 0 {
-            self.drop_front();
-            let note = format!("\n[… {} bytes left out …]\n", self.left_out);
-            self.head.extend_from_slice(note.as_bytes());
-        }
-        self.head.append(&mut self.tail);
+        let is_whole = self.end.left_out == 0 && self.head.len() + self.end.bytes.len() <= self.limit;
+        let end = if is_whole { self.end.bytes } else { self.end.into_bytes() };
+        self.head.extend(end);
         match String::from_utf8(self.head) {
             Ok(text) => text,
             Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),

@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 
-pub(crate) use clip::is_note as is_clip_note;
+pub(crate) use clip::{End, is_note as is_clip_note};
 pub use local::LocalTransport;
 pub use ssh::SshTransport;
 

@@ -1,6 +1,7 @@
 //! The command line as people and scripts meet it: exit codes, streams, help.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::support::rollbook::Rollbook;
 
@@ -218,7 +219,7 @@ fn unknown_names_are_told_in_one_go_beside_other_mistakes() {
 }
 
 /// Saves the offline plan of the shipped runbook to this version.
-fn saved(dir: &std::path::Path, target: &str) -> std::path::PathBuf {
+fn saved(dir: &Path, target: &str) -> PathBuf {
     let path = dir.join(format!("{target}.plan.json"));
     let param = format!("target={target}");
     let args = ["plan", SHIPPED[0], SHIPPED[1], SHIPPED[2], "-p", &param, "--offline", "--format", "json"];
@@ -288,6 +289,93 @@ fn two_plans_differ_where_they_differ_and_nowhere_else() {
     assert!(fewer.contains("max_unavailable 2") && fewer.contains("max_unavailable 1"), "{fewer}");
     let not_a_plan = with_shipped("plan", &["--offline", "--diff", SHIPPED[0]]).run().exits(65);
     not_a_plan.says("no saved plan");
+}
+
+/// A plan of a runbook with a script, a public file and a private one.
+fn with_bodies(directory: &Path, name: &str, [line, public, private]: [&str; 3]) -> PathBuf {
+    let inventory = directory.join("hosts.yaml");
+    let hosts = "apiVersion: rollbook/v1\nkind: Inventory\nmetadata: { name: i }\nhosts: { h1: {} }\n";
+    fs::write(&inventory, hosts).unwrap();
+    let runbook = directory.join(format!("{name}.yaml"));
+    let text = format!(
+        "apiVersion: rollbook/v1
+kind: Runbook
+metadata: {{ name: bodies }}
+phases:
+  - name: all
+    hosts: h1
+    steps:
+      - script:
+          text: |
+            set -e
+            one
+            two
+            three
+            four
+            five
+            six
+            seven
+            eight
+            nine
+            {line}
+        env: {{ COLOR: red }}
+        effect: changes
+      - command: {{ argv: [load], stdin: \"first\\nsecond\\n\" }}
+        effect: changes
+      - copy: {{ dest: /etc/motd, content: \"{public}\\n\" }}
+      - copy: {{ dest: /etc/key, mode: \"0600\", content: \"{private}\\n\" }}
+"
+    );
+    fs::write(&runbook, text).unwrap();
+    let args = ["plan", runbook.to_str().unwrap(), "-i", inventory.to_str().unwrap(), "--offline"];
+    let path = directory.join(format!("{name}.json"));
+    let saved = Rollbook::new(args.iter().chain(&["--format", "json"]).copied()).run().exits(0).stdout;
+    fs::write(&path, saved).unwrap();
+    path
+}
+
+#[test]
+fn a_reviewer_sees_everything_that_will_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = with_bodies(dir.path(), "a", ["ten", "welcome", "hunter2"]);
+    let shown = |more: &[&str]| {
+        Rollbook::new([&["plan", plan.to_str().unwrap()], more].concat()).run().exits(0).stdout
+    };
+    let text = shown(&[]);
+    for expected in
+        ["| set -e\n", "| four\n", "11 lines; -v shows all", "COLOR=red", "| second\n", "| welcome\n"]
+    {
+        assert!(text.contains(expected), "{expected:?} is missing:\n{text}");
+    }
+    assert!(!text.contains("| five"), "{text}");
+    for more in [&["-v"][..], &["--format", "markdown"]] {
+        let all = shown(more);
+        for expected in ["five\n", "ten\n", "COLOR=red", "second\n", "welcome\n", "not for everybody"] {
+            assert!(all.contains(expected), "{expected:?} is missing with {more:?}:\n{all}");
+        }
+        assert!(!all.contains("hunter2"), "{all}");
+    }
+    assert!(shown(&["--format", "markdown"]).contains("<details><summary>"), "long texts are folded");
+}
+
+#[test]
+fn plans_whose_digests_differ_never_look_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = with_bodies(dir.path(), "old", ["ten", "welcome", "hunter2"]);
+    for (name, what, expected) in [
+        ("line", ["eleven", "welcome", "hunter2"], &["- | ten\n", "+ | eleven\n"][..]),
+        ("file", ["ten", "go away", "hunter2"], &["- | welcome\n", "+ | go away\n"]),
+        ("key", ["ten", "welcome", "hunter3"], &["sha256:", "not for everybody"]),
+    ] {
+        let new = with_bodies(dir.path(), name, what);
+        let args = ["plan", new.to_str().unwrap(), "--diff", old.to_str().unwrap()];
+        let text = Rollbook::new(args).run().exits(0).stdout;
+        assert!(!text.contains("Nothing differs") && !text.contains("hunter"), "{name}:\n{text}");
+        for expected in expected {
+            assert!(text.contains(expected), "{name}: {expected:?} is missing:\n{text}");
+        }
+        assert!(!text.contains("| nine"), "{name} shows more than what differs:\n{text}");
+    }
 }
 
 #[test]

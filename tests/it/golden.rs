@@ -12,6 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rollbook::engine::{Awaited, Cause, Event, Failure, History, Stamped, StopLevel, TaskEnd};
 use rollbook::executor::{Nobody, Setup, StopRequest, roll};
 use rollbook::journal::{Journal, Record, RunDir};
+use rollbook::op::Exit;
 use rollbook::plan::Plan;
 use rollbook::plan::show::bytes;
 use rollbook::report::Summary;
@@ -66,7 +67,7 @@ fn every_journal_that_was_ever_written_can_be_read() {
     assert!(missing.is_empty(), "no journal of {} holds {missing:?}", folder());
 }
 
-const ALL: [&str; 42] = [
+const ALL: [&str; 43] = [
     "RunStarted",
     "RunResumed",
     "PhaseStarted",
@@ -90,6 +91,7 @@ const ALL: [&str; 42] = [
     "ConditionDecided",
     "OpStarted",
     "OpEnded",
+    "OpSaid",
     "OpNotStarted",
     "TaskEnded",
     "TaskSkipped",
@@ -137,6 +139,7 @@ fn name(event: &Event) -> &'static str {
         Event::ConditionDecided { .. } => "ConditionDecided",
         Event::OpStarted { .. } => "OpStarted",
         Event::OpEnded { .. } => "OpEnded",
+        Event::OpSaid { .. } => "OpSaid",
         Event::OpNotStarted { .. } => "OpNotStarted",
         Event::TaskEnded { .. } => "TaskEnded",
         Event::TaskSkipped { .. } => "TaskSkipped",
@@ -355,6 +358,18 @@ async fn write_missing() {
     };
     push(&mut events, Event::TaskEnded { task, attempt, end: TaskEnd::Failed { failure } });
     write("op-never-began", &plan, &events);
+
+    // An op that failed, and what it said last.
+    events.truncate(cut + 1);
+    let (exit, last_line, stdout) = (Exit::Code(1), "it is gone".to_owned(), None);
+    push(&mut events, Event::OpEnded { task, attempt, go, op, exit, last_line, stdout });
+    let stderr = vec!["looking for w1".to_owned(), "it is gone".to_owned()];
+    let file = "output/w1.0-0-0-1-0-0.log".to_owned();
+    push(&mut events, Event::OpSaid { task, attempt, go, op, stderr, stdout: Vec::new(), file });
+    let message = "cordon w1: exit code 1: it is gone".to_owned();
+    let failure = Failure { cause: Cause::Command, message, hint: String::new() };
+    push(&mut events, Event::TaskEnded { task, attempt, end: TaskEnd::Failed { failure } });
+    write("op-said", &plan, &events);
 
     // A host that failed and was rescued.
     let cluster = Cluster::new(3, 2, "1.30.0");

@@ -18,7 +18,7 @@ use camino::Utf8PathBuf;
 use super::args::{Rehearse as Args, Roll};
 use super::compose::{Connections, targets};
 use super::outcome::{Outcome, Stopped, invalid};
-use super::roll::{finish, reporters};
+use super::roll::{Written, finish, reporters};
 use super::stage::{live_with, refuse};
 use super::terminal::Terminal;
 use crate::engine::{Awaited, History, REHEARSAL};
@@ -174,7 +174,8 @@ async fn roll_on(
     audience: Audience<'_>,
     terminal: &Terminal,
 ) -> Result<u8, Stopped> {
-    let called = record.map(|record| record.called.as_str());
+    let written =
+        record.map(|record| Written { called: &record.called, directory: record.dir.path().as_str() });
     loop {
         let reporters = audience.reporters(terminal)?;
         let journal = record.map(|record| Journal::reopen(&record.dir.journal())).transpose();
@@ -189,7 +190,7 @@ async fn roll_on(
             approved: audience.approved.to_vec(),
         };
         match theatre.live(life, terminal).await? {
-            Ended::Over(result) => return finish(*result, &theatre.plan, called, terminal),
+            Ended::Over(result) => return finish(*result, &theatre.plan, written, terminal),
             Ended::Killed(Killed::Resumes) => {
                 terminal.say("the controller was killed; another one goes on");
                 past = Some(theatre.history());
@@ -198,7 +199,7 @@ async fn roll_on(
                 let summary = Summary::of(&theatre.plan, &theatre.history());
                 terminal.say("the controller was killed");
                 terminal.say(summary.text(&theatre.plan).trim_end());
-                if let Some(called) = called {
+                if let Some(Written { called, .. }) = written {
                     terminal.say(&format!("to go on: rollbook resume {called}"));
                 }
                 return Ok(exit::KILLED);

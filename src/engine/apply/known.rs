@@ -62,7 +62,9 @@ pub(super) fn known(plan: &Plan, event: &Event) -> Result<(), Refusal> {
             on.map_or(Ok(()), |on| any_host(plan, on))?;
             op_of(plan, *task, *op)
         }
-        Event::OpEnded { task, op, .. } | Event::OpNotStarted { task, op, .. } => op_of(plan, *task, *op),
+        Event::OpEnded { task, op, .. }
+        | Event::OpSaid { task, op, .. }
+        | Event::OpNotStarted { task, op, .. } => op_of(plan, *task, *op),
         Event::Halted { phase, cause } => {
             phase_of(plan, *phase)?;
             match cause {

@@ -310,6 +310,7 @@ impl<'a> Ledger<'a> {
             }
             Event::RunResumed { .. } => self.resumed(),
             Event::RunStarted { .. }
+            | Event::OpSaid { .. }
             | Event::TaskWaiting { .. }
             | Event::TaskAsks { .. }
             | Event::TaskApproved { .. }

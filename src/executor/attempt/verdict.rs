@@ -1,12 +1,13 @@
 //! What the end of an op means for the attempt.
 
 use super::{Go, Step, Worker, fail};
-use crate::engine::Cause;
+use crate::engine::{Cause, Event};
 use crate::executor::control::InDoubt;
 use crate::executor::look::api_is_silent;
 use crate::executor::ops::Sending;
+use crate::executor::said::Said;
 use crate::kubernetes::kubectl_errors;
-use crate::op::{Exit, Op, Site};
+use crate::op::{Exit, Op, RunWhen, Site};
 use crate::transport::OpResult;
 use crate::value::{Duration, escape};
 
@@ -32,15 +33,19 @@ impl Worker<'_> {
                 Err(Go::Again { reason: escape(&reason), within: LOCKS_PASS_WITHIN })
             }
             Exit::Code(code) => {
-                let said = last_words(&result, last_line);
+                let said = self.said(sending, &result).unwrap_or_else(|| last_line.to_owned());
                 if !is_kubectl {
                     return fail(Cause::Command, format!("{title}: exit code {code}: {said}"), "");
                 }
                 let (meaning, hint) = kubectl_errors::explain(&result.stdout, &result.stderr);
                 fail(Cause::Command, format!("{title}: {meaning}: {said}"), hint)
             }
-            Exit::Signal(signal) => fail(Cause::Command, format!("{title}: killed by signal {signal}"), ""),
+            Exit::Signal(signal) => {
+                self.said(sending, &result);
+                fail(Cause::Command, format!("{title}: killed by signal {signal}"), "")
+            }
             Exit::TimedOut => {
+                self.said(sending, &result);
                 fail(Cause::TimedOut, format!("{title}: stopped after its time limit of {}", op.timeout), "")
             }
             Exit::Interrupted => {
@@ -55,6 +60,19 @@ impl Worker<'_> {
                 Err(Go::Interrupted { reason, taken_up })
             }
         }
+    }
+
+    /// Tells what a failed op said last, and gives the line that tells most. How something was taken back is not why the
+    /// task failed.
+    fn said(&self, sending: Sending<'_>, result: &OpResult) -> Option<String> {
+        let said = Said::of(&result.stdout, &result.stderr);
+        let reason = said.reason().map(str::to_owned);
+        if sending.op.when != RunWhen::OnFailure {
+            let Sending { task, attempt, go, index, .. } = sending;
+            let (Said { stderr, stdout }, file) = (said, sending.file(self.shared));
+            self.teller.say(Event::OpSaid { task, attempt, go, op: index, stderr, stdout, file });
+        }
+        reason
     }
 
     /// What the kind says of a failure that passes by itself.
@@ -72,11 +90,4 @@ impl Worker<'_> {
 fn is_good(op: &Op, code: i32, stderr: &str) -> bool {
     let was_beaten = || kubectl_errors::causes(stderr).first() == Some(&kubectl_errors::Cause::TestFailed);
     op.success.contains(&code) && (!op.yields || code != 1 || was_beaten())
-}
-
-/// What a failed command said last: stderr before stdout, because that is where reasons go.
-fn last_words(result: &OpResult, last_line: &str) -> String {
-    let last =
-        |text: &str| text.lines().rev().find(|line| !line.trim().is_empty()).map(|line| escape(line.trim()));
-    last(&result.stderr).or_else(|| last(&result.stdout)).unwrap_or_else(|| last_line.to_owned())
 }

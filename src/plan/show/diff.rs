@@ -5,7 +5,9 @@ use std::fmt::{self, Write};
 
 use similar::{ChangeTag, DiffOp};
 
-use super::text::{Detail, Text, abridged, choice, shown_value};
+use super::bodies::{Bodies, unseen};
+use super::bytes;
+use super::text::{Detail, Style, Text, abridged, choice, shown_value};
 use crate::edits::edits;
 use crate::plan::{HostTasks, Plan, PlannedPhase};
 
@@ -13,7 +15,19 @@ use crate::plan::{HostTasks, Plan, PlannedPhase};
 pub fn diff(old: &Plan, new: &Plan, detail: Detail) -> String {
     let mut out = String::new();
     write(old, new, detail, &mut out).expect("invariant: writing to a string works");
-    if out.is_empty() { "Nothing differs.\n".to_owned() } else { out }
+    if !out.is_empty() {
+        return out;
+    }
+    match (bytes(old) == bytes(new), detail) {
+        (true, _) => "Nothing differs.\n".to_owned(),
+        // What is sent may differ in what only `-v` shows, such as a time limit.
+        (false, Detail::Normal) => diff(old, new, Detail::Verbose),
+        (false, Detail::Verbose) => {
+            let parts = unseen(old, new);
+            let all = abridged(&parts);
+            format!("What people review is the same, and the plans differ in: {all}\n")
+        }
+    }
 }
 
 fn write(old: &Plan, new: &Plan, detail: Detail, out: &mut String) -> fmt::Result {
@@ -60,7 +74,7 @@ struct Side<'p> {
 impl Side<'_> {
     fn header(&self) -> Vec<String> {
         let mut out = String::new();
-        let text = Text { plan: self.plan, detail: self.detail, color: false, out: &mut out };
+        let text = Text::new(self.plan, Style { detail: self.detail, color: false }, Bodies::All, &mut out);
         let (header, between) = (text.header(self.index, self.phase), text.between(self.phase));
         // Where a phase stands among the others says nothing of the phase.
         let header = header.split_once(": ").map_or(header.as_str(), |(_, rest)| rest).to_owned();
@@ -79,7 +93,8 @@ impl Side<'_> {
 
     fn of_host(&self, tasks: &HostTasks) -> Vec<String> {
         let mut out = String::new();
-        let mut text = Text { plan: self.plan, detail: self.detail, color: false, out: &mut out };
+        let mut text =
+            Text::new(self.plan, Style { detail: self.detail, color: false }, Bodies::All, &mut out);
         text.tasks(tasks).expect("invariant: writing to a string works");
         let batch = self.phase.batches.iter().position(|batch| batch.contains(&tasks.host));
         let batch = batch.map(|batch| format!("in batch {}", batch + 1));

@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Write};
 
-use super::text::{Detail, Text, abridged, choice, shown_value};
+use super::bodies::{Apart, Bodies};
+use super::text::{Detail, Style, Text, abridged, choice, shown_value};
 use crate::plan::{Plan, PlannedPhase};
 
 /// The plan as Markdown.
@@ -28,12 +29,12 @@ fn write(plan: &Plan, digest: &str, detail: Detail, out: &mut String) -> fmt::Re
         writeln!(out, "\n> **warning:** {}{}", plain(&warning.message), plain(&hint))?;
     }
     for (index, planned) in plan.phases.iter().enumerate() {
-        let header = Text { plan, detail, color: false, out: &mut String::new() }.header(index, planned);
+        let header = of(plan, detail, &mut String::new()).header(index, planned);
         writeln!(out, "\n## {}", plain(&header))?;
         phase(plan, planned, detail, out)?;
     }
     let mut totals = String::new();
-    Text { plan, detail, color: false, out: &mut totals }.totals(digest)?;
+    of(plan, detail, &mut totals).totals(digest)?;
     for line in totals.lines() {
         writeln!(out, "\n{}", plain(line))?;
     }
@@ -43,21 +44,40 @@ fn write(plan: &Plan, digest: &str, detail: Detail, out: &mut String) -> fmt::Re
 fn phase(plan: &Plan, phase: &PlannedPhase, detail: Detail, out: &mut String) -> fmt::Result {
     for (batch, group) in super::text::alike(phase) {
         let mut lines = String::new();
-        let mut text = Text { plan, detail, color: false, out: &mut lines };
+        let mut text = of(plan, detail, &mut lines);
         let names: Vec<String> = group.iter().map(|tasks| text.host(tasks.host)).collect();
         text.tasks(group[0])?;
+        let apart = std::mem::take(&mut text.apart);
         let batch = batch.filter(|_| phase.batches.len() > 1);
         let batch = batch.map(|batch| format!("**batch {}:** ", batch + 1)).unwrap_or_default();
         writeln!(out, "\n{batch}{}\n", plain(&abridged(&names)))?;
         let lines: Vec<&str> = lines.lines().map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
         let fence = fence(&lines);
         writeln!(out, "{fence}text\n{}\n{fence}", lines.join("\n"))?;
+        apart.iter().try_for_each(|apart| folded(apart, out))?;
     }
-    for line in (Text { plan, detail, color: false, out: &mut String::new() }).between(phase) {
+    for line in of(plan, detail, &mut String::new()).between(phase) {
         // A sentence of its own.
         writeln!(out, "\nA{}", plain(line.strip_prefix('a').unwrap_or(&line)))?;
     }
     Ok(())
+}
+
+/// A long text, which opens where it is wanted.
+fn folded(Apart { title, lines }: &Apart, out: &mut String) -> fmt::Result {
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let fence = fence(&lines);
+    writeln!(out, "\n<details><summary>{}</summary>\n", in_html(title))?;
+    writeln!(out, "{fence}text\n{}\n{fence}\n\n</details>", lines.join("\n"))
+}
+
+/// Text inside of HTML on one line.
+fn in_html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('\n', " ")
+}
+
+fn of<'a>(plan: &'a Plan, detail: Detail, out: &'a mut String) -> Text<'a> {
+    Text::new(plan, Style { detail, color: false }, Bodies::Folded, out)
 }
 
 /// Longer than any run of backticks inside, so that no command ends the block.

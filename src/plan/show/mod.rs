@@ -1,5 +1,6 @@
 //! Shows a plan: text and Markdown for people, JSON for programs. Decides nothing; every word comes from the plan.
 
+mod bodies;
 mod diff;
 mod markdown;
 mod saved;

@@ -3,7 +3,8 @@
 
 use std::fmt::{self, Write};
 
-use crate::op::{Deed, Effect, SYMBOL_OPEN, show_symbols};
+use super::bodies::{Apart, Bodies};
+use crate::op::{Deed, Effect, Op, show_symbols};
 use crate::plan::{
     ActionId, Forecast, GateOpens, HostId, HostTasks, LeftOut, Plan, PlannedPhase, Section, StepRef, Task,
     Topology, worst_case,
@@ -33,8 +34,8 @@ pub struct Style {
 /// The plan as text.
 pub fn text(plan: &Plan, digest: &str, style: Style) -> String {
     let mut out = String::new();
-    let Style { detail, color } = style;
-    Text { plan, detail, color, out: &mut out }.all(digest).expect("invariant: writing to a string works");
+    let bodies = if style.detail == Detail::Verbose { Bodies::All } else { Bodies::First };
+    Text::new(plan, style, bodies, &mut out).all(digest).expect("invariant: writing to a string works");
     out
 }
 
@@ -42,7 +43,17 @@ pub(super) struct Text<'a> {
     pub(super) plan: &'a Plan,
     pub(super) detail: Detail,
     pub(super) color: bool,
+    pub(super) bodies: Bodies,
+    /// Long texts that stand apart.
+    pub(super) apart: Vec<Apart>,
     pub(super) out: &'a mut String,
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn new(plan: &'a Plan, style: Style, bodies: Bodies, out: &'a mut String) -> Self {
+        let Style { detail, color } = style;
+        Self { plan, detail, color, bodies, apart: Vec::new(), out }
+    }
 }
 
 impl Text<'_> {
@@ -233,9 +244,10 @@ impl Text<'_> {
         if let Forecast::Changes { changes, .. } = &task.forecast {
             changes.iter().filter_map(|change| change.diff.as_ref()).try_for_each(|diff| self.diff(diff))?;
         }
-        match (self.detail, task.step) {
-            (Detail::Verbose, StepRef::Action(action)) => self.ops(&self.plan.action(action).lowered.ops),
-            _ => Ok(()),
+        let plan = self.plan;
+        match task.step {
+            StepRef::Action(action) => self.bodies(plan.action(action), task, &title, tasks.host),
+            StepRef::Deferred(deferred) => self.deferred_bodies(&plan.deferred[deferred.0 as usize], &title),
         }
     }
 
@@ -269,28 +281,23 @@ impl Text<'_> {
         }
     }
 
-    fn ops(&mut self, ops: &[crate::op::Op]) -> fmt::Result {
-        for op in ops {
-            let what = match &op.deed {
-                Deed::Exec { argv } => shown_argv(argv),
-                Deed::Write { path, mode, .. } => {
-                    // A length would tell of what is in it.
-                    let size = if op.stdin.contains(SYMBOL_OPEN) {
-                        "a text with values known only later".to_owned()
-                    } else {
-                        format!("{} bytes", op.stdin.len())
-                    };
-                    format!("write {} (mode {mode}, {size})", escape(path))
-                }
-                Deed::Reboot => "reboot".to_owned(),
-            };
-            let root = if op.r#become { "# " } else { "$ " };
-            writeln!(self.out, "        {root}{what}   (at most {})", op.timeout)?;
-            for (key, value) in &op.env {
-                writeln!(self.out, "          {key}={}", show_symbols(&escape(value)))?;
+    /// What is sent.
+    pub(super) fn op(&mut self, op: &Op) -> fmt::Result {
+        let what = match &op.deed {
+            Deed::Exec { argv } => shown_argv(argv),
+            Deed::Write { path, mode, .. } => {
+                // A length would tell of what is in it.
+                let size = if op.body_holds_symbols() {
+                    "a text with values known only later".to_owned()
+                } else {
+                    format!("{} bytes", op.stdin.len())
+                };
+                format!("write {} (mode {mode}, {size})", escape(path))
             }
-        }
-        Ok(())
+            Deed::Reboot => "reboot".to_owned(),
+        };
+        let root = if op.r#become { "# " } else { "$ " };
+        writeln!(self.out, "        {root}{what}   (at most {})", op.timeout)
     }
 
     pub(super) fn totals(&mut self, digest: &str) -> fmt::Result {
@@ -409,7 +416,7 @@ pub(super) fn shown_value(value: &Value) -> String {
 }
 
 /// A command line as one would type it.
-fn shown_argv(argv: &[String]) -> String {
+pub(super) fn shown_argv(argv: &[String]) -> String {
     let quoted = argv.iter().map(|arg| match shlex::try_quote(arg) {
         Ok(quoted) => quoted.into_owned(),
         Err(_) => format!("{arg:?}"),

@@ -9,6 +9,11 @@ use crate::value::Duration;
 pub(super) const ENVIRONMENT: [(&str, &str); 3] =
     [("APT_LISTCHANGES_FRONTEND", "none"), ("DEBIAN_FRONTEND", "noninteractive"), ("NEEDRESTART_MODE", "l")];
 
+/// Whether every apt step sets this variable itself.
+pub fn is_own_variable(name: &str) -> bool {
+    ENVIRONMENT.iter().any(|(own, _)| *own == name)
+}
+
 /// When the lists were last fetched with success. Ubuntu keeps this file by itself, Debian only through us.
 const UPDATE_STAMP: &str = "/var/lib/apt/periodic/update-success-stamp";
 

@@ -10,6 +10,7 @@ mod upgrade;
 mod verdict;
 
 use self::commands::AptGet;
+pub use self::commands::is_own_variable;
 use self::name::{Pattern, Wanted, package_name, takes_host_out};
 use self::upgrade::Upgrade;
 use super::ahead::SourcesUse;

@@ -4,8 +4,7 @@ use similar::udiff::UnifiedHunkHeader;
 use similar::{ChangeTag, DiffTag, group_diff_ops};
 
 use crate::edits::edits;
-use crate::step::LineDiff;
-use crate::value::push_shown;
+use crate::step::{LineDiff, shown_line};
 
 /// How many lines of a difference a plan shows.
 const MOST_SHOWN: usize = 40;
@@ -40,7 +39,7 @@ pub(super) fn between(before: &str, after: &str) -> Option<LineDiff> {
                 ChangeTag::Insert => '+',
             };
             let line = change.value();
-            lines.push(format!("{mark}{}", shown(line.strip_suffix('\n').unwrap_or(line))));
+            lines.push(format!("{mark}{}", shown_line(line.strip_suffix('\n').unwrap_or(line), WIDEST)));
             if !line.ends_with('\n') {
                 lines.push("\\ no line break at the end".to_owned());
             }
@@ -53,22 +52,6 @@ pub(super) fn between(before: &str, after: &str) -> Option<LineDiff> {
 
 fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
-}
-
-/// A line as it can be printed: nothing in it moves a cursor or hides, and it ends somewhere.
-fn shown(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
-    for (index, character) in line.chars().enumerate() {
-        if index == WIDEST {
-            out.push('…');
-            break;
-        }
-        match character {
-            '\t' => out.push('\t'),
-            other => push_shown(&mut out, other),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@
 #   started  created with O_EXCL by whoever runs the op, its first act: "BOOT PID BORN KIND DEADLINE"
 #   pid      the op's process, which leads its own session: "PID BORN"
 #   out err  its output
+#   out.end  the last of what was cut from `out`, where it grew too long; err.end the same
+#   out.cut  how many bytes were cut from `out`; err.cut the same
 #   expired  exists when the time limit ended it
 #   note     what the shell said about the op's death
 #   spare    empty; shows that there is room for all of these
@@ -224,9 +226,9 @@ rb_supervise() {
     # KILL: a watch that has just begun still ignores everything else.
     kill -s KILL "$rb_watcher"
   fi
-  rb_judge
-  exec >/dev/null
+  # Before the result, with which whoever follows passes on what is left.
   rb_trim
+  rb_judge
 }
 
 # Through a pipe and never through a file: standard input may hold secrets.
@@ -302,12 +304,24 @@ rb_op_process() {
   [ -n "$rb_since" ]
 }
 
-# Cuts output at 16 MiB. The op writes to files of its own, not to a pipe that we would read: a daemon that it leaves
-# behind may hold a pipe open for ever. So the cut comes after the fact, and a file may be larger for a second.
+# Keeps 8 MiB of each stream: the first 4, and the last 2 to 4. The op writes to files of its own, not to a pipe that we
+# would read: a daemon that it leaves behind may hold a pipe open for ever. So the cut comes after the fact, and a file may
+# be larger for a second. What is behind the first 4 MiB goes, its last 2 MiB into a file beside it.
 rb_trim() {
   [ -s "$rb_dir/out" ] || [ -s "$rb_dir/err" ] || return 0
-  for rb_file in $(find "$rb_dir/out" "$rb_dir/err" -size +32768 2>/dev/null); do
-    dd if=/dev/null of="$rb_file" bs=1048576 seek=16 2>/dev/null
+  for rb_file in $(find "$rb_dir/out" "$rb_dir/err" -size +12288 2>/dev/null); do
+    rb_size=$(wc -c <"$rb_file") rb_cut=0
+    { read -r rb_cut <"$rb_file.cut"; } 2>/dev/null
+    # On a full disk the end is lost; what the op says from here on is not.
+    tail -c 2097152 "$rb_file" 2>/dev/null >"$rb_file.end.new" && mv "$rb_file.end.new" "$rb_file.end" ||
+      rm -f "$rb_file.end.new" "$rb_file.end"
+    echo $((rb_cut + rb_size - 4194304)) >"$rb_file.cut.new"
+    dd if=/dev/null of="$rb_file" bs=1048576 seek=4 2>/dev/null
+    mv "$rb_file.cut.new" "$rb_file.cut"
+  done
+  # The watch was ended between its cut and the note of it.
+  for rb_file in "$rb_dir"/*.cut.new; do
+    [ ! -e "$rb_file" ] || mv "$rb_file" "${rb_file%.new}"
   done
 }
 
@@ -333,7 +347,6 @@ rb_unit() {
   return 1
 }
 
-# The right side answers as soon as there is a status; the left one may have output to trim.
 rb_here() {
   rb_supervise 5<&- 6<&- </dev/null 2>"$rb_dir/note" | { rb_relay; rb_follow; }
   exit 0
@@ -345,16 +358,49 @@ rb_relay() {
 }
 
 rb_pass() {
-  [ ! -s "$rb_dir/out" ] || cat <&5
-  [ ! -s "$rb_dir/err" ] || rb_pass_error
+  [ ! -s "$rb_dir/out" ] || rb_head 5 <&5
+  [ ! -s "$rb_dir/err" ] || { rb_begin_error && rb_head 6 <&6 >&2; }
 }
 
 # A stream without output needs no mark before its last: most ops say nothing here, and each mark is a packet that the
 # controller has to take.
-rb_pass_error() {
+rb_begin_error() {
   [ -n "$rb_error_begun" ] || rb_mark begin >&2
   rb_error_begun=1
-  cat <&6 >&2
+}
+
+# Passes standard input on, which is descriptor $1, too, but nothing behind its first 4 MiB: those stay as they are, and
+# what follows may be cut yet. A read of a file gives whole blocks, so that the last one ends there, too.
+rb_head() {
+  while read -r rb_word rb_at; do
+    [ "$rb_word" != pos: ] || break
+  done <"/proc/self/fdinfo/$1"
+  [ "$rb_at" -lt 4194304 ] || return 0
+  rb_blocks=$(((4194304 - rb_at) / 65536))
+  if [ "$rb_blocks" -gt 0 ]; then
+    dd bs=65536 count="$rb_blocks" 2>/dev/null
+  else
+    dd bs=$((4194304 - rb_at)) count=1 2>/dev/null
+  fi
+}
+
+# Passes on what is there when the op has ended, and nothing is cut any more.
+rb_pass_all() {
+  # Blocks first, and then what is less than one.
+  if [ -e "$rb_dir/out.cut" ] || [ -e "$rb_dir/err.cut" ]; then rb_pass && rb_pass; fi
+  [ ! -s "$rb_dir/out" ] || rb_rest "$rb_dir/out" <&5
+  [ ! -s "$rb_dir/err" ] || { rb_begin_error && rb_rest "$rb_dir/err" <&6 >&2; }
+}
+
+rb_rest() {
+  if [ -e "$1.cut" ]; then
+    rb_cut= rb_size=0
+    read -r rb_cut <"$1.cut"
+    [ ! -e "$1.end" ] || rb_size=$(wc -c <"$1.end")
+    printf '\n[… %s bytes left out …]\n' "$((rb_cut - rb_size))"
+    [ ! -e "$1.end" ] || cat "$1.end"
+  fi
+  cat
 }
 
 rb_open() {
@@ -402,7 +448,7 @@ rb_follow() {
     [ "$rb_wait" -lt 5 ] || sleep 0.2
     rb_pass
   done
-  rb_pass
+  rb_pass_all
   read -r rb_status <"$rb_dir/status"
   rb_end $rb_status
 }
@@ -414,7 +460,7 @@ rb_orphan() {
     rb_absent=$((${rb_absent:-0} + 1))
     [ "$rb_absent" -gt 40 ] || return 0
   fi
-  rb_pass
+  rb_pass_all
   [ "$rb_what" = reboot ] || rb_end interrupted
   [ "$rb_boot" = "$rb_booted" ] || rb_end code 0
   rb_now

@@ -37,7 +37,7 @@ behaviours![
     the_time_limit_ends_an_op_without_its_client,
     a_daemon_left_behind_does_not_hold_the_op,
     output_comes_while_the_op_runs,
-    output_is_cut_at_its_limits,
+    output_keeps_its_beginning_and_its_end,
     stop_ends_an_op_and_forbids_one_that_has_not_begun,
     an_op_never_started_is_said_to_be_so,
     another_run_is_refused_while_an_op_goes_on,
@@ -266,23 +266,28 @@ async fn output_comes_while_the_op_runs(bench: &Bench) {
     assert_eq!((&*seen.stdout, &*seen.stderr), (&b"begun\nthrough\n"[..], &b"ended\n"[..]));
 }
 
-async fn output_is_cut_at_its_limits(bench: &Bench) {
-    let result = bench.launch(&sh("head -c 40000000 /dev/zero | tr '\\0' x; echo; echo the end")).await;
-    assert_eq!(result.exit, Exit::Code(0));
-    assert!(
-        result.stdout.len() <= OUTPUT_LIMIT && result.stdout.contains("bytes left out"),
-        "{}",
-        result.stdout.len()
-    );
-    // The record is trimmed right after the answer; another conversation comes later than that or sees it being done.
-    let size = || fs::metadata(bench.record("1").join("out")).unwrap().len();
-    for _ in 0..200 {
-        if size() == 16 << 20 {
-            return;
-        }
-        bench.ask(&[&["true"]], Duration::from_secs(5)).await;
+async fn output_keeps_its_beginning_and_its_end(bench: &Bench) {
+    let mut seen = Seen::default();
+    let op = sh("echo begun; head -c 40000000 /dev/zero | tr '\\0' x; echo; echo the end; echo no >&2");
+    let result = bench.try_launch("1", &op, &mut seen).await.unwrap();
+    assert_eq!((result.exit, &*result.stderr), (Exit::Code(0), "no\n"));
+    for text in [&result.stdout, &String::from_utf8(seen.stdout.clone()).unwrap()] {
+        assert!(text.starts_with("begun\nxxx") && text.ends_with("xxx\nthe end\n"), "{}", text.len());
+        assert!(text.contains(" bytes left out …]\nx"), "{}", text.len());
     }
-    panic!("{} bytes are kept", size());
+    assert!(result.stdout.len() <= OUTPUT_LIMIT, "{}", result.stdout.len());
+    // What is missing is told to the byte, and whoever asks later hears the same.
+    let attached = bench.session.attach(&launch_id("1"), false, &mut Seen::default()).await.unwrap();
+    let Attached::Ended(again) = attached else { panic!("it was started") };
+    assert_eq!(again.stdout, result.stdout);
+    let text = String::from_utf8(seen.stdout).unwrap();
+    let (head, rest) = text.split_once("\n[… ").unwrap();
+    let (left_out, end) = rest.split_once(" bytes left out …]\n").unwrap();
+    let all = "begun\n".len() + 40_000_000 + "\nthe end\n".len();
+    assert_eq!(head.len() + left_out.parse::<usize>().unwrap() + end.len(), all);
+    let size = |name: &str| fs::metadata(bench.record("1").join(name)).map_or(0, |file| file.len());
+    let kept = size("out") + size("out.end");
+    assert!(kept <= 8 << 20, "{kept} bytes are kept");
 }
 
 async fn stop_ends_an_op_and_forbids_one_that_has_not_begun(bench: &Bench) {

@@ -1,0 +1,141 @@
+//! What a command that failed said last, for people. Lines that every failure of a tool ends with say nothing of this
+//! one and are left out; one table names them.
+
+use crate::value::escape;
+
+/// Lines of each stream that are kept.
+const LINES: usize = 5;
+/// Characters of a line that are shown.
+const WIDTH: usize = 300;
+
+/// What stands at the end of a tool's output and says nothing.
+enum Idle {
+    /// A line that holds this.
+    Line(&'static str),
+    /// A line that holds this, and the indented ones below it, which name again what was named before.
+    Heading(&'static str),
+}
+
+const IDLE: &[Idle] = &[
+    // kubeadm and other programs with klog
+    Idle::Line("To see the stack trace of this error execute with --v="),
+    Idle::Line("If you know what you are doing, you can make a check non-fatal with"),
+    // apt and dpkg
+    Idle::Line("Sub-process /usr/bin/dpkg returned an error code"),
+    Idle::Line("Sub-process dpkg returned an error code"),
+    Idle::Heading("Errors were encountered while processing:"),
+    Idle::Line("Some packages could not be installed. This may mean that you have"),
+    Idle::Line("needrestart is being skipped since dpkg has failed"),
+    // dnf and yum
+    Idle::Line("You can try to add '--skip-broken'"),
+    Idle::Line("(try to add '--skip-broken'"),
+    Idle::Line("(try to add '--allowerasing'"),
+    // systemd: the lines in the unit's journal say it, and the hint is the same for every unit
+    Idle::Line("for details."),
+    // make, npm and shells that trace
+    Idle::Line("A complete log of this run can be found in"),
+    Idle::Line("Waiting for unfinished jobs...."),
+    Idle::Line("+ exit "),
+    // curl
+    Idle::Line("More details here: https://curl"),
+    // helm and kubectl
+    Idle::Line("for more information about a given command"),
+    Idle::Line("--help' for usage"),
+];
+
+/// The last lines of a command's streams that say something, escaped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) stderr: Vec<String>,
+    pub(super) stdout: Vec<String>,
+}
+
+impl Said {
+    pub(super) fn of(stdout: &str, stderr: &str) -> Self {
+        Self { stderr: last_lines(stderr), stdout: last_lines(stdout) }
+    }
+
+    /// The line that tells most: the last one of stderr, because that is where reasons go, or else of stdout.
+    pub(super) fn reason(&self) -> Option<&str> {
+        self.stderr.last().or(self.stdout.last()).map(String::as_str)
+    }
+}
+
+/// The last lines that say something; where none does, the last ones.
+fn last_lines(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let mut telling: Vec<&str> = Vec::new();
+    let mut below_heading = false;
+    for line in &lines {
+        below_heading = match idle(line) {
+            Some(Idle::Heading(_)) => true,
+            Some(Idle::Line(_)) => false,
+            None if below_heading && line.starts_with([' ', '\t']) => true,
+            None => {
+                telling.push(line);
+                false
+            }
+        };
+    }
+    let kept = if telling.is_empty() { lines } else { telling };
+    kept[kept.len().saturating_sub(LINES)..].iter().map(|line| shown(line)).collect()
+}
+
+fn idle(line: &str) -> Option<&'static Idle> {
+    IDLE.iter().find(|idle| match idle {
+        Idle::Line(words) | Idle::Heading(words) => line.contains(words),
+    })
+}
+
+/// The beginning of a line, escaped.
+fn shown(line: &str) -> String {
+    let line = line.trim();
+    match line.char_indices().nth(WIDTH) {
+        Some((cut, _)) => format!("{}…", escape(&line[..cut])),
+        None => escape(line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_the_last_line_that_says_something() {
+        for (stdout, stderr, reason) in [
+            (
+                "",
+                "[upgrade/health] FATAL: [preflight] Some fatal errors occurred:\n\t[ERROR CreateJob]: Job \"x\"\n\
+                 [preflight] If you know what you are doing, you can make a check non-fatal with `--ignore-preflight-errors=...`\n\
+                 To see the stack trace of this error execute with --v=5 or higher\n",
+                "[ERROR CreateJob]: Job \"x\"",
+            ),
+            (
+                "Reading package lists...\n",
+                "dpkg: error processing package grub-pc (--configure):\n installed grub-pc package post-installation script\n\
+                 Errors were encountered while processing:\n grub-pc\n linux-image\n\
+                 E: Sub-process /usr/bin/dpkg returned an error code (1)\n",
+                "installed grub-pc package post-installation script",
+            ),
+            ("no space left\n\n  \n", "", "no space left"),
+            // Where nothing else is said, it is better than nothing.
+            (
+                "",
+                "E: Sub-process /usr/bin/dpkg returned an error code (1)\n",
+                "E: Sub-process /usr/bin/dpkg returned an error code (1)",
+            ),
+            ("", "a\u{1b}[2Jb\n", "a\\u{1b}[2Jb"),
+        ] {
+            assert_eq!(Said::of(stdout, stderr).reason(), Some(reason), "{stderr}");
+        }
+        assert_eq!(Said::of(" \n", "").reason(), None);
+    }
+
+    #[test]
+    fn few_lines_and_no_endless_one_are_kept() {
+        let many = (0..100).map(|line| format!("line {line}")).collect::<Vec<_>>().join("\n");
+        let said = Said::of(&many, &"x".repeat(60_000));
+        assert_eq!(said.stdout, ["line 95", "line 96", "line 97", "line 98", "line 99"]);
+        assert_eq!(said.stderr, [format!("{}…", "x".repeat(WIDTH))]);
+    }
+}

@@ -1,0 +1,199 @@
+//! The texts that steps are given: scripts, standard input, environment, the content of files. A plan shows their first
+//! lines and says how many there are; `-v`, Markdown and what compares two plans show all of them.
+
+use std::fmt::{self, Write};
+
+use super::text::{Detail, Text, shown_argv};
+use crate::op::{Op, show_symbols};
+use crate::plan::{Action, DeferredStep, Forecast, HostId, Plan, Task};
+use crate::step::{is_own_variable, shown_line};
+use crate::value::{Value, escape};
+
+/// How much of a text is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bodies {
+    /// The first lines of what the author wrote.
+    First,
+    /// All of all.
+    All,
+    /// All, and long ones apart from the tasks.
+    Folded,
+}
+
+/// Lines that are shown of a text, where not all are.
+const FIRST: usize = 5;
+/// Longer texts stand apart, where long ones do.
+const SHORT: usize = 10;
+/// Characters of a line that are shown, where not all are.
+const WIDTH: usize = 160;
+
+/// A long text that stands apart from its task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Apart {
+    pub(super) title: String,
+    pub(super) lines: Vec<String>,
+}
+
+impl Text<'_> {
+    /// What the ops of a task are given.
+    pub(super) fn bodies(&mut self, action: &Action, task: &Task, title: &str, host: HostId) -> fmt::Result {
+        let runs = !matches!(
+            task.forecast,
+            Forecast::Holds { .. } | Forecast::Excluded | Forecast::LeftOut { .. } | Forecast::BracketHolds
+        );
+        if self.bodies != Bodies::All && !runs {
+            return Ok(());
+        }
+        self.asks(action)?;
+        // The lines of a file that come and go are shown above.
+        let is_compared = matches!(&task.forecast, Forecast::Changes { changes, .. } if changes.iter().any(|change| change.diff.is_some()));
+        let mut told = None;
+        for op in &action.lowered.ops {
+            if self.detail == Detail::Verbose {
+                self.op(op)?;
+            }
+            // Ops of one step share their environment.
+            if !op.env.is_empty() && told != Some(&op.env) {
+                told = Some(&op.env);
+                let is_first = self.bodies == Bodies::First;
+                for (name, value) in op.env.iter().filter(|(name, _)| !is_first || !is_own_variable(name)) {
+                    writeln!(self.out, "          {name}={}", show_symbols(&escape(value)))?;
+                }
+            }
+            let is_own = is_text_of(&action.args, op);
+            if self.bodies != Bodies::First || (is_own && !is_compared) {
+                self.body_of(op, title, host)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The commands of the author's own that say whether there is anything to do.
+    fn asks(&mut self, action: &Action) -> fmt::Result {
+        let Some(probe) = action.lowered.probe.as_ref().filter(|_| action.has_its_own_words()) else {
+            return Ok(());
+        };
+        if self.bodies == Bodies::First {
+            return Ok(());
+        }
+        probe
+            .queries
+            .iter()
+            .try_for_each(|query| writeln!(self.out, "        asks first: {}", shown_argv(&query.argv)))
+    }
+
+    fn body_of(&mut self, op: &Op, title: &str, host: HostId) -> fmt::Result {
+        let Some(body) = op.body() else { return Ok(()) };
+        let Some(text) = body.text else {
+            let told = if op.body_holds_symbols() {
+                "it holds what is known only later".to_owned()
+            } else {
+                format!("{} bytes, {}", op.stdin.len(), super::digest(op.stdin.as_bytes()))
+            };
+            return writeln!(
+                self.out,
+                "        {} not shown, the file is not for everybody: {told}",
+                body.what
+            );
+        };
+        let text = self.plan.spelled(text, host);
+        // A line that the title shows whole.
+        if self.bodies == Bodies::First && text.lines().count() < 2 && title.contains(text.trim()) {
+            return Ok(());
+        }
+        self.body(body.what, &text, title)
+    }
+
+    /// The arguments of a step that is lowered later, as they are written.
+    pub(super) fn deferred_bodies(&mut self, step: &DeferredStep, title: &str) -> fmt::Result {
+        for (name, value) in &step.env {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            writeln!(self.out, "          {name}={}", show_symbols(&escape(&value)))?;
+        }
+        let is_private = step.args.get("dest").and_then(serde_json::Value::as_str).is_some_and(|dest| {
+            let mode = step.args.get("mode").and_then(serde_json::Value::as_str).unwrap_or("0644");
+            !crate::step::may_be_shown(dest, mode)
+        });
+        for (name, value) in &step.args {
+            match value.as_str() {
+                Some(text) if is_text(name) && is_private => {
+                    let digest = super::digest(text.as_bytes());
+                    writeln!(self.out, "        {name} not shown, the file is not for everybody: {digest}")?;
+                }
+                Some(text) if is_text(name) => self.body(name, &show_symbols(text), title)?,
+                _ if self.bodies == Bodies::First => {}
+                _ => writeln!(self.out, "        {name}: {}", show_symbols(&escape(&value.to_string())))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The lines of a text below its task.
+    fn body(&mut self, what: &str, text: &str, title: &str) -> fmt::Result {
+        let lines: Vec<&str> = text.lines().collect();
+        let count = lines.len();
+        let (shown, widest) = match self.bodies {
+            Bodies::First if count > FIRST + 1 => (FIRST, WIDTH),
+            Bodies::First => (count, WIDTH),
+            Bodies::Folded if count > SHORT => (0, usize::MAX),
+            Bodies::All | Bodies::Folded => (count, usize::MAX),
+        };
+        for line in &lines[..shown] {
+            writeln!(self.out, "        | {}", shown_line(line, widest))?;
+        }
+        match self.bodies {
+            Bodies::First if shown < count => {
+                writeln!(self.out, "        … {what}: {count} lines; -v shows all of them")
+            }
+            Bodies::Folded if shown < count => {
+                writeln!(self.out, "        {what}: {count} lines, below")?;
+                let lines = lines.iter().map(|line| shown_line(line, usize::MAX)).collect();
+                self.apart.push(Apart { title: format!("{title}: {what}, {count} lines"), lines });
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Fields of kinds that hold a text, which may have many lines.
+fn is_text(field: &str) -> bool {
+    matches!(field, "text" | "content" | "stdin")
+}
+
+/// Whether what an op is given stands in its step's arguments: what a kind makes up itself is for `-v`.
+fn is_text_of(args: &Value, op: &Op) -> bool {
+    let Value::Map(fields) = args else { return false };
+    let written = fields.iter().filter(|(name, _)| is_text(name));
+    written.filter_map(|(_, value)| value.as_str()).any(|text| !text.is_empty() && op.stdin.contains(text))
+}
+
+/// What two plans that look alike do not have in common, as the path of each part in what is saved.
+pub(super) fn unseen(old: &Plan, new: &Plan) -> Vec<String> {
+    let [old, new] = [old, new].map(|plan| serde_json::to_value(plan).expect("invariant: a plan serialises"));
+    let mut out = Vec::new();
+    compare("", &old, &new, &mut out);
+    out
+}
+
+fn compare(path: &str, old: &serde_json::Value, new: &serde_json::Value, out: &mut Vec<String>) {
+    use serde_json::Value as Json;
+    match (old, new) {
+        (old, new) if old == new => {}
+        (Json::Object(old), Json::Object(new)) => {
+            let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            for key in keys {
+                let [old, new] = [old, new].map(|map| map.get(key).unwrap_or(&Json::Null));
+                compare(&format!("{path}.{key}"), old, new, out);
+            }
+        }
+        (Json::Array(old), Json::Array(new)) => {
+            for index in 0..old.len().max(new.len()) {
+                let [old, new] = [old, new].map(|list| list.get(index).unwrap_or(&Json::Null));
+                compare(&format!("{path}[{index}]"), old, new, out);
+            }
+        }
+        // What it is may be private.
+        _ => out.push(path.trim_start_matches('.').to_owned()),
+    }
+}
