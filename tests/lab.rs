@@ -8,6 +8,8 @@
     reason = "a test with a main of its own: clippy's exceptions for tests do not see it"
 )]
 
+#[path = "it/support/announced.rs"]
+mod announced;
 #[path = "lab/cases/mod.rs"]
 mod cases;
 #[path = "it/support/lab.rs"]

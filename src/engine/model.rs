@@ -21,7 +21,7 @@ const RUNS: u64 = 100_000;
 const RUNS_PER_BUG: u64 = 20_000;
 
 /// Deliberate bugs, each with the property that is there to notice it.
-const BUGS: [(Bug, &str); 45] = [
+const BUGS: [(Bug, &str); 46] = [
     (Bug::OneSlotTooMany, "budget"),
     (Bug::FailuresDoNotSpend, "budget"),
     (Bug::WorkDoesNotSpend, "budget"),
@@ -67,6 +67,7 @@ const BUGS: [(Bug, &str); 45] = [
     (Bug::LeavesBracketsOpen, "closed"),
     (Bug::DisruptsApart, "apart"),
     (Bug::SendsWithoutLock, "legal"),
+    (Bug::SendsUnannounced, "announced"),
 ];
 
 /// One run of the world of this seed.

@@ -95,6 +95,9 @@ pub(super) enum Bug {
     /// A worker sends its op although the lock was lost.
     #[cfg(test)]
     SendsWithoutLock,
+    /// A worker sends ops of which the plan said that there is nothing to do.
+    #[cfg(test)]
+    SendsUnannounced,
 }
 
 /// Which rules hold.

@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use super::control::{Shared, Teller};
-use super::drift::check_host;
+use super::drift::{check_host, drifted};
 use super::look::look;
 use crate::engine::{BracketFinding, Cause, Event, Failure};
+use crate::plan::drift::{contradiction, stands_by};
 use crate::plan::forecast::{Part, bracket_is_needed};
-use crate::plan::{Action, HostId, StepRef, Task};
+use crate::plan::{Action, HostId, StepRef, Task, TaskId};
 use crate::step::{Assessment, Role};
 use crate::value::escape;
 
@@ -35,16 +36,19 @@ async fn find(shared: &Shared, phase: u16, host: HostId, bracket: u16) -> Result
         shared.plan.phase(phase).tasks_of(host).expect("invariant: the engine names hosts of the phase");
     let bracket = &tasks.brackets[usize::from(bracket)];
     let inside = &tasks.tasks[usize::from(bracket.first)..=usize::from(bracket.last)];
-    let goals: Vec<&Action> = inside.iter().filter_map(|task| goal(shared, task)).collect();
+    let indices = bracket.first..=bracket.last;
+    let tasks = indices.zip(inside).map(|(index, task)| (TaskId { phase, host, index }, task));
+    let goals: Vec<(TaskId, &Action)> =
+        tasks.filter_map(|(id, task)| Some((id, goal(shared, task)?))).collect();
     let opaque = inside.iter().find(|task| is_opaque(shared, task));
     if let Some(task) = opaque {
         return Ok(BracketFinding::Needed { why: format!("{} has no probe", title(shared, task)) });
     }
-    let probes: Vec<_> = goals.iter().filter_map(|action| action.lowered.probe.as_ref()).collect();
+    let probes: Vec<_> = goals.iter().filter_map(|(_, action)| action.lowered.probe.as_ref()).collect();
     let answers = look(shared, host, &probes).await?;
     let mut parts = Vec::new();
     let mut why = String::new();
-    for (action, answers) in goals.iter().zip(answers) {
+    for ((id, action), answers) in goals.iter().zip(answers) {
         let kind = crate::step::find(&action.kind).expect("invariant: a plan names registered kinds");
         let assessment =
             kind.assess(&action.args, &shared.plan.host(host).subject, &answers).map_err(|error| {
@@ -54,6 +58,14 @@ async fn find(shared: &Shared, phase: u16, host: HostId, bracket: u16) -> Result
                     hint: "run the command on the host and look at what it prints".to_owned(),
                 }
             })?;
+        if stands_by(&shared.plan, *id, &assessment).is_some() {
+            parts.push(Part::Holds);
+            continue;
+        }
+        // Found before the bracket is opened, it costs nothing: nothing was drained for what the plan does not show.
+        if let Some(what) = contradiction(&shared.plan, *id, &assessment) {
+            return Err(drifted(&what));
+        }
         match assessment {
             Assessment::Satisfied { .. } => parts.push(Part::Holds),
             // Found before the bracket is opened, a refusal costs nothing: nothing was drained for it.

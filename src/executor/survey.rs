@@ -171,9 +171,7 @@ pub async fn foresee(
     let (found, failed) = tokio::task::LocalSet::new().run_until(assess_all(&shared, progress)).await;
     let shared = Rc::into_inner(shared).expect("invariant: every look has ended");
     let mut plan = Rc::into_inner(shared.plan).expect("invariant: every look has ended");
-    for (host, outlooks) in &found {
-        forecast::fill(&mut plan, *host, outlooks);
-    }
+    forecast::fill(&mut plan, found.iter().map(|(host, outlooks)| (*host, outlooks.as_slice())));
     (plan, failed)
 }
 

@@ -27,6 +27,33 @@ pub fn drift(plan: &Plan, task: TaskId, now: &Assessment) -> Option<String> {
     differs(&plan.task(task).forecast, now, alone)
 }
 
+/// What an op would do of which the plan said that there is nothing to do, as a sentence. Whoever made it so, the run does
+/// not do what nobody was told of.
+pub fn contradiction(plan: &Plan, task: TaskId, now: &Assessment) -> Option<String> {
+    let Assessment::WouldChange { changes, .. } = now else { return None };
+    if plan.task(task).forecast.announces() {
+        return None;
+    }
+    let title = plan.spelled(plan.title(task), task.host);
+    Some(
+        changes
+            .first()
+            .map_or_else(|| format!("{title}: the plan says that there is nothing to do"), unplanned),
+    )
+}
+
+/// Why a goal that the plan saw hold counts as held, though a look says otherwise: what ages by itself, such as package
+/// lists, is as old as it was when the plan was made. The plan says what is done with what it saw.
+pub fn stands_by(plan: &Plan, task: TaskId, now: &Assessment) -> Option<String> {
+    let (Assessment::WouldChange { .. }, Forecast::Holds { state }) = (now, &plan.task(task).forecast) else {
+        return None;
+    };
+    let StepRef::Action(action) = plan.task(task).step else { return None };
+    let action = plan.action(action);
+    let kind = crate::step::find(&action.kind).expect("invariant: a plan names registered kinds");
+    (!kind.is_steady(&action.args)).then(|| format!("{state} when the plan was made"))
+}
+
 fn is_of_the_host_alone(probe: &Probe) -> bool {
     probe.queries.iter().all(|query| query.site.unwrap_or(probe.site) == Site::Subject)
 }

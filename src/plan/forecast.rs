@@ -1,10 +1,12 @@
 //! What probes say of a plan's tasks before anything changed: the dry run. Pure: the caller looked.
 
+mod walk;
+
 use indexmap::IndexMap;
 
-use crate::op::{Answer, Effect, Probe};
-use crate::plan::{Forecast, HostId, Plan, Section, StepRef, TaskId};
-use crate::runbook::Mode;
+use self::walk::{Shared, Walk};
+use crate::op::{Answer, Probe};
+use crate::plan::{Forecast, HostId, Plan, StepRef, TaskId};
 use crate::step::{Assessment, Fidelity, Role, pause_of};
 use crate::value::Duration;
 
@@ -58,64 +60,28 @@ pub fn assess(plan: &Plan, task: TaskId, answers: &[Answer]) -> Assessment {
     }
 }
 
-/// Fills in a host's forecasts from what is known of its tasks, in task order.
-pub fn fill(plan: &mut Plan, host: HostId, outlooks: &[(TaskId, Outlook)]) {
-    let mut outlooks = outlooks.iter().peekable();
-    let mut changed = false;
-    let mut before = Before::default();
-    for phase in 0..plan.phases.len() {
-        let phase = u16::try_from(phase).expect("invariant: fewer than 65,536 phases");
-        let Some(tasks) = plan.phase(phase).tasks_of(host) else { continue };
-        let (count, read_only) = (tasks.tasks.len(), plan.phase(phase).mode == Mode::ReadOnly);
-        before.changed = changed;
-        for index in 0..count {
-            let id = TaskId { phase, host, index: u16::try_from(index).expect("invariant: few tasks") };
-            let outlook = outlooks.next_if(|(task, _)| *task == id).map(|(_, outlook)| outlook);
-            let (forecast, effect) = match outlook {
-                Some(Outlook::Later(what)) => (Forecast::Deferred { waits_for: vec![what.clone()] }, None),
-                Some(Outlook::Settled(assessment)) => {
-                    foresee(plan, id, Some(assessment), Before::default(), read_only)
-                }
-                Some(Outlook::Now(assessment)) => foresee(plan, id, Some(assessment), before, read_only),
-                None => foresee(plan, id, None, before, read_only),
-            };
-            before.changed |= may_change(&forecast);
-            before.opaque |= matches!(forecast, Forecast::Runs { fidelity: Fidelity::Opaque })
-                || matches!(plan.task(id).step, StepRef::Deferred(_));
-            let tasks = tasks_mut(plan, phase, host);
-            let task = &mut tasks[index];
-            task.forecast = forecast;
-            task.effect = task.effect.max(effect.unwrap_or(task.effect));
+/// Fills in the forecasts of these hosts from what is known of their tasks, each in task order. What one host changes for
+/// all is known only when every host was gone through.
+pub fn fill<'o>(plan: &mut Plan, found: impl IntoIterator<Item = (HostId, &'o [(TaskId, Outlook)])>) {
+    let found: Vec<_> = found.into_iter().collect();
+    let mut shared = Shared::new();
+    let told = loop {
+        let walks: Vec<Walk<'_>> =
+            found.iter().map(|(host, outlooks)| Walk::of(plan, *host, outlooks, &shared)).collect();
+        let phases = found.iter().zip(&walks);
+        let now: Shared =
+            phases.flat_map(|((host, _), walk)| walk.shares.iter().map(|phase| (*phase, *host))).collect();
+        let told: Vec<_> = walks.into_iter().flat_map(|walk| walk.told).collect();
+        // More doubt means more that may be changed, never less.
+        if now == shared {
+            break told;
         }
-        settle_brackets(plan, phase, host);
-        changed = doubt(plan, phase, host, Section::Steps, changed);
-        if is_idle(plan, phase, host) {
-            leave_always_out(plan, phase, host);
-        } else {
-            changed = doubt(plan, phase, host, Section::Always, changed);
-        }
-    }
-}
-
-/// Whether nothing that changes anything would be sent for the phase's own steps.
-fn is_idle(plan: &Plan, phase: u16, host: HostId) -> bool {
-    let Some(tasks) = plan.phase(phase).tasks_of(host) else { return true };
-    let acts = |index: u16| {
-        let task = &tasks.tasks[usize::from(index)];
-        let runs = may_change(&task.forecast) || task.forecast == Forecast::NotProbed;
-        runs && task.effect > Effect::Reads
+        shared = now;
     };
-    !tasks.range(Section::Steps).any(acts)
-}
-
-/// There is nothing to tidy up after steps that do nothing.
-fn leave_always_out(plan: &mut Plan, phase: u16, host: HostId) {
-    let Some(tasks) = plan.phase(phase).tasks_of(host) else { return };
-    let always = tasks.range(Section::Always);
-    for task in &mut tasks_mut(plan, phase, host)[usize::from(always.start)..usize::from(always.end)] {
-        if !task.forecast.is_left_out() {
-            task.forecast = Forecast::IfTouched;
-        }
+    for (id, told) in told {
+        let task = &mut tasks_mut(plan, id.phase, id.host)[usize::from(id.index)];
+        task.forecast = told.forecast;
+        task.effect = told.effect;
     }
 }
 
@@ -126,32 +92,6 @@ struct Before {
     changed: bool,
     /// Anything at all: nobody knows what a command does.
     opaque: bool,
-}
-
-/// A goal that holds now may not when its turn comes, where an earlier task of the host changes something: `unhold` takes
-/// a hold off, a package replaces the program of a service. It is looked at again then, and the plan must not promise
-/// that nothing happens. Says whether the host may have been changed by the end of this part of the phase.
-fn doubt(plan: &mut Plan, phase: u16, host: HostId, section: Section, mut changed: bool) -> bool {
-    let range = plan.phase(phase).tasks_of(host).map(|tasks| tasks.range(section)).unwrap_or_default();
-    for index in range.map(usize::from) {
-        let step = tasks_mut(plan, phase, host)[index].step;
-        let is_goal =
-            matches!(step, StepRef::Action(action) if plan.action(action).lowered.role == Role::Goal);
-        let task = &mut tasks_mut(plan, phase, host)[index];
-        if let Forecast::Holds { state } = &task.forecast
-            && changed
-            && is_goal
-        {
-            task.forecast =
-                Forecast::Deferred { waits_for: vec![format!("earlier changes of this host; now: {state}")] };
-        }
-        changed |= may_change(&task.forecast);
-    }
-    changed
-}
-
-fn may_change(forecast: &Forecast) -> bool {
-    matches!(forecast, Forecast::Changes { .. } | Forecast::Runs { .. } | Forecast::Deferred { .. })
 }
 
 fn tasks_mut(plan: &mut Plan, phase: u16, host: HostId) -> &mut Vec<super::Task> {
@@ -210,33 +150,6 @@ fn foresee(
 
 fn refused(reason: &str, hint: &str) -> Forecast {
     Forecast::Refused { reason: reason.to_owned(), hint: hint.to_owned() }
-}
-
-/// A bracket whose goals all hold is one line: nothing to do.
-fn settle_brackets(plan: &mut Plan, phase: u16, host: HostId) {
-    let Some(tasks) = plan.phase(phase).tasks_of(host) else { return };
-    for bracket in tasks.brackets.clone() {
-        let range = usize::from(bracket.first)..=usize::from(bracket.last);
-        let inside = &plan.phase(phase).tasks_of(host).expect("invariant: found above").tasks[range.clone()];
-        let needed = bracket_is_needed(inside.iter().map(|task| match task.step {
-            _ if task.forecast.is_left_out() => Part::Irrelevant,
-            StepRef::Deferred(_) => Part::Open,
-            StepRef::Action(action) if plan.action(action).lowered.role == Role::Goal => {
-                match task.forecast {
-                    Forecast::Holds { .. } => Part::Holds,
-                    _ => Part::Open,
-                }
-            }
-            StepRef::Action(_) => Part::Irrelevant,
-        }));
-        if !needed {
-            for task in &mut tasks_mut(plan, phase, host)[range] {
-                if !task.forecast.is_left_out() {
-                    task.forecast = Forecast::BracketHolds;
-                }
-            }
-        }
-    }
 }
 
 /// What a task inside a bracket says of the bracket's need.

@@ -10,7 +10,7 @@ use super::forecast::{self, Outlook};
 use crate::op::{Answer, Op, Probe, Query, Site};
 use crate::plan::{Forecast, HostId, Plan, StepRef, TaskId};
 use crate::step::ahead::{self, PackageSource, Seen};
-use crate::step::{Assessment, SourcesUse, StepKind};
+use crate::step::{Assessment, Matter, SourcesUse, StepKind};
 
 /// The second look at one host.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ pub fn settle(
         {
             *outlook = Outlook::Settled(refused.clone());
         }
-        if !holds && kind.refreshes_lists(&action.args) {
+        if !holds && kind.touches(&action.args).changes.contains(&Matter::Lists) {
             return;
         }
     }

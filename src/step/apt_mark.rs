@@ -6,8 +6,8 @@ use super::apt::{checked_package_name, hold_op, holds, lock_holder, no_apt};
 use super::args::Args;
 use super::build::{change, exactly, probe, query, satisfied, would_change, wrong};
 use super::{
-    AssessError, Assessment, BracketKey, Doc, Fidelity, LowerCx, LowerError, Lowered, Poll, Role, StepKind,
-    Subject, Verify,
+    AssessError, Assessment, BracketKey, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role,
+    StepKind, Subject, Touches, Verify,
 };
 use crate::op::{Answer, Effect, RunWhen};
 use crate::value::{Duration, Field, Type, Value};
@@ -60,8 +60,8 @@ later `hold` in the phase is an error, because the next unattended upgrade would
         }
     }
 
-    fn alters(&self, _: &Value) -> Vec<String> {
-        vec!["packages".to_owned()]
+    fn touches(&self, _: &Value) -> Touches {
+        Touches::both(vec![Matter::Holds])
     }
 
     fn transient(&self, stderr: &str) -> Option<String> {

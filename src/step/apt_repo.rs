@@ -10,8 +10,8 @@ use super::build::{
     would_change, wrong,
 };
 use super::{
-    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Poll, Role, StepKind, Subject,
-    Verify,
+    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
+    Subject, Touches, Verify,
 };
 use crate::op::{Answer, Deed, Effect, Query};
 use crate::value::{Duration, Field, Type, Value};
@@ -116,6 +116,12 @@ Keys are left alone unless `key` is written. Old minors were signed with a key t
 
     fn effect(&self) -> Effect {
         Effect::Changes
+    }
+
+    fn touches(&self, args: &Value) -> Touches {
+        let own = Repository::read(Args(args)).map_or(Matter::Anything, |own| Matter::file(&own.file));
+        let apt = Matter::file("/etc/apt");
+        Touches { changes: vec![Matter::Lists, apt.clone(), own.clone()], reads: vec![apt, own] }
     }
 
     fn sources(&self, args: &Value) -> SourcesUse {

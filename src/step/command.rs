@@ -6,7 +6,7 @@ use super::ahead::SourcesUse;
 use super::args::Args;
 use super::build::exec;
 use super::guard::{self, Guard};
-use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject};
+use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject, Touches};
 use crate::op::{Answer, Effect};
 use crate::value::{Field, Type, Value};
 
@@ -55,8 +55,8 @@ impl StepKind for Command {
         &FIELDS
     }
 
-    fn alters(&self, _: &Value) -> Vec<String> {
-        guard::alters()
+    fn touches(&self, _: &Value) -> Touches {
+        guard::touches()
     }
 
     fn effect(&self) -> Effect {

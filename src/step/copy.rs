@@ -11,8 +11,8 @@ use super::ahead::{SourcesUse, writes_below};
 use super::args::Args;
 use super::build::{absolute_path, change, has_symbol, op, probe, query, satisfied, wrong};
 use super::{
-    AssessError, Assessment, Change, Doc, Fidelity, LowerCx, LowerError, Lowered, Poll, Role, StepKind,
-    Subject, Verify,
+    AssessError, Assessment, Change, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role,
+    StepKind, Subject, Touches, Verify,
 };
 use crate::op::{Answer, Deed, Effect, Query};
 use crate::value::{Duration, Field, Type, Value};
@@ -93,6 +93,12 @@ Links and directories are refused as `dest`: a rename would replace the link ins
 
     fn template_file(&self) -> Option<(&'static str, &'static str)> {
         Some(("template", "content"))
+    }
+
+    fn touches(&self, args: &Value) -> Touches {
+        let dest = Args(args).text("dest").unwrap_or_default();
+        // What is known only on the host may be any path.
+        Touches::both(vec![Matter::file(if has_symbol(dest) { "/" } else { dest })])
     }
 
     fn effect(&self) -> Effect {

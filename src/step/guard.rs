@@ -6,7 +6,7 @@ use super::build::{
     absolute_path, change, has_symbol, probe, query, query_of, refuse_secrets, satisfied, unreadable,
     would_change, wrong,
 };
-use super::{AssessError, Assessment, Fidelity, LowerCx, LowerError, Poll, Verify};
+use super::{AssessError, Assessment, Fidelity, LowerCx, LowerError, Matter, Poll, Touches, Verify};
 use crate::op::{Answer, Op, Probe, Query};
 use crate::value::{Duration, Field, Type};
 
@@ -54,9 +54,9 @@ unless `effect: changes` or `effect: reads` says otherwise.
 
 **Secrets** may stand in `stdin` or in a script's text, never in arguments, where every user of the host can read them.";
 
-/// Facts that somebody else's command may change: any.
-pub(super) fn alters() -> Vec<String> {
-    crate::facts::HOST_FACTS.iter().map(|name| (*name).to_owned()).collect()
+/// Nobody knows what somebody else's command changes, nor what its probes look at.
+pub(super) fn touches() -> Touches {
+    Touches::both(vec![Matter::Anything])
 }
 
 /// The probes of a step, as written.

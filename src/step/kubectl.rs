@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 use super::args::Args;
 use super::build::{change, exactly, refuse_secrets, satisfied, would_change, wrong};
 use super::node_state::{kube, kubectl_op, kubectl_probe, kubectl_query};
-use super::{AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Role, StepKind, Subject};
+use super::{
+    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Role, StepKind, Subject,
+    Touches,
+};
 use crate::kubernetes::kubectl_errors;
 use crate::op::{Answer, Effect, Op};
 use crate::value::{Field, Type, Value};
@@ -88,6 +91,12 @@ impl StepKind for Kubectl {
 
     fn fields(&self) -> &'static [Field] {
         &FIELDS
+    }
+
+    fn touches(&self, _: &Value) -> Touches {
+        // What a user's `unless` looks at shows more than what kubectl writes: the version of a kubelet, say.
+        let reads = vec![Matter::Anything, Matter::Cluster];
+        Touches { changes: vec![Matter::Cluster, Matter::Node, Matter::Cordon], reads }
     }
 
     fn effect(&self) -> Effect {

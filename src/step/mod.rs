@@ -26,6 +26,7 @@ mod reboot;
 mod registry;
 mod script;
 mod systemctl;
+mod touches;
 mod uncordon;
 mod version_skew;
 mod wait;
@@ -44,6 +45,7 @@ pub use copy::may_be_shown;
 pub use patched::{Patched, patched};
 pub use pause::{PauseFor, pause_of};
 pub use registry::{all, find};
+pub use touches::{Matter, Touches};
 
 /// One kind of step, such as `drain`. Implementations are unit structs without state.
 pub trait StepKind: Sync {
@@ -69,11 +71,17 @@ pub trait StepKind: Sync {
         None
     }
 
+    /// What a step with these arguments changes, and what its goal is judged by. A goal that holds is known later where an
+    /// earlier step of its host may change what it reads.
+    fn touches(&self, args: &Value) -> Touches {
+        let _ = args;
+        Touches::default()
+    }
+
     /// Facts that a successful change of this kind may alter, as dotted names below `facts` ("packages.kubelet").
     /// An expression over one of them that stands later in the same phase is deferred.
     fn alters(&self, args: &Value) -> Vec<String> {
-        let _ = args;
-        Vec::new()
+        self.touches(args).facts()
     }
 
     /// What a step with these arguments has to do with the package sources of its host. A plan looks at packages as
@@ -81,12 +89,6 @@ pub trait StepKind: Sync {
     fn sources(&self, args: &Value) -> SourcesUse {
         let _ = args;
         SourcesUse::Nothing
-    }
-
-    /// Whether a step with these arguments fetches the lists of the sources anew, so that they may offer more than before.
-    fn refreshes_lists(&self, args: &Value) -> bool {
-        let _ = args;
-        false
     }
 
     /// Whether a refusal over these answers is about packages that no source offers, so that no other change helps.

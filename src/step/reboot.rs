@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use super::args::Args;
 use super::build::{change, exactly, op, probe, query, satisfied, unreadable, would_change};
 use super::{
-    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Poll, Role, StepKind, Subject,
-    Verify,
+    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
+    Subject, Touches, Verify,
 };
 use crate::op::{Answer, Deed, Effect};
 use crate::value::{Duration, Field, Type, Value};
@@ -59,19 +59,11 @@ reboot.",
         &FIELDS
     }
 
-    fn alters(&self, _: &Value) -> Vec<String> {
-        let altered = [
-            "boot_id",
-            "kernel",
-            "hostname",
-            "swap_total",
-            "reboot_required",
-            "units",
-            "disks",
-            "cgroup",
-            "clock",
-        ];
-        altered.map(ToOwned::to_owned).into()
+    fn touches(&self, _: &Value) -> Touches {
+        // Both directories are emptied.
+        let mut changes = ["/run", "/tmp"].map(Matter::file).to_vec();
+        changes.extend([Matter::Boot, Matter::RebootRequired, Matter::Units, Matter::Disks]);
+        Touches { changes, reads: vec![Matter::RebootRequired] }
     }
 
     fn effect(&self) -> Effect {

@@ -6,7 +6,7 @@ use super::ahead::SourcesUse;
 use super::args::Args;
 use super::build::{exec, has_symbol, wrong};
 use super::guard::{self, Guard};
-use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject};
+use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject, Touches};
 use crate::op::{Answer, Effect};
 use crate::value::{Field, Type, Value};
 
@@ -61,8 +61,8 @@ impl StepKind for Script {
         &FIELDS
     }
 
-    fn alters(&self, _: &Value) -> Vec<String> {
-        guard::alters()
+    fn touches(&self, _: &Value) -> Touches {
+        guard::touches()
     }
 
     fn effect(&self) -> Effect {

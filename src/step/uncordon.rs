@@ -6,7 +6,8 @@ use super::args::Args;
 use super::build::{change, exactly, satisfied, would_change};
 use super::node_state::{Owner, checked_run, kubectl_probe, no_such_node, on_node, read_cordon};
 use super::{
-    AssessError, Assessment, BracketKey, Doc, Fidelity, LowerCx, LowerError, Lowered, Role, StepKind, Subject,
+    AssessError, Assessment, BracketKey, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Role, StepKind,
+    Subject, Touches,
 };
 use crate::op::{Answer, Effect, run_symbol};
 use crate::value::{Field, Type, Value};
@@ -41,6 +42,10 @@ impl StepKind for Uncordon {
 
     fn fields(&self) -> &'static [Field] {
         &FIELDS
+    }
+
+    fn touches(&self, _: &Value) -> Touches {
+        Touches::both(vec![Matter::Cordon])
     }
 
     fn effect(&self) -> Effect {

@@ -209,6 +209,15 @@ fn tasks(random: &mut Random, host: HostId, disruption: u64) -> HostTasks {
     let brackets: Vec<Bracket> =
         parts.windows(2).flat_map(|part| brackets(random, part[0], part[1])).collect();
     tie(random, &mut tasks, parts, &brackets);
+    for bracket in &brackets {
+        if random.percent(12) {
+            let inside = &mut tasks[usize::from(bracket.first)..=usize::from(bracket.last)];
+            let foreseen = inside
+                .iter_mut()
+                .filter(|task| matches!(task.forecast, Forecast::NotProbed | Forecast::Holds { .. }));
+            foreseen.for_each(|task| task.forecast = Forecast::BracketHolds);
+        }
+    }
     HostTasks { host, tasks, sections, brackets }
 }
 
@@ -250,7 +259,11 @@ fn list(random: &mut Random, count: u64, disruption: u64) -> Vec<Task> {
             let why = random.pick(&[LeftOut::NoItems, LeftOut::NotNamed, LeftOut::Skipped("x".to_owned())]);
             let left_out = Forecast::LeftOut { why };
             let forecast = random.pick(&[Forecast::Excluded, left_out]);
-            let forecast = if random.percent(10) { forecast } else { Forecast::NotProbed };
+            let forecast = match random.below(100) {
+                0..10 => forecast,
+                10..18 => Forecast::Holds { state: "done".to_owned() },
+                _ => Forecast::NotProbed,
+            };
             let action = ActionId(u32::try_from(random.below(actions)).expect("invariant: small"));
             Task {
                 step: StepRef::Action(action),

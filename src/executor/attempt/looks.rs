@@ -3,13 +3,13 @@
 use tokio::time::Instant;
 
 use super::{Assignment, Go, Step, Worker, fail, failed};
-use crate::engine::{Cause, Event, TaskEnd};
+use crate::engine::{Cause, Event, Failure, TaskEnd};
 use crate::executor::drift::drifted;
 use crate::executor::look::{look, silence};
 use crate::executor::poll::{Ended, Look, ONCE, until};
 use crate::op::{Effect, Probe};
 use crate::plan::StepRef;
-use crate::plan::drift::drift;
+use crate::plan::drift::{contradiction, drift, stands_by};
 use crate::step::{Assessment, Change, Poll};
 use crate::value::{Duration, escape};
 
@@ -148,8 +148,30 @@ impl Worker<'_> {
         }
     }
 
+    /// An op that the plan said nothing of, as a failure: it is not sent.
+    pub(super) fn unannounced(&self, what: &str) -> Failure {
+        if self.assignment.untouched {
+            return drifted(what);
+        }
+        Failure {
+            hint: "nothing of this step was sent; plan again, review what differs, and run that plan to finish the host"
+                .to_owned(),
+            ..drifted(what)
+        }
+    }
+
     /// What the probe says about going on: an end, or nothing.
     fn after_probe(&self, assessment: Assessment) -> Step<Probed> {
+        let (plan, task) = (&self.shared.plan, self.assignment.task);
+        if let Some(state) = stands_by(plan, task, &assessment) {
+            return Ok(Probed::End(TaskEnd::Satisfied { state }));
+        }
+        // What an earlier process began, its plan had announced or it would not have begun.
+        if !self.sent.get()
+            && let Some(what) = contradiction(plan, task, &assessment)
+        {
+            return Err(Go::End(TaskEnd::Failed { failure: self.unannounced(&what) }));
+        }
         if self.assignment.untouched
             && let Some(drift) = drift(&self.shared.plan, self.assignment.task, &assessment)
         {

@@ -7,6 +7,7 @@ use crate::engine::{Cause, Event, OpRun, TaskEnd};
 use crate::executor::lock::Barred;
 use crate::executor::ops::{OpEnd, Sending, place, recall, send, take_up};
 use crate::op::{Exit, Op, RunWhen};
+use crate::step::Role;
 use crate::transport::OpResult;
 use crate::value::escape;
 
@@ -63,6 +64,12 @@ impl Worker<'_> {
         let sending = Sending { task, attempt, go, index, op };
         if let Some(sent) = self.recorded(sending) {
             return self.take_up(sending, sent).await;
+        }
+        // What closes a bracket is announced by the line of its opening.
+        let closes = self.action.lowered.role == Role::Means && !self.action.lowered.closes.is_empty();
+        if !self.sent.get() && !closes && !self.shared.plan.task(task).forecast.announces() {
+            let what = format!("{}: the plan says that there is nothing to do", self.shown(&op.title));
+            return Err(Go::End(TaskEnd::Failed { failure: self.unannounced(&what) }));
         }
         let place = place(self.shared, task.host, op.site)
             .await

@@ -135,6 +135,26 @@ pub enum LeftOut {
 }
 
 impl Forecast {
+    /// Whether the plan says that the task's ops may run: as a change, as one that is known later, as one that nobody can
+    /// foresee, or in a part that has its own line, such as `rescue`. What nobody has looked at may run, too.
+    pub fn announces(&self) -> bool {
+        match self {
+            Self::NotProbed
+            | Self::Changes { .. }
+            | Self::Runs { .. }
+            | Self::Deferred { .. }
+            | Self::IfFailed
+            | Self::IfTouched
+            | Self::Later
+            | Self::Waits { .. } => true,
+            Self::Holds { .. }
+            | Self::BracketHolds
+            | Self::Excluded
+            | Self::LeftOut { .. }
+            | Self::Refused { .. } => false,
+        }
+    }
+
     /// Whether the plan says that the task never runs.
     pub fn is_left_out(&self) -> bool {
         matches!(self, Self::Excluded | Self::LeftOut { .. })

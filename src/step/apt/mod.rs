@@ -17,8 +17,8 @@ use super::ahead::SourcesUse;
 use super::args::Args;
 use super::build::{exec, probe, wrong};
 use super::{
-    AssessError, Assessment, BracketKey, Doc, LowerCx, LowerError, Lowered, Poll, Role, StepKind, Subject,
-    Verify,
+    AssessError, Assessment, BracketKey, Doc, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
+    Subject, Touches, Verify,
 };
 use crate::op::{Answer, Effect, Op, Query, RunWhen};
 use crate::value::{Duration, Field, Value};
@@ -106,16 +106,39 @@ impl StepKind for Apt {
         messages
     }
 
-    fn alters(&self, args: &Value) -> Vec<String> {
+    fn touches(&self, args: &Value) -> Touches {
+        let wish = Wish::from_lowered(args).ok();
         let args = Args(args);
-        let installs = args.has("upgrade") && !args.flag("download_only");
-        if !args.has("install") && !args.has("remove") && !installs {
-            return Vec::new();
+        let downloads = args.has("download") || args.flag("download_only");
+        let moves = !downloads && JOBS.iter().any(|job| args.has(job));
+        let mut changes = Vec::new();
+        if moves {
+            // Dependencies move packages that the step does not name; maintainer scripts restart units and write files.
+            changes.extend([Matter::Packages, Matter::Units, Matter::RebootRequired, Matter::Disks]);
+            changes.push(Matter::file("/"));
         }
-        // Dependencies move packages that the step does not name, and maintainer scripts restart units.
-        ["packages", "kubeadm", "kubelet", "units", "dpkg_broken", "reboot_required", "disks"]
-            .map(ToOwned::to_owned)
-            .into()
+        if moves || downloads {
+            changes.push(Matter::Archives);
+        }
+        if args.has("hold") || args.has("remove") {
+            changes.push(Matter::Holds);
+        }
+        if !matches!(args.get("update"), None | Some(Value::Bool(false))) || !(moves || downloads) {
+            changes.push(Matter::Lists);
+        }
+        let mut reads = Vec::new();
+        if moves || downloads {
+            reads.extend([Matter::Packages, Matter::Holds]);
+        }
+        if downloads {
+            reads.push(Matter::Archives);
+        }
+        // An installed version that fits is there whatever else is offered. How old lists are is not read here: what
+        // other steps do makes them younger at most.
+        if wish.is_none_or(|wish| wish.wants_the_newest()) {
+            reads.extend([Matter::Lists, Matter::file("/etc/apt")]);
+        }
+        Touches { changes, reads }
     }
 
     /// Lists grow older by themselves.
@@ -135,10 +158,6 @@ impl StepKind for Apt {
         let args = Args(args);
         let reads = ["install", "download", "upgrade"].iter().any(|job| args.has(job));
         if reads { SourcesUse::Reads } else { SourcesUse::Nothing }
-    }
-
-    fn refreshes_lists(&self, args: &Value) -> bool {
-        !matches!(Args(args).get("update"), None | Some(Value::Bool(false)))
     }
 
     fn is_out_of_reach(&self, args: &Value, answers: &[Answer]) -> bool {
@@ -242,6 +261,15 @@ impl Wish {
     fn from_lowered(args: &Value) -> Result<Self, AssessError> {
         Self::read(Args(args))
             .map_err(|error| AssessError { command: "apt-get".to_owned(), reason: error.message })
+    }
+
+    /// Whether its goal follows what the lists offer.
+    fn wants_the_newest(&self) -> bool {
+        match &self.job {
+            Job::Install(packages) => packages.iter().any(|package| package.pattern == Pattern::Latest),
+            Job::Download(_) | Job::Upgrade(_) => true,
+            Job::Remove(_) | Job::Update(_) => false,
+        }
     }
 
     /// Packages that this step puts on hold.

@@ -8,8 +8,8 @@ use super::args::Args;
 use super::build::{refuse_secrets, wrong};
 use super::node_state::{OnNode, kubectl_op, kubectl_probe, kubectl_query, on_node};
 use super::{
-    AssessError, Assessment, BracketKey, Doc, LowerCx, LowerError, Lowered, Poll, Role, StepKind, Subject,
-    Verify,
+    AssessError, Assessment, BracketKey, Doc, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
+    Subject, Touches, Verify,
 };
 use crate::kubernetes::drain::DrainOptions;
 use crate::kubernetes::pdb::BUDGETS;
@@ -117,6 +117,10 @@ impl StepKind for Drain {
         }
         let given_up = GIVES_UP.iter().filter(|option| written.contains(option));
         given_up.map(|option| format!("`{option}` gives something up: say why in `reason:`")).collect()
+    }
+
+    fn touches(&self, _: &Value) -> Touches {
+        Touches::both(vec![Matter::Cordon])
     }
 
     fn effect(&self) -> Effect {

@@ -9,8 +9,8 @@ use self::look::Look;
 use super::args::Args;
 use super::build::{change, exactly, exec, probe, refused, satisfied, unreadable, would_change, wrong};
 use super::{
-    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Poll, Role, StepKind, Subject,
-    Verify,
+    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
+    Subject, Touches, Verify,
 };
 use crate::op::{Answer, Effect, Query, run_symbol, subject_symbol};
 use crate::value::{Duration, Field, Type, Value};
@@ -103,8 +103,8 @@ read, and less free space than etcd's database takes and a tenth more.
         vec![format!("`{there}` is written without `{missing}`, which belongs to it")]
     }
 
-    fn alters(&self, _: &Value) -> Vec<String> {
-        vec!["disks".to_owned()]
+    fn touches(&self, _: &Value) -> Touches {
+        Touches::both(vec![Matter::Disks])
     }
 
     fn effect(&self) -> Effect {

@@ -8,7 +8,8 @@ use super::args::Args;
 use super::build::{exec, refuse_secrets, wrong};
 use super::node_state::{OnNode, api_away, kubectl_op, on_node};
 use super::{
-    AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Poll, Role, StepKind, Subject, Verify,
+    AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind, Subject,
+    Touches, Verify,
 };
 use crate::kubernetes::KUBEADM_NODE;
 use crate::op::{Answer, Effect, Op, RunWhen};
@@ -93,6 +94,19 @@ impl StepKind for Kubeadm {
             return vec!["`ignore_preflight_errors` gives checks up: say why in `reason:`".to_owned()];
         }
         Vec::new()
+    }
+
+    fn touches(&self, args: &Value) -> Touches {
+        let files = ["/etc/kubernetes", "/var/lib/kubelet"].map(Matter::file);
+        let mut changes = vec![Matter::Node, Matter::Units];
+        changes.extend(files.clone());
+        // Only `apply` writes what all hosts read.
+        if Args(args).text("upgrade") == Some("apply") {
+            changes.push(Matter::Cluster);
+        }
+        let mut reads = vec![Matter::Packages, Matter::Node, Matter::Cluster];
+        reads.extend(files);
+        Touches { changes, reads }
     }
 
     fn effect(&self) -> Effect {

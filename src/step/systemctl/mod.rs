@@ -12,8 +12,8 @@ use self::wish::{Goal, VERBS, Verb, Wish};
 use super::args::Args;
 use super::build::{probe, satisfied, would_change, wrong};
 use super::{
-    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Poll, Role, StepKind, Subject,
-    Verify,
+    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
+    Subject, Touches, Verify,
 };
 use crate::op::{Answer, Effect};
 use crate::value::{Duration, Field, Type, Value};
@@ -113,8 +113,10 @@ whatever happens to be loaded.",
         messages
     }
 
-    fn alters(&self, _: &Value) -> Vec<String> {
-        vec!["units".to_owned()]
+    fn touches(&self, args: &Value) -> Touches {
+        let sources = Wish::from_lowered(args).map_or(vec![Matter::Anything], |wish| wish.started_from());
+        let reads = [Matter::Units, Matter::Packages].into_iter().chain(sources).collect();
+        Touches { changes: vec![Matter::Units], reads }
     }
 
     fn effect(&self) -> Effect {

@@ -12,7 +12,7 @@ use crate::step::build::{argv, change, query_of, unreadable};
 use crate::step::{AssessError, Change};
 
 /// Where system units lie, as systemd.unit(5) says; `/lib` is a place of its own where /usr is not merged (Debian 11).
-const UNIT_PATH: [&str; 5] = [
+pub(super) const UNIT_PATH: [&str; 5] = [
     "/etc/systemd/system",
     "/run/systemd/system",
     "/usr/local/lib/systemd/system",
@@ -84,9 +84,13 @@ fn paths_of(unit: &str) -> Vec<String> {
             paths.push(format!("{folder}/{template}@.{suffix}.d"));
         }
     }
-    let known = KNOWN.iter().filter(|(name, _)| *name == unit).flat_map(|(_, files)| *files);
-    paths.extend(known.map(|file| (*file).to_owned()));
+    paths.extend(configuration(unit).map(str::to_owned));
     paths
+}
+
+/// The configuration that a unit is known to read when it starts.
+pub(super) fn configuration(unit: &str) -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().filter(move |(name, _)| *name == unit).flat_map(|(_, files)| *files).copied()
 }
 
 /// What [`queries`] found.

@@ -5,7 +5,7 @@ use super::units::{self, Unit, parse_units};
 use crate::op::{Answer, Effect, Op, Query};
 use crate::step::args::Args;
 use crate::step::build::{absolute_path, argv, change, exec, query_of, refused, unreadable, would_change};
-use crate::step::{AssessError, Assessment, Change, Fidelity, LowerCx, LowerError};
+use crate::step::{AssessError, Assessment, Change, Fidelity, LowerCx, LowerError, Matter};
 use crate::value::{Duration, Value};
 
 /// What may be asked of units, in the order in which it is done.
@@ -113,6 +113,13 @@ impl Wish {
 
     fn restarts(&self) -> Vec<&str> {
         self.units_of(&[Verb::Restart]).collect()
+    }
+
+    /// The files that the state of its units follows from.
+    pub(super) fn started_from(&self) -> Vec<Matter> {
+        let units = sources::UNIT_PATH.iter().map(|folder| Matter::file(folder));
+        let own = self.restarts().into_iter().flat_map(sources::configuration).map(Matter::file);
+        units.chain(own).chain(self.newer_than.iter().map(|path| Matter::file(path))).collect()
     }
 
     pub(super) fn ops(&self, cx: &LowerCx<'_>) -> Vec<Op> {

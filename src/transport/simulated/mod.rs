@@ -118,6 +118,14 @@ impl Simulated {
         self.shared.intervene(|world| unit::add(world, host, unit));
     }
 
+    /// Says that the distribution's repository has got a newer version of a package. A host knows it once it has fetched
+    /// its lists again.
+    pub fn publish(&self, name: &str, version: &str) {
+        self.shared.intervene(|world| {
+            world.hosts.iter_mut().for_each(|host| host.packages.publish(name, version));
+        });
+    }
+
     /// Adds pods that are there and Ready from now on.
     pub fn add_workload(&self, workload: &SimulatedWorkload) {
         pod::add(&mut self.shared.world.borrow_mut(), workload);

@@ -41,6 +41,9 @@ pub(super) struct Packages {
     held: BTreeSet<String>,
     /// What `apt-get update` fetched last, by the directory of the lists.
     lists: BTreeMap<String, Vec<Source>>,
+    /// Newer versions that the distribution's repository has got since, and what of them was fetched, as above.
+    published: BTreeMap<String, String>,
+    news: BTreeMap<String, BTreeMap<String, String>>,
     /// File names in /var/cache/apt/archives.
     pub(super) archives: BTreeSet<String>,
     /// An installation was killed between unpacking and configuring.
@@ -84,6 +87,8 @@ impl Packages {
             installed: BTreeMap::new(),
             held: BTreeSet::new(),
             lists: BTreeMap::new(),
+            published: BTreeMap::new(),
+            news: BTreeMap::new(),
             archives: BTreeSet::new(),
             interrupted: None,
             missing: Vec::new(),
@@ -165,7 +170,13 @@ impl Packages {
 
     /// Remembers what an update fetched into a directory of lists.
     pub(super) fn fetched(&mut self, lists: String, from: Vec<Source>) {
+        self.news.insert(lists.clone(), self.published.clone());
         self.lists.insert(lists, from);
+    }
+
+    /// The distribution's repository offers a newer version from now on; who has old lists does not know it.
+    pub(super) fn publish(&mut self, name: &str, version: &str) {
+        self.published.insert(name.to_owned(), version.to_owned());
     }
 
     /// Forgets what was fetched into a directory of lists that is gone.
@@ -194,7 +205,8 @@ impl Packages {
                 .collect();
             return (!offered.is_empty()).then_some(offered);
         }
-        let (_, _, version) = DISTRIBUTION.iter().find(|(known, _, _)| *known == name)?;
+        let (_, _, first) = DISTRIBUTION.iter().find(|(known, _, _)| *known == name)?;
+        let version = self.news.get(lists).and_then(|news| news.get(name)).map_or(*first, String::as_str);
         if self.is_missing(name, version) {
             return None;
         }

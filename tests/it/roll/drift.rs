@@ -98,6 +98,22 @@ fn what_the_run_itself_changed_on_a_host_is_no_drift() {
 }
 
 #[test]
+fn what_the_plan_called_nothing_to_do_is_not_done_behind_a_change_either() {
+    let fleet = Fleet::of(1);
+    // It says that it only reads, and does not.
+    fleet.file("meddle", "#!/bin/sh\necho other >\"$(dirname \"$0\")/h1.conf\"\n");
+    let first = "- copy: { dest: \"@first.conf\", content: new }\n";
+    let meddle = "- command: { argv: [\"@meddle\"] }\n  effect: reads\n";
+    fleet.file("h1.conf", "as planned\n");
+    fs::set_permissions(fleet.path("h1.conf"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    fleet.runbook("", "batches: [1]", &format!("{first}{meddle}{}", STEPS.trim()));
+    let outcome = fleet.run(&[]).run().exits(11).says("which is not in the plan").says("plan again");
+    assert!(outcome.stderr.contains("nothing of this step was sent"), "{}", outcome.stderr);
+    assert!(fleet.log(1).is_empty(), "what comes behind it was done");
+    assert_eq!(fs::read_to_string(fleet.path("h1.conf")).unwrap(), "other\n");
+}
+
+#[test]
 fn another_machine_behind_a_planned_name_is_not_touched() {
     let fleet = planned(3);
     let old = fleet.hosts[2].become_another_machine();

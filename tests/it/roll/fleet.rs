@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use camino::Utf8PathBuf;
 use rollbook::engine::Stamped;
 
+use crate::support::announced::unannounced_in;
 use crate::support::rollbook::Rollbook;
 use crate::support::sshd::Sshd;
 
@@ -164,6 +165,21 @@ impl Fleet {
     pub(crate) fn journal(&self) -> Vec<Stamped> {
         let path = Utf8PathBuf::from_path_buf(self.run_dir().join("journal.jsonl")).unwrap();
         rollbook::journal::read(&path).unwrap()
+    }
+}
+
+/// Whatever a test was about: no run did what its plan had called "nothing to do".
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let folders = |path: &std::path::Path| {
+            fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect::<Vec<_>>()
+        };
+        for record in folders(self.dir.path()).iter().flat_map(|state| folders(&state.join("runs"))) {
+            assert_eq!(unannounced_in(&record), [""; 0], "{}", record.display());
+        }
     }
 }
 

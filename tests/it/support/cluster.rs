@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::rc::Rc;
 
+use super::announced::unannounced;
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
@@ -243,6 +244,9 @@ impl Cluster {
         let history = roll(setup).await.unwrap();
         let summary = Summary::of(&plan, &history);
         let told = String::from_utf8(told.0.take()).unwrap() + &summary.text(&plan);
+        let events: Vec<_> =
+            history.events.iter().map(|event| serde_json::to_value(event).unwrap()).collect();
+        assert_eq!(unannounced(&serde_json::to_value(&*plan).unwrap(), &events), [""; 0], "{told}");
         Rolled { code: summary.exit_code().into(), events: history.events, told }
     }
 }

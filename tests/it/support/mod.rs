@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub(crate) mod announced;
 pub(crate) mod apiserver;
 pub(crate) mod cluster;
 pub(crate) mod disk;

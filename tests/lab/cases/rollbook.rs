@@ -155,6 +155,10 @@ impl Running {
                 };
                 let (name, code, took) = (&outcome.name, outcome.code, outcome.took.as_secs());
                 self.stage.says(&format!("{name}: exit {code} after {took} s"));
+                let runs = fs::read_dir(self.dir.join("rollbook/runs")).into_iter().flatten().flatten();
+                let unannounced: Vec<_> =
+                    runs.flat_map(|run| crate::announced::unannounced_in(&run.path())).collect();
+                assert!(unannounced.is_empty(), "{name}: ops that no plan announced: {unannounced:#?}");
                 return outcome;
             }
             assert!(

@@ -3,7 +3,7 @@
 use crate::engine::model::ledger::{Ledger, Page, part_of};
 use crate::engine::{Event, HostStatus, SkipReason, Stamped, StopLevel};
 use crate::op::Effect;
-use crate::plan::{Bracket, HostId, HostTasks, Section, Task, TaskId};
+use crate::plan::{Bracket, Forecast, HostId, HostTasks, Section, Task, TaskId};
 
 use super::{Violation, must};
 
@@ -23,7 +23,14 @@ pub(super) fn judge(ledger: &Ledger<'_>, stamped: &Stamped) -> Result<(), Violat
         }
         Event::TaskStarted { task, attempt } => task_started(ledger, *task, *attempt),
         Event::OpStarted { task, .. } => {
-            let disrupts = ledger.plan.task(*task).effect == Effect::Disrupts;
+            let planned = ledger.plan.task(*task);
+            let is_silent = matches!(planned.forecast, Forecast::Holds { .. } | Forecast::BracketHolds);
+            must(
+                !is_silent,
+                "announced",
+                "no op is sent of which the plan says that there is nothing to do",
+            )?;
+            let disrupts = planned.effect == Effect::Disrupts;
             must(!ledger.lock_lost, "lock", "no op is sent after the lock was lost")?;
             let slot = working(ledger, task.host)?.slot;
             must(slot || !disrupts, "slot first", "no op disrupts before its host has a slot")?;

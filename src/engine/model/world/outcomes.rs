@@ -8,7 +8,7 @@ use crate::engine::model::oracle::Violation;
 use crate::engine::rules::Bug;
 use crate::engine::{BracketFinding, Cause, Event, SkipReason, Stamped, TaskEnd};
 use crate::op::{Effect, Exit};
-use crate::plan::{HostId, OutCause, OutOfService, TaskId};
+use crate::plan::{Forecast, HostId, OutCause, OutOfService, TaskId};
 
 impl World<'_> {
     pub(super) fn outcome(&mut self, order: Order) -> VecDeque<Event> {
@@ -17,6 +17,9 @@ impl World<'_> {
             Order::Bracket(phase, host, bracket) => {
                 let finding = match self.random.below(100) {
                     0..25 => BracketFinding::Holds,
+                    _ if self.keeps_still(phase, host, bracket) => {
+                        BracketFinding::Failed { failure: failure(Cause::Drift) }
+                    }
                     roll if roll < 25 + self.mood.failures / 4 => {
                         BracketFinding::Failed { failure: failure(Cause::Output) }
                     }
@@ -31,6 +34,15 @@ impl World<'_> {
             Order::Gate(phase, batch) => self.gate(phase, batch),
             Order::Attempt(task, attempt) => self.attempt(task, attempt),
         }
+    }
+
+    /// A worker opens no bracket of which the plan says that there is nothing to do.
+    fn keeps_still(&self, phase: u16, host: HostId, bracket: u16) -> bool {
+        let tasks = self.plan.phase(phase).tasks_of(host).expect("a host of the phase");
+        let bracket = &tasks.brackets[usize::from(bracket)];
+        let inside = &tasks.tasks[usize::from(bracket.first)..=usize::from(bracket.last)];
+        let is_silent = inside.iter().any(|task| task.forecast == Forecast::BracketHolds);
+        is_silent && !self.rules.broken(Bug::SendsUnannounced)
     }
 
     /// Somebody is asked, or a check is looked at.
@@ -97,6 +109,12 @@ impl World<'_> {
         if planned.effect == Effect::Reads && self.random.percent(4) {
             events.extend(self.pause(task, attempt));
             return events;
+        }
+        if !planned.forecast.announces() && !self.rules.broken(Bug::SendsUnannounced) {
+            let state = "done".to_owned();
+            let drift = TaskEnd::Failed { failure: failure(Cause::Drift) };
+            let end = if self.random.percent(20) { drift } else { TaskEnd::Satisfied { state } };
+            return VecDeque::from([Event::TaskEnded { task, attempt, end }]);
         }
         if planned.effect == Effect::Changes && !self.slots.contains(&task.host) && self.random.percent(10) {
             events.push_back(Event::TaskEnded { task, attempt, end: TaskEnd::NeedsSlot });
