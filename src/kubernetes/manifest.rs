@@ -2,8 +2,6 @@
 //! the kubelet's configuration. kubeadm's own marshaller writes all of them, one field per line; a file that reads
 //! differently is unknown, never guessed.
 
-use std::collections::BTreeSet;
-
 use crate::value::Version;
 
 /// Where kubeadm keeps static pods.
@@ -49,21 +47,6 @@ pub fn kubelet_config_map(version: &Version) -> String {
     } else {
         "kubelet-config".to_owned()
     }
-}
-
-/// Whether the kubelet's configuration on a host holds all of the cluster's: every line of the ConfigMap is somewhere
-/// in the file. kubeadm reads the ConfigMap and writes it anew, so order, indentation, quotes and comments may differ,
-/// and it adds what depends on the host, such as `resolvConf`.
-pub fn holds_kubelet_config(on_host: &str, in_cluster: &str) -> bool {
-    let host: BTreeSet<String> = settings(on_host).collect();
-    let mut wanted = settings(in_cluster).peekable();
-    wanted.peek().is_some() && wanted.all(|line| host.contains(&line))
-}
-
-/// The lines that say something, in one spelling.
-fn settings(text: &str) -> impl Iterator<Item = String> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.map(|line| line.replace(['"', '\''], ""))
 }
 
 #[cfg(test)]
@@ -115,17 +98,5 @@ mod tests {
         ] {
             assert_eq!(kubelet_config_map(&Version::parse(version).expect(version)), name);
         }
-    }
-
-    #[test]
-    fn a_host_may_have_more_configuration_but_not_less() {
-        let cluster = "apiVersion: v1\nclusterDNS:\n- 10.96.0.10\nstaticPodPath: /etc/kubernetes/manifests\n";
-        assert!(holds_kubelet_config(cluster, cluster));
-        assert!(holds_kubelet_config(&cluster.replace("static", "resolvConf: /run/x\nstatic"), cluster));
-        assert!(!holds_kubelet_config(&cluster.replace("10.96", "10.97"), cluster));
-        let edited = "# by hand\nstaticPodPath: \"/etc/kubernetes/manifests\"\napiVersion: v1\n";
-        assert!(holds_kubelet_config(cluster, edited), "a ConfigMap that a person edited");
-        assert!(!holds_kubelet_config("", cluster));
-        assert!(!holds_kubelet_config(cluster, ""), "no ConfigMap proves nothing");
     }
 }

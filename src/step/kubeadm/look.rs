@@ -1,9 +1,9 @@
 //! What `kubeadm upgrade` is to reach, read from the host and from the cluster: binaries, static pods, configuration.
 //! Nothing here reads what kubeadm said.
 
+use super::kubelet_config;
 use crate::kubernetes::manifest::{
-    COMPONENTS, MANIFESTS, configured_version, holds_kubelet_config, image_version, kubelet_config_map,
-    manifest_image,
+    COMPONENTS, MANIFESTS, configured_version, image_version, kubelet_config_map, manifest_image,
 };
 use crate::kubernetes::pod::{COMPONENTS as COMPONENT_ROWS, ComponentRow, parse_components};
 use crate::kubernetes::skew::{SkewError, check_hop};
@@ -16,6 +16,8 @@ use crate::step::{AssessError, Assessment, Change, Fidelity, LowerCx, Subject};
 use crate::value::Version;
 
 const KUBELET_CONFIG: &str = "/var/lib/kubelet/config.yaml";
+/// What kubeadm puts over the cluster's configuration on this host, from 1.34.
+const INSTANCE_CONFIG: &str = "/var/lib/kubelet/instance-config.yaml";
 
 /// The look before `kubeadm upgrade` on a control plane: binary, manifests, cluster.
 pub(super) fn control_plane(on: OnNode<'_>, cx: &LowerCx<'_>) -> Probe {
@@ -44,7 +46,11 @@ pub(super) fn components(on: OnNode<'_>, _cx: &LowerCx<'_>) -> Probe {
 pub(super) fn worker(on: OnNode<'_>, cx: &LowerCx<'_>, target: &Version) -> Probe {
     let map = kubelet_config_map(target);
     let config = config_map(on, &map, "jsonpath={.data.kubelet}");
-    both_sides(on, cx, vec![binary(), cluster(on), on.node_query(), cat(KUBELET_CONFIG), config])
+    let mut queries = vec![binary(), cluster(on), on.node_query(), cat(KUBELET_CONFIG), config];
+    if target.major > 1 || target.minor >= 34 {
+        queries.push(cat(INSTANCE_CONFIG));
+    }
+    both_sides(on, cx, queries)
 }
 
 fn binary() -> Query {
@@ -225,6 +231,10 @@ pub(super) struct Worker {
 
 /// Reads the answers to [`worker`].
 pub(super) fn read_worker(subject: &Subject, answers: &[Answer]) -> Result<Worker, AssessError> {
+    let (answers, instance) = match answers {
+        [answers @ .., instance] if answers.len() == 5 => (answers, instance.stdout.as_str()),
+        answers => (answers, ""),
+    };
     let [kubeadm, cluster, nodes, on_host, in_cluster] = exactly::<5>(answers)?;
     let node = read_nodes(nodes)?.into_iter().next();
     let node = node.ok_or_else(|| AssessError {
@@ -237,7 +247,7 @@ pub(super) fn read_worker(subject: &Subject, answers: &[Answer]) -> Result<Worke
         cluster: read_cluster(cluster)?,
         noted: node.kubeadm_node.to_owned(),
         kubelet: node.kubelet_version.to_owned(),
-        configured: on_host.ok() && holds_kubelet_config(&on_host.stdout, &in_cluster.stdout),
+        configured: on_host.ok() && kubelet_config::holds(&on_host.stdout, &in_cluster.stdout, instance),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The step `kubeadm`: its fields and what it sends. What is looked at before and after is in [`look`].
 
+mod kubelet_config;
 mod look;
 
 use std::sync::LazyLock;

@@ -85,6 +85,8 @@ pub(super) struct Ailments {
     pub(super) crash_loops: Vec<String>,
     /// It has no power before this time, whatever would start it.
     pub(super) dark_until: Millis,
+    /// Its API server forbids everything before this time.
+    pub(super) forbids_until: Millis,
     /// Jumps of its clock: when, and by how much.
     pub(super) jumps: Vec<(Millis, Millis)>,
 }
@@ -200,14 +202,27 @@ impl Host {
         }
         self.files.put(SOURCES, repository(kubernetes), "644", at);
         self.files.put(KEYRING, "simulated key\n".to_owned(), "644", at);
-        self.files.put("/var/lib/kubelet/config.yaml", KUBELET_CONFIG.to_owned(), "644", at);
-        let flags =
-            "KUBELET_KUBEADM_ARGS=\"--container-runtime-endpoint=unix:///run/containerd/containerd.sock\"\n";
-        self.files.put("/var/lib/kubelet/kubeadm-flags.env", flags.to_owned(), "644", at);
+        self.put_kubelet_config(kubernetes, at);
         self.files.put("/etc/kubernetes/kubelet.conf", "simulated kubeconfig\n".to_owned(), "600", at);
         if self.control_plane {
             self.files.put("/etc/kubernetes/admin.conf", "simulated kubeconfig\n".to_owned(), "600", at);
         }
+    }
+
+    /// What kubeadm of this version writes for the kubelet. From 1.34 the runtime's socket stands in a file of the host's own,
+    /// which is put over the cluster's configuration, instead of in a flag (NodeLocalCRISocket).
+    pub(super) fn put_kubelet_config(&mut self, kubeadm: &Version, at: Millis) {
+        let socket = "unix:///run/containerd/containerd.sock";
+        let (own, flag) = if kubeadm.minor >= 34 {
+            let instance = format!("containerRuntimeEndpoint: \"{socket}\"\n");
+            self.files.put("/var/lib/kubelet/instance-config.yaml", instance, "644", at);
+            (format!("containerRuntimeEndpoint: {socket}\n"), String::new())
+        } else {
+            (String::new(), format!("--container-runtime-endpoint={socket}"))
+        };
+        let flags = format!("KUBELET_KUBEADM_ARGS=\"{flag}\"\n");
+        self.files.put("/var/lib/kubelet/kubeadm-flags.env", flags, "644", at);
+        self.files.put("/var/lib/kubelet/config.yaml", format!("{KUBELET_CONFIG}{own}"), "644", at);
     }
 
     /// Its packages come from the repository of that version's minor, whose lists are there.
@@ -288,5 +303,11 @@ const OS_RELEASE: &str = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\
     VERSION=\"12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\nHOME_URL=\"https://www.debian.org/\"\n";
 const NO_SWAP: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
 /// Start of a kubelet's configuration, as kubeadm writes it.
-pub(super) const KUBELET_CONFIG: &str =
+const KUBELET_CONFIG: &str =
     "apiVersion: kubelet.config.k8s.io/v1beta1\ncgroupDriver: systemd\nkind: KubeletConfiguration\n";
+
+/// The kubelet's configuration in the cluster's ConfigMap.
+pub(super) fn cluster_kubelet_config(version: &Version) -> String {
+    let unset = if version.minor >= 34 { "containerRuntimeEndpoint: \"\"\n" } else { "" };
+    format!("{KUBELET_CONFIG}{unset}")
+}

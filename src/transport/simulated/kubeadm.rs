@@ -291,10 +291,12 @@ fn finish_apply(world: &mut World, call: &Apply, out: &mut Output) -> Next {
 
 /// Writes /var/lib/kubelet/config.yaml from the ConfigMap, as kubeadm does also when nothing in it changed.
 fn write_kubelet_config(world: &mut World, host: usize, out: &mut Output) {
-    const PATH: &str = "/var/lib/kubelet/config.yaml";
-    out.line(format!("[kubelet-start] Writing kubelet configuration to file \"{PATH}\""));
+    out.line("[kubelet-start] Writing kubelet configuration to file \"/var/lib/kubelet/config.yaml\"");
     let now = world.now;
-    world.hosts[host].files.put(PATH, super::host::KUBELET_CONFIG.to_owned(), "644", now);
+    let machine = &mut world.hosts[host];
+    if let Some(kubeadm) = machine.packages.kubernetes_version("kubeadm") {
+        machine.put_kubelet_config(&kubeadm, now);
+    }
 }
 
 fn node(world: &mut World, command: &Command, kubeadm: &Version, out: &mut Output) -> Next {

@@ -8,7 +8,7 @@ use super::world::Millis;
 use crate::value::Version;
 
 /// Oldest and newest minor that the simulated community repository serves.
-pub(super) const MINORS: std::ops::RangeInclusive<u32> = 20..=35;
+pub(super) const MINORS: std::ops::RangeInclusive<u32> = 20..=37;
 /// Patch releases of every minor: more than there ever were, so that any target can be rehearsed.
 const PATCHES: std::ops::RangeInclusive<u32> = 0..=19;
 /// What every minor's repository holds in the minor's own version.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::budget::Budget;
+use super::super::host::cluster_kubelet_config;
 use super::super::pod::{Owner, Pod};
 use super::super::world::World;
 
@@ -110,13 +111,13 @@ pub(super) fn kubeadm_config_map(world: &World, name: &str) -> Option<Value> {
             (json!({"ClusterConfiguration": configuration}), 310)
         }
         "kubelet-config" => {
-            (json!({"kubelet": super::super::host::KUBELET_CONFIG}), world.cluster.kubelet_config)
+            (json!({"kubelet": cluster_kubelet_config(version)}), world.cluster.kubelet_config)
         }
         // Up to 1.23 there is one per minor, and the old ones stay.
         other => {
             let minor: u32 = other.strip_prefix("kubelet-config-1.")?.parse().ok()?;
             let known = minor <= version.minor && minor < 24;
-            let object = known.then(|| json!({"kubelet": super::super::host::KUBELET_CONFIG}))?;
+            let object = known.then(|| json!({"kubelet": cluster_kubelet_config(version)}))?;
             (object, world.cluster.kubelet_config)
         }
     };
