@@ -12,6 +12,7 @@ cluster_make() { # cluster_make CONTROL_PLANES WORKERS VERSION
   for ((i = 2; i <= $1; i++)); do # control planes in turn, as etcd wants it
     cluster_join "cp$i" "$join" --control-plane --certificate-key "$(<"$STATE/certificate_key")" \
       --apiserver-advertise-address "$(host_address "cp$i")" || die "the cluster did not come up"
+    cluster_admin "cp$i"
   done
   for i in "${pids[@]}"; do wait "$i" || die "the cluster did not come up"; done
   rm "$STATE/certificate_key"
@@ -36,7 +37,21 @@ cluster_init() { # CONTROL_PLANES WORKERS VERSION
   # A user of the lab's own, so that the audit log tells its requests from those of the program under test.
   (umask 77 && host_ssh cp1 "kubeadm alpha kubeconfig user --client-name=lab --org=system:masters --config /root/kubeadm.yaml" \
     2>>"$out" >"$STATE/kubeconfig") || die_with_tail "$out" "cp1: no kubeconfig for the lab"
+  cluster_kubectl create clusterrolebinding kubeadm:cluster-admins --clusterrole=cluster-admin \
+    --group=kubeadm:cluster-admins >>"$out" 2>&1 || die_with_tail "$out" "no ClusterRoleBinding for admin.conf"
+  cluster_admin cp1
   log "cp1: kubeadm init done"
+}
+
+# As kubeadm makes it since 1.29: admin.conf of a group that RBAC knows, not of system:masters, so that a starting API
+# server forbids it everything. `kubeadm upgrade` and `certs renew` keep a certificate's group when they renew it.
+cluster_admin() { # HOST, a control plane
+  local out=$STATE/h/$1/kubeadm.log config
+  config=$(host_ssh cp1 "kubeadm alpha kubeconfig user --client-name=kubernetes-admin --org=kubeadm:cluster-admins \
+    --config /root/kubeadm.yaml" 2>>"$out") || die_with_tail "$out" "$1: no admin.conf outside system:masters"
+  [[ $config == *client-certificate-data* ]] || die "$1: kubeadm gave no kubeconfig for admin.conf"
+  host_ssh "$1" "umask 77; cat >/etc/kubernetes/admin.conf.new && mv /etc/kubernetes/admin.conf.new /etc/kubernetes/admin.conf" \
+    <<<"$config" || die "$1: admin.conf cannot be written"
 }
 
 cluster_discovery() { # the file that join reads: cluster and CA without a user, which saves waiting for a signed ConfigMap

@@ -4,7 +4,7 @@
 
 snapshot_key() { # in a lab whose hosts are listed
   digest "$STATE/shape" "$STATE/etc_hosts" "$(cache_key "layer-$(state_version)")" "$FILES"/{kubeadm,audit-policy}.yaml \
-    "$FILES/cni.conflist" "$HERE/lib/disk.sh" "$GRACE"
+    "$FILES/cni.conflist" "$HERE"/lib/{cluster,disk}.sh "$GRACE"
 }
 
 snapshot_auto() { echo "auto-$1-$2-$3-$NET"; } # CONTROL_PLANES WORKERS VERSION: the name of the one that `up` keeps
