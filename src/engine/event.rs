@@ -161,6 +161,9 @@ pub enum Event {
         reason: String,
         /// How long it is asked again.
         within: Duration,
+        /// It answers, and forbids everything: it has only just started.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        starting: bool,
     },
     /// It answers again.
     ClusterAnswers,

@@ -42,8 +42,8 @@ impl Redactor {
             Event::GateRefused { phase, batch, why } => {
                 Event::GateRefused { phase, batch, why: self.text(&why) }
             }
-            Event::ClusterSilent { reason, within } => {
-                Event::ClusterSilent { reason: self.text(&reason), within }
+            Event::ClusterSilent { reason, within, starting } => {
+                Event::ClusterSilent { reason: self.text(&reason), within, starting }
             }
             Event::HostSilent { host, reason, attempts } => {
                 Event::HostSilent { host, reason: self.text(&reason), attempts }

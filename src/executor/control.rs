@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::approval::Approver;
 use super::attempt::Step;
 use super::common::Common;
+use super::forbidden::STARTING;
 use super::lock::{Barred, Lock};
 use super::{Clock, Pool, Redactor, Secrets};
 use crate::engine::{Event, StopLevel};
@@ -82,7 +83,14 @@ impl Shared {
     /// Tells once that the cluster does not answer, however many ask it.
     pub(super) fn cluster_is_silent(&self, reason: String, within: Duration) {
         if !self.cluster_is_silent.replace(true) {
-            self.teller.say(Event::ClusterSilent { reason, within });
+            self.teller.say(Event::ClusterSilent { reason, within, starting: false });
+        }
+    }
+
+    /// The same of an API server that answers, and forbids everything because it has only just started.
+    pub(super) fn cluster_is_starting(&self, reason: String) {
+        if !self.cluster_is_silent.replace(true) {
+            self.teller.say(Event::ClusterSilent { reason, within: STARTING, starting: true });
         }
     }
 

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use tokio::time::{Instant, sleep};
 
 use super::control::Shared;
+use super::forbidden::{Refusals, Verdict, weigh};
 use super::reach::ask_host;
 use super::{Pool, PoolError};
 use crate::engine::{Cause, Failure};
@@ -234,17 +235,30 @@ async fn ask_cluster(shared: &Shared, subject: HostId, probe: &Probe) -> Result<
     let retry_for = shared.plan.kube.as_ref().map_or(Duration::ZERO, |kube| kube.retry_for);
     let end = Instant::now() + retry_for.to_std();
     let mut told = false;
+    let mut refusals = Refusals::default();
     loop {
         let outcome = match kube_session(shared, subject).await {
             Ok((_, host, session)) => match session.probe(probe).await {
                 Ok(answers) if silence(probe, &answers).is_none() => {
+                    match weigh(shared, &mut refusals, probe, &answers, &*session).await {
+                        Verdict::Stands => {}
+                        Verdict::Over(failure) => return Err(failure),
+                        Verdict::Again { pause, .. } => {
+                            told = true;
+                            sleep(pause.to_std()).await;
+                            continue;
+                        }
+                    }
                     // That another command was answered tells nothing of a silence that kubectl met.
                     if told || probe.queries.iter().any(Query::asks_kubectl) {
                         shared.cluster_answers();
                     }
                     return Ok(answers);
                 }
-                Ok(answers) => Ok(answers),
+                Ok(answers) => {
+                    refusals = Refusals::default();
+                    Ok(answers)
+                }
                 // Nobody was asked: that is no silence, and the link is as it was.
                 Err(error @ SessionError::Here(_)) if Instant::now() >= end => {
                     return Err(session_failure(&host, &error));

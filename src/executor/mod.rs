@@ -10,6 +10,7 @@ mod clock;
 mod common;
 mod control;
 mod drift;
+mod forbidden;
 mod gate;
 mod late;
 mod leftover;

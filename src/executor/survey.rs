@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 use super::common::Common;
 use super::control::Shared;
 use super::drift::check_host;
-use super::look::{Known, ask, look, look_for_all, look_knowing, told, unreadable};
+use super::forbidden::{Refusals, Verdict, refusal, review};
+use super::look::{Known, ask, controller_name, look, look_for_all, look_knowing, told, unreadable};
 use super::{Clock, Pool, Redactor, Secrets};
 use crate::engine::Failure;
 use crate::facts::{
@@ -103,7 +104,7 @@ async fn cluster_facts(
     cx: &KubeCx,
     via: &[HostName],
 ) -> Result<ClusterFacts, Failure> {
-    let answers = ask_first(pool, controller, &cluster_probe(cx), via).await?;
+    let answers = ask_first(pool, controller, cx, &cluster_probe(cx), via).await?;
     parse_cluster(&answers).map_err(unreadable)
 }
 
@@ -111,19 +112,37 @@ async fn cluster_facts(
 async fn ask_first(
     pool: &Pool,
     controller: &Pool,
+    cx: &KubeCx,
     probe: &Probe,
     via: &[HostName],
 ) -> Result<Vec<Answer>, Failure> {
-    let mut outcome: Option<Result<Vec<Answer>, Failure>> = None;
-    if via.is_empty() {
-        outcome = Some(ask(controller, &super::look::controller_name(), probe).await);
+    let here = [controller_name()];
+    let (pool, via) = if via.is_empty() { (controller, &here[..]) } else { (pool, via) };
+    let mut refusals = Refusals::default();
+    loop {
+        let (host, answers) = ask_each(pool, probe, via).await?;
+        let Some(stderr) = refusal(probe, &answers) else { return Ok(answers) };
+        let standing = review(cx, stderr, async |probe| ask(pool, host, &probe).await.ok()).await;
+        match refusals.weigh(standing, stderr) {
+            Verdict::Stands => return Ok(answers),
+            Verdict::Over(failure) => return Err(failure),
+            Verdict::Again { pause, .. } => tokio::time::sleep(pause.to_std()).await,
+        }
     }
+}
+
+/// The first good answers, or the last ones, with the host that gave them.
+async fn ask_each<'h>(
+    pool: &Pool,
+    probe: &Probe,
+    via: &'h [HostName],
+) -> Result<(&'h HostName, Vec<Answer>), Failure> {
+    let mut outcome = None;
     for host in via {
-        outcome = Some(ask(pool, host, probe).await);
-        if outcome
-            .as_ref()
-            .is_some_and(|outcome| outcome.as_ref().is_ok_and(|answers| answers.iter().all(Answer::ok)))
-        {
+        let asked = ask(pool, host, probe).await;
+        let is_good = asked.as_ref().is_ok_and(|answers| answers.iter().all(Answer::ok));
+        outcome = Some(asked.map(|answers| (host, answers)));
+        if is_good {
             break;
         }
     }
@@ -155,7 +174,7 @@ async fn workloads(
     cx: &KubeCx,
     via: &[HostName],
 ) -> Result<(Vec<RecordedPod>, Vec<RecordedBudget>), Failure> {
-    let answers = ask_first(pool, controller, &workloads_probe(cx), via).await?;
+    let answers = ask_first(pool, controller, cx, &workloads_probe(cx), via).await?;
     parse_workloads(&answers).map_err(unreadable)
 }
 

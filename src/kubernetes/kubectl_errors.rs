@@ -1,6 +1,12 @@
 //! Tells kubectl's failures apart. It exits 1 for every one of them, so only the text says which it was, and the text
 //! differs between versions: each phrase here was seen from kubectl 1.20.2 or 1.32.4, and a test reads those transcripts.
 
+use super::rights::Right;
+
+/// What to do about a right that is missing.
+const GRANT: &str =
+    "give it that right, or use another account; `rollbook doctor` names every right that is missing";
+
 /// Why a kubectl command failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
@@ -177,6 +183,10 @@ pub fn explain(stdout: &str, stderr: &str) -> (String, String) {
     let text = format!("{stdout}\n{stderr}");
     if let Some(cause) = causes(&text).first() {
         let (what, hint) = cause.explain();
+        if let Some(right) = Right::refused(&text).filter(|_| *cause == Cause::Forbidden) {
+            let what = format!("the account \"{}\" may not {}", right.user, right.words());
+            return (what.escape_debug().to_string().replace("\\\"", "\""), GRANT.to_owned());
+        }
         return (what.to_owned(), hint.to_owned());
     }
     let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing");

@@ -11,6 +11,7 @@ pub mod pdb;
 pub mod pod;
 pub mod quorum;
 pub mod removed;
+pub mod rights;
 mod rows;
 mod selector;
 pub mod skew;

@@ -68,7 +68,10 @@ impl Waits {
                 self.tasks.retain(|task, _| task.host != *host);
                 Told::Usual
             }
-            Event::ClusterSilent { reason, within } => {
+            Event::ClusterSilent { reason, within, starting: true } => {
+                Told::As(format!("the cluster starts, and is asked again for {within}: {reason}"))
+            }
+            Event::ClusterSilent { reason, within, starting: false } => {
                 Told::As(format!("the cluster does not answer, and is asked again for {within}: {reason}"))
             }
             Event::ClusterAnswers => Told::As("the cluster answers again".to_owned()),

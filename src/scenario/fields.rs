@@ -193,6 +193,12 @@ pub static FAULTS: LazyLock<Vec<FaultInfo>> = LazyLock::new(|| {
             "A component of the control plane crashes again and again once kubeadm has replaced it and said SUCCESS.",
             vec![Field::with_default("component", words(&COMPONENTS), text("kube-scheduler"), "Which.")],
         ),
+        hosts(
+            "api_server_starts",
+            "The control plane's API server has only just started: it forbids everything until it has read its rules. \
+             With other control planes whose API server answers, nobody notices.",
+            vec![lasting()],
+        ),
         hosts("node_cordoned", "Somebody else cordons the node.", vec![lasting()]),
         hosts("node_not_ready", "The node's kubelet dies, and cannot be started.", vec![lasting()]),
         hosts(
@@ -344,6 +350,7 @@ impl FaultKind {
             Self::LockHeld { .. } => "lock_held",
             Self::KubeletDoesNotStart => "kubelet_does_not_start",
             Self::CrashLoop { .. } => "crash_loop",
+            Self::ApiServerStarts { .. } => "api_server_starts",
             Self::NodeCordoned { .. } => "node_cordoned",
             Self::NodeNotReady { .. } => "node_not_ready",
             Self::ClockJumps { .. } => "clock_jumps",

@@ -140,6 +140,11 @@ pub enum FaultKind {
         /// `kube-scheduler` and the like.
         component: String,
     },
+    /// The control plane's API server has only just started, and forbids everything for a while.
+    ApiServerStarts {
+        /// As above.
+        lasting: Option<Duration>,
+    },
     /// Somebody else cordons the node.
     NodeCordoned {
         /// As above.

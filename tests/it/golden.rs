@@ -328,7 +328,7 @@ async fn write_missing() {
     let mut waits = events[..cut].to_vec();
     let Event::OpStarted { task, attempt, .. } = events[cut].event else { unreachable!() };
     let (reason, within) = ("the API does not answer".to_owned(), Duration::from_secs(300));
-    push(&mut waits, Event::ClusterSilent { reason: reason.clone(), within });
+    push(&mut waits, Event::ClusterSilent { reason: reason.clone(), within, starting: false });
     push(&mut waits, Event::TaskWaiting { task, attempt, reason, within });
     push(&mut waits, Event::ClusterAnswers);
     write("waits", &plan, &waits);

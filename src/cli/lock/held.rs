@@ -119,7 +119,7 @@ pub(super) fn over_here(lease: &Lease) -> Option<String> {
 /// What stands in the way of a new run on the plan's cluster, for the reader of a plan. An API that does not answer
 /// is no news here.
 pub(in crate::cli) async fn note(plan: &Plan, connections: &Connections) -> Option<(String, String)> {
-    let lease = api(plan, connections)?.read().await.ok()??;
+    let lease = api(plan, connections)?.read(&mut |_| {}).await.ok()??;
     if over_here(&lease).is_some() {
         return None;
     }
@@ -141,7 +141,7 @@ pub(in crate::cli) async fn look_first(
     terminal: &Terminal,
 ) -> Result<(), Stopped> {
     let Some(api) = api(plan, connections) else { return Ok(()) };
-    if let Ok(Some(lease)) = api.read().await
+    if let Ok(Some(lease)) = api.read(&mut |_| {}).await
         && over_here(&lease).is_some()
     {
         return Ok(());
@@ -162,7 +162,10 @@ pub(in crate::cli) async fn take(
     let wish = if begin.goes_on_since.is_some() {
         Wish::GoOn { run: run.clone(), journal: journal.clone(), machine: machine() }
     } else {
-        let seen = way.read().await.map_err(|error| lock_error(&error.into(), terminal))?;
+        let seen = way
+            .read(&mut |text| terminal.say(text))
+            .await
+            .map_err(|error| lock_error(&error.into(), terminal))?;
         Wish::Begin { over: begin.given_up.map(str::to_owned).or_else(|| seen.as_ref().and_then(over_here)) }
     };
     let unfinished = Unfinished {
@@ -198,9 +201,12 @@ pub(in crate::cli) async fn leave(lock: &Lock, leave: &Leave, plan: &Plan, termi
     let error = loop {
         match lock.leave(leave.clone()).await {
             Ok(()) => return,
-            Err(LeaseError::Silent(_)) if Instant::now() < end => {
+            // One that starts answers for good within a minute, or refuses.
+            Err(error @ (LeaseError::Silent(_) | LeaseError::Starting(_)))
+                if Instant::now() < end || matches!(error, LeaseError::Starting(_)) =>
+            {
                 if !std::mem::replace(&mut told, true) {
-                    terminal.say("waiting for the API server, to release the lock of the cluster");
+                    terminal.say(&format!("waiting, to release the lock of the cluster: {error}"));
                 }
                 sleep(std::time::Duration::from_secs(2)).await;
             }

@@ -59,7 +59,7 @@ impl Reached {
 }
 
 async fn show(reached: &Reached, format: Format, terminal: &Terminal) -> Outcome {
-    let seen = reached.api().read().await;
+    let seen = reached.api().read(&mut |text| terminal.say(text)).await;
     reached.connections.close().await;
     let lease = seen.map_err(|error| words::lease_error(&error, terminal))?;
     terminal.data(&match format {
@@ -118,7 +118,11 @@ impl Release<'_> {
     }
 
     async fn on_cluster(&self, reached: &Reached, is_dead: bool, terminal: &Terminal) -> Result<(), Stopped> {
-        let lease = reached.api().read().await.map_err(|error| words::lease_error(&error, terminal))?;
+        let lease = reached
+            .api()
+            .read(&mut |text| terminal.say(text))
+            .await
+            .map_err(|error| words::lease_error(&error, terminal))?;
         let over = lease.as_ref().and_then(held::over_here);
         let (run, dead) = match (self.run, over) {
             (None, Some(over)) => (Some(over), true),

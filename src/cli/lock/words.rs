@@ -103,7 +103,7 @@ fn clean(unfinished: &Unfinished) -> Unfinished {
 pub(super) fn lease_error(error: &LeaseError, terminal: &Terminal) -> Stopped {
     terminal.error(&error.to_string());
     match error {
-        LeaseError::Silent(_) => {
+        LeaseError::Silent(_) | LeaseError::Starting(_) => {
             terminal.hint("nothing was changed; try again when the API server answers");
             Stopped::Told(exit::UNREACHABLE)
         }

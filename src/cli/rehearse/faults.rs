@@ -58,6 +58,7 @@ pub(super) fn befall(
         }
         FaultKind::KubeletDoesNotStart => (Fault::KubeletDoesNotStart { host: host() }, None),
         FaultKind::CrashLoop { component } => (Fault::StaticPodCrashLoops { host: host(), component }, None),
+        FaultKind::ApiServerStarts { lasting } => (Fault::ApiServerStarts { host: host(), lasting }, None),
         FaultKind::NodeCordoned { lasting } => (
             Fault::NodeCordoned { host: host(), at },
             lasting.zip(Some(Fault::NodeUncordoned { host: host() })),

@@ -116,13 +116,16 @@ impl Worker<'_> {
     /// Goes again, from the probe on, while something is in the way that passes by itself: an upgraded control plane
     /// brings its own API server back, and unattended-upgrades lets go of its locks.
     async fn through_obstacles(&self) -> TaskEnd {
-        let began = Instant::now();
+        let mut met: Option<Instant> = None;
         let mut interrupted = false;
         let mut go = self.first_go();
         loop {
             match self.go(go).await {
                 Ok(end) | Err(Go::End(end)) => return end,
-                Err(Go::Again { reason, within }) if began.elapsed() >= within.to_std() => {
+                // What went well before, such as minutes of a drain, is no waiting for what is in the way now.
+                Err(Go::Again { reason, within })
+                    if met.get_or_insert_with(Instant::now).elapsed() >= within.to_std() =>
+                {
                     let message = format!("still after {within}: {reason}");
                     return TaskEnd::Failed {
                         failure: Failure { cause: Cause::TimedOut, message, hint: String::new() },

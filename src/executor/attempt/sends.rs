@@ -89,7 +89,7 @@ impl Worker<'_> {
         }
         self.sent.set(true);
         let end = send(self.shared, place, sending).await;
-        self.op_ended(sending, end)
+        self.op_ended(sending, end).await
     }
 
     /// What an earlier process wrote down of this op, if it sent it.
@@ -101,7 +101,7 @@ impl Worker<'_> {
     async fn take_up(&self, sending: Sending<'_>, sent: &OpRun) -> Step<OpResult> {
         let Some(exit) = sent.exit else {
             let end = take_up(self.shared, sending, sent).await;
-            return self.op_ended(sending, end);
+            return self.op_ended(sending, end).await;
         };
         // The end in the journal counts. What the op said is asked for again, because the verdict may depend on it.
         let recalled = match recall(self.shared, sending, sent).await {
@@ -115,7 +115,7 @@ impl Worker<'_> {
                 return Err(Go::End(TaskEnd::Unknown { reason }));
             }
         };
-        self.judge(sending, OpResult { exit, ..recalled }, "")
+        self.judge(sending, OpResult { exit, ..recalled }, "").await
     }
 
     /// Whether the exit alone says how the op went.
@@ -126,7 +126,7 @@ impl Worker<'_> {
         good && self.action.fail_when.is_none() && self.action.changed_when.is_none()
     }
 
-    fn op_ended(&self, sending: Sending<'_>, end: OpEnd) -> Step<OpResult> {
+    async fn op_ended(&self, sending: Sending<'_>, end: OpEnd) -> Step<OpResult> {
         let Sending { task, attempt, go, index, op } = sending;
         let (result, last_line) = match end {
             OpEnd::Ended(result, last_line) => (result, last_line),
@@ -146,7 +146,7 @@ impl Worker<'_> {
         let stdout = self.action.id.as_ref().map(|_| result.stdout.clone());
         let (exit, line) = (result.exit, last_line.clone());
         self.teller.say(Event::OpEnded { task, attempt, go, op: index, exit, last_line: line, stdout });
-        self.judge(sending, result, &last_line)
+        self.judge(sending, result, &last_line).await
     }
 }
 
@@ -169,9 +169,13 @@ fn is_in_doubt<T>(outcome: &Step<T>) -> bool {
 fn barred(why: Barred) -> Go {
     match why {
         Barred::Lost(reason) => Go::End(TaskEnd::Withheld { reason }),
-        Barred::Stale { age } => failed(
+        Barred::Stale { age, why } => failed(
             Cause::TimedOut,
-            format!("the lock of the cluster was renewed {} ago and cannot be renewed now", age.rounded()),
+            format!(
+                "the lock of the cluster was renewed {} ago and cannot be renewed now: {}",
+                age.rounded(),
+                escape(&why)
+            ),
             "look at the API server; `rollbook lock show` tells who holds the lock",
         ),
     }

@@ -3,10 +3,12 @@
 use super::{Go, Step, Worker, fail};
 use crate::engine::{Cause, Event};
 use crate::executor::control::InDoubt;
-use crate::executor::look::api_is_silent;
+use crate::executor::forbidden::{self, STARTING};
+use crate::executor::look::{api_is_silent, kube_session};
 use crate::executor::ops::Sending;
 use crate::executor::said::Said;
 use crate::kubernetes::kubectl_errors;
+use crate::kubernetes::rights::{self, Standing};
 use crate::op::{Exit, Op, RunWhen, Site};
 use crate::transport::OpResult;
 use crate::value::{Duration, escape};
@@ -16,7 +18,12 @@ use crate::value::{Duration, escape};
 const LOCKS_PASS_WITHIN: Duration = Duration::from_secs(300);
 
 impl Worker<'_> {
-    pub(super) fn judge(&self, sending: Sending<'_>, result: OpResult, last_line: &str) -> Step<OpResult> {
+    pub(super) async fn judge(
+        &self,
+        sending: Sending<'_>,
+        result: OpResult,
+        last_line: &str,
+    ) -> Step<OpResult> {
         let op = sending.op;
         let title = self.shown(&op.title);
         let is_kubectl = op.site == Site::Kube && !self.action.has_its_own_words();
@@ -27,6 +34,9 @@ impl Worker<'_> {
             }
             Exit::Code(code) if is_kubectl && api_is_silent(code, &result.stderr) => {
                 Err(self.api_silent(&result.stderr))
+            }
+            Exit::Code(_) if is_kubectl && self.is_starting(&result.stderr).await => {
+                Err(Go::Again { reason: forbidden::starting(&result.stderr), within: STARTING })
             }
             Exit::Code(_) if self.passes(&result).is_some() => {
                 let reason = self.passes(&result).expect("invariant: asked in the guard");
@@ -73,6 +83,17 @@ impl Worker<'_> {
             self.teller.say(Event::OpSaid { task, attempt, go, op: index, stderr, stdout, file });
         }
         reason
+    }
+
+    /// Whether the API server forbade it because it has only just started.
+    async fn is_starting(&self, stderr: &str) -> bool {
+        let (true, Some(kube)) = (rights::is_forbidden(stderr), &self.shared.plan.kube) else { return false };
+        let ask = async |probe| {
+            let (_, _, session) = kube_session(self.shared, self.assignment.task.host).await.ok()?;
+            session.probe(&probe).await.ok()
+        };
+        let standing = forbidden::review(&kube.cx, stderr, ask).await;
+        matches!(standing, Standing::Starting | Standing::Given)
     }
 
     /// What the kind says of a failure that passes by itself.

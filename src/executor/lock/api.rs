@@ -1,9 +1,14 @@
 //! The Lease through kubectl, where the plan's `kube.via` points. Every write is conditional: the API server refuses it
 //! where somebody else wrote since the Lease was read, so that an answer that was lost can be asked for again.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use tokio::time::sleep;
+
 use crate::executor::Pool;
+use crate::executor::forbidden::{Refusals, Verdict, refusal, review, starting};
 use crate::executor::look::{api_is_silent, ask, controller_name};
 use crate::inventory::HostName;
 use crate::kubernetes::kubectl_errors::{Cause, causes, explain, reason};
@@ -18,6 +23,8 @@ pub struct LeaseApi {
     /// Hosts of the pool that kubectl runs on, the preferred one first.
     via: Vec<HostName>,
     cx: KubeCx,
+    /// What the API server forbade since it last answered, by kubectl's verb: that it may be read says nothing of writing.
+    refusals: RefCell<BTreeMap<String, Refusals>>,
 }
 
 /// Why the Lease could not be read or written.
@@ -26,6 +33,9 @@ pub enum LeaseError {
     /// Nothing answers. That is no word about the lock.
     #[error("the API server does not answer: {0}")]
     Silent(String),
+    /// It has only just started and forbids everything, or may have: the next try tells. No word about the lock either.
+    #[error("{0}")]
+    Starting(String),
     /// kubectl or the API server said no, or something that is no Lease.
     #[error("the Lease {NAMESPACE}/{NAME} cannot be used: {what}")]
     Refused {
@@ -46,6 +56,8 @@ pub(super) enum Written {
 
 /// The longest that one call may take: a renewal that hangs is a renewal that is late.
 const CALL: Duration = Duration::from_secs(10);
+/// Between two tries of an API server that is silent or starts.
+pub(super) const AGAIN: Duration = Duration::from_secs(2);
 
 impl LeaseApi {
     /// Through the hosts of `via` in this order; without any, on the controller.
@@ -53,15 +65,26 @@ impl LeaseApi {
         let (pool, via) =
             if via.is_empty() { (controller, vec![controller_name()]) } else { (pool, via.to_vec()) };
         let cx = KubeCx { request_timeout: cx.request_timeout.min(CALL), ..cx.clone() };
-        Self { pool: Rc::clone(pool), via, cx }
+        Self { pool: Rc::clone(pool), via, cx, refusals: RefCell::default() }
     }
 
-    /// The Lease, or nothing where there is none.
-    pub async fn read(&self) -> Result<Option<Lease>, LeaseError> {
-        self.read_avoiding(&|_| false).await
+    /// The Lease, or nothing where there is none. Waits for an API server that starts, and tells so once.
+    pub async fn read(&self, tell: &mut dyn FnMut(&str)) -> Result<Option<Lease>, LeaseError> {
+        let mut told = false;
+        loop {
+            match self.read_avoiding(&|_| false).await {
+                Err(LeaseError::Starting(why)) => {
+                    if !std::mem::replace(&mut told, true) {
+                        tell(&format!("waiting: {why}"));
+                    }
+                    sleep(AGAIN.to_std()).await;
+                }
+                read => return read,
+            }
+        }
     }
 
-    /// The same, through a host that is not busy if there is one.
+    /// The same at once, through a host that is not busy if there is one.
     pub(super) async fn read_avoiding(
         &self,
         busy: &dyn Fn(&HostName) -> bool,
@@ -118,13 +141,46 @@ impl LeaseApi {
                     Some(answer) if api_is_silent(answer.rc, &answer.stderr) || answer.rc == 124 => {
                         reason(answer.rc, &answer.stdout, &answer.stderr)
                     }
-                    Some(answer) => return Ok(answer),
+                    Some(answer) => return self.weighed(words[0], host, &probe, answer).await,
                     None => format!("{host} gave no answer"),
                 },
                 Err(failure) => failure.message,
             };
         }
         Err(LeaseError::Silent(silence))
+    }
+
+    /// The answer, unless the API server forbade it and may not mean it.
+    async fn weighed(
+        &self,
+        verb: &str,
+        host: &HostName,
+        probe: &Probe,
+        answer: Answer,
+    ) -> Result<Answer, LeaseError> {
+        let answers = [answer];
+        let Some(stderr) = refusal(probe, &answers) else {
+            self.refusals.borrow_mut().remove(verb);
+            let [answer] = answers;
+            return Ok(answer);
+        };
+        loop {
+            let standing =
+                review(&self.cx, stderr, async |probe| ask(&self.pool, host, &probe).await.ok()).await;
+            let verdict =
+                self.refusals.borrow_mut().entry(verb.to_owned()).or_default().weigh(standing, stderr);
+            match verdict {
+                Verdict::Again { pause: Duration::ZERO, .. } => {}
+                Verdict::Again { .. } => return Err(LeaseError::Starting(starting(stderr))),
+                Verdict::Over(failure) => {
+                    return Err(LeaseError::Refused { what: failure.message, hint: failure.hint });
+                }
+                Verdict::Stands => {
+                    let [answer] = answers;
+                    return Ok(answer);
+                }
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::api::{LeaseApi, LeaseError, Written};
+use super::api::{AGAIN, LeaseApi, LeaseError, Written};
 use super::awake::Awake;
 use super::rules::{Contender, Decision, Holder, Known, May, Refusal, Wish};
 use crate::executor::Clock;
@@ -79,6 +79,8 @@ pub struct Lock {
     changed: Notify,
     /// Told when somebody waits for a renewal.
     wanted: Notify,
+    /// Why the last renewal failed, if it did.
+    trouble: RefCell<Option<String>>,
 }
 
 /// Why nothing may be started.
@@ -86,7 +88,7 @@ pub(in crate::executor) enum Barred {
     /// The lock is lost.
     Lost(String),
     /// It could not be renewed for so long.
-    Stale { age: Duration },
+    Stale { age: Duration, why: String },
 }
 
 /// What became of a renewal.
@@ -100,8 +102,6 @@ pub(in crate::executor) enum Renewal {
 const LOOK: Duration = Duration::from_secs(2);
 /// How long an API that is silent is asked again before the lock is given up.
 const SILENCE: Duration = Duration::from_secs(60);
-/// Between two tries of an API that is silent.
-const AGAIN: Duration = Duration::from_secs(2);
 
 impl Lock {
     /// Takes the lock, or says why it cannot be had. `tell` hears what is waited for.
@@ -115,7 +115,8 @@ impl Lock {
         let (lease, sent) = Taking { api: &api, claim, clock, awake: &awake }.take(tell).await?;
         let run = claim.unfinished.as_ref().map(|unfinished| unfinished.run.clone()).unwrap_or_default();
         let holder = RefCell::new(Holder::of(run, lease, sent));
-        Ok(Self { api, awake, clock, holder, changed: Notify::new(), wanted: Notify::new() })
+        let trouble = RefCell::default();
+        Ok(Self { api, awake, clock, holder, changed: Notify::new(), wanted: Notify::new(), trouble })
     }
 
     /// Whether another run stands in the way of a new one: watches its holder for one ttl where this machine does not
@@ -124,7 +125,17 @@ impl Lock {
         let awake = Awake::new();
         let mut contender = Contender::new(Wish::Begin { over: None });
         let mut told = false;
-        while let Ok(Some(lease)) = api.read().await {
+        loop {
+            let lease = match api.read_avoiding(&|_| false).await {
+                Ok(Some(lease)) => lease,
+                // Whoever holds it cannot write either, so what was watched so far proves nothing.
+                Err(LeaseError::Starting(_)) => {
+                    contender.forget();
+                    sleep(AGAIN.to_std()).await;
+                    continue;
+                }
+                _ => break,
+            };
             contender.hears(lease.unfinished.as_ref().and_then(knows));
             match contender.decide(Some(&lease), awake.now()) {
                 Decision::Refuse(refusal) => return Err(refusal),
@@ -155,7 +166,12 @@ impl Lock {
                 why.clone_into(&mut lease.superseded_why);
             }
         };
-        self.let_go(change).await?;
+        while let Err(error) = self.let_go(change).await {
+            match error {
+                LeaseError::Starting(_) => sleep(AGAIN.to_std()).await,
+                error => return Err(error),
+            }
+        }
         match self.holder.borrow().lost() {
             Some(why) => {
                 let hint = "look at it with `rollbook lock show`, and try again".to_owned();
@@ -178,7 +194,7 @@ impl Lock {
         self.let_go(change).await
     }
 
-    async fn let_go(&self, change: impl Fn(&mut Lease)) -> Result<(), LeaseError> {
+    async fn let_go(&self, change: impl Fn(&mut Lease) + Copy) -> Result<(), LeaseError> {
         let nobody_is_busy = |_: &HostName| false;
         while self.holder.borrow().lost().is_none() {
             let mut lease = self.holder.borrow().lease().clone();
@@ -187,7 +203,7 @@ impl Lock {
             match self.api.write(&lease, &nobody_is_busy).await? {
                 Written::Landed(_) => return Ok(()),
                 Written::Beaten => {
-                    let seen = self.api.read().await?;
+                    let seen = self.api.read_avoiding(&nobody_is_busy).await?;
                     self.holder.borrow_mut().saw(seen);
                 }
             }
@@ -204,15 +220,15 @@ impl Lock {
             match self.api.write(&lease, busy).await {
                 Ok(Written::Landed(lease)) => {
                     self.holder.borrow_mut().landed(*lease, sent);
+                    self.trouble.take();
                     break Renewal::Done;
                 }
                 Ok(Written::Beaten) => {}
-                // What cannot be had now may be had later: a lock is lost to somebody, never to an error.
-                Err(_) => break Renewal::Silent,
+                Err(error) => break self.not_renewed(&error),
             }
             match self.api.read_avoiding(busy).await {
                 Ok(seen) => self.holder.borrow_mut().saw(seen),
-                Err(_) => break Renewal::Silent,
+                Err(error) => break self.not_renewed(&error),
             }
             if let Some(why) = self.holder.borrow().lost() {
                 break Renewal::Lost(why.to_owned());
@@ -220,6 +236,12 @@ impl Lock {
         };
         self.changed.notify_waiters();
         renewal
+    }
+
+    /// What cannot be done now may be done later: a lock is lost to somebody, never to an error.
+    fn not_renewed(&self, error: &LeaseError) -> Renewal {
+        self.trouble.replace(Some(error.to_string()));
+        Renewal::Silent
     }
 
     /// How long to wait for the next renewal after this one; less where somebody waits for it.
@@ -242,7 +264,9 @@ impl Lock {
                 May::NotYet { age } => age,
             };
             if Instant::now() >= end {
-                return Err(Barred::Stale { age });
+                let why = self.trouble.borrow().clone();
+                let why = why.unwrap_or_else(|| "no renewal has ended since".to_owned());
+                return Err(Barred::Stale { age, why });
             }
             self.wanted.notify_one();
             let _ = timeout(AGAIN.to_std(), changed).await;
@@ -273,7 +297,17 @@ impl Taking<'_> {
         let mut told = false;
         let mut heard = Instant::now();
         loop {
-            let seen = match self.api.read().await {
+            let seen = match self.api.read_avoiding(&|_| false).await {
+                // Whoever holds it cannot write either.
+                Err(LeaseError::Starting(why)) => {
+                    contender.forget();
+                    heard = Instant::now();
+                    if !std::mem::replace(&mut told, true) {
+                        tell(&format!("waiting: {why}"));
+                    }
+                    sleep(AGAIN.to_std()).await;
+                    continue;
+                }
                 Err(LeaseError::Silent(_)) if heard.elapsed() < SILENCE.to_std() || Instant::now() < end => {
                     contender.forget();
                     sleep(AGAIN.to_std()).await;
@@ -336,7 +370,7 @@ impl Taking<'_> {
             Ok(Written::Landed(lease)) => Some((*lease, sent)),
             // Somebody was faster, or nobody knows: the next look tells.
             Ok(Written::Beaten) => None,
-            Err(LeaseError::Silent(_)) => {
+            Err(LeaseError::Silent(_) | LeaseError::Starting(_)) => {
                 sleep(AGAIN.to_std()).await;
                 None
             }

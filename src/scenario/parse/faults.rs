@@ -162,6 +162,7 @@ fn kind(info: &FaultInfo, reader: &mut MapReader<'_>, errors: &mut Diagnostics) 
             let component = reader.take("component").and_then(|entry| entry.value.word(&words, errors));
             FaultKind::CrashLoop { component: component.unwrap_or("kube-scheduler").to_owned() }
         }
+        "api_server_starts" => FaultKind::ApiServerStarts { lasting: lasting(reader, errors) },
         "node_cordoned" => FaultKind::NodeCordoned { lasting: lasting(reader, errors) },
         "node_not_ready" => FaultKind::NodeNotReady { lasting: lasting(reader, errors) },
         "clock_jumps" => {

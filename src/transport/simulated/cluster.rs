@@ -11,6 +11,9 @@ use super::random::Random;
 use super::world::{Millis, World};
 use crate::value::Version;
 
+/// How long an API server takes to read its RBAC rules once it answers.
+const RULES_TAKE: Millis = 4_000;
+
 /// The condition Ready of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ready {
@@ -218,6 +221,27 @@ impl World {
             .filter(|node| !self.hosts[node.host].down)
             .filter_map(|node| super::static_pod::serving_version(self, node))
             .max()
+    }
+
+    /// Whether every API server that answers has only just started, and forbids everything until it has read its rules.
+    pub(super) fn api_server_starts(&self) -> bool {
+        let nodes = self.cluster.control_planes.iter().map(|index| &self.cluster.nodes[*index]);
+        let mut answering = nodes
+            .filter(|node| !self.hosts[node.host].down)
+            .filter(|node| super::static_pod::serving_version(self, node).is_some())
+            .peekable();
+        answering.peek().is_some()
+            && answering.all(|node| self.now < self.hosts[node.host].ailments.forbids_until)
+    }
+
+    /// The API server of a control plane starts. Since 1.29 kubeadm's admin.conf is not of `system:masters`, so that it
+    /// is forbidden everything at first.
+    pub(super) fn start_api_server(&mut self, host: usize) {
+        let Some(node) = self.hosts[host].node.map(|node| &self.cluster.nodes[node]) else { return };
+        let serves = super::static_pod::serving_version(self, node);
+        if serves.is_some_and(|version| version.minor >= 29) {
+            self.hosts[host].ailments.forbids_until = self.now + RULES_TAKE;
+        }
     }
 
     /// Age of something in the way kubectl shows it.

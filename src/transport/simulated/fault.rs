@@ -123,6 +123,13 @@ pub enum Fault {
         /// The host.
         host: String,
     },
+    /// The API server of a control plane has only just started, and forbids everything until it has read its rules.
+    ApiServerStarts {
+        /// The host.
+        host: String,
+        /// How long that takes; for ever where it is absent.
+        lasting: Option<Duration>,
+    },
     /// Somebody else takes the cordon away.
     NodeUncordoned {
         /// The host.
@@ -199,6 +206,7 @@ impl Fault {
             | Self::NodeCordoned { host, .. }
             | Self::KubeletRecovers { host }
             | Self::NodeUncordoned { host }
+            | Self::ApiServerStarts { host, .. }
             | Self::PodStuck { host }
             | Self::MirrorAnswers { host }
             | Self::PowerLost { host, .. }
@@ -248,6 +256,10 @@ pub(super) fn inject(world: &mut World, fault: Fault) -> bool {
             } else {
                 host.lock = lock;
             }
+        }
+        Fault::ApiServerStarts { lasting, .. } => {
+            host.ailments.forbids_until =
+                lasting.map_or(Millis::MAX, |lasting| now.saturating_add(millis(lasting)));
         }
         Fault::KubeletDoesNotStart { .. } => host.ailments.kubelet_dies = true,
         Fault::StaticPodCrashLoops { component, .. } => host.ailments.crash_loops.push(component),

@@ -155,5 +155,6 @@ pub(super) fn booted(world: &mut World, host: usize) {
     }
     if kubelet_starts {
         start(world, host, true);
+        world.start_api_server(host);
     }
 }

@@ -385,12 +385,19 @@ pub(super) fn schedule_pending(world: &mut World) {
 
 /// A pod's container has passed its readiness check.
 pub(super) fn ready(world: &mut World, number: u32, generation: u32) {
+    let mut started = false;
     change(world, number, |pod| {
         if pod.generation == generation && !pod.terminating {
+            let is_api_server = matches!(&pod.owner, Owner::Node(name) if name == "kube-apiserver");
+            started = is_api_server && pod.waiting == static_pod::CREATING;
             pod.ready = true;
             pod.waiting = "";
         }
     });
+    let node = world.cluster.pods.get(&number).and_then(|pod| pod.node).filter(|_| started);
+    if let Some(node) = node {
+        world.start_api_server(world.cluster.nodes[node].host);
+    }
 }
 
 /// A static pod's container ended again and waits for its next start.

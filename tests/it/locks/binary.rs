@@ -106,6 +106,28 @@ fn a_run_that_was_killed_is_in_the_way_everywhere_until_it_goes_on() {
     locked.run("other", &[]).run().exits(0);
 }
 
+/// The real kubectl's words while a server forbids everything, and for a right that is missing.
+#[test]
+fn a_run_waits_for_an_api_server_that_starts_and_names_a_missing_right_at_once() {
+    let locked = Locked::of(1, "3");
+    locked.api.starts(Duration::from_secs(8));
+    let running = locked.run("state", &[]).start();
+    locked.fleet.await_lines(1, 1);
+    // A renewal is refused, too, and the lock is left a while later.
+    locked.api.starts(Duration::from_secs(12));
+    running.end().exits(0).says("waiting");
+    assert_eq!((locked.fleet.log(1).len(), locked.unfinished()), (4, None));
+
+    let began = Instant::now();
+    locked.api.deny(Some(("update", "leases")));
+    let refused = locked.run("state", &[]).run();
+    refused.exits(10).says("the account \"ops\" may not update leases.coordination.k8s.io in kube-system");
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    locked.api.lie();
+    locked.run("state", &[]).run().exits(10).says("may not update leases.coordination.k8s.io");
+    assert_eq!(locked.fleet.log(1).len(), 4, "nothing began");
+}
+
 #[test]
 fn a_run_that_stopped_keeps_its_record_and_can_be_given_up() {
     let locked = Locked::of(2, "1");

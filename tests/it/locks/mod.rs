@@ -7,3 +7,4 @@ mod controllers;
 mod cordon;
 mod lost;
 mod outage;
+mod starting;

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -21,9 +22,13 @@ struct Store {
     leases: BTreeMap<String, Value>,
     /// Verb and resource that nobody may use.
     denied: Option<(String, String)>,
+    /// What is forbidden is called allowed by a review.
+    lies: bool,
     nodes: BTreeMap<String, Value>,
     /// So many patches of nodes are applied, and nobody hears of it.
     to_be_lost: usize,
+    /// Until then everything is forbidden.
+    starts_until: Option<Instant>,
 }
 
 impl ApiServer {
@@ -59,6 +64,16 @@ impl ApiServer {
     pub(crate) fn deny(&self, denied: Option<(&str, &str)>) {
         let denied = denied.map(|(verb, resource)| (verb.to_owned(), resource.to_owned()));
         self.store.lock().unwrap().denied = denied;
+    }
+
+    /// From now on a review calls allowed what is forbidden, as one of another server would.
+    pub(crate) fn lie(&self) {
+        self.store.lock().unwrap().lies = true;
+    }
+
+    /// For so long from now everything is forbidden, as by a server that has not read its rules yet.
+    pub(crate) fn starts(&self, lasting: Duration) {
+        self.store.lock().unwrap().starts_until = Some(Instant::now() + lasting);
     }
 
     /// An annotation of the Lease.
@@ -108,7 +123,7 @@ fn serve(stream: &TcpStream, store: &Mutex<Store>) -> std::io::Result<()> {
     let mut words = line.split(' ');
     let (verb, path) =
         (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default().to_owned());
-    let mut length = 0;
+    let (mut length, mut is_chunked) = (0, false);
     loop {
         let mut header = String::new();
         reader.read_line(&mut header)?;
@@ -116,12 +131,22 @@ fn serve(stream: &TcpStream, store: &Mutex<Store>) -> std::io::Result<()> {
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
                 length = value.trim().parse().unwrap_or(0);
             }
+            Some((name, _)) if name.eq_ignore_ascii_case("transfer-encoding") => is_chunked = true,
             Some(_) => {}
             None => break,
         }
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
+    while is_chunked {
+        let mut size = String::new();
+        reader.read_line(&mut size)?;
+        let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
+        let mut chunk = vec![0; size + 2];
+        reader.read_exact(&mut chunk)?;
+        body.extend_from_slice(&chunk[..size]);
+        is_chunked = size > 0;
+    }
     let (path, query) = path.split_once('?').unwrap_or((&path, ""));
     let mut store = store.lock().unwrap();
     let (code, answer) = answer(&verb, path, query, &body, &mut store);
@@ -141,6 +166,20 @@ fn serve(stream: &TcpStream, store: &Mutex<Store>) -> std::io::Result<()> {
 
 fn answer(verb: &str, path: &str, query: &str, body: &[u8], store: &mut Store) -> (u16, Value) {
     let leases = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
+    if store.starts_until.is_some_and(|until| Instant::now() < until) {
+        let message =
+            format!("forbidden: User \"kubernetes-admin\" cannot {} path \"{path}\"", verb.to_lowercase());
+        return forbidden(&message);
+    }
+    if path.starts_with(leases)
+        && verb == "PUT"
+        && store.denied == Some(("update".to_owned(), "leases".to_owned()))
+    {
+        return forbidden(
+            "leases.coordination.k8s.io \"rollbook\" is forbidden: User \"ops\" cannot update resource \"leases\" in API \
+             group \"coordination.k8s.io\" in the namespace \"kube-system\"",
+        );
+    }
     if let Some(rest) = path.strip_prefix(leases) {
         return lease(verb, rest.trim_start_matches('/'), body, store);
     }
@@ -180,7 +219,7 @@ fn review(body: &[u8], store: &Store) -> Value {
         "kind": "SelfSubjectAccessReview",
         "apiVersion": "authorization.k8s.io/v1",
         "spec": {},
-        "status": { "allowed": !store.denied.as_ref().is_some_and(denied) },
+        "status": { "allowed": store.lies || !store.denied.as_ref().is_some_and(denied) },
     })
 }
 
@@ -271,6 +310,14 @@ fn lease(verb: &str, name: &str, body: &[u8], store: &mut Store) -> (u16, Value)
         }
         _ => failure(404, "NotFound", &format!("leases.coordination.k8s.io \"{name}\" not found")),
     }
+}
+
+fn forbidden(message: &str) -> (u16, Value) {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": message, "reason": "Forbidden", "code": 403, "details": {},
+    });
+    (403, status)
 }
 
 fn failure(code: u16, reason: &str, message: &str) -> (u16, Value) {

@@ -1,6 +1,7 @@
 //! `kubectl` on a simulated host: how it finds the API server, and its verbs. Texts are those of kubectl 1.20.2 and
 //! 1.32.4.
 
+mod access;
 mod drain;
 mod get;
 mod json;
@@ -113,6 +114,7 @@ pub(super) fn changes(command: &Command) -> bool {
     ];
     !reads.contains(&verb)
         && !verb.is_empty()
+        && !access::is_review(command)
         && !command.args().iter().any(|arg| arg.starts_with("--dry-run"))
 }
 
@@ -130,12 +132,16 @@ pub(super) fn kubectl(world: &mut World, command: &Command, out: &mut Output) ->
         namespace: command.option("--namespace").or_else(|| command.option("-n")),
         old: version.minor < 22,
     };
-    if let Err(text) = reach(world, command) {
+    if let Err(text) = access::reach(world, &call, verb) {
         if *verb == "version" {
             node::print_version(&call, &version, None, out);
         }
         out.complain(text);
         return Next::Exit(1);
+    }
+    if let Some(answer) = access::raw(world, &call, verb) {
+        out.line(answer);
+        return Next::Exit(0);
     }
     match *verb {
         "get" => Next::Exit(get::get(world, &call, out)),
@@ -164,44 +170,6 @@ pub(super) fn kubectl(world: &mut World, command: &Command, out: &mut Output) ->
             Next::Exit(1)
         }
     }
-}
-
-/// Whether the API server can be talked to from here; kubectl's words where it cannot.
-fn reach(world: &World, command: &Command) -> Result<(), String> {
-    let host = &world.hosts[command.host];
-    let named =
-        command.option("--kubeconfig").map(str::to_owned).or_else(|| command.env.get("KUBECONFIG").cloned());
-    let path = match named {
-        Some(path) => path,
-        // Root's own configuration is kept as kubeadm's documentation says: a copy of admin.conf.
-        None if host.control_plane && command.root => "/etc/kubernetes/admin.conf".to_owned(),
-        None => return Err(refused("localhost:8080")),
-    };
-    match host.files.get(&path) {
-        None => return Err(format!("error: stat {path}: no such file or directory")),
-        Some(file) if !command.root && file.mode.ends_with("00") => {
-            return Err(format!(
-                "error: error loading config file \"{path}\": open {path}: permission denied"
-            ));
-        }
-        Some(_) if !path.contains("admin.conf") => {
-            return Err(
-                "Error from server (Forbidden): nodes is forbidden: User cannot list resource \"nodes\""
-                    .to_owned(),
-            );
-        }
-        Some(_) => {}
-    }
-    if world.api_server().is_none() {
-        let first = world.cluster.control_planes.first().map(|index| world.cluster.nodes[*index].host);
-        let address = first.map_or("localhost", |host| world.hosts[host].address.as_str());
-        return Err(refused(&format!("{address}:6443")));
-    }
-    Ok(())
-}
-
-fn refused(server: &str) -> String {
-    format!("The connection to the server {server} was refused - did you specify the right host or port?")
 }
 
 /// `Error from server (NotFound): nodes "w9" not found`.

@@ -1,0 +1,178 @@
+//! Decides what a refusal of the API server means for whoever was refused: to ask again, or that the account has not the
+//! right. Every look, every op of kubectl and the lock ask here.
+
+use tokio::time::Instant;
+
+use super::control::Shared;
+use crate::engine::{Cause, Failure};
+use crate::kubernetes::rights::{self, REVIEW, Right, Said, Standing};
+use crate::op::{Answer, Probe, Query, Site};
+use crate::step::KubeCx;
+use crate::transport::Session;
+use crate::value::{Duration, escape};
+
+/// How long an API server may forbid everything and count as one that starts.
+pub(super) const STARTING: Duration = Duration::from_secs(60);
+
+/// Between two questions to one that starts: its rules are read within a second or two.
+pub(super) const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// So many unclear words in a row are taken as they are.
+const UNCLEAR: u32 = 3;
+/// A server that has read a part of its rules may say so, wrongly, once.
+const MISSING: u32 = 2;
+
+/// What the API server forbade, where one of these answers says so.
+pub(super) fn refusal<'a>(probe: &Probe, answers: &'a [Answer]) -> Option<&'a str> {
+    let mut asked = probe.queries.iter().zip(answers);
+    let is_refused = |(query, answer): &(&Query, &Answer)| {
+        !answer.ok() && query.asks_kubectl() && rights::is_forbidden(&answer.stderr)
+    };
+    asked.find(is_refused).map(|(_, answer)| answer.stderr.as_str())
+}
+
+/// What an API server that starts is called, with its own words.
+pub(super) fn starting(stderr: &str) -> String {
+    format!(
+        "the API server is starting, and forbids everything until it has read its rules: {}",
+        words(stderr)
+    )
+}
+
+fn words(stderr: &str) -> String {
+    escape(stderr.lines().rev().find(|line| rights::is_forbidden(line)).unwrap_or(stderr).trim())
+}
+
+/// Asks whether the account has the right that was refused, in the way in which it was refused.
+pub(super) async fn review(
+    kube: &KubeCx,
+    stderr: &str,
+    ask: impl AsyncFnOnce(Probe) -> Option<Vec<Answer>>,
+) -> Standing {
+    let right = Right::refused(stderr);
+    let query = |words: &[&str], stdin: String| {
+        let mut argv = kube.argv();
+        argv.extend(words.iter().map(|word| (*word).to_owned()));
+        Query { argv, stdin, ..Query::default() }
+    };
+    let [review, version] = REVIEW;
+    let probe = Probe {
+        site: Site::Kube,
+        queries: vec![query(review, rights::review(right.as_ref())), query(version, String::new())],
+        r#become: kube.r#become,
+        timeout: kube.request_timeout.saturating_mul(2).saturating_add(Duration::from_secs(5)),
+    };
+    let Some(answers) = ask(probe).await else { return Standing::Unclear };
+    let [review, version] = answers.as_slice() else { return Standing::Unclear };
+    Standing::of(said(review), said(version), right.is_some())
+}
+
+fn said(answer: &Answer) -> Said<'_> {
+    Said { rc: answer.rc, stdout: &answer.stdout, stderr: &answer.stderr }
+}
+
+/// What follows from a refusal.
+pub(super) enum Verdict {
+    /// The question is asked again after this pause; with what people are told where the server is starting.
+    Again { pause: Duration, starting: Option<String> },
+    /// The right is missing: the refusal stands.
+    Stands,
+    /// The server has been starting for too long.
+    Over(Failure),
+}
+
+/// Refusals of one question, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    since: Option<Instant>,
+    unclear: u32,
+    missing: u32,
+}
+
+impl Refusals {
+    /// What follows from one more.
+    pub(super) fn weigh(&mut self, standing: Standing, stderr: &str) -> Verdict {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        match standing {
+            Standing::Missing => self.missing += 1,
+            Standing::Given | Standing::Unclear => self.unclear += 1,
+            Standing::Starting => (self.unclear, self.missing) = (0, 0),
+        }
+        if self.missing >= MISSING || self.unclear > UNCLEAR {
+            return Verdict::Stands;
+        }
+        match standing {
+            Standing::Missing => Verdict::Again { pause: Duration::ZERO, starting: None },
+            Standing::Starting if since.elapsed() >= STARTING.to_std() => {
+                Verdict::Over(still_starting(stderr))
+            }
+            Standing::Starting => Verdict::Again { pause: ASK_AGAIN, starting: Some(starting(stderr)) },
+            Standing::Given | Standing::Unclear => Verdict::Again { pause: ASK_AGAIN, starting: None },
+        }
+    }
+}
+
+/// What follows where the API server forbade one of these questions; it stands where it did not.
+pub(super) async fn weigh(
+    shared: &Shared,
+    refusals: &mut Refusals,
+    probe: &Probe,
+    answers: &[Answer],
+    session: &dyn Session,
+) -> Verdict {
+    let (Some(stderr), Some(kube)) = (refusal(probe, answers), &shared.plan.kube) else {
+        return Verdict::Stands;
+    };
+    let standing = review(&kube.cx, stderr, async |probe| session.probe(&probe).await.ok()).await;
+    let verdict = refusals.weigh(standing, stderr);
+    if let Verdict::Again { starting: Some(reason), .. } = &verdict {
+        shared.cluster_is_starting(reason.clone());
+    }
+    verdict
+}
+
+fn still_starting(stderr: &str) -> Failure {
+    Failure {
+        cause: Cause::TimedOut,
+        message: format!("the API server has forbidden everything for {STARTING}: {}", words(stderr)),
+        hint: "look at the log of kube-apiserver, and at the ClusterRoleBindings `system:basic-user` and that of the \
+               account: `kubectl auth whoami`"
+            .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NODES: &str = "Error from server (Forbidden): nodes is forbidden: User \"kubernetes-admin\" cannot list resource \"nodes\" in API group \"\" at the cluster scope";
+
+    /// How often a question is asked again, and how it ends.
+    fn weighed(standings: impl IntoIterator<Item = (u64, Standing)>) -> (u32, &'static str) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let (mut refusals, mut again) = (Refusals::default(), 0);
+            for (after, standing) in standings {
+                tokio::time::advance(std::time::Duration::from_secs(after)).await;
+                match refusals.weigh(standing, NODES) {
+                    Verdict::Again { .. } => again += 1,
+                    Verdict::Stands => return (again, "stands"),
+                    Verdict::Over(failure) => {
+                        assert!(failure.message.contains("for 1m: Error from server"), "{}", failure.message);
+                        return (again, "over");
+                    }
+                }
+            }
+            (again, "answered")
+        })
+    }
+
+    #[test]
+    fn a_server_that_starts_is_asked_again_for_a_minute_and_a_missing_right_is_named_at_once() {
+        use Standing::{Given, Missing, Starting, Unclear};
+        assert_eq!(weighed(std::iter::repeat_n((1, Starting), 100)), (59, "over"));
+        assert_eq!(weighed([(0, Missing), (0, Missing)]), (1, "stands"));
+        assert_eq!(weighed([(0, Starting), (1, Missing), (0, Starting), (1, Given)]), (4, "answered"));
+        assert_eq!(weighed([(0, Given), (1, Unclear), (1, Given), (1, Given)]), (3, "stands"));
+    }
+}

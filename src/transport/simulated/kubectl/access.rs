@@ -1,0 +1,108 @@
+//! How a simulated kubectl finds the API server, and what the account may do there: whoever has admin.conf everything,
+//! other accounts nothing, and nobody anything while the API server starts.
+
+use serde_json::json;
+
+use super::super::command::Command;
+use super::super::world::World;
+use super::{Call, resource_and_names};
+
+/// Path of a review of one's own rights.
+const REVIEWS: &str = "--raw=/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+/// The user of kubeadm's admin.conf.
+const ADMIN: &str = "kubernetes-admin";
+
+/// Whether a call asks for a review of one's own rights, which changes nothing.
+pub(super) fn is_review(command: &Command) -> bool {
+    command.args().iter().any(|arg| arg == REVIEWS)
+}
+
+/// Whether the API server can be talked to from here, and lets this pass; kubectl's words where it does not.
+pub(super) fn reach(world: &World, call: &Call<'_>, verb: &str) -> Result<(), String> {
+    let command = call.command;
+    let path = kubeconfig(world, command)?;
+    let host = &world.hosts[command.host];
+    match host.files.get(&path) {
+        None => return Err(format!("error: stat {path}: no such file or directory")),
+        Some(file) if !command.root && file.mode.ends_with("00") => {
+            return Err(format!(
+                "error: error loading config file \"{path}\": open {path}: permission denied"
+            ));
+        }
+        Some(_) => {}
+    }
+    if world.api_server().is_none() {
+        let first = world.cluster.control_planes.first().map(|index| world.cluster.nodes[*index].host);
+        let address = first.map_or("localhost", |host| world.hosts[host].address.as_str());
+        return Err(refused(&format!("{address}:6443")));
+    }
+    let user = user(world, command, &path);
+    let may_all = user == ADMIN && !world.api_server_starts();
+    let may_ask = !world.api_server_starts() && (is_review(command) || verb == "version");
+    if may_all || may_ask { Ok(()) } else { Err(forbidden(call, verb, &user)) }
+}
+
+fn kubeconfig(world: &World, command: &Command) -> Result<String, String> {
+    let host = &world.hosts[command.host];
+    let named =
+        command.option("--kubeconfig").map(str::to_owned).or_else(|| command.env.get("KUBECONFIG").cloned());
+    match named {
+        Some(path) => Ok(path),
+        // Root's own configuration is kept as kubeadm's documentation says: a copy of admin.conf.
+        None if host.control_plane && command.root => Ok("/etc/kubernetes/admin.conf".to_owned()),
+        None => Err(refused("localhost:8080")),
+    }
+}
+
+fn user(world: &World, command: &Command, path: &str) -> String {
+    let host = &world.hosts[command.host];
+    if path.contains("admin.conf") { ADMIN.to_owned() } else { format!("system:node:{}", host.hostname) }
+}
+
+fn refused(server: &str) -> String {
+    format!("The connection to the server {server} was refused - did you specify the right host or port?")
+}
+
+/// As the API server says it.
+fn forbidden(call: &Call<'_>, verb: &str, user: &str) -> String {
+    if verb == "version" || call.command.args().iter().any(|arg| arg == "--raw=/version") {
+        return format!(
+            "Error from server (Forbidden): forbidden: User \"{user}\" cannot get path \"/version\""
+        );
+    }
+    let (resource, names) = resource_and_names(&call.args);
+    let (resource, verb) = match verb {
+        _ if is_review(call.command) => ("selfsubjectaccessreviews.authorization.k8s.io", "create"),
+        "create" | "replace" | "apply" => {
+            ("leases.coordination.k8s.io", if verb == "create" { verb } else { "get" })
+        }
+        "get" | "wait" if names.is_empty() => (resource, "list"),
+        "get" | "wait" | "delete" | "patch" => (resource, if verb == "wait" { "get" } else { verb }),
+        _ => ("nodes", "get"),
+    };
+    let resource = if resource == "pdb" { "poddisruptionbudgets.policy" } else { resource };
+    let name = names.first().map(|name| format!(" \"{name}\"")).unwrap_or_default();
+    let (plain, group) = resource.split_once('.').unwrap_or((resource, ""));
+    let scope = match call.namespace {
+        Some(namespace) => format!("in the namespace \"{namespace}\""),
+        None => "at the cluster scope".to_owned(),
+    };
+    format!(
+        "Error from server (Forbidden): {resource}{name} is forbidden: User \"{user}\" cannot {verb} resource \"{plain}\" in \
+         API group \"{group}\" {scope}"
+    )
+}
+
+/// The answer to a review of one's own rights, or to the question for the version.
+pub(super) fn raw(world: &World, call: &Call<'_>, verb: &str) -> Option<String> {
+    if is_review(call.command) && verb == "create" {
+        let allowed =
+            kubeconfig(world, call.command).is_ok_and(|path| user(world, call.command, &path) == ADMIN);
+        return Some(
+            json!({ "kind": "SelfSubjectAccessReview", "status": { "allowed": allowed } }).to_string(),
+        );
+    }
+    let version = world.api_server()?;
+    let asks = call.command.args().iter().any(|arg| arg == "--raw=/version");
+    asks.then(|| json!({ "gitVersion": format!("v{version}") }).to_string())
+}
