@@ -74,9 +74,7 @@ impl Slots {
             .filter(|(host, _)| population.binary_search(host).is_ok())
             .map(|(host, status)| (*host, *status))
             .collect();
-        // Control planes go one at a time, whatever the rollout says.
-        let most = if phase.rollout.control_planes { 1 } else { u32::MAX };
-        let count = phase.rollout.max_unavailable.min(most) as usize;
+        let count = phase.rollout.slots() as usize;
         Self { count, population, lost, ..Self::default() }
     }
 

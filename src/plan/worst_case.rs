@@ -15,14 +15,8 @@ pub fn of_phase(plan: &Plan, phase: &PlannedPhase) -> Duration {
                 disrupts || tasks.tasks.iter().any(|task| task.effect == Effect::Disrupts),
             )
         });
-        let at_once = match (disrupts, phase.rollout.control_planes) {
-            (true, true) => 1,
-            (true, false) => phase.rollout.max_unavailable.max(1),
-            (false, _) => phase.rollout.parallel.max(1),
-        };
-        let waves = hosts.len().div_ceil(at_once as usize) as u64;
         longest
-            .saturating_mul(waves)
+            .saturating_mul(waves(phase, hosts.len(), disrupts))
             .saturating_add(phase.rollout.soak)
             .saturating_add(of_verify(plan, phase))
     };
@@ -32,6 +26,12 @@ pub fn of_phase(plan: &Plan, phase: &PlannedPhase) -> Duration {
     });
     let gates = gates.fold(Duration::ZERO, Duration::saturating_add);
     phase.batches.iter().fold(gates, |sum, batch| sum.saturating_add(batch_of(batch)))
+}
+
+/// In how many waves so many hosts of a batch are done.
+fn waves(phase: &PlannedPhase, hosts: usize, disrupts: bool) -> u64 {
+    let at_once = if disrupts { phase.rollout.slots() } else { phase.rollout.parallel };
+    hosts.div_ceil(at_once.max(1) as usize) as u64
 }
 
 /// Whether a phase also takes as long as somebody takes to answer.

@@ -379,6 +379,20 @@ fn plans_whose_digests_differ_never_look_the_same() {
 }
 
 #[test]
+fn a_plan_shows_the_budget_that_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let inventory =
+        "apiVersion: rollbook/v1\nkind: Inventory\nmetadata: { name: i }\nhosts: { \"cp[1:3]\": {} }\n";
+    fs::write(dir.path().join("i.yaml"), inventory).unwrap();
+    let runbook = "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: { name: b }\nkube: { via: all }\nphases:
+  - { name: p, hosts: all, rollout: { max_unavailable: 3 }, steps: [{ reboot: {} }] }\n";
+    fs::write(dir.path().join("r.yaml"), runbook).unwrap();
+    let args = ["plan", "r.yaml", "-i", "i.yaml", "--offline"];
+    let text = Rollbook::new(args).dir(dir.path()).run().stdout;
+    assert!(text.contains("max_unavailable 1 (written: 3; control planes go one at a time)"), "{text}");
+}
+
+#[test]
 fn every_command_has_a_manual_page_of_its_own() {
     for (words, title) in [(&["run"][..], "rollbook-run"), (&["runs", "list"], "rollbook-runs-list")] {
         let page = Rollbook::new([&["man"], words].concat()).run().exits(0).stdout;

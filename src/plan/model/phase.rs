@@ -57,6 +57,19 @@ pub struct Rollout {
     pub control_planes: bool,
 }
 
+impl Rollout {
+    /// Hosts that may be out of service at the same time: what is written, or one where control planes go one at a time,
+    /// whatever is written.
+    pub fn slots(&self) -> u32 {
+        if self.control_planes { self.max_unavailable.min(1) } else { self.max_unavailable }
+    }
+
+    /// Why there are fewer slots than are written, where there are.
+    pub fn fewer_because(&self) -> Option<&'static str> {
+        (self.slots() < self.max_unavailable).then_some("control planes go one at a time")
+    }
+}
+
 impl PlannedPhase {
     /// The tasks of a host that the phase works on.
     pub fn tasks_of(&self, host: HostId) -> Option<&HostTasks> {

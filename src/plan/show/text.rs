@@ -113,11 +113,16 @@ impl Text<'_> {
         let rollout = &phase.rollout;
         let sizes: Vec<String> = phase.batches.iter().map(|batch| batch.len().to_string()).collect();
         parts.push(format!("{} {}", plural(sizes.len(), "batch"), abridged(&sizes)));
-        parts.push(format!("max_unavailable {}", rollout.max_unavailable));
+        let (slots, written) = (rollout.slots(), rollout.max_unavailable);
+        parts.push(match rollout.fewer_because() {
+            Some(why) => format!("max_unavailable {slots} (written: {written}; {why})"),
+            None => format!("max_unavailable {slots}"),
+        });
         parts.extend(phase.topology.as_ref().map(topology));
         parts.extend((rollout.max_failures > 0).then(|| format!("max_failures {}", rollout.max_failures)));
         parts.extend((rollout.on_failure == OnFailure::Freeze).then(|| "freezes on failure".to_owned()));
-        parts.extend(rollout.control_planes.then(|| "control planes one at a time".to_owned()));
+        let goes_alone = rollout.control_planes && rollout.fewer_because().is_none();
+        parts.extend(goes_alone.then(|| "control planes one at a time".to_owned()));
         let people =
             if worst_case::waits_for_people(self.plan, phase) { ", and what people take" } else { "" };
         parts.push(format!("at most {}{people}", worst_case::of_phase(self.plan, phase)));
