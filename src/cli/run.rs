@@ -179,7 +179,7 @@ pub(super) async fn approved(
 ) -> Outcome {
     let Saved { plan, body, digest } = saved;
     refuse(&plan, terminal)?;
-    if !forecast::has_changes(&plan) {
+    if !forecast::has_work(&plan) {
         terminal.say("nothing to do: every goal of the runbook holds already");
         return Ok(exit::OK);
     }

@@ -1,5 +1,7 @@
 //! `rollbook runs`: the records of runs.
 
+mod output;
+
 use std::fmt::Write;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -20,6 +22,10 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     match &args.command {
         RunsCommand::List { format } => list(&state_dir(args.state_dir.as_ref())?, *format, terminal),
         RunsCommand::Show { run, verbose } => show(args, run.as_deref(), *verbose, terminal),
+        RunsCommand::Output { run, host, step } => {
+            let wanted = output::Wanted { host: host.as_deref(), step: step.as_deref() };
+            output::show(run, &wanted, args.state_dir.as_ref(), terminal)
+        }
         RunsCommand::Undo(undo) => super::undo::run(undo, args.state_dir.as_ref(), terminal),
         RunsCommand::Prune { keep, dry_run } => prune(args, *keep, *dry_run, terminal),
     }

@@ -9,7 +9,7 @@ use crate::engine::{BracketFinding, Cause, Event, Failure};
 use crate::plan::drift::{contradiction, stands_by};
 use crate::plan::forecast::{Part, bracket_is_needed};
 use crate::plan::{Action, HostId, StepRef, Task, TaskId};
-use crate::step::{Assessment, Role};
+use crate::step::Assessment;
 use crate::value::escape;
 
 /// Probes a bracket and says what was found.
@@ -86,9 +86,7 @@ async fn find(shared: &Shared, phase: u16, host: HostId, bracket: u16) -> Result
 fn goal<'s>(shared: &'s Shared, task: &Task) -> Option<&'s Action> {
     match task.step {
         _ if task.forecast.is_left_out() => None,
-        StepRef::Action(id) => {
-            Some(&**shared.plan.action(id)).filter(|action| action.lowered.role == Role::Goal)
-        }
+        StepRef::Action(id) => Some(&**shared.plan.action(id)).filter(|action| action.lowered.is_reason()),
         StepRef::Deferred(_) => None,
     }
 }

@@ -11,6 +11,7 @@ use super::control::{Shared, Teller};
 use super::look::{look, unreadable};
 use crate::engine::{Cause, Event, Failure, HostFailure, TaskResult};
 use crate::facts::{host_probe, parse_host};
+use crate::op::Effect;
 use crate::plan::deferred::{Conditions, LateValues, Resolved, host_scope, resolve};
 use crate::plan::{Action, HostId, Plan, StepRef, TaskId};
 use crate::template::{Expression, Scope};
@@ -205,8 +206,10 @@ pub(super) fn verdict(
     action: &Action,
     result: Option<&OpResult>,
 ) -> Result<bool, String> {
+    // Reading changes nothing, whatever is made of what was read.
+    let acts = action.lowered.effect > Effect::Reads;
     if action.changed_when.is_none() && action.fail_when.is_none() {
-        return Ok(true);
+        return Ok(acts);
     }
     let said = match result {
         Some(OpResult { exit: crate::op::Exit::Code(code), stdout, stderr }) => {
@@ -214,7 +217,7 @@ pub(super) fn verdict(
         }
         _ => Said { rc: 0, stdout: "", stderr: "" },
     };
-    judge(shared, assignment.task.host, assignment.late.clone(), action, &said)
+    Ok(judge(shared, assignment.task.host, assignment.late.clone(), action, &said)? && acts)
 }
 
 /// What a command came to.

@@ -5,9 +5,9 @@ mod walk;
 use indexmap::IndexMap;
 
 use self::walk::{Shared, Walk};
-use crate::op::{Answer, Probe};
-use crate::plan::{Forecast, HostId, Plan, StepRef, TaskId};
-use crate::step::{Assessment, Fidelity, Role, pause_of};
+use crate::op::{Answer, Effect, Probe};
+use crate::plan::{Forecast, HostId, HostTasks, Plan, PlannedPhase, StepRef, Task, TaskId};
+use crate::step::{Assessment, Fidelity, Role};
 use crate::value::Duration;
 
 /// What is known of a task before anything changed.
@@ -94,7 +94,7 @@ struct Before {
     opaque: bool,
 }
 
-fn tasks_mut(plan: &mut Plan, phase: u16, host: HostId) -> &mut Vec<super::Task> {
+fn tasks_mut(plan: &mut Plan, phase: u16, host: HostId) -> &mut Vec<Task> {
     let hosts = &mut plan.phases[usize::from(phase)].hosts;
     let index =
         hosts.binary_search_by_key(&host, |tasks| tasks.host).expect("invariant: the caller found the host");
@@ -174,26 +174,34 @@ pub fn bracket_is_needed(parts: impl IntoIterator<Item = Part>) -> bool {
     open || !goals
 }
 
-/// Whether the forecasts show anything to do.
+/// Whether the forecasts show that anything would be changed.
 pub fn has_changes(plan: &Plan) -> bool {
-    let mut tasks = plan.phases.iter().flat_map(|phase| &phase.hosts).flat_map(|host| &host.tasks);
-    tasks.any(|task| {
-        // Who has nothing else to do is not asked whether it is done.
-        let sends = match task.step {
-            StepRef::Action(action) => {
-                let action = plan.action(action);
-                pause_of(&action.kind, &action.args).is_none()
-            }
-            StepRef::Deferred(_) => true,
-        };
-        sends
-            && matches!(
-                task.forecast,
-                Forecast::Changes { .. }
-                    | Forecast::Runs { .. }
-                    | Forecast::NotProbed
-                    | Forecast::Deferred { .. }
-            )
+    all_tasks(plan).any(|task| task.effect > Effect::Reads && would_run(task))
+}
+
+/// Whether there is anything to do: a change, a command that only reads, or a person to ask.
+pub fn has_work(plan: &Plan) -> bool {
+    let is_asked =
+        |phase: &PlannedPhase| phase.gate.is_some() && phase.hosts.iter().all(|host| only_checks(plan, host));
+    all_tasks(plan).any(would_run) || plan.phases.iter().any(is_asked)
+}
+
+fn all_tasks(plan: &Plan) -> impl Iterator<Item = &Task> {
+    plan.phases.iter().flat_map(|phase| &phase.hosts).flat_map(|host| &host.tasks)
+}
+
+fn would_run(task: &Task) -> bool {
+    matches!(
+        task.forecast,
+        Forecast::Changes { .. } | Forecast::Runs { .. } | Forecast::NotProbed | Forecast::Deferred { .. }
+    )
+}
+
+/// Whether a gate is all that a phase is there for.
+fn only_checks(plan: &Plan, host: &HostTasks) -> bool {
+    host.tasks.iter().all(|task| match task.step {
+        StepRef::Action(action) => plan.action(action).lowered.role == Role::Check,
+        StepRef::Deferred(_) => false,
     })
 }
 

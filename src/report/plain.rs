@@ -6,7 +6,7 @@ use super::Reporter;
 use super::gates;
 use super::waits::{Told, Waits};
 use crate::engine::{BracketFinding, Event, HaltCause, HostStatus, SkipReason, Stamped, State, TaskEnd};
-use crate::plan::{DomainsTaken, Forecast, HostId, OutCause, OutOfService, Plan, Section, TaskId};
+use crate::plan::{DomainsTaken, Forecast, HostId, OutCause, OutOfService, Plan, Section, StepRef, TaskId};
 use crate::value::Timestamp;
 
 /// How much is told.
@@ -184,6 +184,10 @@ fn task_ended(plan: &Plan, task: TaskId, end: &TaskEnd, verbosity: Verbosity) ->
         TaskEnd::Changed { .. } if verbosity == Verbosity::Hosts => return None,
         TaskEnd::Changed { summary } => format!("{about}  changed{}", outcome(plan, task, summary)),
         TaskEnd::Satisfied { state } if verbosity >= Verbosity::Everything => format!("{about}  = {state}"),
+        // What a command that only reads has printed is what it was there for.
+        TaskEnd::Satisfied { state } if verbosity == Verbosity::Changes && only_reads(plan, task) => {
+            format!("{about}  = {state}")
+        }
         TaskEnd::Satisfied { .. } | TaskEnd::NeedsSlot => return None,
         TaskEnd::Failed { failure } => {
             let hint = if failure.hint.is_empty() {
@@ -199,6 +203,10 @@ fn task_ended(plan: &Plan, task: TaskId, end: &TaskEnd, verbosity: Verbosity) ->
         TaskEnd::Paused { why, .. } => format!("{about}  not confirmed: {why}"),
         TaskEnd::Withheld { reason } => format!("{about}  not sent: the lock was lost: {reason}"),
     })
+}
+
+fn only_reads(plan: &Plan, task: TaskId) -> bool {
+    matches!(plan.task(task).step, StepRef::Action(action) if plan.action(action).lowered.only_reads())
 }
 
 /// "w01  drain w01".

@@ -322,6 +322,16 @@ impl Lowered {
         }
     }
 
+    /// Whether it runs commands that only read: it has no state to reach, and is no reason to open a bracket.
+    pub fn only_reads(&self) -> bool {
+        self.effect == Effect::Reads && !self.ops.is_empty()
+    }
+
+    /// Whether a bracket around it is opened where it does not hold.
+    pub fn is_reason(&self) -> bool {
+        self.role == Role::Goal && !self.only_reads()
+    }
+
     /// Whether it can be asked again and again, as what stands between batches is: it has a probe, or only reads.
     pub fn can_be_looked_at(&self) -> bool {
         let reads = !self.ops.is_empty() && self.ops.iter().all(|op| op.as_look().is_some());

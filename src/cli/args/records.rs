@@ -30,6 +30,21 @@ pub(in crate::cli) enum RunsCommand {
         #[arg(short, long)]
         verbose: bool,
     },
+    /// Show what the commands of a run printed
+    #[command(
+        long_about = "Show what the commands of a run printed.\n\nEach stands below its host and step, in the order of the plan. \
+                      Where a command was tried several times, every try is shown. Secrets are taken out before anything is \
+                      kept.",
+        after_help = "Examples:\n  rollbook runs output 20260105-220000-3f2a\n  rollbook runs output 20260105-220000-3f2a w1 disk"
+    )]
+    Output {
+        /// The run's id, or a directory with its record.
+        run: String,
+        /// Only this host's.
+        host: Option<String>,
+        /// Only this step's: its `id`, its title, or its kind.
+        step: Option<String>,
+    },
     /// Put back the cordons and holds that a run left which will not go on
     #[command(
         long_about = "Put back the cordons and holds that a run left which will not go on.\n\nOnly what that run did, as its \

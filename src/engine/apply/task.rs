@@ -203,8 +203,11 @@ impl State {
             }
             TaskEnd::Unknown { .. } => {
                 target.put_off(HostStatus::Unknown, &ended);
-                target.change();
-                target.settle(TaskResult { changed: true, failed: true, ..result_of(&ended) });
+                let changed = plan.task(task).effect > Effect::Reads;
+                if changed {
+                    target.change();
+                }
+                target.settle(TaskResult { changed, failed: true, ..result_of(&ended) });
             }
         }
         run.requeue(plan.phase(task.phase), position);

@@ -217,6 +217,26 @@ impl Worker<'_> {
         {
             summary = format!("{summary} ({})", escape(&outcome));
         }
-        Ok(if changed { TaskEnd::Changed { summary } } else { TaskEnd::Satisfied { state: summary } })
+        if changed {
+            return Ok(TaskEnd::Changed { summary });
+        }
+        let printed = result.filter(|_| self.action.lowered.only_reads()).and_then(printed);
+        Ok(TaskEnd::Satisfied { state: printed.unwrap_or(summary) })
     }
+}
+
+/// Lines of what a command printed that are told with its end; its file has all of them.
+const PRINTED_LINES: usize = 20;
+
+/// What a command that only reads has found out, for people; `None` where it printed nothing.
+fn printed(result: &OpResult) -> Option<String> {
+    let said = result.stdout.lines().chain(result.stderr.lines());
+    let mut lines: Vec<String> = said.map(|line| escape(line.trim_end())).collect();
+    let more = lines.len().saturating_sub(PRINTED_LINES);
+    if more > 0 {
+        lines.truncate(PRINTED_LINES);
+        lines.push(format!("… and {more} more: rollbook runs output"));
+    }
+    let shown = lines.join("\n          ");
+    Some(shown).filter(|shown| !shown.trim().is_empty())
 }

@@ -168,7 +168,7 @@ impl<'p> Walk<'p> {
             let (part, open) = match tasks.tasks[usize::from(index)].step {
                 _ if forecast.is_left_out() => continue,
                 StepRef::Deferred(_) => (Part::Open, Need::Yes),
-                StepRef::Action(_) if self.role(phase, index) != Some(Role::Goal) => continue,
+                StepRef::Action(action) if !self.plan.action(action).lowered.is_reason() => continue,
                 StepRef::Action(_) => match self.doubted(id, forecast) {
                     Forecast::Holds { .. } => (Part::Holds, Need::No),
                     Forecast::Deferred { .. } => (Part::Open, Need::Maybe),

@@ -227,6 +227,8 @@ impl Text<'_> {
     fn task(&mut self, tasks: &HostTasks, index: usize) -> fmt::Result {
         let task = &tasks.tasks[index];
         let (mark, says) = forecast(task);
+        let reads =
+            matches!(task.step, StepRef::Action(action) if self.plan.action(action).lowered.only_reads());
         let effect = match (task.effect, &task.forecast) {
             (
                 _,
@@ -234,8 +236,9 @@ impl Text<'_> {
                 | Forecast::Excluded
                 | Forecast::LeftOut { .. }
                 | Forecast::BracketHolds,
-            )
-            | (Effect::Reads, _) => "",
+            ) => "",
+            (Effect::Reads, _) if reads => "  [reads]",
+            (Effect::Reads, _) => "",
             (Effect::Changes, _) => "  [changes]",
             (Effect::Disrupts, _) => "  [disrupts]",
         };
@@ -365,6 +368,7 @@ fn forecast(task: &Task) -> (char, String) {
             let predicted = if *fidelity == Fidelity::Predicted { " (predicted)" } else { "" };
             ('~', format!("{}{predicted}", each.collect::<Vec<_>>().join(", ")))
         }
+        Forecast::Runs { .. } if task.effect == Effect::Reads => ('~', "would run".to_owned()),
         Forecast::Runs { fidelity: Fidelity::Opaque } => {
             ('!', "would run; nothing tells beforehand what it changes".to_owned())
         }

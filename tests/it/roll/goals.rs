@@ -134,3 +134,46 @@ fn hostile_values_arrive_unchanged_also_through_a_saved_plan() {
     assert!(again.stderr.contains("good for one run"), "{}", again.stderr);
     assert_eq!(arrived(), sent, "a plan runs once");
 }
+
+#[test]
+fn reading_is_not_changing_and_what_was_read_is_shown() {
+    let fleet = Fleet::of(1);
+    let reads = "- command: { argv: [printf, 'a\\001b\\n'] }\n  id: look\n  effect: reads\n";
+    fleet.runbook("", "batches: [1]", reads);
+    let plan = fleet.rollbook("plan", &["--detailed-exitcode"]).run().exits(0).stdout;
+    assert!(plan.contains("[reads]") && plan.contains("1 to run"), "{plan}");
+    let ran = fleet.run(&["-v"]).run().exits(0);
+    let told = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(!told.contains("changed"), "{told}");
+    assert!(told.contains("= a\\u{1}b"), "what it printed is shown, and moves no cursor: {told}");
+    let record = fleet.run_dir().file_name().unwrap().to_str().unwrap().to_owned();
+    let record = record.as_str();
+    let runs = |verb: &[&str]| {
+        fleet.rollbook_on("runs", verb[0], &[&verb[1..], &["--state-dir", "state"]].concat()).run()
+    };
+    runs(&["show", record]).exits(0).shows("= a\\u{1}b");
+    for words in [&["output", record][..], &["output", record, "h1"], &["output", record, "h1", "look"]] {
+        runs(words).exits(0).shows("    a\\u{1}b\n");
+    }
+    runs(&["output", record, "h2"]).exits(2).says("the run has no host `h2`").says("there is h1");
+    runs(&["output", record, "h1", "drain"]).exits(2).says("no step with output `drain`");
+    runs(&["output", "nosuch"]).exits(2).says("there is no run `nosuch`");
+}
+
+#[test]
+fn a_read_before_a_failure_leaves_nothing_half_changed() {
+    let fleet = Fleet::of(1);
+    let steps =
+        "- command: { argv: [uptime] }\n  effect: reads\n- command: { argv: [\"false\"] }\n  effect: reads\n";
+    fleet.runbook("", "batches: [1]", steps);
+    fleet.run(&[]).run().exits(10);
+}
+
+#[test]
+fn a_pause_alone_is_work() {
+    let fleet = Fleet::of(1);
+    fleet.runbook("", "batches: [1]", "- pause: { manual: \"switch the lamp on\" }\n");
+    fleet.rollbook("plan", &[]).run().exits(0).shows("1 to run");
+    let outcome = fleet.run(&[]).run().exits(15);
+    assert!(!outcome.stderr.contains("nothing to do"), "{}", outcome.stderr);
+}
