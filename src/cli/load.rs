@@ -1,7 +1,9 @@
 //! Reads the files that a command names, with every mistake of all of them in one go.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
+use std::sync::{Mutex, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
@@ -241,23 +243,38 @@ const LARGEST: u64 = 32 << 20;
 
 /// The bytes of a file that people write. A pipe that nobody writes to would be waited for forever; one that the shell
 /// opened, as in `<(generate)`, has its writer.
+///
+/// What comes from a pipe comes once, and some verbs look at a file twice, so it is kept.
 pub(super) fn bytes_of(path: &Utf8Path) -> anyhow::Result<Vec<u8>> {
+    static FROM_PIPES: Mutex<BTreeMap<Utf8PathBuf, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    let path = if path == "-" { Utf8Path::new("/dev/stdin") } else { path };
+    let mut kept = FROM_PIPES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(bytes) = kept.get(path) {
+        return Ok(bytes.clone());
+    }
     let cannot = |reason: &str| anyhow::anyhow!("cannot read {path}: {reason}");
     let read = || -> std::io::Result<Result<Vec<u8>, &str>> {
         let kind = std::fs::metadata(path)?.file_type();
-        let opened_by_the_shell = path.starts_with("/dev/fd") || path == "/dev/stdin";
         if kind.is_dir() {
             return Ok(Err("it is a directory"));
         }
-        if !kind.is_file() && !opened_by_the_shell {
+        if !kind.is_file() && !is_from_a_pipe(path) {
             return Ok(Err("it is no regular file"));
         }
         let mut bytes = Vec::new();
         File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
         Ok(if bytes.len() as u64 > LARGEST { Err("it is larger than 32 MiB") } else { Ok(bytes) })
     };
-    let bytes = read().map_err(|error| cannot(&error.to_string()))?;
-    bytes.map_err(cannot)
+    let bytes = read().map_err(|error| cannot(&error.to_string()))?.map_err(cannot)?;
+    if is_from_a_pipe(path) {
+        kept.insert(path.to_owned(), bytes.clone());
+    }
+    Ok(bytes)
+}
+
+/// Whether a path names what the shell opened for this process.
+fn is_from_a_pipe(path: &Utf8Path) -> bool {
+    path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd") || path == "/dev/stdin"
 }
 
 /// Reads included files, which must lie below the runbook's directory, also after symbolic links.

@@ -15,10 +15,12 @@ use crate::report::exit;
 /// A plan saved by `rollbook plan -o`; `None` when the file is a runbook.
 pub(super) fn read(path: &Utf8Path, terminal: &Terminal) -> Result<Option<Saved>, Stopped> {
     let bytes = bytes_of(path)?;
+    // Some editors and mail programs put a byte order mark in front of it, which changes nothing that was reviewed.
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
     if bytes.first() != Some(&b'{') {
         return Ok(None);
     }
-    let saved = open(&bytes).map_err(|error| {
+    let saved = open(bytes).map_err(|error| {
         terminal.error(&format!("{path} cannot be used: {error}"));
         if matches!(error, SavedError::Edited { .. }) {
             terminal.hint("what was reviewed is what runs: plan again with what you want to be different");

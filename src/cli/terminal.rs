@@ -147,7 +147,8 @@ impl Terminal {
         if !diagnostics.items().is_empty() {
             self.say(diagnostics.render(sources, self.color.words).trim_end());
         }
-        if let Some(first) = diagnostics.items().iter().find(|item| item.severity == Severity::Error) {
+        if let Some(first) = diagnostics.in_order().into_iter().find(|item| item.severity == Severity::Error)
+        {
             self.say(&format!("\n`rollbook explain {}` says more.", first.code));
         }
     }

@@ -62,12 +62,12 @@ pub fn check_hop(from: &Version, to: &Version) -> Result<(), SkewError> {
     if from.major != to.major {
         return Err(SkewError::Major { from, to });
     }
-    let older = if to.patch.is_none() { to.minor < from.minor } else { to < from };
+    let older = if to.patch.is_none() { to.minor < from.minor } else { to.is_older_than(&from) };
     if older {
         return Err(SkewError::Downgrade { from, to });
     }
     if to.minor > from.minor + 1 {
-        let minor = |minor| Version { major: from.major, minor, patch: None, pre: None };
+        let minor = |minor| Version { major: from.major, minor, patch: None, pre: None, build: None };
         let path = (from.minor + 1..=to.minor).map(minor).collect();
         return Err(SkewError::SkippedMinor { from, to, path });
     }

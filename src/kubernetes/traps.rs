@@ -206,7 +206,7 @@ pub(super) fn at_least(version: &Version, bound: &Version) -> bool {
     if version.patch.is_none() {
         return (version.major, version.minor) >= (bound.major, bound.minor);
     }
-    *version >= *bound
+    !version.is_older_than(bound)
 }
 
 #[cfg(test)]
@@ -251,12 +251,12 @@ mod tests {
         for trap in TRAPS {
             let since = Version::parse(trap.since).expect(trap.since);
             assert!(
-                trap.until.is_empty() || Version::parse(trap.until).expect(trap.until) > since,
+                trap.until.is_empty() || since.is_older_than(&Version::parse(trap.until).expect(trap.until)),
                 "{trap:?}"
             );
             assert!(!trap.source.is_empty() && !trap.what.ends_with('.'), "{trap:?}");
         }
         let order: Vec<_> = TRAPS.iter().map(|trap| Version::parse(trap.since).expect(trap.since)).collect();
-        assert!(order.is_sorted(), "{order:?}");
+        assert!(order.is_sorted_by(|a, b| !b.is_older_than(a)), "{order:?}");
     }
 }

@@ -191,14 +191,19 @@ pub(super) fn of_step(step: &Step, values: &Values<'_>) -> Vec<Command> {
 /// Commands around a step that tell whether it is needed.
 const LOOKS: [&str; 3] = ["check", "unless", "only_if"];
 
-const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
+const SHELLS: [&str; 7] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"];
+
+/// Whether a word names a shell, with its directory or without.
+pub(super) fn is_shell_name(word: &str) -> bool {
+    SHELLS.contains(&word.rsplit('/').next().unwrap_or_default())
+}
 
 fn is_shell(step: &Step, values: &Values<'_>) -> bool {
     let Some(interpreter) = step.args.get("interpreter") else { return true };
     match values.see(step, interpreter) {
         Seen::Known(Value::List(words)) => {
             let program = words.first().and_then(Value::as_str).unwrap_or_default();
-            SHELLS.contains(&program.rsplit('/').next().unwrap_or_default())
+            is_shell_name(program)
         }
         _ => false,
     }

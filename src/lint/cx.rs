@@ -42,9 +42,9 @@ impl<'a> Cx<'a> {
     pub(super) fn new(input: &Input<'a>) -> Self {
         let runbook = input.runbook;
         let values = Values::new(runbook, input.params, input.inventory);
-        let view = |step: &'a Step| {
+        let view = |(step, round): (&'a Step, Round)| {
             let mut view = StepView { step, commands: Vec::new(), deeds: Vec::new() };
-            for round in values.rounds(step) {
+            for round in values.rounds(step, &round) {
                 values.enter(&round);
                 let commands = command::of_step(step, &values);
                 view.deeds.extend(deed::of_step(step, &commands, &values, input.sources));
@@ -54,7 +54,8 @@ impl<'a> Cx<'a> {
             view
         };
         let views = |steps: &mut dyn Iterator<Item = &'a Step>| -> Vec<StepView<'a>> {
-            steps.filter(|step| !values.is_left_out(step)).map(view).collect()
+            let steps: Vec<&'a Step> = steps.filter(|step| !values.is_left_out(step)).collect();
+            values.turns(&steps).into_iter().map(view).collect()
         };
         let phases = runbook.phases.iter().filter_map(|phase| {
             let hosts = input.inventory.and_then(|inventory| phase.hosts.value.select(inventory).ok());

@@ -159,7 +159,7 @@ pub(super) fn relation(left: Option<&str>, right: Option<&str>) -> Option<std::c
     if left.patch.is_none() || right.patch.is_none() {
         return Some((left.major, left.minor).cmp(&(right.major, right.minor)));
     }
-    Some(left.cmp(&right))
+    Some(left.cmp_precedence(&right))
 }
 
 #[cfg(test)]

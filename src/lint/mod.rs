@@ -7,6 +7,7 @@ mod allow;
 mod command;
 mod cx;
 mod deed;
+mod quotes;
 mod registry;
 mod report;
 mod rule;

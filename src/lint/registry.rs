@@ -3,9 +3,9 @@
 use super::Rule;
 use super::rules::{
     apply_first, daemon_reload, drain_before_apply, drain_flags, drain_timeout, etcd_snapshot,
-    kubelet_before_apply, late_condition, placeholder, removed_flag, repository_minor, skipped_minor,
-    unpinned, upgrade_order, upgrade_with_names, upgrade_without_drain, verification, versions_disagree,
-    wrong_tool,
+    kubelet_before_apply, late_condition, placeholder, removed_flag, repository_minor, shell_in_command,
+    shell_text, skipped_minor, unpinned, upgrade_order, upgrade_with_names, upgrade_without_drain,
+    verification, versions_disagree, wrong_tool,
 };
 
 /// Every rule, sorted by code; a test holds the order.
@@ -29,6 +29,8 @@ pub static RULES: &[Rule] = &[
     verification::RULE,
     upgrade_without_drain::RULE,
     late_condition::RULE,
+    shell_text::RULE,
+    shell_in_command::RULE,
 ];
 
 /// What is as well known as the rules and is kept elsewhere: what it is, and where. For the reference page.

@@ -96,37 +96,78 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// The rounds of a step and of the includes around it, one without anything where it is not repeated. Where the items
-    /// are not known, `each` is one of the names that are not.
-    pub(super) fn rounds(&self, step: &Step) -> Vec<Round> {
-        let around = std::iter::successors(step.frame, |id| self.runbook.frames[id.0].parent);
-        let mut around: Vec<FrameId> = around.collect();
-        around.reverse();
-        let mut rounds = vec![Round::new()];
-        for at in around.into_iter().map(Some).chain([None]) {
-            let (items, frame) = match at {
-                Some(id) => (&self.runbook.frames[id.0].for_each, self.runbook.frames[id.0].parent),
-                None => (&step.for_each, step.frame),
+    /// Steps in the order in which they run, each with the round that it runs in: an include that is repeated goes through
+    /// all of its steps before it begins again. Where the items are not known, `each` is one of the names that are not.
+    pub(super) fn turns<'s>(&self, steps: &[&'s Step]) -> Vec<(&'s Step, Round)> {
+        let mut turns = Vec::new();
+        self.turn(steps, 0, &Round::new(), MOST_ROUNDS, &mut turns);
+        turns
+    }
+
+    /// The same of steps that share the includes around them down to a depth.
+    fn turn<'s>(
+        &self,
+        steps: &[&'s Step],
+        depth: usize,
+        round: &Round,
+        most: usize,
+        turns: &mut Vec<(&'s Step, Round)>,
+    ) {
+        let mut rest = steps;
+        while let Some(step) = rest.first() {
+            let around = self.around(step);
+            let repeated =
+                (depth..around.len()).find(|at| self.runbook.frames[around[*at].0].for_each.is_some());
+            let Some(at) = repeated else {
+                turns.push((step, round.clone()));
+                rest = &rest[1..];
+                continue;
             };
-            let Some(items) = items else { continue };
-            let mut longer = Vec::new();
+            let id = around[at];
+            let length = rest.iter().take_while(|step| self.around(step).get(at) == Some(&id)).count();
+            let (group, behind) = rest.split_at(length);
+            let frame = &self.runbook.frames[id.0];
+            let rounds = self.repeated(frame.for_each.as_ref(), Some(id), frame.parent, round, most);
+            let most = (most / rounds.len().max(1)).max(1);
             for round in rounds {
-                self.enter(&round);
-                match see_in(items, &self.scope(frame)) {
-                    Seen::Known(items @ (Value::List(_) | Value::Map(_))) => {
-                        let each = each_of(&items).into_iter();
-                        longer.extend(
-                            each.map(|(_, each)| round.iter().cloned().chain([(at, each)]).collect()),
-                        );
-                    }
-                    _ => longer.push(round),
-                }
-                self.enter(&Round::new());
+                self.turn(group, at + 1, &round, most, turns);
             }
-            longer.truncate(MOST_ROUNDS);
-            rounds = longer;
+            rest = behind;
         }
-        rounds
+    }
+
+    /// The rounds of a step itself, within a round of the includes around it.
+    pub(super) fn rounds(&self, step: &Step, round: &Round) -> Vec<Round> {
+        self.repeated(step.for_each.as_ref(), None, step.frame, round, MOST_ROUNDS)
+    }
+
+    fn repeated(
+        &self,
+        items: Option<&Arg>,
+        at: Option<FrameId>,
+        frame: Option<FrameId>,
+        round: &Round,
+        most: usize,
+    ) -> Vec<Round> {
+        let Some(items) = items else { return vec![round.clone()] };
+        self.enter(round);
+        let seen = see_in(items, &self.scope(frame));
+        self.enter(&Round::new());
+        match seen {
+            Seen::Known(items @ (Value::List(_) | Value::Map(_))) => {
+                let each = each_of(&items).into_iter().take(most);
+                each.map(|(_, each)| round.iter().cloned().chain([(at, each)]).collect()).collect()
+            }
+            _ => vec![round.clone()],
+        }
+    }
+
+    /// The includes around a step, the outermost first.
+    fn around(&self, step: &Step) -> Vec<FrameId> {
+        let mut around: Vec<FrameId> =
+            std::iter::successors(step.frame, |id| self.runbook.frames[id.0].parent).collect();
+        around.reverse();
+        around
     }
 
     /// From here on, arguments are those of this round.

@@ -1,5 +1,6 @@
 //! The runbook as written: phases and steps with their templates compiled, fragments included, nothing evaluated.
 
+mod blame;
 mod brackets;
 mod choice;
 mod controller;
@@ -10,6 +11,7 @@ mod parse;
 mod reference;
 mod selection;
 
+pub(crate) use blame::place_of;
 pub use brackets::{OwnCondition, Ties, own_conditions, ties};
 pub use choice::{Choice, Chosen, ChosenPhase, NotChosen, WrittenChoice};
 pub use items::each_of;

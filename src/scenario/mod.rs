@@ -17,7 +17,7 @@ pub use fields::{
     Befalls, COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FaultInfo, METADATA, TOP,
 };
 pub use page::page;
-pub use parse::parse;
+pub use parse::{parse, parse_leniently};
 pub use strikes::{Strike, Strikes};
 
 /// A scenario as written.

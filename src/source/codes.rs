@@ -293,6 +293,12 @@ codes! {
          is skipped once the package before it is installed. Where the fact of before is meant, give the step the `when` \
          of the step that opens the bracket: that decision stands for all. A `reboot` with `when_required: true` looks by \
          itself.";
+    TEXT_AS_CODE = 730, "text-as-code", "A shell reads a text as code",
+        "A template stands in a shell script, and its value may be any text: `;`, `$( )` or a quote in it would run. Give the \
+         value by `env:` or `args`, or put it into quotes with the filter `quote`, outside of other quotes.";
+    SHELL_IN_COMMAND = 731, "shell-in-command", "A command holds what only a shell understands",
+        "No shell reads a `command`: an operator such as `|` or `>` is an argument, and a program's name holds no spaces. \
+         Write the line as a `script`, or each word as an item of the list.";
     UNKNOWN_RULE = 790, "unknown-rule", "An opt-out names no rule",
         "`allow:` takes names of rules, which stand in docs/reference/lint.md. A name that is wrong would allow nothing.";
     UNUSED_OPT_OUT = 791, "unused-opt-out", "An opt-out is not needed",

@@ -1,7 +1,7 @@
 //! Mistakes in users' files: collected, never thrown, each with a code, a place and a hint.
 
 use super::codes::{UNKNOWN_KEY, WRONG_TYPE};
-use super::{Node, NodeKind, SourceMap, Span, Spanned, nearest, render};
+use super::{Node, NodeKind, ScalarStyle, SourceMap, Span, Spanned, nearest, render};
 
 /// A stable code such as `RB0101`. Codes are never reused; `docs/reference/errors` has a page for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -140,13 +140,20 @@ impl Diagnostics {
 
     /// Reports a node of the wrong type. `expected` completes the sentence: "a duration such as 10m".
     pub fn wrong_type(&mut self, node: &Node, expected: &str) -> &mut Diagnostic {
-        self.error(WRONG_TYPE, node.span, format!("expected {expected}, found {}", found(node)))
+        let error = self.error(WRONG_TYPE, node.span, format!("expected {expected}, found {}", found(node)));
+        if let Some(hint) = slip(node, expected) {
+            error.hint(hint);
+        }
+        error
     }
 
     /// Reports a key that `what` does not have, with the nearest of `expected` as a suggestion.
     pub fn unknown_key(&mut self, key: &Spanned<String>, what: &str, expected: &[String]) -> &mut Diagnostic {
         let message = format!("unknown key `{}` in {what}", shorten(&key.value));
         let diagnostic = self.error(UNKNOWN_KEY, key.span, message);
+        if key.value.contains('\u{A0}') {
+            return diagnostic.hint(NO_BREAK_SPACE);
+        }
         if let Some(nearest) = nearest(&key.value, expected.iter().map(String::as_str)) {
             diagnostic.hint(format!("did you mean `{nearest}`?"));
         } else if (1..=MOST_KEYS_LISTED).contains(&expected.len()) {
@@ -157,19 +164,56 @@ impl Diagnostics {
         diagnostic
     }
 
-    /// All of them as people read them, with source lines; `color` adds ANSI styles.
+    /// All of them by file and place, in the order in which the files were read; what has no place comes first.
+    pub fn in_order(&self) -> Vec<&Diagnostic> {
+        let mut items: Vec<&Diagnostic> = self.items.iter().collect();
+        items.sort_by_key(|item| item.span.map(|span| (span.file, span.start)));
+        items
+    }
+
+    /// The first of them as people read them, with source lines, and how many more there are; `color` adds ANSI styles.
     pub fn render(&self, sources: &SourceMap, color: bool) -> String {
-        self.items.iter().map(|item| render::text(item, sources, color)).collect()
+        let items = self.in_order();
+        let shown = items.iter().take(MOST_SHOWN).map(|item| render::text(item, sources, color));
+        let mut text: String = shown.collect();
+        if let Some(more) = items.len().checked_sub(MOST_SHOWN).filter(|more| *more > 0) {
+            let rest = format!("and {more} more\n\n");
+            text.push_str(&rest);
+        }
+        text
     }
 
     /// All of them for machines: a list of objects.
     pub fn to_json(&self, sources: &SourceMap) -> serde_json::Value {
-        self.items.iter().map(|item| render::json(item, sources)).collect()
+        self.in_order().into_iter().map(|item| render::json(item, sources)).collect()
     }
 }
 
+/// Whoever mended this many looks again anyway.
+const MOST_SHOWN: usize = 50;
+
+const NO_BREAK_SPACE: &str =
+    "U+00A0, a no-break space, stands where a space belongs: type a plain space instead";
+
 /// A longer list is a page of the reference, not a hint.
 const MOST_KEYS_LISTED: usize = 14;
+
+/// What somebody probably wanted to type: a text without quotes that only lacks a space.
+fn slip(node: &Node, expected: &str) -> Option<String> {
+    let NodeKind::Scalar { text, style: ScalarStyle::Plain } = &node.kind else { return None };
+    if text.contains('\u{A0}') {
+        return Some(
+            "U+00A0, a no-break space, stands where a space belongs: type a plain space instead".to_owned(),
+        );
+    }
+    let (at, mark) = super::yaml::missing_space(text)?;
+    let is_wanted = if mark == ':' { "mapping" } else { "list" };
+    if !expected.contains(is_wanted) {
+        return None;
+    }
+    let (before, behind) = text.split_at(at + mark.len_utf8());
+    Some(format!("a space is missing: write `{}`", shorten(&format!("{before} {behind}"))))
+}
 
 /// What stands at a node, for the second half of "expected …, found …".
 fn found(node: &Node) -> String {

@@ -6,6 +6,7 @@ mod decode;
 mod diagnostic;
 pub mod examples;
 mod file;
+mod foreign;
 mod render;
 mod suggest;
 mod table;

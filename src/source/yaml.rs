@@ -2,12 +2,15 @@
 //! several documents, directives, keys that are no text) is refused here, so that nobody above has to think of it.
 
 mod build;
+mod slips;
 mod syntax;
 
 use granit_parser::{Event, Parser};
 
+pub(super) use slips::missing_space;
+
 use super::codes::{EMPTY_FILE, TOO_LARGE};
-use super::{Diagnostics, FileId, Node, SourceMap, Span, characters};
+use super::{Diagnostics, FileId, Node, SourceMap, Span, characters, foreign};
 use build::{Builder, Stop};
 
 /// Bounds that keep a hostile or mistaken file from costing more than a moment.
@@ -45,6 +48,10 @@ pub fn parse(
         return None;
     }
     if characters::refuse_in_yaml(text, file, diagnostics) {
+        return None;
+    }
+    if let Some(other) = foreign::recognise(text) {
+        diagnostics.error(other.code, at(0, 0), other.message).hint(other.hint);
         return None;
     }
 

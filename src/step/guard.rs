@@ -52,7 +52,8 @@ whenever its turn comes. A probe that needs a value of the run itself (`run.id`)
 **Effect.** What a command does to a host cannot be seen from outside: it counts as taking the host out of service,
 unless `effect: changes` or `effect: reads` says otherwise.
 
-**Secrets** may stand in `stdin` or in a script's text, never in arguments, where every user of the host can read them.";
+**Secrets** stand in `stdin` of a `command`, or in a file that `copy` writes; never in arguments, where every user of the
+host can read them.";
 
 /// Nobody knows what somebody else's command changes, nor what its probes look at.
 pub(super) fn touches() -> Touches {

@@ -429,6 +429,19 @@ pub struct LowerError {
     pub hint: Option<String>,
 }
 
+impl LowerError {
+    /// What the message puts in backticks, in order: the field that it is about comes first, or the value as it was written.
+    pub fn named(&self) -> impl Iterator<Item = &str> {
+        self.message.split('`').skip(1).step_by(2)
+    }
+
+    /// The field of a step that it is about.
+    pub fn field(&self) -> Option<&str> {
+        let first = self.message.strip_prefix('`')?.split('`').next()?;
+        first.split('.').next()
+    }
+}
+
 /// Output that the kind cannot read: a lying or unknown tool.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot read the output of `{command}`: {reason}")]

@@ -30,11 +30,14 @@ static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
 static BODY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "\
-The text goes to the interpreter's standard input, not into a file and not into its arguments: it may be of any length
-and may hold secrets. A shell is called with `-s -- ARGS`, any other interpreter (Python, Perl, Ruby, Node) with `- ARGS`.
+The text goes to the interpreter's standard input, not into a file and not into its arguments: it may be of any length. A shell is called with `-s -- ARGS`, any other interpreter (Python, Perl, Ruby, Node) with `- ARGS`.
 
 A shell script is wrapped in `{{ … }} </dev/null`. So the shell has read all of it before the first command runs, and a
 command that reads its input (`ssh`, `apt-get`, `read`) finds nothing there instead of eating the rest of the script.
+
+**Values.** `env: {{ REASON: \"{{{{ params.reason }}}}\" }}` and `\"$REASON\"`, or `args` and `\"$1\"`, hand a value to a script. In
+the text itself, `{{{{ params.reason | quote }}}}` is one word, whatever the value holds; a text that is neither quoted nor of
+a type such as `int` or `version` is refused (`text-as-code`, RB0730), because the shell would run it.
 
 `set -e` is yours to write. With `text: |` the script keeps its lines as they are.
 

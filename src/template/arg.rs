@@ -66,8 +66,14 @@ impl Arg {
         }
     }
 
-    /// Its value, converted to its type.
+    /// Its value, converted to its type. An error has the argument's place.
     pub fn render(&self, scope: &Scope) -> Result<Value, RenderError> {
+        // The text of a file has a place in that file, which the message names.
+        let is_file = matches!(&self.kind, ArgKind::Text(template) if template.file.is_some());
+        self.rendered(scope).map_err(|error| error.at(self.span.filter(|_| !is_file)))
+    }
+
+    fn rendered(&self, scope: &Scope) -> Result<Value, RenderError> {
         match &self.kind {
             ArgKind::Const(value) => Ok(value.clone()),
             ArgKind::Text(template) => {
@@ -94,7 +100,7 @@ impl Arg {
 }
 
 fn mismatch(source: &str, expected: &str) -> RenderError {
-    RenderError { message: format!("`{}`: expected {expected}", shorten(source.trim())) }
+    RenderError { span: None, message: format!("`{}`: expected {expected}", shorten(source.trim())) }
 }
 
 #[cfg(test)]

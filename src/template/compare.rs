@@ -105,7 +105,7 @@ fn typed(left: &Value, right: &Value) -> Result<Option<Ordering>, Refusal> {
 
 fn order_scalars(left: &Scalar, right: &Scalar) -> Option<Ordering> {
     match (left, right) {
-        (Scalar::Version(a), Scalar::Version(b)) => Some(a.cmp(b)),
+        (Scalar::Version(a), Scalar::Version(b)) => Some(a.cmp_precedence(b)),
         (Scalar::Duration(a), Scalar::Duration(b)) => Some(a.cmp(b)),
         (Scalar::Size(a), Scalar::Size(b)) => Some(a.cmp(b)),
         (Scalar::Percent(a), Scalar::Percent(b)) => Some(a.cmp(b)),

@@ -21,6 +21,10 @@ pub fn convert(value: Value, ty: &Type) -> Result<Value, String> {
             .map(Value::Map),
         (Type::Record(fields), Value::Map(map)) => record(map, fields),
         (Type::Expr, value) => condition(value).ok_or_else(|| ty.expected()),
+        (Type::Version, Value::Str(text)) if Version::package_revision(&text).is_some() => Err(format!(
+            "{}, found the version of a package; leave out what follows the hyphen",
+            ty.expected()
+        )),
         (ty, value) => {
             scalar(&value, ty).ok_or_else(|| format!("{}, found {}", ty.expected(), value.type_word()))
         }
@@ -108,6 +112,7 @@ pub(super) fn from_text(text: &str, ty: &Type) -> Option<Value> {
     match ty {
         Type::Bool => text.parse().ok().map(Value::Bool),
         Type::Int => decimal(text).map(Value::Int),
+        Type::Version if Version::package_revision(text).is_some() => None,
         Type::Version => Version::parse(text).ok().map(Value::Version),
         Type::Duration => Duration::parse(text).map(Value::Duration),
         Type::Size => Size::parse(text).map(Value::Size),

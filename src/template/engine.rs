@@ -8,7 +8,8 @@ use minijinja::{Environment, Expression as Compiled};
 
 use super::lexer::{self, Mistake, Part, Token};
 use super::references::{self, Found};
-use super::{Reference, Scope, machine, rewrite};
+use super::{Gives, Printed, Reference, Scope, machine, rewrite};
+use crate::source::Span;
 use crate::value::Value;
 
 /// Bytes of a rendered text. What is longer belongs into a file.
@@ -23,6 +24,8 @@ pub struct Template {
     pub references: Vec<Reference>,
     /// The file that it is the text of, as people name it; `None` where it stands inside another.
     pub file: Option<Arc<str>>,
+    /// What each of its pieces can put into the text; empty where the types of its names are not known.
+    pub printed: Arc<[Printed]>,
     body: Arc<Body>,
 }
 
@@ -47,6 +50,10 @@ pub struct Expression {
     pub source: String,
     /// Names it uses.
     pub references: Vec<Reference>,
+    /// What it can put into a text; any text where the types of its names are not known.
+    pub gives: Gives,
+    /// Where it is written, where that is known.
+    pub span: Option<Span>,
     program: Arc<Program>,
 }
 
@@ -73,12 +80,27 @@ impl fmt::Debug for Program {
 pub struct RenderError {
     /// What went wrong: "host.vars.slow_disk is not defined".
     pub message: String,
+    /// Where the argument or the expression is written, where that is known.
+    pub span: Option<Span>,
+}
+
+impl RenderError {
+    /// One without a place.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), span: None }
+    }
+
+    /// The same, at a place unless it has one.
+    #[must_use]
+    pub fn at(self, span: Option<Span>) -> Self {
+        Self { span: self.span.or(span), ..self }
+    }
 }
 
 impl From<Mistake> for RenderError {
     fn from(mistake: Mistake) -> Self {
         let Mistake { message, hint, .. } = mistake;
-        Self { message: if hint.is_empty() { message } else { format!("{message}; {hint}") } }
+        Self { span: None, message: if hint.is_empty() { message } else { format!("{message}; {hint}") } }
     }
 }
 
@@ -98,13 +120,19 @@ impl Template {
             Body::Pieces(parts.into_iter().map(|part| piece(source, part)).collect::<Result<_, _>>()?)
         };
         let (source, references) = (source.to_owned(), unique(&found));
-        Ok((Self { source, references, file: None, body: Arc::new(body) }, found))
+        Ok((Self { source, references, file: None, printed: Arc::default(), body: Arc::new(body) }, found))
     }
 
     /// The same as the text of a file, which errors then name.
     #[must_use]
     pub fn of_file(self, name: &str) -> Self {
         Self { file: Some(name.into()), ..self }
+    }
+
+    /// The same, with what its pieces can put into the text.
+    #[must_use]
+    pub(super) fn printing(self, printed: Vec<Printed>) -> Self {
+        Self { printed: printed.into(), ..self }
     }
 
     /// Renders to text; undefined, boolean, null, list and map inside `{{ }}` are errors.
@@ -128,7 +156,7 @@ impl Template {
                 }
             }
             if out.len() > MOST_OUTPUT {
-                return Err(self.located(RenderError { message: too_long() }, None));
+                return Err(self.located(RenderError { span: None, message: too_long() }, None));
             }
         }
         Ok(out)
@@ -146,7 +174,8 @@ impl Template {
         template
             .render_captured_to(context(scope, &self.references), &mut out)
             .map_err(|error| fail(&error))?;
-        String::from_utf8(out.0).map_err(|_| self.located(RenderError { message: too_long() }, None))
+        String::from_utf8(out.0)
+            .map_err(|_| self.located(RenderError { span: None, message: too_long() }, None))
     }
 
     /// Where the first name stands that has no value.
@@ -163,7 +192,7 @@ impl Template {
             let line = before.rsplit('\n').next().unwrap_or_default();
             format!(":{}:{}", before.matches('\n').count() + 1, line.chars().count() + 1)
         });
-        RenderError { message: format!("{file}{}: {}", place.unwrap_or_default(), error.message) }
+        RenderError { span: None, message: format!("{file}{}: {}", place.unwrap_or_default(), error.message) }
     }
 }
 
@@ -263,12 +292,26 @@ impl Expression {
         let tokens = lexer::expression(source)?;
         let found = references::in_expression(source, &tokens)?;
         let program = Arc::new(compile(source, &tokens)?);
-        Ok((Self { source: source.to_owned(), references: unique(&found), program }, found))
+        let references = unique(&found);
+        Ok((Self { source: source.to_owned(), references, gives: Gives::Text, span: None, program }, found))
+    }
+
+    /// The same, with what it can put into a text.
+    #[must_use]
+    pub(super) fn giving(self, gives: Gives) -> Self {
+        Self { gives, ..self }
+    }
+
+    /// The same, with its place.
+    #[must_use]
+    pub(super) fn placed(self, span: Span) -> Self {
+        Self { span: Some(span), ..self }
     }
 
     /// The value, with its type kept.
     pub fn eval(&self, scope: &Scope) -> Result<Value, RenderError> {
-        self.program.eval(scope, &self.references, self.source.trim())
+        let value = self.program.eval(scope, &self.references, self.source.trim());
+        value.map_err(|error| error.at(self.span))
     }
 
     /// The value, which must be a boolean.
@@ -276,6 +319,7 @@ impl Expression {
         match self.eval(scope)? {
             Value::Bool(yes) => Ok(yes),
             other => Err(RenderError {
+                span: self.span,
                 message: format!(
                     "`{}` is {}, where true or false is needed",
                     self.source.trim(),
@@ -309,7 +353,10 @@ impl Program {
             Self::Name(name) => match lookup(scope, name)? {
                 Value::Str(value) => out.push_str(value),
                 other @ (Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_)) => {
-                    return Err(RenderError { message: machine::not_text(text, other.type_word()) });
+                    return Err(RenderError {
+                        span: None,
+                        message: machine::not_text(text, other.type_word()),
+                    });
                 }
                 other => write!(out, "{other}").expect("invariant: writing to a string cannot fail"),
             },
@@ -350,7 +397,7 @@ fn context(scope: &Scope, names: &[Reference]) -> minijinja::Value {
 
 fn lookup<'s>(scope: &'s Scope, name: &Reference) -> Result<&'s Value, RenderError> {
     let value = scope.lookup(&name.root, &name.path);
-    value.ok_or_else(|| RenderError { message: format!("`{name}` is not defined") })
+    value.ok_or_else(|| RenderError { span: None, message: format!("`{name}` is not defined") })
 }
 
 /// The engine does not say which name is missing; the first that is names the mistake better than the whole text.

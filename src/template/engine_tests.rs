@@ -222,8 +222,8 @@ fn mistakes_in_the_syntax_are_explained() {
         ("{{ params.target", "never closed"),
         ("{{ }}", "is empty"),
         ("{{ params. }}", "unexpected"),
-        ("{{ a b }}", "unexpected"),
-        ("{% if params.flag %}x", "unexpected end of input"),
+        ("{{ a b }}", "nothing between them"),
+        ("{% if params.flag %}x", "never closed"),
         ("{% extends 'x' %}", "does not exist here"),
         ("{{ params.target | minro }}", "did you mean `minor`?"),
     ];

@@ -30,6 +30,7 @@ pub(super) fn register(env: &mut Environment<'static>) {
     env.add_filter("lower", |value: Engine| text(&value, "lower").map(|text| text.to_lowercase()));
     env.add_filter("upper", |value: Engine| text(&value, "upper").map(|text| text.to_uppercase()));
     env.add_filter("trim", |value: Engine| text(&value, "trim").map(|text| text.trim().to_owned()));
+    env.add_filter("quote", |value: Engine| quote(&value));
     env.add_filter("replace", |value: Engine, from: &str, to: &str| {
         text(&value, "replace").map(|text| text.replace(from, to))
     });
@@ -89,6 +90,23 @@ pub(super) fn register(env: &mut Environment<'static>) {
 
 fn scalar_version(version: Version) -> Engine {
     from_scalar(Scalar::Version(version))
+}
+
+/// A text as one word of a POSIX shell, whatever it holds.
+fn quote(value: &Engine) -> Result<String, Error> {
+    let text = match value.kind() {
+        ValueKind::Bool => value.is_true().to_string(),
+        _ => text(value, "quote")?,
+    };
+    if text.contains('\0') {
+        return Err(raise("`quote`: the text holds a NUL byte, which no shell can take"));
+    }
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
+    // zsh expands `=name` at the start of a word.
+    if !text.is_empty() && !text.starts_with('=') && text.bytes().all(is_plain) {
+        return Ok(text);
+    }
+    Ok(format!("'{}'", text.replace('\'', "'\\''")))
 }
 
 /// What `default` replaces: a name that is not there, and a value that is nothing.

@@ -73,7 +73,8 @@ fn defined(value: &Engine, text: &str) -> Result<(), Error> {
 
 /// One of our own errors, wrapped for the way through the engine.
 pub(super) fn raise(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidOperation, "").with_source(RenderError { message: message.into() })
+    Error::new(ErrorKind::InvalidOperation, "")
+        .with_source(RenderError { span: None, message: message.into() })
 }
 
 /// An error on its way out, for `what`. The engine's own words are kept only where they are known to hold no value.
@@ -96,7 +97,7 @@ pub(super) fn translate(error: &Error, what: &str) -> RenderError {
         ErrorKind::InvalidOperation if detail.starts_with("tried to use ") => format!("`{what}`: {detail}"),
         kind => format!("`{what}` cannot be evaluated: {kind}"),
     };
-    RenderError { message }
+    RenderError { span: None, message }
 }
 
 /// A scalar with a type that the engine does not have.
@@ -217,7 +218,7 @@ pub(super) fn to_engine(value: &Value) -> Engine {
 
 /// An engine value as ours; `what` names the expression in errors.
 pub(super) fn from_engine(value: &Engine, what: &str) -> Result<Value, RenderError> {
-    let wrong = |message: String| RenderError { message };
+    let wrong = |message: String| RenderError { span: None, message };
     if let Some(scalar) = scalar_of(value) {
         return Ok(scalar.to_value());
     }
@@ -294,6 +295,7 @@ fn check_symbols(text: &str, what: &str) -> Result<(), RenderError> {
 
 fn cut(what: &str) -> RenderError {
     RenderError {
+        span: None,
         message: format!(
             "`{what}` cuts a secret or a property of the run, which is known only while it runs"
         ),

@@ -41,7 +41,27 @@ pub enum NameType {
 pub struct Names {
     /// By namespace.
     pub roots: IndexMap<String, NameType>,
+    /// Ids of the steps that stand later in the same list: their results are not there yet.
+    pub later: Vec<String>,
 }
+
+/// Names of other tools, and ours.
+const OF_OTHER_TOOLS: [(&str, &str); 14] = [
+    ("ansible_check_mode", "a plan is no run: leave the condition out"),
+    ("ansible_default_ipv4", "write `host.address`"),
+    ("ansible_distribution", "write `facts.os`"),
+    ("ansible_facts", "write `facts`, such as `facts.os`"),
+    ("ansible_fqdn", "write `host.name`"),
+    ("ansible_host", "write `host.address`"),
+    ("ansible_hostname", "write `host.name`"),
+    ("ansible_nodename", "write `facts.hostname`"),
+    ("ansible_os_family", "write `facts.os`"),
+    ("group_names", "write `host.name in groups.NAME`"),
+    ("hostvars", "write `host.vars`, which holds those of the step's own host"),
+    ("inventory_hostname", "write `host.name`"),
+    ("inventory_hostname_short", "write `host.name`"),
+    ("play_hosts", "write `groups.NAME`"),
+];
 
 /// A name that does not exist where it is used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,7 +95,10 @@ impl Names {
             };
             let Some(member) = path.next() else { return Ok(Some(Type::Map(Box::new(Type::Any)))) };
             let known = || members.keys().map(String::as_str);
-            at = members.get(member).ok_or_else(|| unknown_member(&so_far, member, known()))?;
+            at = members.get(member).ok_or_else(|| match so_far.as_str() {
+                "steps" if self.later.contains(member) => later(member),
+                _ => unknown_member(&so_far, member, known()),
+            })?;
             so_far = format!("{so_far}.{member}");
         }
     }
@@ -102,6 +125,9 @@ impl Names {
 
     fn unknown_root(&self, name: &Reference) -> NameError {
         let message = format!("unknown name `{name}`");
+        if let Some((_, hint)) = OF_OTHER_TOOLS.iter().find(|(other, _)| *other == name.root) {
+            return NameError { message, hint: (*hint).to_owned() };
+        }
         // `target` for `params.target` is the commonest slip of people who come from other tools.
         let member = self.roots.iter().find_map(|(root, names)| match names {
             NameType::Closed(members) if members.contains_key(&name.root) => Some(root),
@@ -130,6 +156,13 @@ fn unknown_member<'n>(parent: &str, member: &str, known: impl Iterator<Item = &'
         None => list(&format!("`{parent}` has"), known),
     };
     NameError { message: format!("unknown name `{parent}.{member}`"), hint }
+}
+
+fn later(step: &str) -> NameError {
+    NameError {
+        message: format!("the step `{step}` stands later, and its result is not there yet"),
+        hint: "a step reads results of earlier steps only: move it behind that step".to_owned(),
+    }
 }
 
 fn list<'n>(intro: &str, known: impl Iterator<Item = &'n str>) -> String {
@@ -180,6 +213,7 @@ mod tests {
             ]
             .into_iter()
             .collect(),
+            ..Names::default()
         }
     }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::Reference;
 use super::lexer::{Mistake, Part, Token, TokenKind};
+use super::slips;
 use super::words::{FILTERS, TESTS, Word, has};
 use crate::source::nearest;
 
@@ -36,10 +37,14 @@ pub(super) fn in_parts(source: &str, parts: &[Part]) -> Result<Found, Mistake> {
     for part in parts {
         match part {
             Part::Text(_) => {}
-            Part::Expression(tokens) => in_tokens(source, tokens, &mut found.uses)?,
+            Part::Expression(tokens) => {
+                slips::check(source, tokens)?;
+                in_tokens(source, tokens, &mut found.uses)?;
+            }
             Part::Block(tokens) => in_block(source, tokens, &mut found)?,
         }
     }
+    slips::check_blocks(source, parts)?;
     let locals: BTreeSet<_> = found.locals.iter().map(|(name, _)| name.as_str()).chain(["loop"]).collect();
     if !found.locals.is_empty() {
         found.uses.retain(|name| !locals.contains(name.reference.root.as_str()));
@@ -49,6 +54,7 @@ pub(super) fn in_parts(source: &str, parts: &[Part]) -> Result<Found, Mistake> {
 
 /// The names of one expression.
 pub(super) fn in_expression(source: &str, tokens: &[Token]) -> Result<Found, Mistake> {
+    slips::check(source, tokens)?;
     let mut found = Found::default();
     in_tokens(source, tokens, &mut found.uses)?;
     Ok(found)
@@ -65,6 +71,7 @@ fn in_block(source: &str, tokens: &[Token], found: &mut Found) -> Result<(), Mis
     if word == "for" {
         in_loop(source, tokens, found)?;
     } else {
+        slips::check(source, &tokens[1..])?;
         in_tokens(source, &tokens[1..], &mut found.uses)?;
     }
     // What decides or is gone through does not become text.

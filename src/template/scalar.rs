@@ -2,7 +2,7 @@
 
 use super::convert::{decimal, from_text};
 use crate::source::{Diagnostics, Node, NodeKind, ScalarStyle, nearest};
-use crate::value::{Type, Value};
+use crate::value::{Type, Value, Version};
 
 /// YAML 1.1's other spellings of booleans, and the one to write.
 const OTHER_BOOLEANS: [(&str, &str); 8] = [
@@ -72,6 +72,10 @@ fn hint(text: &str, plain: bool, ty: &Type) -> Option<String> {
             Some(format!("a number needs a unit: write `{text}s` for seconds or `{text}m` for minutes"))
         }
         Type::Duration if text.contains(' ') => Some("write it without spaces, such as 1h30m".to_owned()),
+        Type::Version if Version::package_revision(text).is_some() => {
+            let bare = text.split_once('-').map_or(text, |(bare, _)| bare);
+            Some(format!("`{text}` is the version of a package, with its revision: write `{bare}`"))
+        }
         Type::Version if decimal(text).is_some() => {
             Some(format!("write at least two numbers, such as {text}.0"))
         }

@@ -19,7 +19,7 @@ const fn word(name: &'static str, doc: &'static str, example: &'static str, give
 }
 
 /// Every filter, sorted.
-pub const FILTERS: [Word; 20] = [
+pub const FILTERS: [Word; 21] = [
     word(
         "default",
         "The argument where the value is nothing or its name is not there.",
@@ -47,6 +47,12 @@ pub const FILTERS: [Word; 20] = [
     word("major", "The first number of a version.", "\"1.31.4\" | major", "1"),
     word("minor", "A version without its third number.", "\"1.31.4\" | minor", "1.31"),
     word("patch", "The third number of a version; one that has none is an error.", "\"1.31.4\" | patch", "4"),
+    word(
+        "quote",
+        "A text as one word of a shell, whatever it holds. It stands outside of quotes.",
+        "\"it's; rm\" | quote",
+        "'it'\\''s; rm'",
+    ),
     word(
         "replace",
         "A text with every occurrence of the first argument replaced by the second.",

@@ -94,6 +94,18 @@ const BREAKS: &[Break] = &[
         "      - apt: { install: { kubelet: \"{{ params.target }}-*\" }, hold: true }\n      - kubeadm: { upgrade: apply,",
     ),
     broken("no-verification", KUBELET, WAIT, ""),
+    broken(
+        "text-as-code",
+        TOOLS,
+        "steps:\n",
+        "steps:\n  - script: \"logger upgraded for {{ host.vars.team }}\"\n    effect: changes\n",
+    ),
+    broken(
+        "shell-in-command",
+        TOOLS,
+        "steps:\n",
+        "steps:\n  - command: [kubectl, version, \">\", /root/version]\n    effect: changes\n",
+    ),
     broken("upgrade-without-drain", TOOLS, "steps:\n", "steps:\n  - apt: { upgrade: all }\n"),
     broken(
         "late-condition",

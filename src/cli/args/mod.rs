@@ -205,6 +205,9 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 fn amount(text: &str) -> Result<Amount, String> {
+    if text.trim_end_matches('%').bytes().all(|byte| byte == b'0') && !text.is_empty() {
+        return Err("a budget of 0 lets no host start: write 1 for one host at a time".to_owned());
+    }
     Amount::parse(text).ok_or_else(|| "write a count such as 2 or a percentage such as 25%".to_owned())
 }
 

@@ -5,17 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use super::super::args::{Input, Rehearse as Args};
 use super::super::compose::now;
-use super::super::load::{Beside, Loaded, load_with, read_tree};
+use super::super::load::{Beside, Loaded, load_with, read_inventory, read_leniently, read_tree};
 use super::super::outcome::{Stopped, invalid};
 use super::super::terminal::Terminal;
 use super::faults::{befall, can_befall};
 use super::recorded;
 use crate::inventory::{HostName, Inventory, Selector};
 use crate::report::exit;
-use crate::runbook::{KubeVia, WrittenChoice};
+use crate::runbook::{KubeVia, Phase, Runbook, WrittenChoice};
 use crate::scenario::{self, Scenario, Trigger};
 use crate::source::codes::FAULT_MISSES;
-use crate::source::{Diagnostics, SourceMap, Spanned};
+use crate::source::{Diagnostics, SourceMap, Spanned, nearest, shorten};
 use crate::transport::simulated::{Simulated, SimulatedCommand, SimulatedHost, SimulatedRecord};
 use crate::value::{Timestamp, Value, Version};
 
@@ -78,9 +78,12 @@ pub(super) fn read(args: &Args, file: Option<&Utf8Path>, terminal: &Terminal) ->
             let tree = read_tree(&mut sources, file, &mut diagnostics)?;
             let scenario = tree.and_then(|(id, tree)| {
                 text = sources.file(id).text.to_string();
-                scenario::parse(&tree, &mut diagnostics)
+                scenario::parse_leniently(&tree, &mut diagnostics)
             });
-            if scenario.is_none() {
+            if diagnostics.has_errors() {
+                if let Some(scenario) = &scenario {
+                    further(args, file, scenario, &mut sources, &mut diagnostics)?;
+                }
                 terminal.diagnostics(&diagnostics, &sources);
                 return Err(invalid());
             }
@@ -106,6 +109,54 @@ pub(super) fn read(args: &Args, file: Option<&Utf8Path>, terminal: &Terminal) ->
         return Err(invalid());
     }
     Ok(Staged { loaded, input, scenario, text, world })
+}
+
+/// Looks for mistakes in what a scenario with mistakes says of hosts and steps, and in the files that it names.
+fn further(
+    args: &Args,
+    file: &Utf8Path,
+    scenario: &Scenario,
+    sources: &mut SourceMap,
+    diagnostics: &mut Diagnostics,
+) -> Result<(), Stopped> {
+    let directory = file.parent().unwrap_or(Utf8Path::new(""));
+    let beside = |path: &Option<String>| path.as_ref().map(|path| directory.join(path));
+    if let Some(path) = args.input.inventory.clone().or_else(|| beside(&scenario.inventory))
+        && let Some(inventory) = read_inventory(sources, &path, diagnostics)?
+    {
+        scenario.check(&inventory, diagnostics);
+    }
+    if let Some(path) = args.runbook.clone().or_else(|| beside(&scenario.runbook))
+        && let Some(runbook) = read_leniently(sources, &path, diagnostics)?
+    {
+        unknown_steps(scenario, &runbook, diagnostics);
+    }
+    Ok(())
+}
+
+/// Reports faults of steps that no phase has.
+fn unknown_steps(scenario: &Scenario, runbook: &Runbook, diagnostics: &mut Diagnostics) {
+    let steps = || runbook.phases.iter().flat_map(Phase::all_steps);
+    let kinds = || steps().map(|step| step.kind.name());
+    for fault in &scenario.faults {
+        let Trigger::Step { step, .. } = &fault.trigger else { continue };
+        let word = step.value.as_str();
+        let is_there = steps().any(|step| {
+            step.kind.name() == word.replace('-', "_")
+                || step.id.as_deref() == Some(word)
+                // Names may hold what only a host knows.
+                || step.name.as_deref().is_some_and(|name| name == word || name.contains("{{"))
+        });
+        // A title of its own is known only to the plan.
+        if is_there || word.contains(' ') {
+            continue;
+        }
+        let message = format!("no phase has a step `{}`", shorten(word));
+        let error = diagnostics.error(FAULT_MISSES, step.span, message);
+        if let Some(near) = nearest(word, kinds()) {
+            error.hint(format!("did you mean `{near}`?"));
+        }
+    }
 }
 
 /// The runbook and the input: the command line's, else the scenario's.
@@ -214,10 +265,14 @@ fn version(
         _ => None,
     });
     Ok(match target {
-        Some(target) => {
-            Version { minor: target.minor.saturating_sub(1), patch: Some(0), pre: None, ..target }
-        }
-        None => Version { major: 1, minor: 30, patch: Some(0), pre: None },
+        Some(target) => Version {
+            minor: target.minor.saturating_sub(1),
+            patch: Some(0),
+            pre: None,
+            build: None,
+            ..target
+        },
+        None => Version { major: 1, minor: 30, patch: Some(0), pre: None, build: None },
     })
 }
 

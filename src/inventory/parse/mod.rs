@@ -62,6 +62,11 @@ pub fn parse_leniently(root: &Node, diagnostics: &mut Diagnostics) -> Option<Inv
     }
     let mut top = MapReader::open_table(root, &tables::INVENTORY, diagnostics)?;
     header(&mut top, diagnostics);
+    let kind = entries.iter().find(|entry| entry.key.value == "kind").and_then(|entry| entry.value.scalar());
+    if kind.is_some_and(|kind| ["Runbook", "Scenario", "Steps"].contains(&kind)) {
+        // What stands in a file of another kind would only be misread.
+        return None;
+    }
     let name = metadata(&mut top, diagnostics);
     let defaults = settings::read(&mut top, settings::Level::Top, diagnostics);
     let mut drafts = if let Some(entry) = top.take("hosts") {
@@ -85,7 +90,17 @@ fn header(top: &mut MapReader<'_>, diagnostics: &mut Diagnostics) {
         let Some(entry) = top.require(key, "an inventory", diagnostics) else { continue };
         if entry.value.scalar() != Some(expected) {
             let message = format!("`{key}` of an inventory is `{expected}`");
-            diagnostics.error(NOT_AN_INVENTORY, entry.value.span, message);
+            let error = diagnostics.error(NOT_AN_INVENTORY, entry.value.span, message);
+            match entry.value.scalar() {
+                Some("Runbook") => {
+                    error.hint("this is a runbook: it comes first, and the inventory behind `-i`")
+                }
+                Some("Scenario") => {
+                    error.hint("this is a scenario: `rollbook rehearse --scenario FILE` plays it")
+                }
+                Some("Steps") => error.hint("this is a fragment: a runbook includes it with `include: FILE`"),
+                _ => error,
+            };
         }
     }
 }

@@ -226,8 +226,7 @@ fn the_header_says_what_the_file_is() {
         (
             "apiVersion: v1\nkind: Runbook\nhosts: { w1: }\n",
             "RB0400 1:13 `apiVersion` of an inventory is `rollbook/v1`\n\
-             RB0400 2:7 `kind` of an inventory is `Inventory`\n\
-             RB0112 1:1 an inventory needs `metadata`\n",
+             RB0400 2:7 `kind` of an inventory is `Inventory` (this is a runbook: it comes first, and the inventory behind `-i`)\n",
         ),
         (
             "[w1, w2]\n",

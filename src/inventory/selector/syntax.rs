@@ -195,6 +195,16 @@ impl Parser<'_> {
                 if inside.split(':').any(|bound| bound.trim_start().starts_with('-')) {
                     slice(inside, self.at + end)?;
                 }
+                // What is neither a number, a range nor letters of a range means nothing in any inventory.
+                let is_range = |bound: &str| {
+                    let bound = bound.trim();
+                    bound.is_empty()
+                        || bound.bytes().all(|byte| byte.is_ascii_digit())
+                        || bound.len() == 1 && bound.bytes().all(|byte| byte.is_ascii_alphabetic())
+                };
+                if !inside.split([':', ',']).all(is_range) || inside.trim().is_empty() {
+                    slice(inside, self.at + end)?;
+                }
                 end += close + 1;
             } else if next.is_ascii_alphanumeric() || matches!(next, '.' | '-' | '_' | '*' | '?') {
                 end += 1;

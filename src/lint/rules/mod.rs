@@ -11,6 +11,8 @@ pub(super) mod late_condition;
 pub(super) mod placeholder;
 pub(super) mod removed_flag;
 pub(super) mod repository_minor;
+pub(super) mod shell_in_command;
+pub(super) mod shell_text;
 pub(super) mod skipped_minor;
 pub(super) mod unpinned;
 pub(super) mod upgrade_order;

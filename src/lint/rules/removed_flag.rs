@@ -33,7 +33,7 @@ The target is the highest version that the runbook upgrades or installs to; wher
 };
 
 /// The oldest version that Rollbook is tested with.
-const OLDEST: Version = Version { major: 1, minor: 20, patch: None, pre: None };
+const OLDEST: Version = Version { major: 1, minor: 20, patch: None, pre: None, build: None };
 
 fn check(cx: &Cx<'_>, report: &mut Report) {
     let target = target(cx).unwrap_or(OLDEST);
@@ -53,7 +53,7 @@ fn target(cx: &Cx<'_>) -> Option<Version> {
         What::Upgrade { version: text, .. } | What::Install { version: text, .. } => version(text.as_deref()),
         _ => None,
     });
-    versions.max()
+    versions.max_by(Version::cmp_precedence)
 }
 
 fn used<'c>(removed: &Removed, command: &'c Command) -> Option<&'c crate::lint::command::Word> {

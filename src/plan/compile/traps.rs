@@ -15,7 +15,7 @@ pub(super) fn warn<'p>(
 ) {
     let Knowledge::Live { hosts, cluster: Some(cluster) } = input.knowledge else { return };
     let Ok(from) = Version::parse(&cluster.server_version) else { return };
-    let Some(to) = actions.filter_map(target).max() else { return };
+    let Some(to) = actions.filter_map(target).max_by(|a, b| a.cmp_precedence(b)) else { return };
     // What a node says and what its host says are two views of one machine; each trap asks for one of them.
     let nodes = cluster.nodes.iter().map(|(name, node)| Machine {
         name,

@@ -9,7 +9,7 @@ use crate::inventory::Inventory;
 use crate::source::codes::{PARAM_MISSING, PARAM_UNKNOWN, PARAM_VALUE};
 use crate::source::{Diagnostic, Diagnostics, Node, NodeKind, Severity, Span, Spanned, nearest, shorten};
 use crate::template::convert;
-use crate::value::{Type, Value};
+use crate::value::{Type, Value, Version};
 
 /// Where values come from besides defaults, weakest first.
 #[derive(Debug, Default)]
@@ -113,6 +113,14 @@ fn from_flag(
     let mut error =
         Diagnostic::new(PARAM_VALUE, Severity::Error, format!("the parameter `{name}`: {problem}"));
     error.related(spec.span, "declared here");
+    if spec.ty == Type::Version
+        && Version::package_revision(text).is_some()
+        && let Some((bare, _)) = text.split_once('-')
+    {
+        error.hint(format!(
+            "`{text}` is the version of a package, with its revision: write `-p {name}={bare}`"
+        ));
+    }
     if let Some(example) = &spec.example {
         error.hint(format!("for example `-p {name}={example}`"));
     }

@@ -27,6 +27,11 @@ pub(super) fn says_its_effect(kind: &str) -> bool {
     OWN_COMMANDS.contains(&kind) || kind == "kubectl"
 }
 
+/// Kinds that run no program for which a variable of the environment could mean anything.
+fn takes_env(kind: &str) -> bool {
+    !["assert", "copy", "pause", "version_skew", "wait"].contains(&kind)
+}
+
 /// The common keys of a step.
 #[derive(Default)]
 pub(super) struct Common {
@@ -109,6 +114,7 @@ fn check_fits(entry: &Entry, kind: Option<&'static dyn StepKind>, cx: &mut Cx<'_
         "changed_when" | "fail_when" | "run_on" => (OWN_COMMANDS.contains(&name), "`command` and `script`"),
         "effect" => (says_its_effect(name), "`command`, `script` and `kubectl`"),
         "leave_cordoned" => (matches!(name, "drain" | "cordon"), "`drain` and `cordon`"),
+        "env" => (takes_env(name), "kinds that run a program"),
         _ => return,
     };
     if !fits {
@@ -231,11 +237,22 @@ fn backoff_percent(text: &str) -> Option<u32> {
     Some(whole.parse::<u32>().ok()? * 100 + hundredths).filter(|percent| (100..=1000).contains(percent))
 }
 
+/// The item or the entry that holds a secret.
+fn place_of_secret(arg: &Arg, place: &Place) -> Option<crate::source::Span> {
+    let inner: Vec<&Arg> = match &arg.kind {
+        ArgKind::List(items) => items.iter().collect(),
+        ArgKind::Map(entries) => entries.iter().map(|(_, arg)| arg).collect(),
+        _ => return arg.span,
+    };
+    inner.into_iter().find(|arg| place.holds_secret(arg)).and_then(|arg| place_of_secret(arg, place))
+}
+
 /// Reports a secret where other users of the host could read it.
 pub(super) fn check_secret(arg: &Arg, field: &str, what: &str, node: &Node, place: &Place, cx: &mut Cx<'_>) {
     if place.holds_secret(arg) && !SECRET_FIELDS.contains(&field) {
         let message = format!("`{field}` of {what} would show a secret to every user of the host");
-        let error = cx.errors.error(SECRET_IN_PUBLIC, node.span, message);
+        let error =
+            cx.errors.error(SECRET_IN_PUBLIC, place_of_secret(arg, place).unwrap_or(node.span), message);
         error.hint("pass it as `stdin` of a `command`, or write it to a file with `content` of `copy`");
     }
 }

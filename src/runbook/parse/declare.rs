@@ -236,7 +236,7 @@ pub(in crate::runbook) fn misfit(spec: &ParamSpec, value: &Value) -> Option<Stri
 fn order(left: &Value, right: &Value) -> Option<std::cmp::Ordering> {
     match (left, right) {
         (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
-        (Value::Version(a), Value::Version(b)) => Some(a.cmp(b)),
+        (Value::Version(a), Value::Version(b)) => Some(a.cmp_precedence(b)),
         (Value::Duration(a), Value::Duration(b)) => Some(a.cmp(b)),
         (Value::Size(a), Value::Size(b)) => Some(a.cmp(b)),
         (Value::Percent(a), Value::Percent(b)) => Some(a.cmp(b)),

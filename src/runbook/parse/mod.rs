@@ -16,6 +16,7 @@ mod tables;
 mod template_file;
 mod top;
 mod topology;
+mod trial;
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -181,6 +182,7 @@ fn header(root: &Node, what: &str, kind: &str, errors: &mut Diagnostics) -> bool
             errors.error(NOT_A_RUNBOOK, entry.value.span, format!("`{key}` of {what} is `{expected}`"));
         match found {
             "Inventory" => error.hint("this is an inventory: give it with `-i`"),
+            "Scenario" => error.hint("this is a scenario: `rollbook rehearse --scenario FILE` plays it"),
             "Steps" => error.hint("this is a fragment: a runbook includes it with `include: FILE`"),
             "Runbook" => error.hint("this is a runbook: a fragment has `kind: Steps` and no phases"),
             _ => error.hint(format!("{what} begins with `apiVersion: rollbook/v1` and `kind: {kind}`")),

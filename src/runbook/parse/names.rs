@@ -193,7 +193,7 @@ pub(super) fn of_fragment(args: &Declarations) -> Names {
 
 /// What `changed_when` and `fail_when` judge.
 pub(super) fn of_result() -> Names {
-    Names { roots: IndexMap::from([("result".to_owned(), members(RESULT))]) }
+    Names { roots: IndexMap::from([("result".to_owned(), members(RESULT))]), ..Names::default() }
 }
 
 /// What a rescue knows of what went wrong.

@@ -93,6 +93,11 @@ fn rollout(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> RolloutSpec {
     let errors = &mut cx.errors;
     if let Some(entry) = reader.take("batches") {
         spec.batches = batches(&entry.value, errors);
+        if matches!(&entry.value.kind, NodeKind::Seq(items) if items.is_empty()) {
+            let error =
+                errors.error(ROLLOUT, entry.value.span, "`batches` is empty, so no host would have its turn");
+            error.hint("write sizes such as `[1, 25%]`, or leave it out for one batch of all hosts");
+        }
     }
     if let Some(entry) = reader.take("max_unavailable")
         && let Some(amount) =

@@ -3,10 +3,11 @@
 use indexmap::IndexMap;
 
 use super::common::{self, Common, check_secret, common};
-use super::{Cx, Place, for_each, habits, include, start, template_file, top};
+use super::{Cx, Place, for_each, habits, include, start, template_file, top, trial};
 use crate::runbook::{Step, StepOrigin};
 use crate::source::codes::{
-    MISSING_KEY, NO_STEP_KIND, NOT_A_STEP, SEVERAL_STEP_KINDS, STEP_RULE, TOO_LARGE, UNKNOWN_STEP_KIND,
+    MISSING_KEY, NO_STEP_KIND, NOT_A_STEP, SEVERAL_STEP_KINDS, STEP_RULE, TOO_LARGE, UNKNOWN_KEY,
+    UNKNOWN_STEP_KIND,
 };
 use crate::source::{Entry, MapReader, Node, NodeKind, nearest, shorten};
 use crate::step::StepKind;
@@ -23,6 +24,8 @@ pub(super) fn list(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> Vec<Step>
     if items.is_empty() && matches!(node.kind, NodeKind::Seq(_)) {
         cx.errors.wrong_type(node, "at least one step");
     }
+    let ids: Vec<String> = items.iter().filter_map(id_of).collect();
+    let around = std::mem::replace(&mut place.names.later, ids);
     for item in items {
         cx.n_steps += 1;
         if cx.n_steps == MOST_STEPS {
@@ -35,7 +38,15 @@ pub(super) fn list(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> Vec<Step>
         }
         step(item, place, cx, &mut steps);
     }
+    place.names.later = around;
     steps
+}
+
+/// The id that a step is given.
+fn id_of(step: &Node) -> Option<String> {
+    let NodeKind::Map(entries) = &step.kind else { return None };
+    let id = entries.iter().find(|entry| entry.key.value == "id")?;
+    id.value.scalar().map(str::to_owned)
 }
 
 /// The entries of a step, sorted by what they are.
@@ -60,6 +71,7 @@ fn step(node: &Node, place: &mut Place, cx: &mut Cx<'_>, out: &mut Vec<Step>) {
             let common = common(&parts.common, Some(kind), place, cx);
             for_each::close(place);
             if let (Some(args), Some(common)) = (args, common) {
+                trial::check(entry, kind, &args, &common, cx);
                 let step = Step { for_each, ..assemble(node, kind, args, common, place, cx) };
                 out.push(step);
             }
@@ -191,6 +203,8 @@ fn arguments(
             reader.finish(&what, &mut cx.errors);
         }
     }
+    // Where a key is misspelt, what is missing is told by that already.
+    let is_read = cx.errors.items()[errors_before..].iter().all(|error| error.code != UNKNOWN_KEY);
     let mut args = IndexMap::new();
     for (field, node) in &written {
         if let Some((path, text)) = kind.template_file().filter(|(path, _)| *path == field.name) {
@@ -214,14 +228,14 @@ fn arguments(
                 let arg = Arg { kind: ArgKind::Const(default.clone()), ty: field.ty.clone(), span: None };
                 args.insert(field.name.to_owned(), arg);
             }
-            None if field.required => {
+            None if field.required && is_read => {
                 cx.errors.error(MISSING_KEY, entry.key.span, format!("{what} needs `{}`", field.name));
             }
             None => {}
         }
     }
     let names: Vec<&str> = written.iter().map(|(field, _)| field.name).collect();
-    for message in kind.check(&names) {
+    for message in if is_read { kind.check(&names) } else { Vec::new() } {
         cx.errors.error(STEP_RULE, entry.key.span, format!("{what}: {message}"));
     }
     (cx.errors.items().len() == errors_before).then_some(args)

@@ -118,7 +118,7 @@ fn results_are_named_only_after_their_step_and_inside_its_phase() {
         .unwrap();
     let found =
         steps("{ command: [ls], when: steps.a.look.changed },\n{ include: f.yaml, id: a },", &[fragment]);
-    assert!(found.unwrap_err().starts_with("RB0201 up.yaml:7:30 unknown name `steps.a`"));
+    assert!(found.unwrap_err().starts_with("RB0201 up.yaml:7:30 the step `a` stands later"));
     let found = steps("{ include: f.yaml },\n{ command: [ls], when: steps.look.changed },", &[fragment]);
     assert!(found.unwrap_err().starts_with("RB0201 up.yaml:8:30 unknown name `steps.look`"));
 }
@@ -186,7 +186,7 @@ phases:
     );
     assert_eq!(
         found.unwrap_err(),
-        "RB0309 f.yaml:6:14 `argv` of `command` would show a secret to every user of the host \
+        "RB0309 f.yaml:6:22 `argv` of `command` would show a secret to every user of the host \
          (pass it as `stdin` of a `command`, or write it to a file with `content` of `copy`)\n"
     );
 }
@@ -204,28 +204,28 @@ fn a_mistake_in_a_fragment_is_reported_once() {
 #[test]
 fn what_is_unheld_is_held_again() {
     for (text, expected) in [
-        ("{ apt_mark: { unhold: [a] } },\n{ apt_mark: { hold: [a] } },", ""),
-        ("{ apt_mark: { unhold: [a] } },\n{ apt: { install: { a: '1' }, hold: true } },", ""),
-        ("{ apt_mark: { unhold: a }, when: facts.systemd },\n{ apt_mark: { hold: [a] } },", ""),
+        ("{ apt_mark: { unhold: [aa] } },\n{ apt_mark: { hold: [aa] } },", ""),
+        ("{ apt_mark: { unhold: [aa] } },\n{ apt: { install: { aa: '1' }, hold: true } },", ""),
+        ("{ apt_mark: { unhold: aa }, when: facts.systemd },\n{ apt_mark: { hold: [aa] } },", ""),
         (
-            "{ apt_mark: { unhold: a }, when: facts.systemd },\n{ apt_mark: { hold: [a] }, when: facts.systemd },",
+            "{ apt_mark: { unhold: aa }, when: facts.systemd },\n{ apt_mark: { hold: [aa] }, when: facts.systemd },",
             "",
         ),
         (
-            "{ apt_mark: { unhold: [a, b] } },\n{ apt_mark: { hold: [a] } },",
-            "RB0308 up.yaml:7:7 the package `b` is unheld here and not held again in this phase \
-             (add `apt_mark: { hold: [b] }`, or install it with `apt: { install: …, hold: true }`)\n",
+            "{ apt_mark: { unhold: [aa, bb] } },\n{ apt_mark: { hold: [aa] } },",
+            "RB0308 up.yaml:7:7 the package `bb` is unheld here and not held again in this phase \
+             (add `apt_mark: { hold: [bb] }`, or install it with `apt: { install: …, hold: true }`)\n",
         ),
         (
-            "{ apt_mark: { unhold: a } },\n{ apt_mark: { hold: [a] }, when: facts.systemd },",
+            "{ apt_mark: { unhold: aa } },\n{ apt_mark: { hold: [aa] }, when: facts.systemd },",
             "RB0308 up.yaml:8:7 this step may not run although `unhold` did \
              (close without a condition; or put both and what stands between them into one `include` with this `when`, \
              which is decided once per host)\n",
         ),
         (
-            "{ apt_mark: { unhold: a } },\n{ apt: { install: { a: '1' } } },",
-            "RB0308 up.yaml:7:7 the package `a` is unheld here and not held again in this phase \
-             (add `apt_mark: { hold: [a] }`, or install it with `apt: { install: …, hold: true }`)\n",
+            "{ apt_mark: { unhold: aa } },\n{ apt: { install: { aa: '1' } } },",
+            "RB0308 up.yaml:7:7 the package `aa` is unheld here and not held again in this phase \
+             (add `apt_mark: { hold: [aa] }`, or install it with `apt: { install: …, hold: true }`)\n",
         ),
     ] {
         assert_eq!(steps(text, &[]).map_or_else(|found| found, |_| String::new()), expected, "{text}");

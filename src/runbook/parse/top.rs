@@ -125,6 +125,11 @@ fn secret(node: &Node, errors: &mut Diagnostics) -> Option<SecretSource> {
             .parsed("a path", errors, |text| (!text.is_empty()).then(|| text.into()))
             .map(SecretSource::File),
         (None, None) if is_later => None,
+        (Some(_), Some(file)) => {
+            let error = errors.wrong_type(node, &format!("one of {EXPECTED}"));
+            error.related(file.key.span, "the second source").hint("keep the one that the secret comes from");
+            None
+        }
         _ => {
             errors.wrong_type(node, EXPECTED);
             None

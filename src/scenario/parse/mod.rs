@@ -14,10 +14,16 @@ const A_DURATION: &str = "a duration such as 10m";
 /// Reads a scenario. `None` when nothing usable came out; the diagnostics say why.
 pub fn parse(root: &Node, diagnostics: &mut Diagnostics) -> Option<Scenario> {
     let mut errors = Diagnostics::default();
-    let scenario = read(root, &mut errors);
+    let scenario = parse_leniently(root, &mut errors);
     let failed = errors.has_errors();
     diagnostics.append(errors);
     scenario.filter(|_| !failed)
+}
+
+/// Like [`parse`], but gives what could be read also where there are errors: enough to look for further mistakes in what it
+/// says of hosts and steps, and good for nothing else.
+pub fn parse_leniently(root: &Node, diagnostics: &mut Diagnostics) -> Option<Scenario> {
+    read(root, diagnostics)
 }
 
 fn read(root: &Node, errors: &mut Diagnostics) -> Option<Scenario> {

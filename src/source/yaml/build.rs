@@ -11,7 +11,7 @@ use super::super::codes::{
     ALIAS, BAD_CHARACTER, BAD_KEY, DUPLICATE_KEY, MERGE_KEY, SEVERAL_DOCUMENTS, SYNTAX, TAG, TOO_LARGE,
 };
 use super::super::{Diagnostics, Entry, FileId, Node, NodeKind, ScalarStyle, Span, Spanned, nearest};
-use super::{Limits, characters, syntax};
+use super::{Limits, characters, slips, syntax};
 
 /// The file cannot be read further; the reason is already reported.
 pub(super) struct Stop;
@@ -108,6 +108,9 @@ impl<'t, 'd> Builder<'t, 'd> {
             let _ = self.check_depth(usize::MAX, place);
             return;
         }
+        if self.common_slip(offset, line_start, error.kind()) {
+            return;
+        }
         let (message, hint) = syntax::explain(error.kind());
         let opened = self.stack.iter().rev().find(|frame| frame.flow).map(|frame| frame.start);
         let opened = opened.filter(|start| *start != offset);
@@ -127,6 +130,38 @@ impl<'t, 'd> Builder<'t, 'd> {
         if let Some(opening) = opening {
             diagnostic.related(opening, "inside this bracket, which is still open");
         }
+    }
+
+    /// Reports a mistake that YAML's own words hide: a no-break space, no space behind `:` or `-`, a quote that is open.
+    fn common_slip(&mut self, offset: usize, line_start: usize, kind: &ErrorKind) -> bool {
+        let lines = slips::lines_before(self.text, line_start);
+        if let Some((at, character)) = slips::no_break_space(self.text, &lines) {
+            let message = format!("U+{:04X} stands where a space belongs", u32::from(character));
+            let place = self.span(at, at + character.len_utf8());
+            self.diagnostics
+                .error(SYNTAX, place, message)
+                .hint("it looks like a space and is none (a no-break space): type a plain space instead");
+            return true;
+        }
+        if syntax::is_about_a_quote(kind)
+            && let Some(quote) = slips::open_quote(self.text, offset)
+        {
+            let (message, hint) = syntax::explain(kind);
+            let end =
+                self.text[offset..].chars().next().map_or(0, |c| if c == '\n' { 0 } else { c.len_utf8() });
+            let (place, opening) = (self.span(offset, offset + end), self.span(quote, quote + 1));
+            let error = self.diagnostics.error(SYNTAX, place, message);
+            error.hint(hint).related(opening, "the quote that is open begins here");
+            return true;
+        }
+        if let Some((at, mark)) = slips::no_space(self.text, &lines) {
+            let place = self.span(at, at + mark.len_utf8());
+            let error =
+                self.diagnostics.error(SYNTAX, place, format!("a space is missing behind this `{mark}`"));
+            error.hint(if mark == ':' { "write `key: value`" } else { "write `- item`" });
+            return true;
+        }
+        false
     }
 
     /// Where the tab stands that the parser refused: it points behind it, or at the text that the tab interrupts.

@@ -108,6 +108,18 @@ pub(super) fn explain(kind: &ErrorKind) -> (String, &'static str) {
     (message.to_owned(), hint)
 }
 
+/// Whether a quote that is not closed is what is wrong, or what follows one that closed too early.
+pub(super) fn is_about_a_quote(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::UnclosedQuotedScalar
+            | ErrorKind::InvalidQuotedScalarIndent
+            | ErrorKind::DocumentIndicatorInQuotedScalar
+            | ErrorKind::InvalidTrailingSingleQuotedScalar
+            | ErrorKind::InvalidTrailingDoubleQuotedScalar
+    )
+}
+
 /// Whether a tab is what is wrong.
 pub(super) fn is_about_a_tab(kind: &ErrorKind) -> bool {
     matches!(

@@ -285,7 +285,7 @@ impl Worker {
     /// After: whether it had its effect. kubeadm's exit code vouches for the kubelet's configuration, which may read
     /// differently on a host for good reasons; what it does not vouch for is that there was anything to do.
     pub(super) fn assess_done(&self, target: &Version) -> Assessment {
-        if self.cluster < *target {
+        if self.cluster.is_older_than(target) {
             return refused(
                 format!(
                     "the cluster is at {}, so that `kubeadm upgrade node` had nothing to do",

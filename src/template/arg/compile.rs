@@ -10,7 +10,7 @@ use crate::source::{
 };
 use crate::template::lexer::{self, Mistake, Part};
 use crate::template::references::Found;
-use crate::template::{Expression, Names, Scope, Template, machine, scalar};
+use crate::template::{Expression, Names, Scope, Template, machine, printed, scalar, types};
 use crate::value::{Field, Type, Value};
 
 /// Checks a node against a type and compiles its templates against the names of its place. Reports everything that
@@ -72,7 +72,7 @@ impl Compiler<'_, '_> {
                 Some(arg(node, ty, ArgKind::List(vec![only])))
             }
             (Type::List(_), NodeKind::Scalar { text, .. }) => {
-                let hint = format!("write a list: `[{}]`", shorten(text));
+                let hint = list_hint(text);
                 self.diagnostics.wrong_type(node, &ty.expected()).hint(hint);
                 None
             }
@@ -172,6 +172,7 @@ impl Compiler<'_, '_> {
         match Expression::parse(text) {
             Ok((expression, found)) => {
                 self.check(node, 0, &found, Some(&Type::Bool));
+                self.check_comparisons(node, 0, text);
                 // What names nothing is the same on every host and at any time: it is known now what it is.
                 if expression.references.is_empty()
                     && let Err(error) = expression.eval_bool(&Scope::default())
@@ -180,7 +181,7 @@ impl Compiler<'_, '_> {
                     wrong.hint("compare something, as in `facts.swap_total == 0`");
                     return None;
                 }
-                Some(arg(node, &Type::Expr, ArgKind::Condition(expression)))
+                Some(arg(node, &Type::Expr, ArgKind::Condition(expression.placed(node.span))))
             }
             Err(mistake) => self.mistake(node, 0, mistake),
         }
@@ -191,7 +192,10 @@ impl Compiler<'_, '_> {
             return match Expression::parse(inside) {
                 Ok((expression, found)) => {
                     self.check(node, base, &found, Some(ty));
-                    Some(arg(node, ty, ArgKind::Expr(expression)))
+                    self.check_comparisons(node, base, inside);
+                    let gives = lexer::expression(inside)
+                        .map_or(expression.gives, |tokens| printed::gives(inside, &tokens, self.names));
+                    Some(arg(node, ty, ArgKind::Expr(expression.giving(gives))))
                 }
                 Err(mistake) => self.mistake(node, base, mistake),
             };
@@ -206,7 +210,9 @@ impl Compiler<'_, '_> {
         match Template::parse(text) {
             Ok((template, found)) => {
                 self.check(node, 0, &found, None);
-                Some(arg(node, ty, ArgKind::Text(template)))
+                let parts = lexer::parts(text).unwrap_or_default();
+                let printed = printed::pieces(text, &parts, self.names);
+                Some(arg(node, ty, ArgKind::Text(template.printing(printed))))
             }
             Err(mistake) => self.mistake(node, 0, mistake),
         }
@@ -231,6 +237,10 @@ impl Compiler<'_, '_> {
                     if !error.hint.is_empty() {
                         diagnostic.hint(error.hint);
                     }
+                    let word = &name.reference.root;
+                    if name.reference.path.is_empty() && !name.alone {
+                        diagnostic.hint(format!("a text needs quotes: `\"{word}\"`"));
+                    }
                     continue;
                 }
             };
@@ -250,6 +260,15 @@ impl Compiler<'_, '_> {
                 _ => continue,
             };
             self.diagnostics.error(TYPE_OF_EXPRESSION, span(), message);
+        }
+    }
+
+    /// Reports comparisons that fail with any values.
+    fn check_comparisons(&mut self, node: &Node, base: usize, source: &str) {
+        let Ok(tokens) = lexer::expression(source) else { return };
+        for wrong in types::impossible(source, &tokens, self.names) {
+            let span = within(node, base + wrong.range.start, wrong.range.len());
+            self.diagnostics.error(TYPE_OF_EXPRESSION, span, wrong.message);
         }
     }
 
@@ -328,6 +347,35 @@ fn in_block(text: &str, lost: usize, at: usize) -> Option<usize> {
     let before = text.get(..at)?.matches('\n').count();
     let crossed = text.split('\n').skip(1).take(before).filter(|line| !line.is_empty()).count();
     (indentation * lines == lost).then_some(at + indentation * crossed)
+}
+
+/// What to write where a text stands in the place of a list: a command line as its words, or as a `script` where it
+/// needs a shell.
+fn list_hint(text: &str) -> String {
+    let text = text.trim();
+    if text.contains(['|', '>', '<', '&', ';', '$', '`', '*', '\n']) {
+        return "this needs a shell: write the step `script: \"…\"`, or `[sh, -c, \"…\"]`".to_owned();
+    }
+    match shlex::split(text) {
+        Some(words) if !words.is_empty() => format!(
+            "write a list: `[{}]`",
+            words.iter().map(|word| item(word)).collect::<Vec<_>>().join(", ")
+        ),
+        _ => format!("write a list: `[{}]`", item(text)),
+    }
+}
+
+/// A word as an item of a list in YAML, in quotes where it would mean something else without them.
+fn item(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=+@%:".contains(c);
+    let is_bare =
+        word.chars().all(is_plain) && !word.ends_with(':') && word.chars().any(char::is_alphanumeric);
+    let is_word = !["true", "false", "null", "yes", "no", "on", "off"].contains(&word);
+    if is_bare && is_word && !word.starts_with(['%', '@', '=']) {
+        word.to_owned()
+    } else {
+        format!("{word:?}")
+    }
 }
 
 fn has_shape(ty: &Type, kind: &NodeKind) -> bool {

@@ -30,7 +30,10 @@ impl Arg {
 
     /// Reads back what [`Self::to_source`] gave, for an argument of this type.
     pub fn from_source(source: &Json, ty: &Type) -> Result<Self, RenderError> {
-        let damaged = || RenderError { message: "the plan holds an argument that cannot be read".to_owned() };
+        let damaged = || RenderError {
+            span: None,
+            message: "the plan holds an argument that cannot be read".to_owned(),
+        };
         let (form, content) = source
             .as_object()
             .filter(|map| map.len() == 1)

@@ -14,7 +14,7 @@ fn names() -> Names {
     ];
     let params = params.map(|(name, ty)| (name.to_owned(), NameType::Value(ty)));
     let roots = [("params", NameType::Closed(params.into_iter().collect())), ("host", NameType::Open)];
-    Names { roots: roots.map(|(name, ty)| (name.to_owned(), ty)).into_iter().collect() }
+    Names { roots: roots.map(|(name, ty)| (name.to_owned(), ty)).into_iter().collect(), ..Names::default() }
 }
 
 fn scope() -> Scope {

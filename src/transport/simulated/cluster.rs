@@ -220,7 +220,7 @@ impl World {
             .map(|index| &self.cluster.nodes[*index])
             .filter(|node| !self.hosts[node.host].down)
             .filter_map(|node| super::static_pod::serving_version(self, node))
-            .max()
+            .max_by(Version::cmp_precedence)
     }
 
     /// Whether every API server that answers has only just started, and forbids everything until it has read its rules.

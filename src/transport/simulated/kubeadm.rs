@@ -195,13 +195,13 @@ fn refused(world: &World, call: &Apply, kubeadm: &Version, out: &mut Output) -> 
             "{specified} is at least one minor release higher than the kubeadm minor release ({theirs} > {ours}). \
              Such an upgrade is not supported"
         ));
-    } else if target > kubeadm {
+    } else if kubeadm.is_older_than(target) {
         bypassable.push(format!(
             "{specified} is higher than the kubeadm version \"v{kubeadm}\". Upgrade kubeadm first using the tool you used \
              to install kubeadm"
         ));
     }
-    if target < cluster && target.minor + 1 >= cluster.minor {
+    if target.is_older_than(cluster) && target.minor + 1 >= cluster.minor {
         bypassable.push(format!("{specified} is lower than the cluster version \"v{cluster}\""));
     }
     let list =

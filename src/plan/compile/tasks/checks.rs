@@ -6,7 +6,8 @@ use crate::plan::compile::rounds::Round;
 use crate::plan::compile::step_error;
 use crate::plan::{ActionId, Forecast, Gate, GateOpens, HostId, StepRef, Task};
 use crate::runbook::{GateOpensBy, Phase, Step};
-use crate::source::{Diagnostics, codes};
+use crate::source::{Diagnostics, Span, codes};
+use crate::step::LowerError;
 
 impl<'a> Lowering<'a, '_> {
     /// Checks after every batch speak of the whole phase; they are lowered for its first host.
@@ -74,7 +75,7 @@ impl<'a> Lowering<'a, '_> {
                     step_error(
                         diagnostics,
                         codes::STEP_VALUES,
-                        step.origin.span,
+                        error.span.unwrap_or(step.origin.span),
                         &error.message,
                         Some(&format!("`{what}` sees no host: use `params` and `vars`")),
                     );
@@ -83,7 +84,7 @@ impl<'a> Lowering<'a, '_> {
                     step_error(
                         diagnostics,
                         codes::STEP_MEANING,
-                        step.origin.span,
+                        field(step, &error),
                         &error.message,
                         error.hint.as_deref(),
                     );
@@ -92,6 +93,12 @@ impl<'a> Lowering<'a, '_> {
         }
         checks
     }
+}
+
+/// The place of the field that an error is about; the step where it is about no field alone.
+pub(super) fn field(step: &Step, error: &LowerError) -> Span {
+    let arg = error.field().and_then(|field| step.args.get(field));
+    arg.and_then(|arg| arg.span).unwrap_or(step.origin.span)
 }
 
 fn holds_secret(text: &str) -> bool {

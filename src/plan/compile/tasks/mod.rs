@@ -248,11 +248,12 @@ impl<'a, 't> Lowering<'a, 't> {
             }
             Err(TaskError::Render(error)) => {
                 let message = about(&error.message);
-                step_error(diagnostics, codes::STEP_VALUES, step.origin.span, &message, None);
+                let span = error.span.unwrap_or(step.origin.span);
+                step_error(diagnostics, codes::STEP_VALUES, span, &message, None);
             }
             Err(TaskError::Lower(error)) => {
                 let (message, hint) = (about(&error.message), error.hint.as_deref());
-                step_error(diagnostics, codes::STEP_MEANING, step.origin.span, &message, hint);
+                step_error(diagnostics, codes::STEP_MEANING, checks::field(step, &error), &message, hint);
             }
         }
     }

@@ -1,0 +1,89 @@
+//! A command is a program with its arguments: no shell reads it.
+
+use crate::lint::command::{Command, is_shell_name};
+use crate::lint::cx::Cx;
+use crate::lint::report::Report;
+use crate::lint::rule::Rule;
+use crate::lint::values::is_open;
+use crate::source::{Severity, Span, codes};
+
+pub(in crate::lint) const RULE: Rule = Rule {
+    code: codes::SHELL_IN_COMMAND,
+    severity: Severity::Warning,
+    needs_values: false,
+    why: "\
+`command` starts a program with exactly these arguments. A `|`, a `>` or `&&` is an argument like any other, which the
+program takes for a file or an unknown word; and `[systemctl restart kubelet]` is one word, the name of a program that no
+host has. A line that needs a shell is the step `script`.",
+    bad: "\
+- name: save
+  hosts: control_plane
+  steps:
+    - command: [crictl, ps, '>', /var/backups/containers]
+      effect: changes
+",
+    good: "\
+- name: save
+  hosts: control_plane
+  steps:
+    - script: crictl ps >/var/backups/containers
+      effect: changes
+",
+    check,
+};
+
+/// Words that only a shell understands.
+const OPERATORS: [&str; 15] =
+    ["|", "||", "&&", "&", ";", ">", ">>", "<", "<<", "<<<", "2>", "2>>", "2>&1", "&>", "|&"];
+
+/// Programs for which such a word is an argument that means something.
+const TAKE_THEM: [&str; 8] = ["[", "test", "expr", "find", "awk", "jq", "yq", "echo"];
+
+fn check(cx: &Cx<'_>, report: &mut Report) {
+    // In a script a shell does read them.
+    for (step, command) in cx.commands().filter(|(_, command)| command.script.is_none()) {
+        let first = command.first();
+        if first.text.trim().contains(char::is_whitespace) && !is_open(&first.text) {
+            let words: Vec<&str> = first.text.split_whitespace().collect();
+            let message =
+                format!("`{}` is one word, and no program has this name", first.text.escape_debug());
+            report
+                .say(step, first.span(step, cx.sources), message)
+                .hint(format!("write each word as an item: `[{}]`", words.join(", ")));
+        }
+        if takes_operators(command) {
+            continue;
+        }
+        let operator = command.args().iter().find(|word| is_operator(&word.text));
+        if let Some(word) = operator {
+            let text = &word.text;
+            let message =
+                format!("`{text}` is an argument of `{}` here: no shell reads it", command.program());
+            report
+                .say(step, at_quote(word.span(step, cx.sources), cx), message)
+                .hint("write the line as the step `script`");
+        }
+    }
+}
+
+/// The place of an item of a list, its opening quote included.
+fn at_quote(span: Span, cx: &Cx<'_>) -> Span {
+    let Some(before) = span.start.checked_sub(1) else { return span };
+    let quote = Span { start: before, end: span.start, ..span };
+    if matches!(cx.sources.slice(quote), "\"" | "'") { Span { start: before, ..span } } else { span }
+}
+
+fn is_operator(text: &str) -> bool {
+    OPERATORS.contains(&text)
+        || [">", ">>", "2>", "2>>", "&>"]
+            .iter()
+            .any(|mark| text.strip_prefix(mark).is_some_and(|file| file.starts_with(['/', '.', '$'])))
+        || text.starts_with("$(") && text.ends_with(')')
+}
+
+fn takes_operators(command: &Command) -> bool {
+    let program = command.program();
+    TAKE_THEM.contains(&program)
+        || is_shell_name(program)
+        || command.args().iter().any(|word| is_shell_name(&word.text))
+}

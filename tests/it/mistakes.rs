@@ -1,0 +1,279 @@
+//! Mistakes in files, told at their place and with what to write instead: a table of inputs, through the binary.
+
+use super::language::{Files, phase};
+
+/// What a file says, where the mistake stands, and words of its message or hints.
+type Row = (&'static str, &'static str, &'static [&'static str]);
+
+const TOP: &str = "kube: { via: all }\nparams:\n  target: { type: version, default: 1.31.4 }\n  text: { type: string, default: a }\n  \
+    count: { type: int, default: 1 }\n  list: { type: list, items: string, default: [a] }\n";
+
+/// The line on which the first step of a runbook of [`Files`] stands.
+const FIRST_STEP: usize = 15;
+
+fn check(rows: &[Row]) {
+    for (steps, place, words) in rows {
+        let files = Files::new(TOP, &phase(steps));
+        let outcome = files.rollbook("validate", &["--strict"]);
+        let said = &outcome.stderr;
+        assert_eq!(outcome.code, 65, "{steps}\n{said}");
+        let (line, column) = place.split_once(':').unwrap();
+        let line = line.parse::<usize>().unwrap() + FIRST_STEP - 1;
+        let place = format!("up.yaml:{line}:{column}\n");
+        assert!(said.contains(&place), "{steps}: {place}{said}");
+        for word in *words {
+            assert!(said.contains(word), "{steps}: {word}\n{said}");
+        }
+    }
+}
+
+fn takes(steps: &[&str]) {
+    for steps in steps {
+        let files = Files::new(TOP, &phase(steps));
+        let outcome = files.rollbook("validate", &[]);
+        assert_eq!(outcome.code, 0, "{steps}\n{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn constants_are_checked_when_the_file_is_loaded_at_their_field() {
+    check(&[
+        ("- kubeadm: { upgrade: node, version: 1.31 }", "1:44", &["patch"]),
+        ("- kubeadm:\n    upgrade: node\n    version: 1.31", "3:20", &["patch"]),
+        ("- copy: { content: a, dest: /etc/x, mode: u+x }", "1:49", &["octal"]),
+        ("- copy:\n    content: \"{{ params.text }}\"\n    dest: /etc/x\n    mode: rwxr", "4:17", &["octal"]),
+        ("- copy: { content: a, dest: etc/x }", "1:35", &["absolute"]),
+        ("- copy:\n    content: \"{{ params.text }}\"\n    dest: etc/x", "3:17", &["absolute"]),
+        ("- command: { argv: [ls], creates: var/x }", "1:41", &["absolute"]),
+        ("- command: { argv: [ls], chdir: here }", "1:39", &["absolute"]),
+        ("- command: []", "1:18", &["`argv` is empty"]),
+        ("- command: { argv: [ls], unless: [] }", "1:40", &["`unless` is empty"]),
+        ("- command: { argv: [ls], success: [] }", "1:41", &["`success` is empty"]),
+        ("- apt: { install: { Kubelet: 1.31.4-1.1 } }", "1:27", &["no name of a package"]),
+        ("- apt: { install: { kubelet: v1.31.4 } }", "1:36", &["no version of `kubelet`"]),
+        (
+            "- apt_mark: { hold: [kubelet, 'a b'] }\n- apt_mark: { unhold: [kubelet] }",
+            "1:37",
+            &["no name of a package"],
+        ),
+        ("- wait: { port: 0 }", "1:23", &["65535"]),
+        ("- wait: { file: etc/x }", "1:23", &["absolute"]),
+        ("- wait: { node: ready, for: 10s, stable_for: 20s }", "1:52", &["longer than `for`"]),
+        ("- wait: { url: example.com }", "1:22", &["https://"]),
+        ("- kubectl: { args: [] }", "1:26", &["`args` is empty"]),
+        ("- assert: { that: facts.systemd }\n  env: { A: b }", "2:9", &["`env` has no meaning"]),
+        ("- wait: { node: ready }\n  env:\n    A: b", "2:9", &["`env` has no meaning"]),
+    ]);
+    takes(&[
+        "- copy: { content: \"{{ params.text }}\", dest: \"{{ params.text }}\", mode: \"{{ params.text }}\" }",
+        "- wait: { node: ready, for: \"{{ host.vars.patience }}\", stable_for: 20s }",
+        "- kubeadm: { upgrade: node, version: \"{{ params.target }}\" }",
+        "- apt: { install: { \"kubelet\": \"{{ params.target }}-*\" } }",
+        "- command: [\"{{ params.text }}\", a]",
+        "- command: [ls]\n  env: { A: b }",
+    ]);
+}
+
+#[test]
+fn expressions_are_told_where_they_are_wrong() {
+    check(&[
+        ("- command: [ls]\n  when: facts.os = 'debian'", "2:24", &["write `==`"]),
+        ("- command: [ls]\n  when: facts.systemd && facts.reboot_required", "2:29", &["write `and`"]),
+        ("- command: [ls]\n  when: facts.systemd || true", "2:29", &["write `or`"]),
+        ("- command: [ls]\n  when: '!facts.systemd'", "2:16", &["write `not`"]),
+        ("- command: [ls]\n  when: facts.os == debian", "2:27", &["`\"debian\"`"]),
+        ("- command: [ls]\n  when: facts.kubelet < 1.31", "2:15", &["version"]),
+        ("- command: [ls]\n  when: params.target >= 1.31", "2:15", &["version"]),
+        ("- command: [ls]\n  when: facts.swap_total == \"0\"", "2:15", &["cannot be compared"]),
+        ("- command: [ls]\n  when: params.count == 'x' or facts.systemd", "2:15", &["cannot be compared"]),
+        ("- command: [ls]\n  when: not (params.text == 3)", "2:20", &["cannot be compared"]),
+        ("- command: [ls]\n  when: steps.b.changed\n- command: [ls]\n  id: b", "2:15", &["stands later"]),
+        ("- command: [ls]\n  when: inventory_hostname == 'w1'", "2:15", &["`host.name`"]),
+        ("- command: [\"{{ inventory_hostname }}\"]", "1:23", &["`host.name`"]),
+        ("- command: [\"{{ ansible_hostname }}\"]", "1:23", &["`host.name`"]),
+        (
+            "- copy: { dest: /etc/x, content: \"{% if facts.systemd %}a\" }",
+            "1:44",
+            &["never closed", "endif"],
+        ),
+        ("- copy: { dest: /etc/x, content: \"a{% endfor %}\" }", "1:45", &["has no `{% for %}`"]),
+        ("- copy: { dest: /etc/x, content: \"{{ params.text params.count }}\" }", "1:56", &["operator"]),
+    ]);
+    takes(&[
+        "- command: [ls]\n  when: facts.kubelet < '1.31' and params.target >= facts.kubelet",
+        "- command: [ls]\n  when: facts.swap_total == 0",
+        "- command: [ls]\n  when: params.text == '1.31' or params.target == params.text",
+        "- command: [ls]\n  when: host.vars.x == 3 or host.labels.a == 'b'",
+        "- command: [\"{{ params.list | join(',') }}\"]",
+    ]);
+}
+
+#[test]
+fn a_command_line_is_split_into_words_in_the_hint() {
+    check(&[
+        ("- command: systemctl restart kubelet", "1:18", &["[systemctl, restart, kubelet]"]),
+        ("- command: ls -l /var", "1:18", &["[ls, -l, /var]"]),
+        ("- command: echo 'a b' true", "1:18", &["[echo, \"a b\", \"true\"]"]),
+        ("- command: cat /a | grep b", "1:18", &["`script:"]),
+        ("- kubectl: { args: get nodes }", "1:26", &["[get, nodes]"]),
+        ("- command: [systemctl restart kubelet]", "1:19", &["[systemctl, restart, kubelet]"]),
+        ("- command: [ls, -l, \"|\", wc]", "1:27", &["no shell reads it", "script"]),
+        ("- command: [ls, '>', /tmp/x]", "1:23", &["script"]),
+        ("- command: [ls, '&&', reboot]", "1:23", &["script"]),
+        ("- command:\n    argv:\n      - ls\n      - '>/tmp/x'", "4:15", &["script"]),
+        ("- command: { argv: [ls], unless: [ls, '|', wc] }", "1:45", &["script"]),
+    ]);
+    takes(&["- command: [sh, -c, 'ls | wc']", "- command: [find, /x, -name, a, ';']"]);
+}
+
+/// A whole file by its name and text, the verb that reads it, the place and words.
+type WholeFile = (&'static str, &'static str, &'static [&'static str], &'static str, &'static [&'static str]);
+
+const FILES: &[WholeFile] = &[
+    ("nbsp.yaml", "a:\n  - b:\n  \u{a0}  c: 1\n", &["validate"], "nbsp.yaml:3:3", &["U+00A0"]),
+    ("quote.yaml", "a: 1\nb: \"open\nc: 2\n", &["validate"], "quote.yaml:2:4", &["quote"]),
+    ("single.yaml", "a: 1\nb: 'open\nc: [1]\n", &["validate"], "single.yaml:2:4", &["quote"]),
+    ("colon.yaml", "a:\n  b:1\n  c: 2\n", &["validate"], "colon.yaml:2:4", &["space"]),
+    ("dash.yaml", "a:\n  -b: 1\n  - c: 2\n", &["validate"], "dash.yaml:2:3", &["space"]),
+    ("hosts", "[masters]\ncp1 ansible_host=10.0.0.1\n", &["inventory", "list", "-i"], "hosts:1:1", &["INI"]),
+    (
+        "hosts2",
+        "w1 ansible_user=ops\nw2 ansible_user=ops\n",
+        &["inventory", "list", "-i"],
+        "hosts2:1:1",
+        &["INI"],
+    ),
+    ("p.json", "{\"digest\":\"sha256:5b\",\"plan\":{}}", &["validate"], "p.json:1:1", &["saved plan"]),
+    (
+        "q.json",
+        "\u{feff}{\"digest\":\"sha256:5b\",\"plan\":{}}",
+        &["inventory", "list", "-i"],
+        "q.json:1:1",
+        &["saved plan"],
+    ),
+    (
+        "s.yaml",
+        "apiVersion: rollbook/v1\nkind: Scenario\nmetadata: { name: s }\n",
+        &["inventory", "list", "-i"],
+        "s.yaml:2:7",
+        &["rehearse --scenario"],
+    ),
+    (
+        "s2.yaml",
+        "apiVersion: rollbook/v1\nkind: Scenario\nmetadata: { name: s }\n",
+        &["plan", "--offline", "-i", "inventory.yaml"],
+        "s2.yaml:2:7",
+        &["rehearse --scenario"],
+    ),
+];
+
+#[test]
+fn slips_of_the_keyboard_and_files_of_other_kinds_are_named() {
+    let files = Files::new("", &phase("- command: [ls]"));
+    for (name, text, verb, place, words) in FILES {
+        files.write(name, text);
+        let args = [*verb, &[*name]].concat();
+        let outcome = super::support::rollbook::Rollbook::new(args).dir(files.dir.path()).run();
+        assert_eq!(outcome.code, 65, "{name}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(place), "{name}: {place}\n{}", outcome.stderr);
+        for word in *words {
+            assert!(outcome.stderr.contains(word), "{name}: {word}\n{}", outcome.stderr);
+        }
+        assert_eq!(outcome.stderr.matches("error[").count(), 1, "{name}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn one_misspelt_key_is_one_error() {
+    let files = Files::new("", &phase("- apt_repo: { kubernets: 1.31 }"));
+    let outcome = files.rollbook("validate", &[]).exits(65).says("did you mean `kubernetes`?");
+    assert_eq!(outcome.stderr.matches("error[").count(), 1, "{}", outcome.stderr);
+}
+
+#[test]
+fn mistakes_come_by_place_and_fifty_of_them_at_most() {
+    let steps: String = (0..60).map(|_| "- drian: {}\n").collect();
+    let files = Files::new("", &phase(&steps));
+    let outcome = files.rollbook("validate", &[]).exits(65).says("and 10 more");
+    let places = outcome.stderr.lines().filter_map(|line| line.trim().strip_prefix("--> up.yaml:"));
+    let lines: Vec<usize> = places.map(|place| place.split(':').next().unwrap().parse().unwrap()).collect();
+    assert_eq!(lines.len(), 50);
+    assert!(lines.is_sorted(), "{lines:?}");
+}
+
+#[test]
+fn a_pipe_is_read_like_a_file() {
+    let files = Files::new("", &phase("- command: [ls]"));
+    let rollbook = super::support::rollbook::Rollbook::new(["validate", "-"]).dir(files.dir.path());
+    let mut command = rollbook.command();
+    command.stdin(std::fs::File::open(files.dir.path().join("up.yaml")).unwrap());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn what_a_plan_finds_in_values_stands_at_the_field() {
+    let plan = |steps: &str, more: &[&str]| {
+        Files::new(TOP, &phase(steps)).rollbook("plan", &[&["--offline"], more].concat()).exits(65)
+    };
+    plan("- copy:\n    content: a\n    dest: /etc/x\n    mode: \"{{ params.text }}\"", &[])
+        .says("up.yaml:18:17")
+        .says("octal");
+    plan("- command: [ls]\n  when: host.vars.slow", &[]).says("up.yaml:16:15").says("host.vars.slow");
+    plan("- command:\n    argv: [ls, \"{{ host.vars.slow }}\"]", &[])
+        .says("up.yaml:16:22")
+        .says("host.vars.slow");
+    plan("- command: [ls]", &["-p", "target=1.31.4-1.1"])
+        .says("version of a package")
+        .says("-p target=1.31.4");
+}
+
+#[test]
+fn a_budget_of_nothing_is_refused_on_the_command_line_too() {
+    for amount in ["0", "0%"] {
+        let files = Files::new("", &phase("- command: [ls]"));
+        let outcome = files.rollbook("plan", &["--offline", "--max-unavailable", amount]);
+        assert_eq!(outcome.code, 64, "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("lets no host start"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn the_build_of_a_version_is_kept_in_a_plan() {
+    let steps = "- command: [install, \"{{ params.target }}\"]\n- wait: { node: ready, kubelet: \"{{ params.target }}\" }";
+    let files = Files::new(TOP, &phase(steps));
+    let plan = files.rollbook("plan", &["--offline", "-p", "target=v1.31.4+k3s1"]).exits(0);
+    assert!(plan.stdout.contains("install 1.31.4+k3s1"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("kubelet 1.31.4+k3s1"), "{}", plan.stdout);
+}
+
+#[test]
+fn selectors_with_words_for_numbers_are_refused_by_themselves() {
+    for hosts in ["all[first]", "workers[last]", "all[0:one]"] {
+        let files = Files::new("", "");
+        let text = format!(
+            "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: {{ name: up }}\nphases:\n  - name: roll\n    hosts: \"{hosts}\"\n    steps:\n      - command: [ls]\n"
+        );
+        files.write("up.yaml", &text);
+        let outcome =
+            super::support::rollbook::Rollbook::new(["validate", "up.yaml"]).dir(files.dir.path()).run();
+        outcome.exits(65).says("number");
+    }
+}
+
+#[test]
+fn a_repeated_include_is_judged_round_by_round() {
+    let top = "params: { targets: { type: list, items: version, default: [1.30.8, 1.31.4] } }";
+    let include = "- include: { file: fetch.yaml, with: { version: \"{{ each }}\" } }\n  for_each: \"{{ params.targets }}\"";
+    let files = Files::new(top, &phase(include));
+    let fetch = |repository: &str| {
+        format!(
+            "apiVersion: rollbook/v1\nkind: Steps\nargs: {{ version: {{ type: version, required: true }} }}\nsteps:\n  \
+             - apt_repo: {{ kubernetes: \"{repository}\" }}\n  - apt: {{ download: {{ kubeadm: \"{{{{ args.version }}}}-*\" }} }}\n"
+        )
+    };
+    files.write("fetch.yaml", &fetch("{{ args.version | minor }}"));
+    files.rollbook("plan", &["--offline"]).exits(0);
+    files.write("fetch.yaml", &fetch("1.31"));
+    files.rollbook("plan", &["--offline"]).exits(65).says("kubeadm 1.30.8 is not in the repository of 1.31");
+}
