@@ -112,6 +112,11 @@ fn is_zero(codes: &[i32]) -> bool {
 }
 
 impl Op {
+    /// Whether a secret is sent with it: loading lets one stand in standard input only.
+    pub fn is_given_a_secret(&self) -> bool {
+        self.stdin.contains(&format!("{SYMBOL_OPEN}secret:"))
+    }
+
     /// The same as a look, where it only reads: what is asked again and again needs no record of every time.
     pub fn as_look(&self) -> Option<Probe> {
         let Deed::Exec { argv } = &self.deed else { return None };

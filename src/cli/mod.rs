@@ -26,6 +26,7 @@ mod schema;
 mod stage;
 mod steps;
 mod stops;
+mod swept;
 mod terminal;
 mod undo;
 mod validate;

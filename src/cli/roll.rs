@@ -11,10 +11,11 @@ use super::lock;
 use super::outcome::{Outcome, Stopped};
 use super::runs::Found;
 use super::stops;
+use super::swept;
 use super::terminal::Terminal;
 use crate::engine::{HaltCause, History};
-use crate::executor::{Approver, Clock, InDoubt, Lock, RollError, Secrets, Setup, roll, sweep};
-use crate::journal::{Journal, RunDir, StateDir, StateDirError, runs};
+use crate::executor::{Approver, Clock, InDoubt, Lock, RollError, Secrets, Setup, roll};
+use crate::journal::{Journal, StateDir, StateDirError, runs};
 use crate::plan::Plan;
 use crate::report::{Events, Live, Plain, Reporter, Summary, Verbosity, exit};
 
@@ -53,6 +54,9 @@ pub(super) async fn roll_on(
     terminal.say(&format!("record: {}", record.dir.path()));
     let over = given_up(lock.as_deref(), record.dir.path().parent())?;
     let run_dir = record.dir.clone();
+    if let Some(state_dir) = run_dir.path().parent().and_then(Utf8Path::parent) {
+        swept::before(&plan, state_dir, connections).await;
+    }
     let setup = Setup {
         plan: Rc::clone(&plan),
         digest,
@@ -74,17 +78,19 @@ pub(super) async fn roll_on(
         stops: stops::listen()?,
     };
     let result = roll(setup).await;
-    if let Ok(history) = &result
-        && Summary::of(&plan, history).exit_code() == exit::OK
-    {
-        let pools = (&connections.pool, &connections.controller);
-        sweep(&plan, history, swept(&run_dir, run), pools).await;
-    }
+    let kept = match &result {
+        Ok(history) => swept::behind(&plan, history, &run_dir, connections).await,
+        Err(_) => None,
+    };
     if let Some(lock) = lock {
         lock::leave(&lock, &lock::leave_of(&plan, &result), &plan, terminal).await;
     }
     let record = Written { called: &record.called, directory: run_dir.path().as_str() };
-    finish(result, &plan, Some(record), terminal)
+    let outcome = finish(result, &plan, Some(record), terminal);
+    if let Some(kept) = kept {
+        terminal.say(&kept);
+    }
+    outcome
 }
 
 /// Runs that somebody gave up, on the cluster or beside this one's record: their late commands must find no host.
@@ -105,20 +111,6 @@ fn given_up(lock: Option<&Lock>, runs_dir: Option<&Utf8Path>) -> anyhow::Result<
 fn is_run_id(text: &str) -> bool {
     let clean = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !text.is_empty() && text.len() <= 100 && !text.starts_with('-') && text.bytes().all(clean)
-}
-
-/// How many of the newest runs are looked at for whether they are over.
-const LOOKED_AT: usize = 20;
-
-/// This run, which is over, and those beside it that can never go on: nobody needs their records on hosts any more.
-fn swept(run_dir: &RunDir, run: String) -> Vec<String> {
-    let beside = run_dir.path().parent().filter(|runs| runs.file_name() == Some("runs"));
-    let all =
-        beside.and_then(Utf8Path::parent).and_then(|state_dir| runs(state_dir).ok()).unwrap_or_default();
-    let others = all.into_iter().filter(|other| other.id() != run_dir.id());
-    let newest = others.rev().take(LOOKED_AT).filter_map(|other| other.read().ok());
-    let ended = newest.map(|recorded| recorded.history).filter(|history| !history.state.can_resume());
-    ended.filter_map(|history| Some(history.run()?.to_owned())).chain([run]).collect()
 }
 
 /// Where the record of a run is.

@@ -12,6 +12,7 @@ use super::plan_file;
 use super::roll::{Ready, lock_state, roll_on, secrets};
 use super::runs::Found;
 use super::stage::{as_planned, live, refuse};
+use super::swept;
 use super::terminal::Terminal;
 use crate::executor::{Leave, Lock, target_of};
 use crate::journal::{Journal, Recorded, RunDir, StateDir, plan_was_used, runs};
@@ -180,6 +181,7 @@ pub(super) async fn approved(
     let Saved { plan, body, digest } = saved;
     refuse(&plan, terminal)?;
     if !forecast::has_work(&plan) {
+        swept::before(&plan, &state_dir(args.state_dir.as_ref())?, connections).await;
         terminal.say("nothing to do: every goal of the runbook holds already");
         return Ok(exit::OK);
     }

@@ -43,5 +43,5 @@ pub use redact::Redactor;
 pub use roll::{RollError, Setup, StopRequest, roll};
 pub use secrets::{SecretError, Secrets};
 pub use survey::{Depth, Survey, SurveyProgress, changed_since, foresee, record, survey};
-pub use sweep::sweep;
+pub use sweep::{Swept, Unswept, hush, places, sweep};
 pub use undo::{Undoing, undoing};

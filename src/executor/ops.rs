@@ -47,6 +47,11 @@ impl Sending<'_> {
         launch_id(&shared.run, self.task, (self.attempt, self.go, self.index))
     }
 
+    /// Whether a secret is sent with it, so that what it says may hold one.
+    pub(super) fn is_given_a_secret(self) -> bool {
+        self.op.is_given_a_secret()
+    }
+
     /// The file of its output, in the run's directory; empty where nothing is kept.
     pub(super) fn file(self, shared: &Shared) -> String {
         match &shared.output {
@@ -63,7 +68,9 @@ impl Sending<'_> {
     fn output(self, shared: &Shared, id: &LaunchId) -> OpOutput {
         let name = self.file_name(shared, id);
         let listener = shared.listener.clone().map(|teller| Listener::new(teller, self.task.host));
-        OpOutput::new(shared.output.as_ref(), &shared.redactor, &name, listener)
+        let output = OpOutput::new(shared.output.as_ref(), &shared.redactor, &name, listener);
+        // The host keeps it no longer.
+        if self.is_given_a_secret() { output.durable() } else { output }
     }
 }
 
@@ -136,7 +143,7 @@ pub(super) async fn send(shared: &Shared, place: Place<'_>, sending: Sending<'_>
 pub(super) async fn take_up(shared: &Shared, sending: Sending<'_>, sent: &OpRun) -> OpEnd {
     let op = resolved(shared, sending.task.host, sending.op);
     let launch = Launch { id: sending.id(shared), op: &op, over: &shared.over };
-    let Some((pool, name)) = place_of(shared, sending, sent) else {
+    let Some((pool, name)) = place_of(shared, sending, sent.on) else {
         return OpEnd::Unknown(ELSEWHERE.to_owned());
     };
     settle(shared, pool, &name, sending, &launch, "the controller ended while it was in flight").await
@@ -144,7 +151,7 @@ pub(super) async fn take_up(shared: &Shared, sending: Sending<'_>, sent: &OpRun)
 
 /// Asks again for the result of an op whose end is in the journal, or says why its host cannot tell.
 pub(super) async fn recall(shared: &Shared, sending: Sending<'_>, sent: &OpRun) -> Result<OpResult, String> {
-    let (pool, name) = place_of(shared, sending, sent).ok_or(ELSEWHERE)?;
+    let (pool, name) = place_of(shared, sending, sent.on).ok_or(ELSEWHERE)?;
     let reached = shared.reach(pool, &name, Duration::ZERO).await;
     let session = reached.map_err(|error| error.to_string())?;
     let id = sending.id(shared);
@@ -156,12 +163,26 @@ pub(super) async fn recall(shared: &Shared, sending: Sending<'_>, sent: &OpRun) 
     }
 }
 
+/// Empties what an op said on its host, whose end is in the journal. Where that does not work now, the sweep does it.
+pub(super) async fn hush(shared: &Shared, sending: Sending<'_>, on: Option<HostId>) {
+    let Some((pool, name)) = place_of(shared, sending, on) else { return };
+    if let Ok(session) = pool.session(&name).await
+        && session.hush(&sending.id(shared), sending.op.r#become).await.is_err()
+    {
+        pool.forget(&name, &session).await;
+    }
+}
+
 /// Why an op that ran on the controller cannot be found.
 const ELSEWHERE: &str = "it ran on the machine that the run was started from, and this is another one";
 
 /// Where an op was sent; `None` where that was a controller that this is not.
-fn place_of<'s>(shared: &'s Shared, sending: Sending<'_>, sent: &OpRun) -> Option<(&'s Pool, HostName)> {
-    match (sending.op.site, sent.on) {
+fn place_of<'s>(
+    shared: &'s Shared,
+    sending: Sending<'_>,
+    on: Option<HostId>,
+) -> Option<(&'s Pool, HostName)> {
+    match (sending.op.site, on) {
         (Site::Subject, _) => Some((&*shared.pool, shared.name(sending.task.host).clone())),
         (Site::Kube, Some(host)) => Some((shared.kube_pool(), shared.name(host).clone())),
         (Site::Kube | Site::Controller, _) if shared.moved => None,

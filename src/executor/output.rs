@@ -74,6 +74,12 @@ impl OpOutput {
         }
     }
 
+    /// One that survives a power cut once it has ended.
+    pub(super) fn durable(mut self) -> Self {
+        self.log.durable = true;
+        self
+    }
+
     /// The last line that was not empty, escaped for people.
     pub(super) fn finish(mut self) -> String {
         for index in 0..2 {
@@ -103,11 +109,12 @@ struct Log {
     file: Option<File>,
     written: usize,
     end: Option<End>,
+    durable: bool,
 }
 
 impl Log {
     fn new(path: Option<camino::Utf8PathBuf>) -> Self {
-        Self { path, file: None, written: 0, end: None }
+        Self { path, file: None, written: 0, end: None, durable: false }
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -134,6 +141,10 @@ impl Drop for Log {
     fn drop(&mut self) {
         if let (Some(file), Some(end)) = (&mut self.file, self.end.take()) {
             let _ = file.write_all(&end.into_bytes());
+        }
+        if let Some(file) = self.file.as_ref().filter(|_| self.durable) {
+            // A disk that cannot keep it stops the journal, too.
+            let _ = file.sync_data();
         }
     }
 }

@@ -155,6 +155,12 @@ impl<L: Link> Session for HostSession<L> {
         expect(&words, "stopped")
     }
 
+    async fn hush(&self, id: &LaunchId, r#become: bool) -> Result<(), SessionError> {
+        let script = script::hush(id, &self.place(r#become))?;
+        let words = talk(&self.link, self.wire(r#become, Talk::Script), &script, &mut |_| {}).await?;
+        expect(&words, "hushed")
+    }
+
     async fn prune(&self, runs: &[&str], r#become: bool) -> Result<(), SessionError> {
         let script = script::prune(runs, &self.place(r#become))?;
         let words = talk(&self.link, self.wire(r#become, Talk::Script), &script, &mut |_| {}).await?;

@@ -77,6 +77,13 @@ pub trait Session {
     /// Ends the whole process tree of an op that was started before.
     async fn stop(&self, id: &LaunchId, r#become: bool) -> Result<(), SessionError>;
 
+    /// Empties the output of an op that has ended, on its host; its result stays. A transport whose hosts keep no records
+    /// has nothing to do.
+    async fn hush(&self, id: &LaunchId, r#become: bool) -> Result<(), SessionError> {
+        let _ = (id, r#become);
+        Ok(())
+    }
+
     /// Removes the host's records of these runs, but of none that goes on. They must be over: an op whose record is gone
     /// looks like one that never began. A transport whose hosts keep no records has nothing to do.
     async fn prune(&self, runs: &[&str], r#become: bool) -> Result<(), SessionError> {

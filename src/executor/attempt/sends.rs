@@ -5,8 +5,9 @@ use tokio::time::{Instant, sleep};
 use super::{Assignment, Go, PAUSE, Step, Worker, fail, failed};
 use crate::engine::{Cause, Event, OpRun, TaskEnd};
 use crate::executor::lock::Barred;
-use crate::executor::ops::{OpEnd, Sending, place, recall, send, take_up};
+use crate::executor::ops::{OpEnd, Sending, hush, place, recall, send, take_up};
 use crate::op::{Exit, Op, RunWhen};
+use crate::plan::HostId;
 use crate::step::Role;
 use crate::transport::OpResult;
 use crate::value::escape;
@@ -89,7 +90,7 @@ impl Worker<'_> {
         }
         self.sent.set(true);
         let end = send(self.shared, place, sending).await;
-        self.op_ended(sending, end).await
+        self.op_ended(sending, end, on).await
     }
 
     /// What an earlier process wrote down of this op, if it sent it.
@@ -101,7 +102,7 @@ impl Worker<'_> {
     async fn take_up(&self, sending: Sending<'_>, sent: &OpRun) -> Step<OpResult> {
         let Some(exit) = sent.exit else {
             let end = take_up(self.shared, sending, sent).await;
-            return self.op_ended(sending, end).await;
+            return self.op_ended(sending, end, sent.on).await;
         };
         // The end in the journal counts. What the op said is asked for again, because the verdict may depend on it.
         let recalled = match recall(self.shared, sending, sent).await {
@@ -123,10 +124,14 @@ impl Worker<'_> {
         // What kubectl said is needed to know what its 1 means.
         let good =
             matches!(exit, Exit::Code(code) if op.success.contains(&code) && !(op.yields && code == 1));
-        good && self.action.fail_when.is_none() && self.action.changed_when.is_none()
+        good && self.takes_no_verdict_from_output()
     }
 
-    async fn op_ended(&self, sending: Sending<'_>, end: OpEnd) -> Step<OpResult> {
+    fn takes_no_verdict_from_output(&self) -> bool {
+        self.action.fail_when.is_none() && self.action.changed_when.is_none()
+    }
+
+    async fn op_ended(&self, sending: Sending<'_>, end: OpEnd, on: Option<HostId>) -> Step<OpResult> {
         let Sending { task, attempt, go, index, op } = sending;
         let (result, last_line) = match end {
             OpEnd::Ended(result, last_line) => (result, last_line),
@@ -145,7 +150,16 @@ impl Worker<'_> {
         };
         let stdout = self.action.id.as_ref().map(|_| result.stdout.clone());
         let (exit, line) = (result.exit, last_line.clone());
-        self.teller.say(Event::OpEnded { task, attempt, go, op: index, exit, last_line: line, stdout });
+        let ended = Event::OpEnded { task, attempt, go, op: index, exit, last_line: line, stdout };
+        // What it said may hold a secret, and is here by now. Where a verdict depends on it, a resumed run asks for it once
+        // more, and it stays until the run ends.
+        if sending.is_given_a_secret() && !op.yields && self.takes_no_verdict_from_output() {
+            if self.teller.durable(ended).await {
+                hush(self.shared, sending, on).await;
+            }
+        } else {
+            self.teller.say(ended);
+        }
         self.judge(sending, result, &last_line).await
     }
 }

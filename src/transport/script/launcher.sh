@@ -60,6 +60,32 @@ rb_end() {
 
 rb_fail() { rb_end fail "$@"; }
 
+# Whether the disk of ROOT is full, and its own words for that in rb_words. Only asked after something failed.
+rb_full() {
+  rb_words=$(LC_ALL=C dd if=/dev/zero of="$rb_root/full.$$" bs=4096 count=8 2>&1)
+  rm -f "$rb_root/full.$$"
+  case $rb_words in
+  *"No space left on device"*) rb_words="No space left on device" ;;
+  *"Disk quota exceeded"*) rb_words="Disk quota exceeded" ;;
+  *) rb_words= ;;
+  esac
+  [ -n "$rb_words" ]
+}
+
+# What could not be written, and why as far as that is known.
+rb_unwritten() {
+  if rb_full; then rb_fail "$1: $rb_words"; fi
+  rb_fail "$1; is the disk full?"
+}
+
+# An op that failed on a full disk could not write down that it is full. Whoever follows it reads so.
+rb_tell_full() {
+  rb_full || return 0
+  [ -n "$rb_error_begun" ] || rb_mark begin >&2
+  rb_error_begun=1
+  printf 'the disk of %s is full: %s\n' "$rb_root" "$rb_words" >&2
+}
+
 # --- The directories ---
 
 # Enters ROOT. An open directory or a link could be somebody else's; what we made under umask 077 is not looked at again.
@@ -75,7 +101,7 @@ rb_make_run() {
   drwx------*) ;;
   *) rb_fail "$rb_root is open to others; as its owner, run there: chmod 700 $rb_root" ;;
   esac
-  mkdir "$rb_run" 2>/dev/null || [ -d "$rb_run" ] || rb_fail "cannot make $rb_root/$rb_run; is the disk full?"
+  mkdir "$rb_run" 2>/dev/null || [ -d "$rb_run" ] || rb_unwritten "cannot make $rb_root/$rb_run"
 }
 
 rb_make() {
@@ -84,7 +110,7 @@ rb_make() {
   [ ! -L "$rb_run" ] && [ -O "$rb_run" ] || rb_fail "$rb_root/$rb_run is not ours"
   if [ ! -d "$rb_run/$rb_op" ]; then
     mkdir "$rb_run/$rb_op" 2>/dev/null || [ -d "$rb_run/$rb_op" ] ||
-      rb_fail "cannot make $rb_root/$rb_run/$rb_op; is the disk full?"
+      rb_unwritten "cannot make $rb_root/$rb_run/$rb_op"
   fi
   [ ! -L "$rb_run/$rb_op" ] || rb_fail "$rb_root/$rb_run/$rb_op is a symbolic link"
   rb_dir=$rb_root/$rb_run/$rb_op
@@ -118,12 +144,12 @@ rb_give_up() {
     case " $rb_gone " in *" $rb_each "*) ;; *) rb_gone="$rb_gone $rb_each" ;; esac
   done
   rb_self
-  printf '%s\n' "$rb_gone" >"over.$rb_pid" && mv "over.$rb_pid" over || rb_fail "cannot write $rb_root/over; is the disk full?"
+  printf '%s\n' "$rb_gone" >"over.$rb_pid" && mv "over.$rb_pid" over || rb_unwritten "cannot write $rb_root/over"
 }
 
 rb_take() {
   rb_self
-  printf '%s\n' "$1" >"claim.$rb_pid" && mv "claim.$rb_pid" claim || rb_fail "cannot write $rb_root/claim; is the disk full?"
+  printf '%s\n' "$1" >"claim.$rb_pid" && mv "claim.$rb_pid" claim || rb_unwritten "cannot write $rb_root/claim"
 }
 
 # Whether the op in directory $1 goes on: its launcher or, where that was killed, its own process lives.
@@ -433,7 +459,7 @@ rb_make_room() {
   : >"$rb_dir/spare"
   [ "$rb_room" != 0 ] && [ ! -e "$rb_dir/started" ] || return 0
   rm -f "$rb_dir/room"
-  rb_fail "cannot write $rb_dir; is the disk full?"
+  rb_unwritten "cannot write $rb_dir"
 }
 
 # --- Following ---
@@ -450,6 +476,10 @@ rb_follow() {
   done
   rb_pass_all
   read -r rb_status <"$rb_dir/status"
+  case $rb_status in
+  "code 0" | never* | busy*) ;;
+  *) rb_tell_full ;;
+  esac
   rb_end $rb_status
 }
 
@@ -497,18 +527,31 @@ rb_stop() {
   rb_end stopped
 }
 
+# Empties the output of an op that has ended. Its result stays.
+rb_hush() {
+  [ -d "$rb_root" ] || rb_end hushed
+  rb_enter
+  rb_dir=$rb_root/$rb_run/$rb_op
+  if [ -e "$rb_dir/status" ]; then
+    { : >"$rb_dir/out" && : >"$rb_dir/err"; } 2>/dev/null || rb_fail "cannot empty the output in $rb_dir"
+  fi
+  rb_end hushed
+}
+
 # Removes the directories of the runs in the list, as far as nothing of them goes on.
 rb_prune() {
   [ -d "$rb_root" ] || rb_end pruned
   rb_enter
+  rb_kept=
   for rb_old in $rb_over; do
     [ -d "$rb_old" ] && [ ! -L "$rb_old" ] || continue
     rb_alive=
     for rb_other in "$rb_old"/*/started; do
       [ -e "$rb_other" ] && [ ! -e "${rb_other%started}status" ] && rb_running "${rb_other%/started}" && rb_alive=1
     done
-    [ -n "$rb_alive" ] || rm -rf "./$rb_old"
+    [ -n "$rb_alive" ] || rm -rf "./$rb_old" 2>/dev/null || rb_kept="$rb_kept $rb_old"
   done
+  [ -z "$rb_kept" ] || rb_fail "cannot remove$rb_kept in $rb_root"
   rb_end pruned
 }
 
@@ -526,4 +569,5 @@ launch) rb_launch ;;
 attach) rb_attach ;;
 stop) rb_stop ;;
 prune) rb_prune ;;
+hush) rb_hush ;;
 esac

@@ -142,6 +142,11 @@ pub(crate) fn stop(id: &LaunchId, place: &Place<'_>) -> Result<String, ScriptErr
     Ok(with_launcher(&about("stop", id, place)?))
 }
 
+/// Empties the output of an op that has ended.
+pub(crate) fn hush(id: &LaunchId, place: &Place<'_>) -> Result<String, ScriptError> {
+    Ok(with_launcher(&about("hush", id, place)?))
+}
+
 /// Removes the records of these runs, but of none that goes on.
 pub(crate) fn prune(runs: &[&str], place: &Place<'_>) -> Result<String, ScriptError> {
     let nobody = LaunchId { run: "0".to_owned(), op: "0".to_owned() };

@@ -3,7 +3,9 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fs::{DirEntry, File};
 use std::num::NonZeroUsize;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -49,6 +51,8 @@ pub struct SshTransport {
 struct Shared {
     /// Private, short, one per run; taken by `close`.
     directory: RefCell<Option<TempDir>>,
+    /// Locked for as long as this process lives.
+    _owned: File,
     /// Configuration files by their text.
     configs: RefCell<HashMap<String, PathBuf>>,
     /// Handshakes under way by jump host; without one, all hosts together.
@@ -62,17 +66,47 @@ struct Master {
     slots: Arc<Semaphore>,
 }
 
+/// A file in a control directory that its controller locks.
+const OWNED: &str = "owned";
+/// What the name of a control directory begins with.
+const PREFIX: &str = "rollbook-";
+
+/// A new control directory, and the lock that says that its controller lives. Those of controllers that were killed go:
+/// masters of theirs end by themselves.
+fn own_directory(base: &Path) -> std::io::Result<(TempDir, File)> {
+    for entry in std::fs::read_dir(base)?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) && is_left(&entry) {
+            // Somebody else may be doing the same.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    let directory = tempfile::Builder::new().prefix(PREFIX).tempdir_in(base)?;
+    let unnamed = directory.path().join("new");
+    let owned = File::create(&unnamed)?;
+    // Locked before it has its name, so that nobody takes the directory for one that was left.
+    owned.try_lock()?;
+    std::fs::rename(unnamed, directory.path().join(OWNED))?;
+    Ok((directory, owned))
+}
+
+/// Whether a control directory is this user's and nobody's any more.
+fn is_left(entry: &DirEntry) -> bool {
+    let ours = rustix::process::geteuid().as_raw();
+    let is_ours = entry.metadata().is_ok_and(|found| found.is_dir() && found.uid() == ours);
+    is_ours && File::open(entry.path().join(OWNED)).is_ok_and(|owned| owned.try_lock().is_ok())
+}
+
 impl SshTransport {
     /// Keeps control sockets in a fresh private directory below `base`, such as `$XDG_RUNTIME_DIR`. Where that would be
     /// too long for a socket's path, below `/tmp`.
     pub fn new(base: &Path) -> std::io::Result<Self> {
-        let make = |base: &Path| tempfile::Builder::new().prefix("rollbook-").tempdir_in(base);
-        let mut directory = make(base)?;
+        let (mut directory, mut owned) = own_directory(base)?;
         if directory.path().as_os_str().len() > DIRECTORY_LIMIT {
-            directory = make(Path::new("/tmp"))?;
+            (directory, owned) = own_directory(Path::new("/tmp"))?;
         }
         let shared = Shared {
             directory: RefCell::new(Some(directory)),
+            _owned: owned,
             configs: RefCell::default(),
             handshakes: RefCell::default(),
             masters: RefCell::default(),

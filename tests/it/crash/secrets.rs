@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Lines};
+use std::path::PathBuf;
 
 use rollbook::engine::Event;
 use rustix::process::Signal;
@@ -120,6 +121,11 @@ impl Vault {
         assert_eq!(output.matches("it is ‹redacted›").count(), 2, "{point}: {output}");
         let found = files_with_secret(self.fleet.dir.path());
         assert!(found.is_empty(), "{point}: the secret stands in {found:?}");
+        let home = PathBuf::from(format!("/home/{}", self.user.name));
+        for place in [self.fleet.records(1), home] {
+            let found = if place.exists() { files_with_secret(&place) } else { Vec::new() };
+            assert!(found.is_empty(), "{point}: the host keeps the secret in {found:?}");
+        }
     }
 }
 

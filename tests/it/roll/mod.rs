@@ -19,6 +19,7 @@ mod rescue;
 pub(crate) mod resume;
 pub(crate) mod secrets;
 mod signals;
+mod swept;
 mod templates;
 mod terminal;
 mod undo;

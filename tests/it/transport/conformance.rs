@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use rollbook::inventory::Become;
 use rollbook::op::{Deed, Exit, Op};
-use rollbook::transport::{Attached, Launch, LaunchId, OUTPUT_LIMIT, Session, SessionError};
+use rollbook::transport::{Attached, Launch, LaunchId, OUTPUT_LIMIT, OpResult, Session, SessionError};
 use rollbook::value::Duration;
 
 use crate::support::disk::Disk;
@@ -49,6 +49,7 @@ behaviours![
     root_is_needed_and_not_there,
     records_are_private_and_links_refused,
     old_runs_are_pruned,
+    what_an_op_said_is_emptied_and_its_result_stays,
     twenty_launches_at_once,
     a_full_disk_takes_no_result_away,
     signals_change_nothing,
@@ -514,6 +515,21 @@ async fn old_runs_are_pruned(bench: &Bench) {
     assert_eq!(["run-a", "run-b", "run-c", "run-1"].map(there), [false, true, false, true]);
 }
 
+async fn what_an_op_said_is_emptied_and_its_result_stays(bench: &Bench) {
+    let id = launch_id("1");
+    bench.session.hush(&id, false).await.unwrap();
+    let said = sh("echo said; echo told >&2; exit 3");
+    let launch = Launch { id: id.clone(), op: &said, over: &[] };
+    bench.session.launch(&launch, &mut Seen::default()).await.unwrap();
+    bench.session.hush(&id, false).await.unwrap();
+    let found = bench.session.attach(&id, false, &mut Seen::default()).await.unwrap();
+    let Attached::Ended(OpResult { exit, stdout, stderr }) = found else { panic!("{found:?}") };
+    assert_eq!((exit, stdout.as_str(), stderr.as_str()), (Exit::Code(3), "", ""));
+    // Sent again, it is found to have run.
+    let again = bench.session.launch(&launch, &mut Seen::default()).await.unwrap();
+    assert_eq!((again.exit, again.stdout.as_str()), (Exit::Code(3), ""));
+}
+
 async fn twenty_launches_at_once(bench: &Bench) {
     let mut set = tokio::task::JoinSet::new();
     for number in 0..20 {
@@ -534,10 +550,16 @@ async fn a_full_disk_takes_no_result_away(bench: &Bench) {
     let root = bench.path("root");
     let disk = Disk::mounted_at(&root, "size=256k,mode=0700");
     let fill = format!("dd if=/dev/zero of={}/fill bs=4k; exit 7", root.display());
-    assert_eq!(bench.launch(&sh(&fill)).await.exit, Exit::Code(7), "it filled the disk and ended so");
+    let filled = bench.launch(&sh(&fill)).await;
+    assert_eq!(filled.exit, Exit::Code(7), "it filled the disk and ended so");
+    // Its own words did not fit on the disk.
+    assert!(filled.stderr.contains("is full: No space left on device"), "{filled:?}");
     // Where there is no room for a result nothing begins; once there is, it does.
     let error = bench.try_launch("2", &sh("exit 3"), &mut Seen::default()).await.unwrap_err();
-    assert!(matches!(&error, SessionError::Launcher(why) if why.contains("is the disk full?")), "{error:?}");
+    assert!(
+        matches!(&error, SessionError::Launcher(why) if why.ends_with(": No space left on device")),
+        "{error:?}"
+    );
     // A single page is not room enough, either: nothing begins that could not be written down.
     let filled = fs::metadata(root.join("fill")).unwrap().len();
     fs::File::options().write(true).open(root.join("fill")).unwrap().set_len(filled - 4096).unwrap();
