@@ -45,7 +45,26 @@ impl State {
             .map_err(|why| IllegalEvent { seq: stamped.seq, event: name_of(&stamped.event), why })?;
         self.seq = at.seq;
         self.clock = at.now;
+        self.standing.take(plan, &stamped.event);
+        self.count_cordons(&stamped.event);
         Ok(())
+    }
+
+    /// What this run cordoned counts in the open phase, whatever phase it was in.
+    fn count_cordons(&mut self, event: &Event) {
+        let may_move = matches!(
+            event,
+            Event::PhaseStarted { .. }
+                | Event::RunResumed { .. }
+                | Event::OpStarted { .. }
+                | Event::OpNotStarted { .. }
+                | Event::OpEnded { .. }
+                | Event::TaskEnded { .. }
+        );
+        let Some(phase) = self.current_phase().filter(|_| may_move) else { return };
+        let slots = &mut self.phases[usize::from(phase)].slots;
+        let counts = |host: &HostId| slots.population.binary_search(host).is_ok();
+        slots.cordoned = self.standing.cordons().map(|(host, _)| host).filter(counts).collect();
     }
 
     fn in_sequence(&self, stamped: &Stamped) -> Result<(), Refusal> {
@@ -278,9 +297,10 @@ impl State {
         }
         // `on_failure` is about failures: who gives up waiting for others still brings back what is out.
         let level = match cause {
-            HaltCause::Stopped { .. } | HaltCause::BudgetSpentByOthers { .. } | HaltCause::Paused { .. } => {
-                StopLevel::Graceful
-            }
+            HaltCause::Stopped { .. }
+            | HaltCause::BudgetSpentByOthers { .. }
+            | HaltCause::BudgetSpentByCordons { .. }
+            | HaltCause::Paused { .. } => StopLevel::Graceful,
             _ => halt_level(planned.rollout.on_failure),
         };
         self.halted = Some((cause.clone(), level));

@@ -580,6 +580,11 @@ pub enum HaltCause {
     },
     /// Hosts that failed in this run hold the whole budget.
     BudgetSpentByFailures,
+    /// Nodes that this run left cordoned hold the budget, alone or with hosts that failed in it.
+    BudgetSpentByCordons {
+        /// Whose nodes.
+        hosts: Vec<HostId>,
+    },
     /// Others held the budget for longer than `wait_for_budget`.
     BudgetSpentByOthers {
         /// So long.

@@ -21,7 +21,7 @@ const RUNS: u64 = 100_000;
 const RUNS_PER_BUG: u64 = 20_000;
 
 /// Deliberate bugs, each with the property that is there to notice it.
-const BUGS: [(Bug, &str); 46] = [
+const BUGS: [(Bug, &str); 48] = [
     (Bug::OneSlotTooMany, "budget"),
     (Bug::FailuresDoNotSpend, "budget"),
     (Bug::WorkDoesNotSpend, "budget"),
@@ -63,6 +63,8 @@ const BUGS: [(Bug, &str); 46] = [
     (Bug::AnswersAreService, "budget"),
     (Bug::EndsInDoubt, "lost results"),
     (Bug::TakesEndsTwice, "results twice"),
+    (Bug::CordonsDoNotSpend, "budget"),
+    (Bug::WaitsForCordons, "halts"),
     (Bug::AsksAgain, "decided once"),
     (Bug::LeavesBracketsOpen, "closed"),
     (Bug::DisruptsApart, "apart"),

@@ -86,6 +86,10 @@ pub(super) enum Bug {
     EndsInDoubt,
     /// The end of an op is taken twice.
     TakesEndsTwice,
+    /// Nodes that the run left cordoned do not count against the budget.
+    CordonsDoNotSpend,
+    /// Nodes that the run left cordoned are waited for, though nobody uncordons them.
+    WaitsForCordons,
     /// A condition is asked anew by every task that has it.
     AsksAgain,
     /// What closes a bracket is skipped by its own condition, although the bracket is open.

@@ -50,6 +50,8 @@ pub(super) struct Slots {
     pub(super) held: BTreeSet<HostId>,
     /// Hosts of the population that failed in this run or are unknown, from earlier phases too.
     pub(super) lost: BTreeMap<HostId, HostStatus>,
+    /// Hosts of the population whose node this run cordoned, in any phase, and that nobody uncordoned since.
+    pub(super) cordoned: BTreeSet<HostId>,
     /// Hosts of the population that failed and on which something is still done, with a slot or without.
     pub(super) troubled: BTreeSet<HostId>,
     /// Hosts that gave their slot back, with the sequence number, and that no look that began later has seen.
@@ -149,9 +151,10 @@ impl Slots {
         let work = self.held.iter().chain(self.released.keys()).chain(troubled);
         let work = work.map(|host| (*host, OutCause::InWork));
         let lost = self.lost.iter().map(|(host, status)| (*host, cause_of(*status)));
+        let left = self.cordoned.iter().map(|host| (*host, OutCause::LeftCordoned));
         let seen = self.look.iter().flat_map(|look| &look.out).map(|out| (out.host, out.cause.clone()));
         let mut all = BTreeMap::new();
-        for (host, cause) in work.chain(lost).chain(seen) {
+        for (host, cause) in work.chain(lost).chain(left).chain(seen) {
             all.entry(host).or_insert(cause);
         }
         let out = all.into_iter().map(|(host, cause)| OutOfService { host, cause }).collect();

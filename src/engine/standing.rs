@@ -1,11 +1,11 @@
 //! What a run did, or may have done, and did not take back. A fold of its events, as the summary is; for whoever takes
-//! it back in the run's stead.
+//! it back in the run's stead, and for the budget of the run itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::op::{Deed, Effect, Exit, Op};
-use crate::plan::{HostId, Plan, StepRef, TaskId};
-use crate::step::{Assessment, BracketKey, Change, Lowered, Patched, patched};
+use crate::op::{Deed, Effect, Exit, Op, RunWhen};
+use crate::plan::{HostId, Plan, TaskId};
+use crate::step::{Assessment, BracketKey, Lowered, Patched, patched};
 
 use super::{Event, Stamped, TaskEnd};
 
@@ -32,9 +32,9 @@ pub enum StandingChange {
 /// Changes that stand, each once, in the plan's order of hosts. One whose end nobody knows is among them: who takes it
 /// back has to look first. Deferred steps are lowered in the run, and are not known here.
 pub fn standing(plan: &Plan, events: &[Stamped]) -> Vec<Standing> {
-    let mut fold = Fold { plan, made: Vec::new(), seen: BTreeMap::new() };
+    let mut fold = Standings::default();
     for event in events {
-        fold.take(&event.event);
+        fold.take(plan, &event.event);
     }
     let changes: BTreeSet<_> =
         fold.made.into_iter().map(|made| (made.sending.task.host, made.change)).collect();
@@ -42,7 +42,7 @@ pub fn standing(plan: &Plan, events: &[Stamped]) -> Vec<Standing> {
 }
 
 /// One sending of an op.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sending {
     task: TaskId,
     attempt: u32,
@@ -50,67 +50,97 @@ struct Sending {
     op: u16,
 }
 
-struct Made<'p> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Made {
     sending: Sending,
     change: StandingChange,
     /// Brackets that its task opened: it stands until they are closed. Without any, until the task is done.
-    opens: &'p [BracketKey],
+    opens: Vec<BracketKey>,
 }
 
-struct Fold<'p> {
-    plan: &'p Plan,
-    made: Vec<Made<'p>>,
-    /// What the last probe of a task saw.
-    seen: BTreeMap<TaskId, Vec<Change>>,
+/// What a run did so far, or may have done, and did not take back: the one answer to that. The budget counts by it, the
+/// last lines name the hosts, and `rollbook runs undo` takes it back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Standings {
+    made: Vec<Made>,
+    /// Packages that the last probe of a task saw without a hold.
+    off_hold: BTreeMap<TaskId, Vec<String>>,
 }
 
-impl<'p> Fold<'p> {
-    fn take(&mut self, event: &Event) {
+impl Standings {
+    /// Hosts whose node this run cordoned, or may have, each with the task that did.
+    pub(super) fn cordons(&self) -> impl Iterator<Item = (HostId, TaskId)> {
+        let cordons = self.made.iter().filter(|made| made.change == StandingChange::Cordon);
+        cordons.map(|made| (made.sending.task.host, made.sending.task))
+    }
+
+    pub(super) fn take(&mut self, plan: &Plan, event: &Event) {
         match *event {
             Event::TaskProbed { task, assessment: Assessment::WouldChange { ref changes, .. }, .. } => {
-                self.seen.insert(task, changes.clone());
+                let off_hold = changes.iter().filter(|change| !change.before.ends_with(", held"));
+                let off_hold: Vec<String> = off_hold.map(|change| change.what.clone()).collect();
+                // Only who takes a hold off is asked about it.
+                if !off_hold.is_empty() && is_about_holds(plan, task) {
+                    self.off_hold.insert(task, off_hold);
+                } else {
+                    self.off_hold.remove(&task);
+                }
             }
-            Event::OpStarted { task, attempt, go, op, .. } => self.started(Sending { task, attempt, go, op }),
+            Event::OpStarted { task, attempt, go, op, .. } => {
+                self.started(plan, Sending { task, attempt, go, op });
+            }
             Event::OpNotStarted { task, attempt, go, op } => {
                 self.made.retain(|made| made.sending != Sending { task, attempt, go, op });
             }
             Event::OpEnded { task, attempt, go, op, exit, ref last_line, .. } => {
-                self.ended(Sending { task, attempt, go, op }, exit, last_line);
+                self.ended(plan, Sending { task, attempt, go, op }, exit, last_line);
             }
             Event::TaskEnded { task, end: TaskEnd::Changed { .. } | TaskEnd::Satisfied { .. }, .. } => {
-                self.done(task);
+                self.done(plan, task);
             }
             _ => {}
         }
     }
 
-    fn started(&mut self, sending: Sending) {
-        let Some((lowered, op)) = self.op(sending) else { return };
-        let mut changes = changes_of(lowered, op, lowered.sets_cordon(sending.op));
+    fn started(&mut self, plan: &Plan, sending: Sending) {
+        let Some(lowered) = plan.lowered(sending.task) else { return };
+        let Some(op) = lowered.ops.get(usize::from(sending.op)) else { return };
+        let mut changes = changes_of(&lowered, op, lowered.sets_cordon(sending.op));
         if marked(op).is_none() {
             changes.retain(|change| !self.was_off_hold(sending.task, change));
         }
         let opens = &lowered.opens;
-        self.made.extend(changes.into_iter().map(|change| Made { sending, change, opens }));
+        self.made.extend(changes.into_iter().map(|change| Made { sending, change, opens: opens.clone() }));
     }
 
     /// Whether the package of an `Unhold` was seen without a hold before: there is none to put back.
     fn was_off_hold(&self, task: TaskId, change: &StandingChange) -> bool {
         let StandingChange::Unhold(package) = change else { return false };
-        let seen = self.seen.get(&task).into_iter().flatten();
-        seen.into_iter().any(|seen| seen.what == *package && !seen.before.ends_with(", held"))
+        self.off_hold.get(&task).is_some_and(|seen| seen.contains(package))
     }
 
     /// Any end but an exit code may have come after the change: a time limit, a signal, a power cut. So may a failed apt,
     /// which is why its hold is put back only by a hold, and a patch whose answer was lost: whose a cordon is stands on
     /// its node.
-    fn ended(&mut self, sending: Sending, exit: Exit, last_line: &str) {
-        let Some((lowered, op)) = self.op(sending) else { return };
+    fn ended(&mut self, plan: &Plan, sending: Sending, exit: Exit, last_line: &str) {
+        let Some(lowered) = plan.lowered(sending.task) else { return };
+        let Some(op) = lowered.ops.get(usize::from(sending.op)) else { return };
+        let came = patched(exit, last_line);
         if lowered.sets_cordon(sending.op) {
-            if patched(exit, last_line) == Patched::Refused {
+            // The cordon of another hand, unless a sending before it was this run's.
+            if matches!(came, Patched::Refused | Patched::NotMeant) {
                 self.made.retain(|made| made.sending != sending);
             }
             return;
+        }
+        let restores = op.when == RunWhen::OnFailure && lowered.opens.contains(&BracketKey::Cordon);
+        if restores && matches!(came, Patched::Applied | Patched::NotMeant) {
+            self.made.retain(|made| made.sending.task != sending.task);
+        }
+        if exit == Exit::Code(0)
+            && let Some(host) = deletes_node_of(plan, sending.task.host, op)
+        {
+            self.made.retain(|made| made.sending.task.host != host || made.change != StandingChange::Cordon);
         }
         match (marked(op), exit) {
             (Some(("hold", packages)), Exit::Code(0)) => self.made.retain(|made| {
@@ -126,22 +156,43 @@ impl<'p> Fold<'p> {
     }
 
     /// A task that ended well closes brackets of its host, and has taken back whatever it did only for itself.
-    fn done(&mut self, task: TaskId) {
-        let StepRef::Action(action) = self.plan.task(task).step else { return };
-        let closed = &self.plan.action(action).lowered.closes;
+    fn done(&mut self, plan: &Plan, task: TaskId) {
+        let stands = |made: &Made| made.sending.task.host == task.host;
+        if !self.made.iter().any(stands) {
+            return;
+        }
+        let Some(lowered) = plan.lowered(task) else { return };
+        let closed = &lowered.closes;
         self.made.retain(|made| {
             let is_done = made.sending.task == task && made.opens.is_empty();
-            let same_host = made.sending.task.host == task.host;
-            let is_closed = same_host && made.opens.iter().any(|key| closed.contains(key));
+            let is_closed = stands(made) && made.opens.iter().any(|key| closed.contains(key));
             !is_done && !is_closed
         });
     }
+}
 
-    fn op(&self, sending: Sending) -> Option<(&'p Lowered, &'p Op)> {
-        let StepRef::Action(action) = self.plan.task(sending.task).step else { return None };
-        let lowered = &self.plan.action(action).lowered;
-        Some((lowered, lowered.ops.get(usize::from(sending.op))?))
+fn is_about_holds(plan: &Plan, task: TaskId) -> bool {
+    plan.lowered(task).is_some_and(|lowered| {
+        lowered.opens.iter().chain(&lowered.closes).any(|key| matches!(key, BracketKey::Hold(_)))
+    })
+}
+
+/// The host whose Node a command takes out of the cluster: `kubectl delete node NAME`.
+fn deletes_node_of(plan: &Plan, host: HostId, op: &Op) -> Option<HostId> {
+    let Deed::Exec { argv } = &op.deed else { return None };
+    let mut words = argv.iter().filter(|word| !word.starts_with('-'));
+    let program = words.next()?;
+    let is_kubectl = program == "kubectl" || program.ends_with("/kubectl");
+    if !is_kubectl || words.next()? != "delete" {
+        return None;
     }
+    let what = words.next()?;
+    let name = match what.split_once('/') {
+        Some(("node" | "nodes", name)) => name,
+        None if matches!(what.as_str(), "node" | "nodes" | "no") => words.next()?,
+        _ => return None,
+    };
+    plan.host_of_node(&plan.spelled(name, host))
 }
 
 /// What sending an op changes for a while.

@@ -9,6 +9,7 @@ use crate::value::Timestamp;
 use super::host::{AttemptRun, HostFailure, HostRun, HostWork, TaskResult};
 use super::phase::{PhaseRun, position};
 use super::rules::Rules;
+use super::standing::Standings;
 use super::{HaltCause, HostStatus, StopLevel};
 
 /// A stop that somebody asked for.
@@ -35,6 +36,8 @@ pub struct State {
     pub(super) phases: Vec<PhaseRun>,
     /// Hosts that failed or are unknown, in any phase.
     pub(super) lost: BTreeMap<HostId, HostStatus>,
+    /// What the run did and did not take back.
+    pub(super) standing: Standings,
     pub(super) stop: Option<Stop>,
     /// The lock of the cluster is somebody else's: no op starts.
     pub(super) lock_lost: bool,
@@ -111,6 +114,7 @@ impl State {
             undone_by: None,
             phases: Vec::with_capacity(plan.phases.len()),
             lost: BTreeMap::new(),
+            standing: Standings::default(),
             stop: None,
             lock_lost: false,
             halted: None,
@@ -157,6 +161,7 @@ impl State {
             Some(
                 HaltCause::Failures { .. }
                 | HaltCause::BudgetSpentByFailures
+                | HaltCause::BudgetSpentByCordons { .. }
                 | HaltCause::DomainsSpentByFailures { .. },
             ) => self.has_doubts(),
             // Its hosts may be well and only its checks were red; where no host succeeded there is nothing to check again.
@@ -246,6 +251,25 @@ impl State {
         self.hosts_with(plan, |run| {
             run.slot && !is_success(run.status) && (run.changes.out || run.status.is_none())
         })
+    }
+
+    /// Hosts whose node this run cordoned, or may have, and that nobody uncordoned since, each with the task that did it
+    /// last; in the plan's order.
+    pub fn cordoned(&self) -> BTreeMap<HostId, TaskId> {
+        self.standing.cordons().collect()
+    }
+
+    /// Whether the last look at the cluster, or a check after it, saw a host out of service that this run did not take
+    /// out.
+    pub fn has_seen_others_out(&self) -> bool {
+        let by_others = |cause: &HaltCause| matches!(cause, HaltCause::BudgetSpentByOthers { .. });
+        let last = self.phases.last();
+        let is_seen =
+            last.and_then(|phase| phase.slots.look.as_ref()).is_some_and(|look| !look.out.is_empty());
+        let is_red = last
+            .and_then(|phase| phase.batch.as_ref().or(phase.last_batch.as_ref()))
+            .is_some_and(|batch| batch.verified.as_ref().is_some_and(|(_, red)| red.is_some()));
+        is_seen || is_red || self.halted().is_some_and(by_others)
     }
 
     /// Hosts whose tasks of a phase changed something that stands, and did not all end, in the plan's order.

@@ -199,6 +199,7 @@ fn word(event: &Event) -> String {
             HaltCause::Failures { .. } => "halt: failures",
             HaltCause::BatchFailed { .. } => "halt: batch",
             HaltCause::BudgetSpentByFailures => "halt: spent by failures",
+            HaltCause::BudgetSpentByCordons { .. } => "halt: spent by cordons",
             HaltCause::BudgetSpentByOthers { .. } => "halt: spent by others",
             HaltCause::DomainsSpentByFailures { .. } => "halt: domains spent by failures",
             HaltCause::Paused { .. } => "halt: paused",

@@ -130,6 +130,7 @@ impl Redactor {
             cause @ (OutCause::InWork
             | OutCause::Failed
             | OutCause::Unknown
+            | OutCause::LeftCordoned
             | OutCause::Cordoned
             | OutCause::Unreachable
             | OutCause::NodeGone) => OutOfService { host, cause },
@@ -202,6 +203,7 @@ impl Redactor {
             }
             cause @ (HaltCause::Failures { failed: _, max: _ }
             | HaltCause::BudgetSpentByFailures
+            | HaltCause::BudgetSpentByCordons { hosts: _ }
             | HaltCause::DomainsSpentByFailures { host: _, domains: _ }
             | HaltCause::Stopped { by: _ }) => cause,
         }

@@ -16,6 +16,8 @@ pub enum OutCause {
     Failed,
     /// What happened on it is not known.
     Unknown,
+    /// This run cordoned its node, and does not work on it now.
+    LeftCordoned,
     /// Its node is not Ready; the condition's status.
     NotReady(String),
     /// Its node is cordoned by somebody else.
@@ -46,7 +48,7 @@ pub struct Budget {
 
 /// Why a host may not go: the budget is spent, and who could give a slot back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} would be out of service where {slots} may: {in_work} in work, {failed} failed in this run, {others} for other reasons", in_work + failed + others + 1)]
+#[error("{} would be out of service where {slots} may: {in_work} in work, {failed} failed in this run, {cordoned} left cordoned by it, {others} for other reasons", in_work + failed + cordoned + others + 1)]
 pub struct Spent {
     /// Hosts that may be out at the same time.
     pub slots: usize,
@@ -54,6 +56,8 @@ pub struct Spent {
     pub in_work: usize,
     /// Hosts out because they failed in this run or their state is not known, likewise.
     pub failed: usize,
+    /// Hosts out because this run left their nodes cordoned, likewise.
+    pub cordoned: usize,
     /// Hosts out because of somebody else, likewise.
     pub others: usize,
 }
@@ -63,7 +67,7 @@ pub struct Spent {
 pub enum SpentBy {
     /// The run's own work: waiting is enough.
     Work,
-    /// Failures of this run alone: no waiting helps.
+    /// Failures of this run and the nodes that it left cordoned, alone: no waiting helps.
     Failures,
     /// Others, with this run's failures or without: only they can help.
     Others,
@@ -72,9 +76,10 @@ pub enum SpentBy {
 impl Spent {
     /// Who spent it. Work is never to blame where failures and others fill the budget without it.
     pub fn by(&self) -> SpentBy {
-        if self.failed + 1 > self.slots {
+        let lost = self.failed + self.cordoned;
+        if lost + 1 > self.slots {
             SpentBy::Failures
-        } else if self.failed + self.others + 1 > self.slots {
+        } else if lost + self.others + 1 > self.slots {
             SpentBy::Others
         } else {
             SpentBy::Work
@@ -84,19 +89,24 @@ impl Spent {
 
 impl Budget {
     /// Whether `host` may go out of service: all that are out, itself included, must fit the slots. A host that is
-    /// out already is not counted twice, but it does not make room either.
+    /// out already is not counted twice, but it does not make room either. One that this run left cordoned takes nobody
+    /// out: only what is at work or lost can hold it up, not others that were left like it.
     pub fn may_take(&self, host: HostId) -> Result<(), Spent> {
-        let mut spent = Spent { slots: self.slots, in_work: 0, failed: 0, others: 0 };
-        for out in self.out.iter().filter(|out| out.host != host) {
+        let mut spent = Spent { slots: self.slots, in_work: 0, failed: 0, cordoned: 0, others: 0 };
+        let is_left = |out: &OutOfService| out.cause == OutCause::LeftCordoned;
+        let is_out = self.out.iter().any(|out| out.host == host && is_left(out));
+        for out in self.out.iter().filter(|out| out.host != host && !(is_out && is_left(out))) {
             match out.cause {
                 OutCause::InWork => spent.in_work += 1,
+                OutCause::LeftCordoned => spent.cordoned += 1,
                 OutCause::Failed | OutCause::Unknown => spent.failed += 1,
                 OutCause::NotReady(_) | OutCause::Cordoned | OutCause::Unreachable | OutCause::NodeGone => {
                     spent.others += 1;
                 }
             }
         }
-        if spent.in_work + spent.failed + spent.others < self.slots { Ok(()) } else { Err(spent) }
+        let out = spent.in_work + spent.failed + spent.cordoned + spent.others;
+        if out < self.slots { Ok(()) } else { Err(spent) }
     }
 }
 
@@ -166,6 +176,7 @@ mod tests {
                     "cordoned" => OutCause::Cordoned,
                     "unreachable" => OutCause::Unreachable,
                     "gone" => OutCause::NodeGone,
+                    "left" => OutCause::LeftCordoned,
                     other => OutCause::NotReady(other.to_owned()),
                 };
                 OutOfService { host: HostId(host.parse().expect("a number")), cause }
@@ -198,6 +209,13 @@ mod tests {
             (2, "1:work 9:unreachable", None),
             (1, "1:work 9:unreachable", Some(Work)),
             (0, "", Some(Failures)),
+            (1, "1:left", Some(Failures)),
+            (2, "1:left 2:failed", Some(Failures)),
+            (2, "1:left 2:cordoned", Some(Others)),
+            // Host 9 was left out itself: nobody else goes out with it.
+            (1, "9:left", None),
+            (1, "9:left 1:left", None),
+            (1, "9:left 1:work", Some(Work)),
         ];
         for (slots, text, expected) in cases {
             let verdict = Budget { slots, out: out(text) }.may_take(HostId(9));
@@ -210,7 +228,7 @@ mod tests {
         let spent = Budget { slots: 3, out: out("1:work 2:failed 3:cordoned") }.may_take(HostId(9));
         assert_eq!(
             spent.expect_err("three are out").to_string(),
-            "4 would be out of service where 3 may: 1 in work, 1 failed in this run, 1 for other reasons"
+            "4 would be out of service where 3 may: 1 in work, 1 failed in this run, 0 left cordoned by it, 1 for other reasons"
         );
     }
 }

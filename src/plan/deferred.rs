@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use super::compile::{facts_value, run_value, secrets_value};
 use super::{Action, DeferredId, DeferredStep, HostId, Plan};
 use crate::facts::HostFacts;
-use crate::step::{LowerCx, StepKind};
+use crate::step::{LowerCx, Lowered, StepKind};
 use crate::template::{Arg, Expression, RenderError, Scope};
 use crate::value::{Type, Value};
 
@@ -119,10 +119,43 @@ pub fn resolve(
         lowered,
         retry: step.retry,
         allow_failure: step.allow_failure.clone(),
+        leave_cordoned: step.leave_cordoned.clone(),
         changed_when: step.changed_when.clone(),
         fail_when: step.fail_when.clone(),
         place: step.place.clone(),
     })))
+}
+
+/// What a step will be that is lowered only when its turn comes, as far as it can be told before: what it opens and closes,
+/// and its ops in their places. `None` where nothing can.
+pub fn outline(plan: &Plan, id: DeferredId, host: HostId) -> Option<Lowered> {
+    let nothing = Value::Map(IndexMap::new());
+    let late = LateValues { facts: None, steps: nothing, failure: None };
+    let mut conditions = Conditions { is_forced: true, ..Conditions::default() };
+    if let Ok(Resolved::Action(action)) = resolve(plan, id, host, &late, &mut conditions) {
+        return Some(action.lowered);
+    }
+    let step = &plan.deferred[id.0 as usize];
+    if !matches!(step.kind.as_str(), "cordon" | "drain" | "uncordon") {
+        return None;
+    }
+    // Whatever its arguments come to, it is about the host's node.
+    let kind = crate::step::find(&step.kind)?;
+    let known = step.args.iter().filter_map(|(name, source)| {
+        let arg = Arg::from_source(source, &field_type(kind, name)).ok()?;
+        Some((name.clone(), arg.as_const()?.clone()))
+    });
+    let (args, env) = (Value::Map(known.collect()), BTreeMap::new());
+    let cx = LowerCx {
+        subject: &plan.host(host).subject,
+        kube: plan.kube.as_ref().map(|kube| &kube.cx),
+        r#become: step.r#become,
+        timeout: step.timeout,
+        env: &env,
+        effect: None,
+        run_on: step.run_on,
+    };
+    crate::step::lower(kind, &args, &cx).ok()
 }
 
 /// What a step's expressions come to.

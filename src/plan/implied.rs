@@ -40,6 +40,7 @@ pub(super) fn action(
         lowered,
         retry: None,
         allow_failure: None,
+        leave_cordoned: None,
         changed_when: None,
         fail_when: None,
         place: place.to_owned(),

@@ -61,7 +61,9 @@ impl Topology {
 
     /// Why `host` can never go in this run: hosts that failed in it hold the domains, and no waiting helps.
     pub fn lost_to(&self, host: HostId, out: &[OutOfService]) -> Option<DomainsTaken> {
-        let failed = |out: &&OutOfService| matches!(out.cause, OutCause::Failed | OutCause::Unknown);
+        let failed = |out: &&OutOfService| {
+            matches!(out.cause, OutCause::Failed | OutCause::Unknown | OutCause::LeftCordoned)
+        };
         let lost: Vec<_> = out.iter().filter(failed).cloned().collect();
         self.stands_in_the_way(host, &lost)
     }
@@ -122,6 +124,7 @@ mod tests {
         for (cause, lost) in [
             (OutCause::Failed, true),
             (OutCause::Unknown, true),
+            (OutCause::LeftCordoned, true),
             (OutCause::InWork, false),
             (OutCause::Cordoned, false),
         ] {

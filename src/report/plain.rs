@@ -288,6 +288,7 @@ fn out_words(cause: &OutCause) -> &str {
         OutCause::InWork => "being worked on",
         OutCause::Failed => "failed in this run",
         OutCause::Unknown => "its state is not known",
+        OutCause::LeftCordoned => "left cordoned by this run",
         OutCause::NotReady(_) => "its node is not Ready",
         OutCause::Cordoned => "cordoned by somebody else",
         OutCause::Unreachable => "cannot be reached over SSH",
@@ -312,6 +313,9 @@ pub(super) fn halt_words(plan: &Plan, cause: &HaltCause) -> String {
         }
         HaltCause::BatchFailed { reason } => reason.clone(),
         HaltCause::BudgetSpentByFailures => "hosts that failed in this run hold the whole budget".to_owned(),
+        HaltCause::BudgetSpentByCordons { hosts } => {
+            format!("nodes that this run left cordoned hold the budget: {}", names(plan, hosts))
+        }
         HaltCause::BudgetSpentByOthers { waited, out, blocked, domains } => match (blocked, domains) {
             (Some(blocked), _) => format!("no slot could be given for {}: {blocked}", waited.rounded()),
             (None, Some(domains)) => format!(
@@ -325,7 +329,7 @@ pub(super) fn halt_words(plan: &Plan, cause: &HaltCause) -> String {
             }
         },
         HaltCause::DomainsSpentByFailures { host, domains } => format!(
-            "hosts that failed in this run hold {}, and {} stands in {} {}",
+            "hosts that failed in this run hold {}, or nodes that it left cordoned do, and {} stands in {} {}",
             taken_words(domains),
             host_name(plan, *host),
             domains.key,

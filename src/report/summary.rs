@@ -13,7 +13,7 @@ use super::ways_back::WaysBack;
 use crate::engine::{
     BracketFinding, Cause, Counts, Event, Failure, HaltCause, History, HostStatus, State, TaskEnd,
 };
-use crate::plan::{HostId, Plan, Section, StepRef, TaskId};
+use crate::plan::{HostId, Plan, Section, TaskId};
 use crate::step::BracketKey;
 use crate::value::Duration;
 
@@ -30,6 +30,8 @@ pub struct Summary {
     pub rescued: Vec<String>,
     /// Hosts that are not in service or are half-changed, and how to bring them back.
     pub left: Vec<Left>,
+    /// Hosts that are out of service because a step leaves their node cordoned.
+    pub on_purpose: Vec<OnPurpose>,
     /// Failures that `allow_failure` allowed.
     pub allowed: Vec<String>,
     /// Why the run did not go to its end, if it did not.
@@ -47,6 +49,19 @@ pub struct Summary {
     /// A line per phase.
     by_phase: String,
     versions: Vec<String>,
+    /// What is said where nobody is left. Where others were seen out of service, that all serve is not for this run to say.
+    service: &'static str,
+}
+
+/// A host that the runbook leaves cordoned.
+#[derive(Clone, Debug)]
+pub struct OnPurpose {
+    /// The host.
+    pub host: HostId,
+    /// Why, as `leave_cordoned` says.
+    pub reason: String,
+    /// Commands that bring it back, in order.
+    pub commands: Vec<String>,
 }
 
 /// A host in trouble.
@@ -88,18 +103,24 @@ impl Left {
         let service = if *what == HALF_CHANGED { "; this run does not keep it out of service" } else { "" };
         let seen = wrong.as_ref().map(|wrong| format!(", and {wrong}")).unwrap_or_default();
         writeln!(out, "{}  is left {what}{service}{seen}", host_name(plan, *host))?;
-        if is_rehearsal && !commands.is_empty() {
-            return writeln!(out, "    a real run names here what brings it back");
-        }
         // An uncordon makes no node Ready: pods would be sent to a node that cannot run them.
         let when = if wrong.is_some() { "when that is mended, " } else { "" };
-        if wrong.is_some() {
+        if wrong.is_some() && (!is_rehearsal || commands.is_empty()) {
             writeln!(out, "    first find out why, on the host: journalctl -b -u kubelet -u containerd")?;
         }
-        commands.iter().try_for_each(|command| writeln!(out, "    {when}to bring it back: {command}"))
+        write_ways(commands, when, is_rehearsal, out)
     }
 }
 
+fn write_ways(commands: &[String], when: &str, is_rehearsal: bool, out: &mut String) -> std::fmt::Result {
+    if is_rehearsal && !commands.is_empty() {
+        return writeln!(out, "    a real run names here what brings it back");
+    }
+    commands.iter().try_for_each(|command| writeln!(out, "    {when}to bring it back: {command}"))
+}
+
+const ALL_SERVE: &str = "all hosts are in service";
+const OURS_SERVE: &str = "this run keeps no host out of service";
 const OUT_OF_SERVICE: &str = "out of service";
 const HALF_CHANGED: &str = "half-changed";
 /// Whether it serves nobody has looked: it failed.
@@ -168,7 +189,7 @@ impl Summary {
         });
         let stop = fold.stop.clone();
         let by_request = fold.stopped_by.clone();
-        let left = fold.left(state);
+        let (left, on_purpose) = fold.left(state);
         let mut by_phase = String::new();
         phases::write(plan, state, &mut by_phase).expect("invariant: writing to a string works");
         let rescued = fold.rescued(state);
@@ -178,6 +199,7 @@ impl Summary {
             troubled: fold.troubled,
             rescued,
             left,
+            on_purpose,
             allowed: fold.allowed,
             stopped_by: halted.or(by_request),
             changed_anything: fold.changed_anything,
@@ -189,6 +211,7 @@ impl Summary {
             record: String::new(),
             by_phase,
             versions: fold.versions.lines(plan),
+            service: if state.has_seen_others_out() { OURS_SERVE } else { ALL_SERVE },
         }
     }
 
@@ -197,6 +220,12 @@ impl Summary {
     pub fn recorded_in(mut self, directory: &str) -> Self {
         directory.clone_into(&mut self.record);
         self
+    }
+
+    /// Every host that this run leaves out of service or half-changed, on purpose or not.
+    pub fn hosts_left(&self) -> BTreeSet<HostId> {
+        let on_purpose = self.on_purpose.iter().map(|left| left.host);
+        self.left.iter().map(|left| left.host).chain(on_purpose).collect()
     }
 
     /// The exit code: the first that applies, in the order of the table.
@@ -257,9 +286,13 @@ impl Summary {
         }
         self.stopped.write(plan, out)?;
         self.left.iter().try_for_each(|left| left.write(plan, self.rehearsal, out))?;
+        for OnPurpose { host, reason, commands } in &self.on_purpose {
+            writeln!(out, "{}  is out of service, on purpose: {reason}", host_name(plan, *host))?;
+            write_ways(commands, "", self.rehearsal, out)?;
+        }
         let is_over = !self.troubled.is_empty() || self.stopped_by.is_some();
-        if self.left.is_empty() && is_over {
-            writeln!(out, "all hosts are in service")?;
+        if self.hosts_left().is_empty() && is_over {
+            writeln!(out, "{}", self.service)?;
         }
         Ok(())
     }
@@ -380,9 +413,11 @@ impl<'p> Fold<'p> {
     fn ended_well(&mut self, task: TaskId) {
         // A retry that succeeded is no trouble any more, nor is a doubt that was settled.
         self.forget(task);
-        let StepRef::Action(action) = self.plan.task(task).step else { return };
-        let closed = &self.plan.action(action).lowered.closes;
-        if closed.contains(&BracketKey::Cordon) && self.plan.section(task) != Section::Steps {
+        if self.plan.section(task) == Section::Steps {
+            return;
+        }
+        let lowered = self.plan.lowered(task);
+        if lowered.is_some_and(|lowered| lowered.closes.contains(&BracketKey::Cordon)) {
             self.uncordoned.insert(task.host);
         }
     }
@@ -415,14 +450,27 @@ impl<'p> Fold<'p> {
         self.troubled.extract_if(.., was_rescued).map(words).collect()
     }
 
-    fn left(&mut self, state: &State) -> Vec<Left> {
+    fn left(&mut self, state: &State) -> (Vec<Left>, Vec<OnPurpose>) {
         if let Some(run) = &self.plan.undoes {
-            return not_put_back(self.plan, run, state);
+            return (not_put_back(self.plan, run, state), Vec::new());
         }
-        let out: BTreeSet<HostId> = state.out_of_service(self.plan).into_iter().collect();
+        let mut out: BTreeSet<HostId> = state.out_of_service(self.plan).into_iter().collect();
         let half: BTreeSet<HostId> = state.half_changed(self.plan).into_iter().collect();
-        let all = out.union(&half).copied();
-        all.map(|host| {
+        let mut on_purpose = Vec::new();
+        for (host, task) in state.cordoned() {
+            match self.plan.leave_cordoned(task).filter(|_| !out.contains(&host) && !half.contains(&host)) {
+                Some(reason) => on_purpose.push((host, reason.to_owned())),
+                None => {
+                    out.insert(host);
+                }
+            }
+        }
+        let on_purpose = on_purpose.into_iter().map(|(host, reason)| {
+            let commands = self.ways_back.commands(self.plan, host, &self.run);
+            OnPurpose { host, reason, commands }
+        });
+        let on_purpose = on_purpose.collect();
+        let left = out.union(&half).copied().map(|host| {
             let commands = self.ways_back.commands(self.plan, host, &self.run);
             let what = match out.contains(&host) {
                 true if self.uncordoned.contains(&host) && commands.is_empty() => UNCORDONED,
@@ -430,8 +478,8 @@ impl<'p> Fold<'p> {
                 false => HALF_CHANGED,
             };
             Left { host, what, commands, wrong: self.wrong(host) }
-        })
-        .collect()
+        });
+        (left.collect(), on_purpose)
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::engine::{Event, TaskEnd};
-use crate::op::{Exit, Op, RunWhen};
-use crate::plan::{HostId, Plan, StepRef, TaskId};
-use crate::step::{BracketKey, Lowered, Patched, patched};
+use crate::op::{Exit, RunWhen};
+use crate::plan::{HostId, Plan, TaskId};
+use crate::step::{BracketKey, Patched, patched};
 
 /// Ways back, by host.
 #[derive(Default)]
@@ -60,7 +60,8 @@ impl WaysBack {
     }
 
     fn started(&mut self, plan: &Plan, sending: Sending) {
-        let Some((lowered, op)) = op_of(plan, sending) else { return };
+        let Some(lowered) = plan.lowered(sending.0) else { return };
+        let Some(op) = lowered.ops.get(usize::from(sending.3)) else { return };
         let sets_cordon = lowered.sets_cordon(sending.3);
         // What follows a cordon, such as a drain, names the same way back, and works under the cordon of another hand, too.
         let follows = lowered.opens.contains(&BracketKey::Cordon) && !sets_cordon;
@@ -78,7 +79,8 @@ impl WaysBack {
     }
 
     fn ended(&mut self, plan: &Plan, sending: Sending, exit: Exit, last_line: &str) {
-        let Some((lowered, op)) = op_of(plan, sending) else { return };
+        let Some(lowered) = plan.lowered(sending.0) else { return };
+        let Some(op) = lowered.ops.get(usize::from(sending.3)) else { return };
         let came = patched(exit, last_line);
         let restores = op.when == RunWhen::OnFailure && !lowered.opens.is_empty();
         if restores && matches!(came, Patched::Applied | Patched::NotMeant) {
@@ -98,8 +100,11 @@ impl WaysBack {
 
     /// A closing step that ended well takes back what its bracket's opening did.
     fn done(&mut self, plan: &Plan, task: TaskId) {
-        let StepRef::Action(action) = plan.task(task).step else { return };
-        let closed = &plan.action(action).lowered.closes;
+        if self.of(task.host).is_empty() {
+            return;
+        }
+        let Some(lowered) = plan.lowered(task) else { return };
+        let closed = &lowered.closes;
         let is_done = |way: &WayBack| way.sending.0 == task && way.opens.is_empty();
         self.of(task.host).retain(|way| !is_done(way) && !way.opens.iter().any(|key| closed.contains(key)));
     }
@@ -111,13 +116,6 @@ impl WaysBack {
     fn of(&mut self, host: HostId) -> &mut Vec<WayBack> {
         self.all.entry(host).or_default()
     }
-}
-
-/// Deferred steps are lowered in the worker; brackets are known steps, which is what ways back are about.
-fn op_of(plan: &Plan, (task, _, _, op): Sending) -> Option<(&Lowered, &Op)> {
-    let StepRef::Action(action) = plan.task(task).step else { return None };
-    let lowered = &plan.action(action).lowered;
-    Some((lowered, lowered.ops.get(usize::from(op))?))
 }
 
 fn node_of(plan: &Plan, host: HostId) -> &str {

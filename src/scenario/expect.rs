@@ -20,7 +20,7 @@ pub struct Expect {
     pub stopped_by: Option<String>,
     /// How hosts end.
     pub hosts: Vec<(Spanned<Selector>, HostEnd)>,
-    /// Exactly the hosts that are left; nothing inside for no host.
+    /// Exactly the hosts that are left, on purpose or not; nothing inside for no host.
     pub left: Option<Option<Spanned<Selector>>>,
     /// Steps that ran.
     pub ran: Vec<StepExpect>,
@@ -229,8 +229,8 @@ impl Judge<'_> {
         let Some(wanted) = &expect.left else { return };
         let wanted: BTreeSet<HostName> = wanted.iter().flat_map(|selector| self.select(selector)).collect();
         let left = self.came.run.as_ref().map(|(plan, history, _)| {
-            let left = Summary::of(plan, history).left;
-            left.iter().map(|left| plan.host(left.host).name.clone()).collect::<BTreeSet<HostName>>()
+            let left = Summary::of(plan, history).hosts_left();
+            left.iter().map(|left| plan.host(*left).name.clone()).collect::<BTreeSet<HostName>>()
         });
         let left = left.unwrap_or_default();
         if left != wanted {

@@ -240,6 +240,9 @@ codes! {
     FOR_EACH_ITEMS = 611, "for-each-items", "The items of `for_each` are not known when the plan is made",
         "The list depends on a fact that an earlier step may change, or on facts at all where no host is asked; or what was \
          given is neither a list nor a mapping, or too long. Whatever a plan cannot show, a run does not do.";
+    LEAVES_TOO_MANY = 613, "leaves-too-many", "A phase would leave more nodes cordoned than may be out of service",
+        "A node that `leave_cordoned` leaves is out of service, whatever the reason is: it counts against `max_unavailable` until \
+         the run uncordons it. A phase that leaves more of them than that would halt in its middle.";
     VERSIONS_DISAGREE = 701, "versions-disagree", "Versions of one upgrade do not go together",
         "kubeadm is installed at the version that it upgrades to; kubelet may not be newer than the API server and only so \
          many minors older; kubectl is within one minor of it; and a wait for a kubelet waits for the one that was installed.";

@@ -256,6 +256,9 @@ examples! {
     FOR_EACH_ITEMS Steps
         "- command: [\"echo {{ each }}\"]\n  for_each: \"{{ host.labels.role | default('worker') }}\"" =>
         "- command: [\"echo {{ each }}\"]\n  for_each: \"{{ host.labels.role | default('worker') | split(',') }}\"";
+    LEAVES_TOO_MANY Runbook
+        "kube: { via: control_plane }\nphases:\n  - name: out\n    hosts: workers\n    rollout: { max_unavailable: 1 }\n    steps:\n      - drain: {}\n        leave_cordoned: the hardware is replaced" =>
+        "kube: { via: control_plane }\nphases:\n  - name: out\n    hosts: workers\n    rollout: { max_unavailable: 100% }\n    steps:\n      - drain: {}\n        leave_cordoned: the hardware is replaced";
     UNKNOWN_RULE Runbook
         "policy: { allow: { no-snapshot: saved every hour } }" =>
         "policy: { allow: { no-etcd-snapshot: saved every hour } }";

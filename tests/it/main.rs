@@ -8,6 +8,7 @@ mod brackets;
 mod choice;
 mod command_line;
 mod cordons;
+mod cordons_left;
 mod crash;
 mod display;
 mod docs;

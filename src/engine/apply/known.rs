@@ -69,6 +69,9 @@ pub(super) fn known(plan: &Plan, event: &Event) -> Result<(), Refusal> {
             phase_of(plan, *phase)?;
             match cause {
                 HaltCause::BudgetSpentByOthers { out, .. } => hosts_of(plan, out),
+                HaltCause::BudgetSpentByCordons { hosts } => {
+                    hosts.iter().try_for_each(|host| any_host(plan, *host))
+                }
                 HaltCause::DomainsSpentByFailures { host, .. } => host_of(plan, *phase, *host),
                 _ => Ok(()),
             }

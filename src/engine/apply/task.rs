@@ -4,7 +4,7 @@ use crate::engine::host::{AttemptRun, Cursor, HostRun, HostWork, Next, OpRun, Ta
 use crate::engine::rules::Bug;
 use crate::engine::{Cause, Failure, HostStatus, Refusal, SkipReason, State, TaskEnd};
 use crate::op::{Effect, Exit, Op, RunWhen};
-use crate::plan::{Plan, Section, StepRef, TaskId};
+use crate::plan::{Plan, Section, TaskId};
 use crate::step::{Lowered, Patched, patched};
 use crate::value::Timestamp;
 
@@ -271,11 +271,9 @@ fn task_failed(
 }
 
 /// What a failed attempt put back of what its task had opened: a drain that did not finish and took its own cordon back
-/// leaves the host as it was, and one that never opened anything leaves it as it found it. What a deferred step would put
-/// back is known to nobody but the worker that lowered it.
+/// leaves the host as it was, and one that never opened anything leaves it as it found it.
 fn taken_back(plan: &Plan, task: TaskId, ended: &AttemptRun) -> TakenBack {
-    let StepRef::Action(action) = plan.task(task).step else { return TakenBack::No };
-    let lowered = &plan.action(action).lowered;
+    let Some(lowered) = plan.lowered(task) else { return TakenBack::No };
     let go = ended.ops.last().map_or(0, |last| last.go);
     let went_well = |index: u16, op: &Op| {
         let ran = ended.ops.iter().rev().find(|ran| (ran.go, ran.op) == (go, index));
@@ -288,7 +286,7 @@ fn taken_back(plan: &Plan, task: TaskId, ended: &AttemptRun) -> TakenBack {
     if restores.all(|(index, op)| went_well(index, op)) {
         return TakenBack::All;
     }
-    let opened = ended.ops.iter().any(|ran| may_have_cordoned(lowered, ran));
+    let opened = ended.ops.iter().any(|ran| may_have_cordoned(&lowered, ran));
     if opened { TakenBack::No } else { TakenBack::NothingToTake }
 }
 

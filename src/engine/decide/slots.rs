@@ -19,12 +19,9 @@ impl Round<'_> {
     pub(super) fn give_slot(&mut self, open: Open<'_>) {
         let slots = &open.run.slots;
         let Some(first) = self.waiting(open).next() else { return };
-        if slots.lost.len() >= slots.count
-            && !self.rules.broken(Bug::FailuresDoNotSpend)
-            && !self.rules.broken(Bug::WaitsForFailures)
-        {
+        if let Some(cause) = self.spent_for_good(open) {
             let waiting: Vec<_> = self.waiting(open).collect();
-            self.give_up(open, HaltCause::BudgetSpentByFailures, &waiting);
+            self.give_up(open, cause, &waiting);
             return;
         }
         if let Some((position, domains)) = self.barred(open) {
@@ -65,6 +62,35 @@ impl Round<'_> {
         }
     }
 
+    /// Why no host that waits can ever go: what failed in this run, and the nodes that it left cordoned, hold the budget.
+    /// Nobody waits for those.
+    fn spent_for_good(&self, open: Open<'_>) -> Option<HaltCause> {
+        let slots = &open.run.slots;
+        let ignores_failures =
+            self.rules.broken(Bug::FailuresDoNotSpend) || self.rules.broken(Bug::WaitsForFailures);
+        if slots.lost.len() >= slots.count && !ignores_failures {
+            return Some(HaltCause::BudgetSpentByFailures);
+        }
+        let hosts = self.left_cordoned(open);
+        // One that is out itself takes nobody else out.
+        let is_out = |position: usize| slots.cordoned.contains(&open.planned.hosts[position].host);
+        let holds_all = slots.lost.len() + hosts.len() >= slots.count && !hosts.is_empty();
+        let is_ignored = self.rules.broken(Bug::CordonsDoNotSpend) || self.rules.broken(Bug::WaitsForCordons);
+        (holds_all && !is_ignored && !ignores_failures && !self.waiting(open).any(is_out))
+            .then_some(HaltCause::BudgetSpentByCordons { hosts })
+    }
+
+    /// Hosts whose node this run left cordoned, and that it is done with.
+    fn left_cordoned(&self, open: Open<'_>) -> Vec<HostId> {
+        let slots = &open.run.slots;
+        let is_at_work = |host: &HostId| {
+            let position = position(self.plan, open.phase, *host);
+            position.is_some_and(|position| open.run.hosts[position].is_active())
+        };
+        let is_left = |host: &HostId| !slots.lost.contains_key(host) && !is_at_work(host);
+        slots.cordoned.iter().copied().filter(is_left).collect()
+    }
+
     fn may_have_slot(&self, open: Open<'_>, position: usize) -> bool {
         let is_held_back = open.run.hosts[position].section == Section::Steps && self.waits_for_rescue(open);
         !is_held_back && self.may_go_on(open, position)
@@ -93,6 +119,7 @@ impl Round<'_> {
             }
             OutCause::InWork => !self.rules.broken(Bug::WorkDoesNotSpend),
             OutCause::Failed | OutCause::Unknown => !self.rules.broken(Bug::FailuresDoNotSpend),
+            OutCause::LeftCordoned => !self.rules.broken(Bug::CordonsDoNotSpend),
             _ => !self.rules.broken(Bug::OthersDoNotSpend),
         });
         if self.rules.broken(Bug::OneSlotTooMany) {
@@ -128,7 +155,10 @@ impl Round<'_> {
         let fits = |position: &usize| {
             let of_rescue = taken_of_rescue.as_ref().filter(|_| troubled.contains(&host(*position)));
             let domain = topology.and_then(|topology| Some((topology, topology.domain(host(*position))?)));
-            domain.is_none_or(|(topology, domain)| topology.fits(of_rescue.unwrap_or(&taken), domain))
+            // What this run left cordoned is out already, and so is its domain.
+            let is_out = open.run.slots.cordoned.contains(&host(*position));
+            is_out
+                || domain.is_none_or(|(topology, domain)| topology.fits(of_rescue.unwrap_or(&taken), domain))
         };
         let mut fitting =
             self.waiting(open).filter(|position| budget_for(position).may_take(host(*position)).is_ok());
@@ -141,14 +171,19 @@ impl Round<'_> {
     /// A host that waits for domains which hosts that failed in this run hold: nobody will put those back.
     fn barred(&self, open: Open<'_>) -> Option<(usize, DomainsTaken)> {
         let topology = open.planned.topology.as_ref()?;
-        if open.run.slots.lost.is_empty()
+        let left = self.left_cordoned(open);
+        if (open.run.slots.lost.is_empty() && left.is_empty())
             || self.rules.broken(Bug::WaitsForLostDomains)
             || self.rules.broken(Bug::IgnoresTopology)
         {
             return None;
         }
-        let out = open.run.slots.budget().out;
+        let mut out = open.run.slots.budget().out;
+        // One that is worked on may be uncordoned yet.
+        out.retain(|out| out.cause != OutCause::LeftCordoned || left.contains(&out.host));
+        let is_out = |position: &usize| open.run.slots.cordoned.contains(&open.planned.hosts[*position].host);
         self.waiting(open)
+            .filter(|position| !is_out(position))
             .find_map(|position| Some((position, topology.lost_to(open.planned.hosts[position].host, &out)?)))
     }
 
@@ -167,7 +202,11 @@ impl Round<'_> {
         let slots = &open.run.slots;
         let taken = topology.domains_of(slots.held.iter().chain(slots.lost.keys()).copied());
         let domain = |position: usize| topology.domain(open.planned.hosts[position].host);
-        let bars = |position| domain(position).is_some_and(|domain| !topology.fits(&taken, domain));
+        // What this run left cordoned is out already, and so is its domain.
+        let is_out = |position: usize| slots.cordoned.contains(&open.planned.hosts[position].host);
+        let bars = |position| {
+            !is_out(position) && domain(position).is_some_and(|domain| !topology.fits(&taken, domain))
+        };
         !self.rules.broken(Bug::IgnoresTopology) && self.waiting(open).all(bars)
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::{BracketFinding, Cause, Event, HaltCause, HostStatus, Stamped, StopLevel, TaskEnd};
 use crate::op::Effect;
-use crate::plan::{HostId, HostTasks, OutOfService, Plan, PlannedPhase, Section, TaskId};
+use crate::plan::{HostId, HostTasks, OutOfService, Plan, PlannedPhase, Section, StepRef, TaskId};
 use crate::runbook::{OnFailure, Then};
 
 /// A host in the open phase.
@@ -86,6 +86,8 @@ pub(super) struct Ledger<'a> {
     pub(super) hosts: BTreeMap<HostId, Page>,
     pub(super) untouchable: BTreeSet<HostId>,
     pub(super) lost: BTreeSet<HostId>,
+    /// Whose node a cordon was sent to, by the op, and not taken back.
+    pub(super) cordons: BTreeMap<HostId, BTreeSet<(TaskId, u32, u32)>>,
     pub(super) failed: u32,
     pub(super) look_began: Option<u64>,
     pub(super) sight: Option<Sight>,
@@ -117,6 +119,7 @@ impl<'a> Ledger<'a> {
             hosts: BTreeMap::new(),
             untouchable: BTreeSet::new(),
             lost: BTreeSet::new(),
+            cordons: BTreeMap::new(),
             failed: 0,
             look_began: None,
             sight: None,
@@ -150,6 +153,19 @@ impl<'a> Ledger<'a> {
     /// Hosts lost to this run that the open phase counts.
     pub(super) fn lost_here(&self) -> BTreeSet<HostId> {
         self.planned().population.iter().copied().filter(|host| self.lost.contains(host)).collect()
+    }
+
+    /// Hosts that the open phase counts because this run cordoned their nodes.
+    pub(super) fn cordoned_here(&self) -> BTreeSet<HostId> {
+        let population = &self.planned().population;
+        let all = self.cordons.iter().filter(|(_, sent)| !sent.is_empty()).map(|(host, _)| *host);
+        all.filter(|host| population.contains(host)).collect()
+    }
+
+    /// Those of them that nobody works on in this phase, now.
+    pub(super) fn left_cordoned(&self) -> BTreeSet<HostId> {
+        let is_at_work = |host: &HostId| self.hosts.get(host).is_some_and(|page| page.ended.is_none());
+        self.cordoned_here().into_iter().filter(|host| !is_at_work(host)).collect()
     }
 
     /// Hosts that failed and on which something is still to be done: those that no rescue can save, and the others.
@@ -240,14 +256,20 @@ impl<'a> Ledger<'a> {
                 page.attempts += 1;
                 page.ops = 0;
             }
-            Event::OpStarted { task, .. } => {
+            Event::OpStarted { task, attempt, go, op, .. } => {
+                if *op == 0 && self.marks(*task).0 {
+                    self.cordons.entry(task.host).or_default().insert((*task, *attempt, *go));
+                }
                 let counts = self.counts(*task);
                 let page = self.page(task.host);
                 page.ops += 1;
                 page.acts += counts;
                 *page.sent.entry(task.index).or_default() += counts;
             }
-            Event::OpNotStarted { task, .. } => {
+            Event::OpNotStarted { task, attempt, go, op } => {
+                if *op == 0 {
+                    self.cordons.entry(task.host).or_default().remove(&(*task, *attempt, *go));
+                }
                 let counts = self.counts(*task);
                 let page = self.page(task.host);
                 page.ops -= 1;
@@ -304,6 +326,7 @@ impl<'a> Ledger<'a> {
                     cause,
                     HaltCause::Stopped { .. }
                         | HaltCause::BudgetSpentByOthers { .. }
+                        | HaltCause::BudgetSpentByCordons { .. }
                         | HaltCause::Paused { .. }
                 );
                 self.halted = Some(if freezes && failures { StopLevel::Now } else { StopLevel::Graceful });
@@ -397,7 +420,17 @@ impl<'a> Ledger<'a> {
         u32::from(of_steps && self.plan.task(task).effect != Effect::Reads)
     }
 
+    /// Whether a task cordons its node, and whether it uncordons it.
+    fn marks(&self, task: TaskId) -> (bool, bool) {
+        let StepRef::Action(action) = self.plan.task(task).step else { return (false, false) };
+        let lowered = &self.plan.action(action).lowered;
+        (!lowered.opens.is_empty(), !lowered.closes.is_empty())
+    }
+
     fn task_ended(&mut self, task: TaskId, end: &TaskEnd) {
+        if self.marks(task).1 && matches!(end, TaskEnd::Changed { .. } | TaskEnd::Satisfied { .. }) {
+            self.cordons.remove(&task.host);
+        }
         let plan = self.plan;
         let time = self.time;
         let page = self.page(task.host);

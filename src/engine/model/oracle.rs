@@ -170,6 +170,12 @@ fn halted(ledger: &Ledger<'_>, phase: u16, cause: &HaltCause) -> Result<(), Viol
         HaltCause::BudgetSpentByFailures => {
             (ledger.lost_here().len() >= ledger.slots(), "failures alone hold the budget")
         }
+        HaltCause::BudgetSpentByCordons { hosts } => {
+            let left: Vec<HostId> =
+                ledger.left_cordoned().into_iter().filter(|host| !ledger.lost.contains(host)).collect();
+            let for_good = budget::held_for_good(ledger).len();
+            (*hosts == left && for_good >= ledger.slots(), "what this run left cordoned holds the budget")
+        }
         HaltCause::BudgetSpentByOthers { waited, .. } => {
             let since = ledger.waiting_since.unwrap_or(i64::MAX);
             let passed = ledger.time.saturating_sub(since) >= millis(rollout.wait_for_budget);

@@ -63,33 +63,55 @@ pub(in crate::engine) fn host(number: u32) -> PlannedHost {
 
 /// Every retry, each without and with `allow_failure`.
 pub(in crate::engine) fn actions() -> Vec<Arc<Action>> {
-    let one = |(retry, allow_failure): (Option<Retry>, Option<&str>)| {
-        let lowered = Lowered {
-            title: "do".to_owned(),
-            role: Role::Goal,
-            effect: Effect::Changes,
-            opens: Vec::new(),
-            closes: Vec::new(),
-            probe: None,
-            poll: None,
-            ops: (0..3).map(|_| op()).collect(),
-            verify: None,
-            repeatable: false,
-        };
-        Arc::new(Action {
-            kind: "command".to_owned(),
-            id: None,
-            title: "do".to_owned(),
-            args: Value::Null,
-            lowered,
-            retry,
-            allow_failure: allow_failure.map(str::to_owned),
-            changed_when: None,
-            fail_when: None,
-            place: String::new(),
-        })
+    let mut actions: Vec<_> = RETRIES
+        .into_iter()
+        .flat_map(|retry| [(retry, None), (retry, Some("known"))])
+        .map(|(retry, allowed)| action(retry, allowed))
+        .collect();
+    actions.extend([cordon(), uncordon()]);
+    actions
+}
+
+fn action(retry: Option<Retry>, allow_failure: Option<&str>) -> Arc<Action> {
+    let lowered = Lowered {
+        title: "do".to_owned(),
+        role: Role::Goal,
+        effect: Effect::Changes,
+        opens: Vec::new(),
+        closes: Vec::new(),
+        probe: None,
+        poll: None,
+        ops: (0..3).map(|_| op()).collect(),
+        verify: None,
+        repeatable: false,
     };
-    RETRIES.into_iter().flat_map(|retry| [(retry, None), (retry, Some("known"))]).map(one).collect()
+    Arc::new(Action {
+        kind: "command".to_owned(),
+        id: None,
+        title: "do".to_owned(),
+        args: Value::Null,
+        lowered,
+        retry,
+        allow_failure: allow_failure.map(str::to_owned),
+        leave_cordoned: None,
+        changed_when: None,
+        fail_when: None,
+        place: String::new(),
+    })
+}
+
+/// Its first op sets the cordon.
+fn cordon() -> Arc<Action> {
+    let mut action = Arc::unwrap_or_clone(action(None, None));
+    action.lowered.opens = vec![BracketKey::Cordon];
+    action.lowered.ops[0].undo = "kubectl uncordon".to_owned();
+    Arc::new(action)
+}
+
+fn uncordon() -> Arc<Action> {
+    let mut action = Arc::unwrap_or_clone(action(None, None));
+    action.lowered.closes = vec![BracketKey::Cordon];
+    Arc::new(action)
 }
 
 fn op() -> Op {
@@ -264,7 +286,11 @@ fn list(random: &mut Random, count: u64, disruption: u64) -> Vec<Task> {
                 10..18 => Forecast::Holds { state: "done".to_owned() },
                 _ => Forecast::NotProbed,
             };
-            let action = ActionId(u32::try_from(random.below(actions)).expect("invariant: small"));
+            // What cordons a node and what uncordons it stand behind the others.
+            let marks = [(8, effect == Effect::Disrupts && random.percent(15)), (9, random.percent(10))];
+            let marked = marks.into_iter().find_map(|(action, is_it)| is_it.then_some(action));
+            let number = marked.unwrap_or_else(|| random.below(actions));
+            let action = ActionId(u32::try_from(number).expect("invariant: small"));
             Task {
                 step: StepRef::Action(action),
                 effect,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{BracketKey, Cause, Event, Exit, HostId, Story, TaskId, story};
-use crate::op::RunWhen;
+use crate::op::{Deed, RunWhen};
 use crate::runbook::Retry;
 use crate::value::Duration;
 
@@ -148,4 +148,32 @@ fn what_was_changed_before_a_drain_that_is_tried_twice_still_stands() {
         }
     }
     assert_eq!(story.left(), (0, 1), "half-changed, and in service");
+}
+
+/// One host that a first step cordons well; a second one has this command.
+fn cordoned_and(command: &[&str]) -> Story {
+    let mut story = drains("dt");
+    story.plan.hosts[0].subject.node = Some("h0".to_owned());
+    let argv = command.iter().map(|word| (*word).to_owned()).collect();
+    Arc::make_mut(&mut story.plan.actions[4]).lowered.ops[0].deed = Deed::Exec { argv };
+    story.sees(&[]);
+    story.op(0, 0, Some(0));
+    story.changes(0, 0);
+    story
+}
+
+#[test]
+fn a_cordon_counts_until_its_node_is_deleted() {
+    let cases: [(&[&str], bool); 4] = [
+        (&["kubectl", "--request-timeout=30s", "delete", "node", "h0"], false),
+        (&["/usr/bin/kubectl", "delete", "nodes/h0", "--wait"], false),
+        (&["kubectl", "delete", "node", "h9"], true),
+        (&["kubectl", "get", "node", "h0"], true),
+    ];
+    for (command, counts) in cases {
+        let mut story = cordoned_and(command);
+        assert!(story.state.cordoned().contains_key(&HostId(0)), "it was cordoned");
+        story.op(1, 0, Some(0));
+        assert_eq!(story.state.cordoned().contains_key(&HostId(0)), counts, "{command:?}");
+    }
 }

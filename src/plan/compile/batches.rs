@@ -1,10 +1,13 @@
 //! Counts percentages, cuts batches, and warns about limits that do not mean what they seem to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Input, Selection, hosts::HostTable, warning};
-use crate::plan::{HostId, PlannedPhase, Rollout, Topology, Warning, cut_batches};
+use super::brackets::Marks;
+use super::{Input, Selection, hosts::HostTable, step_error, warning};
+use crate::plan::{HostId, PlannedPhase, Rollout, Section, Task, Topology, Warning, cut_batches};
 use crate::runbook::RolloutSpec;
+use crate::source::{Diagnostics, codes};
+use crate::step::BracketKey;
 use crate::value::Amount;
 
 /// A phase's hosts as ids, its batches, and its rollout with percentages counted over the population.
@@ -49,6 +52,43 @@ pub(super) fn topology(table: &HostTable<'_>, spec: &RolloutSpec, population: &[
         hosts.sort_unstable();
     }
     Some(Topology { key: spec.key.value.clone(), max_domains: spec.max_domains.get(), domains })
+}
+
+/// Refuses phases that would leave more nodes cordoned than may be out of service: on purpose is out of service, too.
+/// Those that earlier phases left count until a phase uncordons them.
+pub(super) fn refuse_cordons<'p>(
+    input: &Input<'_>,
+    phases: &'p [PlannedPhase],
+    marks: impl Fn(&'p Task) -> Marks<'p>,
+    diagnostics: &mut Diagnostics,
+) {
+    let mut left: BTreeSet<HostId> = BTreeSet::new();
+    for (phase, written) in phases.iter().zip(&input.runbook.phases) {
+        let before = left.len();
+        for tasks in &phase.hosts {
+            // On a host on which all goes well.
+            let path = [Section::Steps, Section::Always].map(|section| tasks.range(section));
+            for index in path.into_iter().flatten() {
+                let Marks { opens, closes } = marks(&tasks.tasks[usize::from(index)]);
+                if closes.contains(&BracketKey::Cordon) {
+                    left.remove(&tasks.host);
+                }
+                if opens.contains(&BracketKey::Cordon) {
+                    left.insert(tasks.host);
+                }
+            }
+        }
+        let counted = phase.population.iter().filter(|host| left.contains(host)).count();
+        let slots = phase.rollout.slots() as usize;
+        if left.len() > before && counted > slots {
+            let message = format!(
+                "phase `{}` would leave {counted} nodes cordoned, and {slots} may be out of service at the same time",
+                phase.name
+            );
+            let hint = "what `leave_cordoned` leaves counts against `max_unavailable` until the run uncordons it: raise that, or work on fewer hosts with --limit";
+            step_error(diagnostics, codes::LEAVES_TOO_MANY, written.name.span, &message, Some(hint));
+        }
+    }
 }
 
 /// Warnings about rollouts.

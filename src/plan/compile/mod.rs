@@ -133,6 +133,7 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
     adopt::check(input, &lowering.adopted, diagnostics);
     adopt::warn_about_cordons(input, &table, &lowering.adopted, &mut warnings);
     batches::warn_about_limits(input, &phases, &mut warnings);
+    batches::refuse_cordons(input, &phases, |task| lowering.marks(task).unwrap_or_default(), diagnostics);
     traps::warn(input, lowering.actions(), &mut warnings);
     if kube.is_some() && !input.runbook.policy.lock_cluster {
         let message =

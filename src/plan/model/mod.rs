@@ -4,6 +4,7 @@ mod phase;
 mod step;
 mod task;
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -16,8 +17,9 @@ pub use task::{Bracket, Forecast, HostTasks, LeftOut, Section, Sections, Task, T
 
 use crate::inventory::{Become, Connection, HostName};
 use crate::op::{Site, resolve_symbols};
+use crate::plan::deferred::outline;
 use crate::runbook::{Choice, Policy, Retry, SecretSource};
-use crate::step::{KubeCx, Subject};
+use crate::step::{KubeCx, Lowered, Subject};
 use crate::value::{Duration, Value};
 
 /// A compiled runbook. Holds no time, run id, path or name of the controller, so that its digest means its content.
@@ -181,6 +183,28 @@ impl Plan {
     /// The action of this id.
     pub fn action(&self, id: ActionId) -> &Arc<Action> {
         &self.actions[id.0 as usize]
+    }
+
+    /// What a task opens, sends and closes; of one that is lowered in the run as far as that can be told before.
+    pub fn lowered(&self, id: TaskId) -> Option<Cow<'_, Lowered>> {
+        match self.task(id).step {
+            StepRef::Action(action) => Some(Cow::Borrowed(&self.action(action).lowered)),
+            StepRef::Deferred(deferred) => outline(self, deferred, id.host).map(Cow::Owned),
+        }
+    }
+
+    /// The reason of a task's `leave_cordoned:`.
+    pub fn leave_cordoned(&self, id: TaskId) -> Option<&str> {
+        match self.task(id).step {
+            StepRef::Action(action) => self.action(action).leave_cordoned.as_deref(),
+            StepRef::Deferred(deferred) => self.deferred[deferred.0 as usize].leave_cordoned.as_deref(),
+        }
+    }
+
+    /// The host of this node.
+    pub fn host_of_node(&self, node: &str) -> Option<HostId> {
+        let index = self.hosts.iter().position(|host| host.subject.node.as_deref() == Some(node))?;
+        u32::try_from(index).ok().map(HostId)
     }
 
     /// Whether any step runs a command on the machine that runs Rollbook.

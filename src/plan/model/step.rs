@@ -29,6 +29,9 @@ pub struct Action {
     /// `allow_failure:` with its reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_failure: Option<String>,
+    /// `leave_cordoned:` with its reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leave_cordoned: Option<String>,
     /// `changed_when:` as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_when: Option<String>,
@@ -91,6 +94,9 @@ pub struct DeferredStep {
     /// `allow_failure:`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_failure: Option<String>,
+    /// `leave_cordoned:` with its reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leave_cordoned: Option<String>,
     /// `changed_when:` as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_when: Option<String>,

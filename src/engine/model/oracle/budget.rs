@@ -21,10 +21,28 @@ pub(super) fn judge(ledger: &Ledger<'_>, stamped: &Stamped) -> Result<(), Violat
             let waits = ledger.hosts.get(host).is_some_and(|page| page.ended.is_none() && !page.slot);
             must(waits, "order", "only a host without a slot waits for one")?;
             must(ledger.lost_here().len() < ledger.slots(), "halts", "nobody waits for failures")?;
+            let cordoned = ledger.cordoned_here();
+            let waits = |(host, page): (&HostId, &Page)| {
+                page.ended.is_none() && !page.slot && cordoned.contains(host)
+            };
+            let is_out = ledger.hosts.iter().any(waits);
+            let for_good = held_for_good(ledger).len();
+            must(
+                is_out || for_good < ledger.slots(),
+                "halts",
+                "nobody waits for what this run left cordoned",
+            )?;
             waiting(ledger)
         }
         _ => Ok(()),
     }
+}
+
+/// Hosts that failed in this run, and those whose nodes it left cordoned.
+pub(super) fn held_for_good(ledger: &Ledger<'_>) -> BTreeSet<HostId> {
+    let mut held = ledger.lost_here();
+    held.extend(ledger.left_cordoned());
+    held
 }
 
 /// Who waits has to: no host that waits could go, and none of them waits for what this run's failures hold for good.
@@ -45,10 +63,11 @@ fn waiting(ledger: &Ledger<'_>) -> Result<(), Violation> {
             out
         };
         let lost = with(ledger.lost_here());
-        must(zones_fit(ledger, &lost), "halts", "nobody waits for zones that failures hold")?;
+        let is_out = ledger.cordoned_here().contains(host);
+        must(is_out || zones_fit(ledger, &lost), "halts", "nobody waits for zones that failures hold")?;
         if let Some(sight) = sight {
             let out = with(out_for(ledger, sight, *host));
-            let goes = out.len() <= ledger.slots() && zones_fit(ledger, &out);
+            let goes = out.len() <= ledger.slots() && (is_out || zones_fit(ledger, &out));
             must(!goes, "first that fits", "nobody waits while a host that waits could go")?;
         }
     }
@@ -57,7 +76,7 @@ fn waiting(ledger: &Ledger<'_>) -> Result<(), Violation> {
 
 /// Whether this run's failures alone keep a host that waits from ever going.
 pub(super) fn is_barred(ledger: &Ledger<'_>, host: HostId, told: &DomainsTaken) -> bool {
-    let lost = ledger.lost_here();
+    let lost = held_for_good(ledger);
     let waits = ledger.hosts.get(&host).is_some_and(|page| page.ended.is_none() && !page.slot);
     let is_told = zones(ledger, &lost)
         .iter()
@@ -82,13 +101,30 @@ fn out_of_service(ledger: &Ledger<'_>, sight: &Sight) -> BTreeSet<HostId> {
     out.extend(unseen.map(|(host, _)| *host));
     let population = &ledger.planned().population;
     out.extend(sight.out.iter().map(|out| out.host).filter(|host| population.contains(host)));
+    out.extend(ledger.cordoned_here());
     out
+}
+
+/// Hosts that are out for no other reason than that this run left their nodes cordoned.
+fn only_cordoned(ledger: &Ledger<'_>, sight: &Sight) -> BTreeSet<HostId> {
+    let is_known = |host: &HostId| {
+        let unseen = |page: &Page| page.slot && page.ended_seq > sight.began;
+        ledger.lost_here().contains(host)
+            || in_work(ledger).any(|other| other == *host)
+            || ledger.hosts.get(host).is_some_and(unseen)
+    };
+    ledger.cordoned_here().into_iter().filter(|host| !is_known(host)).collect()
 }
 
 /// The same as it counts for a host: one that failed counts while something is done on it, though it never went out; but
 /// not for another one that is being rescued.
 fn out_for(ledger: &Ledger<'_>, sight: &Sight, host: HostId) -> BTreeSet<HostId> {
     let mut out = out_of_service(ledger, sight);
+    // A host that was left cordoned itself takes nobody else out.
+    let left = only_cordoned(ledger, sight);
+    if left.contains(&host) {
+        out.retain(|other| !left.contains(other));
+    }
     let population = &ledger.planned().population;
     let (certain, open) = ledger.in_trouble();
     if !certain.contains(&host) && !open.contains(&host) {
@@ -138,6 +174,8 @@ fn slot_taken(ledger: &Ledger<'_>, host: HostId) -> Result<(), Violation> {
     let what = format!("{} hosts are out where {} may be: {out:?}", out.len(), ledger.slots());
     must(out.len() <= ledger.slots(), "budget", &what)?;
     let what = format!("hosts of these are out: {:?}", zones(ledger, &out));
-    must(zones_fit(ledger, &out), "topology", &what)?;
+    // Where a host is out already its zone is, too.
+    let is_out = ledger.cordoned_here().contains(&host);
+    must(is_out || zones_fit(ledger, &out), "topology", &what)?;
     must(!sight.blocked, "blocked", "no slot is given while the cluster does not answer or is not healthy")
 }

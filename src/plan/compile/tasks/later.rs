@@ -127,6 +127,7 @@ fn deferred(input: &Input<'_>, step: &Step, round: &Round, waits_for: Vec<String
         run_on: step.run_on,
         retry: step.retry,
         allow_failure: step.allow_failure.clone(),
+        leave_cordoned: step.leave_cordoned.clone(),
         changed_when: step.changed_when.as_ref().map(|expression| expression.source.clone()),
         fail_when: step.fail_when.as_ref().map(|expression| expression.source.clone()),
         place: step.origin.place.clone(),

@@ -359,7 +359,8 @@ impl<'a, 't> Lowering<'a, 't> {
         u16::try_from(at).ok()
     }
 
-    fn marks(&self, task: &Task) -> Option<Marks<'_>> {
+    /// What a task opens and closes; `None` for one that will not run.
+    pub(super) fn marks(&self, task: &Task) -> Option<Marks<'_>> {
         match task.step {
             _ if task.forecast.is_left_out() => None,
             StepRef::Action(id) => {
@@ -450,6 +451,7 @@ impl<'a, 't> Lowering<'a, 't> {
             lowered,
             retry: step.retry,
             allow_failure: step.allow_failure.clone(),
+            leave_cordoned: step.leave_cordoned.clone(),
             changed_when: step.changed_when.as_ref().map(|expression| expression.source.clone()),
             fail_when: step.fail_when.as_ref().map(|expression| expression.source.clone()),
             place: step.origin.place.clone(),
