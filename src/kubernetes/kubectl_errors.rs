@@ -106,11 +106,19 @@ const REJECTED: &str = "The request is invalid";
 /// Every cause that the text names, the most telling one first. Warnings of a success are no causes: ask only about
 /// a command that failed.
 pub fn causes(text: &str) -> Vec<Cause> {
+    let text = end_of_drain(text).unwrap_or(text);
     let names = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
     let rejected =
         |cause: Cause| cause == Cause::TestFailed && text.lines().any(|line| line.trim() == REJECTED);
     let found = PHRASES.iter().filter(|(cause, phrases)| names(phrases) || rejected(*cause));
     found.map(|(cause, _)| *cause).collect()
+}
+
+/// The end of a drain whose time was up while a pod was waited for. Whatever was refused before, such as an eviction that
+/// a budget let pass later, is not why it failed.
+fn end_of_drain(text: &str) -> Option<&str> {
+    let end = &text[text.find("There are pending pods in node")?..];
+    (end.contains("when waiting for pod") && !end.contains("when evicting pod")).then_some(end)
 }
 
 impl Cause {
@@ -281,6 +289,20 @@ mod tests {
                 assert_eq!(found, *expected, "{client}/{name}");
             }
             assert!(expected.is_empty(), "{client} has no {expected:?}");
+        }
+    }
+
+    /// As kubectl 1.36 ended two drains, behind refusals of a budget.
+    #[test]
+    fn the_end_of_a_drain_says_why_it_failed() {
+        let refused = "error when evicting pods/\"a-1\" -n \"lab\" (will retry after 5s): Cannot evict pod as it would violate the pod's disruption budget.\nevicting pod lab/a-1\n";
+        let waited = "There are pending pods in node \"w2\" when an error occurred: error when waiting for pod \"b-1\" in namespace \"lab\" to terminate: context deadline exceeded\npod/b-1\nerror: unable to drain node \"w2\" due to error: error when waiting for pod \"b-1\" in namespace \"lab\" to terminate: context deadline exceeded, continuing command...\n";
+        let blocked = "There are pending pods in node \"w2\" when an error occurred: error when evicting pods/\"a-1\" -n \"lab\": global timeout reached: 1m0s\npod/a-1\n";
+        let both = "There are pending pods in node \"w2\" when an error occurred: [error when evicting pods/\"a-1\" -n \"lab\": global timeout reached: 1m0s, error when waiting for pod \"b-1\" terminating: global timeout reached: 1m0s]\n";
+        for (end, cause) in
+            [(waited, Cause::StuckTerminating), (blocked, Cause::BudgetBlocked), (both, Cause::BudgetBlocked)]
+        {
+            assert_eq!(causes(&format!("{refused}{end}")).first(), Some(&cause), "{end}");
         }
     }
 
