@@ -113,6 +113,11 @@ pub(super) fn machine() -> String {
     std::fs::read_to_string("/etc/machine-id").map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 
+/// In a pod: the node that it runs on, by the downward API; empty elsewhere.
+pub(super) fn own_node() -> String {
+    std::env::var("ROLLBOOK_NODE_NAME").unwrap_or_default()
+}
+
 /// The name of this machine.
 pub(super) fn hostname() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()

@@ -47,6 +47,7 @@ pub(super) fn refuse_input(input: &Input, terminal: &Terminal) -> Result<(), Sto
         (input.max_unavailable.is_some(), "--max-unavailable"),
         (input.parallel.is_some(), "--parallel"),
         (input.accept_control_plane_outage, "--accept-control-plane-outage"),
+        (input.accept_controller_reboot, "--accept-controller-reboot"),
         (input.adopt_cordons.is_some(), "--adopt-cordons"),
     ];
     let Some((_, flag)) = given.into_iter().find(|(given, _)| *given) else { return Ok(()) };

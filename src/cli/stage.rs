@@ -7,16 +7,17 @@ use crate::executor::{Depth, Redactor, Secrets, Survey, changed_since, foresee, 
 use crate::facts::ClusterFacts;
 use crate::inventory::{HostName, Inventory};
 use crate::plan::compile::{
-    Input as CompileInput, Knowledge, Overrides, compile, reads_facts, settle_outage,
+    Input as CompileInput, Knowledge, Overrides, ThisMachine, compile, reads_facts, settle_controller,
+    settle_outage,
 };
 use crate::plan::{HostId, Plan, forecast};
 use crate::report::exit;
 use crate::runbook::{KubeVia, Runbook, SecretSource};
-use crate::source::Diagnostics;
+use crate::source::{Diagnostics, SourceMap};
 use crate::step::KubeCx;
 
 use super::args::Input;
-use super::compose::Connections;
+use super::compose::{Connections, machine, own_node};
 use super::load::Loaded;
 use super::outcome::{Stopped, invalid};
 use super::terminal::Terminal;
@@ -76,7 +77,7 @@ pub(super) async fn live_with(
     Ok(plan)
 }
 
-/// An outage of the API that was not accepted is an error of the plan.
+/// An outage of the API, or a restart of this machine, that was not accepted is an error of the plan.
 fn accept_outage(
     plan: &mut Plan,
     cluster: Option<&ClusterFacts>,
@@ -85,6 +86,7 @@ fn accept_outage(
 ) -> Result<(), Stopped> {
     let mut diagnostics = Diagnostics::default();
     settle_outage(plan, cluster, &mut diagnostics);
+    settle_controller(plan, ThisMachine { id: &machine(), node: &own_node() }, &mut diagnostics);
     terminal.diagnostics(&diagnostics, &loaded.sources);
     if diagnostics.has_errors() { Err(invalid()) } else { Ok(()) }
 }
@@ -100,6 +102,7 @@ fn compiled(
         max_unavailable: input.max_unavailable,
         parallel: input.parallel,
         accept_outage: input.accept_control_plane_outage,
+        accept_controller_reboot: input.accept_controller_reboot,
         adopt: input.adopt_cordons.as_deref(),
         choice: Some(&loaded.choice),
     };
@@ -144,6 +147,7 @@ pub(super) async fn as_planned(
     terminal: &Terminal,
 ) -> Result<(), Stopped> {
     let redactor = hide(&plan.secrets, terminal);
+    spare_this_machine(plan, terminal)?;
     for host in plan.hosts.iter().filter(|host| !host.machine_id.is_empty()) {
         connections.pool.expect_machine(&host.name, &host.machine_id);
     }
@@ -158,6 +162,14 @@ pub(super) async fn as_planned(
         terminal.hint(&failure.hint);
     }
     stopped_by(changed.iter().map(|(_, failure)| failure))
+}
+
+/// A plan that was made elsewhere may restart the machine that it was brought to.
+fn spare_this_machine(plan: &Plan, terminal: &Terminal) -> Result<(), Stopped> {
+    let mut diagnostics = Diagnostics::default();
+    settle_controller(&mut plan.clone(), ThisMachine { id: &machine(), node: &own_node() }, &mut diagnostics);
+    terminal.diagnostics(&diagnostics, &SourceMap::default());
+    if diagnostics.has_errors() { Err(invalid()) } else { Ok(()) }
 }
 
 /// Hides secrets from everything that is printed and written from here on, as far as they are known: a plan can be made

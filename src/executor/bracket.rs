@@ -1,7 +1,9 @@
 //! Looks at every goal inside a bracket before it is opened: when all of them hold, nothing is drained.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
+use super::clearance;
 use super::control::{Shared, Teller};
 use super::drift::{check_host, drifted};
 use super::look::look;
@@ -42,12 +44,14 @@ async fn find(shared: &Shared, phase: u16, host: HostId, bracket: u16) -> Result
         tasks.filter_map(|(id, task)| Some((id, goal(shared, task)?))).collect();
     let opaque = inside.iter().find(|task| is_opaque(shared, task));
     if let Some(task) = opaque {
+        clear(shared, host, inside, |action| action.lowered.probe.is_none()).await?;
         return Ok(BracketFinding::Needed { why: format!("{} has no probe", title(shared, task)) });
     }
     let probes: Vec<_> = goals.iter().filter_map(|(_, action)| action.lowered.probe.as_ref()).collect();
     let answers = look(shared, host, &probes).await?;
     let mut parts = Vec::new();
     let mut why = String::new();
+    let mut holds = HashSet::new();
     for ((id, action), answers) in goals.iter().zip(answers) {
         let kind = crate::step::find(&action.kind).expect("invariant: a plan names registered kinds");
         let assessment =
@@ -67,7 +71,10 @@ async fn find(shared: &Shared, phase: u16, host: HostId, bracket: u16) -> Result
             return Err(drifted(&what));
         }
         match assessment {
-            Assessment::Satisfied { .. } => parts.push(Part::Holds),
+            Assessment::Satisfied { .. } => {
+                holds.insert(std::ptr::from_ref(*action));
+                parts.push(Part::Holds);
+            }
             // Found before the bracket is opened, a refusal costs nothing: nothing was drained for it.
             Assessment::Refused { reason, hint } => {
                 return Err(Failure { cause: Cause::Refused, message: reason, hint });
@@ -80,13 +87,35 @@ async fn find(shared: &Shared, phase: u16, host: HostId, bracket: u16) -> Result
             }
         }
     }
-    if bracket_is_needed(parts) { Ok(BracketFinding::Needed { why }) } else { Ok(BracketFinding::Holds) }
+    if !bracket_is_needed(parts) {
+        return Ok(BracketFinding::Holds);
+    }
+    clear(shared, host, inside, |action| !holds.contains(&std::ptr::from_ref(action))).await?;
+    Ok(BracketFinding::Needed { why })
+}
+
+/// A restart that cannot be is found before anything is drained for it.
+async fn clear(
+    shared: &Shared,
+    host: HostId,
+    inside: &[Task],
+    is_sent: impl Fn(&Action) -> bool,
+) -> Result<(), Failure> {
+    for action in inside.iter().filter_map(|task| action_of(shared, task)).filter(|action| is_sent(action)) {
+        clearance::wait(shared, host, action, |_, _| {}).await?;
+    }
+    Ok(())
 }
 
 fn goal<'s>(shared: &'s Shared, task: &Task) -> Option<&'s Action> {
+    action_of(shared, task).filter(|action| action.lowered.is_reason())
+}
+
+/// The action of a task that is not left out, where it is known.
+fn action_of<'s>(shared: &'s Shared, task: &Task) -> Option<&'s Action> {
     match task.step {
         _ if task.forecast.is_left_out() => None,
-        StepRef::Action(id) => Some(&**shared.plan.action(id)).filter(|action| action.lowered.is_reason()),
+        StepRef::Action(id) => Some(&**shared.plan.action(id)),
         StepRef::Deferred(_) => None,
     }
 }

@@ -6,6 +6,7 @@ mod approval;
 mod attempt;
 mod bracket;
 mod clean;
+mod clearance;
 mod clock;
 mod common;
 mod control;

@@ -4,7 +4,7 @@ use super::Input;
 use super::command::{self, Command};
 use super::deed::{self, Deed, What};
 use super::values::{Round, Values};
-use crate::inventory::HostName;
+use crate::inventory::{HostName, TransportKind};
 use crate::runbook::{KubeVia, Phase, Runbook, Step};
 use crate::source::SourceMap;
 
@@ -17,6 +17,8 @@ pub(super) struct Cx<'a> {
     pub(super) phases: Vec<PhaseView<'a>>,
     /// How many control planes the cluster has, where an inventory says so.
     pub(super) control_planes: Option<usize>,
+    /// Hosts that are the machine that runs Rollbook, as the inventory says.
+    pub(super) local_hosts: Vec<HostName>,
 }
 
 /// A phase.
@@ -78,7 +80,10 @@ impl<'a> Cx<'a> {
             .zip(input.inventory)
             .and_then(|(selector, inventory)| selector.select(inventory).ok())
             .map(|hosts| hosts.len());
-        Self { runbook, sources: input.sources, values, phases, control_planes }
+        let hosts = input.inventory.into_iter().flat_map(|inventory| inventory.hosts.values());
+        let local = hosts.filter(|host| host.connection.transport == TransportKind::Local);
+        let local_hosts = local.map(|host| host.name.clone()).collect();
+        Self { runbook, sources: input.sources, values, phases, control_planes, local_hosts }
     }
 
     /// Every step that may run on a host, those of `rescue` and `always` too; for rules that look at one step at a time.

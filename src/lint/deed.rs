@@ -45,7 +45,7 @@ pub(super) enum What {
     Snapshot,
     /// Something is looked at; a kubelet's version, where one is waited for.
     Look(Option<String>),
-    /// The machine restarts.
+    /// The machine restarts or stops.
     Reboot,
 }
 

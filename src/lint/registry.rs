@@ -2,7 +2,7 @@
 
 use super::Rule;
 use super::rules::{
-    apply_first, daemon_reload, drain_before_apply, drain_flags, drain_timeout, etcd_snapshot,
+    apply_first, controller, daemon_reload, drain_before_apply, drain_flags, drain_timeout, etcd_snapshot,
     kubelet_before_apply, late_condition, placeholder, removed_flag, repository_minor, shell_in_command,
     shell_text, skipped_minor, unpinned, upgrade_order, upgrade_with_names, upgrade_without_drain,
     verification, versions_disagree, wrong_tool,
@@ -29,6 +29,7 @@ pub static RULES: &[Rule] = &[
     verification::RULE,
     upgrade_without_drain::RULE,
     late_condition::RULE,
+    controller::RULE,
     shell_text::RULE,
     shell_in_command::RULE,
 ];

@@ -35,6 +35,7 @@ metadata: { name: fleet }
 hosts:
   c[1:3]: { labels: { role: control-plane } }
   w[1:2]: { labels: { role: worker } }
+  bastion: { connection: { transport: local } }
 groups:
   control_plane: { select: label(role=control-plane) }
   workers: { select: label(role=worker) }

@@ -104,6 +104,9 @@ pub struct Policy {
     pub deadline: Option<Duration>,
     /// `control_plane_outage: accept`: one or two control planes, the API will be away.
     pub control_plane_outage: bool,
+    /// `accept_controller_reboot: true`: the machine that runs Rollbook may be restarted at the very end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accept_controller_reboot: bool,
     /// `lock.scope: cluster` (a Lease), or `none`.
     pub lock_cluster: bool,
     /// `lock.ttl`.

@@ -184,6 +184,20 @@ pub static FAULTS: LazyLock<Vec<FaultInfo>> = LazyLock::new(|| {
             ],
         ),
         hosts(
+            "shutdown_inhibited",
+            "Somebody has asked logind to be told of a shutdown.",
+            vec![
+                Field::with_default("by", Type::Str, text(INHIBITOR), "Who."),
+                Field::with_default(
+                    "mode",
+                    words(&["block", "delay"]),
+                    text("block"),
+                    "Whether it blocks the shutdown or delays it for some seconds.",
+                ),
+                lasting(),
+            ],
+        ),
+        hosts(
             "kubelet_does_not_start",
             "The kubelet dies whenever it is started; one that runs goes on.",
             vec![],
@@ -236,6 +250,9 @@ pub static FAULTS: LazyLock<Vec<FaultInfo>> = LazyLock::new(|| {
         ),
     ]
 });
+
+/// Who inhibits a shutdown where nobody says.
+pub(super) const INHIBITOR: &str = "backup";
 
 /// Who holds a lock where nobody says.
 pub(super) const HOLDER: &str = "process 4321 (unattended-upgr)";
@@ -348,6 +365,7 @@ impl FaultKind {
             Self::MirrorDies { .. } => "mirror_dies",
             Self::PackageMissing { .. } => "package_missing",
             Self::LockHeld { .. } => "lock_held",
+            Self::ShutdownInhibited { .. } => "shutdown_inhibited",
             Self::KubeletDoesNotStart => "kubelet_does_not_start",
             Self::CrashLoop { .. } => "crash_loop",
             Self::ApiServerStarts { .. } => "api_server_starts",

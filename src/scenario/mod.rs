@@ -133,6 +133,15 @@ pub enum FaultKind {
         /// As above.
         lasting: Option<Duration>,
     },
+    /// Somebody has asked logind to be told of a shutdown.
+    ShutdownInhibited {
+        /// Who.
+        by: String,
+        /// It blocks the shutdown, instead of delaying it for some seconds.
+        blocks: bool,
+        /// As above.
+        lasting: Option<Duration>,
+    },
     /// The kubelet dies whenever it is started.
     KubeletDoesNotStart,
     /// A component of the control plane crashes again and again once kubeadm has replaced it.

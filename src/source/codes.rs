@@ -243,6 +243,10 @@ codes! {
     LEAVES_TOO_MANY = 613, "leaves-too-many", "A phase would leave more nodes cordoned than may be out of service",
         "A node that `leave_cordoned` leaves is out of service, whatever the reason is: it counts against `max_unavailable` until \
          the run uncordons it. A phase that leaves more of them than that would halt in its middle.";
+    CONTROLLER_REBOOT = 619, "controller-reboot", "The plan restarts the machine that runs Rollbook",
+        "A run that restarts its own machine is cut off in the middle. The machine is known by `connection: { transport: local }`, \
+         by its /etc/machine-id, and in a pod by the node that ROLLBOOK_NODE_NAME names. As the last host of a run, alone in \
+         its batch, it can be accepted with `--accept-controller-reboot`; `rollbook resume` then continues the run.";
     VERSIONS_DISAGREE = 701, "versions-disagree", "Versions of one upgrade do not go together",
         "kubeadm is installed at the version that it upgrades to; kubelet may not be newer than the API server and only so \
          many minors older; kubectl is within one minor of it; and a wait for a kubelet waits for the one that was installed.";
@@ -296,6 +300,9 @@ codes! {
          is skipped once the package before it is installed. Where the fact of before is meant, give the step the `when` \
          of the step that opens the bracket: that decision stands for all. A `reboot` with `when_required: true` looks by \
          itself.";
+    RESTARTS_CONTROLLER = 729, "restarts-controller", "A step restarts the machine that runs Rollbook",
+        "A host with `connection: { transport: local }` is the machine that runs Rollbook, and restarting it cuts the run off. \
+         Run the runbook from another machine, or leave the host out.";
     TEXT_AS_CODE = 730, "text-as-code", "A shell reads a text as code",
         "A template stands in a shell script, and its value may be any text: `;`, `$( )` or a quote in it would run. Give the \
          value by `env:` or `args`, or put it into quotes with the filter `quote`, outside of other quotes.";

@@ -247,6 +247,9 @@ examples! {
     CONTROLLER_COMMAND Shell
         "rollbook plan here.yaml -i inventory.yaml --offline" =>
         "rollbook plan here.yaml -i inventory.yaml --offline --allow-commands";
+    CONTROLLER_REBOOT Shell
+        "rollbook plan patch.yaml -i bastion.yaml --offline" =>
+        "rollbook plan patch.yaml -i bastion.yaml --offline --accept-controller-reboot";
     ADOPT Shell
         "rollbook plan up.yaml -i inventory.yaml --offline --adopt-cordons 20260105-220000-3f2a" =>
         "rollbook plan up.yaml -i inventory.yaml --offline";

@@ -22,6 +22,7 @@ mod kubectl;
 mod node_state;
 mod patched;
 mod pause;
+mod power;
 mod reboot;
 mod registry;
 mod script;
@@ -44,6 +45,7 @@ pub use body::{Body, shown_line};
 pub use copy::may_be_shown;
 pub use patched::{Patched, patched};
 pub use pause::{PauseFor, pause_of};
+pub use power::{Obstacles, command_power_cycles, obstacles_of, power_cycles, read_obstacles};
 pub use registry::{all, find};
 pub use touches::{Matter, Touches};
 

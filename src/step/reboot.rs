@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use super::args::Args;
 use super::build::{change, exactly, op, probe, query, satisfied, unreadable, would_change};
+use super::power::LOCK_TIMEOUT;
 use super::{
     AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
     Subject, Touches, Verify,
@@ -32,6 +33,12 @@ static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
             Value::Duration(Duration::from_secs(300)),
             "How long the units of the boot may take to end once the host answers again.",
         ),
+        Field::with_default(
+            "lock_timeout",
+            Type::Duration,
+            Value::Duration(LOCK_TIMEOUT),
+            "How long locks of apt and dpkg, and what blocks a shutdown, are waited for.",
+        ),
     ]
 });
 
@@ -47,6 +54,17 @@ impl StepKind for Reboot {
 The step is done when the host answers with another boot id (uptime can lie, a boot id cannot) within the step's `timeout`,
 and its boot has ended within `for`: `systemctl is-system-running` no longer says `initializing` or `starting`. A host
 whose boot ended *degraded* is back all the same; what must run on it is a matter for `wait` and `systemctl`.
+
+**It looks first.** While somebody holds a lock of apt or dpkg, such as unattended-upgrades at work, or an inhibitor of
+logind blocks a shutdown (`systemd-inhibit --list`), it waits up to `lock_timeout`, says who it waits for, and fails if that
+is not over by then. Inside a cordon bracket it looks before the bracket is opened, too: nothing is drained for a reboot
+that cannot be. Inhibitors that only delay a shutdown are shown; a host without logind has none. The same holds for commands
+and scripts that restart or stop the machine, with five minutes.
+
+**The machine that runs Rollbook** is not rebooted, be it reached over SSH or locally: the plan is refused (RB0619), unless
+that host comes last, alone in its batch, and `policy: { accept_controller_reboot: true }` or
+`--accept-controller-reboot` accepts that the run is cut off there; `rollbook resume` then continues it. In a pod, name the
+pod's node in the environment variable `ROLLBOOK_NODE_NAME` (`fieldRef: spec.nodeName`).
 
 Without `when_required` it reboots whenever its turn comes. With it, the step is a goal: no /var/run/reboot-required, no
 reboot.",

@@ -25,6 +25,7 @@ mod mistakes;
 mod new;
 mod os_patch;
 mod reading;
+mod reboots;
 mod recorded;
 mod rehearsal;
 mod rehearsal_records;

@@ -160,6 +160,9 @@ pub(super) struct Input {
     /// Accept that the Kubernetes API is away while one or two control planes are upgraded.
     #[arg(long)]
     pub(super) accept_control_plane_outage: bool,
+    /// Accept that the machine that runs Rollbook is restarted, as the last host; `rollbook resume` then continues the run.
+    #[arg(long)]
+    pub(super) accept_controller_reboot: bool,
     /// Take over the cordons that this earlier run left, and uncordon those nodes in the end.
     #[arg(long, value_name = "RUN")]
     pub(super) adopt_cordons: Option<String>,

@@ -56,6 +56,10 @@ pub(super) fn befall(
             let until = at.saturating_add(lasting.unwrap_or(FOR_EVER));
             (Fault::LockHeld { host: host(), holder: by, until, lists }, None)
         }
+        FaultKind::ShutdownInhibited { by, blocks, lasting } => {
+            let until = at.saturating_add(lasting.unwrap_or(FOR_EVER));
+            (Fault::ShutdownInhibited { host: host(), who: by, blocks, until }, None)
+        }
         FaultKind::KubeletDoesNotStart => (Fault::KubeletDoesNotStart { host: host() }, None),
         FaultKind::CrashLoop { component } => (Fault::StaticPodCrashLoops { host: host(), component }, None),
         FaultKind::ApiServerStarts { lasting } => (Fault::ApiServerStarts { host: host(), lasting }, None),

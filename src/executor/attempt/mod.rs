@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use tokio::time::{Instant, sleep};
 
+use super::clearance;
 use super::control::{InDoubt, Shared, Teller};
 use super::drift::check_host;
 use super::late::{self, Late};
@@ -64,7 +65,15 @@ pub(super) async fn run(shared: Rc<Shared>, teller: Teller, assignment: Assignme
     }
     let sent = Cell::new(!assignment.recorded.is_empty());
     let (shared, teller, assignment, action) = (&*shared, &teller, &assignment, &action);
-    let worker = Worker { shared, teller, assignment, action, sent, told: RefCell::default() };
+    let worker = Worker {
+        shared,
+        teller,
+        assignment,
+        action,
+        sent,
+        told: RefCell::default(),
+        notes: RefCell::default(),
+    };
     let end = worker.through_obstacles().await;
     teller.say(Event::TaskEnded { task, attempt, end });
 }
@@ -78,6 +87,8 @@ struct Worker<'a> {
     sent: Cell<bool>,
     /// What people were last told that it waits for, and when.
     told: RefCell<Option<(String, Instant)>>,
+    /// What was seen before the machine was restarted, for the result.
+    notes: RefCell<Option<String>>,
 }
 
 /// Between two goes at a task that something was in the way of.
@@ -193,6 +204,10 @@ impl Worker<'_> {
             let hint = "give both the same `when`, or an `include` around them; look at the host, then run the runbook again";
             return fail(Cause::Refused, message, hint);
         }
+        // Before a slot is asked for, and once more before it is used: somebody may have begun meanwhile.
+        if !begun {
+            self.restart_is_clear().await?;
+        }
         if effect == Effect::Disrupts && !self.assignment.has_slot {
             return Ok(TaskEnd::NeedsSlot);
         }
@@ -202,6 +217,19 @@ impl Worker<'_> {
         }
         self.clean_up(go, &outcome).await?;
         self.summary(outcome?.as_ref())
+    }
+
+    /// Waits until nothing stands in the way of restarting the machine, where the ops do that.
+    async fn restart_is_clear(&self) -> Step<()> {
+        let host = self.assignment.task.host;
+        let waits = |reason: &str, within| self.waits(reason, within);
+        match clearance::wait(self.shared, host, self.action, waits).await {
+            Ok(notes) => {
+                *self.notes.borrow_mut() = notes;
+                Ok(())
+            }
+            Err(failure) => Err(Go::End(TaskEnd::Failed { failure })),
+        }
     }
 
     fn shown(&self, text: &str) -> String {
@@ -216,6 +244,9 @@ impl Worker<'_> {
         if let Some(outcome) = outcome.and_then(|(kind, result)| kind.outcome(&result.stdout, &result.stderr))
         {
             summary = format!("{summary} ({})", escape(&outcome));
+        }
+        if let Some(notes) = self.notes.borrow().as_ref() {
+            summary = format!("{summary} ({notes})");
         }
         if changed {
             return Ok(TaskEnd::Changed { summary });

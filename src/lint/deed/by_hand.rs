@@ -4,6 +4,7 @@ use super::{Deed, Package, Verb, What, is_unit_file, minor_of};
 use crate::lint::command::{Command, Word};
 use crate::runbook::Step;
 use crate::source::SourceMap;
+use crate::step::command_power_cycles;
 
 /// Programs that leave the files alone that they are given, whatever else they do.
 const READERS: [&str; 17] = [
@@ -64,21 +65,24 @@ pub(super) fn deeds(step: &Step, command: &Command, sources: &SourceMap, found: 
             add(What::Look(None), command.first());
         }
         "systemctl" if command.says(&["daemon-reload"]) => add(What::Reload, command.first()),
-        "systemctl" if command.says(&["reboot"]) => add(What::Reboot, command.first()),
         "systemctl"
             if ["restart", "try-restart", "reload-or-restart"].iter().any(|verb| command.says(&[verb])) =>
         {
             let units = command.operands().skip(1).map(|word| word.text.clone()).collect();
             add(What::Restart(units), command.first());
         }
-        "reboot" => add(What::Reboot, command.first()),
-        "shutdown" if command.flag("-r").is_some() => add(What::Reboot, command.first()),
+        program if restarts(program, command) => add(What::Reboot, command.first()),
         program => {
             if let Some(word) = written_unit(program, command) {
                 add(What::Unit(word.text.clone()), word);
             }
         }
     }
+}
+
+fn restarts(program: &str, command: &Command) -> bool {
+    let args: Vec<&str> = command.args().iter().map(|word| word.text.as_str()).collect();
+    command_power_cycles(program, &args)
 }
 
 fn add_package(

@@ -1,6 +1,7 @@
 //! The rules, one file each.
 
 pub(super) mod apply_first;
+pub(super) mod controller;
 pub(super) mod daemon_reload;
 pub(super) mod drain_before_apply;
 pub(super) mod drain_flags;

@@ -4,6 +4,7 @@
 mod adopt;
 mod batches;
 mod brackets;
+mod controller;
 mod dependence;
 mod hosts;
 mod kube;
@@ -26,6 +27,7 @@ use crate::runbook::{Chosen, ChosenPhase, Phase, Runbook, WrittenChoice};
 use crate::source::{Code, Diagnostic, Diagnostics, Severity, Span, codes};
 use crate::value::{Amount, Value};
 
+pub use controller::{ThisMachine, settle_controller};
 pub use outage::settle_outage;
 pub(crate) use scopes::{facts_value, run_value, secrets_value};
 
@@ -55,6 +57,8 @@ pub struct Overrides<'a> {
     pub parallel: Option<u32>,
     /// `--accept-control-plane-outage`.
     pub accept_outage: bool,
+    /// `--accept-controller-reboot`.
+    pub accept_controller_reboot: bool,
     /// `--adopt-cordons`: the run whose cordons are taken over.
     pub adopt: Option<&'a str>,
     /// `--only` and `--skip`.
@@ -147,6 +151,7 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
     let scope = with_scopes.then(|| lowering.deferred_scope());
     let mut policy = input.runbook.policy.clone();
     policy.control_plane_outage |= input.overrides.accept_outage;
+    policy.accept_controller_reboot |= input.overrides.accept_controller_reboot;
     let tasks::Steps { actions, deferred, frozen } = lowering.finish();
     Some(Plan {
         format: Plan::FORMAT,

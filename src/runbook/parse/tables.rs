@@ -97,6 +97,12 @@ pub(super) const POLICY: Table = Table {
             "refuse",
             "Whether the Kubernetes API may be away while one or two control planes are upgraded.",
         ),
+        Key::with_default(
+            "accept_controller_reboot",
+            "`true` or `false`",
+            "false",
+            "Whether the machine that runs Rollbook may be restarted, as the last host of the run.",
+        ),
         Key::optional(
             "allow",
             "a mapping from rules to reasons",

@@ -183,6 +183,10 @@ fn policy(entry: Option<&Entry>, with_kube: bool, errors: &mut Diagnostics) -> (
         policy.control_plane_outage =
             entry.value.word(&[("accept", true), ("refuse", false)], errors) == Some(true);
     }
+    if let Some(entry) = reader.take("accept_controller_reboot") {
+        policy.accept_controller_reboot =
+            entry.value.word(&[("true", true), ("false", false)], errors) == Some(true);
+    }
     let allow = reader.take("allow").map(|entry| allow::rules(&entry.value, errors)).unwrap_or_default();
     finish(reader, "`policy`", habits::POLICY, errors);
     (policy, allow)

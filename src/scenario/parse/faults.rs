@@ -1,7 +1,7 @@
 //! Faults of a scenario.
 
 use super::{duration, list_of, number, selector, spanned, text};
-use crate::scenario::fields::{Befalls, COMPONENTS, FAULTS, FaultInfo, HOLDER};
+use crate::scenario::fields::{Befalls, COMPONENTS, FAULTS, FaultInfo, HOLDER, INHIBITOR};
 use crate::scenario::{Fault, FaultKind, Trigger};
 use crate::source::codes::BAD_FAULT;
 use crate::source::{Diagnostics, Entry, MapReader, Node, Spanned, nearest, shorten};
@@ -154,6 +154,14 @@ fn kind(info: &FaultInfo, reader: &mut MapReader<'_>, errors: &mut Diagnostics) 
                 .and_then(|entry| entry.value.word(&[("dpkg", false), ("lists", true)], errors))
                 .unwrap_or(false),
             by: words("by", reader, errors).unwrap_or_else(|| HOLDER.to_owned()),
+            lasting: lasting(reader, errors),
+        },
+        "shutdown_inhibited" => FaultKind::ShutdownInhibited {
+            by: words("by", reader, errors).unwrap_or_else(|| INHIBITOR.to_owned()),
+            blocks: reader
+                .take("mode")
+                .and_then(|entry| entry.value.word(&[("block", true), ("delay", false)], errors))
+                .unwrap_or(true),
             lasting: lasting(reader, errors),
         },
         "kubelet_does_not_start" => FaultKind::KubeletDoesNotStart,

@@ -5,6 +5,7 @@ use super::budget::Allowance;
 use super::command::Command;
 use super::doom::{Doom, Doomed};
 use super::host::{Failing, Lock};
+use super::obstacle::Inhibitor;
 use super::pod::{self, SimulatedWorkload, WorkloadKind};
 use super::process::{Next, Output};
 use super::world::{Happening, Millis, World};
@@ -91,6 +92,17 @@ pub enum Fault {
         until: Duration,
         /// The lock of apt's lists, instead of dpkg's.
         lists: bool,
+    },
+    /// Somebody has asked logind to be told of a shutdown.
+    ShutdownInhibited {
+        /// The host.
+        host: String,
+        /// Who.
+        who: String,
+        /// It blocks the shutdown, instead of delaying it for some seconds.
+        blocks: bool,
+        /// Until when.
+        until: Duration,
     },
     /// The kubelet dies whenever it is started, from now on; a running one goes on.
     KubeletDoesNotStart {
@@ -200,6 +212,7 @@ impl Fault {
             | Self::MirrorDead { host }
             | Self::PackageMissing { host, .. }
             | Self::LockHeld { host, .. }
+            | Self::ShutdownInhibited { host, .. }
             | Self::KubeletDoesNotStart { host }
             | Self::StaticPodCrashLoops { host, .. }
             | Self::NodeNotReady { host, .. }
@@ -260,6 +273,9 @@ pub(super) fn inject(world: &mut World, fault: Fault) -> bool {
         Fault::ApiServerStarts { lasting, .. } => {
             host.ailments.forbids_until =
                 lasting.map_or(Millis::MAX, |lasting| now.saturating_add(millis(lasting)));
+        }
+        Fault::ShutdownInhibited { who, blocks, until, .. } => {
+            host.ailments.inhibitors.push(Inhibitor { who, blocks, until: millis(until) });
         }
         Fault::KubeletDoesNotStart { .. } => host.ailments.kubelet_dies = true,
         Fault::StaticPodCrashLoops { component, .. } => host.ailments.crash_loops.push(component),

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 
 use super::command::Command;
+use super::obstacle;
 use super::process::{Next, Output};
 use super::world::{Millis, World};
 
@@ -129,7 +130,9 @@ pub(super) fn program(world: &mut World, command: &Command, out: &mut Output) ->
 fn refresh(world: &mut World, host: usize) {
     let uptime = (world.now - world.hosts[host].booted_at) / 1000;
     let boot_id = format!("{}\n", world.hosts[host].boot_id);
+    let locks = obstacle::proc_locks(&world.hosts[host], world.now);
     let machine = &mut world.hosts[host];
+    machine.files.put("/proc/locks", locks, "444", machine.booted_at);
     machine.files.put("/proc/uptime", format!("{uptime}.00 {uptime}.00\n"), "444", machine.booted_at);
     machine.files.put("/proc/sys/kernel/random/boot_id", boot_id, "444", machine.booted_at);
     for (package, path) in BINARIES {
@@ -269,6 +272,8 @@ fn expand(format: &str, path: &str, file: &File, directory: bool, clock: impl Fn
             Some('g') => text.push(if file.group == "root" { '0' } else { '1' }),
             Some('s') => text.push_str(&file.text.len().to_string()),
             Some('n') => text.push_str(path),
+            Some('D') => text.push_str(obstacle::DEVICE),
+            Some('i') => text.push_str(&obstacle::inode(path).to_string()),
             Some('F') => text.push_str(kind),
             Some('Y' | 'Z' | 'X' | 'W') => text.push_str(&clock(file.at).to_string()),
             Some(other) => text.push(other),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answers::Learnt;
 use super::files::Files;
+use super::obstacle::{Inhibitor, LOCK_FILES};
 use super::package::Packages;
 use super::process::Pid;
 use super::random::Random;
@@ -89,6 +90,8 @@ pub(super) struct Ailments {
     pub(super) forbids_until: Millis,
     /// Jumps of its clock: when, and by how much.
     pub(super) jumps: Vec<(Millis, Millis)>,
+    /// What asked logind to be told of a shutdown.
+    pub(super) inhibitors: Vec<Inhibitor>,
 }
 
 /// A simulated machine.
@@ -171,6 +174,9 @@ impl Host {
             learnt: Learnt::default(),
         };
         host.write_usual_files(kubernetes);
+        for (path, _) in LOCK_FILES {
+            host.files.put(path, String::new(), "640", LONG_AGO);
+        }
         // What its lists hold was fetched from what its sources name.
         let fetched = sources::read(&host.files, None);
         host.packages.fetched(String::new(), fetched);

@@ -22,6 +22,7 @@ mod kubectl;
 mod kubelet;
 mod log;
 mod objects;
+mod obstacle;
 mod package;
 mod pod;
 mod process;

@@ -47,6 +47,11 @@ fn directory() -> tempfile::TempDir {
         "param.yaml",
         format!("{RUNBOOK}params: {{ target: {{ type: version, required: true }} }}\n{PHASES}"),
     );
+    write(
+        "bastion.yaml",
+        format!("{INVENTORY}hosts: {{ bastion: {{ connection: {{ transport: local }} }} }}\n"),
+    );
+    write("patch.yaml", format!("{RUNBOOK}{}", PHASES.replace("command: [ls]", "reboot: {}")));
     write("here.yaml", format!("{RUNBOOK}{PHASES}        run_on: controller\n"));
     let apply = "[kubeadm: { upgrade: apply, version: 1.31.4 }]";
     write(
