@@ -147,7 +147,7 @@ fn roll(plan: &Plan) -> Vec<Stamped> {
 fn answer(event: &Event) -> Option<Event> {
     match *event {
         Event::ObservationStarted { phase } => {
-            Some(Event::Observed { phase, out: Vec::new(), blocked: None })
+            Some(Event::Observed { phase, out: Vec::new(), blocked: None, etcd: Vec::new() })
         }
         Event::TaskStarted { task, attempt } => {
             Some(Event::TaskEnded { task, attempt, end: TaskEnd::Changed { summary: "done".to_owned() } })

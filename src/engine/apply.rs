@@ -99,11 +99,15 @@ impl State {
             Event::BatchStarted { phase, batch } => self.batch_started(plan, *phase, *batch),
             Event::HostStarted { phase, host } => self.host_started(plan, *phase, *host),
             Event::ObservationStarted { phase } => self.observation_started(*phase, at),
-            Event::Observed { phase, out, blocked } => {
+            Event::Observed { phase, out, blocked, etcd } => {
+                let members = etcd.iter().map(|seen| (seen.host, seen.cluster.clone()));
+                self.etcd.extend(members.clone());
                 let run = self.open(*phase)?;
+                run.slots.etcd.extend(members);
                 let started =
                     run.slots.looking.ok_or(Refusal::Work { what: "no observation is in flight" })?;
-                let look = Look { started, at: at.now, out: out.clone(), blocked: blocked.clone() };
+                let (out, blocked, etcd) = (out.clone(), blocked.clone(), etcd.clone());
+                let look = Look { started, at: at.now, out, blocked, etcd };
                 run.see(plan.phase(*phase), look);
                 Ok(())
             }
@@ -222,7 +226,9 @@ impl State {
     fn phase_started(&mut self, plan: &Plan, phase: u16) -> Result<(), Refusal> {
         let next = usize::from(phase) == self.phases.len() && self.current_phase().is_none();
         let planned = plan.phases.get(usize::from(phase)).filter(|_| next).ok_or(Refusal::Phase { phase })?;
-        self.phases.push(PhaseRun::of(planned, &self.lost));
+        let mut run = PhaseRun::of(planned, &self.lost);
+        run.slots.etcd.clone_from(&self.etcd);
+        self.phases.push(run);
         Ok(())
     }
 

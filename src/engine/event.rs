@@ -76,6 +76,9 @@ pub enum Event {
         out: Vec<OutOfService>,
         /// Why no slot can be given now, such as an API that does not answer or an etcd member that is not healthy.
         blocked: Option<String>,
+        /// Hosts of the batch that run members of an etcd of their own.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        etcd: Vec<EtcdSeen>,
     },
     /// A host may disrupt: it counts against the budget from here on.
     SlotTaken {
@@ -622,4 +625,15 @@ pub enum HaltCause {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_zero(go: &u32) -> bool {
     *go == 0
+}
+
+/// A member of an etcd on a host of its own, as the last look saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EtcdSeen {
+    /// The host that it runs on.
+    pub host: HostId,
+    /// etcd's own id of its cluster, in hexadecimal; empty where etcd could not be asked.
+    pub cluster: String,
+    /// Why the member must stay up, such as another member that is not healthy.
+    pub blocked: Option<String>,
 }

@@ -21,7 +21,7 @@ const RUNS: u64 = 100_000;
 const RUNS_PER_BUG: u64 = 20_000;
 
 /// Deliberate bugs, each with the property that is there to notice it.
-const BUGS: [(Bug, &str); 48] = [
+const BUGS: [(Bug, &str); 49] = [
     (Bug::OneSlotTooMany, "budget"),
     (Bug::FailuresDoNotSpend, "budget"),
     (Bug::WorkDoesNotSpend, "budget"),
@@ -51,6 +51,7 @@ const BUGS: [(Bug, &str); 48] = [
     (Bug::PassesRefusedGates, "gates"),
     (Bug::GoesOnAfterPause, "pauses"),
     (Bug::IgnoresTopology, "topology"),
+    (Bug::IgnoresEtcd, "etcd"),
     (Bug::TopologyOfOwnWorkOnly, "topology"),
     (Bug::OnlyTheFirstMayGo, "first that fits"),
     (Bug::WaitsForLostDomains, "bounded"),

@@ -62,6 +62,8 @@ pub(super) enum Bug {
     GoesOnAfterPause,
     /// Hosts go out in as many domains as there are.
     IgnoresTopology,
+    /// Members of one etcd cluster go out together, and while another one is not well.
+    IgnoresEtcd,
     /// Domains count only where the run itself is at work.
     TopologyOfOwnWorkOnly,
     /// A host whose domain does not fit holds up those behind it.

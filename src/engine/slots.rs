@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::plan::{Budget, HostId, OutCause, OutOfService, PlannedPhase, SpentBy};
 use crate::value::Timestamp;
 
-use super::HostStatus;
+use super::{EtcdSeen, HostStatus};
 
 /// The last look at the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,17 @@ pub(super) struct Look {
     pub(super) out: Vec<OutOfService>,
     /// Why no slot can be given.
     pub(super) blocked: Option<String>,
+    /// Members of an etcd on hosts of its own.
+    pub(super) etcd: Vec<EtcdSeen>,
+}
+
+/// Why a member of an etcd must stay up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum EtcdBar {
+    /// The run works on another member of its cluster: that passes by itself.
+    Work,
+    /// Somebody else has to do something: why.
+    Trouble(String),
 }
 
 /// Why hosts wait for a slot, apart from the run's own work, which passes by itself.
@@ -52,6 +63,10 @@ pub(super) struct Slots {
     pub(super) lost: BTreeMap<HostId, HostStatus>,
     /// Hosts of the population whose node this run cordoned, in any phase, and that nobody uncordoned since.
     pub(super) cordoned: BTreeSet<HostId>,
+    /// Hosts outside the population that failed in an earlier phase or are unknown.
+    pub(super) lost_elsewhere: BTreeSet<HostId>,
+    /// etcd's id of the cluster of every member that a look has seen, in earlier phases too.
+    pub(super) etcd: BTreeMap<HostId, String>,
     /// Hosts of the population that failed and on which something is still done, with a slot or without.
     pub(super) troubled: BTreeSet<HostId>,
     /// Hosts that gave their slot back, with the sequence number, and that no look that began later has seen.
@@ -71,13 +86,11 @@ impl Slots {
     pub(super) fn of(phase: &PlannedPhase, lost: &BTreeMap<HostId, HostStatus>) -> Self {
         let mut population = phase.population.clone();
         population.sort_unstable();
-        let lost = lost
-            .iter()
-            .filter(|(host, _)| population.binary_search(host).is_ok())
-            .map(|(host, status)| (*host, *status))
-            .collect();
+        let (lost, elsewhere): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            lost.iter().partition(|(host, _)| population.binary_search(host).is_ok());
+        let lost_elsewhere = elsewhere.into_keys().collect();
         let count = phase.rollout.slots() as usize;
-        Self { count, population, lost, ..Self::default() }
+        Self { count, population, lost, lost_elsewhere, ..Self::default() }
     }
 
     /// A slot is given.
@@ -167,11 +180,46 @@ impl Slots {
         self.budget().out.iter().filter(|out| !self.released.contains_key(&out.host)).count()
     }
 
+    /// Why a host may not go, where it is a member of an etcd on hosts of its own: another member of the same cluster is
+    /// out, or etcd says that one is not well. What the run itself works on comes first, because that passes.
+    pub(super) fn etcd_bar(&self, host: HostId) -> Option<EtcdBar> {
+        self.etcd.get(&host)?;
+        let is_fellow = |other: &HostId| *other != host && self.are_fellows(*other, host);
+        if self.held.iter().chain(self.released.keys()).any(is_fellow) {
+            return Some(EtcdBar::Work);
+        }
+        let seen = self.look.iter().flat_map(|look| &look.out).map(|out| &out.host);
+        if self.lost.keys().chain(&self.lost_elsewhere).chain(seen).any(is_fellow) {
+            let reason = "another member of its etcd cluster is out of service or failed in this run";
+            return Some(EtcdBar::Trouble(reason.to_owned()));
+        }
+        let look = self.look.as_ref()?;
+        let seen = look.etcd.iter().find(|seen| seen.host == host)?;
+        seen.blocked.clone().map(EtcdBar::Trouble)
+    }
+
+    /// Whether two hosts run members of one etcd cluster.
+    pub(super) fn are_fellows(&self, one: HostId, other: HostId) -> bool {
+        let cluster = self.etcd.get(&one).filter(|cluster| !cluster.is_empty());
+        cluster.is_some() && cluster == self.etcd.get(&other)
+    }
+
+    /// What is wrong with the etcd of a host of the last look that the run has not taken out.
+    fn etcd_trouble(&self) -> Option<String> {
+        let members = self.look.iter().flat_map(|look| &look.etcd).map(|seen| seen.host);
+        let mut waiting = members.filter(|host| !self.held.contains(host) && !self.lost.contains_key(host));
+        waiting.find_map(|host| match self.etcd_bar(host) {
+            Some(EtcdBar::Trouble(reason)) => Some(reason),
+            _ => None,
+        })
+    }
+
     /// Why hosts wait, apart from the run's own work.
     pub(super) fn situation(&self) -> Situation {
         let mut out = self.budget().out;
         out.retain(|out| out.cause != OutCause::InWork);
-        Situation { out, blocked: self.look.as_ref().and_then(|look| look.blocked.clone()) }
+        let blocked = self.look.as_ref().and_then(|look| look.blocked.clone());
+        Situation { out, blocked: blocked.or_else(|| self.etcd_trouble()) }
     }
 
     /// Whether others hold the budget, so that the run's own work, once ended, would not free a slot.

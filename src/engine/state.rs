@@ -38,6 +38,8 @@ pub struct State {
     pub(super) lost: BTreeMap<HostId, HostStatus>,
     /// What the run did and did not take back.
     pub(super) standing: Standings,
+    /// etcd's id of the cluster of every member that a look has seen.
+    pub(super) etcd: BTreeMap<HostId, String>,
     pub(super) stop: Option<Stop>,
     /// The lock of the cluster is somebody else's: no op starts.
     pub(super) lock_lost: bool,
@@ -115,6 +117,7 @@ impl State {
             phases: Vec::with_capacity(plan.phases.len()),
             lost: BTreeMap::new(),
             standing: Standings::default(),
+            etcd: BTreeMap::new(),
             stop: None,
             lock_lost: false,
             halted: None,

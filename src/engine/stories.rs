@@ -84,6 +84,7 @@ fn story(hosts: u32, tasks: &str, shape: impl FnOnce(&mut PlannedPhase)) -> Stor
         params: indexmap::IndexMap::new(),
         policy: Policy::default(),
         kube: None,
+        etcd: None,
         secrets: indexmap::IndexMap::new(),
         hosts: (0..hosts).map(plans::host).collect(),
         actions: plans::actions(),
@@ -163,7 +164,7 @@ impl Story {
     fn sees(&mut self, cordoned: &[u32]) -> String {
         let out = |host: &u32| OutOfService { host: HostId(*host), cause: OutCause::Cordoned };
         let out = cordoned.iter().map(out).collect();
-        self.tell(Event::Observed { phase: 0, out, blocked: None });
+        self.tell(Event::Observed { phase: 0, out, blocked: None, etcd: Vec::new() });
         self.goes_on()
     }
 
@@ -291,7 +292,7 @@ fn failures_alone_end_the_wait_at_once() {
 fn a_silent_api_gives_no_slot_and_fails_no_host() {
     let mut story = story(1, "d", |_| {});
     assert_eq!(story.goes_on(), "phase, batch 0, host 0, look");
-    story.tell(Event::Observed { phase: 0, out: Vec::new(), blocked: Some("the API is silent".to_owned()) });
+    story.tell(Event::Observed { phase: 0, out: Vec::new(), blocked: Some("the API is silent".to_owned()), etcd: Vec::new() });
     assert_eq!(story.goes_on(), "0 waits");
     story.sleeps();
     assert_eq!(story.goes_on(), "look");
@@ -518,7 +519,7 @@ fn events_that_cannot_happen_are_refused() {
             Event::HostEnded { phase: 0, host: HostId(0), status: super::HostStatus::Ok },
             "cannot end like this",
         ),
-        (Event::Observed { phase: 0, out: Vec::new(), blocked: None }, "no observation"),
+        (Event::Observed { phase: 0, out: Vec::new(), blocked: None, etcd: Vec::new() }, "no observation"),
         (Event::Verified { phase: 0, batch: 0, red: None }, "no check"),
         (Event::VerifyStarted { phase: 0, batch: 0 }, "soak has not begun"),
         (Event::RunEnded, "a phase is still in flight"),

@@ -1,7 +1,7 @@
 //! Every text of an event through the filter. Names every field of every event, so that a new one cannot be forgotten.
 
 use super::redact::Redactor;
-use crate::engine::{BracketFinding, Event, Failure, HaltCause, TaskEnd};
+use crate::engine::{EtcdSeen, BracketFinding, Event, Failure, HaltCause, TaskEnd};
 use crate::plan::{OutCause, OutOfService};
 use crate::step::{Assessment, Change, LineDiff};
 use crate::transport::OpResult;
@@ -13,8 +13,10 @@ impl Redactor {
             return event;
         }
         match event {
-            Event::Observed { phase, out, blocked } => {
-                Event::Observed { phase, out: self.out(out), blocked: self.maybe(blocked) }
+            Event::Observed { phase, out, blocked, etcd } => {
+                let of = |seen: EtcdSeen| EtcdSeen { blocked: self.maybe(seen.blocked), ..seen };
+                let etcd = etcd.into_iter().map(of).collect();
+                Event::Observed { phase, out: self.out(out), blocked: self.maybe(blocked), etcd }
             }
             // Labels of the inventory hold no secret.
             Event::BudgetWaiting { phase, host, out, blocked, domains } => Event::BudgetWaiting {

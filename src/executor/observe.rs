@@ -1,22 +1,26 @@
 //! Looks at the world for the budget: which hosts are out of service by the cluster's or the network's own word.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use tokio::task::JoinSet;
 
 use super::control::{Shared, Teller};
 use super::look::{ask, look, unreadable};
-use crate::engine::{Event, Failure};
-use crate::facts::{EtcdFacts, NodeTable, cluster_probe, etcd_probe, parse_etcd, parse_node_table};
+use crate::engine::{EtcdSeen, Event, Failure};
+use crate::facts::{
+    EtcdFacts, EtcdMember, NodeTable, cluster_probe, etcd_member_probe, etcd_presence, etcd_probe, parse_etcd,
+    parse_node_table, read_etcd_member, runs_etcd,
+};
 use crate::kubernetes::quorum::quorum_allows;
-use crate::op::{Probe, Query, Site};
+use crate::op::{Answer, Probe, Site};
 use crate::plan::{HostId, OutCause, OutOfService, Plan};
 use crate::value::Duration;
 
 /// Looks and says what was seen. `batch` are the hosts of the current batch: only those are connected to.
 pub(super) async fn run(shared: Rc<Shared>, teller: Teller, phase: u16, batch: Vec<HostId>) {
-    let mut out = unreachable(&shared, &batch).await;
+    let Reached { mut out, members } = reach(&shared, &batch).await;
+    let etcd = members_of_etcd(&shared, members).await;
     let blocked = match cluster(&shared, phase, &batch).await {
         Ok((down, blocked)) => {
             out.extend(down);
@@ -26,7 +30,7 @@ pub(super) async fn run(shared: Rc<Shared>, teller: Teller, phase: u16, batch: V
     };
     let mut seen = HashSet::new();
     out.retain(|host| seen.insert(host.host));
-    teller.say(Event::Observed { phase, out, blocked });
+    teller.say(Event::Observed { phase, out, blocked, etcd });
 }
 
 /// Hosts whose node is out of service, and why no slot can be given, if so.
@@ -88,30 +92,68 @@ fn control_planes_blocked(
     quorum_allows(total, healthy).err()
 }
 
-/// Hosts of the batch that cannot be reached over SSH now.
-async fn unreachable(shared: &Rc<Shared>, batch: &[HostId]) -> Vec<OutOfService> {
-    let argv = vec!["true".to_owned()];
-    let query = Query { argv, stdin: String::new(), site: None, r#become: None };
+/// What a connection to each host of the batch gave.
+struct Reached {
+    /// Hosts that cannot be reached over SSH now.
+    out: Vec<OutOfService>,
+    /// Hosts that run a member of an etcd of their own.
+    members: Vec<HostId>,
+}
+
+async fn reach(shared: &Rc<Shared>, batch: &[HostId]) -> Reached {
     let probe = Probe {
         site: Site::Subject,
-        queries: vec![query],
+        queries: etcd_presence(),
         r#become: false,
         timeout: Duration::from_secs(20),
     };
-    let probe = Rc::new(probe);
-    let mut looks = JoinSet::new();
-    for host in batch.iter().copied() {
-        let (shared, probe) = (Rc::clone(shared), Rc::clone(&probe));
-        looks.spawn_local(async move {
-            ask(&shared.pool, shared.name(host), &probe).await.is_err().then_some(host)
-        });
-    }
-    let mut out = Vec::new();
-    while let Some(look) = looks.join_next().await {
-        if let Some(host) = look.expect("invariant: a look does not panic") {
-            out.push(OutOfService { host, cause: OutCause::Unreachable });
+    let named = shared.plan.etcd.as_ref().map(|etcd| etcd.hosts.clone()).unwrap_or_default();
+    let mut reached = Reached { out: Vec::new(), members: Vec::new() };
+    for (host, answers) in ask_each(shared, batch, probe).await {
+        match answers {
+            Err(_) => reached.out.push(OutOfService { host, cause: OutCause::Unreachable }),
+            Ok(answers) if named.contains(&host) || runs_etcd(&answers) => reached.members.push(host),
+            Ok(_) => {}
         }
     }
-    out.sort_by_key(|out| out.host);
-    out
+    reached
+}
+
+/// What etcd itself says of these members. One that cannot be asked stays up.
+async fn members_of_etcd(shared: &Rc<Shared>, hosts: Vec<HostId>) -> Vec<EtcdSeen> {
+    let access = shared.plan.etcd.as_ref().map(|etcd| etcd.access.clone()).unwrap_or_default();
+    let accepted = shared.plan.policy.control_plane_outage;
+    let answers = ask_each(shared, &hosts, etcd_member_probe(&access)).await;
+    let seen = answers.into_iter().map(|(host, answers)| {
+        let name = shared.name(host);
+        let member = match answers {
+            Ok(answers) => read_etcd_member(&answers, accepted),
+            Err(failure) => {
+                let blocked = Some(format!("etcd cannot be asked: {}", failure.message));
+                EtcdMember { cluster: String::new(), blocked }
+            }
+        };
+        let blocked = member.blocked.map(|reason| format!("{name}: {reason}"));
+        EtcdSeen { host, cluster: member.cluster, blocked }
+    });
+    seen.collect()
+}
+
+/// Asks several hosts at the same time; the answers in the hosts' order.
+async fn ask_each(
+    shared: &Rc<Shared>,
+    hosts: &[HostId],
+    probe: Probe,
+) -> BTreeMap<HostId, Result<Vec<Answer>, Failure>> {
+    let probe = Rc::new(probe);
+    let mut looks = JoinSet::new();
+    for host in hosts.iter().copied() {
+        let (shared, probe) = (Rc::clone(shared), Rc::clone(&probe));
+        looks.spawn_local(async move { (host, ask(&shared.pool, shared.name(host), &probe).await) });
+    }
+    let mut answers = BTreeMap::new();
+    while let Some(look) = looks.join_next().await {
+        answers.extend([look.expect("invariant: a look does not panic")]);
+    }
+    answers
 }

@@ -217,6 +217,19 @@ pub struct Group {
     pub hosts: Vec<HostName>,
 }
 
+/// `kube.etcd`: an etcd on hosts of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EtcdHosts {
+    /// The hosts of its members.
+    pub hosts: Vec<HostName>,
+    /// Certificate of the authority; empty where etcd speaks plain HTTP.
+    pub cacert: String,
+    /// A client's certificate.
+    pub cert: String,
+    /// Its key.
+    pub key: String,
+}
+
 /// Everything of an inventory file.
 #[derive(Clone, Debug)]
 pub struct Inventory {
@@ -226,6 +239,8 @@ pub struct Inventory {
     pub hosts: IndexMap<HostName, Host>,
     /// By name, in written order. `all` always exists.
     pub groups: IndexMap<String, Group>,
+    /// The etcd on hosts of its own, if there is one.
+    pub etcd: Option<EtcdHosts>,
     /// Parameter values of this fleet, as written; the runbook knows their types.
     pub params: Vec<(Spanned<String>, Node)>,
 }

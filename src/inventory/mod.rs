@@ -7,7 +7,7 @@ mod selector;
 
 pub(crate) use host::is_open_to_all;
 pub use host::{
-    Become, Connection, Group, Host, HostKeyPolicy, HostName, Inventory, Reconnect, TransportKind,
+    Become, Connection, EtcdHosts, Group, Host, HostKeyPolicy, HostName, Inventory, Reconnect, TransportKind,
 };
 pub use parse::{connection_keys, parse, parse_leniently, tables};
 pub use range::expand;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::{
-    Action, ActionId, Forecast, HostId, HostTasks, Plan, PlannedHost, PlannedKube, PlannedPhase, Rollout,
+    Action, ActionId, Forecast, HostId, HostTasks, Plan, PlannedEtcd, PlannedHost, PlannedKube, PlannedPhase, Rollout,
     StepRef, Task, Ties, implied,
 };
 use crate::runbook::{Mode, OnFailure, Policy};
@@ -39,6 +39,7 @@ pub fn undo_plan(of: &Plan, run: &str, wanted: &BTreeMap<HostId, PutBack>) -> Re
         strangers: Vec::new(),
         ..kube.clone()
     });
+    let etcd = of.etcd.as_ref().map(|etcd| PlannedEtcd { hosts: Vec::new(), ..etcd.clone() });
     let everyone: Vec<HostId> = tasks.iter().map(|tasks: &HostTasks| tasks.host).collect();
     Ok(Plan {
         format: Plan::FORMAT,
@@ -50,6 +51,7 @@ pub fn undo_plan(of: &Plan, run: &str, wanted: &BTreeMap<HostId, PutBack>) -> Re
         params: IndexMap::new(),
         policy: Policy { deadline: None, ..of.policy.clone() },
         kube,
+        etcd,
         secrets: IndexMap::new(),
         hosts: undo.hosts,
         actions: undo.actions,

@@ -202,7 +202,7 @@ fn an_event_of_another_plan_is_refused_by_its_line() {
         (Event::OpNotStarted { task: TaskId { phase: 9, ..task(host, 0) }, attempt, go, op: 0 }, "phase 9"),
         (Event::BracketProbeStarted { phase, host, bracket: 9 }, "no bracket 9"),
         (Event::BudgetWaiting { phase, host, out: out(), blocked: None, domains: None }, "no host 70"),
-        (Event::Observed { phase, out: out(), blocked: None }, "no host 70"),
+        (Event::Observed { phase, out: out(), blocked: None, etcd: Vec::new() }, "no host 70"),
         (Event::HostEnded { phase, host: far, status: rollbook::engine::HostStatus::Ok }, "no host 70"),
         (Event::BatchEnded { phase, batch: 9, failed: None }, "batch 9"),
         (Event::Halted { phase: 9, cause: HaltCause::BudgetSpentByFailures }, "phase 9"),

@@ -13,6 +13,7 @@ mod crash;
 mod display;
 mod docs;
 mod ends;
+mod etcd_hosts;
 mod etcd_snapshot;
 mod golden;
 mod identity;

@@ -41,6 +41,9 @@ pub(super) struct World {
     pub(super) record: Option<SimulatedRecord>,
     /// Hosts of each fault of the scenario.
     pub(super) befallen: Vec<Vec<HostName>>,
+    /// Hosts with a member of an etcd of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) etcd: Vec<HostName>,
     /// How commands answer.
     pub(super) told: Vec<SimulatedCommand>,
 }
@@ -53,6 +56,9 @@ impl World {
             Some(record) => Simulated::from_record(hosts, record, kubernetes, *epoch, *seed),
             None => Simulated::from_hosts(hosts, kubernetes, *epoch, *seed),
         };
+        for host in &self.etcd {
+            simulated.has_unit(host.as_str(), "etcd");
+        }
         for command in &self.told {
             simulated.tell(command.clone());
         }
@@ -230,7 +236,8 @@ fn world(
         Some(version) => version,
         None => version(args, loaded, scenario, terminal)?,
     };
-    Ok(World { epoch: now(), seed, kubernetes, hosts, record, befallen, told })
+    let etcd = etcd_hosts(&loaded.inventory, &hosts);
+    Ok(World { epoch: now(), seed, kubernetes, hosts, record, befallen, etcd, told })
 }
 
 fn chosen(
@@ -274,6 +281,18 @@ fn version(
         },
         None => Version { major: 1, minor: 30, patch: Some(0), pre: None, build: None },
     })
+}
+
+/// Hosts with a member of an etcd of its own: those that the inventory names, and those that are called so and are no
+/// control planes.
+fn etcd_hosts(inventory: &Inventory, hosts: &[SimulatedHost]) -> Vec<HostName> {
+    let named = inventory.etcd.as_ref().map(|etcd| etcd.hosts.as_slice()).unwrap_or_default();
+    let called = |host: &&SimulatedHost| {
+        let group = inventory.groups.get("etcd").is_some_and(|group| group.hosts.contains(&host.name));
+        let is_called = group || host.labels.get("role").is_some_and(|role| role == "etcd");
+        named.contains(&host.name) || is_called && !host.control_plane
+    };
+    hosts.iter().filter(called).map(|host| host.name.clone()).collect()
 }
 
 fn hosts(loaded: &Loaded) -> Vec<SimulatedHost> {

@@ -41,8 +41,9 @@ pub(super) fn known(plan: &Plan, event: &Event) -> Result<(), Refusal> {
         | Event::HostEnded { phase, host, .. } => host_of(plan, *phase, *host),
         Event::BracketProbeStarted { phase, host, bracket }
         | Event::BracketProbed { phase, host, bracket, .. } => bracket_of(plan, *phase, *host, *bracket),
-        Event::Observed { phase, out, .. } => {
+        Event::Observed { phase, out, etcd, .. } => {
             phase_of(plan, *phase)?;
+            etcd.iter().try_for_each(|seen| any_host(plan, seen.host))?;
             hosts_of(plan, out)
         }
         Event::BudgetWaiting { phase, host, out, .. } => {

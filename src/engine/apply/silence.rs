@@ -20,11 +20,11 @@ impl State {
     pub(super) fn host_answers(&mut self, plan: &Plan, host: HostId) {
         if self.rules.broken(Bug::AnswersAreService)
             && let Some(phase) = self.current_phase()
-            && let Some(Look { started, at, mut out, blocked }) =
+            && let Some(Look { started, at, mut out, blocked, etcd }) =
                 self.phases[usize::from(phase)].slots.look.clone()
         {
             out.retain(|out| out.host != host);
-            let look = Look { started, at, out, blocked };
+            let look = Look { started, at, out, blocked, etcd };
             let looking = self.phases[usize::from(phase)].slots.looking;
             self.phases[usize::from(phase)].see(plan.phase(phase), look);
             self.phases[usize::from(phase)].slots.looking = looking;

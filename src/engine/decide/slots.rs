@@ -160,8 +160,13 @@ impl Round<'_> {
             is_out
                 || domain.is_none_or(|(topology, domain)| topology.fits(of_rescue.unwrap_or(&taken), domain))
         };
-        let mut fitting =
-            self.waiting(open).filter(|position| budget_for(position).may_take(host(*position)).is_ok());
+        let keeps_etcd = |position: &usize| {
+            self.rules.broken(Bug::IgnoresEtcd) || open.run.slots.etcd_bar(host(*position)).is_none()
+        };
+        let mut fitting = self
+            .waiting(open)
+            .filter(|position| budget_for(position).may_take(host(*position)).is_ok())
+            .filter(keeps_etcd);
         if self.rules.broken(Bug::OnlyTheFirstMayGo) {
             return fitting.next().filter(fits);
         }
@@ -196,10 +201,19 @@ impl Round<'_> {
         open.run.slots.held.iter().any(at_work)
     }
 
-    /// Whether the run's own work is in domains that leave room for none of the hosts that wait.
+    /// Whether the run's own work leaves room for none of the hosts that wait: by their domains, or by their etcd.
     fn own_work_bars_all(&self, open: Open<'_>) -> bool {
-        let Some(topology) = &open.planned.topology else { return false };
         let slots = &open.run.slots;
+        let works_on_etcd = |position: usize| {
+            let host = open.planned.hosts[position].host;
+            // One that came back counts until a look has seen it, and then no event would wake the others.
+            let is_held = |fellow: &HostId| *fellow != host && slots.are_fellows(*fellow, host);
+            !self.rules.broken(Bug::IgnoresEtcd) && slots.held.iter().any(is_held)
+        };
+        if self.waiting(open).all(works_on_etcd) {
+            return true;
+        }
+        let Some(topology) = &open.planned.topology else { return false };
         let taken = topology.domains_of(slots.held.iter().chain(slots.lost.keys()).copied());
         let domain = |position: usize| topology.domain(open.planned.hosts[position].host);
         // What this run left cordoned is out already, and so is its domain.

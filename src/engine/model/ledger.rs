@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::{BracketFinding, Cause, Event, HaltCause, HostStatus, Stamped, StopLevel, TaskEnd};
+use crate::engine::{BracketFinding, Cause, EtcdSeen, Event, HaltCause, HostStatus, Stamped, StopLevel, TaskEnd};
 use crate::op::Effect;
 use crate::plan::{HostId, HostTasks, OutOfService, Plan, PlannedPhase, Section, StepRef, TaskId};
 use crate::runbook::{OnFailure, Then};
@@ -60,6 +60,7 @@ pub(super) struct Sight {
     pub(super) at: i64,
     pub(super) out: Vec<OutOfService>,
     pub(super) blocked: bool,
+    pub(super) etcd: Vec<EtcdSeen>,
 }
 
 /// The run so far.
@@ -88,6 +89,8 @@ pub(super) struct Ledger<'a> {
     pub(super) lost: BTreeSet<HostId>,
     /// Whose node a cordon was sent to, by the op, and not taken back.
     pub(super) cordons: BTreeMap<HostId, BTreeSet<(TaskId, u32, u32)>>,
+    /// The cluster of every member of an etcd that was seen.
+    pub(super) etcd: BTreeMap<HostId, String>,
     pub(super) failed: u32,
     pub(super) look_began: Option<u64>,
     pub(super) sight: Option<Sight>,
@@ -120,6 +123,7 @@ impl<'a> Ledger<'a> {
             untouchable: BTreeSet::new(),
             lost: BTreeSet::new(),
             cordons: BTreeMap::new(),
+            etcd: BTreeMap::new(),
             failed: 0,
             look_began: None,
             sight: None,
@@ -218,10 +222,12 @@ impl<'a> Ledger<'a> {
                 self.page(*host);
             }
             Event::ObservationStarted { .. } => self.look_began = Some(seq),
-            Event::Observed { out, blocked, .. } => {
+            Event::Observed { out, blocked, etcd, .. } => {
+                self.etcd.extend(etcd.iter().map(|seen| (seen.host, seen.cluster.clone())));
                 let began = self.look_began.take().expect("a look began");
                 let at = self.time;
-                self.sight = Some(Sight { began, at, out: out.clone(), blocked: blocked.is_some() });
+                let (out, etcd) = (out.clone(), etcd.clone());
+                self.sight = Some(Sight { began, at, out, blocked: blocked.is_some(), etcd });
             }
             Event::SlotTaken { host, .. } => {
                 let sight_at = self.sight.as_ref().map_or(i64::MIN, |sight| sight.at);

@@ -36,6 +36,7 @@ pub(super) fn plan(random: &mut Random) -> Plan {
         params: indexmap::IndexMap::new(),
         policy: Policy::default(),
         kube: None,
+        etcd: None,
         secrets: indexmap::IndexMap::new(),
         hosts: (0..count).map(host).collect(),
         actions: actions(),

@@ -65,6 +65,7 @@ struct Mood {
     crashes: u64,
     slow: bool,
     unsteady_clock: bool,
+    etcd: bool,
 }
 
 /// Plays one run to its end.
@@ -76,6 +77,7 @@ pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<Sto
         crashes: random.pick(&[0, 1, 5]),
         slow: random.percent(30),
         unsteady_clock: random.percent(10),
+        etcd: random.percent(25),
     };
     let mut stops = Vec::new();
     if random.percent(20) {

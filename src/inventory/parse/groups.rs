@@ -59,6 +59,7 @@ pub(super) fn read(
         name: String::new(),
         hosts: drafts.snapshot(),
         groups: groups.iter().filter(|(name, _)| lists(name)).map(|(n, g)| (n.clone(), g.clone())).collect(),
+        etcd: None,
         params: Vec::new(),
     };
     for group in written.iter().filter(|group| group.hosts.is_none()) {

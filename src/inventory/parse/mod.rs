@@ -1,5 +1,6 @@
 //! Reads an inventory from its tree, with all mistakes in one go. Pure: a tree in, an inventory or diagnostics out.
 
+mod etcd;
 mod groups;
 mod hosts;
 mod settings;
@@ -11,13 +12,15 @@ use crate::source::{Diagnostics, Key, MapReader, Node, NodeKind, Spanned, Table}
 use crate::value::escape;
 
 /// Every mapping of an inventory, for the reference page.
-pub fn tables() -> [&'static Table; 6] {
+pub fn tables() -> [&'static Table; 8] {
     [
         &tables::INVENTORY,
         &tables::METADATA,
         &tables::RECONNECT,
         &tables::HOST,
         &tables::GROUP,
+        &tables::KUBE,
+        &tables::ETCD,
         &tables::BECOME_KEYS,
     ]
 }
@@ -81,8 +84,12 @@ pub fn parse_leniently(root: &Node, diagnostics: &mut Diagnostics) -> Option<Inv
         None => groups::only_all(&drafts, root.span),
     };
     let params = top.take("params").map(|entry| raw_params(&entry.value, diagnostics)).unwrap_or_default();
+    let kube = top.take("kube");
     top.finish_with_habits("an inventory", &HABITS, diagnostics);
-    Some(Inventory { name, hosts: drafts.settle(&defaults, &groups), groups, params })
+    let hosts = drafts.settle(&defaults, &groups);
+    let mut inventory = Inventory { name, hosts, groups, etcd: None, params };
+    inventory.etcd = kube.and_then(|entry| etcd::read(&entry.value, &inventory, diagnostics));
+    Some(inventory)
 }
 
 fn header(top: &mut MapReader<'_>, diagnostics: &mut Diagnostics) {

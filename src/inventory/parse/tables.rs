@@ -33,11 +33,35 @@ pub(super) const INVENTORY: Table = Table {
             "A name may hold ranges that include both ends and keep their padding: `w[01:12]`.",
         ),
         Key::optional("groups", "a mapping from group names to groups", "The group `all` always exists."),
+        Key::optional("kube", "a mapping", "What of Kubernetes runs on hosts of its own."),
         Key::optional(
             "params",
             "a mapping from parameters to values",
             "This fleet's values for parameters of runbooks. Those that a runbook does not declare are not looked at.",
         ),
+    ],
+};
+
+pub(super) const KUBE: Table = Table {
+    path: "kube",
+    what: "`kube`",
+    doc: "What of Kubernetes runs on hosts of its own.",
+    keys: &[Key::optional("etcd", "a mapping", "An etcd that is not stacked on the control planes.")],
+};
+
+pub(super) const ETCD: Table = Table {
+    path: "kube.etcd",
+    what: "`kube.etcd`",
+    doc: "An etcd on hosts of its own. No two of its members are out of service together, and none while another one is not healthy. etcd itself is asked, by etcdctl on the member's host.",
+    keys: &[
+        Key::required("hosts", "a selector such as `etcd` or `label(role=etcd)`", "The hosts of its members."),
+        Key::optional(
+            "cacert",
+            "an absolute path",
+            "Certificate of etcd's authority on those hosts. Without it etcdctl uses plain HTTP on 127.0.0.1:2379, with it HTTPS.",
+        ),
+        Key::optional("cert", "an absolute path", "A client's certificate on those hosts."),
+        Key::optional("key", "an absolute path", "Its key."),
     ],
 };
 

@@ -40,6 +40,7 @@ fn inventory(hosts: &[(&str, &[(&str, &str)])], groups: &[(&str, &[&str])]) -> I
         groups: std::iter::once(group("all", &everyone))
             .chain(groups.iter().map(|(g, m)| group(g, m)))
             .collect(),
+        etcd: None,
         params: Vec::new(),
     }
 }

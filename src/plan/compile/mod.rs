@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 use dependence::Dependence;
 use indexmap::IndexMap;
 
-use super::{Plan, PlannedPhase, Warning};
-use crate::facts::{ClusterFacts, HostFacts};
+use super::{Plan, PlannedEtcd, PlannedPhase, Warning};
+use crate::facts::{ClusterFacts, EtcdAccess, HostFacts};
 use crate::inventory::{HostName, Inventory, Selector};
 use crate::runbook::{Chosen, ChosenPhase, Phase, Runbook, WrittenChoice};
 use crate::source::{Code, Diagnostic, Diagnostics, Severity, Span, codes};
@@ -152,6 +152,7 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
     let mut policy = input.runbook.policy.clone();
     policy.control_plane_outage |= input.overrides.accept_outage;
     policy.accept_controller_reboot |= input.overrides.accept_controller_reboot;
+    let etcd = etcd(input, &table);
     let tasks::Steps { actions, deferred, frozen } = lowering.finish();
     Some(Plan {
         format: Plan::FORMAT,
@@ -163,6 +164,7 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
         params: input.params.clone(),
         policy,
         kube,
+        etcd,
         secrets: input.runbook.secrets.clone(),
         hosts: table.into_planned(input, with_scopes),
         actions,
@@ -172,6 +174,15 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
         phases,
         warnings,
     })
+}
+
+/// The etcd on hosts of its own, with those of its hosts that the plan knows.
+fn etcd(input: &Input<'_>, table: &hosts::HostTable<'_>) -> Option<PlannedEtcd> {
+    let etcd = input.inventory.etcd.as_ref()?;
+    let named = |row: &hosts::Row<'_>| etcd.hosts.contains(&row.host.name);
+    let hosts = table.rows().filter(|(_, row)| named(row)).map(|(id, _)| id).collect();
+    let (cacert, cert, key) = (etcd.cacert.clone(), etcd.cert.clone(), etcd.key.clone());
+    Some(PlannedEtcd { hosts, access: EtcdAccess { cacert, cert, key } })
 }
 
 fn select(input: &Input<'_>, chosen: &Chosen, diagnostics: &mut Diagnostics) -> Vec<Selection> {

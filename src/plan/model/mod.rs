@@ -15,6 +15,7 @@ pub use phase::{PlannedPhase, Rollout};
 pub use step::{Action, DeferredFrame, DeferredStep, StepRef};
 pub use task::{Bracket, Forecast, HostTasks, LeftOut, Section, Sections, Task, Ties};
 
+use crate::facts::EtcdAccess;
 use crate::inventory::{Become, Connection, HostName};
 use crate::op::{Site, resolve_symbols};
 use crate::plan::deferred::outline;
@@ -47,6 +48,9 @@ pub struct Plan {
     /// How kubectl is reached; `None` without `kube:`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kube: Option<PlannedKube>,
+    /// The etcd on hosts of its own, where the inventory names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etcd: Option<PlannedEtcd>,
     /// Where secrets come from; never their values.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub secrets: IndexMap<String, SecretSource>,
@@ -68,6 +72,15 @@ pub struct Plan {
     /// What the reader of the plan should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
+}
+
+/// An etcd on hosts of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedEtcd {
+    /// Its members' hosts, as far as the plan knows them.
+    pub hosts: Vec<HostId>,
+    /// How etcdctl reaches a member.
+    pub access: EtcdAccess,
 }
 
 /// How kubectl is reached.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::process::{Next, Output};
 use super::world::World;
-use super::{apt, dpkg, etcd, files, kubeadm, kubectl, obstacle, system, unit};
+use super::{apt, dpkg, etcd, etcd_host, files, kubeadm, kubectl, obstacle, system, unit};
 
 /// A command line with what surrounds it.
 #[derive(Clone, Debug)]
@@ -90,6 +90,7 @@ pub(super) fn run(world: &mut World, command: &Command, out: &mut Output) -> Nex
         "sh" if apt::is_look_ahead(command) => apt::look_ahead(command),
         "sh" if etcd::is_snapshot(command) => etcd::snapshot(world, command, out),
         "timeout" | "env" | "sudo" | "nice" | "ionice" | "setsid" | "stdbuf" => wrapped(world, command, out),
+        "etcdctl" => etcd_host::etcdctl(world, command, out),
         "ps" => obstacle::processes(world, command, out),
         "busctl" => obstacle::inhibitors(world, command, out),
         "cat" | "head" | "test" | "[" | "stat" | "sha256sum" | "mkdir" | "install" | "rm" | "ls"

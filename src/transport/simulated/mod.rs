@@ -12,6 +12,7 @@ mod command;
 mod doom;
 mod dpkg;
 mod etcd;
+mod etcd_host;
 mod fault;
 mod files;
 mod find;

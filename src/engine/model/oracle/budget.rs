@@ -67,7 +67,9 @@ fn waiting(ledger: &Ledger<'_>) -> Result<(), Violation> {
         must(is_out || zones_fit(ledger, &lost), "halts", "nobody waits for zones that failures hold")?;
         if let Some(sight) = sight {
             let out = with(out_for(ledger, sight, *host));
-            let goes = out.len() <= ledger.slots() && (is_out || zones_fit(ledger, &out));
+            let goes = out.len() <= ledger.slots()
+                && (is_out || zones_fit(ledger, &out))
+                && etcd_allows(ledger, sight, *host).is_ok();
             must(!goes, "first that fits", "nobody waits while a host that waits could go")?;
         }
     }
@@ -145,6 +147,19 @@ fn zones_fit(ledger: &Ledger<'_>, hosts: &BTreeSet<HostId>) -> bool {
     zones(ledger, hosts).len() <= most
 }
 
+/// Whether no other member of the host's etcd cluster is out or has failed, in whatever phase, and etcd says that all is
+/// well.
+fn etcd_allows(ledger: &Ledger<'_>, sight: &Sight, host: HostId) -> Result<(), Violation> {
+    let seen = sight.etcd.iter().find(|seen| seen.host == host);
+    let well = seen.is_none_or(|seen| seen.blocked.is_none());
+    must(well, "etcd", "a member stays up while its cluster is not well, or cannot be asked")?;
+    let Some(cluster) = ledger.etcd.get(&host).filter(|cluster| !cluster.is_empty()) else { return Ok(()) };
+    let mut out = out_of_service(ledger, sight);
+    out.extend(&ledger.lost);
+    let fellow = out.iter().find(|other| **other != host && ledger.etcd.get(other) == Some(cluster));
+    must(fellow.is_none(), "etcd", &format!("members {host:?} and {fellow:?} of one cluster are out together"))
+}
+
 fn slot_taken(ledger: &Ledger<'_>, host: HostId) -> Result<(), Violation> {
     let page = &ledger.hosts[&host];
     must(page.ended.is_none() && !page.slot, "order", "a host takes one slot, while it is worked on")?;
@@ -177,5 +192,6 @@ fn slot_taken(ledger: &Ledger<'_>, host: HostId) -> Result<(), Violation> {
     // Where a host is out already its zone is, too.
     let is_out = ledger.cordoned_here().contains(&host);
     must(is_out || zones_fit(ledger, &out), "topology", &what)?;
+    etcd_allows(ledger, sight, host)?;
     must(!sight.blocked, "blocked", "no slot is given while the cluster does not answer or is not healthy")
 }

@@ -6,7 +6,7 @@ use super::{Order, World, failure};
 use crate::engine::decide::decide_by;
 use crate::engine::model::oracle::Violation;
 use crate::engine::rules::Bug;
-use crate::engine::{BracketFinding, Cause, Event, SkipReason, Stamped, TaskEnd};
+use crate::engine::{BracketFinding, Cause, EtcdSeen, Event, SkipReason, Stamped, TaskEnd};
 use crate::op::{Effect, Exit};
 use crate::plan::{Forecast, HostId, OutCause, OutOfService, TaskId};
 
@@ -90,7 +90,21 @@ impl World<'_> {
         let out = self.outages.iter().map(|(host, cause)| OutOfService { host: *host, cause: cause.clone() });
         let blocked =
             self.random.percent(self.mood.outages / 2).then(|| "the API does not answer".to_owned());
-        Event::Observed { phase, out: out.collect(), blocked }
+        let out = out.collect();
+        Event::Observed { phase, out, blocked, etcd: self.etcd() }
+    }
+
+    /// In some worlds every second host runs an etcd, of which there are two clusters.
+    fn etcd(&mut self) -> Vec<EtcdSeen> {
+        let mut seen = Vec::new();
+        for number in (0..self.plan.hosts.len()).filter(|_| self.mood.etcd) {
+            let host = HostId(u32::try_from(number).expect("invariant: small"));
+            let silent = self.random.percent(self.mood.outages / 3);
+            let cluster = if silent { String::new() } else { format!("c{}", number % 2) };
+            let unwell = silent || self.random.percent(self.mood.outages / 3);
+            seen.push(EtcdSeen { host, cluster, blocked: unwell.then(|| "a member is not healthy".to_owned()) });
+        }
+        seen
     }
 
     fn attempt(&mut self, task: TaskId, attempt: u32) -> VecDeque<Event> {
