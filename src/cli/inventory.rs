@@ -79,6 +79,11 @@ fn check(path: &Utf8Path, inventory: &Inventory, terminal: &Terminal) -> Outcome
         terminal.error(&format!("`{first}` and `{second}` have the same address, {address}"));
         terminal.hint("two names of one machine would be worked on at the same time: keep one of them");
     }
+    let nodes = sharing_a_node(inventory);
+    for (first, second, node) in &nodes {
+        terminal.error(&format!("`{first}` and `{second}` are both node `{node}`"));
+        terminal.hint("one node would be drained for two hosts: correct `node_name`");
+    }
     let alone = in_no_group(inventory);
     if !alone.is_empty() {
         terminal.say(&format!("note: in no group: {}", alone.join(", ")));
@@ -86,7 +91,7 @@ fn check(path: &Utf8Path, inventory: &Inventory, terminal: &Terminal) -> Outcome
     for group in inventory.groups.values().filter(|group| group.hosts.is_empty()) {
         terminal.say(&format!("note: the group `{}` has no hosts", group.name.value));
     }
-    if !shared.is_empty() {
+    if !shared.is_empty() || !nodes.is_empty() {
         return Err(invalid());
     }
     let groups = inventory.groups.len() - 1;
@@ -96,6 +101,19 @@ fn check(path: &Utf8Path, inventory: &Inventory, terminal: &Terminal) -> Outcome
         counted(groups, "group")
     ));
     Ok(exit::OK)
+}
+
+/// Pairs of hosts that would be one node, by what is written or by their own names; with the node.
+fn sharing_a_node(inventory: &Inventory) -> Vec<(&HostName, &HostName, &str)> {
+    let mut seen = std::collections::HashMap::new();
+    let mut shared = Vec::new();
+    for host in inventory.hosts.values() {
+        let node = host.node_name.as_deref().unwrap_or(host.name.as_str());
+        if let Some(first) = seen.insert(node, &host.name) {
+            shared.push((first, &host.name, node));
+        }
+    }
+    shared
 }
 
 /// Pairs of hosts that ssh would reach at the same place: address, port and way.

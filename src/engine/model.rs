@@ -21,7 +21,7 @@ const RUNS: u64 = 100_000;
 const RUNS_PER_BUG: u64 = 20_000;
 
 /// Deliberate bugs, each with the property that is there to notice it.
-const BUGS: [(Bug, &str); 49] = [
+const BUGS: [(Bug, &str); 50] = [
     (Bug::OneSlotTooMany, "budget"),
     (Bug::FailuresDoNotSpend, "budget"),
     (Bug::WorkDoesNotSpend, "budget"),
@@ -40,6 +40,7 @@ const BUGS: [(Bug, &str); 49] = [
     (Bug::FreezeLetsHostsFinish, "stop"),
     (Bug::HaltFreezes, "stop"),
     (Bug::GoesOnAfterFailedBatch, "gates"),
+    (Bug::LoneFailuresEndThePhase, "gates"),
     (Bug::SkipsSoak, "gates"),
     (Bug::IgnoresRedChecks, "gates"),
     (Bug::RetriesAtOnce, "retries"),

@@ -30,6 +30,8 @@ pub(super) enum Bug {
     HaltFreezes,
     /// A failed batch does not halt.
     GoesOnAfterFailedBatch,
+    /// A batch of one that failed ends the phase, although all are of one and `max_failures` lets it go on.
+    LoneFailuresEndThePhase,
     /// Batches follow each other without soak and checks.
     SkipsSoak,
     /// A red check at the end of a soak is forgotten.

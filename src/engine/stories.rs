@@ -292,7 +292,12 @@ fn failures_alone_end_the_wait_at_once() {
 fn a_silent_api_gives_no_slot_and_fails_no_host() {
     let mut story = story(1, "d", |_| {});
     assert_eq!(story.goes_on(), "phase, batch 0, host 0, look");
-    story.tell(Event::Observed { phase: 0, out: Vec::new(), blocked: Some("the API is silent".to_owned()), etcd: Vec::new() });
+    story.tell(Event::Observed {
+        phase: 0,
+        out: Vec::new(),
+        blocked: Some("the API is silent".to_owned()),
+        etcd: Vec::new(),
+    });
     assert_eq!(story.goes_on(), "0 waits");
     story.sleeps();
     assert_eq!(story.goes_on(), "look");

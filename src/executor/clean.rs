@@ -1,7 +1,7 @@
 //! Every text of an event through the filter. Names every field of every event, so that a new one cannot be forgotten.
 
 use super::redact::Redactor;
-use crate::engine::{EtcdSeen, BracketFinding, Event, Failure, HaltCause, TaskEnd};
+use crate::engine::{BracketFinding, EtcdSeen, Event, Failure, HaltCause, TaskEnd};
 use crate::plan::{OutCause, OutOfService};
 use crate::step::{Assessment, Change, LineDiff};
 use crate::transport::OpResult;

@@ -9,8 +9,8 @@ use super::control::{Shared, Teller};
 use super::look::{ask, look, unreadable};
 use crate::engine::{EtcdSeen, Event, Failure};
 use crate::facts::{
-    EtcdFacts, EtcdMember, NodeTable, cluster_probe, etcd_member_probe, etcd_presence, etcd_probe, parse_etcd,
-    parse_node_table, read_etcd_member, runs_etcd,
+    EtcdFacts, EtcdMember, NodeTable, cluster_probe, etcd_member_probe, etcd_presence, etcd_probe,
+    parse_etcd, parse_node_table, read_etcd_member, runs_etcd,
 };
 use crate::kubernetes::quorum::quorum_allows;
 use crate::op::{Answer, Probe, Site};

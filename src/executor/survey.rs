@@ -19,7 +19,7 @@ use crate::facts::{
     host_probe, identity_probe, parse_cluster, parse_host, parse_identity, parse_workloads, workloads_probe,
 };
 use crate::inventory::HostName;
-use crate::op::{Answer, Probe};
+use crate::op::{Answer, Probe, Query, Site};
 use crate::plan::forecast::Outlook;
 use crate::plan::{ActionId, HostId, Plan, StepRef, TaskId, forecast, lookahead};
 use crate::step::{Assessment, KubeCx};
@@ -208,6 +208,22 @@ pub async fn changed_since(
     failed.map(|(host, failure)| (shared.name(host).clone(), failure)).collect()
 }
 
+/// Asks for root where a step needs it: `sudo` that asks for a password is told by day, not by the run at night.
+fn root_probe() -> Probe {
+    let argv = ["id", "-u"].map(str::to_owned).to_vec();
+    let queries = vec![Query { argv, ..Query::default() }];
+    Probe { site: Site::Subject, queries, r#become: true, timeout: Duration::from_secs(20) }
+}
+
+fn needs_root(plan: &Plan, host: HostId) -> bool {
+    let tasks = plan.phases.iter().filter_map(|phase| phase.tasks_of(host)).flat_map(|tasks| &tasks.tasks);
+    let mut lowered = tasks.filter(|task| !task.forecast.is_left_out()).filter_map(|task| match task.step {
+        StepRef::Action(id) => Some(&plan.action(id).lowered),
+        StepRef::Deferred(_) => None,
+    });
+    lowered.any(|lowered| lowered.ops.iter().any(|op| op.r#become && op.site == Site::Subject))
+}
+
 /// What looks share that belong to no run: whatever carries a run's id in the cluster is somebody else's.
 fn without_a_run(plan: Rc<Plan>, pool: &Rc<Pool>, controller: &Rc<Pool>, redactor: Redactor) -> Rc<Shared> {
     Rc::new(Shared {
@@ -341,11 +357,12 @@ async fn assess_host(
 ) -> Result<Vec<(TaskId, Outlook)>, Failure> {
     let plan = &shared.plan;
     let probes = forecast::probes(plan, host);
-    if probes.is_empty() {
+    let root = needs_root(plan, host).then(root_probe);
+    if probes.is_empty() && root.is_none() {
         return Ok(Vec::new());
     }
     let asked = probes.iter().filter(|(task, _)| known.meaning(plan, *task).is_none());
-    let asked: Vec<_> = asked.map(|(_, probe)| *probe).collect();
+    let asked: Vec<_> = asked.map(|(_, probe)| *probe).chain(&root).collect();
     let mut answers = look_knowing(shared, host, &asked, &known.answers).await?.into_iter();
     let mut refused = Vec::new();
     let assess = |(task, _): &(TaskId, &Probe)| {

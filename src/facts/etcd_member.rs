@@ -85,7 +85,8 @@ pub fn etcd_member_probe(access: &EtcdAccess) -> Probe {
 }
 
 /// What to do where etcd cannot be asked.
-const HINT: &str = "name the certificates of etcd in the inventory: `kube: { etcd: { hosts, cacert, cert, key } }`";
+const HINT: &str =
+    "name the certificates of etcd in the inventory: `kube: { etcd: { hosts, cacert, cert, key } }`";
 
 /// Reads the answers to [`etcd_member_probe`]. `outage_is_accepted` where a cluster of one or two members may stop.
 pub fn read_etcd_member(answers: &[Answer], outage_is_accepted: bool) -> EtcdMember {
@@ -188,10 +189,13 @@ mod tests {
     const THIRD: &str = r#"{"ID":3,"name":"e3","clientURLs":["http://a:3"]}"#;
 
     fn health(healthy: &[&str]) -> Answer {
-        let all = ["http://a:1", "http://a:2", "http://b:2", "http://a:3"].map(|url| {
-            format!(r#"{{"endpoint":"{url}","health":{},"took":"1ms"}}"#, healthy.contains(&url))
-        });
-        Answer { rc: i32::from(healthy.len() < 4), stdout: format!("[{}]\n", all.join(",")), stderr: String::new() }
+        let all = ["http://a:1", "http://a:2", "http://b:2", "http://a:3"]
+            .map(|url| format!(r#"{{"endpoint":"{url}","health":{},"took":"1ms"}}"#, healthy.contains(&url)));
+        Answer {
+            rc: i32::from(healthy.len() < 4),
+            stdout: format!("[{}]\n", all.join(",")),
+            stderr: String::new(),
+        }
     }
 
     fn read(third: &str, healthy: &[&str]) -> EtcdMember {
@@ -223,7 +227,9 @@ mod tests {
         let failed = |stderr: &str| Answer { rc: 1, stdout: String::new(), stderr: stderr.to_owned() };
         let good = [answer(STATUS), answer(&members(THIRD)), health(&["http://a:2", "http://a:3"])];
         for broken in 0..3 {
-            for bad in [failed("Error: context deadline exceeded"), answer("gibberish"), answer("[]"), failed("")] {
+            for bad in
+                [failed("Error: context deadline exceeded"), answer("gibberish"), answer("[]"), failed("")]
+            {
                 let mut answers = good.clone();
                 answers[broken] = bad.clone();
                 // An empty list of health names nobody as healthy.

@@ -13,7 +13,9 @@ pub use cluster::{
     ClusterFacts, NodeFacts, NodeTable, cluster_probe, parse_cluster, parse_node_table, server_version,
 };
 pub use etcd::{EtcdFacts, etcd_probe, parse_etcd};
-pub use etcd_member::{EtcdAccess, EtcdMember, etcd_member_probe, etcd_presence, read_etcd_member, runs_etcd};
+pub use etcd_member::{
+    EtcdAccess, EtcdMember, etcd_member_probe, etcd_presence, read_etcd_member, runs_etcd,
+};
 pub(crate) use host::HOST_FACTS;
 pub use host::{
     Disk, FactsError, HostFacts, PackageFacts, UnitFacts, host_probe, identity_probe, parse_host,

@@ -213,8 +213,10 @@ pub struct Host {
 pub struct Group {
     /// Its name.
     pub name: Spanned<String>,
-    /// Its hosts, in the inventory's order.
+    /// Its hosts, in the inventory's order: slices count in it.
     pub hosts: Vec<HostName>,
+    /// The same in the order in which the group lists them; in the inventory's where it selects them.
+    pub listed: Vec<HostName>,
 }
 
 /// `kube.etcd`: an etcd on hosts of its own.

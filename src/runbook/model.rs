@@ -97,6 +97,19 @@ pub enum SecretSource {
     File(Utf8PathBuf),
 }
 
+/// `rollout.order`: how a phase's hosts follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostOrder {
+    /// As the inventory has them.
+    Inventory,
+    /// As the groups of the selector list them.
+    Group,
+    /// Backwards of what it would be otherwise.
+    Reverse,
+    /// By name.
+    Sorted,
+}
+
 /// `policy:`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
@@ -211,6 +224,8 @@ pub enum Then {
 /// `rollout:` with its defaults filled in.
 #[derive(Clone, Debug)]
 pub struct RolloutSpec {
+    /// How its hosts follow each other; where it is not written, as the group lists them that the selector names.
+    pub order: Option<HostOrder>,
     /// Sizes of the batches; the last repeats. Empty: one batch.
     pub batches: Vec<Amount>,
     /// The budget.

@@ -160,6 +160,7 @@ fn simulated_members_go_one_at_a_time_however_they_are_disturbed() {
 #[test]
 fn a_simulated_member_that_is_lost_keeps_the_others_up() {
     let faults = "faults: [{ host: db1, step: command, fault: power_lost }]\n";
-    let expect = "{ did_not_run: [{ step: command, host: db2 }, { step: command, host: db3 }], says: [etcd] }";
+    let expect =
+        "{ did_not_run: [{ step: command, host: db2 }, { step: command, host: db3 }], says: [etcd] }";
     rehearse("command: [work]", faults, expect).exits(0);
 }

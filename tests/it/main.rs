@@ -16,6 +16,7 @@ mod ends;
 mod etcd_hosts;
 mod etcd_snapshot;
 mod golden;
+mod host_order;
 mod identity;
 mod journals;
 mod language;

@@ -173,7 +173,7 @@ fn words(expects: &str) -> Option<Vec<String>> {
         let inner = part.strip_prefix('`')?.strip_suffix('`')?;
         (!inner.is_empty() && !inner.contains([' ', '`', '{'])).then(|| inner.to_owned())
     };
-    expects.split(" or ").map(word).collect()
+    expects.split(" or ").flat_map(|words| words.split(", ")).map(word).collect()
 }
 
 /// A default as it stands in a table.

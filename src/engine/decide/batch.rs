@@ -16,7 +16,9 @@ impl Round<'_> {
         if batch.verifying || batch.is_at_gate(open.planned) {
             return;
         }
-        if batch.started > 0 && batch.succeeded == 0 && !only_stopped(open, batch) {
+        let decided_elsewhere =
+            open.level.is_none() && is_one_by_one(open) && !self.rules.broken(Bug::LoneFailuresEndThePhase);
+        if batch.started > 0 && batch.succeeded == 0 && !only_stopped(open, batch) && !decided_elsewhere {
             self.end_batch(open, batch, Some("no host succeeded".to_owned()));
         } else if open.level.is_some() {
             self.end_batch(open, batch, cut_short(open, batch));
@@ -79,6 +81,12 @@ impl Round<'_> {
     fn end_batch(&mut self, open: Open<'_>, batch: &BatchRun, failed: Option<String>) {
         self.emit(Event::BatchEnded { phase: open.phase, batch: batch.index, failed });
     }
+}
+
+/// Whether every batch of the phase is of one host: then a batch that fails tells no more than the host, and
+/// `max_failures` alone decides. Before a larger batch it still ends the phase.
+fn is_one_by_one(open: Open<'_>) -> bool {
+    open.planned.batches.iter().all(|batch| batch.len() == 1)
 }
 
 /// Whether a stop alone kept the batch from its end: nothing went wrong on any of its hosts.

@@ -130,7 +130,15 @@ impl Round<'_> {
 
     /// Hosts that wait for a slot and may have one, in order.
     fn waiting(&self, open: Open<'_>) -> impl Iterator<Item = usize> {
-        open.run.want_slot.iter().copied().filter(move |position| self.may_have_slot(open, *position))
+        let batch = open.run.batch.as_ref().map(|batch| &open.planned.batches[usize::from(batch.index)]);
+        // As the phase orders its hosts; where nothing orders them, that is the order of the plan.
+        let rank = |position: usize| {
+            let host = open.planned.hosts[position].host;
+            batch.filter(|batch| !batch.is_sorted()).and_then(|batch| batch.iter().position(|of| *of == host))
+        };
+        let mut waiting: Vec<usize> = open.run.want_slot.iter().copied().collect();
+        waiting.sort_by_key(|position| rank(*position));
+        waiting.into_iter().filter(move |position| self.may_have_slot(open, *position))
     }
 
     /// The first host that fits: one that is out already costs no slot, one whose domain is out already no domain.

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::{BracketFinding, Cause, EtcdSeen, Event, HaltCause, HostStatus, Stamped, StopLevel, TaskEnd};
+use crate::engine::{
+    BracketFinding, Cause, EtcdSeen, Event, HaltCause, HostStatus, Stamped, StopLevel, TaskEnd,
+};
 use crate::op::Effect;
 use crate::plan::{HostId, HostTasks, OutOfService, Plan, PlannedPhase, Section, StepRef, TaskId};
 use crate::runbook::{OnFailure, Then};

@@ -33,7 +33,9 @@ fn path(entry: &Entry, diagnostics: &mut Diagnostics) -> Option<String> {
         return Some(text.to_owned());
     }
     let message = format!("`{}` is no absolute path", crate::source::shorten(text));
-    diagnostics.error(BAD_SETTING, entry.value.span, message).hint("write a path on the host, such as `/etc/etcd/pki/ca.crt`");
+    diagnostics
+        .error(BAD_SETTING, entry.value.span, message)
+        .hint("write a path on the host, such as `/etc/etcd/pki/ca.crt`");
     None
 }
 

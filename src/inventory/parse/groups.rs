@@ -44,7 +44,10 @@ pub(super) fn read(
     let written: Vec<_> = entries.iter().filter_map(|entry| draft(entry, drafts, diagnostics)).collect();
     // Written order is what people see; members are filled in below.
     for group in &written {
-        groups.insert(group.name.value.clone(), Group { name: group.name.clone(), hosts: Vec::new() });
+        groups.insert(
+            group.name.value.clone(),
+            Group { name: group.name.clone(), hosts: Vec::new(), listed: Vec::new() },
+        );
     }
     let names: Vec<String> = groups.keys().cloned().collect();
     let mut suggestions = 0;
@@ -76,7 +79,8 @@ pub(super) fn read(
 /// The group that always exists.
 pub(super) fn only_all(drafts: &Drafts, span: Span) -> IndexMap<String, Group> {
     let name = Spanned { value: "all".to_owned(), span };
-    IndexMap::from([("all".to_owned(), Group { name, hosts: drafts.names().cloned().collect() })])
+    let hosts: Vec<HostName> = drafts.names().cloned().collect();
+    IndexMap::from([("all".to_owned(), Group { name, listed: hosts.clone(), hosts })])
 }
 
 fn draft<'n>(entry: &'n Entry, drafts: &Drafts, diagnostics: &mut Diagnostics) -> Option<Draft<'n>> {
@@ -200,9 +204,11 @@ fn fill(
     drafts: &mut Drafts,
     diagnostics: &mut Diagnostics,
 ) {
-    let chosen: std::collections::HashSet<HostName> = members.into_iter().collect();
+    let listed: indexmap::IndexSet<HostName> = members.into_iter().collect();
+    let chosen = &listed;
     let ordered: Vec<HostName> = drafts.names().filter(|name| chosen.contains(*name)).cloned().collect();
     let index = groups.get_index_of(&group.name.value).expect("invariant: the group was inserted");
     drafts.add(&group.settings, (index, &group.name.value), &ordered, names, diagnostics);
     groups[index].hosts = ordered;
+    groups[index].listed = listed.into_iter().collect();
 }

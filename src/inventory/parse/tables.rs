@@ -54,7 +54,11 @@ pub(super) const ETCD: Table = Table {
     what: "`kube.etcd`",
     doc: "An etcd on hosts of its own. No two of its members are out of service together, and none while another one is not healthy. etcd itself is asked, by etcdctl on the member's host.",
     keys: &[
-        Key::required("hosts", "a selector such as `etcd` or `label(role=etcd)`", "The hosts of its members."),
+        Key::required(
+            "hosts",
+            "a selector such as `etcd` or `label(role=etcd)`",
+            "The hosts of its members.",
+        ),
         Key::optional(
             "cacert",
             "an absolute path",

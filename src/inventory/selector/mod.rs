@@ -4,7 +4,7 @@
 mod select;
 mod syntax;
 
-use super::{HostName, Inventory};
+use super::{Group, HostName, Inventory};
 use syntax::Expr;
 
 /// A parsed selector.
@@ -71,6 +71,23 @@ impl Selector {
                 .hint("every name in it exists, but no host satisfies all of it"));
         }
         Ok(chosen)
+    }
+}
+
+impl Selector {
+    /// The group that it names and nothing else, if so.
+    pub fn only_group<'i>(&self, inventory: &'i Inventory) -> Option<&'i Group> {
+        match &self.expr {
+            Expr::Name { text, .. } => inventory.groups.get(text),
+            _ => None,
+        }
+    }
+
+    /// The groups that it names, in its order.
+    pub fn groups<'i>(&self, inventory: &'i Inventory) -> Vec<&'i Group> {
+        let mut named = Vec::new();
+        self.expr.names(&mut named);
+        named.into_iter().filter_map(|name| inventory.groups.get(name)).collect()
     }
 }
 

@@ -39,6 +39,19 @@ pub(super) enum Slice {
 }
 
 impl Expr {
+    /// The names in it, from left to right, without brackets behind them.
+    pub(super) fn names<'e>(&'e self, found: &mut Vec<&'e str>) {
+        match self {
+            Self::Name { text, .. } => found.push(text.split('[').next().unwrap_or(text)),
+            Self::Label { .. } => {}
+            Self::Not(inner) | Self::Slice { of: inner, .. } => inner.names(found),
+            Self::And(left, right) | Self::Or(left, right) => {
+                left.names(found);
+                right.names(found);
+            }
+        }
+    }
+
     /// Whether an empty result may come from a slice, or from a group that is written as empty.
     pub(super) fn may_be_empty(&self, groups: &IndexMap<String, Group>) -> bool {
         match self {

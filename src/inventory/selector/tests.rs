@@ -32,7 +32,14 @@ fn inventory(hosts: &[(&str, &[(&str, &str)])], groups: &[(&str, &[&str])]) -> I
     let everyone = hosts.iter().map(|(host, _)| *host).collect::<Vec<_>>();
     let group = |group: &str, members: &[&str]| {
         let spanned = Spanned { value: group.to_owned(), span: span() };
-        (group.to_owned(), Group { name: spanned, hosts: members.iter().map(|host| name(host)).collect() })
+        (
+            group.to_owned(),
+            Group {
+                name: spanned,
+                hosts: members.iter().map(|host| name(host)).collect(),
+                listed: Vec::new(),
+            },
+        )
     };
     Inventory {
         name: "test".to_owned(),

@@ -8,6 +8,7 @@ mod controller;
 mod dependence;
 mod hosts;
 mod kube;
+mod order;
 mod outage;
 mod parts;
 mod rounds;
@@ -197,6 +198,7 @@ fn select(input: &Input<'_>, chosen: &Chosen, diagnostics: &mut Diagnostics) -> 
     phases
         .map(|(phase, chosen)| match phase.hosts.value.select(input.inventory) {
             Ok(population) => {
+                let population = order::ordered(phase, population, input.inventory);
                 let work = match &limit {
                     _ if chosen.is_left_out() => Vec::new(),
                     Some(limit) => population.iter().filter(|host| limit.contains(*host)).cloned().collect(),

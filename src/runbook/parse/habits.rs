@@ -94,7 +94,6 @@ pub(super) const ROLLOUT: &[Habit] = &[
     other("maxSurge", "new hosts are not created; only `max_unavailable` bounds a roll"),
     other("pause", "write `gate: { duration: 5m }`, or `soak:` to watch the checks of `verify` meanwhile"),
     other("strategy", "write `batches:` and `max_unavailable:`"),
-    later("order", "hosts are taken in the order of the inventory"),
 ];
 
 /// In a step, beside its kind.

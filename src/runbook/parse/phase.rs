@@ -3,7 +3,7 @@
 use super::{Cx, Place, common, finish, gate, habit, habits, names, rescue, step, tables, top, topology};
 use crate::op::Effect;
 use crate::runbook::brackets;
-use crate::runbook::{Frame, Mode, OnFailure, Phase, RolloutSpec, Step};
+use crate::runbook::{Frame, HostOrder, Mode, OnFailure, Phase, RolloutSpec, Step};
 use crate::source::codes::{COMMON_KEY, DUPLICATE_NAME, FOR_EACH, MISSING_KEY, NOT_READ_ONLY, ROLLOUT};
 use crate::source::{Diagnostics, MapReader, Node, NodeKind, Spanned};
 use crate::value::{Amount, Duration, escape};
@@ -72,6 +72,7 @@ fn phase(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> Option<Phase> {
 /// One host at a time out of service, everything in one batch, the first failure halts.
 fn without_rollout() -> RolloutSpec {
     RolloutSpec {
+        order: None,
         batches: Vec::new(),
         max_unavailable: Amount::Count(1),
         max_failures: 0,
@@ -91,6 +92,15 @@ fn rollout(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> RolloutSpec {
     spec.span = Some(node.span);
     let Some(mut reader) = MapReader::open_table(node, &tables::ROLLOUT, &mut cx.errors) else { return spec };
     let errors = &mut cx.errors;
+    if let Some(entry) = reader.take("order") {
+        let words = [
+            ("inventory", HostOrder::Inventory),
+            ("group", HostOrder::Group),
+            ("reverse", HostOrder::Reverse),
+            ("sorted", HostOrder::Sorted),
+        ];
+        spec.order = entry.value.word(&words, errors);
+    }
     if let Some(entry) = reader.take("batches") {
         spec.batches = batches(&entry.value, errors);
         if matches!(&entry.value.kind, NodeKind::Seq(items) if items.is_empty()) {

@@ -227,6 +227,11 @@ pub(super) const ROLLOUT: Table = Table {
     doc: "How a phase moves over its hosts.",
     keys: &[
         Key::optional(
+            "order",
+            "`inventory`, `group`, `reverse` or `sorted`",
+            "How the phase's hosts follow each other: as the inventory has them, as the selector's groups list them, backwards, or by name. Where it is left out, a phase over one group takes its hosts as the group lists them. Slices such as `control_plane[0]` always count in the inventory's order.",
+        ),
+        Key::optional(
             "batches",
             "a count such as 2, or a percentage such as 25%, or a list of them",
             "Hosts of each batch; the last size repeats. A batch begins when the one before it has ended well. Left out: one batch of all.",

@@ -6,6 +6,7 @@ use std::process::Command;
 use super::fleet::Fleet;
 use crate::support::apiserver::ApiServer;
 use crate::support::rollbook::Outcome;
+use crate::support::sshd::User;
 
 fn doctor(fleet: &Fleet, more: &[&str]) -> Outcome {
     fleet.rollbook_on("doctor", "all", &[&["-i", "inventory.yaml"], more].concat()).run()
@@ -75,4 +76,19 @@ fn kubectl_is_tried_where_it_will_run() {
         .exits(0)
         .shows("kubectl  note: not tried: it runs on h1");
     doctor(&fleet, &["--via", "controller", "--kubeconfig", "/nowhere"]).exits(10).shows("kubeconfig");
+}
+
+#[test]
+fn a_plan_refuses_what_doctor_knows_of_root() {
+    let mut fleet = Fleet::of(1);
+    let user = User::make("/bin/sh", "dash", false);
+    fleet.connection = format!(", connect_timeout: 5s, user: {}", user.name);
+    let step = "- command: [date]\n  effect: changes";
+    for (r#become, needs_root, code) in [("sudo", true, 12), ("none", true, 12), ("sudo", false, 0)] {
+        fleet.r#become = r#become;
+        fleet.write_inventory();
+        fleet.runbook(&format!("defaults: {{ become: {needs_root} }}"), "max_unavailable: 1", step);
+        let outcome = fleet.rollbook("plan", &[]).run().exits(code);
+        assert_eq!(outcome.stderr.contains("root"), code != 0, "{}", outcome.stderr);
+    }
 }

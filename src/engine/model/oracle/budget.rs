@@ -157,7 +157,11 @@ fn etcd_allows(ledger: &Ledger<'_>, sight: &Sight, host: HostId) -> Result<(), V
     let mut out = out_of_service(ledger, sight);
     out.extend(&ledger.lost);
     let fellow = out.iter().find(|other| **other != host && ledger.etcd.get(other) == Some(cluster));
-    must(fellow.is_none(), "etcd", &format!("members {host:?} and {fellow:?} of one cluster are out together"))
+    must(
+        fellow.is_none(),
+        "etcd",
+        &format!("members {host:?} and {fellow:?} of one cluster are out together"),
+    )
 }
 
 fn slot_taken(ledger: &Ledger<'_>, host: HostId) -> Result<(), Violation> {

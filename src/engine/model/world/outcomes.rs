@@ -102,7 +102,11 @@ impl World<'_> {
             let silent = self.random.percent(self.mood.outages / 3);
             let cluster = if silent { String::new() } else { format!("c{}", number % 2) };
             let unwell = silent || self.random.percent(self.mood.outages / 3);
-            seen.push(EtcdSeen { host, cluster, blocked: unwell.then(|| "a member is not healthy".to_owned()) });
+            seen.push(EtcdSeen {
+                host,
+                cluster,
+                blocked: unwell.then(|| "a member is not healthy".to_owned()),
+            });
         }
         seen
     }
