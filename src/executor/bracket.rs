@@ -63,6 +63,7 @@ async fn find(shared: &Shared, phase: u16, host: HostId, bracket: u16) -> Result
                 }
             })?;
         if stands_by(&shared.plan, *id, &assessment).is_some() {
+            holds.insert(std::ptr::from_ref(*action));
             parts.push(Part::Holds);
             continue;
         }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::{
-    Action, ActionId, Forecast, HostId, HostTasks, Plan, PlannedEtcd, PlannedHost, PlannedKube, PlannedPhase, Rollout,
-    StepRef, Task, Ties, implied,
+    Action, ActionId, Forecast, HostId, HostTasks, Plan, PlannedEtcd, PlannedHost, PlannedKube, PlannedPhase,
+    Rollout, StepRef, Task, Ties, implied,
 };
 use crate::runbook::{Mode, OnFailure, Policy};
 use crate::step::LowerError;
