@@ -189,7 +189,7 @@ impl Slots {
             return Some(EtcdBar::Work);
         }
         let seen = self.look.iter().flat_map(|look| &look.out).map(|out| &out.host);
-        if self.lost.keys().chain(&self.lost_elsewhere).chain(seen).any(is_fellow) {
+        if self.lost.keys().chain(&self.lost_elsewhere).chain(&self.cordoned).chain(seen).any(is_fellow) {
             let reason = "another member of its etcd cluster is out of service or failed in this run";
             return Some(EtcdBar::Trouble(reason.to_owned()));
         }
