@@ -54,17 +54,21 @@ fn rolled(faults: Vec<Fault>) -> (Rolled, bool) {
 
 #[test]
 fn a_cordon_that_may_not_be_set_is_nobody_elses() {
-    let forbidden = "Error from server (Forbidden): nodes \"w1\" is forbidden: User \"nobody\" cannot patch resource \"nodes\" in API group \"\" at the cluster scope";
-    for (says, meaning) in [
-        (forbidden, "the credentials may not do this"),
-        ("Error from server (NotFound): nodes \"w1\" not found", "there is no such object"),
-        ("The Node \"w1\" is invalid: metadata.annotations: Invalid value: \"x\"", "is invalid"),
+    let [host, verb, resource] = ["cp1", "patch", "nodes"].map(str::to_owned);
+    for (fault, meaning) in [
+        (
+            Fault::RightMissing { host, verb, resource },
+            "the account \"kubernetes-admin\" may not patch nodes: Error from server (Forbidden): nodes \"w1\" is",
+        ),
+        (fails(SETS, "Error from server (NotFound): nodes \"w1\" not found"), "there is no such object"),
+        (fails(SETS, "The Node \"w1\" is invalid: metadata.annotations: Invalid value: \"x\""), "is invalid"),
     ] {
-        let (rolled, cordoned) = rolled(vec![fails(SETS, says)]);
-        assert_ne!(rolled.code, 0, "{says}\n{}", rolled.told);
-        assert!(rolled.told.contains(meaning), "{says}\n{}", rolled.told);
-        assert!(!rolled.told.contains("somebody else"), "{says}\n{}", rolled.told);
-        assert!(!cordoned, "{says}\n{}", rolled.told);
+        let (rolled, cordoned) = rolled(vec![fault]);
+        assert_ne!(rolled.code, 0, "{meaning}\n{}", rolled.told);
+        assert!(rolled.told.contains(meaning), "{meaning}\n{}", rolled.told);
+        assert!(!rolled.told.contains("somebody else"), "{meaning}\n{}", rolled.told);
+        assert!(!rolled.told.contains("is starting"), "{meaning}\n{}", rolled.told);
+        assert!(!cordoned, "{meaning}\n{}", rolled.told);
     }
 }
 

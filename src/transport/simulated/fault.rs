@@ -142,6 +142,15 @@ pub enum Fault {
         /// How long that takes; for ever where it is absent.
         lasting: Option<Duration>,
     },
+    /// The account that kubectl has on this host lacks a right.
+    RightMissing {
+        /// The host.
+        host: String,
+        /// `patch` and the like.
+        verb: String,
+        /// In the plural: `nodes`.
+        resource: String,
+    },
     /// Somebody else takes the cordon away.
     NodeUncordoned {
         /// The host.
@@ -220,6 +229,7 @@ impl Fault {
             | Self::KubeletRecovers { host }
             | Self::NodeUncordoned { host }
             | Self::ApiServerStarts { host, .. }
+            | Self::RightMissing { host, .. }
             | Self::PodStuck { host }
             | Self::MirrorAnswers { host }
             | Self::PowerLost { host, .. }
@@ -277,6 +287,7 @@ pub(super) fn inject(world: &mut World, fault: Fault) -> bool {
         Fault::ShutdownInhibited { who, blocks, until, .. } => {
             host.ailments.inhibitors.push(Inhibitor { who, blocks, until: millis(until) });
         }
+        Fault::RightMissing { verb, resource, .. } => host.ailments.missing_rights.push((verb, resource)),
         Fault::KubeletDoesNotStart { .. } => host.ailments.kubelet_dies = true,
         Fault::StaticPodCrashLoops { component, .. } => host.ailments.crash_loops.push(component),
         Fault::SwapOn { .. } => {

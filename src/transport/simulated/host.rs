@@ -88,6 +88,8 @@ pub(super) struct Ailments {
     pub(super) dark_until: Millis,
     /// Its API server forbids everything before this time.
     pub(super) forbids_until: Millis,
+    /// Rights that the account of its kubectl lacks: verb and resource.
+    pub(super) missing_rights: Vec<(String, String)>,
     /// Jumps of its clock: when, and by how much.
     pub(super) jumps: Vec<(Millis, Millis)>,
     /// What asked logind to be told of a shutdown.

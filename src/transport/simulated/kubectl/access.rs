@@ -1,7 +1,7 @@
-//! How a simulated kubectl finds the API server, and what the account may do there: whoever has admin.conf everything,
-//! other accounts nothing, and nobody anything while the API server starts.
+//! How a simulated kubectl finds the API server, and what the account may do there: whoever has admin.conf everything but
+//! the rights that a fault took away, other accounts nothing, and nobody anything while the API server starts.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::command::Command;
 use super::super::world::World;
@@ -37,9 +37,17 @@ pub(super) fn reach(world: &World, call: &Call<'_>, verb: &str) -> Result<(), St
         return Err(refused(&format!("{address}:6443")));
     }
     let user = user(world, command, &path);
-    let may_all = user == ADMIN && !world.api_server_starts();
+    let lacks = lacks(world, command, asked(call, verb));
+    let may_all = user == ADMIN && !lacks && !world.api_server_starts();
     let may_ask = !world.api_server_starts() && (is_review(command) || verb == "version");
     if may_all || may_ask { Ok(()) } else { Err(forbidden(call, verb, &user)) }
+}
+
+/// Whether a fault took this right away: a verb, and a resource without its group.
+fn lacks(world: &World, command: &Command, (verb, resource): (&str, &str)) -> bool {
+    let plain = resource.split('.').next();
+    let missing = &world.hosts[command.host].ailments.missing_rights;
+    missing.iter().any(|(without, of)| without == verb && Some(of.as_str()) == plain)
 }
 
 fn kubeconfig(world: &World, command: &Command) -> Result<String, String> {
@@ -70,17 +78,8 @@ fn forbidden(call: &Call<'_>, verb: &str, user: &str) -> String {
             "Error from server (Forbidden): forbidden: User \"{user}\" cannot get path \"/version\""
         );
     }
-    let (resource, names) = resource_and_names(&call.args);
-    let (resource, verb) = match verb {
-        _ if is_review(call.command) => ("selfsubjectaccessreviews.authorization.k8s.io", "create"),
-        "create" | "replace" | "apply" => {
-            ("leases.coordination.k8s.io", if verb == "create" { verb } else { "get" })
-        }
-        "get" | "wait" if names.is_empty() => (resource, "list"),
-        "get" | "wait" | "delete" | "patch" => (resource, if verb == "wait" { "get" } else { verb }),
-        _ => ("nodes", "get"),
-    };
-    let resource = if resource == "pdb" { "poddisruptionbudgets.policy" } else { resource };
+    let (verb, resource) = asked(call, verb);
+    let (_, names) = resource_and_names(&call.args);
     let name = names.first().map(|name| format!(" \"{name}\"")).unwrap_or_default();
     let (plain, group) = resource.split_once('.').unwrap_or((resource, ""));
     let scope = match call.namespace {
@@ -93,11 +92,29 @@ fn forbidden(call: &Call<'_>, verb: &str, user: &str) -> String {
     )
 }
 
+/// The right that a call asks for first: a verb, and a resource with its group.
+fn asked<'a>(call: &Call<'a>, verb: &'a str) -> (&'a str, &'a str) {
+    let (resource, names) = resource_and_names(&call.args);
+    let resource = if resource == "pdb" { "poddisruptionbudgets.policy" } else { resource };
+    match verb {
+        _ if is_review(call.command) => ("create", "selfsubjectaccessreviews.authorization.k8s.io"),
+        "create" | "replace" | "apply" => {
+            (if verb == "create" { verb } else { "get" }, "leases.coordination.k8s.io")
+        }
+        "get" | "wait" if names.is_empty() => ("list", resource),
+        "get" | "wait" | "delete" | "patch" => (if verb == "wait" { "get" } else { verb }, resource),
+        _ => ("get", "nodes"),
+    }
+}
+
 /// The answer to a review of one's own rights, or to the question for the version.
 pub(super) fn raw(world: &World, call: &Call<'_>, verb: &str) -> Option<String> {
     if is_review(call.command) && verb == "create" {
-        let allowed =
-            kubeconfig(world, call.command).is_ok_and(|path| user(world, call.command, &path) == ADMIN);
+        let review: Value = serde_json::from_str(&call.command.stdin).unwrap_or_default();
+        let of = |key: &str| review["spec"]["resourceAttributes"][key].as_str().unwrap_or_default();
+        let lacks = lacks(world, call.command, (of("verb"), of("resource")));
+        let is_admin = |path: String| user(world, call.command, &path) == ADMIN;
+        let allowed = !lacks && kubeconfig(world, call.command).is_ok_and(is_admin);
         return Some(
             json!({ "kind": "SelfSubjectAccessReview", "status": { "allowed": allowed } }).to_string(),
         );
