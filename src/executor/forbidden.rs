@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_server_that_starts_is_asked_again_for_a_minute_and_a_missing_right_is_named_at_once() {
         use Standing::{Given, Missing, Starting, Unclear};
-        assert_eq!(weighed(std::iter::repeat_n((1, Starting), 100)), (59, "over"));
+        assert_eq!(weighed(std::iter::repeat_n((1, Starting), 100)), (60, "over"));
         assert_eq!(weighed([(0, Missing), (0, Missing)]), (1, "stands"));
         assert_eq!(weighed([(0, Starting), (1, Missing), (0, Starting), (1, Given)]), (4, "answered"));
         assert_eq!(weighed([(0, Given), (1, Unclear), (1, Given), (1, Given)]), (3, "stands"));

@@ -225,7 +225,7 @@ mod tests {
         log.write(b"\nFATAL: disk sdb is gone\n");
         drop(log);
         let text = std::fs::read_to_string(&path).unwrap();
-        let told = "[… 22020126 bytes left out …]";
+        let told = "[… 22020127 bytes left out …]";
         assert!(text.starts_with("begun\nxxx") && text.ends_with("\nFATAL: disk sdb is gone\n"));
         assert!(text.len() <= HEAD_LIMIT + END_LIMIT + 100, "{}", text.len());
         let notes: Vec<_> = text.lines().filter(|line| crate::transport::is_clip_note(line)).collect();

@@ -45,7 +45,7 @@ fn upgrade() -> Files {
 #[test]
 fn a_choice_takes_what_is_named_and_the_guards_in_front_of_it() {
     let files = upgrade();
-    let look = "· look";
+    let look = "· look  [reads]";
     let bracket = "· unhold jq  [changes]\n· install jq 1.7  [changes]\n· assert host.name != 'z'\n· hold jq  [changes]";
     let without =
         |flag: &str| format!("- apt_mark: {flag}\n- apt: {flag}\n- assert: {flag}\n- apt_mark: {flag}");
@@ -252,7 +252,7 @@ fn guards_bring_what_they_read_and_a_pause_guards_its_phase() {
         ),
     );
     let no = "not named by --only";
-    let checks = "· space\n? assert: known later, from steps.space.rc";
+    let checks = "· space  [reads]\n? assert: known later, from steps.space.rc";
     let end = "w1, w2, w3:\n· end  [disrupts]".to_owned();
     for (word, expected) in [
         (
@@ -289,8 +289,8 @@ fn a_phase_that_only_reads_guards_those_behind_it() {
          - name: roll\n    hosts: w2\n    steps: [command: [work]]\n  \
          - name: after\n    hosts: w3\n    steps:\n      - command: [look]\n        effect: reads\n",
     );
-    assert_eq!(files.tasks(&["--only", "roll"]), ["w1:\n· look", "w2:\n· work  [disrupts]"]);
-    assert_eq!(files.tasks(&["--skip", "after"]), ["w1:\n· look", "w2:\n· work  [disrupts]"]);
+    assert_eq!(files.tasks(&["--only", "roll"]), ["w1:\n· look  [reads]", "w2:\n· work  [disrupts]"]);
+    assert_eq!(files.tasks(&["--skip", "after"]), ["w1:\n· look  [reads]", "w2:\n· work  [disrupts]"]);
     files.rollbook("plan", &["--offline", "--skip", "look"]).exits(65).says("leaves nothing out");
 }
 

@@ -135,11 +135,11 @@ steps:
 "#,
     );
     let expected = "w1, w2, w3:
-· look a (a)
+· look a (a)  [reads]
 · put a x (a, x)  [changes]
 · put a y (a, y)  [changes]
 ? command (a): known later, from steps.look.stdout, steps.put.changed  [changes]
-· look b (b)
+· look b (b)  [reads]
 - command (b): `for_each` has no items
 ? command (b): known later, from steps.look.stdout, steps.put.changed  [changes]
 - command (c): `when` is false
