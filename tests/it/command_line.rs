@@ -363,8 +363,8 @@ fn plans_whose_digests_differ_never_look_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let old = with_bodies(dir.path(), "old", ["ten", "welcome", "hunter2"]);
     for (name, what, expected) in [
-        ("line", ["eleven", "welcome", "hunter2"], &["- | ten\n", "+ | eleven\n"][..]),
-        ("file", ["ten", "go away", "hunter2"], &["- | welcome\n", "+ | go away\n"]),
+        ("line", ["eleven", "welcome", "hunter2"], &["-     | ten\n", "+     | eleven\n"][..]),
+        ("file", ["ten", "go away", "hunter2"], &["-     | welcome\n", "+     | go away\n"]),
         ("key", ["ten", "welcome", "hunter3"], &["sha256:", "not for everybody"]),
     ] {
         let new = with_bodies(dir.path(), name, what);
