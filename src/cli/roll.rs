@@ -146,7 +146,7 @@ pub(super) fn finish(
     if let Some(Written { called, .. }) = record
         && history.state.can_resume()
     {
-        terminal.say(&way_on(called, &history, plan));
+        terminal.say(&way_on(&summary, called, &history, plan));
     }
     match (trouble, summary.exit_code()) {
         // What is left out of service matters more than the reason why the run stopped.
@@ -160,10 +160,10 @@ pub(super) fn finish(
 }
 
 /// How a run goes on that can: where it waits for somebody's word, with that.
-pub(super) fn way_on(called: &str, history: &History, plan: &Plan) -> String {
+pub(super) fn way_on(summary: &Summary, called: &str, history: &History, plan: &Plan) -> String {
     let is_paused = matches!(history.state.halted(), Some(HaltCause::Paused { .. }));
     let approve = if is_paused && !history.state.awaited(plan).is_empty() { " --approve" } else { "" };
-    format!("to go on: rollbook resume {called}{approve}")
+    summary.way_on(&format!("rollbook resume {called}{approve}"))
 }
 
 /// Where questions to people are asked.

@@ -57,7 +57,7 @@ impl Found {
     pub(super) fn way_on(&self, history: &History, plan: &Plan) -> Option<String> {
         let is_lost = self.dir.is_rehearsal() && !self.dir.path().join(RunDir::REHEARSAL).exists();
         let goes_on = history.state.can_resume() && !is_lost && self.dir.superseded().is_none();
-        goes_on.then(|| way_on(&self.called, history, plan))
+        goes_on.then(|| way_on(&Summary::of(plan, history), &self.called, history, plan))
     }
 
     /// A line about a record that is no real run's.
@@ -278,7 +278,9 @@ fn show(args: &Args, named: Option<&str>, verbose: bool, terminal: &Terminal) ->
         plain.event(&plan, &then, event);
     }
     let mut text = String::from_utf8_lossy(&text).into_owned();
-    text.push_str(&Summary::of(&plan, &history).recorded_in(found.dir.path().as_str()).text(&plan));
+    let mut summary = Summary::of(&plan, &history).recorded_in(found.dir.path().as_str());
+    summary.can_resume = way_on.is_some();
+    text.push_str(&summary.text(&plan));
     if let Some(way_on) = way_on {
         text.extend([way_on.as_str(), "\n"]);
     }

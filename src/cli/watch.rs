@@ -50,9 +50,12 @@ fn ended(record: &Found, history: &History, plan: &Plan, terminal: &Terminal) ->
         terminal
             .error("its controller is gone: nothing new is started, and what ran on hosts ends by itself");
     }
-    let mut text = Summary::of(plan, history).recorded_in(record.dir.path().as_str()).text(plan);
+    let way_on = record.way_on(history, plan);
+    let mut summary = Summary::of(plan, history).recorded_in(record.dir.path().as_str());
+    summary.can_resume = way_on.is_some();
+    let mut text = summary.text(plan);
     text.push_str(record.is_of());
-    if let Some(way_on) = record.way_on(history, plan) {
+    if let Some(way_on) = way_on {
         text.extend([way_on.as_str(), "\n"]);
     }
     terminal.data(&text)

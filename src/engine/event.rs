@@ -461,6 +461,12 @@ pub enum TaskEnd {
         /// To whom the lock was lost.
         reason: String,
     },
+    /// It was about to disrupt a node whose cordon is gone, and sent nothing: what set the cordon is done again, and then
+    /// the task goes on.
+    Uncordoned {
+        /// What changed, and what is done.
+        reason: String,
+    },
     /// Its probe shows that it would disrupt, and the host holds no slot; it runs again once the host does.
     NeedsSlot,
     /// A person was to do something, and has not said so; a resumed run asks again.

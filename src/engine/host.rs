@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::op::{Effect, Exit};
 use crate::plan::{Bracket, HostId, HostTasks, Section, Ties};
 use crate::runbook::Then;
-use crate::step::Assessment;
+use crate::step::{Assessment, CordonSet};
 use crate::value::{Duration, Timestamp};
 
 use super::slots::Look;
@@ -62,6 +62,16 @@ pub struct AttemptRun {
     pub approved_by: Option<String>,
 }
 
+impl AttemptRun {
+    /// The effect that its probe showed, beyond what the plan knows.
+    pub fn effect_shown(&self) -> Option<Effect> {
+        match self.probed {
+            Some(Assessment::WouldChange { effect, .. }) => effect,
+            _ => None,
+        }
+    }
+}
+
 /// Work in flight on a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum HostWork {
@@ -84,16 +94,52 @@ pub(super) struct Cursor {
     pub(super) needs_slot: bool,
     /// When the next attempt is due, after one that failed.
     pub(super) retry_at: Option<Timestamp>,
-    /// What earlier tasks had changed, once an attempt at this one has failed.
+    /// What earlier tasks had changed, once an attempt at this one may have changed something and did not end well.
     pub(super) before: Option<Changes>,
+    /// The node is cordoned and drained again; the task that waits for that goes on afterwards.
+    pub(super) back: Option<Back>,
 }
 
-impl Cursor {
-    /// Before the first attempt at the task after this one.
-    pub(super) fn following(self) -> Self {
-        Self { index: self.index + 1, ..Self::default() }
+/// A task that was about to disrupt a node whose cordon is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Back {
+    index: u16,
+    attempt: u32,
+    failures: u32,
+    before: Option<Changes>,
+}
+
+impl Back {
+    /// Before the next attempt at the task.
+    fn cursor(self) -> Cursor {
+        let Self { index, attempt, failures, before } = self;
+        Cursor { index, attempt, failures, before, ..Cursor::default() }
     }
 }
+
+/// A task that is done again where the cordon is gone: one that set it, or a check behind one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) index: u16,
+    /// Its last attempt.
+    pub(super) attempt: u32,
+    /// How it set the cordon; `None` for a check.
+    pub(super) set: Option<CordonSet>,
+}
+
+/// The cordon that keeps a host's pods away: what a task that disrupts relies on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenCordon {
+    /// Tasks that set it, by index, in their order.
+    pub set_by: Vec<(u16, CordonSet)>,
+    /// How often it may be set again yet.
+    pub again: u32,
+    /// Something was changed on the host since it was set.
+    pub acted: bool,
+}
+
+/// How often a cordon is set again that somebody took away, up to its uncordon. Who takes it away more often means it.
+pub(super) const CORDONS_AGAIN: u32 = 3;
 
 /// What the tasks of a host changed, or may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -219,6 +265,10 @@ pub(super) struct HostRun {
     pub(super) barred: bool,
     /// Ops sent in its steps that change something.
     pub(super) acts: u32,
+    /// What is done again where the node's cordon is gone, in the order of the tasks; empty while this run set none.
+    pub(super) held: Vec<Held>,
+    /// How often that was done.
+    pub(super) cordoned_again: u32,
     /// The attempt whose end is not known: a resumed run settles it.
     pub(super) in_doubt: Option<Doubt>,
     /// How it ended.
@@ -237,7 +287,8 @@ impl HostRun {
         let Some(task) = tasks.tasks.get(usize::from(at.index)).filter(|_| !is_over) else {
             return self.after_section(tasks, at);
         };
-        if let Some((number, bracket)) = bracket_around(tasks, at.index) {
+        // What is done again was found to be needed before.
+        if let Some((number, bracket)) = bracket_around(tasks, at.index).filter(|_| at.back.is_none()) {
             match self.bracket.filter(|(probed, _)| *probed == number) {
                 Some((_, false)) => return Next::Skip(SkipReason::BracketHolds),
                 Some((_, true)) if !self.slot && disrupts(tasks, bracket) => return Next::Slot,
@@ -343,6 +394,11 @@ impl HostRun {
         self.lost = self.has_failed(tasks, self.at);
         self.fault = None;
         self.section = section;
+        // A task that was to be tried again, or waited for its cordon, has run: what it opened has to be closed.
+        let left = self.at.back.map_or(self.at, Back::cursor);
+        if left.before.is_some() && self.results.len() == usize::from(left.index) {
+            self.results.push(TaskResult { ran: true, changed: true, ..TaskResult::default() });
+        }
         let start = tasks.range(section).start;
         self.results.resize(usize::from(start), TaskResult::default());
         self.at = Cursor { index: start, ..Cursor::default() };
@@ -351,6 +407,9 @@ impl HostRun {
     /// Whether a stop at `at` would leave a bracket open: it is needed, and `at` is past its first task and not past
     /// its last.
     pub(super) fn is_inside_bracket(&self, tasks: &HostTasks, at: Cursor) -> bool {
+        if at.back.is_some() {
+            return true;
+        }
         bracket_around(tasks, at.index)
             .is_some_and(|(number, bracket)| self.bracket == Some((number, true)) && at.index > bracket.first)
     }
@@ -405,7 +464,10 @@ impl HostRun {
         match self.fault.or(self.status) {
             Some(HostStatus::Unknown | HostStatus::Stopped) if self.in_doubt.is_some() => {
                 let doubt = self.in_doubt.take()?;
-                self.results.pop();
+                // One that was done again has a result from before.
+                if doubt.at.back.is_none() {
+                    self.results.pop();
+                }
                 self.fault = None;
                 self.at = doubt.at;
                 self.changes = doubt.before;
@@ -421,6 +483,12 @@ impl HostRun {
     /// Something changed, or may have.
     pub(super) fn change(&mut self) {
         self.changes = Changes { any: true, stand: true, out: self.changes.out || self.slot };
+    }
+
+    /// An attempt changed something, or may have, and another one follows.
+    pub(super) fn change_and_go_on(&mut self) {
+        self.at.before.get_or_insert(self.changes);
+        self.change();
     }
 
     /// An attempt changed something, or may have, and failed. What was taken back does not stand; taking it back may have
@@ -442,8 +510,64 @@ impl HostRun {
 
     /// Leaves the task at the cursor behind.
     pub(super) fn settle(&mut self, result: TaskResult) {
-        self.results.push(result);
-        self.at = self.at.following();
+        match self.results.get_mut(usize::from(self.at.index)).filter(|_| self.at.back.is_some()) {
+            Some(before) if result.ran => {
+                *before = TaskResult { changed: before.changed || result.changed, ..result };
+            }
+            Some(_) => {}
+            None => self.results.push(result),
+        }
+        self.at = self.following(self.at);
+    }
+
+    /// Before the next attempt at what follows the task at `at`.
+    pub(super) fn following(&self, at: Cursor) -> Cursor {
+        let Some(back) = at.back else {
+            return Cursor { index: at.index + 1, ..Cursor::default() };
+        };
+        let next = self.held.iter().find(|held| held.index > at.index && held.index < back.index);
+        next.map_or_else(|| back.cursor(), |held| Cursor { back: Some(back), ..held.cursor() })
+    }
+
+    /// The task at the cursor ended well: what it set, or looked at under a cordon, is done again where that is gone.
+    pub(super) fn hold(&mut self, attempt: u32, set: Option<CordonSet>) {
+        let index = self.at.index;
+        self.held.retain(|held| held.index != index);
+        self.held.push(Held { index, attempt, set });
+        self.held.sort_by_key(|held| held.index);
+    }
+
+    /// Nothing keeps pods away any more, or nothing of this run.
+    pub(super) fn release(&mut self) {
+        self.held.clear();
+        self.cordoned_again = 0;
+    }
+
+    /// The cordon that the task at the cursor relies on, where this run set one.
+    pub(super) fn open_cordon(&self) -> Option<OpenCordon> {
+        let set_by: Vec<_> = self.held.iter().filter_map(|held| Some((held.index, held.set?))).collect();
+        let (first, _) = *set_by.first()?;
+        let since = self.results.iter().skip(usize::from(first) + 1);
+        Some(OpenCordon {
+            again: CORDONS_AGAIN.saturating_sub(self.cordoned_again),
+            acted: self.at.failures > 0 || since.into_iter().any(|result| result.changed),
+            set_by,
+        })
+    }
+
+    /// Goes back to what set the cordon; the task at the cursor goes on after that.
+    pub(super) fn cordon_again(&mut self, attempt: u32) {
+        let Cursor { index, failures, before, .. } = self.at;
+        let Some(first) = self.held.iter().find(|held| held.set.is_some()) else { return };
+        self.at = Cursor { back: Some(Back { index, attempt, failures, before }), ..first.cursor() };
+        self.cordoned_again += 1;
+    }
+}
+
+impl Held {
+    /// Before the next attempt at it.
+    fn cursor(self) -> Cursor {
+        Cursor { index: self.index, attempt: self.attempt, ..Cursor::default() }
     }
 }
 

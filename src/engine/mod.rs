@@ -29,7 +29,7 @@ pub use event::{
     TaskEnd,
 };
 pub use history::{History, REHEARSAL};
-pub use host::{AttemptRun, HostFailure, OpRun, TaskResult};
+pub use host::{AttemptRun, HostFailure, OpRun, OpenCordon, TaskResult};
 pub use illegal::{IllegalEvent, Refusal};
 pub use standing::{Standing, StandingChange, standing};
 pub use state::{Awaited, State, Work};

@@ -21,7 +21,7 @@ const RUNS: u64 = 100_000;
 const RUNS_PER_BUG: u64 = 20_000;
 
 /// Deliberate bugs, each with the property that is there to notice it.
-const BUGS: [(Bug, &str); 50] = [
+const BUGS: [(Bug, &str); 53] = [
     (Bug::OneSlotTooMany, "budget"),
     (Bug::FailuresDoNotSpend, "budget"),
     (Bug::WorkDoesNotSpend, "budget"),
@@ -70,6 +70,9 @@ const BUGS: [(Bug, &str); 50] = [
     (Bug::AsksAgain, "decided once"),
     (Bug::LeavesBracketsOpen, "closed"),
     (Bug::DisruptsApart, "apart"),
+    (Bug::TrustsOldCordons, "cordon"),
+    (Bug::SkipsDrainingAgain, "cordon"),
+    (Bug::CordonsForEver, "cordon"),
     (Bug::SendsWithoutLock, "legal"),
     (Bug::SendsUnannounced, "announced"),
 ];
@@ -79,7 +82,7 @@ fn run(seed: u64, rules: Rules) -> Result<world::Story, Violation> {
     let mut random = Random::new(seed);
     let plan = plans::plan(&mut random);
     let story = world::play(&plan, &mut random, rules)?;
-    oracle::check(&plan, &story.events)?;
+    oracle::check(&plan, &story.events, &story.lifts)?;
     Ok(story)
 }
 
@@ -87,7 +90,7 @@ fn run(seed: u64, rules: Rules) -> Result<world::Story, Violation> {
 fn random_runs_keep_every_property() {
     let next = AtomicU64::new(0);
     let (events, crashes, halts) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-    let resumes = AtomicU64::new(0);
+    let (resumes, again) = (AtomicU64::new(0), AtomicU64::new(0));
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -99,6 +102,7 @@ fn random_runs_keep_every_property() {
                     events.fetch_add(story.events.len() as u64, Ordering::Relaxed);
                     crashes.fetch_add(story.crashes, Ordering::Relaxed);
                     resumes.fetch_add(story.resumes, Ordering::Relaxed);
+                    again.fetch_add(story.cordoned_again(), Ordering::Relaxed);
                     halts.fetch_add(u64::from(story.halted), Ordering::Relaxed);
                 }
                 Err(violation) => panic!("seed {seed}: {violation}"),
@@ -112,13 +116,14 @@ fn random_runs_keep_every_property() {
         }
     });
     let (events, crashes, halts) = (events.into_inner(), crashes.into_inner(), halts.into_inner());
-    let resumes = resumes.into_inner();
+    let (resumes, again) = (resumes.into_inner(), again.into_inner());
     println!(
-        "{RUNS} runs, {events} events, {crashes} crashes, {resumes} resumes, {halts} halts: every property holds"
+        "{RUNS} runs, {events} events, {crashes} crashes, {resumes} resumes, {halts} halts, {again} cordons set again: every property holds"
     );
     // A world in which nothing happens proves nothing.
     assert!(
         resumes > RUNS / 10
+            && again > RUNS / 100
             && crashes > RUNS / 2
             && halts > RUNS / 10
             && halts < RUNS * 9 / 10

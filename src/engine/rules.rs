@@ -100,6 +100,12 @@ pub(super) enum Bug {
     LeavesBracketsOpen,
     /// A task under another condition disrupts a node that was not cordoned.
     DisruptsApart,
+    /// What disrupts relies on the cordon that was set once.
+    TrustsOldCordons,
+    /// A task whose cordon is gone is tried again as it stands.
+    SkipsDrainingAgain,
+    /// A cordon is set again as often as somebody takes it away.
+    CordonsForEver,
     /// A worker sends its op although the lock was lost.
     #[cfg(test)]
     SendsWithoutLock,

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::{Budget, HostId, Plan, TaskId};
+use crate::plan::{Budget, Cordoning, HostId, Plan, TaskId};
 use crate::runbook::OnFailure;
 use crate::value::Timestamp;
 
-use super::host::{AttemptRun, HostFailure, HostRun, HostWork, TaskResult};
+use super::host::{AttemptRun, HostFailure, HostRun, HostWork, OpenCordon, TaskResult};
 use super::phase::{PhaseRun, position};
-use super::rules::Rules;
+use super::rules::{Bug, Rules};
 use super::standing::Standings;
 use super::{HaltCause, HostStatus, StopLevel};
 
@@ -341,6 +341,23 @@ impl State {
     pub fn is_apart(&self, plan: &Plan, task: TaskId) -> bool {
         let run = self.host_run(plan, task.phase, task.host);
         run.is_some_and(|run| run.is_apart(&plan.task(task).ties))
+    }
+
+    /// The cordon that a task relies on when it disrupts: set by this run and not yet taken away by it. `None` for tasks
+    /// that set or take away a cordon themselves.
+    pub fn open_cordon(&self, plan: &Plan, task: TaskId) -> Option<OpenCordon> {
+        if plan.cordoning(task) != Cordoning::Leaves || self.rules.broken(Bug::TrustsOldCordons) {
+            return None;
+        }
+        let open = self.host_run(plan, task.phase, task.host)?.open_cordon()?;
+        let again = if self.rules.broken(Bug::CordonsForEver) { u32::MAX } else { open.again };
+        Some(OpenCordon { again, ..open })
+    }
+
+    /// Whether a task is done again because the cordon was gone: what decided that it runs is decided.
+    pub fn is_done_again(&self, plan: &Plan, task: TaskId) -> bool {
+        let run = self.host_run(plan, task.phase, task.host);
+        run.is_some_and(|run| run.at.back.is_some() && run.at.index == task.index)
     }
 
     /// Hosts that started in the open phase and have not ended.

@@ -15,6 +15,7 @@ use super::{
     TaskEnd, decide,
 };
 
+mod cordons;
 mod gates;
 mod left;
 mod limits;

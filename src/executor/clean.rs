@@ -187,6 +187,7 @@ impl Redactor {
             TaskEnd::Changed { summary } => TaskEnd::Changed { summary: self.text(&summary) },
             TaskEnd::Failed { failure } => TaskEnd::Failed { failure: self.failure(failure) },
             TaskEnd::Unknown { reason } => TaskEnd::Unknown { reason: self.text(&reason) },
+            TaskEnd::Uncordoned { reason } => TaskEnd::Uncordoned { reason: self.text(&reason) },
             TaskEnd::Withheld { reason } => TaskEnd::Withheld { reason: self.text(&reason) },
             TaskEnd::NeedsSlot => TaskEnd::NeedsSlot,
             TaskEnd::Paused { text, why } => TaskEnd::Paused { text: self.text(&text), why: self.text(&why) },

@@ -10,10 +10,10 @@ use super::attempt::Assignment;
 use super::control::{Shared, Teller};
 use super::look::{look, unreadable};
 use crate::engine::{Cause, Event, Failure, HostFailure, TaskResult};
-use crate::facts::{host_probe, parse_host};
+use crate::facts::{HostFacts, host_probe, parse_host};
 use crate::op::Effect;
 use crate::plan::deferred::{Conditions, LateValues, Resolved, host_scope, resolve};
-use crate::plan::{Action, HostId, Plan, StepRef, TaskId};
+use crate::plan::{Action, DeferredId, HostId, Plan, StepRef, TaskId};
 use crate::template::{Expression, Scope};
 use crate::transport::OpResult;
 use crate::value::{Duration, Value};
@@ -174,15 +174,7 @@ pub(super) async fn action(
         StepRef::Action(action) => return Ok(Some(Arc::clone(shared.plan.action(action)))),
         StepRef::Deferred(id) => id,
     };
-    let wants_facts =
-        shared.plan.deferred[id.0 as usize].waits_for.iter().any(|name| name.starts_with("facts."));
-    let facts = if wants_facts {
-        let probe = host_probe(Duration::from_secs(60));
-        let answers = look(shared, task.host, &[&probe]).await?.pop().unwrap_or_default();
-        Some(parse_host(&answers).map_err(unreadable)?)
-    } else {
-        None
-    };
+    let facts = facts_for(shared, task, id).await?;
     let Late { steps, decided, is_forced, failure, .. } = assignment.late.clone();
     let late = LateValues { facts: facts.as_ref(), steps, failure };
     let ids = planned.ties.conditions.clone();
@@ -197,6 +189,39 @@ pub(super) async fn action(
         Ok(Resolved::Excluded) => Ok(None),
         Err(error) => Err(Failure { cause: Cause::Refused, message: error.to_string(), hint: String::new() }),
     }
+}
+
+/// A task of the host that ran before: what decided that it runs is decided.
+pub(super) async fn action_of(
+    shared: &Shared,
+    task: TaskId,
+    late: Late,
+) -> Result<Option<Arc<Action>>, Failure> {
+    let id = match shared.plan.task(task).step {
+        StepRef::Action(action) => return Ok(Some(Arc::clone(shared.plan.action(action)))),
+        StepRef::Deferred(id) => id,
+    };
+    let facts = facts_for(shared, task, id).await?;
+    let Late { steps, failure, .. } = late;
+    let late = LateValues { facts: facts.as_ref(), steps, failure };
+    let mut conditions =
+        Conditions { ids: Vec::new(), decided: BTreeMap::new(), is_forced: true, found: Vec::new() };
+    match resolve(&shared.plan, id, task.host, &late, &mut conditions) {
+        Ok(Resolved::Action(action)) => Ok(Some(Arc::new(*action))),
+        Ok(Resolved::Excluded) => Ok(None),
+        Err(error) => Err(Failure { cause: Cause::Refused, message: error.to_string(), hint: String::new() }),
+    }
+}
+
+/// The host's facts as they are now, where a deferred step waits for some.
+async fn facts_for(shared: &Shared, task: TaskId, id: DeferredId) -> Result<Option<HostFacts>, Failure> {
+    let mut names = shared.plan.deferred[id.0 as usize].waits_for.iter();
+    if !names.any(|name| name.starts_with("facts.")) {
+        return Ok(None);
+    }
+    let probe = host_probe(Duration::from_secs(60));
+    let answers = look(shared, task.host, &[&probe]).await?.pop().unwrap_or_default();
+    parse_host(&answers).map(Some).map_err(unreadable)
 }
 
 /// Whether the ops changed something, by `changed_when`; an error when `fail_when` holds or cannot be evaluated.

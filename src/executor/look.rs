@@ -57,6 +57,21 @@ pub(super) async fn look(
     look_knowing(shared, host, probes, &Known::default()).await
 }
 
+/// The same, and a cluster that does not answer is asked again for this long.
+pub(super) async fn look_within(
+    shared: &Shared,
+    host: HostId,
+    probes: &[&Probe],
+    within: Duration,
+) -> Result<Vec<Vec<Answer>>, Failure> {
+    look_knowing_within(shared, host, probes, &Known::default(), within).await
+}
+
+/// How long a cluster that does not answer is asked again.
+pub(super) fn retry_for(shared: &Shared) -> Duration {
+    shared.plan.kube.as_ref().map_or(Duration::ZERO, |kube| kube.retry_for)
+}
+
 /// What the cluster answered to questions that are the same on behalf of every host. Each says itself where it runs
 /// and by which right.
 pub(super) type Known = HashMap<Query, Answer>;
@@ -68,6 +83,16 @@ pub(super) async fn look_knowing(
     probes: &[&Probe],
     known: &Known,
 ) -> Result<Vec<Vec<Answer>>, Failure> {
+    look_knowing_within(shared, host, probes, known, retry_for(shared)).await
+}
+
+async fn look_knowing_within(
+    shared: &Shared,
+    host: HostId,
+    probes: &[&Probe],
+    known: &Known,
+    within: Duration,
+) -> Result<Vec<Vec<Answer>>, Failure> {
     let told_of = |probe: &&Probe| {
         let each = probe.queries.iter().map(|query| told_one(known, probe, query).cloned());
         each.collect::<Vec<_>>()
@@ -78,7 +103,7 @@ pub(super) async fn look_knowing(
         let got = match job.probe.site {
             Site::Subject => ask_host(shared, shared.name(host), &job.probe).await?,
             Site::Controller => ask(&shared.controller, &controller_name(), &job.probe).await?,
-            Site::Kube => ask_cluster(shared, host, &job.probe).await?,
+            Site::Kube => ask_cluster(shared, host, &job.probe, within).await?,
         };
         for ((probe, query), answer) in job.places.into_iter().zip(got) {
             let Answer { rc, stdout, stderr } = answer;
@@ -231,9 +256,13 @@ pub(super) async fn ask(pool: &Pool, host: &HostName, probe: &Probe) -> Result<V
 const ASK_AGAIN: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Asks the cluster through a host that kubectl may run on, and asks again while the API is silent.
-async fn ask_cluster(shared: &Shared, subject: HostId, probe: &Probe) -> Result<Vec<Answer>, Failure> {
-    let retry_for = shared.plan.kube.as_ref().map_or(Duration::ZERO, |kube| kube.retry_for);
-    let end = Instant::now() + retry_for.to_std();
+async fn ask_cluster(
+    shared: &Shared,
+    subject: HostId,
+    probe: &Probe,
+    within: Duration,
+) -> Result<Vec<Answer>, Failure> {
+    let end = Instant::now() + within.to_std();
     let mut told = false;
     let mut refusals = Refusals::default();
     loop {
@@ -278,7 +307,7 @@ async fn ask_cluster(shared: &Shared, subject: HostId, probe: &Probe) -> Result<
             return outcome;
         }
         told = true;
-        shared.cluster_is_silent(why_silent(probe, &outcome), retry_for);
+        shared.cluster_is_silent(why_silent(probe, &outcome), within);
         sleep(ASK_AGAIN).await;
     }
 }
@@ -305,7 +334,7 @@ pub(super) async fn await_kube_session(
     shared: &Shared,
     subject: HostId,
 ) -> Result<(Option<HostId>, HostName, Rc<dyn Session>), Failure> {
-    let retry_for = shared.plan.kube.as_ref().map_or(Duration::ZERO, |kube| kube.retry_for);
+    let retry_for = retry_for(shared);
     let end = Instant::now() + retry_for.to_std();
     loop {
         let failure = match kube_session(shared, subject).await {

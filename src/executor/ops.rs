@@ -20,13 +20,15 @@ use crate::transport::{Attached, Launch, LaunchId, OpResult, Session, SessionErr
 use crate::value::Duration;
 
 /// How sending an op went.
-pub(super) enum OpEnd {
+pub(super) enum OpEnd<E> {
     /// Its record says how it ended; the last line of its output for people.
     Ended(OpResult, String),
     /// It was not started.
     NotStarted(Failure),
     /// It was not started, because the lock of the cluster is not at hand.
     Barred(Barred),
+    /// It was not started, because it may not be any more.
+    HeldBack(E),
     /// It was sent, and nobody knows.
     Unknown(String),
 }
@@ -107,8 +109,13 @@ pub(super) async fn place(shared: &Shared, host: HostId, site: Site) -> Result<P
     Ok(Place { pool, name, session, kube_host: None })
 }
 
-/// Sends an op and follows it to its end.
-pub(super) async fn send(shared: &Shared, place: Place<'_>, sending: Sending<'_>) -> OpEnd {
+/// Sends an op and follows it to its end. Where that takes several tries, `may_begin` is asked before each.
+pub(super) async fn send<E>(
+    shared: &Shared,
+    place: Place<'_>,
+    sending: Sending<'_>,
+    may_begin: impl AsyncFn() -> Result<(), E>,
+) -> OpEnd<E> {
     let op = resolved(shared, sending.task.host, sending.op);
     let id = sending.id(shared);
     let mut output = sending.output(shared, &id);
@@ -120,12 +127,16 @@ pub(super) async fn send(shared: &Shared, place: Place<'_>, sending: Sending<'_>
             Ok(result) => OpEnd::Ended(shared.redactor.op_result(result), output.finish()),
             Err(SessionError::Lost(reason)) => {
                 place.pool.forget(&place.name, &place.session).await;
-                settle(shared, place.pool, &place.name, sending, &launch, &reason).await
+                let lost = LostOp { pool: place.pool, name: &place.name, sending, launch: &launch };
+                settle(shared, lost, &reason, may_begin).await
             }
             // Nobody was asked, so nothing runs: again, when this machine may have what it takes, and still has the lock.
             Err(SessionError::Here(_)) if unasked < rule.attempts => {
                 unasked += 1;
                 sleep(rule.pause(unasked).to_std()).await;
+                if let Err(why) = may_begin().await {
+                    return OpEnd::HeldBack(why);
+                }
                 match shared.may_send().await {
                     Ok(()) => continue,
                     Err(why) => OpEnd::Barred(why),
@@ -140,13 +151,19 @@ pub(super) async fn send(shared: &Shared, place: Place<'_>, sending: Sending<'_>
 }
 
 /// Takes up an op that an earlier process sent, or was about to send.
-pub(super) async fn take_up(shared: &Shared, sending: Sending<'_>, sent: &OpRun) -> OpEnd {
+pub(super) async fn take_up<E>(
+    shared: &Shared,
+    sending: Sending<'_>,
+    sent: &OpRun,
+    may_begin: impl AsyncFn() -> Result<(), E>,
+) -> OpEnd<E> {
     let op = resolved(shared, sending.task.host, sending.op);
     let launch = Launch { id: sending.id(shared), op: &op, over: &shared.over };
     let Some((pool, name)) = place_of(shared, sending, sent.on) else {
         return OpEnd::Unknown(ELSEWHERE.to_owned());
     };
-    settle(shared, pool, &name, sending, &launch, "the controller ended while it was in flight").await
+    let lost = LostOp { pool, name: &name, sending, launch: &launch };
+    settle(shared, lost, "the controller ended while it was in flight", may_begin).await
 }
 
 /// Asks again for the result of an op whose end is in the journal, or says why its host cannot tell.
@@ -190,16 +207,23 @@ fn place_of<'s>(
     }
 }
 
+/// An op whose link was lost, or whose controller.
+#[derive(Clone, Copy)]
+struct LostOp<'a> {
+    pool: &'a Pool,
+    name: &'a HostName,
+    sending: Sending<'a>,
+    launch: &'a Launch<'a>,
+}
+
 /// The link was lost while the op was starting or running. Its directory on the host knows; the same launch sent
 /// again attaches to it, and starts it only where it never began.
-async fn settle(
+async fn settle<E>(
     shared: &Shared,
-    pool: &Pool,
-    name: &HostName,
-    sending: Sending<'_>,
-    launch: &Launch<'_>,
+    LostOp { pool, name, sending, launch }: LostOp<'_>,
     reason: &str,
-) -> OpEnd {
+    may_begin: impl AsyncFn() -> Result<(), E>,
+) -> OpEnd<E> {
     let mut reason = reason.to_owned();
     // A machine takes its time to come back from a reboot.
     let at_least = match launch.op.deed {
@@ -209,6 +233,8 @@ async fn settle(
     let rule = pool.reconnects(name);
     let began = Instant::now();
     let mut lost = 0;
+    // Minutes may have passed since it was about to be sent, or days.
+    let mut is_asked = false;
     loop {
         let session = match shared.reach(pool, name, at_least).await {
             Ok(session) => session,
@@ -221,7 +247,13 @@ async fn settle(
             Ok(Attached::Ended(result)) => {
                 return OpEnd::Ended(shared.redactor.op_result(result), output.finish());
             }
-            // Minutes may have passed since it was about to be sent.
+            Ok(Attached::NeverStarted) if !is_asked => match may_begin().await {
+                Ok(()) => {
+                    is_asked = true;
+                    continue;
+                }
+                Err(why) => return OpEnd::HeldBack(why),
+            },
             Ok(Attached::NeverStarted) if !shared.may_send_now() => match shared.may_send().await {
                 Ok(()) => continue,
                 Err(why) => return OpEnd::Barred(why),
@@ -249,6 +281,7 @@ async fn settle(
         if !is_link_whole {
             pool.forget(name, &session).await;
         }
+        is_asked = false;
         // A link that held for a while was mended: what comes now is another outage.
         lost = if attached.elapsed() > rule.max_delay.to_std() { 1 } else { lost + 1 };
         if lost > rule.attempts && began.elapsed() >= at_least.to_std() {

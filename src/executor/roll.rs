@@ -429,14 +429,23 @@ impl Roll {
     }
 
     fn assignment(&self, task: TaskId, run: AttemptRun) -> Assignment {
+        let shown = run.effect_shown();
+        let state = &self.history.state;
+        // What is done again ran before, whatever its conditions would say now.
+        let is_forced = state.closes_what_is_open(&self.plan, task) || state.is_done_again(&self.plan, task);
         let AttemptRun { attempt, ops: recorded, approved_by, .. } = run;
-        let wants_results = match self.plan.task(task).step {
-            StepRef::Deferred(_) => true,
-            StepRef::Action(action) => {
-                let action = self.plan.action(action);
-                action.changed_when.is_some() || action.fail_when.is_some()
-            }
-        };
+        let cordon = self.history.state.open_cordon(&self.plan, task);
+        let is_late =
+            |&(index, _): &_| matches!(self.plan.task(TaskId { index, ..task }).step, StepRef::Deferred(_));
+        let is_set_late = cordon.as_ref().is_some_and(|cordon| cordon.set_by.iter().any(is_late));
+        let wants_results = is_set_late
+            || match self.plan.task(task).step {
+                StepRef::Deferred(_) => true,
+                StepRef::Action(action) => {
+                    let action = self.plan.action(action);
+                    action.changed_when.is_some() || action.fail_when.is_some()
+                }
+            };
         // Nobody else looks: a host's thousandth command must not cost more than its first.
         let steps = if wants_results {
             steps_value(&self.plan, task.phase, task.host, |id| self.history.state.result(&self.plan, id))
@@ -458,9 +467,11 @@ impl Roll {
                 steps,
                 is_apart: self.history.state.is_apart(&self.plan, task),
                 decided: self.history.state.decided(&self.plan, task.phase, task.host),
-                is_forced: self.history.state.closes_what_is_open(&self.plan, task),
+                is_forced,
                 failure,
             },
+            cordon,
+            shown,
         }
     }
 

@@ -4,18 +4,24 @@ use std::collections::BTreeMap;
 
 use super::rows::{RowError, number, pairs, rows, unquote};
 
+/// What a drain asks of a pod, up to the end of its line: the columns that [`pod_row`] reads.
+macro_rules! pod_columns {
+    () => {
+        concat!(
+            r#"{{.metadata.namespace}}{{"\t"}}{{.metadata.name}}{{"\t"}}{{with .status}}{{printf "%q" .phase}}{{end}}{{"\t"}}"#,
+            r#"{{if .metadata.deletionTimestamp}}deleting{{end}}{{"\t"}}"#,
+            r#"{{range .metadata.ownerReferences}}{{if .controller}}{{printf "%q" .kind}}{{end}}{{end}}{{"\t"}}"#,
+            r#"{{with .metadata.annotations}}{{if index . "kubernetes.io/config.mirror"}}mirror{{end}}{{end}}{{"\t"}}"#,
+            // An `emptyDir: {}` is an empty mapping, which `if` takes for false: the volume's keys are asked instead.
+            r#"{{range .spec.volumes}}{{range $key, $value := .}}{{if eq $key "emptyDir"}}emptyDir {{end}}{{end}}{{end}}{{"\t"}}"#,
+            r#"{{range .status.conditions}}{{if eq .type "Ready"}}{{printf "%q" .status}}{{end}}{{end}}{{"\t"}}"#,
+            r#"{{range $key, $value := .metadata.labels}}{{$key}}={{$value}},{{end}}{{"\n"}}{{end}}"#,
+        )
+    };
+}
+
 /// `-o` argument that prints one line per pod of a list, with what a drain asks of it.
-pub const PODS: &str = concat!(
-    "go-template={{range .items}}",
-    r#"{{.metadata.namespace}}{{"\t"}}{{.metadata.name}}{{"\t"}}{{with .status}}{{printf "%q" .phase}}{{end}}{{"\t"}}"#,
-    r#"{{if .metadata.deletionTimestamp}}deleting{{end}}{{"\t"}}"#,
-    r#"{{range .metadata.ownerReferences}}{{if .controller}}{{printf "%q" .kind}}{{end}}{{end}}{{"\t"}}"#,
-    r#"{{with .metadata.annotations}}{{if index . "kubernetes.io/config.mirror"}}mirror{{end}}{{end}}{{"\t"}}"#,
-    // An `emptyDir: {}` is an empty mapping, which `if` takes for false: the volume's keys are asked instead.
-    r#"{{range .spec.volumes}}{{range $key, $value := .}}{{if eq $key "emptyDir"}}emptyDir {{end}}{{end}}{{end}}{{"\t"}}"#,
-    r#"{{range .status.conditions}}{{if eq .type "Ready"}}{{printf "%q" .status}}{{end}}{{end}}{{"\t"}}"#,
-    r#"{{range $key, $value := .metadata.labels}}{{$key}}={{$value}},{{end}}{{"\n"}}{{end}}"#,
-);
+pub const PODS: &str = concat!("go-template={{range .items}}", pod_columns!());
 
 /// `-o` argument that prints one line per pod of a list, with its node and the name of its controller before the columns
 /// of [`PODS`].
@@ -23,13 +29,16 @@ pub const OWNED_PODS: &str = concat!(
     "go-template={{range .items}}",
     r#"{{with .spec.nodeName}}{{printf "%q" .}}{{end}}{{"\t"}}"#,
     r#"{{range .metadata.ownerReferences}}{{if .controller}}{{printf "%q" .name}}{{end}}{{end}}{{"\t"}}"#,
-    r#"{{.metadata.namespace}}{{"\t"}}{{.metadata.name}}{{"\t"}}{{with .status}}{{printf "%q" .phase}}{{end}}{{"\t"}}"#,
-    r#"{{if .metadata.deletionTimestamp}}deleting{{end}}{{"\t"}}"#,
-    r#"{{range .metadata.ownerReferences}}{{if .controller}}{{printf "%q" .kind}}{{end}}{{end}}{{"\t"}}"#,
-    r#"{{with .metadata.annotations}}{{if index . "kubernetes.io/config.mirror"}}mirror{{end}}{{end}}{{"\t"}}"#,
-    r#"{{range .spec.volumes}}{{range $key, $value := .}}{{if eq $key "emptyDir"}}emptyDir {{end}}{{end}}{{end}}{{"\t"}}"#,
-    r#"{{range .status.conditions}}{{if eq .type "Ready"}}{{printf "%q" .status}}{{end}}{{end}}{{"\t"}}"#,
-    r#"{{range $key, $value := .metadata.labels}}{{$key}}={{$value}},{{end}}{{"\n"}}{{end}}"#,
+    pod_columns!(),
+);
+
+/// `-o` argument that prints one line per pod of a list, with its tolerations before the columns of [`PODS`].
+pub const TOLERATING_PODS: &str = concat!(
+    "go-template={{range .items}}",
+    // Old versions of `eq` fail on a key that is not there, so the fields are printed and judged here.
+    r"{{range .spec.tolerations}}{{with .key}}{{.}}{{end}}:{{with .operator}}{{.}}{{end}}:",
+    r#"{{with .value}}{{.}}{{end}}:{{with .effect}}{{.}}{{end}},{{end}}{{"\t"}}"#,
+    pod_columns!(),
 );
 
 /// `-o` argument that prints one line per control-plane pod of a list: what tells a component that runs from one that
@@ -110,6 +119,15 @@ pub struct OwnedPod {
     pub pod: PodRow,
 }
 
+/// A pod with what it tolerates.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToleratingPod {
+    /// Whether it may be scheduled to a node that is cordoned.
+    pub tolerates_cordon: bool,
+    /// The rest.
+    pub pod: PodRow,
+}
+
 /// Reads the rows of [`PODS`].
 pub fn parse_pods(text: &str) -> Result<Vec<PodRow>, RowError> {
     rows::<9>(text, "a pod").map(|row| row.map(pod_row)).collect()
@@ -123,6 +141,30 @@ pub fn parse_owned_pods(text: &str) -> Result<Vec<OwnedPod>, RowError> {
         Ok(OwnedPod { node, owner, pod: pod_row(pod) })
     };
     rows::<11>(text, "a pod").map(owned).collect()
+}
+
+/// Reads the rows of [`TOLERATING_PODS`].
+pub fn parse_tolerating_pods(text: &str) -> Result<Vec<ToleratingPod>, RowError> {
+    let tolerating = |row: Result<[&str; 10], RowError>| {
+        let [tolerations, pod @ ..] = row?;
+        let tolerates_cordon = tolerations.split(',').any(tolerates_cordon);
+        Ok(ToleratingPod { tolerates_cordon, pod: pod_row(pod) })
+    };
+    rows::<10>(text, "a pod").map(tolerating).collect()
+}
+
+/// Whether `key:operator:value:effect` tolerates the taint of a cordon, `node.kubernetes.io/unschedulable:NoSchedule`
+/// (the rules of `Toleration.ToleratesTaint` in k8s.io/api/core/v1).
+fn tolerates_cordon(toleration: &str) -> bool {
+    let parts: Vec<&str> = toleration.split(':').collect();
+    let [key, operator, value, effect] = parts[..] else { return false };
+    let of_effect = matches!(effect, "" | "NoSchedule");
+    let of_key = match operator {
+        "Exists" => matches!(key, "" | "node.kubernetes.io/unschedulable"),
+        "" | "Equal" => key == "node.kubernetes.io/unschedulable" && value.is_empty(),
+        _ => false,
+    };
+    of_effect && of_key
 }
 
 fn pod_row(columns: [&str; 9]) -> PodRow {
@@ -171,6 +213,35 @@ mod tests {
         assert!(pods[0].empty_dir && pods[0].ready && !pods[0].mirror && !pods[0].deleting);
         assert!(pods[1].mirror && pods[1].deleting && !pods[1].ready && !pods[1].empty_dir);
         assert_eq!(pods[1].controller, "Node");
+    }
+
+    #[test]
+    fn a_pod_that_tolerates_a_cordon_is_told_from_one_that_does_not() {
+        let cases = [
+            ("", false),
+            ("node.kubernetes.io/unschedulable:Exists::NoSchedule,", true),
+            (
+                "node.kubernetes.io/not-ready:Exists::NoExecute,node.kubernetes.io/unschedulable:Exists::,",
+                true,
+            ),
+            (":Exists::,", true),
+            (":Exists::NoExecute,", false),
+            ("node.kubernetes.io/unschedulable:::NoSchedule,", true),
+            ("node.kubernetes.io/unschedulable:Equal:x:NoSchedule,", false),
+            ("node.kubernetes.io/unschedulable:Exists::NoExecute,", false),
+            ("node.kubernetes.io/not-ready:Exists::,node.kubernetes.io/unreachable:Exists::,", false),
+        ];
+        for (tolerations, expected) in cases {
+            let text = format!(
+                "{tolerations}\tdefault\tweb-1\t\"Running\"\t\t\"ReplicaSet\"\t\t\t\"True\"\tapp=web,\n"
+            );
+            let pods = parse_tolerating_pods(&text).expect("a pod");
+            assert_eq!(
+                (pods[0].tolerates_cordon, pods[0].pod.path()),
+                (expected, "default/web-1".into()),
+                "{tolerations}"
+            );
+        }
     }
 
     #[test]

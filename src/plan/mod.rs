@@ -23,8 +23,8 @@ pub mod worst_case;
 pub use budget::{Budget, OutCause, OutOfService, Spent, SpentBy, cut_batches};
 pub use gate::{Gate, GateOpens};
 pub use model::{
-    Action, ActionId, Bracket, DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId, HostId,
-    HostTasks, LeftOut, Plan, PlannedEtcd, PlannedHost, PlannedKube, PlannedPhase, Rollout, Section,
+    Action, ActionId, Bracket, Cordoning, DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId,
+    HostId, HostTasks, LeftOut, Plan, PlannedEtcd, PlannedHost, PlannedKube, PlannedPhase, Rollout, Section,
     Sections, StepRef, Task, TaskId, Ties, Warning, id_as_written,
 };
 pub use topology::{DomainsTaken, Topology};

@@ -200,6 +200,7 @@ fn task_ended(plan: &Plan, task: TaskId, end: &TaskEnd, verbosity: Verbosity) ->
             format!("{about}  FAILED{allowed}: {}{hint}", failure.message)
         }
         TaskEnd::Unknown { reason } => format!("{about}  UNKNOWN: {reason}"),
+        TaskEnd::Uncordoned { reason } => format!("{about}  not sent: {reason}"),
         TaskEnd::Paused { why, .. } => format!("{about}  not confirmed: {why}"),
         TaskEnd::Withheld { reason } => format!("{about}  not sent: the lock was lost: {reason}"),
     })

@@ -19,6 +19,10 @@ use crate::value::Duration;
 
 /// What a run came to.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is something that a run came to, and they combine freely"
+)]
 pub struct Summary {
     /// The run's id.
     pub run: String,
@@ -34,6 +38,10 @@ pub struct Summary {
     pub on_purpose: Vec<OnPurpose>,
     /// Failures that `allow_failure` allowed.
     pub allowed: Vec<String>,
+    /// Cordons of this run that somebody took away before a step disrupted under them.
+    pub lifted: Vec<String>,
+    /// Whether its last lines are followed by how it goes on: another way than bringing hosts back by hand.
+    pub can_resume: bool,
     /// Why the run did not go to its end, if it did not.
     pub stopped_by: Option<String>,
     /// Whether any host was changed.
@@ -97,7 +105,7 @@ pub struct Left {
 }
 
 impl Left {
-    fn write(&self, plan: &Plan, is_rehearsal: bool, out: &mut String) -> std::fmt::Result {
+    fn write(&self, plan: &Plan, is_rehearsal: bool, can_resume: bool, out: &mut String) -> std::fmt::Result {
         let Self { host, what, commands, wrong } = self;
         // Whether it serves nobody has looked: its power may have failed meanwhile.
         let service = if *what == HALF_CHANGED { "; this run does not keep it out of service" } else { "" };
@@ -108,15 +116,24 @@ impl Left {
         if wrong.is_some() && (!is_rehearsal || commands.is_empty()) {
             writeln!(out, "    first find out why, on the host: journalctl -b -u kubelet -u containerd")?;
         }
-        write_ways(commands, when, is_rehearsal, out)
+        write_ways(commands, can_resume, when, is_rehearsal, out)
     }
 }
 
-fn write_ways(commands: &[String], when: &str, is_rehearsal: bool, out: &mut String) -> std::fmt::Result {
+/// The commands that bring a host back. Of a run that can go on they are one of two ways: who did both would let pods back
+/// onto a host that the run then goes on to disrupt.
+fn write_ways(
+    commands: &[String],
+    can_resume: bool,
+    when: &str,
+    is_rehearsal: bool,
+    out: &mut String,
+) -> std::fmt::Result {
     if is_rehearsal && !commands.is_empty() {
         return writeln!(out, "    a real run names here what brings it back");
     }
-    commands.iter().try_for_each(|command| writeln!(out, "    {when}to bring it back: {command}"))
+    let either = if can_resume { "either, " } else { "" };
+    commands.iter().try_for_each(|command| writeln!(out, "    {either}{when}to bring it back: {command}"))
 }
 
 const ALL_SERVE: &str = "all hosts are in service";
@@ -201,6 +218,7 @@ impl Summary {
             left,
             on_purpose,
             allowed: fold.allowed,
+            lifted: fold.lifted,
             stopped_by: halted.or(by_request),
             changed_anything: fold.changed_anything,
             took,
@@ -212,6 +230,7 @@ impl Summary {
             by_phase,
             versions: fold.versions.lines(plan),
             service: if state.has_seen_others_out() { OURS_SERVE } else { ALL_SERVE },
+            can_resume: state.can_resume(),
         }
     }
 
@@ -254,6 +273,13 @@ impl Summary {
         }
     }
 
+    /// How people go on with it, by this command: one of two ways where its last lines say how hosts are brought back.
+    pub fn way_on(&self, command: &str) -> String {
+        let has_another = !self.rehearsal && self.left.iter().any(|left| !left.commands.is_empty());
+        let or = if has_another { "or, " } else { "" };
+        format!("{or}to go on: {command}")
+    }
+
     /// The last lines of a run, for people: counts, trouble, and each host that is not in service with the command
     /// that brings it back.
     pub fn text(&self, plan: &Plan) -> String {
@@ -277,7 +303,7 @@ impl Summary {
         for allowed in &self.allowed {
             writeln!(out, "warning: {allowed}")?;
         }
-        for rescued in &self.rescued {
+        for rescued in self.rescued.iter().chain(&self.lifted) {
             writeln!(out, "warning: {rescued}")?;
         }
         super::trouble::write(plan, &self.troubled, &self.record, out)?;
@@ -285,10 +311,10 @@ impl Summary {
             writeln!(out, "stopped_by: {by}")?;
         }
         self.stopped.write(plan, out)?;
-        self.left.iter().try_for_each(|left| left.write(plan, self.rehearsal, out))?;
+        self.left.iter().try_for_each(|left| left.write(plan, self.rehearsal, self.can_resume, out))?;
         for OnPurpose { host, reason, commands } in &self.on_purpose {
             writeln!(out, "{}  is out of service, on purpose: {reason}", host_name(plan, *host))?;
-            write_ways(commands, "", self.rehearsal, out)?;
+            write_ways(commands, false, "", self.rehearsal, out)?;
         }
         let is_over = !self.troubled.is_empty() || self.stopped_by.is_some();
         if self.hosts_left().is_empty() && is_over {
@@ -304,6 +330,7 @@ struct Fold<'p> {
     run: String,
     troubled: Vec<Troubled>,
     allowed: Vec<String>,
+    lifted: Vec<String>,
     changed_anything: bool,
     stop: Option<Stop>,
     stopped_by: Option<String>,
@@ -324,6 +351,7 @@ impl<'p> Fold<'p> {
             run: String::new(),
             troubled: Vec::new(),
             allowed: Vec::new(),
+            lifted: Vec::new(),
             changed_anything: false,
             stop: None,
             stopped_by: None,
@@ -404,6 +432,9 @@ impl<'p> Fold<'p> {
             TaskEnd::Unknown { reason } => {
                 let failure = Failure { cause: Cause::Command, message: reason.clone(), hint: String::new() };
                 self.trouble(task, HostStatus::Unknown, title(self.plan, task), failure);
+            }
+            TaskEnd::Uncordoned { reason } => {
+                self.lifted.push(format!("{}: {reason}", host_name(self.plan, task.host)));
             }
             // Nothing of it ran, and the loss itself is told by the last lines.
             TaskEnd::NeedsSlot | TaskEnd::Withheld { .. } | TaskEnd::Paused { .. } => {}

@@ -214,6 +214,11 @@ pub static FAULTS: LazyLock<Vec<FaultInfo>> = LazyLock::new(|| {
             vec![lasting()],
         ),
         hosts("node_cordoned", "Somebody else cordons the node.", vec![lasting()]),
+        hosts(
+            "node_uncordoned",
+            "Somebody else uncordons the node, as `kubectl uncordon` does, whoever cordoned it: pods may come back.",
+            vec![],
+        ),
         hosts("node_not_ready", "The node's kubelet dies, and cannot be started.", vec![lasting()]),
         hosts(
             "clock_jumps",
@@ -370,6 +375,7 @@ impl FaultKind {
             Self::CrashLoop { .. } => "crash_loop",
             Self::ApiServerStarts { .. } => "api_server_starts",
             Self::NodeCordoned { .. } => "node_cordoned",
+            Self::NodeUncordoned => "node_uncordoned",
             Self::NodeNotReady { .. } => "node_not_ready",
             Self::ClockJumps { .. } => "clock_jumps",
             Self::SwapOn => "swap_on",

@@ -159,6 +159,8 @@ pub enum FaultKind {
         /// As above.
         lasting: Option<Duration>,
     },
+    /// Somebody else takes the cordon away, whoever set it.
+    NodeUncordoned,
     /// The node's kubelet dies.
     NodeNotReady {
         /// As above.

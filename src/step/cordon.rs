@@ -4,23 +4,31 @@ use std::sync::LazyLock;
 
 use super::args::Args;
 use super::build::{change, exactly, satisfied, would_change};
+use super::cordoned::{self, CordonNow, CordonSet, Cordons, IfUncordoned};
 use super::node_state::{Owner, checked_run, kubectl_probe, no_such_node, on_node, read_cordon};
 use super::{
     AssessError, Assessment, BracketKey, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Role, StepKind,
     Subject, Touches,
 };
-use crate::op::{Answer, Effect, run_symbol};
+use crate::op::{Answer, Effect, Probe, run_symbol};
 use crate::value::{Field, Type, Value};
 
 /// Keeps new pods off the host's node.
 pub(crate) struct Cordon;
 
 static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    vec![Field::optional(
-        "adopt",
-        Type::Str,
-        "Take over the cordon that this earlier run left, instead of setting one; a node without it is left alone.",
-    )]
+    vec![
+        Field::optional(
+            "adopt",
+            Type::Str,
+            "Take over the cordon that this earlier run left, instead of setting one; a node without it is left alone.",
+        ),
+        cordoned::field(
+            "cordon_again",
+            "What to do where somebody took the cordon away before a step disrupts under it: `cordon_again`, three times \
+             at most, or `fail` the host.",
+        ),
+    ]
 });
 
 impl StepKind for Cordon {
@@ -37,6 +45,8 @@ impl StepKind for Cordon {
                    as unavailable.\n\n\
                    Known limit: a person who cordons a node that this run has cordoned leaves no trace, and `uncordon` undoes \
                    both. `drain` cordons by itself.\n\n\
+                   Up to the `uncordon`, the cordon is looked at again before every op that disrupts (`if_uncordoned`). Pods \
+                   that are on the node are not asked about: `cordon` moves none.\n\n\
                    With `adopt` the cordon of an earlier run becomes this run's, and the next `uncordon` releases it. That is a \
                    goal: while it stands, what lies between it and the `uncordon` is not skipped, even where all else holds. \
                    `rollbook run --adopt-cordons RUN` adds such a step for every node that RUN left cordoned.",
@@ -51,6 +61,10 @@ impl StepKind for Cordon {
 
     fn touches(&self, _: &Value) -> Touches {
         Touches::both(vec![Matter::Cordon])
+    }
+
+    fn cordons(&self) -> Option<&'static dyn Cordons> {
+        Some(&Cordon)
     }
 
     fn effect(&self) -> Effect {
@@ -100,6 +114,29 @@ impl StepKind for Cordon {
                 would_change(vec![change("node", "schedulable", "cordoned")], Fidelity::Exact)
             }
         })
+    }
+}
+
+impl Cordons for Cordon {
+    fn look(&self, _: &Value, cx: &LowerCx<'_>) -> Result<Probe, LowerError> {
+        Ok(kubectl_probe(on_node(cx, self.name())?.kube, cordoned::queries(cx, self.name())?))
+    }
+
+    fn read(&self, args: &Value, set: CordonSet, answers: &[Answer]) -> Result<CordonNow, AssessError> {
+        // A cordon that was to be taken over and was not there is none to look after.
+        if adopted(args).is_some() && !set.changed {
+            return Ok(CordonNow::Stands);
+        }
+        let [nodes, run] = exactly::<2>(answers)?;
+        Ok(cordoned::read(nodes, run, set)?.1)
+    }
+
+    fn if_uncordoned(&self, args: &Value) -> IfUncordoned {
+        cordoned::wanted(args)
+    }
+
+    fn done_again(&self) -> &'static str {
+        "cordoned"
     }
 }
 

@@ -14,6 +14,7 @@ mod cases;
 mod command;
 mod copy;
 mod cordon;
+mod cordoned;
 mod drain;
 mod etcd_snapshot;
 mod guard;
@@ -43,6 +44,7 @@ pub use ahead::SourcesUse;
 pub use apt::is_own_variable;
 pub use body::{Body, shown_line};
 pub use copy::may_be_shown;
+pub use cordoned::{CordonNow, CordonSet, Cordons, IfUncordoned};
 pub use patched::{Patched, patched};
 pub use pause::{PauseFor, pause_of};
 pub use power::{Obstacles, command_power_cycles, obstacles_of, power_cycles, read_obstacles};
@@ -117,6 +119,16 @@ pub trait StepKind: Sync {
     fn outcome(&self, stdout: &str, stderr: &str) -> Option<String> {
         let _ = (stdout, stderr);
         None
+    }
+
+    /// How the cordon is looked at again that a step of this kind sets on its host's node; `None` for kinds that set none.
+    fn cordons(&self) -> Option<&'static dyn Cordons> {
+        None
+    }
+
+    /// Whether a step of this kind takes this run's cordon away.
+    fn uncordons(&self) -> bool {
+        false
     }
 
     /// The strongest effect that a step of this kind with these written fields can have; known before any value is.

@@ -48,6 +48,10 @@ impl StepKind for Uncordon {
         Touches::both(vec![Matter::Cordon])
     }
 
+    fn uncordons(&self) -> bool {
+        true
+    }
+
     fn effect(&self) -> Effect {
         Effect::Changes
     }

@@ -38,5 +38,6 @@ mod simulated;
 mod support;
 mod template_files;
 mod transport;
+mod uncordoned;
 mod upgrade;
 mod waits;

@@ -17,6 +17,7 @@ pub(super) fn can_befall(kind: &FaultKind, host: &SimulatedHost) -> Result<(), &
         | FaultKind::PodStuck
         | FaultKind::BarePod
         | FaultKind::NodeCordoned { .. }
+        | FaultKind::NodeUncordoned
         | FaultKind::NodeNotReady { .. }
         | FaultKind::KubeletDoesNotStart
             if host.node_name.is_none() =>
@@ -67,6 +68,7 @@ pub(super) fn befall(
             Fault::NodeCordoned { host: host(), at },
             lasting.zip(Some(Fault::NodeUncordoned { host: host() })),
         ),
+        FaultKind::NodeUncordoned => (Fault::NodeUncordoned { host: host() }, None),
         FaultKind::NodeNotReady { lasting } => (
             Fault::NodeNotReady { host: host(), at },
             lasting.zip(Some(Fault::KubeletRecovers { host: host() })),

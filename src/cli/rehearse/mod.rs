@@ -200,7 +200,7 @@ async fn roll_on(
                 terminal.say("the controller was killed");
                 terminal.say(summary.text(&theatre.plan).trim_end());
                 if let Some(Written { called, .. }) = written {
-                    terminal.say(&format!("to go on: rollbook resume {called}"));
+                    terminal.say(&summary.way_on(&format!("rollbook resume {called}")));
                 }
                 return Ok(exit::KILLED);
             }

@@ -4,8 +4,8 @@ use crate::engine::host::{AttemptRun, Cursor, HostRun, HostWork, Next, OpRun, Ta
 use crate::engine::rules::Bug;
 use crate::engine::{Cause, Failure, HostStatus, Refusal, SkipReason, State, TaskEnd};
 use crate::op::{Effect, Exit, Op, RunWhen};
-use crate::plan::{Plan, Section, TaskId};
-use crate::step::{Lowered, Patched, patched};
+use crate::plan::{Cordoning, Plan, Section, StepRef, TaskId};
+use crate::step::{CordonSet, Lowered, Patched, patched};
 use crate::value::Timestamp;
 
 use super::{Moment, refuse};
@@ -163,6 +163,7 @@ impl State {
             // Another attempt, or a rescue, would follow a change that may still be at work.
             return Err(refuse(plan, task.host, "ends its attempt while an op has no end"));
         }
+        let rules = self.rules;
         let run = self.open(task.phase)?;
         let target = &mut run.hosts[position];
         target.work = None;
@@ -175,11 +176,29 @@ impl State {
                 target.at = Cursor { attempt, needs_slot: true, retry_at: None, ..target.at };
             }
             TaskEnd::Satisfied { .. } => {
+                note_cordon(target, plan, task, &ended, false);
                 target.settle(TaskResult { satisfied: true, ..result_of(&ended) });
             }
             TaskEnd::Changed { .. } => {
                 target.change();
+                note_cordon(target, plan, task, &ended, true);
                 target.settle(TaskResult { changed: true, ..result_of(&ended) });
+            }
+            TaskEnd::Uncordoned { .. } => {
+                let relies = target.at.back.is_none() && plan.cordoning(task) == Cordoning::Leaves;
+                let is_left = target.open_cordon().is_some_and(|open| open.again > 0);
+                let may = is_left || rules.broken(Bug::CordonsForEver);
+                if !relies || !may {
+                    return Err(refuse(plan, task.host, "relies on no cordon that may be set again"));
+                }
+                if !ended.ops.is_empty() && plan.task(task).effect > Effect::Reads {
+                    target.change_and_go_on();
+                }
+                if rules.broken(Bug::SkipsDrainingAgain) {
+                    target.at = Cursor { attempt, ..target.at };
+                } else {
+                    target.cordon_again(attempt);
+                }
             }
             TaskEnd::Failed { failure } => task_failed(target, plan, at.now, task, &ended, failure),
             // A resumed run goes on with the attempt, as after an end that is not known; nothing is in doubt, though.
@@ -243,6 +262,29 @@ impl State {
     }
 }
 
+/// A task ended well: what it means for the cordon that later ones rely on.
+fn note_cordon(target: &mut HostRun, plan: &Plan, task: TaskId, ended: &AttemptRun, changed: bool) {
+    match plan.cordoning(task) {
+        Cordoning::Sets => {
+            let set = CordonSet { changed, ours: changed && sets_ours(plan, task, ended) };
+            target.hold(ended.attempt, Some(set));
+        }
+        Cordoning::TakesAway => target.release(),
+        Cordoning::Leaves if !target.held.is_empty() && plan.is_check(task) => {
+            target.hold(ended.attempt, None);
+        }
+        Cordoning::Leaves => {}
+    }
+}
+
+/// Whether the attempt put this run's name on the cordon. Of a deferred step that is known to nobody but its worker.
+fn sets_ours(plan: &Plan, task: TaskId, ended: &AttemptRun) -> bool {
+    let StepRef::Action(action) = plan.task(task).step else { return false };
+    let lowered = &plan.action(action).lowered;
+    let applied = |ran: &OpRun| ran.exit.is_some_and(|exit| patched(exit, &ran.said) == Patched::Applied);
+    ended.ops.iter().any(|ran| lowered.sets_cordon(ran.op) && applied(ran))
+}
+
 /// A failed attempt: another one later, a failure that is allowed, or the end of the host.
 fn task_failed(
     target: &mut HostRun,
@@ -264,6 +306,8 @@ fn task_failed(
         target.at = Cursor { attempt: ended.attempt, failures, retry_at, ..target.at };
         return;
     }
+    // A drain that failed, or a check under it, is nothing to rely on.
+    target.held.retain(|held| held.index != task.index);
     if plan.allow_failure(task).is_none() || !is_allowable(failure.cause) {
         target.fail(Some(task.index), failure);
     }

@@ -91,7 +91,7 @@ impl Round<'_> {
             match next {
                 Next::Skip(why) => {
                     self.emit(Event::TaskSkipped { task, why });
-                    at = at.following();
+                    at = run.following(at);
                     continue;
                 }
                 Next::Section(section) if self.may_go_on_at(open, tasks, run, at) => {

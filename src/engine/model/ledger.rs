@@ -9,6 +9,7 @@ use crate::engine::{
 use crate::op::Effect;
 use crate::plan::{HostId, HostTasks, OutOfService, Plan, PlannedPhase, Section, StepRef, TaskId};
 use crate::runbook::{OnFailure, Then};
+use crate::step::{Lowered, Role};
 
 /// A host in the open phase.
 #[derive(Default)]
@@ -54,6 +55,18 @@ pub(super) struct Page {
     pub(super) decided: BTreeMap<u16, bool>,
     /// It failed in its steps, whatever came of that.
     pub(super) failed_once: bool,
+    /// Its node is cordoned, whoever did it.
+    pub(super) cordoned: bool,
+    /// Tasks that cordoned it for those behind them.
+    pub(super) set_by: BTreeSet<u16>,
+    /// Checks that ended well behind them.
+    checks: BTreeSet<u16>,
+    /// How many attempts each task took.
+    past: BTreeMap<u16, u32>,
+    /// How often the cordon was set again.
+    pub(super) again: u32,
+    /// The task that waits for that, with its attempts and failures.
+    pub(super) back: Option<(u16, u32, u32)>,
 }
 
 /// The last look at the cluster.
@@ -193,6 +206,13 @@ impl<'a> Ledger<'a> {
         self.planned().hosts.iter().find(|tasks| tasks.host == host).expect("the plan knows the host")
     }
 
+    /// Somebody takes the cordon of a host away.
+    pub(super) fn lift(&mut self, host: HostId) {
+        if let Some(page) = self.hosts.get_mut(&host) {
+            page.cordoned = false;
+        }
+    }
+
     fn page(&mut self, host: HostId) -> &mut Page {
         self.hosts.entry(host).or_default()
     }
@@ -288,8 +308,12 @@ impl<'a> Ledger<'a> {
                 let tasks = self.tasks_of(*host);
                 let page = self.page(*host);
                 page.lost = page.counts_as_failed(tasks);
+                // One that was to be tried again will not be.
+                let sent = page.sent.iter().filter(|(_, sent)| **sent > 0).map(|(task, _)| *task);
+                page.all_ran.extend(sent);
                 page.fault = None;
                 page.part = *section;
+                page.back = None;
                 page.turn();
                 page.ran = false;
                 page.next = part_of(tasks, *section).0;
@@ -445,10 +469,20 @@ impl<'a> Ledger<'a> {
         page.busy = false;
         match end {
             TaskEnd::NeedsSlot => page.asked_for_slot = true,
-            TaskEnd::Satisfied { .. } => page.done(),
+            TaskEnd::Satisfied { .. } => {
+                page.note(plan, task);
+                page.done();
+            }
             TaskEnd::Changed { .. } => {
                 page.changed = true;
+                page.note(plan, task);
                 page.done();
+            }
+            TaskEnd::Uncordoned { .. } => {
+                page.changed |= page.ops > 0 && plan.task(task).effect != Effect::Reads;
+                page.again += 1;
+                page.back = Some((page.next, page.attempts, page.failures));
+                page.go_to(page.set_by.first().copied().expect("something set it"));
             }
             TaskEnd::Unknown { .. } => page.fault = Some(HostStatus::Unknown),
             TaskEnd::Paused { .. } => {
@@ -470,10 +504,17 @@ impl<'a> Ledger<'a> {
                     Cause::Unreachable => page.ops == 0,
                     _ => false,
                 };
+                if opens(plan, task) {
+                    page.cordoned = false;
+                }
                 let again = plan.retry(task).is_some_and(|retry| page.failures < retry.attempts);
                 let excused = plan.allow_failure(task).is_some()
                     && failure.cause != Cause::Identity
                     && failure.cause != Cause::Drift;
+                if !(again && passing) {
+                    page.set_by.remove(&task.index);
+                    page.checks.remove(&task.index);
+                }
                 match (again && passing, excused) {
                     (true, _) => {}
                     (false, true) => page.done(),
@@ -495,6 +536,25 @@ pub(super) fn part_of(tasks: &HostTasks, part: Section) -> (u16, u16) {
     }
 }
 
+fn lowered(plan: &Plan, task: TaskId) -> &Lowered {
+    let StepRef::Action(action) = plan.task(task).step else { panic!("the model defers nothing") };
+    &plan.action(action).lowered
+}
+
+/// Whether a task cordons its host's node.
+fn opens(plan: &Plan, task: TaskId) -> bool {
+    !lowered(plan, task).opens.is_empty()
+}
+
+/// Whether a task is about the cordon itself.
+pub(super) fn sets_or_takes_away(plan: &Plan, task: TaskId) -> bool {
+    opens(plan, task) || !lowered(plan, task).closes.is_empty()
+}
+
+fn is_check(plan: &Plan, task: TaskId) -> bool {
+    lowered(plan, task).role == Role::Check
+}
+
 impl Page {
     fn fail(&mut self, cause: Cause) {
         self.all_ran.insert(self.next);
@@ -506,7 +566,8 @@ impl Page {
     /// A task was not skipped, and the next one comes.
     fn done(&mut self) {
         self.all_ran.insert(self.next);
-        self.ran = true;
+        // What is done again may belong to another part.
+        self.ran |= self.back.is_none();
         self.turn();
     }
 
@@ -553,9 +614,44 @@ impl Page {
         conditions.iter().any(|condition| self.decided.get(condition) == Some(&false))
     }
 
+    /// A task ended well.
+    fn note(&mut self, plan: &Plan, task: TaskId) {
+        self.past.insert(task.index, self.attempts);
+        if opens(plan, task) {
+            self.set_by.insert(task.index);
+            self.cordoned = true;
+        } else if sets_or_takes_away(plan, task) {
+            self.set_by.clear();
+            self.checks.clear();
+            self.cordoned = false;
+            self.again = 0;
+        } else if !self.set_by.is_empty() && is_check(plan, task) {
+            self.checks.insert(task.index);
+        }
+    }
+
+    /// Another attempt at a task that ended before.
+    fn go_to(&mut self, index: u16) {
+        self.next = index;
+        self.attempts = self.past[&index];
+        self.failures = 0;
+        self.asked_for_slot = false;
+    }
+
     /// On to the next task.
     fn turn(&mut self) {
         self.busy = false;
+        if let Some((waits, attempts, failures)) = self.back {
+            let all = self.set_by.union(&self.checks);
+            let following = all.copied().find(|index| (self.next + 1..waits).contains(index));
+            if let Some(index) = following {
+                return self.go_to(index);
+            }
+            self.back = None;
+            (self.next, self.attempts, self.failures) = (waits, attempts, failures);
+            self.asked_for_slot = false;
+            return;
+        }
         self.next += 1;
         self.attempts = 0;
         self.failures = 0;

@@ -39,9 +39,10 @@ fn must(holds: bool, property: &'static str, what: &str) -> Result<(), Violation
 }
 
 /// Judges a run that ended.
-pub(super) fn check(plan: &Plan, events: &[Stamped]) -> Result<(), Violation> {
+pub(super) fn check(plan: &Plan, events: &[Stamped], lifts: &[(u64, HostId)]) -> Result<(), Violation> {
     let mut ledger = Ledger::new(plan);
     for (count, stamped) in (1..).zip(events) {
+        lifts.iter().filter(|(after, _)| after + 1 == count).for_each(|(_, host)| ledger.lift(*host));
         ledger.time = ledger.time.max(stamped.at.0);
         let located = |mut violation: Violation| {
             violation.what = format!("event {count} {:?}: {}", stamped.event, violation.what);

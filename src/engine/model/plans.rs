@@ -62,14 +62,21 @@ pub(in crate::engine) fn host(number: u32) -> PlannedHost {
     }
 }
 
-/// Every retry, each without and with `allow_failure`.
+/// Index of the action that sets a cordon, behind those that do anything.
+pub(in crate::engine) const SETS_CORDON: u32 = 8;
+/// Index of the action that takes it away.
+pub(in crate::engine) const TAKES_CORDON_AWAY: u32 = 9;
+/// Index of a check.
+pub(in crate::engine) const CHECKS: u32 = 10;
+
+/// Every retry, each without and with `allow_failure`; then those of a cordon.
 pub(in crate::engine) fn actions() -> Vec<Arc<Action>> {
     let mut actions: Vec<_> = RETRIES
         .into_iter()
         .flat_map(|retry| [(retry, None), (retry, Some("known"))])
         .map(|(retry, allowed)| action(retry, allowed))
         .collect();
-    actions.extend([cordon(), uncordon()]);
+    actions.extend([sets_cordon(), takes_cordon_away(), check()]);
     actions
 }
 
@@ -102,16 +109,22 @@ fn action(retry: Option<Retry>, allow_failure: Option<&str>) -> Arc<Action> {
 }
 
 /// Its first op sets the cordon.
-fn cordon() -> Arc<Action> {
+fn sets_cordon() -> Arc<Action> {
     let mut action = Arc::unwrap_or_clone(action(None, None));
     action.lowered.opens = vec![BracketKey::Cordon];
     action.lowered.ops[0].undo = "kubectl uncordon".to_owned();
     Arc::new(action)
 }
 
-fn uncordon() -> Arc<Action> {
+fn takes_cordon_away() -> Arc<Action> {
     let mut action = Arc::unwrap_or_clone(action(None, None));
     action.lowered.closes = vec![BracketKey::Cordon];
+    Arc::new(action)
+}
+
+fn check() -> Arc<Action> {
+    let mut action = Arc::unwrap_or_clone(action(None, None));
+    action.lowered.role = Role::Check;
     Arc::new(action)
 }
 
@@ -240,6 +253,7 @@ fn tasks(random: &mut Random, host: HostId, disruption: u64) -> HostTasks {
                 .filter(|task| matches!(task.forecast, Forecast::NotProbed | Forecast::Holds { .. }));
             foreseen.for_each(|task| task.forecast = Forecast::BracketHolds);
         }
+        cordon(random, bracket, &mut tasks);
     }
     HostTasks { host, tasks, sections, brackets }
 }
@@ -288,7 +302,8 @@ fn list(random: &mut Random, count: u64, disruption: u64) -> Vec<Task> {
                 _ => Forecast::NotProbed,
             };
             // What cordons a node and what uncordons it stand behind the others.
-            let marks = [(8, effect == Effect::Disrupts && random.percent(15)), (9, random.percent(10))];
+            let sets = (u64::from(SETS_CORDON), effect == Effect::Disrupts && random.percent(15));
+            let marks = [sets, (u64::from(TAKES_CORDON_AWAY), random.percent(10))];
             let marked = marks.into_iter().find_map(|(action, is_it)| is_it.then_some(action));
             let number = marked.unwrap_or_else(|| random.below(actions));
             let action = ActionId(u32::try_from(number).expect("invariant: small"));
@@ -302,6 +317,25 @@ fn list(random: &mut Random, count: u64, disruption: u64) -> Vec<Task> {
             }
         })
         .collect()
+}
+
+/// Most brackets are what they say: a cordon, perhaps a check under it, and an uncordon unless it is left for later.
+fn cordon(random: &mut Random, bracket: &Bracket, tasks: &mut [Task]) {
+    if random.percent(30) {
+        return;
+    }
+    let mut change = |index: u16, action: u32, effect: Effect| {
+        let task = &mut tasks[usize::from(index)];
+        task.step = StepRef::Action(ActionId(action));
+        task.effect = effect;
+    };
+    change(bracket.first, SETS_CORDON, Effect::Disrupts);
+    if bracket.last > bracket.first && random.percent(80) {
+        change(bracket.last, TAKES_CORDON_AWAY, Effect::Changes);
+    }
+    if bracket.last > bracket.first + 2 && random.percent(50) {
+        change(bracket.first + 1, CHECKS, Effect::Reads);
+    }
 }
 
 /// Brackets that follow each other.

@@ -22,10 +22,22 @@ const ENOUGH: u32 = 5_000;
 #[derive(Debug)]
 pub(super) struct Story {
     pub(super) events: Vec<Stamped>,
+    /// Cordons that somebody took away, each after so many events.
+    pub(super) lifts: Vec<(u64, HostId)>,
     pub(super) crashes: u64,
     /// Times that somebody went on with it after its end.
     pub(super) resumes: u64,
     pub(super) halted: bool,
+}
+
+impl Story {
+    /// How often a cordon was set again.
+    pub(super) fn cordoned_again(&self) -> u64 {
+        let is_again = |event: &&Stamped| {
+            matches!(event.event, Event::TaskEnded { end: TaskEnd::Uncordoned { .. }, .. })
+        };
+        self.events.iter().filter(is_again).count() as u64
+    }
 }
 
 /// Work that was asked for; also what a resumed run takes up again.
@@ -48,6 +60,9 @@ struct World<'a> {
     /// What comes back, and when; several events in a row where the work tells more than its end.
     orders: BTreeMap<Order, (Timestamp, VecDeque<Event>)>,
     slots: BTreeSet<HostId>,
+    /// Hosts whose nodes are cordoned.
+    cordoned: BTreeSet<HostId>,
+    lifts: Vec<(u64, HostId)>,
     outages: BTreeMap<HostId, OutCause>,
     stops: Vec<(u64, StopLevel)>,
     /// After this event the lock is somebody else's.
@@ -62,6 +77,7 @@ struct Mood {
     failures: u64,
     silence: u64,
     outages: u64,
+    uncordons: u64,
     crashes: u64,
     slow: bool,
     unsteady_clock: bool,
@@ -74,6 +90,7 @@ pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<Sto
         failures: random.pick(&[0, 5, 10, 30]),
         silence: random.pick(&[0, 2, 10]),
         outages: random.pick(&[0, 0, 0, 10, 30]),
+        uncordons: random.pick(&[0, 0, 10, 40]),
         crashes: random.pick(&[0, 1, 5]),
         slow: random.percent(30),
         unsteady_clock: random.percent(10),
@@ -96,6 +113,8 @@ pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<Sto
         events: Vec::new(),
         orders: BTreeMap::new(),
         slots: BTreeSet::new(),
+        cordoned: BTreeSet::new(),
+        lifts: Vec::new(),
         outages: BTreeMap::new(),
         stops,
         lock_lost_at,
@@ -118,7 +137,7 @@ pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<Sto
         world.roll()?;
     }
     let halted = world.state.halted().is_some();
-    Ok(Story { halted, events: world.events, crashes: world.crashes, resumes })
+    Ok(Story { halted, lifts: world.lifts, events: world.events, crashes: world.crashes, resumes })
 }
 
 impl World<'_> {
@@ -191,6 +210,7 @@ impl World<'_> {
         let stamped = Stamped { seq: self.state.seq() + 1, at: self.now, event };
         self.state.apply(self.plan, &stamped).map_err(|error| Violation::new("legal", error.to_string()))?;
         self.start(&stamped.event);
+        self.note_cordon(&stamped.event);
         self.events.push(stamped);
         Ok(())
     }
@@ -241,6 +261,11 @@ impl World<'_> {
         {
             queue.clear();
             event = Event::TaskEnded { task, attempt, end: TaskEnd::Withheld { reason: String::new() } };
+        }
+        self.maybe_uncordon();
+        if let Some(end) = self.without_cordon(&event) {
+            queue.clear();
+            event = end;
         }
         if !queue.is_empty() {
             let due = if self.random.percent(80) { self.now } else { self.soon() };

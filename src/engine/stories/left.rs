@@ -23,7 +23,7 @@ fn drains(tasks: &str) -> Story {
 }
 
 impl Story {
-    fn op(&mut self, index: u16, op: u16, exit: Option<i32>) {
+    pub(super) fn op(&mut self, index: u16, op: u16, exit: Option<i32>) {
         self.op_says(index, op, exit, "");
     }
 

@@ -1,5 +1,6 @@
 //! One attempt at one task: look, decide whether there is anything to do, do it, look again.
 
+mod cordon;
 mod looks;
 mod sends;
 mod verdict;
@@ -14,7 +15,7 @@ use super::control::{InDoubt, Shared, Teller};
 use super::drift::check_host;
 use super::late::{self, Late};
 use super::pause;
-use crate::engine::{Cause, Event, Failure, OpRun, SkipReason, TaskEnd};
+use crate::engine::{Cause, Event, Failure, OpRun, OpenCordon, SkipReason, TaskEnd};
 use crate::op::{Effect, RunWhen};
 use crate::plan::{Action, TaskId};
 use crate::step::Role;
@@ -38,6 +39,10 @@ pub(super) struct Assignment {
     pub(super) finishes: bool,
     /// Results of the host's earlier tasks of the phase.
     pub(super) late: Late,
+    /// The cordon under which it disrupts, where this run set one.
+    pub(super) cordon: Option<OpenCordon>,
+    /// The effect that an earlier process saw its probe show.
+    pub(super) shown: Option<Effect>,
 }
 
 /// Runs an attempt and says how it ended.
@@ -64,13 +69,18 @@ pub(super) async fn run(shared: Rc<Shared>, teller: Teller, assignment: Assignme
         return teller.say(Event::TaskEnded { task, attempt, end });
     }
     let sent = Cell::new(!assignment.recorded.is_empty());
+    // By its own word, by what the plan saw apt do, or by what its probe showed before.
+    let effect = action.lowered.effect.max(shared.plan.task(task).effect);
+    let effect = Cell::new(effect.max(assignment.shown.unwrap_or(Effect::Reads)));
     let (shared, teller, assignment, action) = (&*shared, &teller, &assignment, &action);
     let worker = Worker {
         shared,
         teller,
         assignment,
         action,
+        effect,
         sent,
+        done: Cell::new(false),
         told: RefCell::default(),
         notes: RefCell::default(),
     };
@@ -83,8 +93,12 @@ struct Worker<'a> {
     teller: &'a Teller,
     assignment: &'a Assignment,
     action: &'a Action,
+    /// The strongest effect that it has, as far as is known.
+    effect: Cell<Effect>,
     /// An op of this attempt was sent: what holds now may be its doing.
     sent: Cell<bool>,
+    /// An op of this attempt has ended.
+    done: Cell<bool>,
     /// What people were last told that it waits for, and when.
     told: RefCell<Option<(String, Instant)>>,
     /// What was seen before the machine was restarted, for the result.
@@ -183,16 +197,15 @@ impl Worker<'_> {
         if lowered.role == Role::Check {
             return self.check().await;
         }
-        // By its own word, or by what the plan saw apt do.
-        let mut effect = lowered.effect.max(self.shared.plan.task(self.assignment.task).effect);
         // What an earlier process began was probed before, and had its slot.
         let begun = self.assignment.recorded.iter().any(|op| op.go == go);
         if let Some(probe) = lowered.probe.as_ref().filter(|_| !begun) {
             match self.probe(probe).await? {
                 Probed::End(end) => return Ok(end),
-                Probed::Changes(shown) => effect = effect.max(shown),
+                Probed::Changes(shown) => self.effect.set(self.effect.get().max(shown)),
             }
         }
+        let effect = self.effect.get();
         // Before a slot is asked for: a host that is not what the plan saw should not take one.
         if self.assignment.untouched && effect > Effect::Reads {
             let task = self.assignment.task;

@@ -77,6 +77,7 @@ impl Worker<'_> {
             .map_err(|failure| Go::End(TaskEnd::Failed { failure }))?;
         let on = place.kube_host;
         loop {
+            self.rely_on_cordon(op).await?;
             self.shared.may_send().await.map_err(barred)?;
             if !self.teller.durable(Event::OpStarted { task, attempt, go, op: index, on }).await {
                 self.teller.say(Event::OpNotStarted { task, attempt, go, op: index });
@@ -89,7 +90,7 @@ impl Worker<'_> {
             self.teller.say(Event::OpNotStarted { task, attempt, go, op: index });
         }
         self.sent.set(true);
-        let end = send(self.shared, place, sending).await;
+        let end = send(self.shared, place, sending, async || self.rely_on_cordon(op).await).await;
         self.op_ended(sending, end, on).await
     }
 
@@ -101,9 +102,11 @@ impl Worker<'_> {
     /// Goes on with an op of an earlier process: brings its end back, or the result where the end is known.
     async fn take_up(&self, sending: Sending<'_>, sent: &OpRun) -> Step<OpResult> {
         let Some(exit) = sent.exit else {
-            let end = take_up(self.shared, sending, sent).await;
+            let may_begin = async || self.rely_on_cordon(sending.op).await;
+            let end = take_up(self.shared, sending, sent, may_begin).await;
             return self.op_ended(sending, end, sent.on).await;
         };
+        self.done.set(true);
         // The end in the journal counts. What the op said is asked for again, because the verdict may depend on it.
         let recalled = match recall(self.shared, sending, sent).await {
             Ok(result) => result,
@@ -131,7 +134,7 @@ impl Worker<'_> {
         self.action.fail_when.is_none() && self.action.changed_when.is_none()
     }
 
-    async fn op_ended(&self, sending: Sending<'_>, end: OpEnd, on: Option<HostId>) -> Step<OpResult> {
+    async fn op_ended(&self, sending: Sending<'_>, end: OpEnd<Go>, on: Option<HostId>) -> Step<OpResult> {
         let Sending { task, attempt, go, index, op } = sending;
         let (result, last_line) = match end {
             OpEnd::Ended(result, last_line) => (result, last_line),
@@ -143,11 +146,16 @@ impl Worker<'_> {
                 self.teller.say(Event::OpNotStarted { task, attempt, go, op: index });
                 return Err(barred(why));
             }
+            OpEnd::HeldBack(why) => {
+                self.teller.say(Event::OpNotStarted { task, attempt, go, op: index });
+                return Err(why);
+            }
             OpEnd::Unknown(reason) => {
                 let reason = format!("{}: {}", op.title, escape(&reason));
                 return Err(Go::End(TaskEnd::Unknown { reason }));
             }
         };
+        self.done.set(true);
         let stdout = self.action.id.as_ref().map(|_| result.stdout.clone());
         let (exit, line) = (result.exit, last_line.clone());
         let ended = Event::OpEnded { task, attempt, go, op: index, exit, last_line: line, stdout };

@@ -20,7 +20,7 @@ use crate::inventory::{Become, Connection, HostName};
 use crate::op::{Site, resolve_symbols};
 use crate::plan::deferred::outline;
 use crate::runbook::{Choice, Policy, Retry, SecretSource};
-use crate::step::{KubeCx, Lowered, Subject};
+use crate::step::{BracketKey, KubeCx, Lowered, Role, Subject};
 use crate::value::{Duration, Value};
 
 /// A compiled runbook. Holds no time, run id, path or name of the controller, so that its digest means its content.
@@ -261,6 +261,33 @@ impl Plan {
         }
     }
 
+    /// What a task does to the cordon of its host's node. A step that waits for values is known by its kind.
+    pub fn cordoning(&self, id: TaskId) -> Cordoning {
+        let (opens, closes) = match self.task(id).step {
+            StepRef::Action(action) => {
+                let lowered = &self.action(action).lowered;
+                (lowered.opens.contains(&BracketKey::Cordon), lowered.closes.contains(&BracketKey::Cordon))
+            }
+            StepRef::Deferred(deferred) => {
+                let kind = crate::step::find(&self.deferred[deferred.0 as usize].kind);
+                kind.map_or((false, false), |kind| (kind.cordons().is_some(), kind.uncordons()))
+            }
+        };
+        match (opens, closes) {
+            (true, _) => Cordoning::Sets,
+            (false, true) => Cordoning::TakesAway,
+            (false, false) => Cordoning::Leaves,
+        }
+    }
+
+    /// Whether a task is a check: it changes nothing, however often it is made.
+    pub fn is_check(&self, id: TaskId) -> bool {
+        match self.task(id).step {
+            StepRef::Action(action) => self.action(action).lowered.role == Role::Check,
+            StepRef::Deferred(_) => false,
+        }
+    }
+
     /// The reason of a task's `allow_failure:`.
     pub fn allow_failure(&self, id: TaskId) -> Option<&str> {
         match self.task(id).step {
@@ -268,6 +295,17 @@ impl Plan {
             StepRef::Deferred(deferred) => self.deferred[deferred.0 as usize].allow_failure.as_deref(),
         }
     }
+}
+
+/// What a task does to the cordon of its host's node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cordoning {
+    /// Nothing.
+    Leaves,
+    /// Sets one.
+    Sets,
+    /// Takes this run's away.
+    TakesAway,
 }
 
 /// The id of a step without the numbers of its rounds: `conf` of `conf#2`, which no file can write.

@@ -10,7 +10,7 @@ use crate::plan::{
     Topology, worst_case,
 };
 use crate::runbook::{Choice, GateAfter, Mode, OnFailure, Then};
-use crate::step::{Change, Fidelity, LineDiff};
+use crate::step::{Change, Fidelity, IfUncordoned, LineDiff};
 use crate::value::{Value, escape};
 
 /// How much is shown.
@@ -248,7 +248,8 @@ impl Text<'_> {
         // Whatever has several lines stays below its task.
         let says = says.replace('\n', "\n        ");
         let colon = if says.is_empty() { "" } else { ": " };
-        writeln!(self.out, "    {mark} {title}{colon}{says}{effect}{closes}{may_fail}")?;
+        let uncordoned = self.if_uncordoned(task);
+        writeln!(self.out, "    {mark} {title}{colon}{says}{effect}{closes}{uncordoned}{may_fail}")?;
         if let Forecast::Changes { changes, .. } = &task.forecast {
             changes.iter().filter_map(|change| change.diff.as_ref()).try_for_each(|diff| self.diff(diff))?;
         }
@@ -256,6 +257,25 @@ impl Text<'_> {
         match task.step {
             StepRef::Action(action) => self.bodies(plan.action(action), task, &title, tasks.host),
             StepRef::Deferred(deferred) => self.deferred_bodies(&plan.deferred[deferred.0 as usize], &title),
+        }
+    }
+
+    /// What becomes of the host where somebody takes the cordon away that the task sets.
+    fn if_uncordoned(&self, task: &Task) -> String {
+        let sets = match task.step {
+            StepRef::Action(action) => {
+                let action = self.plan.action(action);
+                crate::step::find(&action.kind).and_then(|kind| Some((kind, kind.cordons()?, &action.args)))
+            }
+            StepRef::Deferred(_) => None,
+        };
+        let is_nothing = matches!(task.forecast, Forecast::Holds { .. } | Forecast::BracketHolds);
+        let Some((kind, cordons, args)) = sets.filter(|_| !is_nothing && !task.forecast.is_left_out()) else {
+            return String::new();
+        };
+        match cordons.if_uncordoned(args) {
+            IfUncordoned::Again => format!("  [{}s again if uncordoned]", kind.name()),
+            IfUncordoned::Fail => "  [fails if uncordoned]".to_owned(),
         }
     }
 

@@ -172,6 +172,7 @@ fn kind(info: &FaultInfo, reader: &mut MapReader<'_>, errors: &mut Diagnostics) 
         }
         "api_server_starts" => FaultKind::ApiServerStarts { lasting: lasting(reader, errors) },
         "node_cordoned" => FaultKind::NodeCordoned { lasting: lasting(reader, errors) },
+        "node_uncordoned" => FaultKind::NodeUncordoned,
         "node_not_ready" => FaultKind::NodeNotReady { lasting: lasting(reader, errors) },
         "clock_jumps" => {
             let by = reader.require("by", "a fault `clock_jumps`", errors)?;

@@ -1,11 +1,13 @@
 //! The step `drain`: its fields and what it sends. What it foresees is in [`forecast`].
 
 mod forecast;
+mod held;
 
 use std::sync::LazyLock;
 
 use super::args::Args;
 use super::build::{refuse_secrets, wrong};
+use super::cordoned::{self, Cordons};
 use super::node_state::{OnNode, kubectl_op, kubectl_probe, kubectl_query, on_node};
 use super::{
     AssessError, Assessment, BracketKey, Doc, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
@@ -82,6 +84,11 @@ static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
             text("restore"),
             "Whether a drain that failed takes back this run's cordon (`restore`) or leaves the node cordoned (`leave`).",
         ),
+        cordoned::field(
+            "drain_again",
+            "What to do where somebody uncordoned the node before a step disrupts it: `drain_again`, three times at \
+             most, or `fail` the host.",
+        ),
     ]
 });
 
@@ -100,6 +107,13 @@ impl StepKind for Drain {
                    it by reading the node's pods and the PodDisruptionBudgets: which pods go, which are lost, and which budget \
                    allows how many of them to go at a time. Pods under two budgets, and pods that kubectl would refuse, fail \
                    the step before the node is touched.\n\n\
+                   Up to the `uncordon`, the node is looked at again before every op that disrupts. Where it takes pods \
+                   again, where this run's annotation is gone from it, or where a pod is there that the drain would move and \
+                   that does not tolerate `node.kubernetes.io/unschedulable`, nothing is sent: the node is drained again, \
+                   under the slot that its host holds, and the checks that stand behind the drain are made again. Other \
+                   steps are not repeated. A node that is not Ready is not drained again, its host fails. With \
+                   `control_plane_outage: accept`, an API that this host's own step took away is not waited for: the last \
+                   look counts.\n\n\
                    A node that somebody else has cordoned is drained and stays theirs. `delete_emptydir_data`, `force` and \
                    `disable_eviction` are never implied, need a `reason`, and are named in the plan.",
             example: "- drain: { timeout: 10m, delete_emptydir_data: true, reason: caches only }\n- uncordon: {}\n",
@@ -121,6 +135,10 @@ impl StepKind for Drain {
 
     fn touches(&self, _: &Value) -> Touches {
         Touches::both(vec![Matter::Cordon])
+    }
+
+    fn cordons(&self) -> Option<&'static dyn Cordons> {
+        Some(&Drain)
     }
 
     fn effect(&self) -> Effect {
@@ -251,11 +269,16 @@ fn flags(args: Args<'_>) -> Result<Vec<String>, LowerError> {
 }
 
 fn pods_query(args: Args<'_>, on: OnNode<'_>) -> Query {
+    pods_query_as(args, on, PODS)
+}
+
+/// The query for the pods that the step is about, printed by this template.
+fn pods_query_as(args: Args<'_>, on: OnNode<'_>, template: &str) -> Query {
     let of_node = format!("--field-selector=spec.nodeName={}", on.node);
     let selector = args.text("pod_selector").map(|selector| format!("--selector={selector}"));
     let mut words = vec!["get", "pods", "--all-namespaces", &of_node];
     words.extend(selector.as_deref());
-    words.extend(["-o", PODS]);
+    words.extend(["-o", template]);
     kubectl_query(on.kube, &words)
 }
 

@@ -151,7 +151,7 @@ pub enum Fault {
         /// In the plural: `nodes`.
         resource: String,
     },
-    /// Somebody else takes the cordon away.
+    /// Somebody else takes the cordon away, as `kubectl uncordon` does: annotations stay.
     NodeUncordoned {
         /// The host.
         host: String,

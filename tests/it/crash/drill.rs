@@ -13,7 +13,7 @@ use std::time::Duration;
 use rollbook::engine::{Event, History, Stamped};
 use rollbook::executor::{RollError, Setup, roll};
 use rollbook::journal::Record;
-use rollbook::plan::Plan;
+use rollbook::plan::{Plan, TaskId};
 use rollbook::transport::simulated::Simulated;
 use tokio::sync::mpsc;
 
@@ -43,7 +43,12 @@ pub(super) struct Drill {
     /// What survives the controller.
     journal: Rc<RefCell<Vec<Stamped>>>,
     incident: Incident,
+    /// Looks at the world whenever an op begins.
+    witness: Witness,
 }
+
+/// What is asked about each op that begins.
+type Witness = Rc<RefCell<Option<Box<dyn Fn(TaskId)>>>>;
 
 /// What happens to the world when an event is in the journal.
 type Incident = Rc<RefCell<Option<(u64, Box<dyn Fn()>)>>>;
@@ -54,6 +59,7 @@ struct Journal {
     /// Told when the event came after which the controller dies later.
     doom: mpsc::UnboundedSender<Duration>,
     incident: Incident,
+    witness: Witness,
 }
 
 /// Thrown by the journal: the process is gone.
@@ -63,6 +69,9 @@ impl Record for Journal {
     fn append(&mut self, events: &[Stamped], _durable: bool) -> io::Result<()> {
         for event in events {
             self.events.borrow_mut().push(event.clone());
+            if let (Event::OpStarted { task, .. }, Some(witness)) = (&event.event, &*self.witness.borrow()) {
+                witness(*task);
+            }
             let happens = self.incident.borrow_mut().take_if(|(seq, _)| *seq == event.seq);
             if let Some((_, happen)) = happens {
                 happen();
@@ -93,7 +102,14 @@ impl Drill {
     }
 
     fn over(plan: Plan, make: fn() -> Cluster) -> Self {
-        Self { plan: Rc::new(plan), cluster: make(), make, journal: Rc::default(), incident: Rc::default() }
+        Self {
+            plan: Rc::new(plan),
+            cluster: make(),
+            make,
+            journal: Rc::default(),
+            incident: Rc::default(),
+            witness: Rc::default(),
+        }
     }
 
     /// The same plan over a world that is as it was.
@@ -114,6 +130,11 @@ impl Drill {
     /// Lets something happen to the world when this event is in the journal.
     pub(super) fn when(&self, seq: u64, happen: impl Fn() + 'static) {
         *self.incident.borrow_mut() = Some((seq, Box::new(happen)));
+    }
+
+    /// Lets somebody look at the world whenever an op begins.
+    pub(super) fn at_each_op(&self, look: impl Fn(TaskId) + 'static) {
+        *self.witness.borrow_mut() = Some(Box::new(look));
     }
 
     /// Sequence numbers of the ops that were sent for a host.
@@ -146,6 +167,7 @@ impl Drill {
             death,
             doom,
             incident: Rc::clone(&self.incident),
+            witness: Rc::clone(&self.witness),
         });
         let setup = Setup { record, past, ..self.cluster.setup(&self.plan) };
         let killed_later = async {

@@ -21,6 +21,8 @@ const GATED: &str = "#!/bin/sh\n\
     [ -e \"$here/open\" ] || cat \"$here/gate\"\n\
     \"$here/work\" \"$1\" after 0\n";
 
+const TOP: &str = "kube: { via: controller, kubeconfig: @kubeconfig }\npolicy: { lock: { ttl: 1m } }";
+
 const STEPS: &str = r#"
 - cordon: {}
 - command: { argv: ["@gated", "{{ host.name }}"] }
@@ -37,8 +39,7 @@ impl Nodes {
         }
         fleet.file("gated", GATED);
         fleet.fifo("gate");
-        let top = "kube: { via: controller, kubeconfig: @kubeconfig }\npolicy: { lock: { ttl: 1m } }";
-        fleet.runbook(top, "batches: [1]", STEPS);
+        fleet.runbook(TOP, "batches: [1]", STEPS);
         Self { fleet, api }
     }
 
@@ -108,4 +109,23 @@ fn with_its_state_directory_lost_a_plan_tells_of_a_dead_run_and_a_new_one_finish
     nodes.rollbook("run", &again).run().exits(0);
     assert_eq!(nodes.api.cordons(), []);
     assert_eq!((nodes.fleet.steps(1).len(), nodes.fleet.steps(2).len()), (8, 4));
+}
+
+#[test]
+fn a_node_that_is_uncordoned_before_its_run_goes_on_is_cordoned_again_before_it_is_disrupted() {
+    let nodes = Nodes::new();
+    // The op that the dead run left ends; what disrupts comes behind it.
+    let steps = STEPS.replace(
+        "- uncordon",
+        "- command: { argv: [\"@work\", \"{{ host.name }}\", disrupted, \"0\"] }\n- uncordon",
+    );
+    nodes.fleet.runbook(TOP, "batches: [1]", &steps);
+    let run = nodes.killed();
+    nodes.settle();
+    nodes.api.uncordon("h1");
+    let resumed = ["--allow-commands", "--state-dir", "state"];
+    let resumed = nodes.fleet.rollbook_on("resume", &run, &resumed).run().exits(0);
+    resumed.says("somebody uncordoned h1: it is cordoned again before").says("cordon h1  changed");
+    assert_eq!(nodes.api.cordons(), []);
+    assert_eq!(nodes.fleet.steps(1).iter().filter(|step| step.contains("disrupted")).count(), 2);
 }

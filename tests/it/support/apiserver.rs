@@ -105,6 +105,11 @@ impl ApiServer {
         self.store.lock().unwrap().to_be_lost = count;
     }
 
+    /// What `kubectl uncordon` does: the annotation stays.
+    pub(crate) fn uncordon(&self, name: &str) {
+        self.store.lock().unwrap().nodes.get_mut(name).unwrap()["spec"] = json!({});
+    }
+
     /// Nodes that are cordoned, and the run that their annotation names.
     pub(crate) fn cordons(&self) -> Vec<(String, String)> {
         let store = self.store.lock().unwrap();

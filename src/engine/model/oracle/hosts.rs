@@ -1,7 +1,7 @@
 //! Properties of hosts and tasks: order, brackets, retries, ends, and what a stop leaves alone.
 
-use crate::engine::model::ledger::{Ledger, Page, part_of};
-use crate::engine::{Event, HostStatus, SkipReason, Stamped, StopLevel};
+use crate::engine::model::ledger::{Ledger, Page, part_of, sets_or_takes_away};
+use crate::engine::{Event, HostStatus, SkipReason, Stamped, StopLevel, TaskEnd};
 use crate::op::Effect;
 use crate::plan::{Bracket, Forecast, HostId, HostTasks, Section, Task, TaskId};
 
@@ -37,17 +37,34 @@ pub(super) fn judge(ledger: &Ledger<'_>, stamped: &Stamped) -> Result<(), Violat
             let page = working(ledger, task.host)?;
             let apart = &ledger.plan.task(*task).ties.apart_from;
             let is_cordoned = apart.is_empty() || page.any_ran(apart);
-            must(is_cordoned || !disrupts, "apart", "no op disrupts a node whose cordon was skipped")
+            must(is_cordoned || !disrupts, "apart", "no op disrupts a node whose cordon was skipped")?;
+            op_under_cordon(ledger, *task, disrupts)
         }
         Event::ConditionDecided { task, condition, .. } => {
             let is_new = !working(ledger, task.host)?.decided.contains_key(condition);
             must(is_new, "decided once", "a condition is decided once per host and phase")
+        }
+        Event::TaskEnded { task, end: TaskEnd::Uncordoned { .. }, .. } => {
+            let page = working(ledger, task.host)?;
+            must(
+                !page.set_by.is_empty() && !page.cordoned,
+                "cordon",
+                "only a cordon that is gone is set again",
+            )?;
+            must(page.again < 3, "cordon", "a cordon is set again three times at most")
         }
         Event::TaskSkipped { task, why } => task_skipped(ledger, *task, *why),
         Event::SectionStarted { host, section, .. } => section_started(ledger, *host, *section),
         Event::HostEnded { host, status, .. } => host_ended(ledger, *host, *status),
         _ => Ok(()),
     }
+}
+
+/// What keeps pods off a node stands whenever something disrupts it between its cordon and its uncordon.
+fn op_under_cordon(ledger: &Ledger<'_>, task: TaskId, disrupts: bool) -> Result<(), Violation> {
+    let page = working(ledger, task.host)?;
+    let relies = disrupts && !page.set_by.is_empty() && !sets_or_takes_away(ledger.plan, task);
+    must(page.cordoned || !relies, "cordon", "the cordon stands whenever something disrupts under it")
 }
 
 fn host_started(ledger: &Ledger<'_>, host: HostId) -> Result<(), Violation> {
@@ -73,11 +90,17 @@ fn task_started(ledger: &Ledger<'_>, task: TaskId, attempt: u32) -> Result<(), V
     let page = working(ledger, task.host)?;
     let tasks = tasks_of(ledger, task.host);
     let planned = &tasks.tasks[usize::from(task.index)];
+    let in_turn = page.back.is_none() || page.next == task.index;
+    must(in_turn, "cordon", "what set the cordon is done again before the task that relies on it")?;
     must(!page.busy && page.fault.is_none(), "order", "a task starts when nothing else runs or failed")?;
     must(page.next == task.index, "order", "no task starts before its predecessor ended")?;
     let (first, end) = part_of(tasks, page.part);
     let is_inside = (first..end).contains(&task.index);
-    must(is_inside, "rescue", "a task of `rescue` or `always` runs only once that has begun")?;
+    must(
+        is_inside || page.back.is_some(),
+        "rescue",
+        "a task of `rescue` or `always` runs only once that has begun",
+    )?;
     must(page.attempts + 1 == attempt, "order", "attempts are counted without a gap")?;
     must(!planned.forecast.is_left_out(), "order", "an excluded task never starts")?;
     let ties = &planned.ties;
@@ -263,6 +286,9 @@ fn goes_on(ledger: &Ledger<'_>, host: HostId, page: &Page) -> bool {
 
 /// Whether the host stands behind the first and not behind the last task of a bracket that is needed.
 pub(super) fn inside_bracket(ledger: &Ledger<'_>, host: HostId, page: &Page) -> bool {
+    if page.back.is_some() {
+        return true;
+    }
     bracket_of(tasks_of(ledger, host), page.next).is_some_and(|(number, bracket)| {
         page.next != bracket.first && page.brackets.get(&number) == Some(&true)
     })

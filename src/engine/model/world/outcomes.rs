@@ -8,7 +8,7 @@ use crate::engine::model::oracle::Violation;
 use crate::engine::rules::Bug;
 use crate::engine::{BracketFinding, Cause, EtcdSeen, Event, SkipReason, Stamped, TaskEnd};
 use crate::op::{Effect, Exit};
-use crate::plan::{Forecast, HostId, OutCause, OutOfService, TaskId};
+use crate::plan::{Cordoning, Forecast, HostId, OutCause, OutOfService, TaskId};
 
 impl World<'_> {
     pub(super) fn outcome(&mut self, order: Order) -> VecDeque<Event> {
@@ -236,6 +236,51 @@ impl World<'_> {
             return Err(Violation::new("lost results", format!("an op has no end, and {event:?}")));
         }
         Ok(())
+    }
+
+    /// Somebody takes the cordon of a host away, be it this run's or nobody's.
+    pub(super) fn maybe_uncordon(&mut self) {
+        if self.random.percent(self.mood.uncordons) {
+            let cordoned: Vec<_> = self.cordoned.iter().copied().collect();
+            if let Some(host) = cordoned.first().map(|_| cordoned[self.random.index(cordoned.len())]) {
+                self.cordoned.remove(&host);
+                self.lifts.push((self.state.seq(), host));
+            }
+        }
+    }
+
+    /// What an event does to the node of its host.
+    pub(super) fn note_cordon(&mut self, event: &Event) {
+        let Event::TaskEnded { task, end, .. } = event else { return };
+        let is_well = matches!(end, TaskEnd::Satisfied { .. } | TaskEnd::Changed { .. });
+        match self.plan.cordoning(*task) {
+            Cordoning::Sets if is_well => {
+                self.cordoned.insert(task.host);
+            }
+            Cordoning::TakesAway if is_well => {
+                self.cordoned.remove(&task.host);
+            }
+            // It takes its own back.
+            Cordoning::Sets if matches!(end, TaskEnd::Failed { .. }) => {
+                self.cordoned.remove(&task.host);
+            }
+            _ => {}
+        }
+    }
+
+    /// The worker looks at the cordon before each op that disrupts: how its attempt ends where that is gone.
+    pub(super) fn without_cordon(&self, event: &Event) -> Option<Event> {
+        let Event::OpStarted { task, attempt, .. } = *event else { return None };
+        let relies = self.plan.task(task).effect == Effect::Disrupts;
+        let open = self.state.open_cordon(self.plan, task).filter(|_| relies)?;
+        if self.cordoned.contains(&task.host) {
+            return None;
+        }
+        let end = match open.again {
+            0 => TaskEnd::Failed { failure: failure(Cause::Refused) },
+            _ => TaskEnd::Uncordoned { reason: "somebody uncordoned it".to_owned() },
+        };
+        Some(Event::TaskEnded { task, attempt, end })
     }
 
     /// Whether this event could be the next one.

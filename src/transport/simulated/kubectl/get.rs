@@ -146,6 +146,11 @@ fn pods(world: &World, call: &Call<'_>, names: &[&str], out: &mut Output) -> i32
                 rows::pod(pod, &mut out.stdout);
             }
         }
+        _ if look == Some(Rows::Tolerating) => {
+            for pod in chosen {
+                rows::tolerating(pod, &mut out.stdout);
+            }
+        }
         _ if look == Some(Rows::Owned) => {
             for pod in chosen {
                 rows::owned(world, pod, &mut out.stdout);

@@ -17,6 +17,8 @@ pub(super) enum Rows {
     Nodes,
     /// Pods, as a drain sees them.
     Pods,
+    /// The same, with what they tolerate.
+    Tolerating,
     /// Pods with what they belong to, as a recording keeps them.
     Owned,
     /// Static pods of control planes.
@@ -31,6 +33,7 @@ impl Rows {
         let known = [
             ("machineID", Self::Nodes),
             ("spec.nodeName", Self::Owned),
+            ("spec.tolerations", Self::Tolerating),
             ("config.mirror", Self::Pods),
             ("restartCount", Self::Components),
             ("disruptionsAllowed", Self::Budgets),
@@ -97,6 +100,15 @@ pub(super) fn pod(pod: &Pod, text: &mut String) {
     );
     labels(&pod.labels, text);
     text.push('\n');
+}
+
+/// The line of a pod with its tolerations before that of a drain. Nobody here but DaemonSets tolerates anything.
+pub(super) fn tolerating(pod: &Pod, text: &mut String) {
+    if matches!(pod.owner, Owner::DaemonSet(_)) {
+        text.push_str("node.kubernetes.io/unschedulable:Exists::NoSchedule,");
+    }
+    text.push('\t');
+    self::pod(pod, text);
 }
 
 /// The line of a pod with its node and the name of what it belongs to, before that of a drain.
