@@ -192,7 +192,10 @@ impl Round<'_> {
             return None;
         }
         let mut out = open.run.slots.budget().out;
-        // One that is worked on may be uncordoned yet.
+        // One that ended keeps its cordon, though no look has seen it come back; one that is worked on may be uncordoned yet.
+        out.iter_mut()
+            .filter(|out| left.contains(&out.host))
+            .for_each(|out| out.cause = OutCause::LeftCordoned);
         out.retain(|out| out.cause != OutCause::LeftCordoned || left.contains(&out.host));
         let is_out = |position: &usize| open.run.slots.cordoned.contains(&open.planned.hosts[*position].host);
         self.waiting(open)

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Cause, Duration, HostId, PlannedPhase, Story, story};
+use super::plans::SETS_CORDON;
+use super::{ActionId, Cause, Duration, HostId, PlannedPhase, StepRef, Story, story};
 use crate::plan::Topology;
 
 /// A host per letter, which is its zone; one zone may be out, and two hosts.
@@ -75,4 +76,19 @@ fn a_failure_holds_up_nobody_in_its_own_zone() {
     assert_eq!(story.sees(&[]), "slot 0, 0.0#1, look");
     assert_eq!(story.fails(0, 0, Cause::Refused), "0 Failed");
     assert_eq!(story.sees(&[]), "slot 1, 1.0#1");
+}
+
+#[test]
+fn a_zone_whose_node_this_run_left_cordoned_is_not_waited_for() {
+    let mut story = zones("ab", |phase| {
+        phase.hosts[0].tasks[0].step = StepRef::Action(ActionId(SETS_CORDON));
+    });
+    story.goes_on();
+    assert_eq!(story.sees(&[]), "slot 0, 0.0#1");
+    story.op(0, 0, Some(0));
+    assert_eq!(
+        story.changes(0, 0),
+        "0 Changed, halt: domains spent by failures, 1 Stopped, batch the run stopped before all of its hosts had succeeded, phase bad, end",
+        "no look is needed to see that its cordon stands"
+    );
 }
