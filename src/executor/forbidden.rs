@@ -26,7 +26,7 @@ const MISSING: u32 = 2;
 pub(super) fn refusal<'a>(probe: &Probe, answers: &'a [Answer]) -> Option<&'a str> {
     let mut asked = probe.queries.iter().zip(answers);
     let is_refused = |(query, answer): &(&Query, &Answer)| {
-        !answer.ok() && query.asks_kubectl() && rights::is_forbidden(&answer.stderr)
+        !answer.ok() && query.asks_kubectl() && rights::may_pass(&answer.stderr)
     };
     asked.find(is_refused).map(|(_, answer)| answer.stderr.as_str())
 }
@@ -40,7 +40,7 @@ pub(super) fn starting(stderr: &str) -> String {
 }
 
 fn words(stderr: &str) -> String {
-    escape(stderr.lines().rev().find(|line| rights::is_forbidden(line)).unwrap_or(stderr).trim())
+    escape(stderr.lines().rev().find(|line| rights::may_pass(line)).unwrap_or(stderr).trim())
 }
 
 /// Asks whether the account has the right that was refused, in the way in which it was refused.

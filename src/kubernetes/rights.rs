@@ -27,6 +27,12 @@ pub fn is_forbidden(stderr: &str) -> bool {
     causes(stderr).first() == Some(&Cause::Forbidden) && stderr.contains("(Forbidden)")
 }
 
+/// Whether a failure may pass by itself because the API server has only just started: it forbids something, or kubectl
+/// could not discover the resources because that was forbidden, and takes a type that every server has for unknown.
+pub fn may_pass(stderr: &str) -> bool {
+    is_forbidden(stderr) || stderr.contains("the server doesn't have a resource type \"")
+}
+
 impl Right {
     /// The right that is missing, by the words of a refusal; `None` where it is about something else, such as a quota.
     pub fn refused(text: &str) -> Option<Self> {
@@ -152,6 +158,9 @@ mod tests {
             assert!(is_forbidden(text), "{text}");
         }
         assert!(!is_forbidden("error: You must be logged in to the server (Unauthorized)"));
+        // Seen from kubectl 1.20.2 a second after the start of an API server.
+        assert!(may_pass("error: the server doesn't have a resource type \"leases\""));
+        assert!(!may_pass("error: You must be logged in to the server (Unauthorized)"));
     }
 
     #[test]

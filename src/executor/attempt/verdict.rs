@@ -87,7 +87,7 @@ impl Worker<'_> {
 
     /// Whether the API server forbade it because it has only just started.
     async fn is_starting(&self, stderr: &str) -> bool {
-        let (true, Some(kube)) = (rights::is_forbidden(stderr), &self.shared.plan.kube) else { return false };
+        let (true, Some(kube)) = (rights::may_pass(stderr), &self.shared.plan.kube) else { return false };
         let ask = async |probe| {
             let (_, _, session) = kube_session(self.shared, self.assignment.task.host).await.ok()?;
             session.probe(&probe).await.ok()

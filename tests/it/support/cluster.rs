@@ -113,8 +113,11 @@ impl Cluster {
             connection: Connection::default(),
             r#become: Become::Sudo,
         };
-        let pool = || Rc::new(Pool::new(Rc::new(self.simulated.clone()), self.hosts.iter().map(target)));
-        (pool(), pool())
+        let pool = |hosts: &[HostName]| {
+            Rc::new(Pool::new(Rc::new(self.simulated.clone()), hosts.iter().map(target)))
+        };
+        let controller = HostName::parse("controller").unwrap();
+        (pool(&self.hosts), pool(&[controller]))
     }
 
     /// Plans the shipped upgrade.
