@@ -7,15 +7,19 @@ mod crash;
 mod durable;
 mod etcd;
 mod failures;
+mod idle;
 mod killed;
 mod launcher;
 mod lies;
 mod lost;
+mod patched;
 mod plan;
 mod prints;
 mod refusals;
 mod rollbook;
 mod shapes;
+mod starting;
+mod uncordoned;
 mod upgrade;
 mod watch;
 
@@ -121,6 +125,30 @@ pub(crate) const CASES: &[Case] = &[
         level: Level::Full,
         says: "a controller killed in a minute of apt-get goes on, apt-get ran once; a secret stands nowhere on the host",
         run: killed::a_controller_in_the_middle,
+    },
+    Case {
+        name: "uncordoned",
+        level: Level::Full,
+        says: "a node that somebody uncordons between its drain and its reboot is drained again, also after both ways out were followed",
+        run: uncordoned::a_node_is_drained_again,
+    },
+    Case {
+        name: "starting",
+        level: Level::Full,
+        says: "an API server that starts, and forbids everything meanwhile, is waited for: reboots, waits and a resumed run",
+        run: starting::a_forbidden_api_is_waited_for,
+    },
+    Case {
+        name: "patched",
+        level: Level::Full,
+        says: "the operating system is patched, planned with old package lists: nothing runs that was not announced",
+        run: patched::as_announced_with_old_lists,
+    },
+    Case {
+        name: "idle",
+        level: Level::Full,
+        says: "hosts only: what a run gave a host that was idle for longer than ssh keeps a connection is gone when it ends",
+        run: idle::nothing_stays_on_an_idle_host,
     },
     Case {
         name: "durable",

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal};
+
 use crate::lab::{Lab, Stage};
 
 /// How long any run may take; a run that hangs fails the case.
@@ -69,6 +71,12 @@ impl Files {
     /// With short soaks, where a case is about something else.
     pub(crate) fn brisk(lab: &Lab) -> Self {
         Self::but(lab, BRISK)
+    }
+
+    /// The shipped runbook that patches the operating system.
+    pub(crate) fn patch(lab: &Lab) -> Self {
+        let runbook = repository().join("runbooks/os-patch.yaml");
+        Self { runbook, inventory: lab.inventory(), always: &[] }
     }
 
     /// A runbook of the case's own.
@@ -189,6 +197,11 @@ impl Running {
             assert!(self.began.elapsed() < LIMIT, "{} does not say {text:?}", self.name);
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Sends it a signal, as a terminal would.
+    pub(crate) fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     fn stderr(&self) -> String {
