@@ -247,8 +247,7 @@ impl Outcome {
 
     /// The commands that it names for bringing hosts back.
     pub(crate) fn commands_to_bring_back(&self) -> Vec<String> {
-        let lines = self.stderr.lines().map(|line| line.trim().trim_start_matches("either, "));
-        let lines = lines.filter_map(|line| line.strip_prefix("to bring it back: "));
-        lines.map(str::to_owned).collect()
+        let lines = self.stderr.lines().filter_map(|line| line.split_once("to bring it back: "));
+        lines.map(|(_, command)| command.to_owned()).collect()
     }
 }
