@@ -196,7 +196,8 @@ impl Row {
             rehearsal,
             runbook: plan.runbook.clone(),
             inventory: plan.inventory.clone(),
-            hosts: plan.hosts.len(),
+            // Not a machine that only runs kubectl.
+            hosts: history.state.counts(plan).all(),
             left: if rehearsal { 0 } else { summary.left.len() },
             note: String::new(),
         }

@@ -153,11 +153,20 @@ impl State {
                 self.condition_decided(plan, *task, *attempt, *condition, *holds)
             }
             Event::OpStarted { task, attempt, go, op, on } => {
-                let sent = OpRun { go: *go, op: *op, on: *on, exit: None, said: String::new(), stdout: None };
+                let sent = OpRun {
+                    go: *go,
+                    op: *op,
+                    on: *on,
+                    exit: None,
+                    said: String::new(),
+                    stdout: None,
+                    refused: false,
+                };
                 self.op_started(plan, *task, *attempt, sent)
             }
-            Event::OpEnded { task, attempt, go, op, exit, stdout, last_line } => {
-                self.op_ended(plan, *task, *attempt, (*go, *op), (*exit, last_line, stdout.as_deref()))
+            Event::OpEnded { task, attempt, go, op, exit, stdout, last_line, refused } => {
+                let said = task::Said { last_line, stdout: stdout.as_deref(), refused: *refused };
+                self.op_ended(plan, *task, *attempt, (*go, *op), *exit, &said)
             }
             Event::OpNotStarted { task, attempt, go, op } => {
                 self.op_not_started(plan, *task, *attempt, (*go, *op))

@@ -239,6 +239,9 @@ pub enum Event {
         /// Its standard output up to 64 KiB, where a later expression names the step.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stdout: Option<String>,
+        /// The command's own checks refused it before it changed anything, as kubeadm's preflight does.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        refused: bool,
     },
     /// What an op that failed said last, for people. Follows its [`Event::OpEnded`].
     OpSaid {

@@ -45,6 +45,8 @@ pub struct OpRun {
     pub said: String,
     /// Its standard output, where it was recorded.
     pub stdout: Option<String>,
+    /// Its command's own checks refused it before it changed anything.
+    pub refused: bool,
 }
 
 /// The attempt in flight, as far as it is recorded: all that is needed to take it up again.
@@ -63,6 +65,18 @@ pub struct AttemptRun {
 }
 
 impl AttemptRun {
+    /// Whether an op was sent that its own checks did not refuse. What follows one that was refused takes back what was
+    /// never done.
+    pub(super) fn has_acted(&self) -> bool {
+        let mut refused = None;
+        self.ops.iter().any(|op| {
+            if op.refused {
+                refused = Some(op.go);
+            }
+            refused != Some(op.go)
+        })
+    }
+
     /// The effect that its probe showed, beyond what the plan knows.
     pub fn effect_shown(&self) -> Option<Effect> {
         match self.probed {

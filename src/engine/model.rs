@@ -21,7 +21,7 @@ const RUNS: u64 = 100_000;
 const RUNS_PER_BUG: u64 = 20_000;
 
 /// Deliberate bugs, each with the property that is there to notice it.
-const BUGS: [(Bug, &str); 53] = [
+const BUGS: [(Bug, &str); 54] = [
     (Bug::OneSlotTooMany, "budget"),
     (Bug::FailuresDoNotSpend, "budget"),
     (Bug::WorkDoesNotSpend, "budget"),
@@ -64,6 +64,7 @@ const BUGS: [(Bug, &str); 53] = [
     (Bug::SilenceFails, "silence"),
     (Bug::AnswersAreService, "budget"),
     (Bug::EndsInDoubt, "lost results"),
+    (Bug::CountsRefusedOps, "ends"),
     (Bug::TakesEndsTwice, "results twice"),
     (Bug::CordonsDoNotSpend, "budget"),
     (Bug::WaitsForCordons, "halts"),

@@ -56,6 +56,8 @@ pub(super) enum Bug {
     TrustsOldLooks,
     /// Failures that have spent the budget are waited for like others.
     WaitsForFailures,
+    /// A command that its own checks refused counts as a change.
+    CountsRefusedOps,
     /// Batches follow each other as if there were no gates.
     SkipsGates,
     /// A gate that was not passed is forgotten.

@@ -271,7 +271,16 @@ fn a_host_whose_disrupting_op_failed_is_out_of_service() {
     story.tell(Event::OpStarted { task, attempt: 1, go: 0, op: 0, on: None });
     assert_eq!(story.state.out_of_service(&story.plan), [HostId(0)], "while it is worked on");
     let (last_line, exit) = (String::new(), Exit::Code(1));
-    story.tell(Event::OpEnded { task, attempt: 1, go: 0, op: 0, exit, last_line, stdout: None });
+    story.tell(Event::OpEnded {
+        task,
+        attempt: 1,
+        go: 0,
+        op: 0,
+        exit,
+        last_line,
+        stdout: None,
+        refused: false,
+    });
     story.fails(0, 0, Cause::Command);
     assert_eq!(story.state.out_of_service(&story.plan), [HostId(0)], "after it failed");
 }
@@ -343,7 +352,7 @@ fn an_op_that_never_began_leaves_nothing_half_changed() {
         story.tell(Event::OpStarted { task, attempt, go: 0, op: 0, on: None });
         story.tell(if begins {
             let (exit, last_line, stdout) = (Exit::Code(1), String::new(), None);
-            Event::OpEnded { task, attempt, go: 0, op: 0, exit, last_line, stdout }
+            Event::OpEnded { task, attempt, go: 0, op: 0, exit, last_line, stdout, refused: false }
         } else {
             Event::OpNotStarted { task, attempt, go: 0, op: 0 }
         });
@@ -467,6 +476,7 @@ fn a_worker_may_answer_with_a_skip_and_later_tasks_see_results() {
         exit: Exit::Code(3),
         last_line: String::new(),
         stdout: Some("1.31".to_owned()),
+        refused: false,
     });
     assert_eq!(story.changes(0, 0), "0.1#1");
     let result = story.state.result(&story.plan, task(0)).expect("it ended").clone();
@@ -518,6 +528,7 @@ fn events_that_cannot_happen_are_refused() {
                 exit: Exit::Code(0),
                 last_line: String::new(),
                 stdout: None,
+                refused: false,
             },
             "no such op",
         ),

@@ -50,7 +50,7 @@ impl Redactor {
             Event::HostSilent { host, reason, attempts } => {
                 Event::HostSilent { host, reason: self.text(&reason), attempts }
             }
-            Event::OpEnded { task, attempt, go, op, exit, last_line, stdout } => Event::OpEnded {
+            Event::OpEnded { task, attempt, go, op, exit, last_line, stdout, refused } => Event::OpEnded {
                 task,
                 attempt,
                 go,
@@ -58,6 +58,7 @@ impl Redactor {
                 exit,
                 last_line: self.text(&last_line),
                 stdout: self.maybe(stdout),
+                refused,
             },
             Event::OpSaid { task, attempt, go, op, stderr, stdout, file } => {
                 let (stderr, stdout) = (self.lines(&stderr), self.lines(&stdout));

@@ -13,7 +13,7 @@ use super::redact::{Redactor, Stream as RedactedStream};
 use crate::journal::RunDir;
 use crate::plan::HostId;
 use crate::transport::{End, OutputSink, Stream};
-use crate::value::escape;
+use crate::value::{escape, without_colours};
 
 /// Bytes of the beginning of one op's output that are kept on disk: more than its host keeps of both streams, so that
 /// what this machine leaves out in its turn is an exception.
@@ -22,6 +22,8 @@ const HEAD_LIMIT: usize = 18 << 20;
 const END_LIMIT: usize = 1 << 20;
 /// Bytes of a last line that are shown.
 const LINE_LIMIT: usize = 300;
+/// Bytes of a last line that are kept: colours take some.
+const RAW_LIMIT: usize = 4 * LINE_LIMIT;
 /// Last lines that are kept for people.
 const TAIL_LINES: usize = 5;
 /// A listener is told no more often.
@@ -166,7 +168,7 @@ impl Tail {
                         self.begin_line();
                     }
                     let line = self.lines.back_mut().expect("invariant: a line was begun");
-                    if line.len() < LINE_LIMIT {
+                    if line.len() < RAW_LIMIT {
                         line.push(*byte);
                     }
                 }
@@ -184,7 +186,12 @@ impl Tail {
 
     /// Escaped for people.
     fn lines(&self) -> Vec<String> {
-        let lines = self.lines.iter().map(|line| escape(String::from_utf8_lossy(line).trim()));
+        let shown = |line: &Vec<u8>| {
+            let mut line = without_colours(line);
+            line.truncate(LINE_LIMIT);
+            escape(String::from_utf8_lossy(&line).trim())
+        };
+        let lines = self.lines.iter().map(shown);
         lines.filter(|line| !line.is_empty()).collect()
     }
 }
@@ -212,6 +219,19 @@ mod tests {
             output.write(Stream::Stdout, piece.as_bytes());
         }
         assert_eq!(output.finish(), "Unpacking kubelet");
+    }
+
+    #[test]
+    fn a_last_line_has_no_colours_wherever_it_is_cut() {
+        let mut output = OpOutput::new(None, &Rc::default(), "x", None);
+        for piece in ["\u{1b}[0;37mCGROUPS_BLKIO\u{1b}[0", "m: \u{1b}[0;32menabled\u{1b}[0m\n\u{1b}[0m\n"] {
+            output.write(Stream::Stdout, piece.as_bytes());
+        }
+        assert_eq!(output.finish(), "CGROUPS_BLKIO: enabled");
+        let mut output = OpOutput::new(None, &Rc::default(), "x", None);
+        output.write(Stream::Stderr, "\u{1b}[1mx\u{1b}[0m".repeat(200).as_bytes());
+        let line = output.finish();
+        assert!(line.starts_with("xxx") && line.len() < LINE_LIMIT, "{line}");
     }
 
     #[test]

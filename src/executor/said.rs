@@ -1,7 +1,8 @@
 //! What a command that failed said last, for people. Lines that every failure of a tool ends with say nothing of this
 //! one and are left out; one table names them.
 
-use crate::value::escape;
+use crate::kubernetes::kubeadm;
+use crate::value::{escape, without_colours};
 
 /// Lines of each stream that are kept.
 const LINES: usize = 5;
@@ -52,13 +53,36 @@ pub(super) struct Said {
 
 impl Said {
     pub(super) fn of(stdout: &str, stderr: &str) -> Self {
-        Self { stderr: last_lines(stderr), stdout: last_lines(stdout) }
+        let (stdout, stderr) = (plain(stdout), plain(stderr));
+        let given = Self {
+            stderr: shown_all(&kubeadm::reasons(&stderr)),
+            stdout: shown_all(&kubeadm::reasons(&stdout)),
+        };
+        if given == Self::default() {
+            return Self { stderr: last_lines(&stderr), stdout: last_lines(&stdout) };
+        }
+        given
     }
 
-    /// The line that tells most: the last one of stderr, because that is where reasons go, or else of stdout.
-    pub(super) fn reason(&self) -> Option<&str> {
-        self.stderr.last().or(self.stdout.last()).map(String::as_str)
+    /// What tells most: the reasons that a tool itself calls so, or the last line of stderr, because that is where reasons
+    /// go, or else of stdout.
+    pub(super) fn reason(&self) -> Option<String> {
+        let said = if self.stderr.is_empty() { &self.stdout } else { &self.stderr };
+        let last = said.last()?.clone();
+        let given = kubeadm::reasons(&said.join("\n")).join("; ");
+        Some(if given.is_empty() { last } else { given })
     }
+}
+
+fn plain(text: &str) -> String {
+    String::from_utf8_lossy(&without_colours(text.as_bytes())).into_owned()
+}
+
+fn shown_all(lines: &[&str]) -> Vec<String> {
+    let more = lines.len().saturating_sub(LINES);
+    let mut all: Vec<String> = lines.iter().take(LINES).map(|line| shown(line)).collect();
+    all.extend((more > 0).then(|| format!("and {more} more")));
+    all
 }
 
 /// The last lines that say something; where none does, the last ones.
@@ -126,9 +150,27 @@ mod tests {
             ),
             ("", "a\u{1b}[2Jb\n", "a\\u{1b}[2Jb"),
         ] {
-            assert_eq!(Said::of(stdout, stderr).reason(), Some(reason), "{stderr}");
+            assert_eq!(Said::of(stdout, stderr).reason().as_deref(), Some(reason), "{stderr}");
         }
         assert_eq!(Said::of(" \n", "").reason(), None);
+    }
+
+    #[test]
+    fn what_kubeadm_calls_an_error_is_its_reason() {
+        let stdout = "[preflight] The system verification failed.\n\u{1b}[0;37mOS\u{1b}[0m: \u{1b}[0;32mLinux\u{1b}[0m\n";
+        let stderr = "[preflight] Some fatal errors occurred:\n\t[ERROR SystemVerification]: cgroups v1\n\
+                      \t[ERROR Port-10250]: Port 10250 is in use\n\
+                      [preflight] If you know what you are doing, you can make a check non-fatal with `…`\n\
+                      error: error execution phase preflight: preflight checks failed\n\
+                      To see the stack trace of this error execute with --v=5 or higher\n";
+        let reason = "[ERROR SystemVerification]: cgroups v1; [ERROR Port-10250]: Port 10250 is in use";
+        let said = Said::of(stdout, stderr);
+        assert_eq!(said.reason().as_deref(), Some(reason));
+        assert_eq!((said.stderr.len(), said.stdout.len()), (2, 0));
+        // A script may send both streams to one.
+        assert_eq!(Said::of(stderr, "exit status 1\n").reason().as_deref(), Some(reason));
+        let coloured = Said::of("", "\u{1b}[31merror\u{1b}[0m: it is gone\n");
+        assert_eq!(coloured.reason().as_deref(), Some("error: it is gone"));
     }
 
     #[test]

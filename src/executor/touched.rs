@@ -60,7 +60,8 @@ mod tests {
         let starts = |index, op| Event::OpStarted { task: task(index), attempt, go, op, on: None };
         let never = |index, op| Event::OpNotStarted { task: task(index), attempt, go, op };
         let (exit, last_line, stdout) = (Exit::Code(0), String::new(), None);
-        let ended = Event::OpEnded { task: task(1), attempt, go, op: 0, exit, last_line, stdout };
+        let ended =
+            Event::OpEnded { task: task(1), attempt, go, op: 0, exit, last_line, stdout, refused: false };
         // Task 0 only reads.
         let cases: [(&[Event], bool); 7] = [
             (&[], false),

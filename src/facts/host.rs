@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::op::{Answer, Probe, Query, Site};
-use crate::value::{Duration, Size, Value, Version};
+use crate::value::{Duration, Size, Value, Version, escape_quoted};
 
 /// What is true of a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +131,19 @@ const PACKAGES: [&str; 14] = [
 const UNITS: [&str; 5] =
     ["containerd.service", "crio.service", "docker.service", "etcd.service", "kubelet.service"];
 
+/// The command that [`cgroup_version`] reads.
+pub const CGROUP: [&str; 5] = ["stat", "-f", "-c", "%T", "/sys/fs/cgroup"];
+
+/// "v1" or "v2"; empty where the answer to [`CGROUP`] tells neither.
+pub fn cgroup_version(answer: &Answer) -> &'static str {
+    match answer.stdout.trim() {
+        "cgroup2fs" => "v2",
+        // The mount point of the version 1 controllers, also in hybrid mode, is a tmpfs.
+        "tmpfs" => "v1",
+        _ => "",
+    }
+}
+
 const REBOOT_REQUIRED: &str = "/var/run/reboot-required";
 
 /// The look that [`parse_host`] reads: plain commands, none of which needs root or another one's answer. A tool that a
@@ -160,7 +173,7 @@ pub fn host_probe(timeout: Duration) -> Probe {
         "--",
     ];
     let mut commands: Vec<Vec<&str>> = plain.iter().map(|words| words.to_vec()).collect();
-    commands.push(vec!["stat", "-f", "-c", "%T", "/sys/fs/cgroup"]);
+    commands.push(CGROUP.to_vec());
     commands.push(vec!["date", "+%s"]);
     commands.push(versions.into_iter().chain(PACKAGES).collect());
     commands.push(units.into_iter().chain(UNITS).collect());
@@ -241,12 +254,7 @@ pub fn parse_host(answers: &[Answer]) -> Result<HostFacts, FactsError> {
         disks: disks(df)?,
         units: unit_facts(&units.stdout),
         systemd: init.stdout.trim() == "systemd",
-        cgroup: match cgroup.stdout.trim() {
-            "cgroup2fs" => "v2".to_owned(),
-            // The mount point of the version 1 controllers, also in hybrid mode, is a tmpfs.
-            "tmpfs" => "v1".to_owned(),
-            _ => String::new(),
-        },
+        cgroup: cgroup_version(cgroup).to_owned(),
         clock: clock_now,
     })
 }
@@ -257,8 +265,11 @@ const NO_PROGRAM: i32 = 127;
 fn unreadable(command: &str, expected: &str, answer: &Answer) -> FactsError {
     let seen = if answer.stdout.trim().is_empty() { &answer.stderr } else { &answer.stdout };
     let seen: String = seen.trim().chars().take(200).collect();
-    let reason =
-        format!("{expected} are expected, and exit code {} with \"{}\" came", answer.rc, seen.escape_debug());
+    let reason = format!(
+        "{expected} are expected, and exit code {} with \"{}\" came",
+        answer.rc,
+        escape_quoted(&seen)
+    );
     FactsError { command: command.to_owned(), reason }
 }
 

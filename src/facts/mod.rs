@@ -18,8 +18,8 @@ pub use etcd_member::{
 };
 pub(crate) use host::HOST_FACTS;
 pub use host::{
-    Disk, FactsError, HostFacts, PackageFacts, UnitFacts, host_probe, identity_probe, parse_host,
-    parse_identity,
+    CGROUP, Disk, FactsError, HostFacts, PackageFacts, UnitFacts, cgroup_version, host_probe, identity_probe,
+    parse_host, parse_identity,
 };
 pub use recording::{
     RecordedBudget, RecordedCluster, RecordedPod, Recording, parse_workloads, workloads_probe,

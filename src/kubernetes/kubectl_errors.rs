@@ -2,6 +2,7 @@
 //! differs between versions: each phrase here was seen from kubectl 1.20.2 or 1.32.4, and a test reads those transcripts.
 
 use super::rights::Right;
+use crate::value::escape_quoted;
 
 /// What to do about a right that is missing.
 const GRANT: &str =
@@ -199,7 +200,7 @@ pub fn explain(stdout: &str, stderr: &str) -> (String, String) {
     }
     let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing");
     let last: String = last.chars().take(200).collect();
-    (format!("kubectl says: {}", last.escape_debug()), "run the command by hand to see more".to_owned())
+    (format!("kubectl says: {}", escape_quoted(&last)), "run the command by hand to see more".to_owned())
 }
 
 /// Why a kubectl command gave no answer, with what to do, in one line. `rc` is its exit code, 127 where there is no

@@ -56,6 +56,10 @@ impl Versions {
             Event::OpStarted { task, .. } => {
                 self.sent.insert(*task);
             }
+            // Its host is at the version at which it was.
+            Event::OpEnded { task, refused: true, .. } => {
+                self.sent.remove(task);
+            }
             Event::TaskEnded { task, end: TaskEnd::Changed { .. } | TaskEnd::Satisfied { .. }, .. } => {
                 self.done.insert(*task);
             }

@@ -2,7 +2,7 @@
 
 use crate::op::{Answer, Deed, Effect, Op, Probe, Query, RunWhen, SYMBOL_OPEN, Site};
 use crate::step::{AssessError, Assessment, Change, Fidelity, LowerCx, LowerError};
-use crate::value::Duration;
+use crate::value::{Duration, escape_quoted};
 
 /// The longest that a look may take where the step's own time limit is longer: a probe that hangs holds up a slot.
 const PROBE_LIMIT: Duration = Duration::from_secs(60);
@@ -97,7 +97,7 @@ pub(crate) fn unreadable(command: &str, expected: &str, answer: &Answer) -> Asse
         reason: format!(
             "{expected} is expected, and exit code {} with \"{}\" came",
             answer.rc,
-            seen.escape_debug()
+            escape_quoted(&seen)
         ),
     }
 }

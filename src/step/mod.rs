@@ -21,6 +21,7 @@ mod guard;
 mod kubeadm;
 mod kubectl;
 mod node_state;
+mod node_support;
 mod patched;
 mod pause;
 mod power;

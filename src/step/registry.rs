@@ -12,6 +12,7 @@ use super::drain::Drain;
 use super::etcd_snapshot::EtcdSnapshot;
 use super::kubeadm::Kubeadm;
 use super::kubectl::Kubectl;
+use super::node_support::NodeSupport;
 use super::pause::Pause;
 use super::reboot::Reboot;
 use super::script::Script;
@@ -33,6 +34,7 @@ static KINDS: &[&dyn StepKind] = &[
     &EtcdSnapshot,
     &Kubeadm,
     &Kubectl,
+    &NodeSupport,
     &Pause,
     &Reboot,
     &Script,

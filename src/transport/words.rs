@@ -1,6 +1,6 @@
 //! Makes what a host or ssh said fit for one line of an error message. Nothing here decides anything.
 
-use crate::value::push_shown;
+use crate::value::escape;
 
 /// Longest text taken over.
 const LIMIT: usize = 600;
@@ -14,7 +14,7 @@ pub(crate) fn on_one_line(bytes: &[u8]) -> String {
         if !line.is_empty() {
             line.push(' ');
         }
-        word.chars().for_each(|letter| push_shown(&mut line, letter));
+        line.push_str(&escape(word));
     }
     match line.char_indices().rev().nth(LIMIT) {
         Some((start, _)) => format!("…{}", &line[start..]),
@@ -31,7 +31,7 @@ mod tests {
         for (bytes, line) in [
             (&b"sudo: a password is required\r\n"[..], "sudo: a password is required"),
             (b"  two\nlines\t ", "two lines"),
-            (b"\x1b[31mred", "\\u{1b}[31mred"),
+            (b"\x1b[31mred\x1b[2J", "red\\u{1b}[2J"),
             ("\u{202e}txet".as_bytes(), "\\u{202e}txet"),
             (b"caf\xff", "caf\u{fffd}"),
             (b"", ""),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use amount::{Amount, Percent, Size};
 pub use duration::{Duration, Timestamp};
-pub use escape::{escape, push_shown};
+pub use escape::{escape, escape_quoted, push_shown, without_colours};
 pub use ty::{Field, Type};
 pub use version::{Version, VersionError};
 

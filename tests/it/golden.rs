@@ -362,7 +362,7 @@ async fn write_missing() {
     // An op that failed, and what it said last.
     events.truncate(cut + 1);
     let (exit, last_line, stdout) = (Exit::Code(1), "it is gone".to_owned(), None);
-    push(&mut events, Event::OpEnded { task, attempt, go, op, exit, last_line, stdout });
+    push(&mut events, Event::OpEnded { task, attempt, go, op, exit, last_line, stdout, refused: false });
     let stderr = vec!["looking for w1".to_owned(), "it is gone".to_owned()];
     let file = "output/w1.0-0-0-1-0-0.log".to_owned();
     push(&mut events, Event::OpSaid { task, attempt, go, op, stderr, stdout: Vec::new(), file });

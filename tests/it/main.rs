@@ -25,6 +25,7 @@ mod lint;
 mod locks;
 mod mistakes;
 mod new;
+mod node_support;
 mod os_patch;
 mod reading;
 mod reboots;

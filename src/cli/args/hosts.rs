@@ -3,8 +3,8 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
 
-use super::{Format, Kubectl, duration};
-use crate::value::Duration;
+use super::{Format, Kubectl, duration, version};
+use crate::value::{Duration, Version};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Inventory {
@@ -116,6 +116,9 @@ pub(in crate::cli) struct Doctor {
     /// With no more of an environment than cron gives: no agent, no terminal, a short PATH.
     #[arg(long)]
     pub(in crate::cli) as_cron: bool,
+    /// The version of Kubernetes that the hosts are to run: what cannot is a problem, and no note.
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    pub(in crate::cli) target: Option<Version>,
     #[command(flatten)]
     pub(in crate::cli) kubectl: Kubectl,
     /// The inventory file.

@@ -9,7 +9,7 @@ mod roll;
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::value::{Amount, Duration};
+use crate::value::{Amount, Duration, Version};
 
 pub(super) use author::{Explain, New, NewKind, Schema, Steps, Validate};
 pub(super) use hosts::{Doctor, Exec, Facts, Inventory, InventoryCommand};
@@ -212,6 +212,10 @@ fn amount(text: &str) -> Result<Amount, String> {
         return Err("a budget of 0 lets no host start: write 1 for one host at a time".to_owned());
     }
     Amount::parse(text).ok_or_else(|| "write a count such as 2 or a percentage such as 25%".to_owned())
+}
+
+fn version(text: &str) -> Result<Version, String> {
+    Version::parse(text).map_err(|_| "write a version such as 1.36 or 1.36.2".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

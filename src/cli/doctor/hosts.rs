@@ -1,8 +1,10 @@
 //! What the facts of a host, its root and its sshd say to a roll.
 
 use super::Finding;
-use crate::facts::HostFacts;
+use crate::facts::{HostFacts, NodeFacts};
+use crate::kubernetes::traps::{Machine, against, first_against};
 use crate::op::Answer;
+use crate::value::Version;
 
 /// Free space below which packages and etcd get into trouble.
 const LOW_DISK: u64 = 1 << 30;
@@ -40,6 +42,37 @@ pub(super) fn of_facts(facts: &HostFacts, clock: (i64, i64)) -> Vec<Finding> {
         findings.push(Finding::Note("swap is on; a kubelet may refuse to start".to_owned()));
     }
     findings
+}
+
+/// Of what the host and its node run, for a version of Kubernetes: what keeps it from that, or, where none is chosen, what
+/// keeps it from the first one that it cannot run.
+pub(super) fn of_support(
+    facts: &HostFacts,
+    node: Option<&NodeFacts>,
+    target: Option<&Version>,
+) -> Vec<Finding> {
+    let runtime = node.map(|node| node.runtime.clone()).filter(|runtime| !runtime.is_empty());
+    let runtime = runtime.unwrap_or_else(|| installed_runtime(facts));
+    let machine = Machine { name: &facts.hostname, cgroup: &facts.cgroup, runtime: &runtime };
+    match target {
+        Some(target) => against(target, &machine)
+            .into_iter()
+            .map(|reason| Finding::Problem(format!("cannot run Kubernetes {target}: {reason}")))
+            .collect(),
+        // A machine without Kubernetes may well be none that is to have it.
+        None if facts.kubelet.is_none() && node.is_none() => Vec::new(),
+        None => first_against(&machine)
+            .map(|(since, why)| Finding::Note(format!("cannot run Kubernetes {since} or newer: {why}")))
+            .into_iter()
+            .collect(),
+    }
+}
+
+/// What its node would say: containerd, by its package.
+fn installed_runtime(facts: &HostFacts) -> String {
+    let versions = ["containerd", "containerd.io"].iter().filter_map(|name| facts.packages.get(*name));
+    let installed = versions.map(|package| package.version.as_str()).find(|version| !version.is_empty());
+    installed.map(|version| format!("containerd://{version}")).unwrap_or_default()
 }
 
 /// Of what root says.
@@ -84,7 +117,7 @@ fn of_sshd(settings: &str) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Disk;
+    use crate::facts::{Disk, PackageFacts};
 
     fn sound() -> HostFacts {
         HostFacts { machine_id: "a".to_owned(), systemd: true, clock: 1000, ..HostFacts::default() }
@@ -111,6 +144,32 @@ mod tests {
         assert!(with(|facts| facts.clock = 1050).contains("by 40 s"));
         assert!(with(|facts| facts.clock = 940).contains("by 50 s"));
         assert_eq!(with(|facts| facts.clock = 1035), "");
+    }
+
+    #[test]
+    fn what_a_host_cannot_run_is_a_problem_for_a_target_and_a_note_without_one() {
+        let version = |text: &str| Version::parse(text).unwrap();
+        let node = |runtime: &str| NodeFacts { runtime: runtime.to_owned(), ..NodeFacts::default() };
+        let host = |cgroup: &str, package: &str| {
+            let package = PackageFacts { version: package.to_owned(), held: false };
+            let packages = [("containerd.io".to_owned(), package)].into();
+            HostFacts { cgroup: cgroup.to_owned(), packages, kubelet: Some(version("1.34.1")), ..sound() }
+        };
+        let told = |facts: &HostFacts, node: Option<&NodeFacts>, target: Option<&str>| {
+            let found = of_support(facts, node, target.map(version).as_ref());
+            found.iter().map(Finding::to_string).collect::<Vec<_>>().join("; ")
+        };
+        let v1 = host("v1", "");
+        assert!(
+            told(&v1, None, Some("1.35.0")).starts_with("cannot run Kubernetes 1.35.0: it has cgroup v1")
+        );
+        assert!(told(&v1, None, None).starts_with("note: cannot run Kubernetes 1.35 or newer: cgroup v1"));
+        assert_eq!(told(&v1, None, Some("1.34.9")), "");
+        let old = host("v2", "1.7.24-1");
+        assert!(told(&old, None, Some("1.37.0")).contains("containerd://1.7.24-1"), "its package tells");
+        assert_eq!(told(&old, Some(&node("containerd://2.1.9")), Some("1.37.0")), "", "its node tells more");
+        assert!(told(&old, Some(&node("containerd://1.5.9")), Some("1.26.0")).contains("CRI v1"));
+        assert_eq!(told(&HostFacts { cgroup: "v1".to_owned(), ..sound() }, None, None), "");
     }
 
     #[test]

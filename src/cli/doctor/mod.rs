@@ -15,12 +15,12 @@ use super::load::{load_inventory, selected};
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
 use crate::executor::{Depth, Pool, Survey, controller_name, survey};
-use crate::facts::{Access, FactsError, access_probe, parse_access};
+use crate::facts::{Access, FactsError, NodeFacts, access_probe, parse_access};
 use crate::inventory::{Become, HostName, Inventory};
 use crate::op::{Answer, Probe, Query, Site};
 use crate::report::exit;
 use crate::step::KubeCx;
-use crate::value::Duration;
+use crate::value::{Duration, Version};
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     if args.as_cron {
@@ -30,6 +30,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let hosts = selected(&args.selector, "the selector", &inventory, terminal)?;
     let kube = args.kubectl.call(&inventory, terminal)?;
     let seen = runtime()?.block_on(look(&inventory, &hosts, kube.as_ref()))?;
+    let target = args.target.as_ref();
     let mut out = String::new();
     let mut all = Vec::new();
     let mut told = |name: &str, findings: Vec<Finding>| {
@@ -39,7 +40,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         all.extend(findings);
     };
     for host in &hosts {
-        told(host.as_str(), seen.findings(host));
+        told(host.as_str(), seen.findings(&inventory, host, target));
     }
     if let Some((_, via)) = kube.as_ref().filter(|(_, via)| !via.is_empty())
         && !via.iter().any(|host| hosts.contains(host))
@@ -63,6 +64,9 @@ fn as_cron(args: &Args) -> Outcome {
     let program = std::env::current_exe().map_err(anyhow::Error::from)?;
     let mut command = Command::new(program);
     command.args(["doctor", "--inventory", args.inventory.as_str()]);
+    if let Some(target) = &args.target {
+        command.args(["--target", &target.to_string()]);
+    }
     command.args(args.kubectl.given().flat_map(|(flag, value)| [flag, value]));
     let status = command
         .args(["--", &args.selector])
@@ -128,8 +132,15 @@ async fn look(
 ) -> anyhow::Result<Seen> {
     let connections = Connections::real(targets(inventory))?;
     let began = now().0 / 1000;
+    // Hosts that nobody asked about are left alone.
+    let there: Vec<HostName> = kube
+        .map(|(_, via)| via.iter().filter(|host| hosts.contains(host)).cloned().collect())
+        .unwrap_or_default();
+    let is_asked = |via: &Vec<HostName>| via.is_empty() || !there.is_empty();
+    let cluster = kube.filter(|(_, via)| is_asked(via)).map(|(cx, _)| (cx, there.as_slice()));
     let found =
-        survey(&connections.pool, &connections.controller, hosts, Depth::Facts, None, &mut |_, _| {}).await;
+        survey(&connections.pool, &connections.controller, hosts, Depth::Facts, cluster, &mut |_, _| {})
+            .await;
     let ended = now().0 / 1000;
     let mut root = BTreeMap::new();
     for host in hosts.iter().filter(|host| found.hosts.contains_key(*host)) {
@@ -170,7 +181,14 @@ async fn as_root(pool: &Rc<Pool>, host: &HostName) -> Result<Vec<Answer>, String
 }
 
 impl Seen {
-    fn findings(&self, host: &HostName) -> Vec<Finding> {
+    /// The node that is a host: the same machine, or the one of its name. Where kubectl does not work, that is told.
+    fn node(&self, name: &str, machine_id: &str) -> Option<&NodeFacts> {
+        let Some(Ok(cluster)) = &self.found.cluster else { return None };
+        let is_same = |node: &&NodeFacts| !machine_id.is_empty() && node.machine_id == machine_id;
+        cluster.nodes.values().find(is_same).or_else(|| cluster.nodes.get(name))
+    }
+
+    fn findings(&self, inventory: &Inventory, host: &HostName, target: Option<&Version>) -> Vec<Finding> {
         if let Some(failure) = self.found.failed.get(host) {
             let hint =
                 if failure.hint.is_empty() { String::new() } else { format!(" (hint: {})", failure.hint) };
@@ -181,6 +199,8 @@ impl Seen {
         };
         let mut findings = self.root.get(host).map(hosts::of_root).unwrap_or_default();
         findings.extend(hosts::of_facts(facts, self.clock));
+        let name = inventory.hosts[host].node_name.as_deref().unwrap_or(host.as_str());
+        findings.extend(hosts::of_support(facts, self.node(name, &facts.machine_id), target));
         findings.extend(self.access.get(host).map(cluster::of_access).unwrap_or_default());
         let id = &facts.machine_id;
         let twins =

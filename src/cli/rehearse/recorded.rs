@@ -94,11 +94,13 @@ fn machine(facts: &HostFacts, node: Option<&NodeFacts>) -> RecordedHost {
         swap: facts.swap_total > 0,
         reboot_required: facts.reboot_required,
         free: facts.disks.get("/var").map(|disk| disk.free),
+        cgroup: facts.cgroup.clone(),
         node: node.map(|node| RecordedNode {
             ready: node.ready.clone(),
             cordoned: node.cordoned,
             cordoned_by: node.cordoned_by.clone(),
             kubelet: node.kubelet_version.trim_start_matches('v').to_owned(),
+            runtime: node.runtime.clone(),
             labels: node.labels.clone(),
         }),
     }

@@ -1,7 +1,7 @@
 //! Transitions of a task: attempts, ops, ends, and when the next attempt is due.
 
 use crate::engine::host::{AttemptRun, Cursor, HostRun, HostWork, Next, OpRun, TakenBack, TaskResult};
-use crate::engine::rules::Bug;
+use crate::engine::rules::{Bug, Rules};
 use crate::engine::{Cause, Failure, HostStatus, Refusal, SkipReason, State, TaskEnd};
 use crate::op::{Effect, Exit, Op, RunWhen};
 use crate::plan::{Cordoning, Plan, Section, StepRef, TaskId};
@@ -9,6 +9,13 @@ use crate::step::{CordonSet, Lowered, Patched, patched};
 use crate::value::Timestamp;
 
 use super::{Moment, refuse};
+
+/// What an op said at its end, as far as it is recorded.
+pub(super) struct Said<'a> {
+    pub(super) last_line: &'a str,
+    pub(super) stdout: Option<&'a str>,
+    pub(super) refused: bool,
+}
 
 impl State {
     pub(super) fn task_started(&mut self, plan: &Plan, task: TaskId, attempt: u32) -> Result<(), Refusal> {
@@ -114,16 +121,18 @@ impl State {
         task: TaskId,
         attempt: u32,
         (go, op): (u32, u16),
-        (exit, last_line, stdout): (Exit, &str, Option<&str>),
+        exit: Exit,
+        said: &Said<'_>,
     ) -> Result<(), Refusal> {
         let is_taken_twice = self.rules.broken(Bug::TakesEndsTwice);
         match self.attempt_mut(plan, task, attempt)?.ops.last_mut() {
             Some(last) if (last.go, last.op) == (go, op) && (last.exit.is_none() || is_taken_twice) => {
                 last.exit = Some(exit);
                 if exit != Exit::Code(0) {
-                    last_line.clone_into(&mut last.said);
+                    said.last_line.clone_into(&mut last.said);
                 }
-                last.stdout = stdout.map(str::to_owned);
+                last.stdout = said.stdout.map(str::to_owned);
+                last.refused = said.refused;
                 Ok(())
             }
             _ => Err(refuse(plan, task.host, "has no such op in flight")),
@@ -200,7 +209,7 @@ impl State {
                     target.cordon_again(attempt);
                 }
             }
-            TaskEnd::Failed { failure } => task_failed(target, plan, at.now, task, &ended, failure),
+            TaskEnd::Failed { failure } => task_failed(target, plan, (at.now, rules), task, &ended, failure),
             // A resumed run goes on with the attempt, as after an end that is not known; nothing is in doubt, though.
             TaskEnd::Withheld { .. } => {
                 let changed = !ended.ops.is_empty() && plan.task(task).effect > Effect::Reads;
@@ -289,13 +298,14 @@ fn sets_ours(plan: &Plan, task: TaskId, ended: &AttemptRun) -> bool {
 fn task_failed(
     target: &mut HostRun,
     plan: &Plan,
-    now: Timestamp,
+    (now, rules): (Timestamp, Rules),
     task: TaskId,
     ended: &AttemptRun,
     failure: &Failure,
 ) {
     // An op that was sent may have changed something before it failed.
-    let changed = !ended.ops.is_empty() && plan.task(task).effect > Effect::Reads;
+    let has_acted = ended.has_acted() || (rules.broken(Bug::CountsRefusedOps) && !ended.ops.is_empty());
+    let changed = has_acted && plan.task(task).effect > Effect::Reads;
     if changed {
         target.change_and_fail(taken_back(plan, task, ended));
     }
@@ -400,7 +410,15 @@ mod tests {
         for (cause, before, after) in cases {
             let failure = Failure { cause, message: String::new(), hint: String::new() };
             let fresh = AttemptRun { attempt: 1, ..AttemptRun::default() };
-            let op = OpRun { go: 0, op: 0, on: None, exit: None, said: String::new(), stdout: None };
+            let op = OpRun {
+                go: 0,
+                op: 0,
+                on: None,
+                exit: None,
+                said: String::new(),
+                stdout: None,
+                refused: false,
+            };
             let sent = AttemptRun { ops: vec![op], ..fresh.clone() };
             assert_eq!(is_retryable(&fresh, &failure), before, "{cause:?} before an op was sent");
             assert_eq!(is_retryable(&sent, &failure), after, "{cause:?} after an op was sent");

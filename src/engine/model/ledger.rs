@@ -28,6 +28,10 @@ pub(super) struct Page {
     pub(super) failed_at: i64,
     pub(super) asked_for_slot: bool,
     pub(super) ops: u32,
+    /// Those of them that may have done something.
+    pub(super) deeds: u32,
+    /// The go of the attempt in which a command refused itself.
+    pub(super) refused: Option<u32>,
     pub(super) brackets: BTreeMap<u16, bool>,
     /// When the last one was looked at.
     pub(super) bracket_at: i64,
@@ -283,6 +287,8 @@ impl<'a> Ledger<'a> {
                 page.busy = true;
                 page.attempts += 1;
                 page.ops = 0;
+                page.deeds = 0;
+                page.refused = None;
             }
             Event::OpStarted { task, attempt, go, op, .. } => {
                 if *op == 0 && self.marks(*task).0 {
@@ -291,6 +297,7 @@ impl<'a> Ledger<'a> {
                 let counts = self.counts(*task);
                 let page = self.page(task.host);
                 page.ops += 1;
+                page.deeds += u32::from(page.refused != Some(*go));
                 page.acts += counts;
                 *page.sent.entry(task.index).or_default() += counts;
             }
@@ -301,8 +308,14 @@ impl<'a> Ledger<'a> {
                 let counts = self.counts(*task);
                 let page = self.page(task.host);
                 page.ops -= 1;
+                page.deeds -= u32::from(page.refused != Some(*go));
                 page.acts -= counts;
                 *page.sent.entry(task.index).or_default() -= counts;
+            }
+            Event::OpEnded { task, go, refused: true, .. } => {
+                let page = self.page(task.host);
+                page.deeds -= u32::from(page.refused != Some(*go));
+                page.refused = Some(*go);
             }
             Event::SectionStarted { host, section, .. } => {
                 let tasks = self.tasks_of(*host);
@@ -375,7 +388,7 @@ impl<'a> Ledger<'a> {
             | Event::HostSilent { .. }
             | Event::HostAnswers { .. }
             | Event::TaskProbed { .. }
-            | Event::OpEnded { .. }
+            | Event::OpEnded { refused: false, .. }
             | Event::SoakStarted { .. }
             | Event::VerifyStarted { .. }
             | Event::RunEnded
@@ -498,7 +511,7 @@ impl<'a> Ledger<'a> {
             TaskEnd::Failed { failure } => {
                 page.failures += 1;
                 page.failed_at = time;
-                page.changed |= page.ops > 0 && plan.task(task).effect != Effect::Reads;
+                page.changed |= page.deeds > 0 && plan.task(task).effect != Effect::Reads;
                 let passing = match failure.cause {
                     Cause::Command | Cause::TimedOut | Cause::Output | Cause::Busy => true,
                     Cause::Unreachable => page.ops == 0,

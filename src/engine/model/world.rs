@@ -325,7 +325,16 @@ impl World<'_> {
                 if exit.is_none() {
                     let exit = self.random.pick(&[Exit::Code(0), Exit::Interrupted]);
                     let (last_line, stdout) = (String::new(), None);
-                    queue.push_back(Event::OpEnded { task, attempt, go, op, exit, last_line, stdout });
+                    queue.push_back(Event::OpEnded {
+                        task,
+                        attempt,
+                        go,
+                        op,
+                        exit,
+                        last_line,
+                        stdout,
+                        refused: false,
+                    });
                 }
                 queue.push_back(Event::TaskEnded { task, attempt, end: self.end() });
             }

@@ -28,12 +28,16 @@ impl Story {
     }
 
     fn op_says(&mut self, index: u16, op: u16, exit: Option<i32>, says: &str) {
+        self.op_ends(index, op, exit, says, false);
+    }
+
+    fn op_ends(&mut self, index: u16, op: u16, exit: Option<i32>, says: &str, refused: bool) {
         let (task, go) = (TaskId { phase: 0, host: HostId(0), index }, 0);
         let attempt = self.attempt(0, index);
         self.tell(Event::OpStarted { task, attempt, go, op, on: None });
         if let Some(code) = exit {
             let (exit, last_line, stdout) = (Exit::Code(code), says.to_owned(), None);
-            self.tell(Event::OpEnded { task, attempt, go, op, exit, last_line, stdout });
+            self.tell(Event::OpEnded { task, attempt, go, op, exit, last_line, stdout, refused });
         }
     }
 
@@ -148,6 +152,42 @@ fn what_was_changed_before_a_drain_that_is_tried_twice_still_stands() {
         }
     }
     assert_eq!(story.left(), (0, 1), "half-changed, and in service");
+}
+
+#[test]
+fn a_step_that_refused_itself_leaves_its_host_as_it_was() {
+    for (refused, left) in [(true, (0, 0)), (false, (1, 1))] {
+        let mut story = story(1, "d", |_| {});
+        story.goes_on();
+        story.sees(&[]);
+        story.op_ends(0, 0, Some(1), "", refused);
+        // What takes back was never done is nothing that stands.
+        story.op(0, 1, Some(0));
+        story.fails(0, 0, Cause::Command);
+        assert_eq!(story.left(), left, "refused: {refused}");
+    }
+}
+
+#[test]
+fn what_was_changed_before_a_step_that_refused_itself_stands() {
+    let mut story = story(1, "cd", |_| {});
+    story.goes_on();
+    story.changes(0, 0);
+    story.sees(&[]);
+    story.op_ends(1, 0, Some(1), "", true);
+    story.fails(0, 1, Cause::Command);
+    assert_eq!(story.left(), (0, 1), "half-changed by the step before, and in service");
+}
+
+#[test]
+fn what_an_earlier_op_changed_stands_though_a_later_one_refused_itself() {
+    let mut story = story(1, "d", |_| {});
+    story.goes_on();
+    story.sees(&[]);
+    story.op(0, 0, Some(0));
+    story.op_ends(0, 1, Some(1), "", true);
+    story.fails(0, 0, Cause::Command);
+    assert_eq!(story.left(), (1, 1));
 }
 
 /// One host that a first step cordons well; a second one has this command.

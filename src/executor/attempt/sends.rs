@@ -6,7 +6,8 @@ use super::{Assignment, Go, PAUSE, Step, Worker, fail, failed};
 use crate::engine::{Cause, Event, OpRun, TaskEnd};
 use crate::executor::lock::Barred;
 use crate::executor::ops::{OpEnd, Sending, hush, place, recall, send, take_up};
-use crate::op::{Exit, Op, RunWhen};
+use crate::kubernetes::kubeadm;
+use crate::op::{Deed, Exit, Op, RunWhen};
 use crate::plan::HostId;
 use crate::step::Role;
 use crate::transport::OpResult;
@@ -158,7 +159,8 @@ impl Worker<'_> {
         self.done.set(true);
         let stdout = self.action.id.as_ref().map(|_| result.stdout.clone());
         let (exit, line) = (result.exit, last_line.clone());
-        let ended = Event::OpEnded { task, attempt, go, op: index, exit, last_line: line, stdout };
+        let refused = is_refused(op, &result);
+        let ended = Event::OpEnded { task, attempt, go, op: index, exit, last_line: line, stdout, refused };
         // What it said may hold a secret, and is here by now. Where a verdict depends on it, a resumed run asks for it once
         // more, and it stays until the run ends.
         if sending.is_given_a_secret() && !op.yields && self.takes_no_verdict_from_output() {
@@ -170,6 +172,13 @@ impl Worker<'_> {
         }
         self.judge(sending, result, &last_line).await
     }
+}
+
+/// Whether the op's command failed by checks of its own, before it changed anything.
+fn is_refused(op: &Op, result: &OpResult) -> bool {
+    let Deed::Exec { argv } = &op.deed else { return false };
+    matches!(result.exit, Exit::Code(code) if code != 0)
+        && kubeadm::refused(argv, &result.stdout, &result.stderr)
 }
 
 /// Whether an op was sent of which nobody knows whether it has ended.

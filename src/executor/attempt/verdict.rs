@@ -76,7 +76,7 @@ impl Worker<'_> {
     /// task failed.
     fn said(&self, sending: Sending<'_>, result: &OpResult) -> Option<String> {
         let said = Said::of(&result.stdout, &result.stderr);
-        let reason = said.reason().map(str::to_owned);
+        let reason = said.reason();
         if sending.op.when != RunWhen::OnFailure {
             let Sending { task, attempt, go, index, .. } = sending;
             let (Said { stderr, stdout }, file) = (said, sending.file(self.shared));

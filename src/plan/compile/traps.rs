@@ -37,7 +37,7 @@ pub(super) fn warn<'p>(
 fn target(action: &Action) -> Option<&Version> {
     let field = match action.kind.as_str() {
         "kubeadm" => "version",
-        "version_skew" => "target",
+        "node_support" | "version_skew" => "target",
         _ => return None,
     };
     match action.args.get(field) {

@@ -19,7 +19,7 @@ enum Guards {
 }
 
 fn guards(phase: &Phase, step: &Step) -> Guards {
-    if matches!(step.kind.name(), "assert" | "version_skew") || only_reads(phase) {
+    if matches!(step.kind.name(), "assert" | "node_support" | "version_skew") || only_reads(phase) {
         Guards::All
     } else if step.kind.name() == "etcd_snapshot" || waits_for_a_person(step) {
         Guards::Phase

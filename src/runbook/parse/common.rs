@@ -29,7 +29,7 @@ pub(super) fn says_its_effect(kind: &str) -> bool {
 
 /// Kinds that run no program for which a variable of the environment could mean anything.
 fn takes_env(kind: &str) -> bool {
-    !["assert", "copy", "pause", "version_skew", "wait"].contains(&kind)
+    !["assert", "copy", "node_support", "pause", "version_skew", "wait"].contains(&kind)
 }
 
 /// The common keys of a step.

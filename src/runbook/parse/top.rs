@@ -238,11 +238,12 @@ fn kube(entry: &Entry, errors: &mut Diagnostics) -> Option<KubeSpec> {
 }
 
 /// Kinds that call kubectl, with the fields that make them do so; all of them where none is listed.
-const KUBE_KINDS: [(&str, &[&str]); 7] = [
+const KUBE_KINDS: [(&str, &[&str]); 8] = [
     ("cordon", &[]),
     ("drain", &[]),
     ("kubeadm", &[]),
     ("kubectl", &[]),
+    ("node_support", &[]),
     ("uncordon", &[]),
     ("version_skew", &[]),
     ("wait", &["node", "nodes", "pods"]),

@@ -8,7 +8,7 @@ use crate::step::args::Args;
 use crate::step::build::{exactly, refused, satisfied};
 use crate::step::node_state::{api_away, no_such_node, read_nodes, succeeded, unreadable_rows};
 use crate::step::{AssessError, Assessment, Subject};
-use crate::value::{Value, Version};
+use crate::value::{Value, Version, escape_quoted};
 
 /// Reads the answers of the one look that the arguments ask for.
 pub(super) fn assess(
@@ -123,6 +123,6 @@ fn command_state(args: Args<'_>, answer: &Answer) -> Assessment {
     match (args.has("file"), said.is_empty()) {
         (true, true) => not_yet(format!("{what} is not there")),
         (_, true) => not_yet(format!("{what} ends with {}", answer.rc)),
-        (_, false) => not_yet(format!("{what} ends with {}: {}", answer.rc, said.escape_debug())),
+        (_, false) => not_yet(format!("{what} ends with {}: {}", answer.rc, escape_quoted(&said))),
     }
 }

@@ -222,7 +222,7 @@ fn stat(world: &World, command: &Command, out: &mut Output) -> i32 {
     let mut code = 0;
     for path in command.operands(&["-c", "-fc", "-Lc", "--format", "--printf"]) {
         if path == "/sys/fs/cgroup" {
-            out.line("cgroup2fs");
+            out.line(if world.hosts[command.host].cgroup_v1 { "tmpfs" } else { "cgroup2fs" });
             continue;
         }
         let resolved = canonical(path);

@@ -139,6 +139,10 @@ pub(super) struct Host {
     pub(super) given_up: BTreeSet<String>,
     /// Free bytes of its only file system.
     pub(super) free: u64,
+    /// Its control groups are those of version 1.
+    pub(super) cgroup_v1: bool,
+    /// What its node was recorded to report as its runtime, where its packages do not say that.
+    pub(super) runtime: Option<String>,
     /// What is wrong with it.
     pub(super) ailments: Ailments,
     /// What commands that the simulation cannot know left behind.
@@ -172,6 +176,8 @@ impl Host {
             running: Vec::new(),
             given_up: BTreeSet::new(),
             free: super::system::FREE,
+            cgroup_v1: false,
+            runtime: None,
             ailments: Ailments::default(),
             learnt: Learnt::default(),
         };
@@ -278,10 +284,13 @@ impl Host {
         if runs { "6.1.0-37-amd64" } else { "6.1.0-28-amd64" }
     }
 
-    /// `containerd://1.6.20`, by the installed package.
+    /// `containerd://1.6.20`, by the installed package: the distribution's or the maker's own.
     pub(super) fn runtime(&self) -> String {
-        let version =
-            self.packages.installed("containerd").map_or("", |installed| installed.version.as_str());
+        if let Some(recorded) = &self.runtime {
+            return recorded.clone();
+        }
+        let installed = CONTAINERD.iter().find_map(|name| self.packages.installed(name));
+        let version = installed.map_or("", |installed| installed.version.as_str());
         format!("containerd://{}", version.split(['~', '-', '+']).next().unwrap_or_default())
     }
 
@@ -290,6 +299,9 @@ impl Host {
         self.files.read("/proc/swaps").is_some_and(|text| text.lines().count() > 1)
     }
 }
+
+/// Packages of containerd.
+pub(super) const CONTAINERD: [&str; 2] = ["containerd", "containerd.io"];
 
 /// The line of the community's repository for a version's minor.
 fn repository(kubernetes: &Version) -> String {

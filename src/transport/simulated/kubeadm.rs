@@ -1,17 +1,13 @@
 //! `kubeadm` and `kubelet --version`: a kubeadm that knows versions and refuses what the real one refuses. Texts and
-//! exit codes are those of real runs of 1.20 to 1.22.
+//! exit codes are those of real runs, and `kubeadm_says.rs` has them.
 
 use super::cluster::Ready;
 use super::command::Command;
+use super::kubeadm_says::{Age, HINT, cgroup_v1};
 use super::process::{Next, Output};
 use super::static_pod::{self, COMPONENTS};
 use super::world::World;
 use crate::value::Version;
-
-const HINT: &str = "To see the stack trace of this error execute with --v=5 or higher";
-const CONFIG: &str = "Reading configuration from the cluster...";
-const FYI: &str =
-    "FYI: You can look at this config file with 'kubectl -n kube-system get cm kubeadm-config -o yaml'";
 
 /// `kubelet --version`.
 pub(super) fn kubelet(world: &mut World, command: &Command, out: &mut Output) -> Next {
@@ -82,16 +78,16 @@ fn pull(world: &mut World, command: &Command, version: &Version, out: &mut Outpu
 /// What `apply` checks before it changes anything.
 struct Apply {
     host: usize,
+    age: Age,
     target: Version,
     force: bool,
     ignores_job: bool,
 }
 
 fn apply(world: &mut World, command: &Command, kubeadm: &Version, target: &str, out: &mut Output) -> Next {
-    let host = command.host;
-    if !command.root {
-        out.complain(format!("[preflight] Some fatal errors occurred:\n\t[ERROR IsPrivilegedUser]: user is not running as root\n{HINT}"));
-        return Next::Exit(2);
+    let (host, age) = (command.host, Age::of(kubeadm));
+    if let Some(next) = not_root(command, age, out) {
+        return next;
     }
     out.line("[upgrade/config] Making sure the configuration is correct:");
     if world.hosts[host].files.get("/etc/kubernetes/admin.conf").is_none() {
@@ -101,8 +97,11 @@ fn apply(world: &mut World, command: &Command, kubeadm: &Version, target: &str, 
         ));
         return Next::Exit(1);
     }
-    out.line(format!("[upgrade/config] {CONFIG}\n[upgrade/config] {FYI}"));
+    age.reads_config("upgrade/config", out);
     out.line("[preflight] Running pre-flight checks.\n[upgrade] Running cluster health checks");
+    if let Some(next) = unfit_machine(world, command, kubeadm, out) {
+        return next;
+    }
     let parsed = Version::parse(target).ok().filter(|version| version.patch.is_some());
     let Some(version) = parsed else {
         out.complain(format!(
@@ -110,14 +109,12 @@ fn apply(world: &mut World, command: &Command, kubeadm: &Version, target: &str, 
         ));
         return Next::Exit(1);
     };
-    let skipped = command.option("--ignore-preflight-errors").unwrap_or_default();
-    let ignores =
-        |name: &str| skipped.split(',').any(|word| word.eq_ignore_ascii_case(name) || word == "all");
     let call = Apply {
         host,
+        age,
         target: version,
         force: command.has("--force") || command.has("-f"),
-        ignores_job: ignores("CreateJob"),
+        ignores_job: ignores(command, "CreateJob"),
     };
     let confirmed = call.force
         || command.has("--yes")
@@ -141,19 +138,9 @@ fn apply(world: &mut World, command: &Command, kubeadm: &Version, target: &str, 
             out.line("[upgrade/successful] Finished dryrunning successfully!");
             return Next::Exit(0);
         }
-        out.line("[upgrade/prepull] Pulling images required for setting up a Kubernetes cluster");
-        out.line(format!(
-            "[upgrade/apply] Upgrading your Static Pod-hosted control plane to version \"v{}\"...",
-            call.target
-        ));
-        replace(
-            world,
-            call.host,
-            call.target.clone(),
-            0,
-            Box::new(move |world, out| finish_apply(world, &call, out)),
-            out,
-        )
+        call.age.begins_apply(&call.target, out);
+        let way = Way { host: call.host, age: call.age, version: call.target.clone() };
+        replace(world, way, 0, Box::new(move |world, out| finish_apply(world, &call, out)), out)
     })
 }
 
@@ -167,19 +154,16 @@ fn refused(world: &World, call: &Apply, kubeadm: &Version, out: &mut Output) -> 
         let text = format!(
             "\t[ERROR ControlPlaneNodesReady]: there are NotReady control-planes in the cluster: [{names}]"
         );
-        return Some(fatal_health(&text, out));
+        return Some(call.age.refuses("[upgrade/health] FATAL: ", 1, &text, out));
     }
-    if !call.ignores_job && !nodes.iter().any(super::cluster::Node::takes_pods) {
-        // Nowhere to place the Job: a drained single control plane, for one (kubernetes/kubeadm#3050).
-        let text = "\t[ERROR CreateJob]: Job \"upgrade-health-check\" in the namespace \"kube-system\" did not complete in 15s: \
-                    no condition of type Complete";
-        return Some(fatal_health(text, out));
+    if !call.ignores_job
+        && !nodes.iter().any(super::cluster::Node::takes_pods)
+        && let Some(next) = call.age.without_health_job(out)
+    {
+        return Some(next);
     }
     let (target, cluster) = (&call.target, &world.cluster.kubeadm_config);
-    out.line(format!("[upgrade/version] You have chosen to change the cluster version to \"v{target}\""));
-    out.line(format!(
-        "[upgrade/versions] Cluster version: v{cluster}\n[upgrade/versions] kubeadm version: v{kubeadm}"
-    ));
+    call.age.chose(target, cluster, kubeadm, out);
     let specified = format!("Specified version to upgrade to \"v{target}\"");
     let mut fatal = Vec::new();
     let mut bypassable = Vec::new();
@@ -226,47 +210,61 @@ fn refused(world: &World, call: &Apply, kubeadm: &Version, out: &mut Output) -> 
     None
 }
 
-fn fatal_health(error: &str, out: &mut Output) -> Next {
-    out.complain(format!(
-        "[upgrade/health] FATAL: [preflight] Some fatal errors occurred:\n{error}\n\
-         [preflight] If you know what you are doing, you can make a check non-fatal with `--ignore-preflight-errors=...`\n{HINT}"
-    ));
-    Next::Exit(1)
+fn ignores(command: &Command, check: &str) -> bool {
+    let skipped = command.option("--ignore-preflight-errors").unwrap_or_default();
+    skipped.split(',').any(|word| word.eq_ignore_ascii_case(check) || word == "all")
+}
+
+fn not_root(command: &Command, age: Age, out: &mut Output) -> Option<Next> {
+    let text = "\t[ERROR IsPrivilegedUser]: user is not running as root";
+    (!command.root).then(|| age.refuses("", 2, text, out))
+}
+
+/// From 1.35 on no machine with control groups v1 passes, whatever its kubelet is told.
+fn unfit_machine(world: &World, command: &Command, kubeadm: &Version, out: &mut Output) -> Option<Next> {
+    let machine = &world.hosts[command.host];
+    if (kubeadm.major, kubeadm.minor) < (1, 35) || !machine.cgroup_v1 {
+        return None;
+    }
+    let error = cgroup_v1(machine.kernel(), ignores(command, "SystemVerification"), out)?;
+    Some(Age::of(kubeadm).refuses("", 1, &error, out))
+}
+
+/// What the static pods of a host become, and how that is told.
+struct Way {
+    host: usize,
+    age: Age,
+    version: Version,
 }
 
 type Finish = Box<dyn FnOnce(&mut World, &mut Output) -> Next>;
 
 /// Replaces the static pods of a control plane one after the other.
-fn replace(
-    world: &mut World,
-    host: usize,
-    version: Version,
-    index: usize,
-    finish: Finish,
-    out: &mut Output,
-) -> Next {
+fn replace(world: &mut World, way: Way, index: usize, finish: Finish, out: &mut Output) -> Next {
     let Some(component) = COMPONENTS.get(index) else { return finish(world, out) };
     out.line(format!("[upgrade/staticpods] Preparing for \"{component}\" upgrade"));
-    if !static_pod::upgrade(world, host, component, &version) {
+    if !static_pod::upgrade(world, way.host, component, &way.version) {
         out.line(format!(
             "[upgrade/staticpods] Current and new manifests of {component} are equal, skipping upgrade"
         ));
-        return replace(world, host, version, index + 1, finish, out);
+        return replace(world, way, index + 1, finish, out);
     }
     out.line(format!(
         "[upgrade/staticpods] Moved new manifest to \"{}\" and backed up old manifest",
         static_pod::manifest_path(component)
     ));
     out.line("[upgrade/staticpods] Waiting for the kubelet to restart the component");
-    let time = world.hosts[host].random.secs(14, 20);
+    let (least, most) = way.age.component_takes();
+    let time = world.hosts[way.host].random.secs(least, most);
     Next::after(time, move |world, out| {
         out.line(format!("[upgrade/staticpods] Component \"{component}\" upgraded successfully!"));
-        replace(world, host, version, index + 1, finish, out)
+        replace(world, way, index + 1, finish, out)
     })
 }
 
 fn finish_apply(world: &mut World, call: &Apply, out: &mut Output) -> Next {
-    let (host, target) = (call.host, call.target.clone());
+    let (host, age, target) = (call.host, call.age, call.target.clone());
+    age.ends_control_plane(out);
     out.line("[upload-config] Storing the configuration used in ConfigMap \"kubeadm-config\" in the \"kube-system\" Namespace");
     if world.cluster.kubeadm_config != target {
         world.cluster.kubeadm_config = target.clone();
@@ -276,15 +274,7 @@ fn finish_apply(world: &mut World, call: &Apply, out: &mut Output) -> Next {
     Next::after(time, move |world, out| {
         write_kubelet_config(world, host, out);
         out.line("[addons] Applied essential addon: CoreDNS\n[addons] Applied essential addon: kube-proxy\n");
-        if target.minor < 31 {
-            out.line(format!(
-                "[upgrade/successful] SUCCESS! Your cluster was upgraded to \"v{target}\". Enjoy!"
-            ));
-        } else {
-            out.line(format!(
-                "[upgrade] SUCCESS! A control plane node of your cluster was upgraded to \"v{target}\"."
-            ));
-        }
+        age.ends_apply(&target, out);
         Next::Exit(0)
     })
 }
@@ -300,17 +290,20 @@ fn write_kubelet_config(world: &mut World, host: usize, out: &mut Output) {
 }
 
 fn node(world: &mut World, command: &Command, kubeadm: &Version, out: &mut Output) -> Next {
-    let host = command.host;
-    if !command.root {
-        out.complain(format!("[preflight] Some fatal errors occurred:\n\t[ERROR IsPrivilegedUser]: user is not running as root\n{HINT}"));
-        return Next::Exit(2);
+    let (host, age) = (command.host, Age::of(kubeadm));
+    if let Some(next) = not_root(command, age, out) {
+        return next;
     }
     if world.hosts[host].node.is_none() {
         out.complain(format!("couldn't create a Kubernetes client from file \"/etc/kubernetes/kubelet.conf\": no such file or directory\n{HINT}"));
         return Next::Exit(1);
     }
     let cluster = world.cluster.kubeadm_config.clone();
-    out.line(format!("[upgrade] {CONFIG}\n[upgrade] {FYI}\n[preflight] Running pre-flight checks"));
+    age.reads_config("upgrade", out);
+    out.line("[preflight] Running pre-flight checks");
+    if let Some(next) = unfit_machine(world, command, kubeadm, out) {
+        return next;
+    }
     if world.api_server().is_none() {
         out.complain(format!(
             "failed to get config map: Get \"https://{}:6443/api\": connect: connection refused\n{HINT}",
@@ -327,22 +320,26 @@ fn node(world: &mut World, command: &Command, kubeadm: &Version, out: &mut Outpu
         return Next::Exit(1);
     }
     if !world.hosts[host].control_plane {
-        out.line("[preflight] Skipping prepull. Not a control plane node.\n[upgrade] Skipping phase. Not a control plane node.");
-        return Next::after(1000, move |world, out| finish_node(world, host, out));
+        age.skips_control_plane(out);
+        return Next::after(1000, move |world, out| finish_node(world, host, age, out));
     }
     out.line(format!(
         "[upgrade] Upgrading your Static Pod-hosted control plane instance to version \"v{cluster}\"..."
     ));
-    let finish: Finish = Box::new(move |world, out| finish_node(world, host, out));
-    replace(world, host, cluster, 0, finish, out)
+    let finish: Finish = Box::new(move |world, out| finish_node(world, host, age, out));
+    replace(world, Way { host, age, version: cluster }, 0, finish, out)
 }
 
-fn finish_node(world: &mut World, host: usize, out: &mut Output) -> Next {
-    if world.hosts[host].control_plane {
-        out.line("[upgrade] The control plane instance for this node was successfully updated!");
+fn finish_node(world: &mut World, host: usize, age: Age, out: &mut Output) -> Next {
+    let is_control_plane = world.hosts[host].control_plane;
+    match age {
+        Age::Before if is_control_plane => {
+            out.line("[upgrade] The control plane instance for this node was successfully updated!");
+        }
+        Age::Before => {}
+        Age::Phases => age.ends_control_plane(out),
     }
     write_kubelet_config(world, host, out);
-    out.line("[upgrade] The configuration for this node was successfully updated!");
-    out.line("[upgrade] Now you should go ahead and upgrade the kubelet package using your package manager.");
+    age.ends_node(is_control_plane, out);
     Next::Exit(0)
 }

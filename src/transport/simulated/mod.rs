@@ -19,6 +19,7 @@ mod find;
 mod host;
 mod inspect;
 mod kubeadm;
+mod kubeadm_says;
 mod kubectl;
 mod kubelet;
 mod log;

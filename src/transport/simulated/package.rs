@@ -34,6 +34,9 @@ const DISTRIBUTION: [(&str, Option<&str>, &str); 14] = [
     ("systemd", Some("252.31-1~deb12u1"), "252.38-1~deb12u1"),
 ];
 
+/// Clusters of this minor or a newer one begin with containerd 2.
+const CONTAINERD_2_FROM: u32 = 35;
+
 /// Packages of one host, and the state of its apt.
 #[derive(Clone, Debug)]
 pub(super) struct Packages {
@@ -99,6 +102,11 @@ impl Packages {
             }
         }
         if let Some(version) = kubernetes {
+            // Newer kubelets are at home with containerd 2, which this distribution does not have.
+            if version.minor >= CONTAINERD_2_FROM {
+                packages.remove("containerd");
+                packages.put("containerd.io", "2.1.9-1~debian.12~bookworm", at);
+            }
             for name in KUBERNETES_PACKAGES {
                 packages.put(name, &format!("{version}-1.1"), at);
                 packages.held.insert(name.to_owned());

@@ -38,6 +38,9 @@ pub struct RecordedHost {
     pub reboot_required: bool,
     /// Free bytes where everything lies; nothing where it is not known.
     pub free: Option<u64>,
+    /// The version of its control groups, "v1" or "v2"; empty where it is not known.
+    #[serde(default)]
+    pub cgroup: String,
     /// Its node, where it is one.
     pub node: Option<RecordedNode>,
 }
@@ -53,6 +56,9 @@ pub struct RecordedNode {
     pub cordoned_by: String,
     /// Its kubelet's version, without the `v`.
     pub kubelet: String,
+    /// Its container runtime, as its kubelet names it; empty where it is not known.
+    #[serde(default)]
+    pub runtime: String,
     /// Labels.
     pub labels: BTreeMap<String, String>,
 }
@@ -94,6 +100,9 @@ fn machine(world: &mut World, index: usize, recorded: &RecordedHost) {
         host.units.insert(format!("{name}.service"), unit);
     }
     host.free = recorded.free.unwrap_or(host.free);
+    host.cgroup_v1 = recorded.cgroup == "v1";
+    let reported = recorded.node.as_ref().map(|node| node.runtime.clone()).unwrap_or_default();
+    host.runtime = Some(reported).filter(|reported| !reported.is_empty() && *reported != host.runtime());
     let runtime = host.runtime();
     if let Some(node) = host.node {
         world.cluster.nodes[node].runtime = runtime;

@@ -157,7 +157,8 @@ impl World<'_> {
             }
             if !lost {
                 let (exit, last_line, stdout) = (Exit::Code(0), String::new(), Some("out".to_owned()));
-                events.push_back(Event::OpEnded { task, attempt, go, op, exit, last_line, stdout });
+                let refused = matches!(end, TaskEnd::Failed { .. }) && self.random.percent(20);
+                events.push_back(Event::OpEnded { task, attempt, go, op, exit, last_line, stdout, refused });
             }
         }
         events.push_back(Event::TaskEnded { task, attempt, end });

@@ -1,6 +1,6 @@
 //! `apt-get install`, `remove`, `upgrade`, `download`: what would change, whether it may, and the change itself.
 
-use super::super::host::{Lock, REPOSITORY};
+use super::super::host::{CONTAINERD, Lock, REPOSITORY};
 use super::super::package::{ARCHIVE_BYTES, glob};
 use super::super::process::{Next, Output};
 use super::super::world::{Millis, World};
@@ -291,7 +291,10 @@ fn unpack(world: &mut World, host: usize, moves: Vec<Move>, out: &mut Output) ->
         let wants = moves.iter().filter(|change| WANTS_REBOOT.contains(&change.name.as_str()));
         let wants: Vec<&str> = wants.map(|change| change.name.as_str()).collect();
         world.hosts[host].want_reboot(&wants, now);
-        let machine = &world.hosts[host];
+        let machine = &mut world.hosts[host];
+        if moves.iter().any(|change| CONTAINERD.contains(&change.name.as_str())) {
+            machine.runtime = None;
+        }
         if let Some(node) = machine.node {
             // The kubelet asks its runtime for its version now and then, without a restart.
             world.cluster.nodes[node].runtime = machine.runtime();
