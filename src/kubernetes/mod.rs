@@ -3,6 +3,7 @@
 //! anything, and nothing here knows of steps, hosts or plans.
 
 pub mod drain;
+pub mod flags;
 pub mod kubeadm;
 pub mod kubectl_errors;
 pub mod lease;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::shell;
 use super::values::{Seen, Values, name_for};
+use super::variables::{Variables, assignment};
 use crate::runbook::Step;
 use crate::source::{SourceMap, Span};
 use crate::template::{Arg, ArgKind};
@@ -102,8 +103,22 @@ impl Command {
 
     /// Whether it is a `kubectl drain` that moves pods.
     pub(super) fn drains(&self) -> bool {
-        let is_trial = self.flag("--dry-run").is_some_and(|word| word.text != "--dry-run=none");
-        self.acts && self.program() == "kubectl" && self.says(&["drain"]) && !is_trial
+        self.acts && self.program() == "kubectl" && self.says(&["drain"]) && !self.is_trial()
+    }
+
+    /// Whether it only says what it would do.
+    pub(super) fn is_trial(&self) -> bool {
+        let is_on = |word: &Word| !["--dry-run=none", "--dry-run=false"].contains(&word.text.as_str());
+        TRIALS.iter().any(|flag| self.flag(flag).is_some_and(is_on))
+            || matches!(self.program(), "apt" | "apt-get" | "apt-mark") && self.short('s')
+    }
+
+    /// Whether a letter is given as an option, alone or among others: `-y`, `-qy`.
+    pub(super) fn short(&self, letter: char) -> bool {
+        self.args()
+            .iter()
+            .filter_map(|word| word.text.strip_prefix('-'))
+            .any(|letters| letters.contains(letter) && letters.bytes().all(|byte| byte.is_ascii_alphabetic()))
     }
 
     /// Whether its operands begin with these words.
@@ -119,6 +134,18 @@ impl Command {
         })
     }
 }
+
+/// Flags with which a program shows what it would do, or how it is used.
+const TRIALS: [&str; 8] = [
+    "--dry-run",
+    "--simulate",
+    "--just-print",
+    "--no-act",
+    "--assume-no",
+    "--assumeno",
+    "--print-uris",
+    "--help",
+];
 
 /// The options of a program whose value may be the next word.
 fn options_with_values(program: &str) -> &'static [&'static str] {
@@ -180,7 +207,11 @@ pub(super) fn of_step(step: &Step, values: &Values<'_>) -> Vec<Command> {
             }
             if let Some(text) = field("text").filter(|_| is_shell(step, values)) {
                 let script: Rc<str> = text_of_script(step, text, values).into();
-                add_script(&script, text.span, true, &mut found);
+                let env = step
+                    .env
+                    .iter()
+                    .filter_map(|(name, arg)| Some((name.as_str(), values.see(step, arg).text()?)));
+                add_script(&script, text.span, env, &mut found);
             }
         }
         _ => {}
@@ -248,13 +279,20 @@ fn text_of_script(step: &Step, arg: &Arg, values: &Values<'_>) -> String {
     text
 }
 
-fn add_script(script: &Rc<str>, span: Option<Span>, acts: bool, found: &mut Vec<Command>) {
-    for command in shell::commands(script) {
+fn add_script<'s>(
+    script: &Rc<str>,
+    span: Option<Span>,
+    env: impl Iterator<Item = (&'s str, String)>,
+    found: &mut Vec<Command>,
+) {
+    let commands = shell::commands(script);
+    let variables = Variables::new(&commands, env);
+    for command in commands {
         let words = command.into_iter().map(|word| Word {
-            text: word.text,
+            text: variables.fill(&word.text),
             place: Place::In { span, text: Rc::clone(script), range: word.range },
         });
-        add(words.collect(), acts, Some(script), found);
+        add(words.collect(), true, Some(script), found);
     }
 }
 
@@ -283,28 +321,24 @@ fn add(words: Vec<Word>, acts: bool, script: Option<&Rc<str>>, found: &mut Vec<C
 }
 
 /// Words that stand before a command and leave it what it is.
-const BEFORE: [&str; 19] = [
-    "sudo", "env", "nice", "ionice", "nohup", "time", "exec", "command", "timeout", "if", "then", "elif",
-    "else", "do", "while", "until", "!", "{", "}",
+const BEFORE: [&str; 20] = [
+    "sudo", "env", "nice", "ionice", "nohup", "time", "exec", "command", "timeout", "xargs", "if", "then",
+    "elif", "else", "do", "while", "until", "!", "{", "}",
 ];
 
 fn without_prefix(words: Vec<Word>) -> Vec<Word> {
-    let is_assignment = |text: &str| {
-        let name = text.split('=').next().unwrap_or_default();
-        text.contains('=') && !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-    };
     let mut at = 0;
     let mut inside = false;
     while let Some(word) = words.get(at) {
         let text = word.text.as_str();
-        let takes_value = inside && ["-u", "-g", "-n", "-k", "-s", "-C"].contains(&text);
+        let takes_value = inside && ["-u", "-g", "-n", "-k", "-s", "-C", "-I", "-L"].contains(&text);
         // `sudo -n` takes none, `nice -n 5` does; a number after it settles that.
         let number = words.get(at + 1).is_some_and(|next| next.text.parse::<f64>().is_ok());
         if BEFORE.contains(&text.rsplit('/').next().unwrap_or_default()) {
             inside = true;
         } else if takes_value && (text != "-n" || number) {
             at += 1;
-        } else if !(is_assignment(text) || inside && (text.starts_with('-') || is_duration(text))) {
+        } else if !(assignment(text).is_some() || inside && (text.starts_with('-') || is_duration(text))) {
             break;
         }
         at += 1;

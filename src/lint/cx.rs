@@ -4,7 +4,7 @@ use super::Input;
 use super::command::{self, Command};
 use super::deed::{self, Deed, What};
 use super::values::{Round, Values};
-use crate::inventory::{HostName, TransportKind};
+use crate::inventory::{HostName, Inventory, TransportKind};
 use crate::runbook::{KubeVia, Phase, Runbook, Step};
 use crate::source::SourceMap;
 
@@ -15,8 +15,10 @@ pub(super) struct Cx<'a> {
     pub(super) sources: &'a SourceMap,
     pub(super) values: Values<'a>,
     pub(super) phases: Vec<PhaseView<'a>>,
-    /// How many control planes the cluster has, where an inventory says so.
-    pub(super) control_planes: Option<usize>,
+    /// The control planes of the cluster, where an inventory says so.
+    pub(super) control_planes: Option<Vec<HostName>>,
+    /// The inventory, where one is given.
+    pub(super) inventory: Option<&'a Inventory>,
     /// Hosts that are the machine that runs Rollbook, as the inventory says.
     pub(super) local_hosts: Vec<HostName>,
 }
@@ -76,14 +78,24 @@ impl<'a> Cx<'a> {
             _ => None,
         };
         // kubectl runs on the control planes, unless somebody names fewer of them.
-        let control_planes = via
-            .zip(input.inventory)
-            .and_then(|(selector, inventory)| selector.select(inventory).ok())
-            .map(|hosts| hosts.len());
+        let control_planes =
+            via.zip(input.inventory).and_then(|(selector, inventory)| selector.select(inventory).ok());
         let hosts = input.inventory.into_iter().flat_map(|inventory| inventory.hosts.values());
         let local = hosts.filter(|host| host.connection.transport == TransportKind::Local);
         let local_hosts = local.map(|host| host.name.clone()).collect();
-        Self { runbook, sources: input.sources, values, phases, control_planes, local_hosts }
+        let inventory = input.inventory;
+        Self { runbook, sources: input.sources, values, phases, control_planes, inventory, local_hosts }
+    }
+
+    /// Whether every host of a phase is a control plane, as far as an inventory or the selectors tell.
+    pub(super) fn is_of_control_planes(&self, phase: &PhaseView<'_>) -> bool {
+        match (&phase.hosts, &self.control_planes) {
+            (Some(hosts), Some(all)) => hosts.iter().all(|host| all.contains(host)),
+            _ => match self.runbook.kube.as_ref().map(|kube| &kube.via) {
+                Some(KubeVia::Hosts(selector)) => phase.group() == group_of(&selector.value.source),
+                _ => false,
+            },
+        }
     }
 
     /// Every step that may run on a host, those of `rescue` and `always` too; for rules that look at one step at a time.
@@ -114,7 +126,17 @@ impl<'a> Cx<'a> {
     }
 }
 
+/// A selector without the slice behind it: `control_plane` of `control_plane[0]`.
+fn group_of(selector: &str) -> &str {
+    selector.split('[').next().unwrap_or(selector).trim()
+}
+
 impl<'a> PhaseView<'a> {
+    /// Its selector without the slice behind it.
+    pub(super) fn group(&self) -> &'a str {
+        group_of(&self.phase.hosts.value.source)
+    }
+
     /// Its deeds, in order.
     pub(super) fn deeds(&self) -> impl Iterator<Item = (&'a Step, &Deed)> {
         self.steps.iter().flat_map(|view| view.deeds.iter().map(move |deed| (view.step, deed)))

@@ -2,6 +2,8 @@
 //! deed to the rules.
 
 mod by_hand;
+mod files;
+mod packages;
 mod typed;
 
 use super::command::Command;
@@ -29,12 +31,32 @@ pub(super) enum What {
     UpgradeAll,
     /// `kubeadm upgrade`.
     Upgrade { verb: Verb, version: Option<String> },
+    /// The node takes no new pods; its own stay.
+    Cordon,
     /// The node's pods are moved away.
     Drain,
     /// The node takes pods again.
     Uncordon,
+    /// The host becomes a node.
+    Join,
+    /// The host is no node any more.
+    Leave,
+    /// Packages lose their hold; none where the names are not known.
+    Unhold(Vec<String>),
+    /// Packages are held; none where the names are not known.
+    Hold(Vec<String>),
     /// Units are started anew.
     Restart(Vec<String>),
+    /// Units are started where they do not run, or read their configuration again.
+    Start(Vec<String>),
+    /// Units are stopped.
+    Stop(Vec<String>),
+    /// A file is written that a unit reads when it starts.
+    Config { unit: &'static str, path: String },
+    /// Containers of the control plane are stopped or started anew.
+    StaticPods,
+    /// Certificates of the control plane's servers are renewed.
+    Renew,
     /// systemd reads its units again.
     Reload,
     /// A file of systemd's units is written.
@@ -43,6 +65,8 @@ pub(super) enum What {
     Repository(Option<String>),
     /// etcd is saved.
     Snapshot,
+    /// A snapshot of etcd is restored into this directory.
+    Restore(String),
     /// Something is looked at; a kubelet's version, where one is waited for.
     Look(Option<String>),
     /// The machine restarts or stops.
@@ -92,13 +116,36 @@ impl What {
     /// Whether it restarts a unit whose name is one of these, without suffix.
     pub(super) fn restarts(&self, units: &[&str]) -> bool {
         let Self::Restart(restarted) = self else { return false };
-        restarted.iter().any(|unit| units.contains(&unit.trim_end_matches(".service")))
+        restarted.iter().any(|name| units.iter().any(|unit| is_unit(name, unit)))
+    }
+
+    /// Whether it makes a unit read its configuration, where that is one of these.
+    pub(super) fn reads_again(&self, unit: &str) -> bool {
+        match self {
+            Self::Restart(units) | Self::Start(units) => {
+                units.is_empty() || units.iter().any(|name| is_unit(name, unit) || is_open(name))
+            }
+            Self::Install { package, .. } => package.name() == unit,
+            Self::Reboot => true,
+            Self::Join => unit == "kubelet",
+            _ => false,
+        }
     }
 
     /// Whether it is `kubeadm upgrade apply`.
     pub(super) fn applies(&self) -> bool {
         matches!(self, Self::Upgrade { verb: Verb::Apply, .. })
     }
+}
+
+/// Whether a unit is called this, with its suffix or without.
+fn is_unit(name: &str, unit: &str) -> bool {
+    name.trim_end_matches(".service") == unit
+}
+
+/// Whether a word is known only when the command runs.
+pub(super) fn is_open(word: &str) -> bool {
+    word.contains(['$', '`', '*', SYMBOL_CLOSE])
 }
 
 /// What a step does, in order.

@@ -7,6 +7,7 @@ mod allow;
 mod command;
 mod cx;
 mod deed;
+mod order;
 mod quotes;
 mod registry;
 mod report;
@@ -14,6 +15,7 @@ mod rule;
 mod rules;
 mod shell;
 mod values;
+mod variables;
 
 #[cfg(test)]
 mod tests;

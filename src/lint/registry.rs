@@ -2,10 +2,11 @@
 
 use super::Rule;
 use super::rules::{
-    apply_first, controller, daemon_reload, drain_before_apply, drain_flags, drain_timeout, etcd_snapshot,
-    kubelet_before_apply, late_condition, placeholder, removed_flag, repository_minor, shell_in_command,
-    shell_text, skipped_minor, unpinned, upgrade_order, upgrade_with_names, upgrade_without_drain,
-    verification, versions_disagree, wrong_tool,
+    all_at_once, apply_first, asks, certificates, config_not_read, controller, daemon_reload,
+    drain_before_apply, drain_flags, drain_timeout, etcd_by_hand, etcd_snapshot, excluded,
+    kubelet_before_apply, late_condition, left_open, no_kubeadm_upgrade, placeholder, removed_flag,
+    repository_minor, shell_in_command, shell_text, skipped_minor, unpinned, upgrade_order,
+    upgrade_with_names, upgrade_without_drain, verification, versions_disagree, wrong_tool,
 };
 
 /// Every rule, sorted by code; a test holds the order.
@@ -32,6 +33,14 @@ pub static RULES: &[Rule] = &[
     controller::RULE,
     shell_text::RULE,
     shell_in_command::RULE,
+    all_at_once::RULE,
+    asks::RULE,
+    certificates::RULE,
+    etcd_by_hand::RULE,
+    excluded::RULE,
+    config_not_read::RULE,
+    left_open::RULE,
+    no_kubeadm_upgrade::RULE,
 ];
 
 /// What is as well known as the rules and is kept elsewhere: what it is, and where. For the reference page.

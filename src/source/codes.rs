@@ -265,8 +265,9 @@ codes! {
     PLACEHOLDER = 706, "placeholder", "A value was never filled in",
         "Text such as `<node>` or `1.31.x-00` stands in guides where a value belongs, and a variable that nothing sets leaves \
          an address with a hole in it.";
-    WRONG_TOOL = 707, "wrong-tool", "A command does not have this verb",
-        "The words are those of another tool, or stand in the wrong order: `kubelet uncordon`, `systemctl kubelet restart`.";
+    WRONG_TOOL = 707, "wrong-tool", "A command does not have this verb or flag",
+        "The words are those of another tool, or stand in the wrong order: `kubelet uncordon`, `systemctl kubelet restart`. Or a \
+         flag has a letter too few: `--all-namespace`.";
     REPOSITORY_MINOR = 708, "repository-minor", "The package repository is of another minor",
         "The community publishes one repository for each Kubernetes minor. A version of another minor is not in it.";
     SKIPPED_MINOR = 709, "skipped-minor", "The control plane would leave out a minor, or go back",
@@ -275,8 +276,9 @@ codes! {
     DRAIN_FLAGS = 710, "drain-flags", "A drain stops at DaemonSets, or gives up more than it says",
         "Nearly every node has pods of a DaemonSet, and a drain that does not ignore them ends at once. `--force`, \
          `--delete-emptydir-data` and `--disable-eviction` lose pods, data and protection; the step `drain` asks why.";
-    DRAIN_WITHOUT_TIMEOUT = 711, "drain-without-timeout", "A drain may wait for ever",
-        "Without `--timeout`, kubectl retries an eviction that a PodDisruptionBudget refuses until somebody ends it.";
+    DRAIN_WITHOUT_TIMEOUT = 711, "drain-without-timeout", "A drain has no time limit of its own",
+        "Without `--timeout`, kubectl retries an eviction that a PodDisruptionBudget refuses until somebody ends it. A `timeout` \
+         beside the step `drain`, shorter than the one of the drain, kills kubectl before it can say which pod did not go.";
     NO_DAEMON_RELOAD = 712, "no-daemon-reload", "A unit is restarted before systemd has read it again",
         "After a unit file has changed, systemd goes on with the one that it has in memory until `daemon-reload`.";
     REMOVED_FLAG = 713, "removed-flag", "The target version no longer knows this",
@@ -309,6 +311,29 @@ codes! {
     SHELL_IN_COMMAND = 731, "shell-in-command", "A command holds what only a shell understands",
         "No shell reads a `command`: an operator such as `|` or `>` is an argument, and a program's name holds no spaces. \
          Write the line as a `script`, or each word as an item of the list.";
+    ALL_AT_ONCE = 740, "all-at-once", "All hosts of a phase may be out of service at once",
+        "A budget of every host is no budget: drained pods find no other node, and a mistake in a new package or file reaches \
+         every host before anybody sees it.";
+    ASKS = 741, "asks", "A command asks, and nobody answers",
+        "Commands run without a terminal and with nothing on standard input. Give the flag that answers in advance, such as \
+         `-y`.";
+    CERTIFICATES = 742, "certificates-not-used", "Renewed certificates do not reach the whole control plane",
+        "`kubeadm certs renew` writes files on one control plane. It runs on every one of them, and each goes on with the old \
+         certificates until its static pods are restarted.";
+    ETCD_BY_HAND = 743, "etcd-by-hand", "An `etcdctl` command cannot work, or damages what runs",
+        "etcd of kubeadm answers only clients with a certificate, and the data directory of a running etcd is not a place to \
+         restore into.";
+    EXCLUDED_PACKAGE = 744, "excluded-package", "A package is installed that its repository file excludes",
+        "The usual repository file of Kubernetes excludes kubelet, kubeadm and kubectl, so that nothing moves them by \
+         accident. To move them on purpose, add `--disableexcludes=kubernetes`.";
+    CONFIG_NOT_READ = 745, "config-not-read", "A configuration is written, and its service is not restarted",
+        "kubelet and container runtimes read their configuration when they start. Until then the host runs with something else \
+         than its files say.";
+    LEFT_OPEN = 746, "left-open", "A command takes something away that nothing puts back",
+        "`kubectl drain` wants its `kubectl uncordon`, and `apt-mark unhold` its `apt-mark hold`, behind it and on the same hosts.";
+    NO_KUBEADM_UPGRADE = 747, "no-kubeadm-upgrade", "kubelet is upgraded, and `kubeadm upgrade` is forgotten",
+        "Packages alone do not move a control plane, nor the configuration of a node. `kubeadm upgrade apply` runs on the first \
+         control plane, `kubeadm upgrade node` on every other node, both before kubelet's package.";
     UNKNOWN_RULE = 790, "unknown-rule", "An opt-out names no rule",
         "`allow:` takes names of rules, which stand in docs/reference/lint.md. A name that is wrong would allow nothing.";
     UNUSED_OPT_OUT = 791, "unused-opt-out", "An opt-out is not needed",

@@ -106,6 +106,34 @@ const BREAKS: &[Break] = &[
         "steps:\n",
         "steps:\n  - command: [kubectl, version, \">\", /root/version]\n    effect: changes\n",
     ),
+    broken("all-at-once", RUNBOOK, "max_unavailable: 2\n", "max_unavailable: 100%\n"),
+    broken("asks", TOOLS, "steps:\n", "steps:\n  - command: [apt-get, install, jq]\n    effect: changes\n"),
+    broken(
+        "certificates-not-used",
+        RUNBOOK,
+        "phases:\n",
+        "phases:\n  - { name: certs, hosts: \"control_plane[0]\", steps: [script: kubeadm certs renew all] }\n",
+    ),
+    broken("etcd-by-hand", TOOLS, "steps:\n", "steps:\n  - script: etcdctl snapshot save /root/a.db\n"),
+    broken("excluded-package", TOOLS, "steps:\n", "steps:\n  - script: yum install -y kubectl-1.31.4\n"),
+    broken(
+        "config-not-read",
+        RUNBOOK,
+        "phases:\n",
+        "phases:\n  - { name: log, hosts: all, steps: [script: echo a >>/etc/containerd/config.toml] }\n",
+    ),
+    broken(
+        "left-open",
+        TOOLS,
+        "steps:\n",
+        "steps:\n  - command: [apt-mark, unhold, jq]\n    effect: changes\n",
+    ),
+    broken(
+        "no-kubeadm-upgrade",
+        RUNBOOK,
+        "      - kubeadm: { upgrade: node, version: \"{{ params.target }}\" }\n        timeout: 20m\n",
+        "",
+    ),
     broken("upgrade-without-drain", TOOLS, "steps:\n", "steps:\n  - apt: { upgrade: all }\n"),
     broken(
         "late-condition",
@@ -291,7 +319,7 @@ fn wrong_and_needless_opt_outs_are_told() {
 #[test]
 fn what_a_condition_leaves_out_is_not_there() {
     let mut shipped = Shipped::default();
-    let snapshot = "      - command: [etcdctl, snapshot, save, /var/backups/etcd.db]\n        when: params.repo_base == 'elsewhere'\n";
+    let snapshot = "      - command: [etcdctl, --cacert=/c, snapshot, save, /var/backups/etcd.db]\n        when: params.repo_base == 'elsewhere'\n";
     shipped.change(RUNBOOK, SNAPSHOT, snapshot);
     assert!(shipped.rules(Known::Files).is_empty(), "it may run");
     assert_eq!(shipped.rules(Known::All), ["no-etcd-snapshot"], "it will not");
@@ -323,7 +351,7 @@ fn warnings_count_with_strict_and_carry_their_names() {
         );
         fs::write(dir.path().join("r.yaml"), text).expect("written");
     };
-    write("command: [kubectl, drain, w1, --ignore-daemonsets]");
+    write("command: [kubectl, drain, w1, --ignore-daemonsets], script: kubectl uncordon w1");
     rollbook(&["validate", "r.yaml"]).exits(0).says("no mistakes, 1 warning").says("drain-without-timeout");
     rollbook(&["validate", "--strict", "r.yaml"]).exits(65).says("drain-without-timeout");
     let json = rollbook(&["validate", "--format", "json", "r.yaml"]).exits(0).stdout;

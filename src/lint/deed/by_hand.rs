@@ -1,6 +1,6 @@
 //! Deeds of commands that people wrote themselves.
 
-use super::{Deed, Package, Verb, What, is_unit_file, minor_of};
+use super::{Deed, Verb, What, files, is_unit_file, minor_of, packages};
 use crate::lint::command::{Command, Word};
 use crate::runbook::Step;
 use crate::source::SourceMap;
@@ -38,38 +38,15 @@ pub(super) fn deeds(step: &Step, command: &Command, sources: &SourceMap, found: 
     if let Some(word) = snapshot(command) {
         add(What::Snapshot, word);
     }
+    packages::deeds(command, &mut add);
+    files::deeds(command, &mut add);
     match command.program() {
-        "apt" | "apt-get" => {
-            let only_fetched = command.flag("-d").or_else(|| command.flag("--download-only")).is_some();
-            for word in command.operands_of("install").into_iter().flatten() {
-                let (name, version) = split(&word.text, '=');
-                add_package(name, version, only_fetched, word, &mut add);
-            }
-        }
-        "yum" | "dnf" | "zypper" => {
-            for word in command.operands_of("install").into_iter().flatten() {
-                let (name, version) = split(&word.text, '-');
-                add_package(name, version, false, word, &mut add);
-            }
-        }
-        "kubeadm" if command.says(&["upgrade", "apply"]) => {
-            let version = command.operands().nth(2).map(|word| word.text.clone());
-            add(What::Upgrade { verb: Verb::Apply, version }, command.first());
-        }
-        "kubeadm" if command.says(&["upgrade", "node"]) => {
-            add(What::Upgrade { verb: Verb::Node, version: None }, command.first());
-        }
-        "kubectl" if command.drains() => add(What::Drain, command.first()),
-        "kubectl" if command.says(&["uncordon"]) => add(What::Uncordon, command.first()),
-        "kubectl" if ["wait", "get", "rollout"].iter().any(|verb| command.says(&[verb])) => {
-            add(What::Look(None), command.first());
-        }
-        "systemctl" if command.says(&["daemon-reload"]) => add(What::Reload, command.first()),
-        "systemctl"
-            if ["restart", "try-restart", "reload-or-restart"].iter().any(|verb| command.says(&[verb])) =>
-        {
-            let units = command.operands().skip(1).map(|word| word.text.clone()).collect();
-            add(What::Restart(units), command.first());
+        "kubeadm" => kubeadm(command, &mut add),
+        "kubectl" => kubectl(command, &mut add),
+        "systemctl" | "service" => units(command, &mut add),
+        "pkill" | "killall" => {
+            let names = command.operands().map(|word| word.text.clone()).collect();
+            add(What::Restart(names), command.first());
         }
         program if restarts(program, command) => add(What::Reboot, command.first()),
         program => {
@@ -80,31 +57,78 @@ pub(super) fn deeds(step: &Step, command: &Command, sources: &SourceMap, found: 
     }
 }
 
+fn kubeadm(command: &Command, add: &mut impl FnMut(What, &Word)) {
+    if command.is_trial() {
+        return;
+    }
+    if command.says(&["upgrade", "apply"]) {
+        let version = command.operands().nth(2).map(|word| word.text.clone());
+        add(What::Upgrade { verb: Verb::Apply, version }, command.first());
+    } else if command.says(&["upgrade", "node"]) {
+        add(What::Upgrade { verb: Verb::Node, version: None }, command.first());
+    } else if command.says(&["init"]) || command.says(&["join"]) {
+        add(What::Join, command.first());
+    } else if command.says(&["reset"]) {
+        add(What::Leave, command.first());
+    } else if renews(command) {
+        add(What::Renew, command.first());
+    }
+}
+
+/// Whether certificates are renewed that a server reads when it starts; those of people's kubeconfigs are none.
+fn renews(command: &Command) -> bool {
+    let mut names = command.operands().map(|word| word.text.as_str()).skip_while(|word| *word == "alpha");
+    let is_renewal = names.next() == Some("certs") && names.next() == Some("renew");
+    let name = names.next();
+    is_renewal
+        && command.flag("--csr-only").is_none()
+        && name.is_some_and(|name| !["admin.conf", "super-admin.conf"].contains(&name))
+}
+
+fn kubectl(command: &Command, add: &mut impl FnMut(What, &Word)) {
+    let says = |verbs: &[&str]| verbs.iter().any(|verb| command.says(&[verb]));
+    let removed = |kinds: &[&str]| kinds.iter().any(|kind| command.says(&["delete", kind]));
+    if says(&["wait", "get", "rollout"]) {
+        add(What::Look(None), command.first());
+    }
+    if command.is_trial() {
+        return;
+    }
+    if command.drains() {
+        add(What::Drain, command.first());
+    } else if says(&["cordon"]) {
+        add(What::Cordon, command.first());
+    } else if says(&["uncordon"]) {
+        add(What::Uncordon, command.first());
+    } else if removed(&["node", "nodes"]) {
+        add(What::Leave, command.first());
+    } else if removed(&["pod", "pods", "po"]) {
+        add(What::StaticPods, command.first());
+    }
+}
+
+/// `systemctl restart kubelet`, `service kubelet restart`.
+fn units(command: &Command, add: &mut impl FnMut(What, &Word)) {
+    let mut words: Vec<&str> = command.operands().map(|word| word.text.as_str()).collect();
+    if command.program() == "service" {
+        words.reverse();
+    }
+    let Some((verb, names)) = words.split_first() else { return };
+    let names = || names.iter().map(|name| (*name).to_owned()).collect();
+    let what = match *verb {
+        "daemon-reload" => What::Reload,
+        "restart" | "try-restart" | "reload-or-restart" => What::Restart(names()),
+        "start" | "reload" => What::Start(names()),
+        "enable" | "reenable" if command.flag("--now").is_some() => What::Start(names()),
+        "stop" => What::Stop(names()),
+        _ => return,
+    };
+    add(what, command.first());
+}
+
 fn restarts(program: &str, command: &Command) -> bool {
     let args: Vec<&str> = command.args().iter().map(|word| word.text.as_str()).collect();
     command_power_cycles(program, &args)
-}
-
-fn add_package(
-    name: &str,
-    version: Option<&str>,
-    only_fetched: bool,
-    word: &Word,
-    add: &mut impl FnMut(What, &Word),
-) {
-    let Some(package) = Package::named(name) else { return };
-    let version = version.map(str::to_owned);
-    let what =
-        if only_fetched { What::Download { package, version } } else { What::Install { package, version } };
-    add(what, word);
-}
-
-/// `kubelet` and `1.31.4-*` of `kubelet=1.31.4-*`.
-fn split(text: &str, at: char) -> (&str, Option<&str>) {
-    match text.split_once(at) {
-        Some((name, version)) => (name, Some(version)),
-        None => (text, None),
-    }
 }
 
 /// A file of systemd's units that a command writes.

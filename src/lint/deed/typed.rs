@@ -1,5 +1,6 @@
 //! Deeds of the typed step kinds, from their fields.
 
+use super::files::reader_of;
 use super::{Deed, Package, Verb, What, is_unit_file, minor_of};
 use crate::lint::values::{Seen, Values};
 use crate::op::Effect;
@@ -14,6 +15,7 @@ pub(super) fn deeds(step: &Step, values: &Values<'_>, sources: &SourceMap) -> Ve
     let whole = |what: What| vec![Deed { what, span: step.origin.span }];
     match step.kind.name() {
         "apt" => packages(step, values, sources),
+        "apt_mark" => ["hold", "unhold"].iter().filter_map(|verb| holds(step, verb, values)).collect(),
         "apt_repo" => repository(step, values),
         "kubeadm" => {
             let verb = match values.text(step, "upgrade").as_deref() {
@@ -23,6 +25,7 @@ pub(super) fn deeds(step: &Step, values: &Values<'_>, sources: &SourceMap) -> Ve
             let version = values.text(step, "version");
             vec![Deed { what: What::Upgrade { verb, version }, span: span(field("version")) }]
         }
+        "cordon" => whole(What::Cordon),
         "drain" => whole(What::Drain),
         "etcd_snapshot" => whole(What::Snapshot),
         "uncordon" => whole(What::Uncordon),
@@ -32,7 +35,15 @@ pub(super) fn deeds(step: &Step, values: &Values<'_>, sources: &SourceMap) -> Ve
             Some(path) if is_unit_file(&path) => {
                 vec![Deed { what: What::Unit(path), span: span(field("dest")) }]
             }
-            _ => Vec::new(),
+            Some(path) => {
+                let unit = reader_of(&path).into_iter();
+                unit.map(|unit| Deed {
+                    what: What::Config { unit, path: path.clone() },
+                    span: span(field("dest")),
+                })
+                .collect()
+            }
+            None => Vec::new(),
         },
         "systemctl" => systemctl(step, values),
         "command" | "script" | "kubectl" if step.effect == Some(Effect::Reads) => whole(What::Look(None)),
@@ -59,11 +70,25 @@ fn systemctl(step: &Step, values: &Values<'_>) -> Vec<Deed> {
     if let Some(arg) = step.args.get("daemon_reload").filter(|arg| values.see(step, arg) != never) {
         deeds.push(Deed { what: What::Reload, span: arg.span.unwrap_or(step.origin.span) });
     }
-    if let Some(arg) = step.args.get("restart") {
+    for field in ["stop", "start", "restart"] {
+        let Some(arg) = step.args.get(field) else { continue };
         let units = texts(step, arg, values);
-        deeds.push(Deed { what: What::Restart(units), span: arg.span.unwrap_or(step.origin.span) });
+        let what = match field {
+            "stop" => What::Stop(units),
+            "start" => What::Start(units),
+            _ => What::Restart(units),
+        };
+        deeds.push(Deed { what, span: arg.span.unwrap_or(step.origin.span) });
     }
     deeds
+}
+
+/// `hold` or `unhold` of the step `apt_mark`.
+fn holds(step: &Step, verb: &str, values: &Values<'_>) -> Option<Deed> {
+    let arg = step.args.get(verb)?;
+    let names = texts(step, arg, values);
+    let what = if verb == "hold" { What::Hold(names) } else { What::Unhold(names) };
+    Some(Deed { what, span: arg.span.unwrap_or(step.origin.span) })
 }
 
 /// The texts of a list, or the one that stands for it.
@@ -103,6 +128,13 @@ fn packages(step: &Step, values: &Values<'_>, sources: &SourceMap) -> Vec<Deed> 
             };
             deeds.push(Deed { what, span });
         }
+    }
+    let holds = |arg: &&Arg| values.see(step, arg) != Seen::Known(Value::Bool(false));
+    if let (Some(arg), Some(install)) = (step.args.get("hold").filter(holds), step.args.get("install")) {
+        let listed = texts(step, install, values).into_iter();
+        let named = entries(step, install, values, sources).into_iter().map(|(name, _, _)| name);
+        let what = What::Hold(named.chain(listed).collect());
+        deeds.push(Deed { what, span: arg.span.unwrap_or(step.origin.span) });
     }
     deeds
 }

@@ -22,14 +22,14 @@ cluster was not upgraded it exits 0 and does nothing. How many hosts a phase has
   hosts: control_plane
   rollout: { batches: [1] }
   steps:
-    - command: [etcdctl, snapshot, save, /var/backups/etcd.db]
+    - etcd_snapshot: { to: \"/var/backups/{{ run.id }}.db\" }
     - kubeadm: { upgrade: apply, version: \"{{ params.target }}\" }
 ",
     good: "\
 - name: first control plane
   hosts: control_plane[0]
   steps:
-    - command: [etcdctl, snapshot, save, /var/backups/etcd.db]
+    - etcd_snapshot: { to: \"/var/backups/{{ run.id }}.db\" }
     - kubeadm: { upgrade: apply, version: \"{{ params.target }}\" }
 - name: other control planes
   hosts: control_plane[1:]

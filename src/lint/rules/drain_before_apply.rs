@@ -17,7 +17,7 @@ and cannot be scheduled on a cordoned node (kubeadm#3050).",
 - name: first control plane
   hosts: control_plane[0]
   steps:
-    - command: [etcdctl, snapshot, save, /var/backups/etcd.db]
+    - etcd_snapshot: { to: \"/var/backups/{{ run.id }}.db\" }
     - drain: {}
     - kubeadm: { upgrade: apply, version: \"{{ params.target }}\" }
     - uncordon: {}
@@ -26,7 +26,7 @@ and cannot be scheduled on a cordoned node (kubeadm#3050).",
 - name: first control plane
   hosts: control_plane[0]
   steps:
-    - command: [etcdctl, snapshot, save, /var/backups/etcd.db]
+    - etcd_snapshot: { to: \"/var/backups/{{ run.id }}.db\" }
     - kubeadm: { upgrade: apply, version: \"{{ params.target }}\" }
     - drain: {}
     - uncordon: {}
@@ -44,8 +44,8 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
                 what if what.applies() => {
                     let Some(drain) = drained else { continue };
                     let message = "`kubeadm upgrade apply` runs on a drained node";
-                    let finding = match cx.control_planes {
-                        Some(1) => report.say_error(step, deed.span, message),
+                    let finding = match cx.control_planes.as_deref() {
+                        Some([_]) => report.say_error(step, deed.span, message),
                         _ => report.say(step, deed.span, message),
                     };
                     finding.related(drain, "drained here");

@@ -3,7 +3,9 @@
 use crate::lint::cx::Cx;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
+use crate::runbook::Step;
 use crate::source::{Severity, codes};
+use crate::value::Value;
 
 pub(in crate::lint) const RULE: Rule = Rule {
     code: codes::DRAIN_WITHOUT_TIMEOUT,
@@ -11,7 +13,8 @@ pub(in crate::lint) const RULE: Rule = Rule {
     needs_values: false,
     why: "\
 `kubectl drain --timeout` is 0 when it is left out, which waits for ever. The step `drain` has ten minutes, cannot be
-endless, and takes back its cordon when it fails.",
+endless, and takes back its cordon when it fails. The common key `timeout` beside it bounds the whole step, and is meant to be
+the longer of the two.",
     bad: "\
 - name: workers
   hosts: workers
@@ -30,6 +33,9 @@ endless, and takes back its cordon when it fails.",
 };
 
 fn check(cx: &Cx<'_>, report: &mut Report) {
+    for view in cx.every_step().filter(|view| view.step.kind.name() == "drain") {
+        beside_the_drain(view.step, report);
+    }
     for (step, command) in cx.commands().filter(|(_, command)| command.drains()) {
         let timeout = command.flag("--timeout");
         let endless = timeout.is_some_and(|word| is_zero(&word.text));
@@ -39,6 +45,24 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
             let warning = report.say(step, word.span(step, cx.sources), message);
             warning.hint("write the step `drain: { timeout: 10m }`, or add `--timeout=10m`");
         }
+    }
+}
+
+/// A time limit of the step that ends the drain before its own does: nearly always one that was meant for the drain.
+fn beside_the_drain(step: &Step, report: &mut Report) {
+    let duration = |arg: Option<&crate::template::Arg>| match arg.and_then(|arg| arg.as_const()) {
+        Some(Value::Duration(duration)) => Some(*duration),
+        _ => None,
+    };
+    let Some(at_most) = duration(step.timeout.as_ref()) else { return };
+    let Some(wanted) = duration(step.args.get("timeout")) else { return };
+    if at_most < wanted {
+        let span = step.timeout.as_ref().and_then(|arg| arg.span).unwrap_or(step.origin.span);
+        let message =
+            format!("this `timeout` is the step's: it ends the drain before its own {wanted} are over");
+        report.say(step, span, message).hint(format!(
+            "indent it below the kind, `drain: {{ timeout: {at_most} }}`, or give the step more time"
+        ));
     }
 }
 

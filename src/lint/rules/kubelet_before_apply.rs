@@ -20,7 +20,7 @@ right, too. Source: Kubernetes version skew policy; kubeadm#1311 for the package
 - name: first control plane
   hosts: control_plane[0]
   steps:
-    - command: [etcdctl, snapshot, save, /var/backups/etcd.db]
+    - etcd_snapshot: { to: \"/var/backups/{{ run.id }}.db\" }
     - apt: { install: { kubeadm: \"{{ params.target }}-*\", kubelet: \"{{ params.target }}-*\" }, hold: true }
     - kubeadm: { upgrade: apply, version: \"{{ params.target }}\" }
     - wait: { node: ready }
@@ -29,7 +29,7 @@ right, too. Source: Kubernetes version skew policy; kubeadm#1311 for the package
 - name: first control plane
   hosts: control_plane[0]
   steps:
-    - command: [etcdctl, snapshot, save, /var/backups/etcd.db]
+    - etcd_snapshot: { to: \"/var/backups/{{ run.id }}.db\" }
     - apt: { install: { kubeadm: \"{{ params.target }}-*\" }, hold: true }
     - kubeadm: { upgrade: apply, version: \"{{ params.target }}\" }
     - apt: { install: { kubelet: \"{{ params.target }}-*\" }, hold: true }

@@ -1,14 +1,22 @@
 //! The rules, one file each.
 
+pub(super) mod all_at_once;
 pub(super) mod apply_first;
+pub(super) mod asks;
+pub(super) mod certificates;
+pub(super) mod config_not_read;
 pub(super) mod controller;
 pub(super) mod daemon_reload;
 pub(super) mod drain_before_apply;
 pub(super) mod drain_flags;
 pub(super) mod drain_timeout;
+pub(super) mod etcd_by_hand;
 pub(super) mod etcd_snapshot;
+pub(super) mod excluded;
 pub(super) mod kubelet_before_apply;
 pub(super) mod late_condition;
+pub(super) mod left_open;
+pub(super) mod no_kubeadm_upgrade;
 pub(super) mod placeholder;
 pub(super) mod removed_flag;
 pub(super) mod repository_minor;

@@ -20,7 +20,7 @@ version skew policy.",
 - name: to 1.30
   hosts: control_plane[0]
   steps:
-    - command: [etcdctl, snapshot, save, /var/backups/etcd.db]
+    - etcd_snapshot: { to: \"/var/backups/{{ run.id }}.db\" }
     - kubeadm: { upgrade: apply, version: 1.30.8 }
 - name: to 1.32
   hosts: control_plane[0]
@@ -31,7 +31,7 @@ version skew policy.",
 - name: to 1.31
   hosts: control_plane[0]
   steps:
-    - command: [etcdctl, snapshot, save, /var/backups/etcd.db]
+    - etcd_snapshot: { to: \"/var/backups/{{ run.id }}.db\" }
     - kubeadm: { upgrade: apply, version: 1.31.8 }
 - name: to 1.32
   hosts: control_plane[0]

@@ -1,7 +1,7 @@
 //! kubeadm's package, `kubeadm upgrade`, drain, kubelet's package, restart, uncordon.
 
 use crate::lint::cx::{Cx, PhaseView};
-use crate::lint::deed::{Deed, Package, What};
+use crate::lint::deed::{Deed, Package, Verb, What};
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::runbook::Step;
@@ -46,12 +46,29 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
         // Without a drain the phase may be about hosts that run no pods.
         if phase.does(|what| *what == What::Drain) {
             outside_of_the_drain(phase, report);
+        } else {
+            without_a_drain(cx, phase, report);
         }
     }
 }
 
 fn position(deeds: &[(&Step, &Deed)], wanted: impl Fn(&What) -> bool) -> Option<usize> {
     deeds.iter().position(|(_, deed)| wanted(&deed.what))
+}
+
+/// A node on which `kubeadm upgrade node` has run goes to another version, and its kubelet's package restarts kubelet.
+fn without_a_drain(cx: &Cx<'_>, phase: &PhaseView<'_>, report: &mut Report) {
+    let way = cx.way(phase);
+    let upgrades = |what: &What| matches!(what, What::Upgrade { verb: Verb::Node, .. });
+    let drains = |what: &What| matches!(what, What::Drain | What::Join);
+    let kubelet = way.of(phase).find(|(place, turn)| {
+        !turn.aside && turn.deed.what.installs(Package::Kubelet) && way.before(*place, upgrades)
+    });
+    if let Some((_, turn)) = kubelet.filter(|(place, _)| !way.before(*place, drains)) {
+        let message = "kubelet is installed while the node has its pods: nothing drains it";
+        let warning = report.say(turn.step, turn.deed.span, message);
+        warning.hint("put `drain` before it, and `uncordon` behind it");
+    }
 }
 
 fn kubeadm_too_late(phase: &PhaseView<'_>, report: &mut Report) {

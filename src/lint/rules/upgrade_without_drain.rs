@@ -11,8 +11,8 @@ pub(in crate::lint) const RULE: Rule = Rule {
     severity: Severity::Warning,
     needs_values: false,
     why: "\
-Told in runbooks with `kube:`, for an `apt: { upgrade: all }` that does not stand between a drain and its uncordon.
-`download_only` may stand anywhere.",
+Told in runbooks with `kube:`, for an `apt: { upgrade: all }`, an `apt-get upgrade`, a `dnf update` and their like that do
+not stand between a drain and its uncordon. `download_only` may stand anywhere.",
     bad: "\
 - name: workers
   hosts: workers

@@ -26,7 +26,7 @@ it, kubernetes#120825), and never newer. kubectl is supported within one minor o
 - name: first control plane
   hosts: control_plane[0]
   steps:
-    - command: [etcdctl, snapshot, save, /var/backups/etcd.db]
+    - etcd_snapshot: { to: \"/var/backups/{{ run.id }}.db\" }
     - apt: { install: { kubeadm: \"1.31.2-*\" }, hold: true }
     - kubeadm: { upgrade: apply, version: 1.31.4 }
 ",
@@ -34,7 +34,7 @@ it, kubernetes#120825), and never newer. kubectl is supported within one minor o
 - name: first control plane
   hosts: control_plane[0]
   steps:
-    - command: [etcdctl, snapshot, save, /var/backups/etcd.db]
+    - etcd_snapshot: { to: \"/var/backups/{{ run.id }}.db\" }
     - apt: { install: { kubeadm: \"{{ params.target }}-*\" }, hold: true }
     - kubeadm: { upgrade: apply, version: \"{{ params.target }}\" }
 ",

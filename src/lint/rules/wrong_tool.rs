@@ -1,6 +1,7 @@
 //! Words that belong to another command.
 
-use crate::lint::command::Command;
+use crate::kubernetes::flags::meant;
+use crate::lint::command::{Command, Word};
 use crate::lint::cx::Cx;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
@@ -71,7 +72,21 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
             let span = command.first().span(step, cx.sources);
             report.say(step, span, message).hint(format!("write {instead}"));
         }
+        for (word, flag, meant) in misspelt(command) {
+            let message = format!("`{}` has no flag `{flag}`", command.program());
+            report.say(step, word.span(step, cx.sources), message).hint(format!("write `--{meant}`"));
+        }
     }
+}
+
+/// Flags that the command nearly has.
+fn misspelt(command: &Command) -> impl Iterator<Item = (&Word, &str, &'static str)> {
+    let verb = command.operands().next().map(|word| word.text.as_str()).unwrap_or_default();
+    // What stands behind `--` is another command's.
+    command.args().iter().take_while(|word| word.text != "--").filter_map(move |word| {
+        let flag = word.text.split('=').next().unwrap_or_default();
+        Some((word, flag, meant(command.program(), verb, flag)?))
+    })
 }
 
 /// What is wrong with a command, and what to write.
