@@ -10,7 +10,7 @@ use crate::step::KubeCx;
 use crate::value::Duration;
 
 /// The group whose hosts kubectl usually runs on.
-const USUAL: &str = "control_plane";
+pub(super) const USUAL: &str = "control_plane";
 
 impl Kubectl {
     /// Where kubectl runs: as somebody says, else on the control planes where the inventory has them. `none` is no cluster.

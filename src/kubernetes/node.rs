@@ -71,7 +71,7 @@ impl<'t> NodeRow<'t> {
 }
 
 /// Labels that kubeadm puts on control planes. The first is gone since 1.24 (kubeadm#2200), the second came with 1.20.
-const CONTROL_PLANE_LABELS: [&str; 2] =
+pub const CONTROL_PLANE_LABELS: [&str; 2] =
     ["node-role.kubernetes.io/master", "node-role.kubernetes.io/control-plane"];
 
 /// Reads the rows of [`NODES`].

@@ -73,6 +73,13 @@ pub static TOP: LazyLock<Vec<Field>> = LazyLock::new(|| {
         Field::optional("faults", list(), "What goes wrong; see below."),
         Field::optional("commands", list(), "How commands of the runbook answer; see below."),
         Field::optional(
+            "packages",
+            list(),
+            "Packages that the simulation does not know, by repository; see below.",
+        ),
+        Field::optional("files", list(), "Files that are there from the beginning; see below."),
+        Field::optional("ports", list(), "Ports that are open from the beginning; see below."),
+        Field::optional(
             "expect",
             Type::Map(Box::new(Type::Any)),
             "What must come of it; see below. `rehearse --check` needs it.",
@@ -286,11 +293,47 @@ pub static COMMAND: LazyLock<Vec<Field>> = LazyLock::new(|| {
         ),
         Field::optional("creates", Type::Str, "A file that is there after it ended with 0."),
         Field::optional(
+            "installs",
+            Type::Map(Box::new(Type::Str)),
+            "Packages with the versions that they have after it ended with 0, such as `{ kubelet: 1.31.4 }`.",
+        ),
+        Field::optional(
             "needs",
             Type::Str,
             "Text of a command that must have ended well on the host before. Until then this one says nothing and exits 1.",
         ),
     ]
+});
+
+const WHERE: &str = "A selector of the inventory; all hosts where it is left out.";
+
+/// An item of `packages`.
+pub static PACKAGE: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    vec![
+        Field::required("name", Type::Str, "The package."),
+        Field::required(
+            "versions",
+            Type::List(Box::new(Type::Str)),
+            "All versions that repositories offer, with their revisions. No other version is taken to be there.",
+        ),
+        Field::optional("repository", Type::Str, "What apt shows as their repository."),
+        Field::optional("installed", Type::Str, "The version that is installed from the beginning."),
+        Field::optional("host", Type::Str, WHERE),
+    ]
+});
+
+/// An item of `files`.
+pub static FILE: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    vec![
+        Field::required("path", Type::Str, "An absolute path."),
+        Field::with_default("content", Type::Str, text(""), "What it holds."),
+        Field::optional("host", Type::Str, WHERE),
+    ]
+});
+
+/// An item of `ports`.
+pub static PORT: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    vec![Field::required("port", Type::Int, "The number."), Field::optional("host", Type::Str, WHERE)]
 });
 
 /// `expect`.

@@ -14,7 +14,8 @@ use crate::value::{Duration, Version};
 
 pub use expect::{Came, Expect, HostEnd, NodeExpect, NodeNow, Slots, StepExpect, judge};
 pub use fields::{
-    Befalls, COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FaultInfo, METADATA, TOP,
+    Befalls, COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FILE, FaultInfo, METADATA, PACKAGE,
+    PORT, TOP,
 };
 pub use page::page;
 pub use parse::{parse, parse_leniently};
@@ -45,6 +46,8 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
     /// How commands of the runbook answer.
     pub commands: Vec<Command>,
+    /// What is on hosts from the beginning.
+    pub given: Vec<Given>,
     /// What must come of it.
     pub expect: Option<Expect>,
 }
@@ -210,13 +213,53 @@ pub struct Command {
     pub creates: Option<String>,
     /// Text of a command that must have ended well before.
     pub needs: Option<String>,
+    /// Packages and the versions that they have afterwards.
+    pub installs: Vec<(String, String)>,
+}
+
+/// What is on hosts from the beginning beyond what the simulation knows.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// On these hosts; on all where it is absent.
+    pub hosts: Option<Spanned<Selector>>,
+    /// What.
+    pub what: GivenWhat,
+}
+
+/// What is given.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GivenWhat {
+    /// Repositories offer these versions of a package.
+    Package {
+        /// Its name.
+        name: String,
+        /// Versions with their revisions.
+        versions: Vec<String>,
+        /// Who offers them.
+        repository: String,
+        /// The version that is installed from the beginning.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        installed: Option<String>,
+    },
+    /// A file.
+    File {
+        /// Its absolute path.
+        path: String,
+        /// What it holds.
+        content: String,
+    },
+    /// A port that is open.
+    Port(u16),
 }
 
 impl Scenario {
     /// Reports selectors that name no host of an inventory.
     pub fn check(&self, inventory: &Inventory, diagnostics: &mut Diagnostics) {
         let faults = self.faults.iter().filter_map(|fault| fault.hosts.as_ref());
-        for selector in faults.chain(self.commands.iter().filter_map(|command| command.hosts.as_ref())) {
+        let commands = self.commands.iter().filter_map(|command| command.hosts.as_ref());
+        let given = self.given.iter().filter_map(|given| given.hosts.as_ref());
+        for selector in faults.chain(commands).chain(given) {
             if let Err(error) = selector.value.select(inventory) {
                 diagnostics.error(FAULT_MISSES, selector.span, error.message).hints.extend(error.hint);
             }

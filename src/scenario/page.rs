@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use super::fields::{Befalls, COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, TOP};
+use super::fields::{
+    Befalls, COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FILE, PACKAGE, PORT, TOP,
+};
 use crate::value::{Field, Value};
 
 const HEAD: &str = "\
@@ -49,6 +51,17 @@ const COMMANDS: &str = "\
 Nobody but you knows what the runbook's own commands do. Where no item matches, a rehearsal takes it that a command
 succeeds after a second and does what its step says: what it `creates` is then there, and its `check` and `unless`
 hold. A `check` or `unless` that the simulated host does not know fails before that, and an `only_if` holds.
+
+Every such assumption is listed at the end of a rehearsal and by `--check`: \"Assumed, not simulated\".
+";
+
+const GIVEN: &str = "\
+## What is on hosts
+
+Simulated hosts are Linux with apt: Debian 12, or the system that a recording or a label such as `os` or `distribution`
+names. A host with another system is refused. What the simulation has never heard of is taken to be there and to work: a
+package is on offer in the version that is asked for, a unit runs, and a port, a file, a URL, pods or a command that a
+`wait` waits for come about. All of that is listed, too. What follows says how it is instead.
 ";
 
 /// The page, as Markdown; `docs/reference/scenario.md` holds the same text.
@@ -77,6 +90,11 @@ fn write(out: &mut String) -> std::fmt::Result {
     }
     write!(out, "\n{COMMANDS}\n")?;
     fields(out, &COMMAND)?;
+    write!(out, "\n{GIVEN}")?;
+    for (key, table) in [("packages", &PACKAGE), ("files", &FILE), ("ports", &PORT)] {
+        writeln!(out, "\nAn item of `{key}`:\n")?;
+        fields(out, table)?;
+    }
     writeln!(out, "\n## Expectations\n")?;
     fields(out, &EXPECT)?;
     writeln!(out, "\nAn item of `ran` and `did_not_run`:\n")?;

@@ -40,5 +40,6 @@ mod support;
 mod template_files;
 mod transport;
 mod uncordoned;
+mod unknown;
 mod upgrade;
 mod waits;

@@ -136,6 +136,21 @@ fn reboots_disks_and_units_are_those_of_the_hosts() {
 }
 
 #[test]
+fn a_recorded_system_is_that_of_the_simulated_host() {
+    let kept = Kept::of(&Cluster::new(1, 2, "1.30.2"));
+    let text = fs::read_to_string(kept.path("cluster.json")).unwrap();
+    let with = |os: &str| {
+        let other = text.replace("\"os\": \"debian\"", &format!("\"os\": \"{os}\""));
+        assert_ne!(other, text);
+        fs::write(kept.path("cluster.json"), other).unwrap();
+        kept.rehearse("os-patch.yaml", &["--limit", "w2"])
+    };
+    with("rocky").exits(65).says("cannot simulate w2: its recorded system is `rocky`").says("--limit");
+    with("ubuntu").exits(0);
+    with("ours").exits(0).says("its recorded system is `ours`, which is Linux with apt (on cp1, w1, w2)");
+}
+
+#[test]
 fn a_recording_that_does_not_fit_is_refused() {
     let kept = Kept::of(&Cluster::new(1, 1, "1.30.2"));
     fs::write(kept.path("inventory.yaml"), &Cluster::new(1, 3, "1.30.2").inventory).unwrap();

@@ -8,7 +8,7 @@ use super::super::args::Rehearse as Args;
 use super::super::outcome::{Outcome, Stopped};
 use super::super::terminal::Terminal;
 use super::staged::{self, Staged};
-use super::{paused, rehearse};
+use super::{paused, rehearse, words};
 use crate::report::exit;
 use crate::scenario::{Came, judge};
 
@@ -28,11 +28,12 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     }
     let mut failed = 0;
     for (file, staged) in &all {
-        let differences = differences(args, staged, terminal)?;
+        let (differences, assumed) = differences(args, staged, terminal)?;
         failed += usize::from(!differences.is_empty());
         let word = if differences.is_empty() { "ok    " } else { "FAILED" };
         let mut lines = vec![format!("{word}  {file}")];
         lines.extend(differences.iter().map(|difference| format!("        {difference}")));
+        lines.extend(assumed.iter().map(|line| format!("        {line}")));
         terminal.data(&format!("{}\n", lines.join("\n")))?;
     }
     if failed == 0 {
@@ -52,11 +53,18 @@ fn expects(staged: Staged, file: &Utf8Path, terminal: &Terminal) -> Result<Stage
     Err(Stopped::Told(exit::INVALID))
 }
 
-/// What came otherwise.
-fn differences(args: &Args, staged: &Staged, terminal: &Terminal) -> Result<Vec<String>, Stopped> {
+/// What came otherwise, and what was taken to hold.
+fn differences(
+    args: &Args,
+    staged: &Staged,
+    terminal: &Terminal,
+) -> Result<(Vec<String>, Vec<String>), Stopped> {
     let silent = terminal.listening(true);
     match paused(rehearse(staged, args.audience(), None, &silent))? {
-        Ok(rehearsed) => Ok(rehearsed.differences(staged)),
+        Ok(rehearsed) => {
+            let assumed = words::assumed(&rehearsed.theatre.simulated, &staged.world.hosts);
+            Ok((rehearsed.differences(staged), assumed))
+        }
         // The plan was refused: that may be what is expected.
         Err(Stopped::Told(code)) => {
             let said = silent.heard();
@@ -68,7 +76,7 @@ fn differences(args: &Args, staged: &Staged, terminal: &Terminal) -> Result<Vec<
                 // Why it was refused is what somebody wants to read then.
                 differences.extend(said.lines().map(|line| format!("| {line}")));
             }
-            Ok(differences)
+            Ok((differences, Vec::new()))
         }
         Err(error) => Err(error),
     }

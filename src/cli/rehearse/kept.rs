@@ -147,6 +147,9 @@ pub(in super::super) fn resume(args: &Args, dir: RunDir, terminal: &Terminal) ->
     let audience = Audience { roll: &args.roll, speed: None, heard: None, approved: &approved };
     let exit = paused(go_on(&theatre, history, &record, audience, terminal))??;
     terminal.say(&words::left(&theatre.simulated, &kept.world.hosts));
+    for line in words::assumed(&theatre.simulated, &kept.world.hosts) {
+        terminal.say(&line);
+    }
     terminal.say("This was a rehearsal: no host was touched.");
     Ok(exit)
 }

@@ -4,11 +4,13 @@
 mod assumed;
 mod check;
 mod faults;
+mod given;
 mod kept;
 mod lives;
 mod recorded;
 mod stage;
 mod staged;
+mod systems;
 mod words;
 
 use std::rc::Rc;
@@ -24,7 +26,7 @@ use super::terminal::Terminal;
 use crate::engine::{Awaited, History, REHEARSAL};
 use crate::executor::InDoubt;
 use crate::journal::{Journal, Record};
-use crate::plan::Plan;
+use crate::plan::{Plan, Warning};
 use crate::report::{Pace, Plain, Reporter, Summary, Verbosity, exit};
 use crate::scenario::{FaultKind, Scenario, judge};
 use crate::source::Diagnostics;
@@ -45,6 +47,9 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let rehearsed = paused(rehearse(&staged, args.audience(), args.state_dir.as_ref(), &terminal))?;
     if let Ok(rehearsed) = &rehearsed {
         terminal.say(&words::left(&rehearsed.theatre.simulated, &staged.world.hosts));
+        for line in words::assumed(&rehearsed.theatre.simulated, &staged.world.hosts) {
+            terminal.say(&line);
+        }
         words::expected(&staged, &rehearsed.differences(&staged), &terminal);
     }
     terminal.say("This was a rehearsal: no host was touched.");
@@ -133,6 +138,10 @@ async fn rehearse(
     terminal: &Terminal,
 ) -> Result<Rehearsed, Stopped> {
     let plan = Rc::new(plan(staged, terminal).await?);
+    for Warning { message, hint } in &plan.warnings {
+        terminal.say(&format!("warning: {message}"));
+        terminal.hint(hint);
+    }
     let mut diagnostics = Diagnostics::default();
     let scenario = staged.scenario.as_ref();
     let run = run_id(scenario, staged.world.seed);

@@ -95,6 +95,8 @@ fn machine(facts: &HostFacts, node: Option<&NodeFacts>) -> RecordedHost {
         reboot_required: facts.reboot_required,
         free: facts.disks.get("/var").map(|disk| disk.free),
         cgroup: facts.cgroup.clone(),
+        os: facts.os.clone(),
+        os_version: facts.os_version.clone(),
         node: node.map(|node| RecordedNode {
             ready: node.ready.clone(),
             cordoned: node.cordoned,

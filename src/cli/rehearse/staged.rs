@@ -5,15 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use super::super::args::{Input, Rehearse as Args};
 use super::super::compose::now;
+use super::super::kube::USUAL as USUAL_GROUP;
 use super::super::load::{Beside, Loaded, load_with, read_inventory, read_leniently, read_tree};
 use super::super::outcome::{Stopped, invalid};
 use super::super::terminal::Terminal;
 use super::faults::{befall, can_befall};
-use super::recorded;
-use crate::inventory::{HostName, Inventory, Selector};
+use super::{given, recorded, systems};
+use crate::inventory::{Host, HostName, Inventory, Selector};
+use crate::kubernetes::node::CONTROL_PLANE_LABELS;
 use crate::report::exit;
 use crate::runbook::{KubeVia, Phase, Runbook, WrittenChoice};
-use crate::scenario::{self, Scenario, Trigger};
+use crate::scenario::{self, GivenWhat, Scenario, Trigger};
 use crate::source::codes::FAULT_MISSES;
 use crate::source::{Diagnostics, SourceMap, Spanned, nearest, shorten};
 use crate::transport::simulated::{Simulated, SimulatedCommand, SimulatedHost, SimulatedRecord};
@@ -46,6 +48,9 @@ pub(super) struct World {
     pub(super) etcd: Vec<HostName>,
     /// How commands answer.
     pub(super) told: Vec<SimulatedCommand>,
+    /// What is on hosts beyond what the simulation knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) given: Vec<(Vec<HostName>, GivenWhat)>,
 }
 
 impl World {
@@ -62,6 +67,12 @@ impl World {
         for command in &self.told {
             simulated.tell(command.clone());
         }
+        for (hosts, what) in &self.given {
+            for host in hosts {
+                given::put(&simulated, host.as_str(), what);
+            }
+        }
+        systems::assume(&simulated, hosts, self.record.as_ref());
         let faults = scenario.map(|scenario| scenario.faults.as_slice()).unwrap_or_default();
         for (fault, hosts) in faults.iter().zip(&self.befallen) {
             if matches!(fault.trigger, Trigger::Before) {
@@ -198,6 +209,7 @@ fn world(
 ) -> Result<World, Stopped> {
     let mut hosts = hosts(loaded);
     let beginning = args.from.as_ref().map(|file| recorded::read(file, &mut hosts, terminal)).transpose()?;
+    systems::refuse(loaded, beginning.as_ref().map(|beginning| &beginning.record), terminal)?;
     let inventory = &loaded.inventory;
     let (mut befallen, mut told) = (Vec::new(), Vec::new());
     for fault in scenario.iter().flat_map(|scenario| &scenario.faults) {
@@ -222,8 +234,10 @@ fn world(
             takes: command.takes,
             creates: command.creates.clone(),
             needs: command.needs.clone(),
+            installs: command.installs.clone(),
         });
     }
+    let given = given::on_hosts(scenario, inventory, diagnostics);
     if let Some(expect) = scenario.and_then(|scenario| scenario.expect.as_ref()) {
         expect.check(inventory, diagnostics);
     }
@@ -237,10 +251,10 @@ fn world(
         None => version(args, loaded, scenario, terminal)?,
     };
     let etcd = etcd_hosts(&loaded.inventory, &hosts);
-    Ok(World { epoch: now(), seed, kubernetes, hosts, record, befallen, etcd, told })
+    Ok(World { epoch: now(), seed, kubernetes, hosts, record, befallen, etcd, told, given })
 }
 
-fn chosen(
+pub(super) fn chosen(
     selector: &Spanned<Selector>,
     inventory: &Inventory,
     diagnostics: &mut Diagnostics,
@@ -295,10 +309,25 @@ fn etcd_hosts(inventory: &Inventory, hosts: &[SimulatedHost]) -> Vec<HostName> {
     hosts.iter().filter(called).map(|host| host.name.clone()).collect()
 }
 
+/// Hosts that are control planes where nobody says it: by the usual labels or group, else the first host.
+fn usual_control_planes(inventory: &Inventory) -> Vec<HostName> {
+    let group = inventory.groups.get(USUAL_GROUP).map(|group| group.hosts.as_slice()).unwrap_or_default();
+    let is_called = |host: &&Host| {
+        let is_role = |role: &String| ["control-plane", "control_plane", "master"].contains(&role.as_str());
+        group.contains(&host.name)
+            || host.labels.get("role").is_some_and(is_role)
+            || CONTROL_PLANE_LABELS.iter().any(|label| host.labels.contains_key(*label))
+    };
+    let called: Vec<HostName> =
+        inventory.hosts.values().filter(is_called).map(|host| host.name.clone()).collect();
+    if called.is_empty() { inventory.hosts.keys().take(1).cloned().collect() } else { called }
+}
+
 fn hosts(loaded: &Loaded) -> Vec<SimulatedHost> {
     let control_planes = match loaded.runbook.kube.as_ref().map(|kube| &kube.via) {
         Some(KubeVia::Hosts(selector)) => selector.value.select(&loaded.inventory).unwrap_or_default(),
-        _ => Vec::new(),
+        Some(KubeVia::Controller) => usual_control_planes(&loaded.inventory),
+        None => Vec::new(),
     };
     let in_cluster = loaded.runbook.kube.is_some();
     let hosts = loaded.inventory.hosts.values();

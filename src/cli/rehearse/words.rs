@@ -1,6 +1,6 @@
 //! What a rehearsal says at its end of the simulated cluster, and of what was expected.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::super::terminal::Terminal;
@@ -37,6 +37,50 @@ pub(super) fn left(simulated: &Simulated, hosts: &[SimulatedHost]) -> String {
         versions.iter().map(|(version, count)| format!("{count} at {version}")).collect();
     let versions = if versions.is_empty() { "no nodes".to_owned() } else { versions.join(", ") };
     format!("\nThe simulated cluster: {versions}\n{odd}").trim_end().to_owned()
+}
+
+/// What was taken to hold without being simulated, a line each.
+pub(super) fn assumed(simulated: &Simulated, hosts: &[SimulatedHost]) -> Vec<String> {
+    /// Hosts that are named; more are counted.
+    const NAMED: usize = 3;
+    let all = simulated.assumed();
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let mut grouped: BTreeMap<String, (Vec<&str>, BTreeSet<&str>)> = BTreeMap::new();
+    for (what, on) in &all {
+        let (texts, seen) = grouped.entry(without_hosts(what, hosts)).or_default();
+        texts.push(what);
+        seen.extend(on.iter().map(String::as_str));
+    }
+    let line = |(common, (texts, on)): (&String, &(Vec<&str>, BTreeSet<&str>))| {
+        let what = if let [one] = texts.as_slice() { one } else { common.as_str() };
+        let times = if texts.len() > 1 { format!("{} of them, ", texts.len()) } else { String::new() };
+        if on.len() <= NAMED {
+            let names: Vec<&str> = on.iter().copied().collect();
+            format!("  {what} ({times}on {})", names.join(", "))
+        } else {
+            format!("  {what} ({times}on {} hosts)", on.len())
+        }
+    };
+    std::iter::once("Assumed, not simulated:".to_owned()).chain(grouped.iter().map(line)).collect()
+}
+
+/// A text with a mark in the place of every name of a host, so that what differs in nothing else is one line.
+fn without_hosts(text: &str, hosts: &[SimulatedHost]) -> String {
+    let is_host = |word: &str| {
+        hosts.iter().any(|host| host.name.as_str() == word || host.node_name.as_deref() == Some(word))
+    };
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|c| is_of_name(c) != is_of_name(first)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        shown.push_str(if is_host(word) { "HOST" } else { word });
+        rest = after;
+    }
+    shown
 }
 
 fn matters(host: &SimulatedHost, state: &HostState) -> Vec<String> {

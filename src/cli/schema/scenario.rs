@@ -6,7 +6,8 @@ use super::keys::constants;
 use super::runbook::head;
 use super::shapes::{documented, extend};
 use crate::scenario::{
-    Befalls, COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FaultInfo, METADATA, TOP,
+    Befalls, COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FILE, FaultInfo, METADATA, PACKAGE,
+    PORT, TOP,
 };
 
 pub(super) fn scenario() -> Json {
@@ -20,6 +21,9 @@ pub(super) fn scenario() -> Json {
     refine(&mut top, "metadata", constants(&METADATA));
     refine(&mut top, "faults", json!({ "items": fault() }));
     refine(&mut top, "commands", json!({ "items": constants(&COMMAND) }));
+    for (key, table) in [("packages", &PACKAGE), ("files", &FILE), ("ports", &PORT)] {
+        refine(&mut top, key, json!({ "items": constants(table) }));
+    }
     refine(&mut top, "expect", expect);
     let mut schema = head("Rollbook scenario");
     extend(&mut schema, top);

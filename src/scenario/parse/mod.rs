@@ -2,6 +2,7 @@
 
 mod expect;
 mod faults;
+mod given;
 
 use super::{Command, Scenario};
 use crate::inventory::Selector;
@@ -72,6 +73,9 @@ fn read(root: &Node, errors: &mut Diagnostics) -> Option<Scenario> {
     let kubernetes = top.take("kubernetes").and_then(|entry| version(entry, errors));
     let faults = top.take("faults").map(|entry| faults::read(&entry.value, errors)).unwrap_or_default();
     let commands = list(top.take("commands"), "a list of commands", errors, command);
+    let mut given = list(top.take("packages"), "a list of packages", errors, given::package);
+    given.extend(list(top.take("files"), "a list of files", errors, given::file));
+    given.extend(list(top.take("ports"), "a list of ports", errors, given::port));
     let expect = top.take("expect").and_then(|entry| expect::read(&entry.value, errors));
     top.finish("a scenario", errors);
     Some(Scenario {
@@ -86,6 +90,7 @@ fn read(root: &Node, errors: &mut Diagnostics) -> Option<Scenario> {
         kubernetes,
         faults,
         commands,
+        given,
         expect,
     })
 }
@@ -120,6 +125,7 @@ fn command(node: &Node, errors: &mut Diagnostics) -> Option<Command> {
     let creates = reader.take("creates").and_then(|entry| {
         entry.value.parsed("an absolute path", errors, |path| path.starts_with('/').then(|| path.to_owned()))
     });
+    let installs = reader.take("installs").map(|entry| given::versions(&entry.value, errors));
     reader.finish(WHAT, errors);
     Some(Command {
         text: matched?,
@@ -130,6 +136,7 @@ fn command(node: &Node, errors: &mut Diagnostics) -> Option<Command> {
         takes: takes.unwrap_or(Duration::from_secs(1)),
         creates,
         needs,
+        installs: installs.unwrap_or_default(),
     })
 }
 

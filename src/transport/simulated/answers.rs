@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::assumed;
 use super::command::{self, Command};
 use super::process::{Next, Output};
 use super::world::{Millis, World};
@@ -29,6 +30,9 @@ pub struct SimulatedCommand {
     pub creates: Option<String>,
     /// Text of a command that must have ended well on the host before; until then this one says nothing and exits 1.
     pub needs: Option<String>,
+    /// Packages and the versions that they have after it ended with 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub installs: Vec<(String, String)>,
 }
 
 /// What a rehearsal takes as true of a step whose command the simulation cannot know.
@@ -40,6 +44,8 @@ pub struct Assumption {
     pub holds_after: Vec<Vec<String>>,
     /// Probes that hold where the simulation does not know them.
     pub holds: Vec<Vec<String>>,
+    /// All looks by which the step sees whether there is something to do.
+    pub looks: Vec<Vec<String>>,
 }
 
 /// All that was told.
@@ -50,6 +56,10 @@ pub(super) struct Answers {
     assumed: HashMap<[u32; 3], Leaves>,
     /// Probes to answer where no program does, and how.
     unknown: HashMap<Vec<String>, i32>,
+    /// Looks that somebody waits for: what they ask for comes about, where the simulation has never heard of it.
+    awaited: HashSet<Vec<String>>,
+    /// Looks that tell a step whether there is something to do: they come about by what it does, and not by themselves.
+    goals: HashSet<Vec<String>>,
 }
 
 /// What a command that ended well leaves on its host.
@@ -58,6 +68,18 @@ pub(super) struct Leaves {
     files: Vec<String>,
     holds: Vec<Vec<String>>,
     done: Vec<String>,
+    packages: Vec<(String, String)>,
+}
+
+impl Leaves {
+    /// And this, too.
+    pub(super) fn add(&mut self, more: Self) {
+        let Self { files, holds, done, packages } = more;
+        self.files.extend(files);
+        self.holds.extend(holds);
+        self.done.extend(done);
+        self.packages.extend(packages);
+    }
 }
 
 /// What such commands left on a host so far.
@@ -74,16 +96,23 @@ pub(super) fn tell(world: &mut World, command: SimulatedCommand) {
 
 /// Tells what is assumed of a task: its phase, its host's number in the plan, its index.
 pub(super) fn assume(world: &mut World, task: [u32; 3], assumption: Assumption) {
-    let Assumption { creates, holds_after, holds } = assumption;
+    let Assumption { creates, holds_after, holds, looks } = assumption;
     let answers = &mut world.answers;
+    answers.goals.extend(looks);
     answers.unknown.extend(holds.into_iter().map(|probe| (probe, 0)));
     answers.unknown.extend(holds_after.iter().map(|probe| (probe.clone(), 1)));
-    answers.assumed.insert(task, Leaves { files: creates, holds: holds_after, done: Vec::new() });
+    answers.assumed.insert(task, Leaves { files: creates, holds: holds_after, ..Leaves::default() });
 }
 
-/// Tells that these probes hold.
-pub(super) fn assume_check(world: &mut World, commands: Vec<Vec<String>>) {
-    world.answers.unknown.extend(commands.into_iter().map(|probe| (probe, 0)));
+/// Tells that these looks are waited for, and that what they ask for comes about.
+pub(super) fn await_looks(world: &mut World, commands: Vec<Vec<String>>) {
+    world.answers.awaited.extend(commands);
+}
+
+/// Whether somebody waits for what this command asks for.
+pub(super) fn is_awaited(world: &World, command: &Command) -> bool {
+    let answers = &world.answers;
+    command.probe && answers.awaited.contains(&command.argv) && !answers.goals.contains(&command.argv)
 }
 
 /// What the op of a launch leaves behind, as far as it is assumed.
@@ -114,8 +143,12 @@ pub(super) fn planned(world: &mut World, command: &Command, out: &mut Output) ->
     out.stdout.push_str(&told.stdout);
     out.stderr.push_str(&told.stderr);
     let (exit, takes) = (told.exit, Millis::try_from(told.takes.as_millis()).unwrap_or(Millis::MAX / 4));
-    if let Some(path) = told.creates.clone().filter(|_| !command.probe) {
-        leave_later(world, |leaves| leaves.files.push(path));
+    let (creates, installs) = (told.creates.clone(), told.installs.clone());
+    if !command.probe && (creates.is_some() || !installs.is_empty()) {
+        leave_later(world, |leaves| {
+            leaves.files.extend(creates);
+            leaves.packages.extend(installs);
+        });
     }
     Some(Next::after(takes, move |_, _| Next::Exit(exit)))
 }
@@ -132,7 +165,7 @@ fn note(world: &mut World, text: &str) {
 /// Adds to what the running process leaves behind.
 fn leave_later(world: &mut World, add: impl FnOnce(&mut Leaves)) {
     let Some(pid) = world.running() else { return };
-    let mut leaves = world.process(pid).leaves.clone().unwrap_or_default();
+    let mut leaves = Leaves::default();
     add(&mut leaves);
     world.on_success(pid, leaves);
 }
@@ -146,6 +179,9 @@ pub(super) fn leave(world: &mut World, host: usize, leaves: Leaves) {
             host.files.put(path, String::new(), "644", now);
         }
     }
+    for (name, version) in &leaves.packages {
+        host.packages.put(name, version, now);
+    }
     host.learnt.holds.extend(leaves.holds);
     host.learnt.done.extend(leaves.done);
 }
@@ -155,13 +191,20 @@ pub(super) fn run(world: &mut World, command: &Command, out: &mut Output) -> Nex
     if command.probe && world.hosts[command.host].learnt.holds.contains(&command.argv) {
         return Next::Exit(0);
     }
-    match command::run(world, command, out) {
-        Next::Exit(127) if command.probe => {
-            let assumed = world.answers.unknown.get(&command.argv).copied();
+    let next = command::run(world, command, out);
+    let unheard = std::mem::take(&mut out.unheard);
+    match next {
+        Next::Exit(code) if code != 0 && command.probe => {
+            let of_program = world.answers.unknown.get(&command.argv).copied().filter(|_| code == 127);
+            let awaited = (unheard || code == 127) && is_awaited(world, command);
+            let assumed = of_program.or(awaited.then_some(0));
             if assumed.is_some() {
                 out.stderr.clear();
             }
-            Next::Exit(assumed.unwrap_or(127))
+            if assumed == Some(0) {
+                out.assume(assumed::comes(&command.argv));
+            }
+            Next::Exit(assumed.unwrap_or(code))
         }
         next => next,
     }

@@ -25,6 +25,12 @@ pub(super) struct Command {
 }
 
 impl Command {
+    /// A command line by itself, to read what it asks for.
+    pub(super) fn of(argv: &[String]) -> Self {
+        let (argv, env, stdin) = (argv.to_vec(), BTreeMap::new(), String::new());
+        Self { host: 0, argv, env, stdin, root: true, probe: true }
+    }
+
     /// The program's name without its directory.
     pub(super) fn program(&self) -> &str {
         let first = self.argv.first().map_or("", String::as_str);
@@ -160,14 +166,7 @@ mod tests {
     use super::*;
 
     fn command(line: &str) -> Command {
-        Command {
-            host: 0,
-            argv: line.split(' ').map(str::to_owned).collect(),
-            env: BTreeMap::new(),
-            stdin: String::new(),
-            root: true,
-            probe: true,
-        }
+        Command::of(&line.split(' ').map(str::to_owned).collect::<Vec<_>>())
     }
 
     #[test]

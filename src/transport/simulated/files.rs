@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 
 use super::command::Command;
-use super::obstacle;
 use super::process::{Next, Output};
 use super::world::{Millis, World};
+use super::{obstacle, sockets};
 
 /// A file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +99,10 @@ const USUAL_DIRECTORIES: [&str; 16] = [
 pub(super) fn program(world: &mut World, command: &Command, out: &mut Output) -> Next {
     refresh(world, command.host);
     let code = match command.program() {
-        "cat" => each(world, command, out, &[], |_, file, out| out.stdout.push_str(&file.text)),
+        "cat" => {
+            sockets::heard(&world.hosts[command.host], command, out);
+            each(world, command, out, &[], |_, file, out| out.stdout.push_str(&file.text))
+        }
         "sha256sum" => each(world, command, out, &[], |path, file, out| {
             let digest = Sha256::digest(file.text.as_bytes());
             for byte in digest {
@@ -112,7 +115,10 @@ pub(super) fn program(world: &mut World, command: &Command, out: &mut Output) ->
         "ls" => list(world, command, out),
         "head" => head(world, command, out),
         "find" => super::find::find(world, command, out),
-        "test" | "[" => i32::from(!test(world, command)),
+        "test" | "[" => {
+            out.unheard = true;
+            i32::from(!test(world, command))
+        }
         "readlink" => {
             let path = command.operands(&[]).last().copied().unwrap_or_default().to_owned();
             let there = exists(world, command.host, &path);
@@ -197,6 +203,7 @@ fn each(
             None if files.is_directory(&canonical(path)) => "Is a directory",
             None => "No such file or directory",
         };
+        out.unheard |= trouble.starts_with("No such");
         out.complain(format!("{program}: {path}: {trouble}"));
         code = 1;
     }

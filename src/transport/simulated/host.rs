@@ -2,7 +2,6 @@
 //! live beside their tools.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +11,9 @@ use super::obstacle::{Inhibitor, LOCK_FILES};
 use super::package::Packages;
 use super::process::Pid;
 use super::random::Random;
-use super::sources;
 use super::unit::Unit;
 use super::world::Millis;
+use super::{sockets, sources};
 use crate::inventory::HostName;
 use crate::transport::LaunchId;
 use crate::value::Version;
@@ -147,6 +146,8 @@ pub(super) struct Host {
     pub(super) ailments: Ailments,
     /// What commands that the simulation cannot know left behind.
     pub(super) learnt: Learnt,
+    /// Ports that are only taken to be open.
+    pub(super) assumed_ports: BTreeSet<u16>,
 }
 
 impl Host {
@@ -180,8 +181,9 @@ impl Host {
             runtime: None,
             ailments: Ailments::default(),
             learnt: Learnt::default(),
+            assumed_ports: BTreeSet::new(),
         };
-        host.write_usual_files(kubernetes);
+        host.write_usual_files(kubernetes, &spec.labels);
         for (path, _) in LOCK_FILES {
             host.files.put(path, String::new(), "640", LONG_AGO);
         }
@@ -191,19 +193,19 @@ impl Host {
         host
     }
 
-    fn write_usual_files(&mut self, kubernetes: &Version) {
+    fn write_usual_files(&mut self, kubernetes: &Version, labels: &BTreeMap<String, String>) {
         let at = LONG_AGO - 60_000;
         let machine_id = format!("{}\n", self.machine_id);
         let on_node = self.node.is_some();
         let files = [
-            ("/etc/os-release", OS_RELEASE.to_owned()),
+            ("/etc/os-release", super::os::release(labels)),
             ("/etc/debian_version", "12.9\n".to_owned()),
             ("/etc/machine-id", machine_id),
             ("/etc/hostname", format!("{}\n", self.hostname)),
             ("/etc/apt/sources.list", "deb http://deb.debian.org/debian bookworm main\n".to_owned()),
             ("/proc/1/comm", "systemd\n".to_owned()),
             ("/proc/swaps", NO_SWAP.to_owned()),
-            ("/proc/net/tcp", sockets(on_node, self.control_plane)),
+            (sockets::TABLE, sockets::table(on_node, self.control_plane)),
             ("/proc/uptime", String::new()),
             ("/etc/passwd", "root:x:0:0:root:/root:/bin/bash\n".to_owned()),
             ("/run/systemd/system", String::new()),
@@ -237,6 +239,11 @@ impl Host {
         let flags = format!("KUBELET_KUBEADM_ARGS=\"{flag}\"\n");
         self.files.put("/var/lib/kubelet/kubeadm-flags.env", flags, "644", at);
         self.files.put("/var/lib/kubelet/config.yaml", format!("{KUBELET_CONFIG}{own}"), "644", at);
+    }
+
+    /// Whether it stands for the machine that runs Rollbook.
+    pub(super) fn is_controller(&self) -> bool {
+        self.node.is_none() && self.name.as_str() == "controller"
     }
 
     /// Its packages come from the repository of that version's minor, whose lists are there.
@@ -308,19 +315,6 @@ fn repository(kubernetes: &Version) -> String {
     format!("deb [signed-by={KEYRING}] {REPOSITORY}v{}/deb/ /\n", kubernetes.to_minor())
 }
 
-/// /proc/net/tcp with what listens: ssh, the kubelet, and on a control plane the API server and etcd.
-fn sockets(on_node: bool, control_plane: bool) -> String {
-    let ports = [(22, true), (10_250, on_node), (6443, control_plane), (2379, control_plane)];
-    let mut table = "  sl  local_address rem_address   st\n".to_owned();
-    for (index, (port, _)) in ports.iter().filter(|(_, listens)| *listens).enumerate() {
-        // Writing to a String cannot fail.
-        let _ = writeln!(table, "{index:>4}: 00000000:{port:04X} 00000000:0000 0A");
-    }
-    table
-}
-
-const OS_RELEASE: &str = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\n\
-    VERSION=\"12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\nHOME_URL=\"https://www.debian.org/\"\n";
 const NO_SWAP: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
 /// Start of a kubelet's configuration, as kubeadm writes it.
 const KUBELET_CONFIG: &str =

@@ -6,6 +6,7 @@
 
 mod answers;
 mod apt;
+mod assumed;
 mod budget;
 mod cluster;
 mod command;
@@ -25,12 +26,14 @@ mod kubelet;
 mod log;
 mod objects;
 mod obstacle;
+mod os;
 mod package;
 mod pod;
 mod process;
 mod random;
 mod record;
 mod session;
+mod sockets;
 mod sources;
 mod static_pod;
 mod system;
@@ -39,6 +42,7 @@ mod tests;
 mod unit;
 mod world;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use async_trait::async_trait;
@@ -50,6 +54,7 @@ pub use fault::Fault;
 pub use host::SimulatedHost;
 pub use inspect::HostState;
 pub use log::LoggedCommand;
+pub use os::{System, label_of_system};
 pub use pod::{SimulatedWorkload, WorkloadKind};
 pub use record::{RecordedHost, RecordedNode, SimulatedRecord};
 
@@ -111,14 +116,14 @@ impl Simulated {
         self.shared.intervene(|world| answers::assume(world, task, assumption));
     }
 
-    /// Says what to take as true of commands that only look: they hold, where the simulation does not know them.
-    pub fn assume_check(&self, commands: Vec<Vec<String>>) {
-        self.shared.intervene(|world| answers::assume_check(world, commands));
+    /// Says which looks somebody waits for: what they ask for comes about, where the simulation has never heard of it.
+    pub fn assume_comes(&self, looks: Vec<Vec<String>>) {
+        self.shared.intervene(|world| answers::await_looks(world, looks));
     }
 
     /// Says that a host has this unit, and that it runs.
     pub fn has_unit(&self, host: &str, unit: &str) {
-        self.shared.intervene(|world| unit::add(world, host, unit));
+        self.shared.intervene(|world| unit::add(world, host, unit, false));
     }
 
     /// Says that the distribution's repository has got a newer version of a package. A host knows it once it has fetched
@@ -127,6 +132,69 @@ impl Simulated {
         self.shared.intervene(|world| {
             world.hosts.iter_mut().for_each(|host| host.packages.publish(name, version));
         });
+    }
+
+    /// Says that a host's repositories offer this version of a package, beside what the simulation knows.
+    pub fn offers(&self, host: &str, package: &str, version: &str, origin: &str) {
+        self.shared.intervene(|world| {
+            if let Some(index) = world.host_index(host) {
+                world.hosts[index].packages.offer(package, version, origin);
+            }
+        });
+    }
+
+    /// Says that a package is installed in this version.
+    pub fn has_package(&self, host: &str, package: &str, version: &str) {
+        self.shared.intervene(|world| {
+            if let Some(index) = world.host_index(host) {
+                world.hosts[index].packages.put(package, version, host::LONG_AGO);
+            }
+        });
+    }
+
+    /// Puts a file on a host.
+    pub fn put_file(&self, host: &str, path: &str, content: &str) {
+        self.shared.intervene(|world| {
+            let now = world.now;
+            if let Some(index) = world.host_index(host) {
+                world.hosts[index].files.put(path, content.to_owned(), "644", now);
+            }
+        });
+    }
+
+    /// Opens a port of a host.
+    pub fn opens_port(&self, host: &str, port: u16) {
+        self.shared.intervene(|world| sockets::open(world, host, port, false));
+    }
+
+    /// Takes it from now on that what the simulation has never heard of is there and works. What is taken to hold stands in
+    /// [`Self::assumed`].
+    pub fn assume_unheard(&self) {
+        self.shared.intervene(|world| world.assumed.is_on = true);
+    }
+
+    /// Takes it that a host has this unit, and that it runs, where nobody knows better.
+    pub fn assume_unit(&self, host: &str, unit: &str) {
+        self.shared.intervene(|world| unit::add(world, host, unit, true));
+    }
+
+    /// Takes it that something listens on this port of a host, where nobody knows better.
+    pub fn assume_port(&self, host: &str, port: u16) {
+        self.shared.intervene(|world| sockets::open(world, host, port, true));
+    }
+
+    /// Notes that something is taken to hold on a host.
+    pub fn note_assumed(&self, host: &str, what: &str) {
+        self.shared.intervene(|world| {
+            if let Some(index) = world.host_index(host) {
+                assumed::note(world, index, what.to_owned());
+            }
+        });
+    }
+
+    /// What was taken to hold without being simulated, in words, and on which hosts.
+    pub fn assumed(&self) -> BTreeMap<String, BTreeSet<String>> {
+        self.shared.inspect(|world| world.assumed.all().clone())
     }
 
     /// Adds pods that are there and Ready from now on.

@@ -13,6 +13,8 @@ pub(super) const MINORS: std::ops::RangeInclusive<u32> = 20..=37;
 const PATCHES: std::ops::RangeInclusive<u32> = 0..=19;
 /// What every minor's repository holds in the minor's own version.
 pub(super) const KUBERNETES_PACKAGES: [&str; 3] = ["kubeadm", "kubectl", "kubelet"];
+/// Where a version comes from that is taken to be on offer, in the place of a repository.
+const ASSUMED: &str = "assumed";
 /// Bytes of one archive, for the texts.
 pub(super) const ARCHIVE_BYTES: u64 = 19_300_000;
 
@@ -53,6 +55,10 @@ pub(super) struct Packages {
     pub(super) interrupted: Option<String>,
     /// Packages and beginnings of versions that the repositories lack.
     pub(super) missing: Vec<(String, String)>,
+    /// Packages that somebody told of: versions by name, newest first, and where they come from.
+    told: BTreeMap<String, Vec<(String, String)>>,
+    /// Versions that nobody told of, and that are taken to be on offer.
+    supposed: BTreeMap<String, Vec<String>>,
 }
 
 /// One installed package.
@@ -95,6 +101,8 @@ impl Packages {
             archives: BTreeSet::new(),
             interrupted: None,
             missing: Vec::new(),
+            told: BTreeMap::new(),
+            supposed: BTreeMap::new(),
         };
         for (name, installed, _) in DISTRIBUTION {
             if let Some(version) = installed {
@@ -197,8 +205,65 @@ impl Packages {
         self.lists.get(lists).is_some_and(|fetched| fetched.contains(source))
     }
 
-    /// What the fetched lists offer for a package, newest first. `None`: no list knows the name.
+    /// Offers a version of a package from now on, whatever lists were fetched. Of such a package nothing else is known.
+    pub(super) fn offer(&mut self, name: &str, version: &str, origin: &str) {
+        let versions = self.told.entry(name.to_owned()).or_default();
+        if !versions.iter().any(|(known, _)| known == version) {
+            versions.push((version.to_owned(), origin.to_owned()));
+            versions.sort_by_key(|(version, _)| std::cmp::Reverse(numbers(version)));
+        }
+    }
+
+    /// Takes a package to be on offer in a version that fits, where nobody knows better. Kubernetes's own packages are known
+    /// in full, and so are those that somebody told of; of the distribution's, the version of its table.
+    pub(super) fn suppose(&mut self, name: &str, pattern: Option<&str>, lists: &str) {
+        if KUBERNETES_PACKAGES.contains(&name) || self.told.contains_key(name) {
+            return;
+        }
+        let fits = |version: &str| pattern.is_none_or(|pattern| glob(pattern, version));
+        let fitting = match (self.candidates(name, lists), self.installed(name)) {
+            // The distribution's lists were not fetched, or lack it: that is how it is.
+            (None, _) if is_of_distribution(name) => return,
+            (Some(offered), _) if offered.iter().any(|candidate| fits(candidate.version)) => return,
+            (_, Some(installed)) if fits(&installed.version) => installed.version.clone(),
+            _ => fitting(pattern.unwrap_or_default()),
+        };
+        if !self.is_missing(name, &fitting) {
+            let versions = self.supposed.entry(name.to_owned()).or_default();
+            versions.push(fitting);
+            versions.sort_by_key(|version| std::cmp::Reverse(numbers(version)));
+        }
+    }
+
+    /// Whether nobody knows anything of a package of this name.
+    pub(super) fn is_unheard(&self, name: &str) -> bool {
+        !(KUBERNETES_PACKAGES.contains(&name) || is_of_distribution(name) || self.told.contains_key(name))
+    }
+
+    /// Whether this version is only taken to be on offer.
+    pub(super) fn is_supposed(&self, name: &str, version: &str) -> bool {
+        self.supposed.get(name).is_some_and(|versions| versions.iter().any(|known| known == version))
+    }
+
+    /// What the fetched lists offer for a package, newest first, and then what is taken to be on offer. `None`: no list
+    /// knows the name.
     pub(super) fn candidates(&self, name: &str, lists: &str) -> Option<Vec<Candidate<'_>>> {
+        let supposed = self.supposed.get(name);
+        let supposed =
+            supposed.map(|versions| versions.iter().map(|version| Candidate { version, origin: ASSUMED }));
+        match (self.listed(name, lists), supposed) {
+            (listed, None) => listed,
+            (listed, Some(supposed)) => Some(listed.into_iter().flatten().chain(supposed).collect()),
+        }
+    }
+
+    fn listed(&self, name: &str, lists: &str) -> Option<Vec<Candidate<'_>>> {
+        if let Some(told) = self.told.get(name) {
+            let offered = told.iter().filter(|(version, _)| !self.is_missing(name, version));
+            let offered: Vec<Candidate> =
+                offered.map(|(version, origin)| Candidate { version, origin }).collect();
+            return (!offered.is_empty()).then_some(offered);
+        }
         let fetched = self.lists.get(lists)?;
         if KUBERNETES_PACKAGES.contains(&name) {
             let mut repositories: Vec<(u32, &str)> =
@@ -224,6 +289,25 @@ impl Packages {
 
     fn is_missing(&self, name: &str, version: &str) -> bool {
         self.missing.iter().any(|(package, prefix)| package == name && version.starts_with(prefix.as_str()))
+    }
+}
+
+/// Numbers of a version in order: enough to compare the versions of these tables.
+pub(super) fn numbers(version: &str) -> Vec<u64> {
+    version.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
+}
+
+fn is_of_distribution(name: &str) -> bool {
+    DISTRIBUTION.iter().any(|(known, _, _)| *known == name)
+}
+
+/// A version that fits a pattern of apt's: the pattern, with something in place of its wildcards.
+fn fitting(pattern: &str) -> String {
+    let version = pattern.replace(['*', '?'], "0");
+    if version.starts_with(|first: char| first.is_ascii_digit()) && version != "0" {
+        version
+    } else {
+        "1.0-1".to_owned()
     }
 }
 
@@ -270,6 +354,40 @@ mod tests {
         for (pattern, text, expected) in cases {
             assert_eq!(glob(pattern, text), expected, "{pattern} {text}");
         }
+    }
+
+    #[test]
+    fn what_nobody_knows_is_on_offer_as_it_is_asked_for() {
+        let version = Version::parse("1.30.2").expect("a version");
+        let mut packages = Packages::new(Some(&version), 0);
+        let debian = Source::new("http://deb.debian.org/debian", "bookworm");
+        packages.fetched(String::new(), vec![Source::new("https://mirror/v1.30/deb/", "/"), debian]);
+        packages.missing.push(("gone".to_owned(), "1.".to_owned()));
+        packages.offer("told", "1.6.9-1", "docker");
+        packages.put("ours", "2.4-1", 0);
+        let cases = [
+            ("containerd.io", Some("1.7.*"), Some("1.7.0")),
+            ("linux-image-generic", None, Some("1.0-1")),
+            ("runc", Some("1.2.*"), Some("1.2.0")),
+            ("ours", None, Some("2.4-1")),
+            // These are known as they are.
+            ("containerd", Some("1.6.*"), None),
+            ("jq", None, None),
+            ("kubelet", Some("1.31.*"), None),
+            ("told", Some("1.7.*"), None),
+            ("gone", Some("1.2-*"), None),
+        ];
+        for (name, pattern, expected) in cases {
+            packages.suppose(name, pattern, "");
+            let supposed = packages.supposed.get(name).and_then(|versions| versions.first());
+            assert_eq!(supposed.map(String::as_str), expected, "{name} {pattern:?}");
+        }
+        let offered = packages.candidates("runc", "").expect("known");
+        assert_eq!(
+            offered.first().map(|first| first.origin != ASSUMED),
+            Some(true),
+            "what is known goes first"
+        );
     }
 
     #[test]

@@ -12,6 +12,10 @@ pub(super) struct Output {
     pub(super) stdout: String,
     /// Standard error.
     pub(super) stderr: String,
+    /// What was taken to hold for it, without being simulated.
+    pub(super) assumed: Vec<String>,
+    /// It was asked for something that the simulation has never heard of.
+    pub(super) unheard: bool,
 }
 
 impl Output {
@@ -19,6 +23,11 @@ impl Output {
     pub(super) fn line(&mut self, text: impl AsRef<str>) {
         self.stdout.push_str(text.as_ref());
         self.stdout.push('\n');
+    }
+
+    /// Something is taken to hold; people read it at the end of a rehearsal.
+    pub(super) fn assume(&mut self, what: impl Into<String>) {
+        self.assumed.push(what.into());
     }
 
     /// One line on standard error.

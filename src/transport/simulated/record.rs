@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, inject};
 use super::host::LONG_AGO;
+use super::os;
 use super::pod::{self, SimulatedWorkload};
 use super::unit::Unit;
 use super::world::World;
@@ -43,6 +44,12 @@ pub struct RecordedHost {
     pub cgroup: String,
     /// Its node, where it is one.
     pub node: Option<RecordedNode>,
+    /// `ID` of /etc/os-release; empty where it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub os: String,
+    /// `VERSION_ID` of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub os_version: String,
 }
 
 /// A node.
@@ -103,6 +110,10 @@ fn machine(world: &mut World, index: usize, recorded: &RecordedHost) {
     host.cgroup_v1 = recorded.cgroup == "v1";
     let reported = recorded.node.as_ref().map(|node| node.runtime.clone()).unwrap_or_default();
     host.runtime = Some(reported).filter(|reported| !reported.is_empty() && *reported != host.runtime());
+    if !recorded.os.is_empty() {
+        let release = os::release_of(&recorded.os, &recorded.os_version);
+        host.files.put("/etc/os-release", release, "644", at);
+    }
     let runtime = host.runtime();
     if let Some(node) = host.node {
         world.cluster.nodes[node].runtime = runtime;

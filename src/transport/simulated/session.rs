@@ -15,7 +15,7 @@ use super::kubelet;
 use super::log::LoggedCommand;
 use super::process::{Next, Pid};
 use super::world::{Millis, World};
-use super::{answers, doom, fault};
+use super::{answers, assumed, doom, fault};
 use crate::inventory::Become;
 use crate::op::{Answer, Deed, Exit, Op, Probe, Query};
 use crate::transport::clip::Clip;
@@ -234,7 +234,10 @@ impl Session for SimulatedSession {
     async fn probe(&self, probe: &Probe) -> Result<Vec<Answer>, SessionError> {
         self.shared.round_trip().await;
         let limit = i64::try_from(probe.timeout.as_millis()).unwrap_or(Millis::MAX / 4);
-        let until = self.checked(|world| world.now)? + limit;
+        let until = self.checked(|world| {
+            assumed::before_looks(world, self.host, probe.queries.iter().map(|query| &query.argv));
+            world.now
+        })? + limit;
         let mut answers = Vec::with_capacity(probe.queries.len());
         for query in &probe.queries {
             answers.push(self.answer(query, probe.r#become, until).await?);

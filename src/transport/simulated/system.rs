@@ -1,8 +1,13 @@
 //! Small programs of the base system, shells, and everything the simulation does not know.
 
+use super::assumed;
 use super::command::Command;
 use super::process::{Next, Output};
 use super::world::World;
+
+/// Package managers of other systems.
+const FOREIGN: [&str; 10] =
+    ["apk", "brew", "dnf", "emerge", "microdnf", "pacman", "rpm", "tdnf", "yum", "zypper"];
 
 /// Time that a script or an unknown program takes.
 const OPAQUE: i64 = 1000;
@@ -15,7 +20,12 @@ pub(super) const FREE: u64 = 28_633_115_306;
 pub(super) fn program(world: &mut World, command: &Command, out: &mut Output) -> Next {
     let host = &world.hosts[command.host];
     match command.program() {
-        "true" | ":" | "sync" | "touch" | "chmod" | "chown" | "crictl" | "curl" => {}
+        "true" | ":" | "sync" | "touch" | "chmod" | "chown" => {}
+        // Both are there; what they talk to is not.
+        "curl" | "crictl" => out.assume(match command.option("--url") {
+            Some(url) => format!("{} answers", assumed::shown(&[url.to_owned()])),
+            None => format!("`{}` succeeds", assumed::shown(&command.argv)),
+        }),
         "false" => return Next::Exit(1),
         "echo" => out.line(command.args().join(" ")),
         "printf" => out.stdout.push_str(&command.args().join(" ").replace("\\n", "\n")),
@@ -52,8 +62,20 @@ pub(super) fn program(world: &mut World, command: &Command, out: &mut Output) ->
             out.complain(format!("simulated host: no such program: {other}"));
             return Next::Exit(127);
         }
+        // What is not Debian's is not there, and taking it to succeed would rehearse nothing.
+        other if FOREIGN.contains(&other) => {
+            out.complain(format!(
+                "simulated host: no such program: {other}. Simulated hosts are Debian with apt; a scenario can say how \
+                 it answers: `commands: - {{ match: {other}, installs: {{ kubelet: 1.31.4 }} }}`"
+            ));
+            return Next::Exit(127);
+        }
         // Commands and scripts of the runbook itself: nobody can know what they do, but they take their time.
-        _ => return Next::after(OPAQUE, |_, _| Next::Exit(0)),
+        _ => {
+            let shown = assumed::shown_command(command);
+            out.assume(format!("`{shown}` succeeds, prints nothing, and does what its step says"));
+            return Next::after(OPAQUE, |_, _| Next::Exit(0));
+        }
     }
     Next::Exit(0)
 }

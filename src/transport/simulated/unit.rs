@@ -18,12 +18,15 @@ pub(super) struct Unit {
     started: Option<Millis>,
     /// Its main process, while there is one.
     pid: u32,
+    /// Nobody said that it is there.
+    is_assumed: bool,
 }
 
 impl Unit {
     fn new(active: bool, at: Millis, pid: u32) -> Self {
         let started = active.then_some(at);
-        Self { active: if active { "active" } else { "inactive" }, enabled: "enabled", started, pid }
+        let active = if active { "active" } else { "inactive" };
+        Self { active, enabled: "enabled", started, pid, is_assumed: false }
     }
 
     /// The services of a usual host.
@@ -48,7 +51,7 @@ impl Unit {
             _ => "disabled",
         };
         let started = (active == "active").then_some(at + 20_000);
-        Self { active, enabled, started, pid: 800 }
+        Self { active, enabled, started, pid: 800, is_assumed: false }
     }
 
     /// Runs, with a new main process.
@@ -119,17 +122,36 @@ pub(super) fn package_of(unit: &str) -> &str {
     }
 }
 
-/// A unit that nobody else knows of, which runs.
-pub(super) fn add(world: &mut World, host: &str, unit: &str) {
-    let now = world.now;
+/// A unit that nobody else knows of, which runs. Where that is only assumed, whoever asks for it hears so.
+pub(super) fn add(world: &mut World, host: &str, unit: &str, is_assumed: bool) {
     let Some(index) = world.host_index(host) else { return };
-    let units = &mut world.hosts[index].units;
+    let name = full_name(unit);
+    if !world.hosts[index].units.contains_key(&name) {
+        add_to(world, index, name, is_assumed);
+    }
+}
+
+fn add_to(world: &mut World, host: usize, name: String, is_assumed: bool) {
+    let now = world.now;
+    let units = &mut world.hosts[host].units;
     let pid = 900 + u32::try_from(units.len()).unwrap_or(0);
-    units.entry(full_name(unit)).or_insert_with(|| Unit::new(true, now, pid));
+    units.insert(name, Unit { is_assumed, ..Unit::new(true, now, pid) });
+}
+
+/// Units that a verb changes and nobody knows are there, where a rehearsal takes such things to hold.
+fn suppose(world: &mut World, host: usize, verb: &str, units: &[String], out: &mut Output) {
+    for name in units {
+        if world.assumed.is_on && changes(verb) && !world.hosts[host].units.contains_key(name) {
+            add_to(world, host, name.clone(), true);
+        }
+        if world.hosts[host].units.get(name).is_some_and(|unit| unit.is_assumed) {
+            out.assume(format!("unit {name} is there and runs"));
+        }
+    }
 }
 
 fn full_name(name: &str) -> String {
-    let has_suffix = [".service", ".socket", ".timer", ".mount", ".target", ".slice"];
+    let has_suffix = [".service", ".socket", ".timer", ".mount", ".target", ".slice", ".path"];
     if has_suffix.iter().any(|suffix| name.ends_with(suffix)) {
         name.to_owned()
     } else {
@@ -147,6 +169,8 @@ pub(super) fn systemctl(world: &mut World, command: &Command, out: &mut Output) 
         out.complain(format!("Failed to {verb} units: Interactive authentication required."));
         return Next::Exit(1);
     }
+    suppose(world, command.host, &verb, &units, out);
+    out.unheard = units.iter().any(|unit| !world.hosts[command.host].units.contains_key(unit));
     match verb.as_str() {
         "show" => Next::Exit(show(world, command, &units, out)),
         "is-active" | "is-failed" => Next::Exit(is_active(world, command, &units, out)),

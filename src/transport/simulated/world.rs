@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
 use super::answers::{Answers, Leaves};
+use super::assumed::{self, Assumed};
 use super::cluster::Cluster;
 use super::command::Command;
 use super::doom::Doomed;
@@ -88,6 +89,8 @@ pub(super) struct World {
     pub(super) ended_early: bool,
     /// What is told of commands that the simulation cannot know.
     pub(super) answers: Answers,
+    /// What is taken to hold without being simulated.
+    pub(super) assumed: Assumed,
     /// Ops that fail or never end, by their launches.
     pub(super) doomed: Vec<Doomed>,
     by_name: HashMap<String, usize>,
@@ -119,6 +122,7 @@ impl World {
             log: Vec::new(),
             ended_early: false,
             answers: Answers::default(),
+            assumed: Assumed::default(),
             doomed: Vec::new(),
             by_name: HashMap::with_capacity(specs.len()),
             queue: BinaryHeap::new(),
@@ -264,12 +268,12 @@ impl World {
         self.running
     }
 
-    /// Says what a process leaves behind when it ends well.
+    /// Says what else a process leaves behind when it ends well.
     pub(super) fn on_success(&mut self, pid: Pid, leaves: Leaves) {
         if self.processes[pid.0].exit == Some(Exit::Code(0)) {
             answers::leave(self, self.processes[pid.0].host, leaves);
         } else {
-            self.processes[pid.0].leaves = Some(leaves);
+            self.processes[pid.0].leaves.get_or_insert_default().add(leaves);
         }
     }
 
@@ -285,7 +289,11 @@ impl World {
         let before = self.running.replace(pid);
         let next = then(self, &mut output);
         self.running = before;
+        let (host, taken) = (self.processes[pid.0].host, std::mem::take(&mut output.assumed));
         self.processes[pid.0].output = output;
+        for what in taken {
+            assumed::note(self, host, what);
+        }
         match next {
             Next::Exit(code) => self.finish(pid, Exit::Code(code)),
             Next::After(millis, then) => {

@@ -103,6 +103,7 @@ impl Cluster {
             takes: rollbook::value::Duration::from_secs(1),
             creates: None,
             needs: None,
+            installs: Vec::new(),
         });
     }
 

@@ -1,6 +1,7 @@
 //! The look at packages as they will be once other sources are in place, on a simulated host: the records that arrive on
 //! standard input, and the same framed answers that a real host's shell gives. Nothing of the host changes.
 
+use super::super::assumed;
 use super::super::command::{self, Command};
 use super::super::package::MINORS;
 use super::super::process::{Next, Output};
@@ -55,6 +56,7 @@ pub(in super::super) fn look(command: &Command) -> Next {
         let failed = update.1 != 0;
         answer(out, &update.0, update.1);
         if !failed {
+            assumed::before_looks(world, command.host, ask.runs.iter());
             for run in &ask.runs {
                 let (output, code) = run_one(world, &command, run);
                 answer(out, &output, code);

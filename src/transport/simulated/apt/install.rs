@@ -1,13 +1,16 @@
 //! `apt-get install`, `remove`, `upgrade`, `download`: what would change, whether it may, and the change itself.
 
+use super::super::command::Command;
 use super::super::host::{CONTAINERD, Lock, REPOSITORY};
-use super::super::package::{ARCHIVE_BYTES, glob};
+use super::super::package::{ARCHIVE_BYTES, Packages, glob, numbers};
 use super::super::process::{Next, Output};
 use super::super::world::{Millis, World};
 use super::{Call, preamble};
 
-/// Packages that ask for a reboot, by their maintainer scripts.
-const WANTS_REBOOT: [&str; 2] = ["linux-image-amd64", "systemd"];
+/// Whether a package asks for a reboot, by its maintainer scripts.
+fn wants_reboot(name: &str) -> bool {
+    name == "systemd" || name.starts_with("linux-image")
+}
 
 /// One package that changes.
 #[derive(Clone, Debug)]
@@ -26,13 +29,8 @@ impl Move {
     }
 
     fn is_downgrade(&self) -> bool {
-        !self.before.is_empty() && order(&self.before) > order(&self.after)
+        !self.before.is_empty() && numbers(&self.before) > numbers(&self.after)
     }
-}
-
-/// Numbers of a version in order: enough to compare the versions of these tables.
-fn order(version: &str) -> Vec<u64> {
-    version.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
 }
 
 /// `apt-get install PACKAGE[=VERSION]…`.
@@ -59,11 +57,32 @@ fn plan_install(world: &mut World, call: &Call, out: &mut Output) -> Next {
     carry_out(world, call, moves, out)
 }
 
+/// Name and version of an operand, where one is given.
+fn name_and_version(operand: &str) -> (&str, Option<&str>) {
+    operand.split_once('=').map_or((operand, None), |(name, pattern)| (name, Some(pattern)))
+}
+
+/// Takes it that what a call asks for is on offer, where nobody knows better.
+pub(in super::super) fn suppose(packages: &mut Packages, argv: &[String]) {
+    let is_apt = argv.first().is_some_and(|program| program.rsplit('/').next() == Some("apt-get"));
+    if let Some(call) = is_apt.then(|| Call::read(&Command::of(argv))).flatten()
+        && matches!(call.verb.as_str(), "install" | "download")
+    {
+        for operand in &call.operands {
+            let (name, pattern) = name_and_version(operand);
+            packages.suppose(name, pattern, &call.lists);
+        }
+    }
+}
+
 /// What an operand changes; nothing where it is there already.
-fn resolve(world: &World, call: &Call, operand: &str, out: &mut Output) -> Result<Option<Move>, String> {
-    let packages = &world.hosts[call.host].packages;
-    let (name, pattern) =
-        operand.split_once('=').map_or((operand, None), |(name, pattern)| (name, Some(pattern)));
+fn resolve(world: &mut World, call: &Call, operand: &str, out: &mut Output) -> Result<Option<Move>, String> {
+    let (name, pattern) = name_and_version(operand);
+    let assumes = world.assumed.is_on;
+    let packages = &mut world.hosts[call.host].packages;
+    if assumes {
+        packages.suppose(name, pattern, &call.lists);
+    }
     let installed = packages.installed(name).map(|installed| installed.version.clone());
     let candidates = packages.candidates(name, &call.lists);
     if candidates.is_none() && installed.is_none() {
@@ -89,6 +108,9 @@ fn resolve(world: &World, call: &Call, operand: &str, out: &mut Output) -> Resul
         return Ok(None);
     }
     let after = wanted.to_owned();
+    if packages.is_supposed(name, &after) {
+        out.assume(format!("package {name} {after} is in a repository"));
+    }
     Ok(Some(Move {
         name: name.to_owned(),
         before: installed.unwrap_or_default(),
@@ -113,7 +135,7 @@ fn plan_upgrade(world: &mut World, call: &Call, out: &mut Output) -> Next {
     let newer: Vec<Move> = packages
         .all()
         .filter_map(|(name, installed)| Some((name, installed, newest(name)?)))
-        .filter(|(_, installed, newest)| order(newest) > order(&installed.version))
+        .filter(|(_, installed, newest)| numbers(newest) > numbers(&installed.version))
         .map(|(name, installed, newest)| Move {
             name: name.to_owned(),
             before: installed.version.clone(),
@@ -288,7 +310,7 @@ fn unpack(world: &mut World, host: usize, moves: Vec<Move>, out: &mut Output) ->
             // `--allow-change-held-packages` leaves the package unheld (kubernetes/website#30135).
             packages.unhold(&change.name);
         }
-        let wants = moves.iter().filter(|change| WANTS_REBOOT.contains(&change.name.as_str()));
+        let wants = moves.iter().filter(|change| wants_reboot(&change.name));
         let wants: Vec<&str> = wants.map(|change| change.name.as_str()).collect();
         world.hosts[host].want_reboot(&wants, now);
         let machine = &mut world.hosts[host];

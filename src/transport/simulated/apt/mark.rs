@@ -8,6 +8,7 @@ use super::super::world::World;
 pub(in super::super) fn mark(world: &mut World, command: &Command, out: &mut Output) -> Next {
     let operands = command.operands(&["-o"]);
     let Some((verb, names)) = operands.split_first() else { return Next::Exit(100) };
+    let assumes = world.assumed.is_on;
     let packages = &mut world.hosts[command.host].packages;
     match *verb {
         "showhold" => {
@@ -26,6 +27,9 @@ pub(in super::super) fn mark(world: &mut World, command: &Command, out: &mut Out
     for name in names {
         if packages.installed(name).is_some() {
             found = true;
+        } else if assumes && packages.is_unheard(name) {
+            found = true;
+            out.assume(format!("package {name} is installed"));
         } else {
             out.complain(format!("E: Unable to locate package {name}"));
         }

@@ -10,6 +10,7 @@ use super::process::{Next, Output};
 use super::world::{Millis, World};
 
 pub(super) use ahead::{is_look as is_look_ahead, look as look_ahead};
+pub(super) use install::suppose;
 pub(super) use lists::cache;
 pub(super) use mark::mark;
 

@@ -136,6 +136,7 @@ fn a_scenario_says_what_commands_answer() {
         takes: Duration::from_secs(30),
         creates: Some("/opt/app".to_owned()),
         needs: None,
+        installs: vec![("app".to_owned(), "2.0-1".to_owned())],
     };
     let check = SimulatedCommand {
         text: "app --check".to_owned(),
@@ -143,6 +144,7 @@ fn a_scenario_says_what_commands_answer() {
         takes: Duration::ZERO,
         creates: None,
         needs: Some("--install".to_owned()),
+        installs: Vec::new(),
         ..told.clone()
     };
     simulated.tell(told);
@@ -153,6 +155,7 @@ fn a_scenario_says_what_commands_answer() {
         assert_eq!(host.must("app --install").await.stdout, "installed\n");
         assert_eq!(host.ask("app --check").await.stdout, "2.0\n");
         assert_eq!(host.ask("test -e /opt/app").await.rc, 0);
+        assert_eq!(simulated.host("w1").expect("a host").packages["app"], "2.0-1");
         let other = On::host(&simulated, "w2").await;
         assert_eq!(other.ask("app --check").await.rc, 127, "it is told of w1 only");
     });
@@ -165,6 +168,7 @@ fn what_nobody_tells_is_taken_as_the_step_says() {
         creates: vec!["/opt/made".to_owned()],
         holds_after: vec![words("made --check"), words("test -e /opt/else")],
         holds: vec![words("made --wanted")],
+        looks: Vec::new(),
     };
     simulated.assume([2, 4, 1], assumption);
     story(async {
