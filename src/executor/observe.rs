@@ -127,7 +127,7 @@ async fn members_of_etcd(shared: &Rc<Shared>, hosts: Vec<HostId>) -> Vec<EtcdSee
     let seen = answers.into_iter().map(|(host, answers)| {
         let name = shared.name(host);
         let member = match answers {
-            Ok(answers) => read_etcd_member(&answers, accepted),
+            Ok(answers) => read_etcd_member(&answers, &access, accepted),
             Err(failure) => {
                 let blocked = Some(format!("etcd cannot be asked: {}", failure.message));
                 EtcdMember { cluster: String::new(), blocked }

@@ -84,15 +84,20 @@ pub fn etcd_member_probe(access: &EtcdAccess) -> Probe {
     }
 }
 
-/// What to do where etcd cannot be asked.
-const HINT: &str =
-    "name the certificates of etcd in the inventory: `kube: { etcd: { hosts, cacert, cert, key } }`";
+/// What to do where etcd cannot be asked and no certificate is named.
+const NAME_CERTIFICATES: &str = "see on the host whether etcd runs; where it speaks TLS, name its certificates in the inventory: `kube: { etcd: { hosts, \
+     cacert, cert, key } }`";
+/// The same where certificates are named.
+const LOOK_AT_ETCD: &str =
+    "see on the host whether etcd runs, and whether the certificates that `kube.etcd` names are its own";
 
-/// Reads the answers to [`etcd_member_probe`]. `outage_is_accepted` where a cluster of one or two members may stop.
-pub fn read_etcd_member(answers: &[Answer], outage_is_accepted: bool) -> EtcdMember {
+/// Reads the answers to [`etcd_member_probe`] with the same `access`. `outage_is_accepted` where a cluster of one or two
+/// members may stop.
+pub fn read_etcd_member(answers: &[Answer], access: &EtcdAccess, outage_is_accepted: bool) -> EtcdMember {
+    let hint = if access.cacert.is_empty() { NAME_CERTIFICATES } else { LOOK_AT_ETCD };
     let unknown = |reason: String| EtcdMember {
         cluster: String::new(),
-        blocked: Some(format!("etcd cannot be asked: {reason}; {HINT}")),
+        blocked: Some(format!("etcd cannot be asked: {reason}; {hint}")),
     };
     let [status, members, health] = answers else { return unknown("no answer came".to_owned()) };
     let read = || -> Result<EtcdMember, String> {
@@ -199,7 +204,11 @@ mod tests {
     }
 
     fn read(third: &str, healthy: &[&str]) -> EtcdMember {
-        read_etcd_member(&[answer(STATUS), answer(&members(third)), health(healthy)], false)
+        read_etcd_member(
+            &[answer(STATUS), answer(&members(third)), health(healthy)],
+            &EtcdAccess::default(),
+            false,
+        )
     }
 
     #[test]
@@ -218,8 +227,12 @@ mod tests {
     fn two_members_have_no_majority_without_each_other() {
         let two = r#"{"members":[{"ID":1,"name":"e1","clientURLs":["http://a:1"]},{"ID":2,"name":"e2","clientURLs":["http://a:2"]}]}"#;
         let answers = [answer(STATUS), answer(two), health(&["http://a:1", "http://a:2"])];
-        assert!(read_etcd_member(&answers, false).blocked.is_some_and(|why| why.contains("2 members")));
-        assert_eq!(read_etcd_member(&answers, true).blocked, None);
+        assert!(
+            read_etcd_member(&answers, &EtcdAccess::default(), false)
+                .blocked
+                .is_some_and(|why| why.contains("2 members"))
+        );
+        assert_eq!(read_etcd_member(&answers, &EtcdAccess::default(), true).blocked, None);
     }
 
     #[test]
@@ -233,10 +246,10 @@ mod tests {
                 let mut answers = good.clone();
                 answers[broken] = bad.clone();
                 // An empty list of health names nobody as healthy.
-                let member = read_etcd_member(&answers, true);
+                let member = read_etcd_member(&answers, &EtcdAccess::default(), true);
                 assert!(member.blocked.is_some(), "{broken} {bad:?}");
             }
         }
-        assert!(read_etcd_member(&[], true).blocked.is_some());
+        assert!(read_etcd_member(&[], &EtcdAccess::default(), true).blocked.is_some());
     }
 }

@@ -61,7 +61,8 @@ impl Etcd {
 
     /// What the look of a run makes of a member.
     fn ask(&self, member: usize) -> EtcdMember {
-        let probe = etcd_member_probe(&EtcdAccess::default());
+        let access = EtcdAccess::default();
+        let probe = etcd_member_probe(&access);
         let answers = probe.queries.iter().map(|query| {
             let output = Command::new(&query.argv[0])
                 .args(&query.argv[1..])
@@ -72,7 +73,7 @@ impl Etcd {
             let rc = output.status.code().unwrap();
             Answer { rc, stdout: text(output.stdout), stderr: text(output.stderr) }
         });
-        read_etcd_member(&answers.collect::<Vec<_>>(), false)
+        read_etcd_member(&answers.collect::<Vec<_>>(), &access, false)
     }
 
     fn kill(&mut self, member: usize) {

@@ -4,7 +4,7 @@
 use crate::source::{Diagnostics, Entry, Limits, Node, NodeKind, SourceMap, parse};
 
 /// Whether the kubelet's configuration on a host holds all of the cluster's. kubeadm reads the ConfigMap, puts the keys of
-/// the host's instance-config.yaml over it (from 1.34), and writes it anew: order, indentation, quotes and comments may
+/// the host's instance-config.yaml over it (where there is one: from 1.34, by a gate from 1.32), and writes it anew: order, indentation, quotes and comments may
 /// differ, and it adds what depends on the host, such as `resolvConf`. What the ConfigMap leaves empty, such as
 /// `containerRuntimeEndpoint: ""`, is the host's to say.
 pub(super) fn holds(on_host: &str, in_cluster: &str, instance: &str) -> bool {

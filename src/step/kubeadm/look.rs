@@ -18,6 +18,8 @@ use crate::value::Version;
 const KUBELET_CONFIG: &str = "/var/lib/kubelet/config.yaml";
 /// What kubeadm puts over the cluster's configuration on this host, from 1.34.
 const INSTANCE_CONFIG: &str = "/var/lib/kubelet/instance-config.yaml";
+/// The minor of 1.x from which kubeadm can write it: behind the gate NodeLocalCRISocket, alpha in 1.32, beta and on in 1.34.
+const INSTANCE_CONFIG_SINCE: u32 = 32;
 
 /// The look before `kubeadm upgrade` on a control plane: binary, manifests, cluster.
 pub(super) fn control_plane(on: OnNode<'_>, cx: &LowerCx<'_>) -> Probe {
@@ -47,7 +49,7 @@ pub(super) fn worker(on: OnNode<'_>, cx: &LowerCx<'_>, target: &Version) -> Prob
     let map = kubelet_config_map(target);
     let config = config_map(on, &map, "jsonpath={.data.kubelet}");
     let mut queries = vec![binary(), cluster(on), on.node_query(), cat(KUBELET_CONFIG), config];
-    if target.major > 1 || target.minor >= 34 {
+    if target.major > 1 || target.minor >= INSTANCE_CONFIG_SINCE {
         queries.push(cat(INSTANCE_CONFIG));
     }
     both_sides(on, cx, queries)
