@@ -6,8 +6,11 @@ mod budget;
 mod crash;
 mod durable;
 mod etcd;
+mod etcd_hosts;
 mod failures;
 mod idle;
+mod inhibited;
+mod instance;
 mod killed;
 mod launcher;
 mod lies;
@@ -149,6 +152,24 @@ pub(crate) const CASES: &[Case] = &[
         level: Level::Full,
         says: "hosts only: what a run gave a host that was idle for longer than ssh keeps a connection is gone when it ends",
         run: idle::nothing_stays_on_an_idle_host,
+    },
+    Case {
+        name: "instance",
+        level: Level::Full,
+        says: "a host's own kubelet configuration differs from the cluster's by design: a second run does nothing",
+        run: instance::a_second_run_does_nothing,
+    },
+    Case {
+        name: "etcd-hosts",
+        level: Level::Full,
+        says: "hosts only: members of an etcd on hosts of its own reboot one at a time, and none while another is down",
+        run: etcd_hosts::members_go_one_at_a_time,
+    },
+    Case {
+        name: "inhibited",
+        level: Level::Full,
+        says: "hosts only: a reboot waits for what blocks a shutdown by logind's word and for apt's locks, and no longer than it may",
+        run: inhibited::a_reboot_waits,
     },
     Case {
         name: "durable",
