@@ -110,7 +110,11 @@ pub static COMMON: LazyLock<Vec<Field>> = LazyLock::new(|| {
             "It strikes when this step begins on the host, once on each: a step's kind, id or name.",
         ),
         Field::optional("phase", Type::Str, "Only steps of this phase; with `step`."),
-        Field::optional("after_event", Type::Int, "It strikes when the journal holds this many events."),
+        Field::optional(
+            "after_event",
+            Type::Int,
+            "It strikes when the journal holds this many events; with 0, between the plan and the run.",
+        ),
         Field::optional(
             "after",
             Type::Duration,
@@ -225,6 +229,12 @@ pub static FAULTS: LazyLock<Vec<FaultInfo>> = LazyLock::new(|| {
             "node_uncordoned",
             "Somebody else uncordons the node, as `kubectl uncordon` does, whoever cordoned it: pods may come back.",
             vec![],
+        ),
+        hosts(
+            "node_deleted",
+            "Somebody deletes the node, as `kubectl delete node` does; the machine goes on. Once its kubelet is restarted, \
+             by whatever or when the time is over, the node is back under its name, with another UID, and takes pods.",
+            vec![lasting()],
         ),
         hosts("node_not_ready", "The node's kubelet dies, and cannot be started.", vec![lasting()]),
         hosts(
@@ -419,6 +429,7 @@ impl FaultKind {
             Self::ApiServerStarts { .. } => "api_server_starts",
             Self::NodeCordoned { .. } => "node_cordoned",
             Self::NodeUncordoned => "node_uncordoned",
+            Self::NodeDeleted { .. } => "node_deleted",
             Self::NodeNotReady { .. } => "node_not_ready",
             Self::ClockJumps { .. } => "clock_jumps",
             Self::SwapOn => "swap_on",

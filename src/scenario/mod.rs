@@ -74,7 +74,7 @@ pub enum Trigger {
     Before,
     /// The beginning of the run.
     Start,
-    /// An event of the journal, by its number.
+    /// An event of the journal, by its number. Zero: the plan is made, and the run has not begun.
     Event(u64),
     /// The beginning of a step on the host that it befalls.
     Step {
@@ -164,6 +164,11 @@ pub enum FaultKind {
     },
     /// Somebody else takes the cordon away, whoever set it.
     NodeUncordoned,
+    /// Somebody deletes the node's object; its machine goes on.
+    NodeDeleted {
+        /// So long until its kubelet is restarted and registers anew; for ever where it is absent.
+        lasting: Option<Duration>,
+    },
     /// The node's kubelet dies.
     NodeNotReady {
         /// As above.

@@ -77,6 +77,12 @@ impl Strikes {
         Self { waiting: waiting.collect() }
     }
 
+    /// What strikes between the plan and the run.
+    pub fn before_the_run(&mut self) -> Vec<Strike> {
+        let due = self.waiting.extract_if(.., |waiting| matches!(waiting.on, On::Event(0)));
+        due.map(|Waiting { fault, hosts, after, .. }| Strike { fault, hosts, after, task: None }).collect()
+    }
+
     /// What an event brings about. Whatever waited for it waits no longer.
     pub fn event(&mut self, event: &Stamped) -> Vec<Strike> {
         let mut due = Vec::new();

@@ -18,6 +18,7 @@ pub(super) fn can_befall(kind: &FaultKind, host: &SimulatedHost) -> Result<(), &
         | FaultKind::BarePod
         | FaultKind::NodeCordoned { .. }
         | FaultKind::NodeUncordoned
+        | FaultKind::NodeDeleted { .. }
         | FaultKind::NodeNotReady { .. }
         | FaultKind::KubeletDoesNotStart
             if host.node_name.is_none() =>
@@ -69,6 +70,9 @@ pub(super) fn befall(
             lasting.zip(Some(Fault::NodeUncordoned { host: host() })),
         ),
         FaultKind::NodeUncordoned => (Fault::NodeUncordoned { host: host() }, None),
+        FaultKind::NodeDeleted { lasting } => {
+            (Fault::NodeDeleted { host: host() }, lasting.zip(Some(Fault::KubeletRestarted { host: host() })))
+        }
         FaultKind::NodeNotReady { lasting } => (
             Fault::NodeNotReady { host: host(), at },
             lasting.zip(Some(Fault::KubeletRecovers { host: host() })),

@@ -82,6 +82,12 @@ impl Stage {
         receiver
     }
 
+    /// The plan is made, and its run has not begun.
+    pub(super) fn before_the_run(&self) {
+        let strikes = self.strikes.borrow_mut().before_the_run();
+        self.due_now_or_later(strikes);
+    }
+
     /// Every event so far.
     pub(super) fn events(&self) -> Vec<Stamped> {
         self.events.borrow().clone()
@@ -126,6 +132,10 @@ impl Stage {
     fn event(&self, event: &Stamped) {
         self.events.borrow_mut().push(event.clone());
         let strikes = self.strikes.borrow_mut().event(event);
+        self.due_now_or_later(strikes);
+    }
+
+    fn due_now_or_later(&self, strikes: Vec<Strike>) {
         for strike in strikes {
             if strike.after == Duration::ZERO {
                 self.strike(&strike);

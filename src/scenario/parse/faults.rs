@@ -113,8 +113,13 @@ fn trigger(
             Some(Trigger::Step { step, phase })
         }
         (None, Some(event)) => {
-            let number = |text: &str| text.parse().ok().filter(|number| *number > 0);
-            event.value.parsed("the number of an event, from 1", errors, number).map(Trigger::Event)
+            // Before the run there is no controller.
+            let (least, wanted) = match info.on {
+                Befalls::Controller => (1, "the number of an event, from 1"),
+                Befalls::Hosts | Befalls::Step => (0, "the number of an event, or 0 for before the first"),
+            };
+            let number = |text: &str| text.parse().ok().filter(|number| *number >= least);
+            event.value.parsed(wanted, errors, number).map(Trigger::Event)
         }
         (None, None) if after.is_some() || info.on == Befalls::Controller => Some(Trigger::Start),
         (None, None) => Some(Trigger::Before),
@@ -173,6 +178,7 @@ fn kind(info: &FaultInfo, reader: &mut MapReader<'_>, errors: &mut Diagnostics) 
         "api_server_starts" => FaultKind::ApiServerStarts { lasting: lasting(reader, errors) },
         "node_cordoned" => FaultKind::NodeCordoned { lasting: lasting(reader, errors) },
         "node_uncordoned" => FaultKind::NodeUncordoned,
+        "node_deleted" => FaultKind::NodeDeleted { lasting: lasting(reader, errors) },
         "node_not_ready" => FaultKind::NodeNotReady { lasting: lasting(reader, errors) },
         "clock_jumps" => {
             let by = reader.require("by", "a fault `clock_jumps`", errors)?;

@@ -11,6 +11,9 @@ use super::random::Random;
 use super::world::{Millis, World};
 use crate::value::Version;
 
+/// The annotation that every node has.
+pub(super) const TTL: &str = "node.alpha.kubernetes.io/ttl";
+
 /// How long an API server takes to read its RBAC rules once it answers.
 const RULES_TAKE: Millis = 4_000;
 
@@ -43,6 +46,8 @@ pub(super) struct Node {
     pub(super) name: String,
     /// `metadata.uid`.
     pub(super) uid: String,
+    /// Somebody deleted its object: nobody sees it until its kubelet registers again.
+    pub(super) deleted: bool,
     /// Index of its machine.
     pub(super) host: usize,
     /// Labels.
@@ -72,7 +77,7 @@ pub(super) struct Node {
 impl Node {
     /// The machine's kubelet answers and pods may be placed here.
     pub(super) fn takes_pods(&self) -> bool {
-        self.ready == Ready::True && !self.unschedulable
+        self.ready == Ready::True && !self.unschedulable && !self.deleted
     }
 }
 
@@ -131,7 +136,15 @@ impl Cluster {
 
     /// Index of a node by name.
     pub(super) fn node_index(&self, name: &str) -> Option<usize> {
-        self.by_name.get(name).copied().filter(|index| *index < self.nodes.len())
+        self.by_name
+            .get(name)
+            .copied()
+            .filter(|index| self.nodes.get(*index).is_some_and(|node| !node.deleted))
+    }
+
+    /// Every node that the API server knows, by index.
+    pub(super) fn all_nodes(&self) -> impl Iterator<Item = (usize, &Node)> {
+        self.nodes.iter().enumerate().filter(|(_, node)| !node.deleted)
     }
 
     /// A number for a new pod.
@@ -189,9 +202,10 @@ impl World {
         let node = Node {
             name: name.to_owned(),
             uid,
+            deleted: false,
             host,
             labels,
-            annotations: BTreeMap::from([("node.alpha.kubernetes.io/ttl".to_owned(), "0".to_owned())]),
+            annotations: BTreeMap::from([(TTL.to_owned(), "0".to_owned())]),
             unschedulable: false,
             ready: Ready::True,
             kubelet: self.cluster.kubeadm_config.to_string(),

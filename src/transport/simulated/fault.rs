@@ -156,6 +156,16 @@ pub enum Fault {
         /// The host.
         host: String,
     },
+    /// Somebody restarts the node's kubelet.
+    KubeletRestarted {
+        /// The host.
+        host: String,
+    },
+    /// Somebody deletes the node's object; the machine goes on.
+    NodeDeleted {
+        /// The host.
+        host: String,
+    },
     /// A pod that never ends stands on the host's node.
     PodStuck {
         /// The host.
@@ -228,6 +238,8 @@ impl Fault {
             | Self::NodeCordoned { host, .. }
             | Self::KubeletRecovers { host }
             | Self::NodeUncordoned { host }
+            | Self::NodeDeleted { host }
+            | Self::KubeletRestarted { host }
             | Self::ApiServerStarts { host, .. }
             | Self::RightMissing { host, .. }
             | Self::PodStuck { host }
@@ -302,6 +314,8 @@ pub(super) fn inject(world: &mut World, fault: Fault) -> bool {
         | Fault::PodStuck { .. }
         | Fault::KubeletRecovers { .. }
         | Fault::NodeUncordoned { .. }
+        | Fault::NodeDeleted { .. }
+        | Fault::KubeletRestarted { .. }
         | Fault::BarePod { .. }
         | Fault::NodeNotReady { .. }
         | Fault::NodeCordoned { .. }) => return befall_node(world, index, &fault),
@@ -335,6 +349,12 @@ fn befall_node(world: &mut World, host: usize, fault: &Fault) -> bool {
                 super::kubelet::start(world, host, false);
             }
         }
+        Fault::NodeDeleted { .. } => super::deleted::delete(world, node),
+        Fault::KubeletRestarted { .. } if !world.hosts[host].down => {
+            super::kubelet::start(world, host, false)
+        }
+        // It starts with the machine.
+        Fault::KubeletRestarted { .. } => {}
         Fault::NodeUncordoned { .. } => {
             world.cluster.set_cordon(node, false);
             pod::schedule_pending(world);

@@ -46,7 +46,7 @@ impl HostState {
             boot_id: host.boot_id.clone(),
             ..Self::default()
         };
-        if let Some(index) = host.node {
+        if let Some(index) = host.node.filter(|index| !world.cluster.nodes[*index].deleted) {
             let node = &world.cluster.nodes[index];
             state.node.clone_from(&node.name);
             node.ready.status().clone_into(&mut state.ready);

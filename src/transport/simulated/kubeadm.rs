@@ -146,8 +146,8 @@ fn apply(world: &mut World, command: &Command, kubeadm: &Version, target: &str, 
 
 /// Health of the cluster and the rules between versions; `None` where nothing speaks against it.
 fn refused(world: &World, call: &Apply, kubeadm: &Version, out: &mut Output) -> Option<Next> {
-    let nodes = &world.cluster.nodes;
-    let not_ready = nodes.iter().filter(|node| node.control_plane && node.ready != Ready::True);
+    let nodes = world.cluster.all_nodes().map(|(_, node)| node);
+    let not_ready = nodes.filter(|node| node.control_plane && node.ready != Ready::True);
     let not_ready: Vec<&str> = not_ready.map(|node| node.name.as_str()).collect();
     if !not_ready.is_empty() {
         let names = not_ready.join(" ");
@@ -157,7 +157,7 @@ fn refused(world: &World, call: &Apply, kubeadm: &Version, out: &mut Output) -> 
         return Some(call.age.refuses("[upgrade/health] FATAL: ", 1, &text, out));
     }
     if !call.ignores_job
-        && !nodes.iter().any(super::cluster::Node::takes_pods)
+        && !world.cluster.nodes.iter().any(super::cluster::Node::takes_pods)
         && let Some(next) = call.age.without_health_job(out)
     {
         return Some(next);

@@ -33,6 +33,7 @@ pub(super) fn start(world: &mut World, host: usize, rebooted: bool) {
         world.after(SILENT_AFTER, Happening::KubeletSilent { host, generation });
         return;
     }
+    super::deleted::register(world, host);
     static_pod::kubelet_restarted(world, host, rebooted);
     world.after(delay, Happening::KubeletReady { host, generation });
 }

@@ -10,6 +10,7 @@ mod assumed;
 mod budget;
 mod cluster;
 mod command;
+mod deleted;
 mod doom;
 mod dpkg;
 mod etcd;

@@ -173,7 +173,8 @@ pub(super) fn usual_workloads(world: &mut World) {
 pub(super) fn add(world: &mut World, spec: &SimulatedWorkload) {
     match &spec.kind {
         WorkloadKind::DaemonSet => {
-            for node in 0..world.cluster.nodes.len() {
+            let nodes: Vec<usize> = world.cluster.all_nodes().map(|(node, _)| node).collect();
+            for node in nodes {
                 let suffix = world.cluster.random.suffix(5);
                 let name = format!("{}-{suffix}", spec.name);
                 let owner = Owner::DaemonSet(spec.name.clone());

@@ -62,7 +62,7 @@ fn nodes(world: &World, call: &Call<'_>, names: &[&str], out: &mut Output) -> i3
             };
             labels_match(selector, &node.labels) && fields_match(fields, field)
         };
-        (0..cluster.nodes.len()).filter(matches).collect()
+        cluster.all_nodes().map(|(index, _)| index).filter(matches).collect()
     } else {
         let mut found = Vec::new();
         for name in names {

@@ -80,7 +80,10 @@ fn delete(world: &mut World, call: &Call<'_>, namespace: &str, out: &mut Output)
             Key { resource: get::singular(resource), namespace: namespace.to_owned(), name: name.to_owned() };
         let pod = world.cluster.pods.iter().find(|(_, pod)| pod.namespace == namespace && pod.name == name);
         let pod = pod.map(|(number, _)| *number).filter(|_| resource == "pods");
-        if let Some(number) = pod {
+        if let Some(node) = world.cluster.node_index(name).filter(|_| resource == "nodes") {
+            super::super::deleted::delete(world, node);
+            out.line(format!("node \"{name}\" deleted"));
+        } else if let Some(number) = pod {
             super::super::pod::delete(world, number);
             out.line(format!("pod \"{name}\" deleted"));
         } else if world.cluster.objects.delete(&key) {

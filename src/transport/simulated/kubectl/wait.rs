@@ -14,7 +14,7 @@ pub(super) fn wait(world: &mut World, call: &Call<'_>, out: &mut Output) -> Next
     let (resource, names) = resource_and_names(&call.args);
     let mut nodes = Vec::new();
     if call.has("--all") {
-        nodes.extend(0..world.cluster.nodes.len());
+        nodes.extend(world.cluster.all_nodes().map(|(node, _)| node));
     }
     for name in names {
         let Some(node) = world.cluster.node_index(name).filter(|_| resource == "nodes") else {
