@@ -22,6 +22,7 @@ mod resume;
 mod roll;
 mod run;
 mod runs;
+mod same_cluster;
 mod schema;
 mod stage;
 mod steps;

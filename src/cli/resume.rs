@@ -14,6 +14,7 @@ use super::outcome::{Outcome, Stopped};
 use super::rehearse::{find_kept, refuse_rehearsal, resume_kept};
 use super::roll::{Ready, lock_state, roll_on, secrets};
 use super::runs::{Found, Which, find};
+use super::same_cluster;
 use super::terminal::Terminal;
 use crate::engine::Awaited;
 use crate::executor::{Approver, InDoubt, Lock, Secrets, target_of};
@@ -140,7 +141,11 @@ async fn go_on(
         is_saved: false,
         patience: Duration::ZERO,
     };
-    let outcome = match ready(&begin, &connections, terminal).await {
+    let held = match same_cluster::when_it_goes_on(&plan, &history.events, &connections, terminal).await {
+        Ok(()) => ready(&begin, &connections, terminal).await,
+        Err(stopped) => Err(stopped),
+    };
+    let outcome = match held {
         Ok((secrets, lock)) => {
             let plan = Rc::clone(&plan);
             let ready = Ready { plan, digest, run, secrets, record, journal, lock, approver };

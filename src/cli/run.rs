@@ -11,6 +11,7 @@ use super::outcome::{Outcome, Stopped};
 use super::plan_file;
 use super::roll::{Ready, lock_state, roll_on, secrets};
 use super::runs::Found;
+use super::same_cluster;
 use super::stage::{as_planned, live, refuse};
 use super::swept;
 use super::terminal::Terminal;
@@ -235,13 +236,23 @@ async fn begun(
     terminal: &Terminal,
 ) -> Result<Option<Rc<Lock>>, Stopped> {
     let lock = lock::take(begin, connections, terminal).await?;
-    if !begin.is_saved || state.use_plan(begin.digest).map_err(anyhow::Error::from)? {
-        return Ok(lock);
-    }
+    // While somebody was asked, or another run was waited for, the cluster went on.
+    let same = if args.yes && args.wait_lock.is_none() {
+        Ok(())
+    } else {
+        same_cluster::at_the_start(begin.plan, connections, terminal).await
+    };
+    let stopped = match same {
+        Ok(()) if !begin.is_saved || state.use_plan(begin.digest).map_err(anyhow::Error::from)? => {
+            return Ok(lock);
+        }
+        Ok(()) => used_before(args, terminal),
+        Err(stopped) => stopped,
+    };
     if let Some(lock) = lock {
         lock::leave(&lock, &Leave::Over, begin.plan, terminal).await;
     }
-    Err(used_before(args, terminal))
+    Err(stopped)
 }
 
 fn used_before(args: &Args, terminal: &Terminal) -> Stopped {

@@ -20,6 +20,7 @@ use super::args::Input;
 use super::compose::{Connections, machine, own_node};
 use super::load::Loaded;
 use super::outcome::{Stopped, invalid};
+use super::same_cluster;
 use super::terminal::Terminal;
 
 /// A plan without a look at any host.
@@ -156,6 +157,7 @@ pub(super) async fn as_planned(
         survey(&connections.pool, &connections.controller, &hosts, Depth::Identity, None, &mut |_, _| {})
             .await;
     unreadable(&found, terminal)?;
+    same_cluster::at_the_start(plan, connections, terminal).await?;
     let changed = changed_since(plan, &connections.pool, &connections.controller, redactor).await;
     for (host, failure) in &changed {
         terminal.error(&format!("{host}: {}", failure.message));
@@ -191,7 +193,8 @@ fn unreadable(found: &Survey, terminal: &Terminal) -> Result<(), Stopped> {
 /// What hosts that are not as they should be come to before anything changed.
 fn stopped_by<'f>(failures: impl Iterator<Item = &'f Failure>) -> Result<(), Stopped> {
     let causes: Vec<Cause> = failures.map(|failure| failure.cause).collect();
-    let drifted = causes.iter().any(|cause| matches!(cause, Cause::Identity | Cause::Drift));
+    let drifted =
+        causes.iter().any(|cause| matches!(cause, Cause::Identity | Cause::Drift | Cause::NodeLost));
     match causes.as_slice() {
         [] => Ok(()),
         _ if drifted => Err(Stopped::Told(exit::DRIFT)),

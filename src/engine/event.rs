@@ -511,6 +511,8 @@ pub enum Cause {
     Drift,
     /// The node is not the machine behind the connection.
     Identity,
+    /// The host's own node is gone from the cluster, or another one has its name.
+    NodeLost,
     /// A tool's output cannot be read.
     Output,
     /// root cannot be reached on the host.
@@ -530,6 +532,7 @@ impl Cause {
             Self::Refused => "refused",
             Self::Drift => "drift",
             Self::Identity => "identity",
+            Self::NodeLost => "node_lost",
             Self::Output => "output",
             Self::Privilege => "privilege",
             Self::Busy => "busy",

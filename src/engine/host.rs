@@ -397,7 +397,7 @@ impl HostRun {
     /// It cannot go on in this part of its tasks.
     pub(super) fn fail(&mut self, task: Option<u16>, failure: &Failure) {
         self.fault = Some(HostStatus::Failed);
-        self.barred |= matches!(failure.cause, Cause::Drift | Cause::Identity);
+        self.barred |= matches!(failure.cause, Cause::Drift | Cause::Identity | Cause::NodeLost);
         if self.section == Section::Steps {
             self.failure = Some(HostFailure { task, failure: failure.clone() });
         }

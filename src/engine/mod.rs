@@ -12,6 +12,7 @@ mod event;
 mod history;
 mod host;
 mod illegal;
+mod membership;
 #[cfg(test)]
 mod model;
 mod phase;
@@ -31,5 +32,6 @@ pub use event::{
 pub use history::{History, REHEARSAL};
 pub use host::{AttemptRun, HostFailure, OpRun, OpenCordon, TaskResult};
 pub use illegal::{IllegalEvent, Refusal};
+pub use membership::Membership;
 pub use standing::{Standing, StandingChange, standing};
 pub use state::{Awaited, State, Work};

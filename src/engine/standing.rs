@@ -7,6 +7,7 @@ use crate::op::{Deed, Effect, Exit, Op, RunWhen};
 use crate::plan::{HostId, Plan, TaskId};
 use crate::step::{Assessment, BracketKey, Lowered, Patched, patched};
 
+use super::membership::nodes_deleted;
 use super::{Event, Stamped, TaskEnd};
 
 /// A change that stands.
@@ -137,10 +138,11 @@ impl Standings {
         if restores && matches!(came, Patched::Applied | Patched::NotMeant) {
             self.made.retain(|made| made.sending.task != sending.task);
         }
-        if exit == Exit::Code(0)
-            && let Some(host) = deletes_node_of(plan, sending.task.host, op)
-        {
-            self.made.retain(|made| made.sending.task.host != host || made.change != StandingChange::Cordon);
+        if exit == Exit::Code(0) {
+            let deleted = nodes_deleted(plan, sending.task.host, op);
+            self.made.retain(|made| {
+                made.change != StandingChange::Cordon || !deleted.contains(&made.sending.task.host)
+            });
         }
         match (marked(op), exit) {
             (Some(("hold", packages)), Exit::Code(0)) => self.made.retain(|made| {
@@ -175,24 +177,6 @@ fn is_about_holds(plan: &Plan, task: TaskId) -> bool {
     plan.lowered(task).is_some_and(|lowered| {
         lowered.opens.iter().chain(&lowered.closes).any(|key| matches!(key, BracketKey::Hold(_)))
     })
-}
-
-/// The host whose Node a command takes out of the cluster: `kubectl delete node NAME`.
-fn deletes_node_of(plan: &Plan, host: HostId, op: &Op) -> Option<HostId> {
-    let Deed::Exec { argv } = &op.deed else { return None };
-    let mut words = argv.iter().filter(|word| !word.starts_with('-'));
-    let program = words.next()?;
-    let is_kubectl = program == "kubectl" || program.ends_with("/kubectl");
-    if !is_kubectl || words.next()? != "delete" {
-        return None;
-    }
-    let what = words.next()?;
-    let name = match what.split_once('/') {
-        Some(("node" | "nodes", name)) => name,
-        None if matches!(what.as_str(), "node" | "nodes" | "no") => words.next()?,
-        _ => return None,
-    };
-    plan.host_of_node(&plan.spelled(name, host))
 }
 
 /// What sending an op changes for a while.

@@ -19,6 +19,7 @@ mod cordons;
 mod gates;
 mod left;
 mod limits;
+mod membership;
 mod rescue;
 mod topology;
 

@@ -12,7 +12,7 @@ use super::common::Common;
 use super::forbidden::STARTING;
 use super::lock::{Barred, Lock};
 use super::{Clock, Pool, Redactor, Secrets};
-use crate::engine::{Event, StopLevel};
+use crate::engine::{Event, Membership, StopLevel};
 use crate::inventory::HostName;
 use crate::journal::RunDir;
 use crate::plan::{ActionId, HostId, Plan};
@@ -56,6 +56,8 @@ pub(super) struct Shared {
     pub(super) silent: RefCell<HashSet<HostId>>,
     /// Hosts being worked on: kubectl avoids them while it can.
     pub(super) busy: RefCell<HashSet<HostId>>,
+    /// Hosts whose node is this run's own work: that it is another one is no drift.
+    pub(super) membership: RefCell<Membership>,
     /// What workers are about to ask of the cluster on behalf of whichever host: by action, and whether the question is
     /// its verification's.
     pub(super) common: Common<(ActionId, bool), Step<Assessment>>,

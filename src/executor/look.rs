@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::control::Shared;
 use super::forbidden::{Refusals, Verdict, weigh};
 use super::reach::ask_host;
+use super::same_cluster::own_node;
 use super::{Pool, PoolError};
 use crate::engine::{Cause, Failure};
 use crate::facts::FactsError;
@@ -105,7 +106,8 @@ async fn look_knowing_within(
             Site::Controller => ask(&shared.controller, &controller_name(), &job.probe).await?,
             Site::Kube => ask_cluster(shared, host, &job.probe, within).await?,
         };
-        for ((probe, query), answer) in job.places.into_iter().zip(got) {
+        for (((probe, query), answer), asked) in job.places.into_iter().zip(got).zip(&job.probe.queries) {
+            own_node(shared, host, asked, &answer)?;
             let Answer { rc, stdout, stderr } = answer;
             let (stdout, stderr) = (shared.redactor.clipped(stdout), shared.redactor.clipped(stderr));
             answers[probe][query] = Some(Answer { rc, stdout, stderr });

@@ -17,7 +17,7 @@ use super::late::{Late, failure_value, steps_value};
 use super::lock::{self, Lock};
 use super::touched::Touched;
 use super::{Clock, Pool, Secrets, bracket, gate, observe, verify};
-use crate::engine::{AttemptRun, Event, History, IllegalEvent, Stamped, StopLevel, Work, decide};
+use crate::engine::{AttemptRun, Event, History, IllegalEvent, Membership, Stamped, StopLevel, Work, decide};
 use crate::journal::{Record, RunDir};
 use crate::plan::{HostId, Plan, Section, StepRef, TaskId};
 use crate::report::Reporter;
@@ -170,6 +170,9 @@ impl Roll {
             patient: true,
             silent: RefCell::default(),
             busy: RefCell::default(),
+            membership: RefCell::new(
+                past.as_ref().map_or_else(Membership::default, |past| Membership::of(&plan, &past.events)),
+            ),
             common: Common::default(),
         };
         let resumed = past.is_some();
@@ -366,7 +369,10 @@ impl Roll {
             Event::HostEnded { host, .. } => {
                 self.shared.busy.borrow_mut().remove(host);
             }
-            _ => self.touched.note(&self.plan, event),
+            _ => {
+                self.touched.note(&self.plan, event);
+                self.shared.membership.borrow_mut().note(&self.plan, event);
+            }
         }
     }
 

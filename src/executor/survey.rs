@@ -98,7 +98,7 @@ async fn host_facts(pool: &Pool, host: &HostName, depth: Depth) -> Result<HostFa
     facts.map_err(unreadable)
 }
 
-async fn cluster_facts(
+pub(super) async fn cluster_facts(
     pool: &Pool,
     controller: &Pool,
     cx: &KubeCx,
@@ -248,6 +248,7 @@ fn without_a_run(plan: Rc<Plan>, pool: &Rc<Pool>, controller: &Rc<Pool>, redacto
         patient: false,
         silent: RefCell::default(),
         busy: RefCell::default(),
+        membership: RefCell::default(),
         common: Common::default(),
     })
 }

@@ -16,6 +16,9 @@ pub const NODES: &str = concat!(
     r#"{{range $key, $value := .metadata.labels}}{{$key}}={{$value}},{{end}}{{"\n"}}{{end}}"#,
 );
 
+/// The beginning of the option that asks for one node of a list, before its name.
+pub const ONE_NODE: &str = "--field-selector=metadata.name=";
+
 /// One node, as slices of the text that it was read from: a look before every slot reads all nodes of a cluster, and
 /// most of what a row says is not asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

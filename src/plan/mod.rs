@@ -3,7 +3,7 @@
 //!
 //! `compile` makes one, `forecast` adds what probes say of it, `lookahead` what they will say once package
 //! repositories are switched, `show` shows it, `deferred` lowers what had to wait, `drift` and `frozen` say whether a host
-//! is still what the plan saw.
+//! is still what the plan saw, `nodes` whether the cluster is.
 
 mod budget;
 pub mod compile;
@@ -15,6 +15,7 @@ mod gate;
 mod implied;
 pub mod lookahead;
 mod model;
+pub mod nodes;
 pub mod show;
 mod topology;
 pub mod undo;

@@ -37,6 +37,7 @@ pub fn undo_plan(of: &Plan, run: &str, wanted: &BTreeMap<HostId, PutBack>) -> Re
     let kube = of.kube.as_ref().map(|kube| PlannedKube {
         hosts: kube.hosts.iter().map(|host| undo.id(*host)).collect(),
         strangers: Vec::new(),
+        other_nodes: None,
         ..kube.clone()
     });
     let etcd = of.etcd.as_ref().map(|etcd| PlannedEtcd { hosts: Vec::new(), ..etcd.clone() });
@@ -101,7 +102,9 @@ struct Undo<'a> {
 impl Undo<'_> {
     fn id(&mut self, host: HostId) -> HostId {
         *self.ids.entry(host).or_insert_with(|| {
-            self.hosts.push(PlannedHost { scope: None, ..self.of.host(host).clone() });
+            // A node that somebody deleted or replaced meanwhile has lost what would be put back: that is no drift.
+            let node_uid = String::new();
+            self.hosts.push(PlannedHost { scope: None, node_uid, ..self.of.host(host).clone() });
             HostId(u32::try_from(self.hosts.len() - 1).expect("invariant: no more hosts than in the plan"))
         })
     }

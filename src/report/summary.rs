@@ -210,6 +210,7 @@ impl Summary {
         let mut by_phase = String::new();
         phases::write(plan, state, &mut by_phase).expect("invariant: writing to a string works");
         let rescued = fold.rescued(state);
+        let lost_nodes = fold.troubled.iter().any(|troubled| troubled.failure.cause == Cause::NodeLost);
         Self {
             run: fold.run,
             counts: state.counts(plan),
@@ -229,7 +230,7 @@ impl Summary {
             record: String::new(),
             by_phase,
             versions: fold.versions.lines(plan),
-            service: if state.has_seen_others_out() { OURS_SERVE } else { ALL_SERVE },
+            service: if lost_nodes || state.has_seen_others_out() { OURS_SERVE } else { ALL_SERVE },
             can_resume: state.can_resume(),
         }
     }
@@ -253,7 +254,7 @@ impl Summary {
         let troubled = !self.troubled.is_empty();
         if !self.left.is_empty() {
             exit::LEFT_OUT
-        } else if caused(Cause::Drift) || caused(Cause::Identity) {
+        } else if caused(Cause::Drift) || caused(Cause::Identity) || caused(Cause::NodeLost) {
             exit::DRIFT
         } else if caused(Cause::Unreachable) && !self.changed_anything {
             exit::UNREACHABLE
@@ -502,7 +503,11 @@ impl<'p> Fold<'p> {
         });
         let on_purpose = on_purpose.collect();
         let left = out.union(&half).copied().map(|host| {
-            let commands = self.ways_back.commands(self.plan, host, &self.run);
+            let mut commands = self.ways_back.commands(self.plan, host, &self.run);
+            if self.has_lost_node(host) {
+                // There is no cordon any more to take back.
+                commands.retain(|command| !command.starts_with("kubectl uncordon "));
+            }
             let what = match out.contains(&host) {
                 true if self.uncordoned.contains(&host) && commands.is_empty() => UNCORDONED,
                 true => OUT_OF_SERVICE,
@@ -511,6 +516,14 @@ impl<'p> Fold<'p> {
             Left { host, what, commands, wrong: self.wrong(host) }
         });
         (left.collect(), on_purpose)
+    }
+}
+
+impl Fold<'_> {
+    /// Whether a host failed because its node is gone.
+    fn has_lost_node(&self, host: HostId) -> bool {
+        let mut troubled = self.troubled.iter();
+        troubled.any(|troubled| troubled.host == host && troubled.failure.cause == Cause::NodeLost)
     }
 }
 

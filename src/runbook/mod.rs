@@ -17,8 +17,8 @@ pub use choice::{Choice, Chosen, ChosenPhase, NotChosen, WrittenChoice};
 pub use items::each_of;
 pub use model::{
     Allow, Defaults, Frame, FrameId, GateAfter, GateOpensBy, GateSpec, HostOrder, KubeSpec, KubeVia,
-    MOST_ITEMS, Mode, OnFailure, ParamSpec, Phase, Policy, Rescue, Retry, RolloutSpec, Runbook, SecretSource,
-    Step, StepOrigin, Then, TopologySpec,
+    MOST_ITEMS, Mode, NewNodes, OnFailure, ParamSpec, Phase, Policy, Rescue, Retry, RolloutSpec, Runbook,
+    SecretSource, Step, StepOrigin, Then, TopologySpec,
 };
 pub use params::{ParamSources, resolve_params};
 pub use parse::{FileReader, parse, parse_leniently};

@@ -148,6 +148,26 @@ pub struct KubeSpec {
     pub request_timeout: Duration,
     /// How long an API that does not answer is tried again.
     pub retry_for: Duration,
+    /// What a node means that came since the plan and belongs to no host.
+    pub new_nodes: NewNodes,
+}
+
+/// What a node means that came since the plan was made and belongs to no host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NewNodes {
+    /// People are told, and the run begins.
+    #[default]
+    Warn,
+    /// The cluster is not the one of the plan: nothing begins.
+    Drift,
+}
+
+impl NewNodes {
+    /// Whether nothing else was written.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Where kubectl runs.

@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use crate::kubernetes::node::{NODES, NodeRow, is_node_name, parse_nodes};
+use crate::kubernetes::node::{NODES, NodeRow, ONE_NODE, is_node_name, parse_nodes};
 use crate::kubernetes::{CORDONED_AT, CORDONED_BY, kubectl_errors};
 use crate::op::{Answer, Deed, Effect, Op, Probe, Query, RunWhen, Site, is_symbol, run_symbol};
 use crate::step::build::wrong;
@@ -108,7 +108,7 @@ impl OnNode<'_> {
     /// The query for the node's row. A list with a field selector gives an empty list for a node that does not exist,
     /// so that a failure always means that the API did not answer.
     pub(crate) fn node_query(self) -> Query {
-        let one = format!("--field-selector=metadata.name={}", self.node);
+        let one = format!("{ONE_NODE}{}", self.node);
         kubectl_query(self.kube, &["get", "nodes", &one, "-o", NODES])
     }
 

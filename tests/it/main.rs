@@ -33,6 +33,7 @@ mod recorded;
 mod rehearsal;
 mod rehearsal_records;
 mod roll;
+mod same_cluster;
 mod scenarios;
 mod shell_text;
 mod simulated;

@@ -8,6 +8,7 @@ use super::super::ask::Given;
 use super::super::compose::Connections;
 use super::super::lock::{self, Begin};
 use super::super::outcome::Stopped;
+use super::super::same_cluster;
 use super::super::terminal::Terminal;
 use super::stage::{Killed, Mortal, People, Stage};
 use super::staged::World;
@@ -98,6 +99,15 @@ impl Theatre {
             is_saved: false,
             patience: Duration::ZERO,
         };
+        match &past {
+            None => {
+                stage.before_the_run();
+                same_cluster::at_the_start(&self.plan, &connections, terminal).await?;
+            }
+            Some(past) => {
+                same_cluster::when_it_goes_on(&self.plan, &past.events, &connections, terminal).await?;
+            }
+        }
         // The same lock as of a real run, on the simulated cluster.
         let lock = lock::take(&begin, &connections, terminal).await?;
         let elapsed = i64::try_from(self.simulated.elapsed().as_millis()).unwrap_or(0);

@@ -368,13 +368,18 @@ fn is_retryable(ended: &AttemptRun, failure: &Failure) -> bool {
     match failure.cause {
         Cause::Command | Cause::TimedOut | Cause::Output | Cause::Busy => true,
         Cause::Unreachable => ended.ops.is_empty(),
-        Cause::Verification | Cause::Refused | Cause::Drift | Cause::Identity | Cause::Privilege => false,
+        Cause::Verification
+        | Cause::Refused
+        | Cause::Drift
+        | Cause::Identity
+        | Cause::NodeLost
+        | Cause::Privilege => false,
     }
 }
 
 /// `allow_failure` speaks of the task. That the host is not the one of the plan is never allowed.
 fn is_allowable(cause: Cause) -> bool {
-    !matches!(cause, Cause::Drift | Cause::Identity)
+    !matches!(cause, Cause::Drift | Cause::Identity | Cause::NodeLost)
 }
 
 fn result_of(ended: &AttemptRun) -> TaskResult {
@@ -393,7 +398,8 @@ mod tests {
     #[test]
     fn only_causes_that_may_pass_are_tried_again() {
         use Cause::{
-            Command, Drift, Identity, Output, Privilege, Refused, TimedOut, Unreachable, Verification,
+            Command, Drift, Identity, NodeLost, Output, Privilege, Refused, TimedOut, Unreachable,
+            Verification,
         };
         let cases = [
             (Command, true, true),
@@ -405,6 +411,7 @@ mod tests {
             (Refused, false, false),
             (Drift, false, false),
             (Identity, false, false),
+            (NodeLost, false, false),
             (Privilege, false, false),
         ];
         for (cause, before, after) in cases {

@@ -522,8 +522,7 @@ impl<'a> Ledger<'a> {
                 }
                 let again = plan.retry(task).is_some_and(|retry| page.failures < retry.attempts);
                 let excused = plan.allow_failure(task).is_some()
-                    && failure.cause != Cause::Identity
-                    && failure.cause != Cause::Drift;
+                    && !matches!(failure.cause, Cause::Identity | Cause::Drift | Cause::NodeLost);
                 if !(again && passing) {
                     page.set_by.remove(&task.index);
                     page.checks.remove(&task.index);
@@ -573,7 +572,7 @@ impl Page {
         self.all_ran.insert(self.next);
         self.failed_once |= self.part == Section::Steps;
         self.fault = Some(HostStatus::Failed);
-        self.barred |= cause == Cause::Identity || cause == Cause::Drift;
+        self.barred |= matches!(cause, Cause::Identity | Cause::Drift | Cause::NodeLost);
     }
 
     /// A task was not skipped, and the next one comes.

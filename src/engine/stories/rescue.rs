@@ -62,7 +62,7 @@ fn a_rescue_of_which_nothing_ran_saves_nobody() {
 
 #[test]
 fn nobody_acts_on_a_host_that_is_not_the_one_of_the_plan_or_whose_state_is_not_known() {
-    for cause in [Cause::Drift, Cause::Identity] {
+    for cause in [Cause::Drift, Cause::Identity, Cause::NodeLost] {
         let mut story = rescued(1, ["cc", "c", "c"], Then::Ok);
         story.goes_on();
         story.changes(0, 0);

@@ -31,11 +31,14 @@ impl Worker<'_> {
         let Some(cordon) = self.assignment.cordon.as_ref().filter(|_| relies) else { return Ok(()) };
         let setters = self.setters(cordon).await?;
         let Some(answers) = self.look_at_cordon(cordon, &setters).await? else { return Ok(()) };
+        let is_own = self.shared.membership.borrow().is_own(self.assignment.task.host);
         let mut gone = None;
         for (setter, answers) in setters.iter().zip(&answers) {
             let now = setter.kind.read(&setter.action.args, setter.set, answers);
             match now.or_else(|error| fail(Cause::Output, escape(&error.to_string()), ""))? {
                 CordonNow::Stands => {}
+                // The run itself took the node out of the cluster: there is no cordon, and no pod.
+                CordonNow::Lost { .. } if is_own && is_gone(answers) => {}
                 CordonNow::Lost { what, hint } => return self.hold_back(&what, hint),
                 CordonNow::Gone { what }
                     if setter.kind.if_uncordoned(&setter.action.args) == IfUncordoned::Fail =>
@@ -142,6 +145,11 @@ impl Worker<'_> {
         let reason = escape(&format!("{what}: it is {again} again before `{title}`"));
         Err(Go::End(TaskEnd::Uncordoned { reason }))
     }
+}
+
+/// Whether the first answer, the host's node, says that there is none.
+fn is_gone(answers: &[Answer]) -> bool {
+    answers.first().is_some_and(|nodes| nodes.ok() && nodes.stdout.trim().is_empty())
 }
 
 /// What to do about whoever takes cordons away.

@@ -1,12 +1,13 @@
 //! What the end of an op means for the attempt.
 
 use super::{Go, Step, Worker, fail};
-use crate::engine::{Cause, Event};
+use crate::engine::{Cause, Event, TaskEnd};
 use crate::executor::control::InDoubt;
 use crate::executor::forbidden::{self, STARTING};
 use crate::executor::look::{api_is_silent, kube_session};
 use crate::executor::ops::Sending;
 use crate::executor::said::Said;
+use crate::executor::same_cluster::not_found;
 use crate::kubernetes::kubectl_errors;
 use crate::kubernetes::rights::{self, Standing};
 use crate::op::{Exit, Op, RunWhen, Site};
@@ -46,6 +47,9 @@ impl Worker<'_> {
                 let said = self.said(sending, &result).unwrap_or_else(|| last_line.to_owned());
                 if !is_kubectl {
                     return fail(Cause::Command, format!("{title}: exit code {code}: {said}"), "");
+                }
+                if let Some(failure) = not_found(self.shared, sending.task.host, &title, &result.stderr) {
+                    return Err(Go::End(TaskEnd::Failed { failure }));
                 }
                 let (meaning, hint) = kubectl_errors::explain(&result.stdout, &result.stderr);
                 fail(Cause::Command, format!("{title}: {meaning}: {said}"), hint)

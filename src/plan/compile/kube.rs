@@ -1,5 +1,7 @@
 //! Where kubectl runs, and what disrupting control planes asks for.
 
+use std::collections::BTreeMap;
+
 use super::Input;
 use super::hosts::HostTable;
 use crate::inventory::HostName;
@@ -28,12 +30,16 @@ pub(super) fn planned(input: &Input<'_>, table: &HostTable<'_>, via: &[HostName]
     };
     let known: std::collections::HashSet<&str> =
         table.rows().filter_map(|(_, row)| row.subject.node.as_deref()).collect();
-    let nodes = input.knowledge.cluster().into_iter().flat_map(|cluster| cluster.nodes.keys());
-    let strangers = nodes.filter(|node| !known.contains(node.as_str())).cloned().collect();
+    let other_nodes: Option<BTreeMap<String, String>> = input.knowledge.cluster().map(|cluster| {
+        let others = cluster.nodes.iter().filter(|(name, _)| !known.contains(name.as_str()));
+        others.map(|(name, node)| (name.clone(), node.uid.clone())).collect()
+    });
     Some(PlannedKube {
         cx,
         hosts: via.iter().map(|host| table.id(host)).collect(),
         retry_for: spec.retry_for,
-        strangers,
+        strangers: other_nodes.iter().flat_map(BTreeMap::keys).cloned().collect(),
+        other_nodes,
+        new_nodes: spec.new_nodes,
     })
 }

@@ -5,6 +5,7 @@ mod step;
 mod task;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::facts::EtcdAccess;
 use crate::inventory::{Become, Connection, HostName};
 use crate::op::{Site, resolve_symbols};
 use crate::plan::deferred::outline;
-use crate::runbook::{Choice, Policy, Retry, SecretSource};
+use crate::runbook::{Choice, NewNodes, Policy, Retry, SecretSource};
 use crate::step::{BracketKey, KubeCx, Lowered, Role, Subject};
 use crate::value::{Duration, Value};
 
@@ -95,6 +96,12 @@ pub struct PlannedKube {
     /// Nodes of the cluster that match no host, for the reader.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub strangers: Vec<String>,
+    /// The same with their UIDs, by name: what is not among them when the plan is rolled is new. Absent offline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_nodes: Option<BTreeMap<String, String>>,
+    /// What a node means that is new and belongs to no host.
+    #[serde(default, skip_serializing_if = "NewNodes::is_usual")]
+    pub new_nodes: NewNodes,
 }
 
 /// Names a host of [`Plan::hosts`].

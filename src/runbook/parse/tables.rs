@@ -152,6 +152,13 @@ pub(super) const KUBE: Table = Table {
             "5m",
             "How long an API that is away is asked again.",
         ),
+        Key::with_default(
+            "new_nodes",
+            "`warn` or `drift`",
+            "warn",
+            "What it means that the cluster has a node of no host that it did not have when the plan was made: a warning, or \
+             drift, so that nothing begins.",
+        ),
     ],
 };
 

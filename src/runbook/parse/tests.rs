@@ -283,8 +283,14 @@ fn defaults_of_the_tables_are_those_of_the_parser() {
         let step = &phase.steps[0];
         let timeout = &step.timeout.as_ref().unwrap().kind;
         format!(
-            "{:?} {:?} {:?} {rollout:?} {:?} {:?} {timeout:?} {:?}",
-            kube.request_timeout, kube.retry_for, phase.mode, step.retry, step.r#become, runbook.policy
+            "{:?} {:?} {:?} {:?} {rollout:?} {:?} {:?} {timeout:?} {:?}",
+            kube.request_timeout,
+            kube.retry_for,
+            kube.new_nodes,
+            phase.mode,
+            step.retry,
+            step.r#become,
+            runbook.policy
         )
     };
     assert_eq!(shown(&short), shown(&long));

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use super::declare::{Declarations, declarations};
 use super::{Cx, Place, allow, check_identifier, finish, habits, header, names, phase, tables, take_header};
 use crate::inventory::Selector;
-use crate::runbook::{Allow, KubeSpec, KubeVia, Phase, Policy, Runbook, SecretSource, Step};
+use crate::runbook::{Allow, KubeSpec, KubeVia, NewNodes, Phase, Policy, Runbook, SecretSource, Step};
 use crate::source::codes::{BAD_SELECTOR, BAD_SETTING, NEEDS_KUBE, SECRET_IN_PUBLIC};
 use crate::source::{Diagnostics, Entry, MapReader, Node, NodeKind, Spanned};
 use crate::template::{Arg, compile_arg};
@@ -233,8 +233,11 @@ fn kube(entry: &Entry, errors: &mut Diagnostics) -> Option<KubeSpec> {
     };
     let request_timeout = duration("request_timeout", 30, &mut reader, errors);
     let retry_for = duration("retry_for", 5 * 60, &mut reader, errors);
+    let words = [("warn", NewNodes::Warn), ("drift", NewNodes::Drift)];
+    let new_nodes = reader.take("new_nodes").and_then(|entry| entry.value.word(&words, errors));
+    let new_nodes = new_nodes.unwrap_or_default();
     reader.finish("`kube`", errors);
-    Some(KubeSpec { via: via?, kubeconfig, context, request_timeout, retry_for })
+    Some(KubeSpec { via: via?, kubeconfig, context, request_timeout, retry_for, new_nodes })
 }
 
 /// Kinds that call kubectl, with the fields that make them do so; all of them where none is listed.

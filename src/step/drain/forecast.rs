@@ -9,7 +9,9 @@ use crate::kubernetes::some_of;
 use crate::op::Answer;
 use crate::step::args::Args;
 use crate::step::build::{change, exactly, refused, satisfied, would_change};
-use crate::step::node_state::{Owner, api_away, no_such_node, read_cordon, succeeded, unreadable_rows};
+use crate::step::node_state::{
+    Owner, api_away, no_such_node, read_cordon, read_nodes, succeeded, unreadable_rows,
+};
 use crate::step::{AssessError, Assessment, Change, Fidelity, Subject};
 
 /// Reads node, run, pods and budgets.
@@ -106,15 +108,26 @@ fn pressure_change(pressure: &Pressure) -> Change {
     change(format!("budget {}", pressure.budget), before, pressure.verdict())
 }
 
-/// Reads the pods afterwards: none that would be evicted may be left.
+/// Reads the pods afterwards: none that would be evicted may be left, on a node that is there. Plans of before ask for the
+/// pods alone.
 pub(super) fn assess_verify(
     args: Args<'_>,
     subject: &Subject,
     answers: &[Answer],
 ) -> Result<Assessment, AssessError> {
-    let [pods] = exactly::<1>(answers)?;
-    if let Some(away) = api_away(pods) {
+    let (pods, nodes) = match answers {
+        [pods] => (pods, None),
+        _ => exactly::<2>(answers).map(|[pods, nodes]| (pods, Some(nodes)))?,
+    };
+    if let Some(away) = answers.iter().find_map(api_away) {
         return Ok(away);
+    }
+    if let Some(nodes) = nodes
+        && read_nodes(nodes)?.is_empty()
+    {
+        let node = subject.node.as_deref().unwrap_or(&subject.host);
+        let reason = format!("node {node} no longer exists: somebody deleted it while it was drained");
+        return Ok(refused(reason, "make it a node again, then plan again"));
     }
     let pods = read_pods(pods)?;
     let told = forecast(&pods, options(args));

@@ -173,7 +173,11 @@ impl StepKind for Drain {
             probe: Some(kubectl_probe(on.kube, looks)),
             poll: None,
             ops,
-            verify: Some(Verify { probe: kubectl_probe(on.kube, vec![pods_query(args, on)]), poll: EMPTY }),
+            // With the node: one that somebody deletes has no pods, and was not drained.
+            verify: Some(Verify {
+                probe: kubectl_probe(on.kube, vec![pods_query(args, on), on.node_query()]),
+                poll: EMPTY,
+            }),
             repeatable: true,
         })
     }

@@ -351,7 +351,7 @@ fn befall_node(world: &mut World, host: usize, fault: &Fault) -> bool {
         }
         Fault::NodeDeleted { .. } => super::deleted::delete(world, node),
         Fault::KubeletRestarted { .. } if !world.hosts[host].down => {
-            super::kubelet::start(world, host, false)
+            super::kubelet::start(world, host, false);
         }
         // It starts with the machine.
         Fault::KubeletRestarted { .. } => {}

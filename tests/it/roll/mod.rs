@@ -14,6 +14,7 @@ mod gates;
 mod goals;
 mod links;
 mod loops;
+mod nodes;
 mod records;
 mod rescue;
 pub(crate) mod resume;

@@ -84,10 +84,20 @@ impl ApiServer {
 
     /// A Ready node on the machine of this id.
     pub(crate) fn add_node(&self, name: &str, machine_id: &str) {
+        self.add_node_of(name, machine_id, &format!("uid-{name}"));
+    }
+
+    /// What `kubectl delete node` does.
+    pub(crate) fn delete_node(&self, name: &str) {
+        self.store.lock().unwrap().nodes.remove(name);
+    }
+
+    /// A node of this UID, in place of another one of its name.
+    pub(crate) fn add_node_of(&self, name: &str, machine_id: &str, uid: &str) {
         let node = json!({
             "apiVersion": "v1",
             "kind": "Node",
-            "metadata": {"name": name, "uid": format!("uid-{name}"), "resourceVersion": "1", "annotations": {}},
+            "metadata": {"name": name, "uid": uid, "resourceVersion": "1", "annotations": {}},
             "spec": {},
             "status": {
                 "conditions": [{"type": "Ready", "status": "True"}],

@@ -19,6 +19,7 @@ mod patched;
 mod plan;
 mod prints;
 mod refusals;
+mod replaced;
 mod rollbook;
 mod shapes;
 mod starting;
@@ -134,6 +135,12 @@ pub(crate) const CASES: &[Case] = &[
         level: Level::Full,
         says: "a node that somebody uncordons between its drain and its reboot is drained again, also after both ways out were followed",
         run: uncordoned::a_node_is_drained_again,
+    },
+    Case {
+        name: "replaced",
+        level: Level::Full,
+        says: "a saved plan is not rolled where a worker's node was deleted since, nor where another one has its name; a new plan is",
+        run: replaced::a_plan_is_for_the_nodes_that_it_saw,
     },
     Case {
         name: "starting",

@@ -1,0 +1,69 @@
+//! Before a run begins or goes on: the cluster must be the one that its plan was made over.
+
+use super::compose::Connections;
+use super::outcome::Stopped;
+use super::terminal::Terminal;
+use crate::engine::Stamped;
+use crate::executor::cluster_since;
+use crate::plan::Plan;
+use crate::report::exit;
+use crate::value::Duration;
+
+/// Stops a run that has not begun where a host's node is gone, renamed or replaced since the plan.
+pub(super) async fn at_the_start(
+    plan: &Plan,
+    connections: &Connections,
+    terminal: &Terminal,
+) -> Result<(), Stopped> {
+    compared(plan, &[], Duration::ZERO, connections, terminal).await
+}
+
+/// The same for a run that goes on. What its own events made of nodes is no drift. Its own work may have taken the API
+/// away, which is then asked for as long as in the run.
+pub(super) async fn when_it_goes_on(
+    plan: &Plan,
+    events: &[Stamped],
+    connections: &Connections,
+    terminal: &Terminal,
+) -> Result<(), Stopped> {
+    let patience = plan.kube.as_ref().map_or(Duration::ZERO, |kube| kube.retry_for);
+    compared(plan, events, patience, connections, terminal).await
+}
+
+async fn compared(
+    plan: &Plan,
+    events: &[Stamped],
+    patience: Duration,
+    connections: &Connections,
+    terminal: &Terminal,
+) -> Result<(), Stopped> {
+    let (pool, controller) = (&connections.pool, &connections.controller);
+    let since = match cluster_since(plan, events, patience, pool, controller).await {
+        Ok(since) => since,
+        // Only the run itself brings it back, and asks for each node before it disrupts one.
+        Err(failure) if !events.is_empty() && plan.policy.control_plane_outage => {
+            let why = &failure.message;
+            terminal.say(&format!("warning: the cluster cannot be compared with the plan: {why}"));
+            return Ok(());
+        }
+        Err(failure) => {
+            terminal.error(&format!("the cluster cannot be compared with the plan: {}", failure.message));
+            terminal.hint(&failure.hint);
+            return Err(Stopped::Told(exit::UNREACHABLE));
+        }
+    };
+    for warning in &since.warnings {
+        terminal.say(&format!("warning: {warning}"));
+    }
+    for (host, failure) in &since.drifted {
+        terminal.error(&format!("host {host}: {}", failure.message));
+    }
+    for failure in &since.refused {
+        terminal.error(&failure.message);
+    }
+    if let Some(failure) = since.drifted.iter().map(|(_, failure)| failure).chain(&since.refused).next() {
+        terminal.hint(&failure.hint);
+        return Err(Stopped::Told(exit::DRIFT));
+    }
+    Ok(())
+}

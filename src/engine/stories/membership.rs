@@ -1,0 +1,49 @@
+//! Which nodes a run itself takes out of its cluster and lets in.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::engine::Membership;
+use crate::op::Deed;
+
+fn moved(words: &[&str], stdin: &str, began: bool) -> Vec<u32> {
+    let mut story = story(3, "c", |_| {});
+    for (number, host) in story.plan.hosts.iter_mut().enumerate() {
+        host.subject.node = Some(format!("h{number}"));
+    }
+    let op = &mut Arc::make_mut(&mut story.plan.actions[0]).lowered.ops[0];
+    op.deed = Deed::Exec { argv: words.iter().map(|word| (*word).to_owned()).collect() };
+    stdin.clone_into(&mut op.stdin);
+    let (task, attempt, go, op) = (TaskId { phase: 0, host: HostId(1), index: 0 }, 1, 0, 0);
+    let mut membership = Membership::default();
+    membership.note(&story.plan, &Event::OpStarted { task, attempt, go, op, on: None });
+    if !began {
+        membership.note(&story.plan, &Event::OpNotStarted { task, attempt, go, op });
+    }
+    membership.hosts().into_iter().map(|host| host.0).collect()
+}
+
+#[test]
+fn what_takes_a_node_out_or_lets_it_in_is_known_however_it_is_written() {
+    let script = |text: &str| format!("{{ :; {text}\n}} </dev/null\n");
+    let sh = &["/bin/sh", "-s", "--"][..];
+    let cases: [(&[&str], String, &[u32]); 13] = [
+        (&["kubectl", "--request-timeout=30s", "delete", "node", "h0"], String::new(), &[0]),
+        (&["/usr/bin/kubectl", "delete", "nodes", "h0", "h1", "--wait"], String::new(), &[0, 1]),
+        (&["kubectl", "delete", "node/h0", "node/h2"], String::new(), &[0, 2]),
+        (&["kubectl", "delete", "pod", "h0"], String::new(), &[]),
+        (&["kubectl", "get", "node", "h0"], String::new(), &[]),
+        (&["kubeadm", "join", "10.0.0.1:6443", "--token", "x"], String::new(), &[1]),
+        (&["/usr/bin/kubeadm", "reset", "-f"], String::new(), &[1]),
+        (&["kubeadm", "upgrade", "node"], String::new(), &[]),
+        (&["env", "-C", "/root", "--", "kubeadm", "reset", "-f"], String::new(), &[1]),
+        (&["sh", "-c", "kubeadm reset -f && rm -rf /etc/cni"], String::new(), &[1]),
+        (sh, script("set -e\nkubectl delete node \"h2\"; kubeadm join x"), &[1, 2]),
+        (sh, script("kubectl delete node $(hostname)"), &[1]),
+        (sh, script("echo join; kubeadm version"), &[]),
+    ];
+    for (words, stdin, expected) in cases {
+        assert_eq!(moved(words, &stdin, true), expected, "{words:?} {stdin:?}");
+        assert_eq!(moved(words, &stdin, false), [0_u32; 0], "it never began: {words:?} {stdin:?}");
+    }
+}
