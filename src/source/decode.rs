@@ -104,7 +104,7 @@ impl<'n> MapReader<'n> {
     /// Takes the value of a key that must be written; reports it as missing where it is not.
     pub fn require(&mut self, key: &str, what: &str, diagnostics: &mut Diagnostics) -> Option<&'n Entry> {
         let entry = self.take(key);
-        if entry.is_none() {
+        if entry.is_none() && !self.is_misspelt(key) {
             let span = self.span();
             // Only where it begins: a page of carets says nothing.
             let place = Span { end: span.start + u32::from(span.end > span.start), ..span };

@@ -151,8 +151,8 @@ impl Diagnostics {
     pub fn unknown_key(&mut self, key: &Spanned<String>, what: &str, expected: &[String]) -> &mut Diagnostic {
         let message = format!("unknown key `{}` in {what}", shorten(&key.value));
         let diagnostic = self.error(UNKNOWN_KEY, key.span, message);
-        if key.value.contains('\u{A0}') {
-            return diagnostic.hint(NO_BREAK_SPACE);
+        if let Some(hint) = odd_space(&key.value) {
+            return diagnostic.hint(hint);
         }
         if let Some(nearest) = nearest(&key.value, expected.iter().map(String::as_str)) {
             diagnostic.hint(format!("did you mean `{nearest}`?"));
@@ -192,19 +192,33 @@ impl Diagnostics {
 /// Whoever mended this many looks again anyway.
 const MOST_SHOWN: usize = 50;
 
-const NO_BREAK_SPACE: &str =
-    "U+00A0, a no-break space, stands where a space belongs: type a plain space instead";
-
 /// A longer list is a page of the reference, not a hint.
 const MOST_KEYS_LISTED: usize = 14;
 
-/// What somebody probably wanted to type: a text without quotes that only lacks a space.
-fn slip(node: &Node, expected: &str) -> Option<String> {
-    let NodeKind::Scalar { text, style: ScalarStyle::Plain } = &node.kind else { return None };
-    if text.contains('\u{A0}') {
-        return Some(
-            "U+00A0, a no-break space, stands where a space belongs: type a plain space instead".to_owned(),
-        );
+/// What to do about a character that looks like a space and is none to YAML.
+pub fn odd_space(text: &str) -> Option<String> {
+    let found = text.chars().find(|character| super::yaml::is_odd_space(*character))?;
+    let name =
+        if found == '\u{A0}' { ", a no-break space," } else { ", which looks like a space or like nothing," };
+    Some(format!("U+{:04X}{name} stands where a space belongs: type a plain space instead", u32::from(found)))
+}
+
+/// What somebody probably wanted to type where a mapping or a list belongs: a space that is missing or is none, or a dash that
+/// is not a hyphen.
+pub fn slip(node: &Node, expected: &str) -> Option<String> {
+    let text = match &node.kind {
+        NodeKind::Scalar { text, style: ScalarStyle::Plain } => text,
+        // `-drain: {}` is a mapping with an odd key.
+        NodeKind::Map(entries) => &entries.first()?.key.value,
+        _ => return None,
+    };
+    if let Some(hint) = odd_space(text) {
+        return Some(hint);
+    }
+    if let Some(dash) =
+        text.chars().next().filter(|first| matches!(first, '\u{2010}'..='\u{2015}' | '\u{2212}'))
+    {
+        return Some(format!("U+{:04X} is a dash that looks like a hyphen: write `-`", u32::from(dash)));
     }
     let (at, mark) = super::yaml::missing_space(text)?;
     let is_wanted = if mark == ':' { "mapping" } else { "list" };

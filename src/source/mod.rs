@@ -14,7 +14,7 @@ mod tree;
 mod yaml;
 
 pub use characters::refuse_characters;
-pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, shorten};
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, odd_space, shorten, slip};
 pub use file::{FileId, NotUtf8, SourceFile, SourceMap, Span, Spanned, read_utf8};
 pub use suggest::nearest;
 pub use table::{Key, Need, Table};

@@ -1,6 +1,6 @@
 //! The tree of a YAML document as written: raw text of scalars, order of keys, a span on everything.
 
-use super::{Diagnostics, Span, Spanned, Table};
+use super::{Diagnostics, Span, Spanned, Table, nearest};
 
 /// How a scalar was written. Only a plain one may mean a number, a boolean or null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,14 @@ impl<'n> MapReader<'n> {
         let index = self.entries.iter().position(|entry| entry.key.value == key)?;
         self.taken[index] = true;
         Some(&self.entries[index])
+    }
+
+    /// Whether a key stands here that is none of the table's and nearly this one: reported as unknown, it is not missing too.
+    pub fn is_misspelt(&self, key: &str) -> bool {
+        let Some(table) = self.table else { return false };
+        let known = || table.keys.iter().map(|key| key.name);
+        let mut keys = self.entries.iter().map(|entry| entry.key.value.as_str());
+        keys.any(|written| !known().any(|known| known == written) && nearest(written, known()) == Some(key))
     }
 
     /// Everything that was not taken so far; marks it as taken.

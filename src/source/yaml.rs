@@ -7,7 +7,7 @@ mod syntax;
 
 use granit_parser::{Event, Parser};
 
-pub(super) use slips::missing_space;
+pub(super) use slips::{is_odd_space, missing_space};
 
 use super::codes::{EMPTY_FILE, TOO_LARGE};
 use super::{Diagnostics, FileId, Node, SourceMap, Span, characters, foreign};

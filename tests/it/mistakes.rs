@@ -57,6 +57,7 @@ fn constants_are_checked_when_the_file_is_loaded_at_their_field() {
             &["no name of a package"],
         ),
         ("- wait: { port: 0 }", "1:23", &["65535"]),
+        ("- etcd_snapshot: { to: \"/a/{{ run.id }}.db\", keep: 0 }", "1:58", &["`keep` is below 1"]),
         ("- wait: { file: etc/x }", "1:23", &["absolute"]),
         ("- wait: { node: ready, for: 10s, stable_for: 20s }", "1:52", &["longer than `for`"]),
         ("- wait: { url: example.com }", "1:22", &["https://"]),
@@ -116,6 +117,11 @@ fn a_command_line_is_split_into_words_in_the_hint() {
         ("- command: echo 'a b' true", "1:18", &["[echo, \"a b\", \"true\"]"]),
         ("- command: cat /a | grep b", "1:18", &["`script:"]),
         ("- kubectl: { args: get nodes }", "1:26", &["[get, nodes]"]),
+        ("- command: echo {{ host.name }} x", "1:18", &["[echo, \"{{ host.name }}\", x]"]),
+        ("- command: [cd, /etc]", "1:19", &["a word of the shell", "script"]),
+        ("- command: [export, A=b]", "1:19", &["a word of the shell"]),
+        ("- command: [ls, $HOME]", "1:23", &["no shell reads it", "script"]),
+        ("- command: [cat, ~/x]", "1:24", &["no shell reads it"]),
         ("- command: [systemctl restart kubelet]", "1:19", &["[systemctl, restart, kubelet]"]),
         ("- command: [ls, -l, \"|\", wc]", "1:27", &["no shell reads it", "script"]),
         ("- command: [ls, '>', /tmp/x]", "1:23", &["script"]),
@@ -123,7 +129,11 @@ fn a_command_line_is_split_into_words_in_the_hint() {
         ("- command:\n    argv:\n      - ls\n      - '>/tmp/x'", "4:15", &["script"]),
         ("- command: { argv: [ls], unless: [ls, '|', wc] }", "1:45", &["script"]),
     ]);
-    takes(&["- command: [sh, -c, 'ls | wc']", "- command: [find, /x, -name, a, ';']"]);
+    takes(&[
+        "- command: [awk, '{ print $1 }', /x]",
+        "- command: [sh, -c, 'ls | wc']",
+        "- command: [find, /x, -name, a, ';']",
+    ]);
 }
 
 /// A whole file by its name and text, the verb that reads it, the place and words.
@@ -180,6 +190,36 @@ fn slips_of_the_keyboard_and_files_of_other_kinds_are_named() {
             assert!(outcome.stderr.contains(word), "{name}: {word}\n{}", outcome.stderr);
         }
         assert_eq!(outcome.stderr.matches("error[").count(), 1, "{name}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_slip_in_the_place_of_a_step_is_named() {
+    check(&[
+        ("- command:\u{a0}[ls]", "1:9", &["U+00A0"]),
+        ("- command:[ls]", "1:9", &["a space is missing", "`command: [ls]`"]),
+        ("-command: [ls]", "1:7", &["a space is missing", "`- command`"]),
+        ("\u{2013} command: [ls]", "1:7", &["U+2013", "write `-`"]),
+        ("- com\u{200b}mand: [ls]\n  name: x", "1:9", &["U+200B"]),
+        ("- drain:\n  on_not_ready: skip\n- uncordon: {}", "2:9", &["below `drain:`"]),
+    ]);
+}
+
+#[test]
+fn a_misspelt_key_that_must_be_written_is_not_missing_too() {
+    let cases = [
+        ("phases:", "phase:", "did you mean `phases`?"),
+        ("    steps:", "    step:", "did you mean `steps`?"),
+        ("    hosts:", "    hsots:", "did you mean `hosts`?"),
+        ("kube:", "kuber:", "did you mean `kube`?"),
+    ];
+    let whole = "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: { name: a }\nkube: { via: all }\nphases:\n  - name: p\n    hosts: all\n    steps:\n      - drain: {}\n      - uncordon: {}\n";
+    let files = Files::new("", &phase("- command: [ls]"));
+    for (right, wrong, hint) in cases {
+        files.write("m.yaml", &whole.replacen(right, wrong, 1));
+        let run = super::support::rollbook::Rollbook::new(["validate", "m.yaml"]).dir(files.dir.path()).run();
+        assert_eq!(run.stderr.matches("error[").count(), 1, "{wrong}: {}", run.stderr);
+        assert!(run.stderr.contains(hint), "{wrong}: {}", run.stderr);
     }
 }
 

@@ -75,8 +75,10 @@ pub fn parse_leniently(root: &Node, diagnostics: &mut Diagnostics) -> Option<Inv
     let mut drafts = if let Some(entry) = top.take("hosts") {
         hosts::read(&entry.value, diagnostics)
     } else {
-        let diagnostic = diagnostics.error(MISSING_KEY, root.at(0), "an inventory needs `hosts`");
-        diagnostic.hint("write `hosts: { w1.example.com: {} }`");
+        if !top.is_misspelt("hosts") {
+            let diagnostic = diagnostics.error(MISSING_KEY, root.at(0), "an inventory needs `hosts`");
+            diagnostic.hint("write `hosts: { w1.example.com: {} }`");
+        }
         hosts::Drafts::default()
     };
     let groups = match top.take("groups") {

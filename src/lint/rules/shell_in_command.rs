@@ -39,6 +39,15 @@ const OPERATORS: [&str; 15] =
 /// Programs for which such a word is an argument that means something.
 const TAKE_THEM: [&str; 8] = ["[", "test", "expr", "find", "awk", "jq", "yq", "echo"];
 
+/// What a shell does by itself, and no program of this name does.
+const BUILTINS: [&str; 9] = ["cd", "export", "source", ".", "set", "unset", "alias", "ulimit", "eval"];
+
+/// A variable or a home directory, alone or before a path.
+fn is_expanded_by_shell(text: &str) -> bool {
+    let name = text.strip_prefix("${").or_else(|| text.strip_prefix('$'));
+    text.starts_with("~/") || name.is_some_and(|name| name.starts_with(|c: char| c.is_ascii_uppercase()))
+}
+
 fn check(cx: &Cx<'_>, report: &mut Report) {
     // In a script a shell does read them.
     for (step, command) in cx.commands().filter(|(_, command)| command.script.is_none()) {
@@ -51,8 +60,21 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
                 .say(step, first.span(step, cx.sources), message)
                 .hint(format!("write each word as an item: `[{}]`", words.join(", ")));
         }
+        if BUILTINS.contains(&first.text.as_str()) {
+            let message = format!("`{}` is a word of the shell, not a program", first.text);
+            report
+                .say(step, first.span(step, cx.sources), message)
+                .hint("write the line as the step `script`; `chdir` and `env` of a step are for what its own command needs");
+            continue;
+        }
         if takes_operators(command) {
             continue;
+        }
+        if let Some(word) = command.args().iter().find(|word| is_expanded_by_shell(&word.text)) {
+            let message = format!("`{}` stays as it is: no shell reads it", word.text);
+            report
+                .say(step, at_quote(word.span(step, cx.sources), cx), message)
+                .hint("write the line as the step `script`, or the value itself");
         }
         let operator = command.args().iter().find(|word| is_operator(&word.text));
         if let Some(word) = operator {

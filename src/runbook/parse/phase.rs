@@ -50,8 +50,10 @@ fn phase(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> Option<Phase> {
     let steps = if let Some(entry) = reader.take("steps") {
         step::list(&entry.value, place, cx)
     } else {
-        let error = cx.errors.error(MISSING_KEY, super::start(node.span), "a phase needs `steps`");
-        error.hint("write `steps: [drain: {}]`");
+        if !reader.is_misspelt("steps") {
+            let error = cx.errors.error(MISSING_KEY, super::start(node.span), "a phase needs `steps`");
+            error.hint("write `steps: [drain: {}]`");
+        }
         Vec::new()
     };
     let rescue = reader.take("rescue").and_then(|entry| rescue::rescue(entry, place, cx));

@@ -9,7 +9,7 @@ use crate::source::codes::{
     MISSING_KEY, NO_STEP_KIND, NOT_A_STEP, SEVERAL_STEP_KINDS, STEP_RULE, TOO_LARGE, UNKNOWN_KEY,
     UNKNOWN_STEP_KIND,
 };
-use crate::source::{Entry, MapReader, Node, NodeKind, nearest, shorten};
+use crate::source::{Entry, MapReader, Node, NodeKind, nearest, odd_space, shorten, slip};
 use crate::step::StepKind;
 use crate::template::{Arg, ArgKind, compile_arg};
 use crate::value::{Field, Type, Value};
@@ -87,6 +87,10 @@ fn step(node: &Node, place: &mut Place, cx: &mut Cx<'_>, out: &mut Vec<Step>) {
 fn parts<'n>(node: &'n Node, cx: &mut Cx<'_>) -> Option<Parts<'n>> {
     let NodeKind::Map(entries) = &node.kind else {
         let error = cx.errors.error(NOT_A_STEP, start(node.span), "a step is a mapping with one kind");
+        if let Some(hint) = slip(node, "a mapping") {
+            error.hint(hint);
+            return None;
+        }
         match node.scalar().map(|text| (text, crate::step::find(text))) {
             Some((_, Some(kind))) => error.hint(format!("write `- {}: {{}}`", kind.name())),
             Some((text, None)) if text.contains(' ') => {
@@ -120,6 +124,14 @@ fn parts<'n>(node: &'n Node, cx: &mut Cx<'_>) -> Option<Parts<'n>> {
     }
     let mut blamed = parts.kind.is_some();
     for entry in unknown {
+        let below = parts.kind.as_ref().filter(|(kind, known)| is_field_of(entry, kind, known));
+        if let Some((kind, _)) = below {
+            let (key, kind) = (entry.key.value.as_str(), kind.key.value.as_str());
+            let error =
+                cx.errors.error(UNKNOWN_KEY, entry.key.span, format!("`{key}` stands beside `{kind}`"));
+            error.hint(format!("it belongs to the kind: indent it further, below `{kind}:`"));
+            continue;
+        }
         blamed |= report_unknown(entry, parts.kind.is_some(), cx);
     }
     if !blamed {
@@ -128,6 +140,13 @@ fn parts<'n>(node: &'n Node, cx: &mut Cx<'_>) -> Option<Parts<'n>> {
         error.hint("add one, such as `drain: {}`; `rollbook steps` lists the kinds");
     }
     Some(parts)
+}
+
+/// Whether a key beside a kind without fields is one of its fields, which only lacks indentation.
+fn is_field_of(entry: &Entry, kind: &Entry, known: &Kind) -> bool {
+    let Kind::Known(step) = known else { return false };
+    let is_bare = matches!(&kind.value.kind, NodeKind::Null | NodeKind::Map(_));
+    is_bare && step.fields().iter().any(|field| field.name == entry.key.value)
 }
 
 /// Reports a key that is neither a kind nor common. Says whether it was probably meant to be the kind.
@@ -160,6 +179,10 @@ fn report_unknown(entry: &Entry, has_kind: bool, cx: &mut Cx<'_>) -> bool {
     }
     let error =
         errors.error(UNKNOWN_STEP_KIND, entry.key.span, format!("unknown step kind `{}`", shorten(key)));
+    if let Some(hint) = odd_space(key) {
+        error.hint(hint);
+        return true;
+    }
     match near_kind {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error.hint("`rollbook steps` lists the kinds; `command` runs anything else"),

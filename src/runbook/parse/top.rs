@@ -46,7 +46,7 @@ pub(super) fn runbook(root: &Node, path: Utf8PathBuf, cx: &mut Cx<'_>) -> Option
     };
     let phases = reader.require("phases", "a runbook", &mut cx.errors);
     let phases = phases.map(|entry| phase::phases(&entry.value, place, cx)).unwrap_or_default();
-    if !has_kube {
+    if !has_kube && !reader.is_misspelt("kube") {
         kube_is_missing(&phases, &mut cx.errors);
     }
     finish(reader, "a runbook", habits::TOP, &mut cx.errors);

@@ -30,7 +30,7 @@ pub(super) fn no_break_space(text: &str, lines: &[Range<usize>]) -> Option<(usiz
 }
 
 /// Whether a character looks like a space and is none to YAML.
-pub(super) fn is_odd_space(character: char) -> bool {
+pub(in crate::source) fn is_odd_space(character: char) -> bool {
     matches!(
         character,
         '\u{A0}' | '\u{1680}' | '\u{2000}'..='\u{200B}' | '\u{202F}' | '\u{205F}' | '\u{3000}' | '\u{FEFF}'

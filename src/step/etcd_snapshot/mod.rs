@@ -187,14 +187,6 @@ struct Wish<'a> {
 
 impl<'a> Wish<'a> {
     fn read(args: Args<'a>) -> Result<Self, LowerError> {
-        let to = path("to", args.text("to").unwrap_or_default())?;
-        if !to.contains(&run_symbol("id")) {
-            let message = format!("`to` is `{to}`, the same file for every run");
-            return Err(wrong(
-                message,
-                "put `{{ run.id }}` into its name: a snapshot of an earlier run says nothing of this one",
-            ));
-        }
         let keep = match args.get("keep") {
             Some(Value::Int(keep)) if *keep >= 1 => *keep,
             Some(_) => {
@@ -205,6 +197,14 @@ impl<'a> Wish<'a> {
             }
             None => 0,
         };
+        let to = path("to", args.text("to").unwrap_or_default())?;
+        if !to.contains(&run_symbol("id")) {
+            let message = format!("`to` is `{to}`, the same file for every run");
+            return Err(wrong(
+                message,
+                "put `{{ run.id }}` into its name: a snapshot of an earlier run says nothing of this one",
+            ));
+        }
         let endpoints = args.texts("endpoints");
         for endpoint in &endpoints {
             let host = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://"));

@@ -202,9 +202,13 @@ impl Compiler<'_, '_> {
         }
         if matches!(ty, Type::List(_) | Type::Map(_) | Type::Record(_)) {
             let diagnostic = self.diagnostics.wrong_type(node, &ty.expected());
-            diagnostic.hint(
-                "a template with text around it gives text; write exactly one `{{ … }}` to keep the type",
-            );
+            if matches!(ty, Type::List(_)) && text.contains(' ') && !text.trim_start().starts_with("{{") {
+                diagnostic.hint(list_hint(text));
+            } else {
+                diagnostic.hint(
+                    "a template with text around it gives text; write exactly one `{{ … }}` to keep the type",
+                );
+            }
             return None;
         }
         match Template::parse(text) {
@@ -356,13 +360,35 @@ fn list_hint(text: &str) -> String {
     if text.contains(['|', '>', '<', '&', ';', '$', '`', '*', '\n']) {
         return "this needs a shell: write the step `script: \"…\"`, or `[sh, -c, \"…\"]`".to_owned();
     }
-    match shlex::split(text) {
+    match words(text) {
         Some(words) if !words.is_empty() => format!(
             "write a list: `[{}]`",
             words.iter().map(|word| item(word)).collect::<Vec<_>>().join(", ")
         ),
         _ => format!("write a list: `[{}]`", item(text)),
     }
+}
+
+/// A command line as its words; a template stays whole.
+fn words(line: &str) -> Option<Vec<String>> {
+    let mut templates = Vec::new();
+    let mut plain = String::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (inside, behind) = after.split_once("}}")?;
+        plain.push_str(before);
+        plain.extend(['\0'.to_string(), templates.len().to_string(), '\0'.to_string()]);
+        templates.push(format!("{{{{{inside}}}}}"));
+        rest = behind;
+    }
+    plain.push_str(rest);
+    let mut words = shlex::split(&plain)?;
+    for word in &mut words {
+        for (at, template) in templates.iter().enumerate() {
+            *word = word.replace(&format!("\u{0}{at}\u{0}"), template);
+        }
+    }
+    Some(words)
 }
 
 /// A word as an item of a list in YAML, in quotes where it would mean something else without them.
