@@ -1,6 +1,7 @@
 //! The closed set of things done to a host, as data. Nothing here runs anything, and nothing here is a shell line:
 //! a command is an argument vector, so that no value ever becomes syntax.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -270,14 +271,70 @@ pub fn resolve_symbols<E>(
     Ok(out)
 }
 
-/// Shows symbols to people: `‹secret:db›`, `‹run:id›`.
+/// Stands for a run's id where people read of a plan.
+pub const RUN_ID_WORDS: &str = "(the run's id)";
+
+/// What a symbol stands for, in words, where nobody can know its value.
+pub fn symbol_words(symbol: &str) -> String {
+    match symbol {
+        "run:id" => RUN_ID_WORDS.to_owned(),
+        "run:started" => "(the time of the run)".to_owned(),
+        "subject:node" => "(the host's node)".to_owned(),
+        "subject:host" => "(the host's name)".to_owned(),
+        other => match other.strip_prefix("secret:") {
+            Some(name) => format!("(the secret {name})"),
+            None => format!("({other})"),
+        },
+    }
+}
+
+/// Text for people: words in place of its symbols, also of those that were escaped on the way.
 pub fn show_symbols(text: &str) -> String {
-    text.replace(SYMBOL_OPEN, "‹").replace(SYMBOL_CLOSE, "›")
+    let text = unescaped_symbols(text);
+    if !text.contains([SYMBOL_OPEN, SYMBOL_CLOSE]) {
+        return text.into_owned();
+    }
+    let Ok(text) = resolve_symbols(&text, |symbol| Ok::<_, std::convert::Infallible>(symbol_words(symbol)));
+    text.replace(SYMBOL_CLOSE, "")
+}
+
+/// The same text with its symbols as they were before it was escaped for people.
+pub fn unescaped_symbols(text: &str) -> Cow<'_, str> {
+    const ESCAPED: [(&str, char); 2] = [("\\u{f0000}", SYMBOL_OPEN), ("\\u{f0001}", SYMBOL_CLOSE)];
+    if !text.contains(ESCAPED[0].0) {
+        return Cow::Borrowed(text);
+    }
+    let plain = ESCAPED.iter().fold(text.to_owned(), |text, (escaped, delimiter)| {
+        text.replace(escaped, delimiter.encode_utf8(&mut [0; 4]))
+    });
+    Cow::Owned(plain)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_read_words_and_never_a_symbol() {
+        let id = run_symbol("id");
+        let cases = [
+            (format!("/b/{id}.db"), "/b/(the run's id).db"),
+            (format!("`{}` is no path", id.escape_debug()), "`(the run's id)` is no path"),
+            (secret_symbol("db"), "(the secret db)"),
+            (
+                format!("{} on {}", subject_symbol("node"), subject_symbol("host")),
+                "(the host's node) on (the host's name)",
+            ),
+            (format!("{SYMBOL_OPEN}facts.kubelet{SYMBOL_CLOSE}"), "(facts.kubelet)"),
+            // Cut on the way.
+            (format!("a {SYMBOL_OPEN}run:i"), "a (run:i)"),
+            (format!("d{SYMBOL_CLOSE} b"), "d b"),
+            ("plain ‹text›".to_owned(), "plain ‹text›"),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(show_symbols(&text), shown, "{text:?}");
+        }
+    }
 
     #[test]
     fn kubectl_is_found_wherever_it_is_called() {

@@ -88,6 +88,6 @@ fn show(shown: &Saved, old: Option<&Saved>, args: &Args, terminal: &Terminal) ->
             terminal.data(&text(plan, digest, style))
         }
         PlanFormat::Markdown => terminal.data(&markdown(plan, digest, detail)),
-        PlanFormat::Json => terminal.data(&String::from_utf8_lossy(&saved(body))),
+        PlanFormat::Json => terminal.data_as_it_is(&String::from_utf8_lossy(&saved(body))),
     }
 }

@@ -285,6 +285,11 @@ fn show(args: &Args, named: Option<&str>, verbose: bool, terminal: &Terminal) ->
     if let Some(way_on) = way_on {
         text.extend([way_on.as_str(), "\n"]);
     }
+    if let Some(by) = history.state.undone_by() {
+        let _ = writeln!(text, "undone by run {by}; a new run does what is still to be done");
+    } else if let Some(why) = found.dir.superseded() {
+        let _ = writeln!(text, "given up by {why}; a new run does what is still to be done");
+    }
     let _ = writeln!(text, "record: {}", found.dir.path());
     text.push_str(found.is_of());
     terminal.data(&text)

@@ -6,6 +6,7 @@ use std::io::{IsTerminal, Write};
 use super::args::ColorChoice;
 use super::outcome::Outcome;
 use crate::executor::Redactor;
+use crate::op::show_symbols;
 use crate::report::{Look, exit};
 use crate::source::{Diagnostics, Severity, SourceMap};
 
@@ -104,8 +105,13 @@ impl Terminal {
         self.interactive
     }
 
-    /// Data for stdout. A reader that went away (`| head`) is no error.
+    /// Data for stdout, in words where it is a value that only a run knows. A reader that went away (`| head`) is no error.
     pub(super) fn data(&self, text: &str) -> Outcome {
+        self.data_as_it_is(&show_symbols(text))
+    }
+
+    /// Data whose bytes are somebody else's: a plan's file, or what a host printed.
+    pub(super) fn data_as_it_is(&self, text: &str) -> Outcome {
         let mut out = std::io::stdout().lock();
         let text = self.redactor.borrow().text(text);
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -116,9 +122,14 @@ impl Terminal {
         }
     }
 
+    /// Words for people: without secrets, and without what stands in a plan for values that only a run knows.
+    fn shown(&self, text: &str) -> String {
+        show_symbols(&self.redactor.borrow().text(text))
+    }
+
     /// A line for people. One that cannot be written has nobody to read it.
     pub(super) fn say(&self, text: &str) {
-        let text = self.redactor.borrow().text(text);
+        let text = self.shown(text);
         if let Some(heard) = &self.heard {
             let mut heard = heard.borrow_mut();
             heard.push_str(&text);
@@ -156,7 +167,7 @@ impl Terminal {
     /// Asks for a line; an empty one is the usual answer. `None` where nobody answers any more.
     pub(super) fn ask(&self, question: &str, usual: &str) -> Option<String> {
         let shown = if usual.is_empty() { String::new() } else { format!(" [{usual}]") };
-        let question = self.redactor.borrow().text(question);
+        let question = self.shown(question);
         let _ = write!(std::io::stderr().lock(), "{question}{shown}: ");
         let mut answer = String::new();
         match std::io::stdin().read_line(&mut answer) {
@@ -170,7 +181,7 @@ impl Terminal {
 
     /// Asks; only `yes` is a yes.
     pub(super) fn confirm(&self, question: &str) -> bool {
-        let question = self.redactor.borrow().text(question);
+        let question = self.shown(question);
         let _ = write!(std::io::stderr().lock(), "{question} Only `yes` goes on: ");
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"

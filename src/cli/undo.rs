@@ -6,7 +6,7 @@ use std::rc::Rc;
 use camino::Utf8PathBuf;
 
 use super::args::Undo as Args;
-use super::compose::{Connections, machine, now, run_id, runtime};
+use super::compose::{Connections, machine, now, run_id, runtime, who};
 use super::lock::{self, Begin};
 use super::outcome::{Outcome, Stopped};
 use super::rehearse::refuse_rehearsal;
@@ -16,7 +16,7 @@ use super::runs::{Found, Which, find};
 use super::terminal::Terminal;
 use crate::engine::{Event, Stamped};
 use crate::executor::{Nobody, Secrets, Undoing, undoing};
-use crate::journal::{Journal, Record, Recorded, StateDir};
+use crate::journal::{Journal, Record, Recorded, RunDir, StateDir};
 use crate::plan::Plan;
 use crate::plan::show::{Detail, Style, bytes, digest, text};
 use crate::report::exit;
@@ -36,7 +36,8 @@ pub(super) fn run(args: &Args, state_dir: Option<&Utf8PathBuf>, terminal: &Termi
     // Before it is read, and held to the end: nobody goes on with the run meanwhile.
     let journal = open(&found.dir, terminal)?;
     let recorded = found.read(terminal)?;
-    let undo = Undo { args, recorded, journal, state, state_dir, terminal };
+    let record = found.dir.clone();
+    let undo = Undo { args, recorded, journal, record, state, state_dir, terminal };
     runtime()?.block_on(undo.connected())
 }
 
@@ -45,6 +46,7 @@ struct Undo<'a> {
     /// The run that is undone.
     recorded: Recorded,
     journal: Journal,
+    record: RunDir,
     state: StateDir,
     state_dir: Option<&'a Utf8PathBuf>,
     terminal: &'a Terminal,
@@ -65,14 +67,12 @@ impl Undo<'_> {
         let terminal = self.terminal;
         let pools = (&connections.pool, &connections.controller);
         let found = undoing(of, history, here, pools, &mut |line| terminal.say(line)).await;
-        let Undoing { plan, kept } = found.map_err(|error| anyhow::anyhow!("{}", error.message))?;
+        let Undoing { plan, kept, is_unsure } =
+            found.map_err(|error| anyhow::anyhow!("{}", error.message))?;
         let code = match plan {
             Some(plan) => self.roll(plan, connections).await?,
-            None if kept.is_empty() => {
-                terminal.say("nothing to do: what the run left is put back, or was never changed");
-                exit::OK
-            }
-            None => exit::OK,
+            None if is_unsure => exit::LEFT_OUT,
+            None => self.give_up(connections).await?,
         };
         for (host, reasons) in &kept {
             let name = &self.recorded.plan.host(*host).name;
@@ -81,6 +81,43 @@ impl Undo<'_> {
             }
         }
         Ok(if kept.is_empty() { code } else { exit::LEFT_OUT })
+    }
+
+    /// Nothing is to be put back. A run that could go on is given up all the same: that is what was asked for, and the next
+    /// run would find it in its way.
+    async fn give_up(&self, connections: &Connections) -> Outcome {
+        let Recorded { plan, digest, history } = &self.recorded;
+        let terminal = self.terminal;
+        let Some(run) = history.run().filter(|_| history.state.can_resume()) else {
+            terminal.say("nothing to do: what the run left is put back, or was never changed");
+            return Ok(exit::OK);
+        };
+        terminal.say("nothing to do on the hosts: what the run left is put back, or was never changed");
+        if let Some(why) = self.record.superseded() {
+            terminal.say(&format!("run {run} was given up already by {why}"));
+            return Ok(exit::OK);
+        }
+        if !self.args.yes
+            && !terminal.confirm(&format!("Give run {run} up? It cannot be resumed afterwards."))
+        {
+            terminal.say("nothing was changed");
+            return Err(Stopped::Told(exit::APPROVAL));
+        }
+        let why = format!("{}: `rollbook runs undo` found nothing to put back", who());
+        let begin = Begin {
+            plan,
+            digest,
+            run: &run_id(),
+            record: Some(&self.record),
+            given_up: Some(run),
+            goes_on_since: None,
+            is_saved: false,
+            patience: Duration::ZERO,
+        };
+        lock::give_up(&begin, run, &why, connections, terminal).await?;
+        self.record.supersede(&why).map_err(anyhow::Error::from)?;
+        terminal.say(&format!("run {run} is given up; a new run does what is still to be done"));
+        Ok(exit::OK)
     }
 
     async fn roll(&mut self, plan: Plan, connections: &Connections) -> Outcome {

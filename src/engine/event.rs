@@ -18,6 +18,9 @@ pub struct Stamped {
     pub event: Event,
 }
 
+/// Why a task was withheld whose end nobody waits for any more.
+pub const NOT_AWAITED: &str = "stopped before it was seen to hold; a resumed run looks again";
+
 /// Something that became true.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -459,7 +462,8 @@ pub enum TaskEnd {
         /// Why.
         reason: String,
     },
-    /// The lock of the cluster was lost before its next op: that was not sent, and what was sent has ended.
+    /// The lock of the cluster was lost before its next op: that was not sent, and what was sent has ended. Or a second
+    /// request to stop came while it was waited for that something holds, and [`NOT_AWAITED`] is the reason.
     Withheld {
         /// To whom the lock was lost.
         reason: String,

@@ -26,8 +26,8 @@ mod stories;
 pub use counts::Counts;
 pub use decide::{Decision, decide};
 pub use event::{
-    BracketFinding, Cause, EtcdSeen, Event, Failure, HaltCause, HostStatus, SkipReason, Stamped, StopLevel,
-    TaskEnd,
+    BracketFinding, Cause, EtcdSeen, Event, Failure, HaltCause, HostStatus, NOT_AWAITED, SkipReason, Stamped,
+    StopLevel, TaskEnd,
 };
 pub use history::{History, REHEARSAL};
 pub use host::{AttemptRun, HostFailure, OpRun, OpenCordon, TaskResult};

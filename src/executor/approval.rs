@@ -90,4 +90,11 @@ impl Shared {
         // The sender lives as long as this does.
         let _ = stop.wait_for(|now| *now >= Some(level)).await;
     }
+
+    /// Waits until somebody asks for the second time that the run stops.
+    pub(super) async fn until_hurried(&self) {
+        let mut hurried = self.hurried.subscribe();
+        // The sender lives as long as this does.
+        let _ = hurried.wait_for(|now| *now).await;
+    }
 }

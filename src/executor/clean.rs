@@ -2,16 +2,14 @@
 
 use super::redact::Redactor;
 use crate::engine::{BracketFinding, EtcdSeen, Event, Failure, HaltCause, TaskEnd};
+use crate::op::show_symbols;
 use crate::plan::{OutCause, OutOfService};
 use crate::step::{Assessment, Change, LineDiff};
 use crate::transport::OpResult;
 
 impl Redactor {
-    /// An event without secrets.
+    /// An event without secrets, and with words for what stands in a plan for values that only a run knows.
     pub(super) fn event(&self, event: Event) -> Event {
-        if self.knows_nothing() {
-            return event;
-        }
         match event {
             Event::Observed { phase, out, blocked, etcd } => {
                 let of = |seen: EtcdSeen| EtcdSeen { blocked: self.maybe(seen.blocked), ..seen };
@@ -33,22 +31,22 @@ impl Redactor {
                 Event::TaskProbed { task, attempt, assessment: self.assessment(assessment) }
             }
             Event::TaskWaiting { task, attempt, reason, within } => {
-                Event::TaskWaiting { task, attempt, reason: self.text(&reason), within }
+                Event::TaskWaiting { task, attempt, reason: self.words(&reason), within }
             }
             Event::TaskAsks { task, attempt, text } => {
-                Event::TaskAsks { task, attempt, text: self.text(&text) }
+                Event::TaskAsks { task, attempt, text: self.words(&text) }
             }
             Event::GateWaiting { phase, batch, reason } => {
-                Event::GateWaiting { phase, batch, reason: self.text(&reason) }
+                Event::GateWaiting { phase, batch, reason: self.words(&reason) }
             }
             Event::GateRefused { phase, batch, why } => {
-                Event::GateRefused { phase, batch, why: self.text(&why) }
+                Event::GateRefused { phase, batch, why: self.words(&why) }
             }
             Event::ClusterSilent { reason, within, starting } => {
-                Event::ClusterSilent { reason: self.text(&reason), within, starting }
+                Event::ClusterSilent { reason: self.words(&reason), within, starting }
             }
             Event::HostSilent { host, reason, attempts } => {
-                Event::HostSilent { host, reason: self.text(&reason), attempts }
+                Event::HostSilent { host, reason: self.words(&reason), attempts }
             }
             Event::OpEnded { task, attempt, go, op, exit, last_line, stdout, refused } => Event::OpEnded {
                 task,
@@ -56,8 +54,8 @@ impl Redactor {
                 go,
                 op,
                 exit,
-                last_line: self.text(&last_line),
-                stdout: self.maybe(stdout),
+                last_line: self.words(&last_line),
+                stdout: stdout.map(|text| self.text(&text)),
                 refused,
             },
             Event::OpSaid { task, attempt, go, op, stderr, stdout, file } => {
@@ -71,7 +69,7 @@ impl Redactor {
             Event::BatchEnded { phase, batch, failed } => {
                 Event::BatchEnded { phase, batch, failed: self.maybe(failed) }
             }
-            Event::LockLost { why } => Event::LockLost { why: self.text(&why) },
+            Event::LockLost { why } => Event::LockLost { why: self.words(&why) },
             Event::Halted { phase, cause } => Event::Halted { phase, cause: self.halt(cause) },
             // Numbers and words of our own.
             event @ (Event::RunStarted { run: _, digest: _, version: _, machine: _ }
@@ -118,17 +116,21 @@ impl Redactor {
     /// A failure without secrets.
     pub(super) fn failure(&self, failure: Failure) -> Failure {
         let Failure { cause, message, hint } = failure;
-        Failure { cause, message: self.text(&message), hint: self.text(&hint) }
+        Failure { cause, message: self.words(&message), hint: self.words(&hint) }
+    }
+
+    fn words(&self, text: &str) -> String {
+        show_symbols(&self.text(text))
     }
 
     fn maybe(&self, text: Option<String>) -> Option<String> {
-        text.map(|text| self.text(&text))
+        text.map(|text| self.words(&text))
     }
 
     fn out(&self, out: Vec<OutOfService>) -> Vec<OutOfService> {
         let clean = |OutOfService { host, cause }| match cause {
             OutCause::NotReady(status) => {
-                OutOfService { host, cause: OutCause::NotReady(self.text(&status)) }
+                OutOfService { host, cause: OutCause::NotReady(self.words(&status)) }
             }
             cause @ (OutCause::InWork
             | OutCause::Failed
@@ -144,27 +146,27 @@ impl Redactor {
     fn finding(&self, finding: BracketFinding) -> BracketFinding {
         match finding {
             BracketFinding::Holds => BracketFinding::Holds,
-            BracketFinding::Needed { why } => BracketFinding::Needed { why: self.text(&why) },
+            BracketFinding::Needed { why } => BracketFinding::Needed { why: self.words(&why) },
             BracketFinding::Failed { failure } => BracketFinding::Failed { failure: self.failure(failure) },
         }
     }
 
     fn assessment(&self, assessment: Assessment) -> Assessment {
         match assessment {
-            Assessment::Satisfied { state } => Assessment::Satisfied { state: self.text(&state) },
+            Assessment::Satisfied { state } => Assessment::Satisfied { state: self.words(&state) },
             Assessment::WouldChange { changes, effect, fidelity } => {
                 let clean = |Change { what, before, after, diff }| Change {
-                    what: self.text(&what),
-                    before: self.text(&before),
-                    after: self.text(&after),
+                    what: self.words(&what),
+                    before: self.words(&before),
+                    after: self.words(&after),
                     diff: diff.map(|diff| self.diff(diff)),
                 };
                 let changes = changes.into_iter().map(clean).collect();
                 Assessment::WouldChange { changes, effect, fidelity }
             }
-            Assessment::NotYet { reason } => Assessment::NotYet { reason: self.text(&reason) },
+            Assessment::NotYet { reason } => Assessment::NotYet { reason: self.words(&reason) },
             Assessment::Refused { reason, hint } => {
-                Assessment::Refused { reason: self.text(&reason), hint: self.text(&hint) }
+                Assessment::Refused { reason: self.words(&reason), hint: self.words(&hint) }
             }
         }
     }
@@ -179,27 +181,29 @@ impl Redactor {
         if lines.is_empty() {
             return Vec::new();
         }
-        self.text(&lines.join("\n")).split('\n').map(str::to_owned).collect()
+        self.words(&lines.join("\n")).split('\n').map(str::to_owned).collect()
     }
 
     fn task_end(&self, end: TaskEnd) -> TaskEnd {
         match end {
-            TaskEnd::Satisfied { state } => TaskEnd::Satisfied { state: self.text(&state) },
-            TaskEnd::Changed { summary } => TaskEnd::Changed { summary: self.text(&summary) },
+            TaskEnd::Satisfied { state } => TaskEnd::Satisfied { state: self.words(&state) },
+            TaskEnd::Changed { summary } => TaskEnd::Changed { summary: self.words(&summary) },
             TaskEnd::Failed { failure } => TaskEnd::Failed { failure: self.failure(failure) },
-            TaskEnd::Unknown { reason } => TaskEnd::Unknown { reason: self.text(&reason) },
-            TaskEnd::Uncordoned { reason } => TaskEnd::Uncordoned { reason: self.text(&reason) },
-            TaskEnd::Withheld { reason } => TaskEnd::Withheld { reason: self.text(&reason) },
+            TaskEnd::Unknown { reason } => TaskEnd::Unknown { reason: self.words(&reason) },
+            TaskEnd::Uncordoned { reason } => TaskEnd::Uncordoned { reason: self.words(&reason) },
+            TaskEnd::Withheld { reason } => TaskEnd::Withheld { reason: self.words(&reason) },
             TaskEnd::NeedsSlot => TaskEnd::NeedsSlot,
-            TaskEnd::Paused { text, why } => TaskEnd::Paused { text: self.text(&text), why: self.text(&why) },
+            TaskEnd::Paused { text, why } => {
+                TaskEnd::Paused { text: self.words(&text), why: self.words(&why) }
+            }
         }
     }
 
     fn halt(&self, cause: HaltCause) -> HaltCause {
         match cause {
-            HaltCause::BatchFailed { reason } => HaltCause::BatchFailed { reason: self.text(&reason) },
+            HaltCause::BatchFailed { reason } => HaltCause::BatchFailed { reason: self.words(&reason) },
             HaltCause::Paused { text, why } => {
-                HaltCause::Paused { text: self.text(&text), why: self.text(&why) }
+                HaltCause::Paused { text: self.words(&text), why: self.words(&why) }
             }
             HaltCause::BudgetSpentByOthers { waited, out, blocked, domains } => {
                 let (out, blocked) = (self.out(out), self.maybe(blocked));

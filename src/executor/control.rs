@@ -1,7 +1,7 @@
 //! What every worker of a run shares, and how workers speak to the loop: by events, never by locks.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -39,6 +39,8 @@ pub(super) struct Shared {
     pub(super) approver: Rc<dyn Approver>,
     /// How soon the run stops, for whoever waits meanwhile.
     pub(super) stop: watch::Sender<Option<StopLevel>>,
+    /// Somebody asked twice for the run to stop: what only verifies is not waited for any more.
+    pub(super) hurried: watch::Sender<bool>,
     pub(super) in_doubt: InDoubt,
     /// The lock of the cluster, without which no op is sent; `None` where there is none to hold.
     pub(super) lock: Option<Rc<Lock>>,
@@ -54,6 +56,8 @@ pub(super) struct Shared {
     pub(super) patient: bool,
     /// Hosts that people were told cannot be reached.
     pub(super) silent: RefCell<HashSet<HostId>>,
+    /// Hosts where kubectl is missing or cannot use its kubeconfig, and why: others are asked while there are any.
+    pub(super) lame: RefCell<BTreeMap<HostId, String>>,
     /// Hosts being worked on: kubectl avoids them while it can.
     pub(super) busy: RefCell<HashSet<HostId>>,
     /// Hosts whose node is this run's own work: that it is another one is no drift.

@@ -15,7 +15,7 @@ use crate::engine::{Cause, Failure};
 use crate::facts::FactsError;
 use crate::inventory::HostName;
 use crate::kubernetes::kubectl_errors::{Cause as KubectlCause, causes};
-use crate::op::{Answer, Probe, Query, Site, resolve_symbols};
+use crate::op::{Answer, Probe, Query, Site, resolve_symbols, symbol_words, unescaped_symbols};
 use crate::plan::{HostId, PlannedHost};
 use crate::transport::{Session, SessionError};
 use crate::value::{Duration, escape};
@@ -32,6 +32,23 @@ pub(super) fn silence<'a>(probe: &Probe, answers: &'a [Answer]) -> Option<&'a st
         query.asks_kubectl() && api_is_silent(answer.rc, &answer.stderr)
     };
     asked.find(is_silent).map(|(_, answer)| answer.stderr.as_str())
+}
+
+/// Why kubectl cannot be used where one of these answers comes from: it is missing, or cannot use its kubeconfig.
+fn lameness(probe: &Probe, answers: &[Answer]) -> Option<String> {
+    let mut asked = probe.queries.iter().zip(answers).filter(|(query, _)| query.asks_kubectl());
+    asked.find_map(|(_, answer)| why_lame(answer))
+}
+
+/// Likewise, of one answer of kubectl.
+pub(super) fn why_lame(answer: &Answer) -> Option<String> {
+    let cannot = answer.rc != 0 && causes(&answer.stderr).first() == Some(&KubectlCause::Kubeconfig);
+    let said = escape(answer.stderr.trim());
+    match answer.rc {
+        127 => Some(format!("there is no kubectl: {said}")),
+        _ if cannot => Some(format!("kubectl cannot use its kubeconfig: {said}")),
+        _ => None,
+    }
 }
 
 /// Facts that make no sense, as a failure of whoever was asked.
@@ -216,13 +233,13 @@ impl Shared {
         text
     }
 
-    /// Text for people: the host's own names resolved, any other symbol shown as one.
+    /// Text for people: the host's own names resolved, words for any other symbol.
     pub(super) fn shown_text(&self, host: HostId, text: &str) -> String {
         let resolve = |symbol: &str| {
             let value = subject_value(self.plan.host(host), symbol);
-            Ok::<_, std::convert::Infallible>(value.unwrap_or_else(|| format!("‹{symbol}›")))
+            Ok::<_, std::convert::Infallible>(value.unwrap_or_else(|| symbol_words(symbol)))
         };
-        let Ok(text) = resolve_symbols(text, resolve);
+        let Ok(text) = resolve_symbols(&unescaped_symbols(text), resolve);
         text
     }
 }
@@ -267,9 +284,16 @@ async fn ask_cluster(
     let end = Instant::now() + within.to_std();
     let mut told = false;
     let mut refusals = Refusals::default();
+    let mut lame = HashSet::new();
     loop {
         let outcome = match kube_session(shared, subject).await {
-            Ok((_, host, session)) => match session.probe(probe).await {
+            Ok((kube_host, host, session)) => match session.probe(probe).await {
+                // Nothing is wrong with the cluster: another control plane may have what this one lacks.
+                Ok(answers)
+                    if shared.is_lame(kube_host, lameness(probe, &answers)) && lame.insert(kube_host) =>
+                {
+                    continue;
+                }
                 Ok(answers) if silence(probe, &answers).is_none() => {
                     match weigh(shared, &mut refusals, probe, &answers, &*session).await {
                         Verdict::Stands => {}
@@ -323,6 +347,14 @@ fn why_silent(probe: &Probe, outcome: &Result<Vec<Answer>, Failure>) -> String {
 }
 
 impl Shared {
+    /// Whether kubectl cannot be used on a host, which is noted, while another one is left to be asked.
+    fn is_lame(&self, host: Option<HostId>, why: Option<String>) -> bool {
+        let (Some(host), Some(why)) = (host, why) else { return false };
+        let mut lame = self.lame.borrow_mut();
+        lame.insert(host, why);
+        lame.len() < self.plan.kube.as_ref().map_or(0, |kube| kube.hosts.len())
+    }
+
     /// The pool of the hosts that kubectl runs on.
     pub(super) fn kube_pool(&self) -> &Pool {
         let on_hosts = self.plan.kube.as_ref().is_some_and(|kube| !kube.hosts.is_empty());
@@ -369,10 +401,10 @@ pub(super) async fn kube_session(
         let session = shared.controller.session(&name).await.map_err(|error| pool_failure(&error))?;
         return Ok((None, name, session));
     }
-    let busy = shared.busy.borrow().clone();
+    let (busy, lame) = (shared.busy.borrow().clone(), shared.lame.borrow().clone());
     let mut candidates: Vec<HostId> = kube.hosts.clone();
     // A host being worked on may lose its API server, sshd or power at any moment; the subject most of all.
-    candidates.sort_by_key(|host| (busy.contains(host), *host == subject));
+    candidates.sort_by_key(|host| (lame.contains_key(host), busy.contains(host), *host == subject));
     let mut first_failure = None;
     for candidate in candidates {
         match shared.pool.session(shared.name(candidate)).await {

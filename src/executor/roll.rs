@@ -161,6 +161,7 @@ impl Roll {
             clock,
             approver,
             stop: watch::Sender::new(None),
+            hurried: watch::Sender::new(false),
             in_doubt,
             lock,
             over,
@@ -169,6 +170,7 @@ impl Roll {
             cluster_is_silent: Cell::new(false),
             patient: true,
             silent: RefCell::default(),
+            lame: RefCell::default(),
             busy: RefCell::default(),
             membership: RefCell::new(
                 past.as_ref().map_or_else(Membership::default, |past| Membership::of(&plan, &past.events)),
@@ -339,6 +341,11 @@ impl Roll {
         // until the events are in the journal.
         for event in &stamped {
             self.history.state.apply(&self.plan, event)?;
+        }
+        let hurries =
+            |stamped: &Stamped| matches!(stamped.event, Event::StopRequested { level: StopLevel::Now, .. });
+        if stamped.iter().any(hurries) {
+            self.shared.hurried.send_replace(true);
         }
         let level = self.history.state.stop_level();
         self.shared.stop.send_if_modified(|told| std::mem::replace(told, level) != level);

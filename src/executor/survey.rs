@@ -21,7 +21,7 @@ use crate::facts::{
 use crate::inventory::HostName;
 use crate::op::{Answer, Probe, Query, Site};
 use crate::plan::forecast::Outlook;
-use crate::plan::{ActionId, HostId, Plan, StepRef, TaskId, forecast, lookahead};
+use crate::plan::{ActionId, HostId, Plan, StepRef, TaskId, Warning, forecast, lookahead};
 use crate::step::{Assessment, KubeCx};
 use crate::value::{Duration, Timestamp};
 
@@ -190,6 +190,17 @@ pub async fn foresee(
     let (found, failed) = tokio::task::LocalSet::new().run_until(assess_all(&shared, progress)).await;
     let shared = Rc::into_inner(shared).expect("invariant: every look has ended");
     let mut plan = Rc::into_inner(shared.plan).expect("invariant: every look has ended");
+    let lame = shared.lame.into_inner();
+    // What a run sends without a look before goes to the others first, too.
+    plan.kube.iter_mut().for_each(|kube| kube.hosts.sort_by_key(|host| lame.contains_key(host)));
+    for (host, why) in lame {
+        let name = &plan.host(host).name;
+        let message = format!("kubectl cannot be used on {name}: {why}");
+        let hint = format!(
+            "other hosts of `kube.via` are asked in its place; mend it on {name}, or leave it out there"
+        );
+        plan.warnings.push(Warning { message, hint });
+    }
     forecast::fill(&mut plan, found.iter().map(|(host, outlooks)| (*host, outlooks.as_slice())));
     (plan, failed)
 }
@@ -239,6 +250,7 @@ fn without_a_run(plan: Rc<Plan>, pool: &Rc<Pool>, controller: &Rc<Pool>, redacto
         clock: Clock::starting_at(Timestamp::default()),
         approver: Rc::new(super::Nobody),
         stop: tokio::sync::watch::Sender::new(None),
+        hurried: tokio::sync::watch::Sender::new(false),
         in_doubt: super::InDoubt::Leave,
         lock: None,
         over: Vec::new(),
@@ -247,6 +259,7 @@ fn without_a_run(plan: Rc<Plan>, pool: &Rc<Pool>, controller: &Rc<Pool>, redacto
         cluster_is_silent: std::cell::Cell::new(false),
         patient: false,
         silent: RefCell::default(),
+        lame: RefCell::default(),
         busy: RefCell::default(),
         membership: RefCell::default(),
         common: Common::default(),

@@ -19,6 +19,8 @@ pub struct Undoing {
     pub plan: Option<Plan>,
     /// What is left as it was, by host: why, or what a person may have to type.
     pub kept: BTreeMap<HostId, Vec<String>>,
+    /// Some of it may still be put back: nobody could look at it now.
+    pub is_unsure: bool,
 }
 
 /// Looks at the hosts of a run. `here` is whether this is the machine that it was controlled from; `tell` hears what is
@@ -35,16 +37,18 @@ pub async fn undoing(
         pool.expect_machine(&host.name, &host.machine_id);
     }
     let mut work = Work::of(of, history);
-    // An op that still runs would go on under a node that takes pods again.
+    // An op that still runs would go on under a node that takes pods again, or into the run that comes next.
     for leftover in Leftover::of(of, run, &history.events) {
         let host = leftover.host;
-        if !work.wanted.contains_key(&host) {
-            continue;
-        }
         let (name, title) = (&of.host(host).name, leftover.title(of));
         tell(&format!("{name}  waits for the end of `{title}`, if it still runs"));
         if let Err(why) = await_leftover(of, &leftover, here, pool, controller).await {
-            work.keep(host, format!("nobody can tell whether `{title}` still runs: {why}"));
+            let why = format!("nobody can tell whether `{title}` still runs: {why}");
+            match work.wanted.contains_key(&host) {
+                true => work.keep(host, why),
+                // Nothing of it could be put back anyway, and the next run's commands wait for no host that is away.
+                false => tell(&format!("{name}  {why}")),
+            }
         }
     }
     while !work.wanted.is_empty() {
@@ -56,7 +60,8 @@ pub async fn undoing(
             .map(|(task, reason, _)| (plan.host(task.host).name.clone(), reason.to_owned()))
             .collect();
         if failed.is_empty() && refused.is_empty() {
-            return Ok(Undoing { plan: Some(plan).filter(forecast::has_changes), kept: work.kept });
+            let plan = Some(plan).filter(forecast::has_changes);
+            return Ok(Undoing { plan, kept: work.kept, is_unsure: work.is_unsure });
         }
         for (id, host) in (0..).map(HostId).zip(&of.hosts) {
             let failure = failed.get(&host.name).map(|failure| failure.message.clone());
@@ -66,18 +71,19 @@ pub async fn undoing(
             }
         }
     }
-    Ok(Undoing { plan: None, kept: work.kept })
+    Ok(Undoing { plan: None, kept: work.kept, is_unsure: work.is_unsure })
 }
 
 struct Work {
     wanted: BTreeMap<HostId, PutBack>,
     kept: BTreeMap<HostId, Vec<String>>,
+    is_unsure: bool,
 }
 
 impl Work {
     /// What the journal says that the run left.
     fn of(plan: &Plan, history: &History) -> Self {
-        let mut work = Self { wanted: BTreeMap::new(), kept: BTreeMap::new() };
+        let mut work = Self { wanted: BTreeMap::new(), kept: BTreeMap::new(), is_unsure: false };
         for left in standing(plan, &history.events) {
             match left.change {
                 StandingChange::Cordon => work.wanted.entry(left.host).or_default().uncordon = true,
@@ -94,6 +100,7 @@ impl Work {
 
     /// Leaves a host as it is.
     fn keep(&mut self, host: HostId, why: String) {
+        self.is_unsure = true;
         self.wanted.remove(&host);
         self.kept.entry(host).or_default().push(why);
     }

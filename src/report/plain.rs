@@ -5,7 +5,11 @@ use std::io::Write;
 use super::Reporter;
 use super::gates;
 use super::waits::{Told, Waits};
-use crate::engine::{BracketFinding, Event, HaltCause, HostStatus, SkipReason, Stamped, State, TaskEnd};
+use crate::engine::{
+    BracketFinding, Event, HaltCause, HostStatus, NOT_AWAITED, SkipReason, Stamped, State, StopLevel,
+    TaskEnd, Work,
+};
+use crate::op::Op;
 use crate::plan::{DomainsTaken, Forecast, HostId, OutCause, OutOfService, Plan, Section, StepRef, TaskId};
 use crate::value::Timestamp;
 
@@ -143,7 +147,7 @@ fn line(plan: &Plan, state: &State, event: &Event, verbosity: Verbosity) -> Opti
         Event::PhaseEnded { phase, ok: false } => {
             format!("phase {}: ended outside its limits", plan.phase(*phase).name)
         }
-        Event::StopRequested { level, by } => format!("{by}: {}", stop_words(*level)),
+        Event::StopRequested { level, by } => format!("{by}: {}", stop_words(*level, plan, state)),
         Event::LockLost { why } => {
             format!("LOCK LOST: {why}; what is in flight ends, and nothing more is started")
         }
@@ -202,6 +206,7 @@ fn task_ended(plan: &Plan, task: TaskId, end: &TaskEnd, verbosity: Verbosity) ->
         TaskEnd::Unknown { reason } => format!("{about}  UNKNOWN: {reason}"),
         TaskEnd::Uncordoned { reason } => format!("{about}  not sent: {reason}"),
         TaskEnd::Paused { why, .. } => format!("{about}  not confirmed: {why}"),
+        TaskEnd::Withheld { reason } if reason == NOT_AWAITED => format!("{about}  {reason}"),
         TaskEnd::Withheld { reason } => format!("{about}  not sent: the lock was lost: {reason}"),
     })
 }
@@ -297,13 +302,34 @@ fn out_words(cause: &OutCause) -> &str {
     }
 }
 
-fn stop_words(level: crate::engine::StopLevel) -> &'static str {
+/// What a request to stop comes to.
+pub(super) fn stop_words(level: StopLevel, plan: &Plan, state: &State) -> String {
     match level {
-        crate::engine::StopLevel::Graceful => {
+        StopLevel::Graceful => {
             "no new host starts; hosts that are out come back. Once more stops after the ops in flight"
+                .to_owned()
         }
-        crate::engine::StopLevel::Now => "stopping after the ops in flight",
+        StopLevel::Now => match longest_op(plan, state) {
+            Some((host, op)) => format!(
+                "stopping after the ops in flight. That may take {}: the time limit of `{}` on {}",
+                op.timeout,
+                plan.spelled(&op.title, host),
+                host_name(plan, host)
+            ),
+            None => "stopping after the ops in flight".to_owned(),
+        },
     }
+}
+
+/// Of the ops that have no end, the one with the longest time limit.
+fn longest_op<'p>(plan: &'p Plan, state: &State) -> Option<(HostId, &'p Op)> {
+    let open = state.in_flight(plan).into_iter().filter_map(|work| {
+        let Work::Attempt { task, run } = work else { return None };
+        let sent = run.ops.last().filter(|sent| sent.exit.is_none())?;
+        let StepRef::Action(action) = plan.task(task).step else { return None };
+        Some((task.host, plan.action(action).lowered.ops.get(usize::from(sent.op))?))
+    });
+    open.max_by_key(|(_, op)| op.timeout)
 }
 
 /// Why a run halted, in a sentence.

@@ -13,8 +13,7 @@ use super::ways_back::WaysBack;
 use crate::engine::{
     BracketFinding, Cause, Counts, Event, Failure, HaltCause, History, HostStatus, State, TaskEnd,
 };
-use crate::plan::{HostId, Plan, Section, TaskId};
-use crate::step::BracketKey;
+use crate::plan::{Cordoning, HostId, Plan, Section, TaskId};
 use crate::value::Duration;
 
 /// What a run came to.
@@ -42,6 +41,8 @@ pub struct Summary {
     pub lifted: Vec<String>,
     /// Whether its last lines are followed by how it goes on: another way than bringing hosts back by hand.
     pub can_resume: bool,
+    /// Whether another run puts back what this one left: how, that one's record says.
+    pub undone: bool,
     /// Why the run did not go to its end, if it did not.
     pub stopped_by: Option<String>,
     /// Whether any host was changed.
@@ -105,8 +106,13 @@ pub struct Left {
 }
 
 impl Left {
-    fn write(&self, plan: &Plan, is_rehearsal: bool, can_resume: bool, out: &mut String) -> std::fmt::Result {
+    fn write(&self, plan: &Plan, of: &Summary, out: &mut String) -> std::fmt::Result {
         let Self { host, what, commands, wrong } = self;
+        let (is_rehearsal, can_resume) = (of.rehearsal, of.can_resume);
+        if of.undone {
+            // What became of it is in the record of the run that put it back.
+            return writeln!(out, "{}  was left {what}", host_name(plan, *host));
+        }
         // Whether it serves nobody has looked: its power may have failed meanwhile.
         let service = if *what == HALF_CHANGED { "; this run does not keep it out of service" } else { "" };
         let seen = wrong.as_ref().map(|wrong| format!(", and {wrong}")).unwrap_or_default();
@@ -140,6 +146,10 @@ const ALL_SERVE: &str = "all hosts are in service";
 const OURS_SERVE: &str = "this run keeps no host out of service";
 const OUT_OF_SERVICE: &str = "out of service";
 const HALF_CHANGED: &str = "half-changed";
+/// It was worked on without a cordon, so that pods go on as far as its node is Ready.
+const NOT_CORDONED: &str = "half-changed, and was not cordoned by this run";
+/// The same of one that holds a slot, and of which nothing is known to be changed.
+const UNDER_WAY: &str = "in the middle of its steps, and was not cordoned by this run";
 /// Whether it serves nobody has looked: it failed.
 const UNCORDONED: &str = "half-changed, and was uncordoned";
 
@@ -232,6 +242,7 @@ impl Summary {
             versions: fold.versions.lines(plan),
             service: if lost_nodes || state.has_seen_others_out() { OURS_SERVE } else { ALL_SERVE },
             can_resume: state.can_resume(),
+            undone: state.undone_by().is_some(),
         }
     }
 
@@ -312,7 +323,7 @@ impl Summary {
             writeln!(out, "stopped_by: {by}")?;
         }
         self.stopped.write(plan, out)?;
-        self.left.iter().try_for_each(|left| left.write(plan, self.rehearsal, self.can_resume, out))?;
+        self.left.iter().try_for_each(|left| left.write(plan, self, out))?;
         for OnPurpose { host, reason, commands } in &self.on_purpose {
             writeln!(out, "{}  is out of service, on purpose: {reason}", host_name(plan, *host))?;
             write_ways(commands, false, "", self.rehearsal, out)?;
@@ -338,6 +349,8 @@ struct Fold<'p> {
     stopped: Stopped,
     /// Hosts that a rescue uncordoned, or what is done in the end.
     uncordoned: BTreeSet<HostId>,
+    /// Hosts whose nodes are cordoned, or may be, by this run or by the hand that it found at work.
+    bracketed: BTreeSet<HostId>,
     ways_back: WaysBack,
     /// What ops of attempts that have not ended said last.
     said: BTreeMap<TaskId, LastWords>,
@@ -358,6 +371,7 @@ impl<'p> Fold<'p> {
             stopped_by: None,
             stopped: Stopped::default(),
             uncordoned: BTreeSet::new(),
+            bracketed: BTreeSet::new(),
             ways_back: WaysBack::default(),
             said: BTreeMap::new(),
             versions: Versions::default(),
@@ -376,6 +390,11 @@ impl<'p> Fold<'p> {
             Event::RunResumed { .. } => {
                 self.stop = None;
                 self.stopped_by = None;
+            }
+            Event::OpStarted { task, .. } => {
+                if self.plan.cordoning(*task) == Cordoning::Sets {
+                    self.bracketed.insert(task.host);
+                }
             }
             Event::OpEnded { .. } => self.changed_anything = true,
             Event::TaskStarted { task, .. } => drop(self.said.remove(task)),
@@ -445,12 +464,11 @@ impl<'p> Fold<'p> {
     fn ended_well(&mut self, task: TaskId) {
         // A retry that succeeded is no trouble any more, nor is a doubt that was settled.
         self.forget(task);
-        if self.plan.section(task) == Section::Steps {
-            return;
-        }
-        let lowered = self.plan.lowered(task);
-        if lowered.is_some_and(|lowered| lowered.closes.contains(&BracketKey::Cordon)) {
-            self.uncordoned.insert(task.host);
+        if self.plan.cordoning(task) == Cordoning::TakesAway {
+            self.bracketed.remove(&task.host);
+            if self.plan.section(task) != Section::Steps {
+                self.uncordoned.insert(task.host);
+            }
         }
     }
 
@@ -482,6 +500,12 @@ impl<'p> Fold<'p> {
         self.troubled.extract_if(.., was_rescued).map(words).collect()
     }
 
+    /// Whether a host is a node on which no cordon stands, as far as this run knows: it takes pods as long as it is Ready.
+    fn is_not_cordoned(&self, host: HostId) -> bool {
+        let is_node = self.plan.host(host).subject.node.is_some();
+        is_node && !self.bracketed.contains(&host) && !self.uncordoned.contains(&host)
+    }
+
     fn left(&mut self, state: &State) -> (Vec<Left>, Vec<OnPurpose>) {
         if let Some(run) = &self.plan.undoes {
             return (not_put_back(self.plan, run, state), Vec::new());
@@ -509,6 +533,8 @@ impl<'p> Fold<'p> {
                 commands.retain(|command| !command.starts_with("kubectl uncordon "));
             }
             let what = match out.contains(&host) {
+                true if self.is_not_cordoned(host) && half.contains(&host) => NOT_CORDONED,
+                true if self.is_not_cordoned(host) => UNDER_WAY,
                 true if self.uncordoned.contains(&host) && commands.is_empty() => UNCORDONED,
                 true => OUT_OF_SERVICE,
                 false => HALF_CHANGED,

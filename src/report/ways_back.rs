@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::{Event, TaskEnd};
-use crate::op::{Exit, RunWhen};
+use crate::op::{Exit, RUN_ID_WORDS, RunWhen};
 use crate::plan::{HostId, Plan, TaskId};
 use crate::step::{BracketKey, Patched, patched};
 
@@ -47,7 +47,7 @@ impl WaysBack {
         let is_known = |way: &WayBack| !way.in_doubt && way.opens.contains(&BracketKey::Cordon);
         let is_cordoned = ways.iter().any(is_known);
         let command = |way: WayBack| match way.in_doubt {
-            false => Some(way.command),
+            false => Some(way.command.replace(RUN_ID_WORDS, run)),
             true if is_cordoned => None,
             true => Some(format!(
                 "rollbook runs undo {run}  # whether the run cordoned {} is not known: this looks first",

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::kubernetes::node::NODES;
 use crate::kubernetes::pdb::BUDGETS;
 use crate::kubernetes::pod::{COMPONENTS, PODS};
-use crate::op::{Answer, Deed, Effect, Op, Probe, Query, RunWhen, Site, show_symbols};
+use crate::op::{Answer, Deed, Effect, Op, Probe, Query, RunWhen, SYMBOL_CLOSE, SYMBOL_OPEN, Site};
 use crate::step::{KubeCx, LowerCx, LowerError, Lowered, Poll, StepKind, Subject, find};
 use crate::value::{Amount, Duration, Field, Percent, Size, Type, Value, Version};
 
@@ -127,7 +127,7 @@ fn shown(argv: &[String]) -> Vec<String> {
     let templates = [(NODES, "NODES"), (PODS, "PODS"), (COMPONENTS, "COMPONENTS"), (BUDGETS, "BUDGETS")];
     let show = |word: &String| match templates.iter().find(|(template, _)| template == word) {
         Some((_, name)) => format!("<{name}>"),
-        None => show_symbols(word),
+        None => word.replace(SYMBOL_OPEN, "‹").replace(SYMBOL_CLOSE, "›"),
     };
     argv.iter().map(show).collect()
 }

@@ -268,6 +268,11 @@ pub(crate) fn no_such_node(subject: &Subject) -> Assessment {
     let node = subject.node.as_deref().unwrap_or(&subject.host);
     crate::step::build::refused(
         format!("the cluster has no node `{node}`"),
-        format!("name the node of host `{}` by `node_name:` in the inventory", subject.host),
+        format!(
+            "compare `kubectl get nodes` with `hostname` on {host}: a node that goes by another name is written as \
+             `node_name:` in the inventory, and planned again; where the name of the host was changed, change it back and \
+             restart its kubelet",
+            host = subject.host
+        ),
     )
 }

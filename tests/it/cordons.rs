@@ -4,10 +4,10 @@
 use rollbook::engine::History;
 use rollbook::executor::undoing;
 use rollbook::plan::Plan;
-use rollbook::transport::simulated::Fault;
+use rollbook::transport::simulated::{Fault, SimulatedCommand};
 use rollbook::value::Duration;
 
-use super::support::cluster::{Cluster, DRAINED, Rolled, story};
+use super::support::cluster::{Cluster, DRAINED, Rolled, refusals, shown, story};
 
 /// The patch that sets a cordon, and the one that releases it.
 const SETS: &str = "\"value\":null";
@@ -50,6 +50,68 @@ fn rolled(faults: Vec<Fault>) -> (Rolled, bool) {
         let w1 = cluster.simulated.host("w1").unwrap();
         (rolled, w1.cordoned)
     })
+}
+
+#[test]
+fn where_a_control_plane_lacks_its_kubeconfig_another_one_is_asked() {
+    let mut cluster = Cluster::new(3, 4, "1.30.0");
+    story(async {
+        cluster.by_hand("cp1", "rm -f /etc/kubernetes/admin.conf").await;
+        let plan = cluster.plan_of(DRAINED, &[]).await.unwrap();
+        let told = shown(&plan);
+        assert!(told.contains("kubectl cannot be used on cp1: kubectl cannot use its kubeconfig"), "{told}");
+        assert!(told.contains("mend it on cp1, or leave it out there"), "{told}");
+        // All hosts are looked at together, and each asks another one.
+        assert_eq!(refusals(&plan), []);
+        let run = cluster.roll(plan).await;
+        assert_eq!(run.code, 0, "{}", run.told);
+    });
+}
+
+#[test]
+fn where_kubectl_is_missing_on_one_control_plane_the_others_are_asked() {
+    let mut cluster = Cluster::new(3, 2, "1.30.0");
+    let missing = |host: &str| SimulatedCommand {
+        hosts: vec![host.to_owned()],
+        text: "kubectl".to_owned(),
+        exit: 127,
+        stdout: String::new(),
+        stderr: "sh: 1: kubectl: not found".to_owned(),
+        takes: Duration::from_secs(1),
+        creates: None,
+        needs: None,
+    };
+    story(async {
+        cluster.simulated.tell(missing("cp2"));
+        let plan = cluster.plan_of(DRAINED, &[]).await.unwrap();
+        assert_eq!(refusals(&plan), []);
+        let run = cluster.roll(plan).await;
+        assert_eq!(run.code, 0, "{}", run.told);
+        cluster.simulated.tell(missing("cp1"));
+        let plan = cluster.plan_of(DRAINED, &[]).await.unwrap();
+        let told = shown(&plan);
+        assert!(told.contains("kubectl cannot be used on cp1: there is no kubectl"), "{told}");
+        assert_eq!(refusals(&plan), []);
+    });
+}
+
+#[test]
+fn a_node_that_was_never_cordoned_is_half_changed_and_not_out_of_service() {
+    let mut cluster = Cluster::new(1, 2, "1.30.0");
+    let runbook = DRAINED.replace("      - drain: { delete_emptydir_data: true, reason: caches only }\n", "");
+    let runbook = runbook.replace("      - uncordon: {}\n", "");
+    story(async {
+        let plan = cluster.plan_of(&runbook, &[]).await.unwrap();
+        cluster.breaks("w1", "restart kubelet");
+        let run = cluster.roll(plan).await;
+        assert_eq!(run.code, 11, "{}", run.told);
+        assert!(
+            run.told.contains("w1  is left half-changed, and was not cordoned by this run"),
+            "{}",
+            run.told
+        );
+        assert!(!run.told.contains("left out of service"), "{}", run.told);
+    });
 }
 
 #[test]

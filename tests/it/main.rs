@@ -27,6 +27,7 @@ mod mistakes;
 mod new;
 mod node_support;
 mod os_patch;
+mod placeholders;
 mod reading;
 mod reboots;
 mod recorded;

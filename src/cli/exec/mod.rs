@@ -133,7 +133,7 @@ fn show(args: &Args, host: &HostName, said: (&str, &str), terminal: &Terminal) -
         out.push_str(&escape(line));
         out.push('\n');
     }
-    let code = terminal.data(&out)?;
+    let code = terminal.data_as_it_is(&out)?;
     for line in stderr.lines() {
         terminal.say(&format!("{host}  {}", escape(line)));
     }

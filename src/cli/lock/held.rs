@@ -219,6 +219,19 @@ pub(in crate::cli) async fn leave(lock: &Lock, leave: &Leave, plan: &Plan, termi
     }
 }
 
+/// Takes a run off the plan's cluster for good, where there is a lock: it can never go on.
+pub(in crate::cli) async fn give_up(
+    begin: &Begin<'_>,
+    run: &str,
+    why: &str,
+    connections: &Connections,
+    terminal: &Terminal,
+) -> Result<(), Stopped> {
+    let Some(lock) = take(begin, connections, terminal).await? else { return Ok(()) };
+    let cleared = lock.clear(&[run.to_owned()], why).await;
+    cleared.map_err(|error| lock_error(&error.into(), terminal))
+}
+
 /// Refuses a new run beside one of the same state directory that has not ended and shares hosts with it.
 pub(in crate::cli) fn refuse_beside(
     plan: &Plan,

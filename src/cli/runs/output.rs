@@ -58,7 +58,7 @@ pub(super) fn show(
     if text.is_empty() {
         terminal.say("no command of it printed anything");
     }
-    terminal.data(&text)
+    terminal.data_as_it_is(&text)
 }
 
 /// Stops unless a name is one of those that there are.

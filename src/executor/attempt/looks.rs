@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::{Assignment, Go, Step, Worker, fail, failed};
-use crate::engine::{Cause, Event, Failure, TaskEnd};
+use crate::engine::{Cause, Event, Failure, NOT_AWAITED, TaskEnd};
 use crate::executor::drift::drifted;
 use crate::executor::look::{look, silence};
 use crate::executor::poll::{Ended, Look, ONCE, until};
@@ -85,7 +85,14 @@ impl Worker<'_> {
             }
             look
         };
-        match until(poll, look_and_tell).await {
+        let looked = tokio::select! {
+            biased;
+            looked = until(poll, look_and_tell) => looked,
+            () = self.shared.until_hurried() => {
+                return Err(Go::End(TaskEnd::Withheld { reason: NOT_AWAITED.to_owned() }));
+            }
+        };
+        match looked {
             Ok(state) => Ok(state),
             Err(Ended::TimedOut(reason)) => {
                 let waited = if poll.within == Duration::ZERO {

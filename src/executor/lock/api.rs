@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::executor::Pool;
 use crate::executor::forbidden::{Refusals, Verdict, refusal, review, starting};
-use crate::executor::look::{api_is_silent, ask, controller_name};
+use crate::executor::look::{api_is_silent, ask, controller_name, why_lame};
 use crate::inventory::HostName;
 use crate::kubernetes::kubectl_errors::{Cause, causes, explain, reason};
 use crate::kubernetes::lease::{Lease, NAME, NAMESPACE, RESOURCE};
@@ -135,19 +135,30 @@ impl LeaseApi {
         let mut via: Vec<&HostName> = self.via.iter().collect();
         via.sort_by_key(|host| busy(host));
         let mut silence = "there is no host to ask".to_owned();
+        let (mut lame, mut is_silent) = (None, false);
         for host in via {
-            silence = match ask(&self.pool, host, &probe).await {
+            let said = match ask(&self.pool, host, &probe).await {
                 Ok(answers) => match answers.into_iter().next() {
                     Some(answer) if api_is_silent(answer.rc, &answer.stderr) || answer.rc == 124 => {
                         reason(answer.rc, &answer.stdout, &answer.stderr)
+                    }
+                    // Nothing is wrong with the cluster: another host may have what this one lacks.
+                    Some(answer) if why_lame(&answer).is_some() => {
+                        lame.get_or_insert(answer);
+                        continue;
                     }
                     Some(answer) => return self.weighed(words[0], host, &probe, answer).await,
                     None => format!("{host} gave no answer"),
                 },
                 Err(failure) => failure.message,
             };
+            (silence, is_silent) = (said, true);
         }
-        Err(LeaseError::Silent(silence))
+        // Whoever does not answer may have what the others lack: only where all were asked is it for people to mend.
+        match lame {
+            Some(answer) if !is_silent => Ok(answer),
+            _ => Err(LeaseError::Silent(silence)),
+        }
     }
 
     /// The answer, unless the API server forbade it and may not mean it.

@@ -18,7 +18,7 @@ pub use task::{Bracket, Forecast, HostTasks, LeftOut, Section, Sections, Task, T
 
 use crate::facts::EtcdAccess;
 use crate::inventory::{Become, Connection, HostName};
-use crate::op::{Site, resolve_symbols};
+use crate::op::{Site, resolve_symbols, symbol_words, unescaped_symbols};
 use crate::plan::deferred::outline;
 use crate::runbook::{Choice, NewNodes, Policy, Retry, SecretSource};
 use crate::step::{BracketKey, KubeCx, Lowered, Role, Subject};
@@ -247,14 +247,14 @@ impl Plan {
         }
     }
 
-    /// A title as people read it: with the names of a host in place of symbols, and what only a run knows as `‹run:id›`.
+    /// A title as people read it: with the names of a host in place of symbols, and words for what only a run knows.
     pub fn spelled(&self, title: &str, host: HostId) -> String {
         let host = self.host(host);
-        let Ok(text) = resolve_symbols(title, |symbol| {
+        let Ok(text) = resolve_symbols(&unescaped_symbols(title), |symbol| {
             Ok::<_, Infallible>(match (symbol, &host.subject.node) {
                 ("subject:node", Some(node)) => node.clone(),
                 ("subject:host", _) => host.name.to_string(),
-                (other, _) => format!("‹{other}›"),
+                (other, _) => symbol_words(other),
             })
         });
         text

@@ -11,7 +11,7 @@ use crate::plan::{
 };
 use crate::runbook::{Choice, GateAfter, Mode, OnFailure, Then};
 use crate::step::{Change, Fidelity, IfUncordoned, LineDiff};
-use crate::value::{Value, escape};
+use crate::value::{Duration, Value, escape};
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl Text<'_> {
         parts.extend(goes_alone.then(|| "control planes one at a time".to_owned()));
         let people =
             if worst_case::waits_for_people(self.plan, phase) { ", and what people take" } else { "" };
-        parts.push(format!("at most {}{people}", worst_case::of_phase(self.plan, phase)));
+        parts.push(format!("{}{people}", self.bound(worst_case::of_phase(self.plan, phase))));
         parts.join(" · ")
     }
 
@@ -354,9 +354,17 @@ impl Text<'_> {
         parts.extend((refused > 0).then(|| format!("{refused} refused")));
         let waits = |phase: &PlannedPhase| worst_case::waits_for_people(self.plan, phase);
         let people = if self.plan.phases.iter().any(waits) { ", and what people take" } else { "" };
-        let longest = worst_case::of_plan(self.plan);
-        writeln!(self.out, "Total: {} · at most {longest}{people}", parts.join(", "))?;
+        let bound = self.bound(worst_case::of_plan(self.plan));
+        writeln!(self.out, "Total: {} · {bound}{people}", parts.join(", "))?;
         writeln!(self.out, "Digest: {digest}")
+    }
+
+    /// How long it may take, in words: what is out when the deadline passes comes back, and nothing else begins.
+    fn bound(&self, longest: Duration) -> String {
+        match self.plan.policy.deadline {
+            Some(deadline) if deadline < longest => format!("no host starts after {deadline}, the deadline"),
+            _ => format!("at most {longest}"),
+        }
     }
 }
 

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::{
-    Awaited, BracketFinding, Event, HaltCause, HostStatus, Stamped, State, StopLevel, TaskEnd,
-};
+use crate::engine::{Awaited, BracketFinding, Event, HaltCause, HostStatus, Stamped, State, TaskEnd};
 use crate::plan::{GateOpens, HostId, Plan, Section, TaskId};
-use crate::report::plain::{halt_words, host_name, title, wait_words};
+use crate::report::plain::{halt_words, host_name, stop_words, title, wait_words};
 use crate::value::{Duration, Timestamp};
 
 /// The state of a run as somebody who watches it wants to see it.
@@ -161,7 +159,9 @@ impl Board {
                     soak.red.clone_from(red);
                 }
             }
-            Event::StopRequested { level, by } => self.stopping = Some(stop_words(*level, by)),
+            Event::StopRequested { level, by } => {
+                self.stopping = Some(format!("{by}: {}", stop_words(*level, plan, state)));
+            }
             Event::Halted { cause, .. } => {
                 let word = if matches!(cause, HaltCause::Paused { .. }) { "" } else { "HALT: " };
                 self.stopping.get_or_insert_with(|| format!("{word}{}", halt_words(plan, cause)));
@@ -327,15 +327,4 @@ fn waits_for_slot(plan: &Plan, state: &State, host: HostId) -> String {
 
 fn is_lost(status: HostStatus) -> bool {
     matches!(status, HostStatus::Failed | HostStatus::Unknown)
-}
-
-fn stop_words(level: StopLevel, by: &str) -> String {
-    match level {
-        StopLevel::Graceful => {
-            format!(
-                "{by}: no new host starts; hosts that are out come back. Ctrl-C again stops after the ops in flight"
-            )
-        }
-        StopLevel::Now => format!("{by}: stopping after the ops in flight"),
-    }
 }

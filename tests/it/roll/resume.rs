@@ -250,6 +250,50 @@ fn a_new_run_does_not_begin_beside_one_that_can_go_on() {
 }
 
 #[test]
+fn an_undo_that_finds_nothing_to_put_back_gives_the_run_up() {
+    let fleet = Fleet::that_talks(2);
+    let running = fleet.run(&[]).start();
+    fleet.await_lines(1, 1);
+    running.signal(Signal::KILL);
+    running.end();
+    let run = fleet.run_dir().file_name().unwrap().to_str().unwrap().to_owned();
+    let runs = |verb: &str, more: &[&str]| {
+        let state = ["--state-dir", "state"];
+        fleet.rollbook_on("runs", verb, &[more, &state].concat()).run().exits(0)
+    };
+    let undo = runs("undo", &[&run, "--yes"]).says("nothing to do on the hosts");
+    undo.says(&format!("run {run} is given up; a new run does what is still to be done"));
+    runs("list", &[]).shows("given up");
+    let show = runs("show", &[&run]).shows("given up by ");
+    assert!(!show.stdout.contains("to go on"), "{}", show.stdout);
+    runs("undo", &[&run, "--yes"]).says("was given up already by ");
+    fleet.run(&[]).run().exits(0);
+}
+
+#[test]
+fn a_second_ctrl_c_waits_no_longer_and_a_resumed_run_looks_again() {
+    let fleet = Fleet::of(1);
+    let look = "#!/bin/sh\nhere=$(dirname \"$0\")\n\"$here/work\" h1 looked 0\n[ -e \"$here/there\" ]\n";
+    fleet.file("look", look);
+    let steps = "- command: { argv: [\"@work\", h1, changed, \"0\"] }\n\
+        - wait: { command: [\"@look\"], for: 1h, interval: 1s }";
+    fleet.runbook("", "batches: [1]", steps);
+    let running = fleet.run(&[]).start();
+    // It looks for the second time.
+    fleet.await_lines(1, 6);
+    running.signal(Signal::INT);
+    // Two of a kind that come at once are one.
+    let is_stopping = |event: &rollbook::engine::Stamped| matches!(event.event, Event::StopRequested { .. });
+    eventually("the first is heard", || fleet.journal().iter().any(is_stopping));
+    running.signal(Signal::INT);
+    let stopped = running.end().says("stopped before it was seen to hold; a resumed run looks again");
+    assert!([11, 130].contains(&stopped.code), "{}: {}", stopped.code, stopped.stderr);
+    fleet.file("there", "");
+    fleet.resume(&[]).run().exits(0);
+    assert_eq!(fleet.steps(1).iter().filter(|step| *step == "changed begin").count(), 1);
+}
+
+#[test]
 fn a_retry_that_ctrl_c_took_away_is_made_after_all() {
     let fleet = Fleet::of(1);
     fleet.file("once", "#!/bin/sh\n[ -e \"$0.$1\" ] || { : >\"$0.$1\"; exit 1; }\n");

@@ -66,6 +66,21 @@ fn a_stop_during_a_soak_starts_no_more_hosts_and_can_go_on() {
 }
 
 #[test]
+fn a_second_ctrl_c_says_how_long_what_is_in_flight_may_take() {
+    let fleet = Fleet::of(1);
+    let long = "- command: { argv: [\"@work\", h1, a, \"5\"] }\n  timeout: 7m";
+    fleet.runbook("", "batches: [1]", long);
+    let running = fleet.run(&[]).start();
+    fleet.await_lines(1, 1);
+    running.signal(Signal::INT);
+    eventually("the first is heard", || has_event(&fleet, "stop_requested"));
+    running.signal(Signal::INT);
+    let outcome = running.end().says("That may take 7m: the time limit of `");
+    assert!(outcome.stderr.contains("` on h1"), "{}", outcome.stderr);
+    assert_eq!(fleet.steps(1), ["a begin", "a end"]);
+}
+
+#[test]
 fn a_stop_during_a_wait_lets_the_host_come_back_first() {
     for (signal, code, _) in STOPS {
         let fleet = Fleet::of(2);
