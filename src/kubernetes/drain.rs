@@ -28,6 +28,8 @@ pub struct DrainForecast<'p> {
     pub local_data: Vec<String>,
     /// Pods without a controller, where they are not to be deleted.
     pub bare: Vec<String>,
+    /// How many of the last two are being deleted already.
+    pub ending: usize,
 }
 
 /// Tells the pods of a node apart.
@@ -44,10 +46,13 @@ pub fn forecast(pods: &[PodRow], options: DrainOptions) -> DrainForecast<'_> {
             } else {
                 told.daemonset.push(pod.path());
             }
-        } else if !finished && !pod.deleting && pod.empty_dir && !options.delete_emptydir_data {
+        // One that is being deleted is refused like any other: kubectl's filters do not ask.
+        } else if !finished && pod.empty_dir && !options.delete_emptydir_data {
             told.local_data.push(pod.path());
-        } else if !finished && !pod.deleting && pod.controller.is_empty() && !options.force {
+            told.ending += usize::from(pod.deleting);
+        } else if !finished && pod.controller.is_empty() && !options.force {
             told.bare.push(pod.path());
+            told.ending += usize::from(pod.deleting);
         } else {
             told.evicted.push(pod);
         }
@@ -82,7 +87,10 @@ impl DrainForecast<'_> {
         }
         let reasons: Vec<_> =
             found.iter().map(|(pods, what, _)| format!("pods {what}: {}", some_of(pods))).collect();
-        let hints: Vec<_> = found.iter().map(|(.., hint)| *hint).collect();
+        let mut hints: Vec<_> = found.iter().map(|(.., hint)| *hint).collect();
+        if self.ending > 0 {
+            hints.push("those that are terminating already: wait until they are gone, and where one stays, look at its finalizers and at the kubelet");
+        }
         Some((reasons.join("; "), hints.join("; ")))
     }
 
@@ -151,6 +159,24 @@ mod tests {
             "pods with `emptyDir` data: default/scratch; pods without a controller: default/bare"
         );
         assert!(hint.contains("delete_emptydir_data") && hint.contains("force"));
+    }
+
+    #[test]
+    fn pods_that_are_being_deleted_are_refused_like_others() {
+        let ending = |pod: PodRow| PodRow { deleting: true, ..pod };
+        let pods = [
+            ending(pod("bare", "")),
+            ending(PodRow { empty_dir: true, ..pod("scratch", "ReplicaSet") }),
+            ending(pod("web", "ReplicaSet")),
+        ];
+        let told = forecast(&pods, PLAIN);
+        assert_eq!(names(&told.evicted), ["web"]);
+        let (reason, hint) = told.refusal().expect("a refusal");
+        assert!(reason.contains("default/bare") && reason.contains("default/scratch"), "{reason}");
+        assert!(hint.contains("wait until they are gone") && hint.contains("finalizers"), "{hint}");
+        let forced = DrainOptions { delete_emptydir_data: true, force: true, ..PLAIN };
+        // What is on its way out already is no loss of this drain.
+        assert!(forecast(&pods, forced).refusal().is_none() && forecast(&pods, forced).losses().is_empty());
     }
 
     #[test]
