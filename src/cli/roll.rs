@@ -204,11 +204,19 @@ pub(super) fn reporters(
         reporters.push(eyes(Asks::Here, roll.plain, roll.verbose, speed, terminal));
     }
     if let Some(path) = &roll.events {
-        let file = std::fs::File::create(path)
-            .map_err(|error| anyhow::Error::from(error).context(format!("cannot write {path}")))?;
-        reporters.push(Box::new(Events::new(file)));
+        reporters.push(Box::new(Events::new(events_file(path)?, std::io::stderr())));
     }
     Ok(reporters)
+}
+
+/// Stops before a record is begun, where no copy of the events can be written.
+pub(super) fn check_events(roll: &Roll) -> anyhow::Result<()> {
+    roll.events.as_deref().map_or(Ok(()), |path| events_file(path).map(drop))
+}
+
+fn events_file(path: &Utf8Path) -> anyhow::Result<std::fs::File> {
+    std::fs::File::create(path)
+        .map_err(|error| anyhow::Error::from(error).context(format!("cannot write {path}")))
 }
 
 /// Takes the state directory for a run.

@@ -9,7 +9,7 @@ use super::load::{Loaded, load, refuse_commands};
 use super::lock::{self, Begin};
 use super::outcome::{Outcome, Stopped};
 use super::plan_file;
-use super::roll::{Ready, lock_state, roll_on, secrets};
+use super::roll::{Ready, check_events, lock_state, roll_on, secrets};
 use super::runs::Found;
 use super::same_cluster;
 use super::stage::{as_planned, live, refuse};
@@ -198,6 +198,7 @@ pub(super) async fn approved(
         }
     }
     let secrets = secrets(&plan, terminal)?;
+    check_events(&args.roll)?;
     let state = lock_state(args.state_dir.as_ref(), run, terminal)?;
     lock::refuse_beside(&plan, state.path(), args.state_dir.as_ref(), terminal)?;
     let run_dir = state.create_run(run, &body).map_err(anyhow::Error::from)?;

@@ -120,7 +120,7 @@ fn numbers_of<'a>(value: &'a mut Value, found: &mut Vec<&'a mut Value>) {
 /// Reads a journal back as `resume` and `runs show` do, and asks everything that anybody asks of a run.
 fn read_back(plan: &Plan, path: &Utf8Path) -> Result<(), String> {
     let mut history = History::new(plan);
-    let mut told = (Plain::new(Vec::new(), Verbosity::Everything), Events::new(Vec::new()));
+    let mut told = (Plain::new(Vec::new(), Verbosity::Everything), Events::new(Vec::new(), Vec::new()));
     for event in read(path).map_err(|error| error.to_string())? {
         history.state.apply(plan, &event).map_err(|error| error.to_string())?;
         told.0.event(plan, &history.state, &event);
