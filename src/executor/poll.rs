@@ -32,7 +32,8 @@ pub(super) enum Ended<E> {
 
 /// Looks until it held without a break for `stable_for`, or `within` has passed.
 pub(super) async fn until<E>(poll: Poll, mut look: impl AsyncFnMut() -> Look<E>) -> Result<String, Ended<E>> {
-    let end = Instant::now() + poll.within.to_std();
+    let began = Instant::now();
+    let end = began + poll.within.to_std();
     let mut calm: Option<(Instant, String)> = None;
     loop {
         match look().await {
@@ -52,7 +53,10 @@ pub(super) async fn until<E>(poll: Poll, mut look: impl AsyncFnMut() -> Look<E>)
             Look::NotYet(_) => calm = None,
             Look::Never(error) => return Err(Ended::Never(error)),
         }
-        sleep(poll.interval.max(SHORTEST_PAUSE).to_std()).await;
+        // After a day nobody minds a minute and a half; a look every second for a year is none that anybody reads.
+        let patience = Duration::from_millis((Instant::now() - began).as_secs());
+        let pause = poll.interval.max(SHORTEST_PAUSE).max(patience);
+        sleep(pause.to_std()).await;
     }
 }
 
@@ -103,5 +107,15 @@ mod tests {
         assert_eq!(run(2, 0, "-"), (Err("timed out: down".to_owned()), 3));
         assert_eq!(run(60, 0, "--x"), (Err("gone".to_owned()), 3));
         assert_eq!(run(0, 0, "+"), (Ok("up".to_owned()), 1));
+    }
+
+    #[test]
+    fn a_year_of_waiting_is_some_thousand_looks_and_an_hour_is_as_many_as_were_asked_for() {
+        let year = Duration::LONGEST.as_secs();
+        for (within, stable_for, looks) in [(year, 0, "-"), (2 * year, year, "+")] {
+            let (_, count) = run(within, stable_for, looks);
+            assert!((2_000..20_000).contains(&count), "{within} {stable_for}: {count}");
+        }
+        assert_eq!(run(900, 0, "-").1, 901);
     }
 }

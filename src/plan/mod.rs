@@ -17,6 +17,7 @@ pub mod lookahead;
 mod model;
 pub mod nodes;
 pub mod show;
+mod sound;
 mod topology;
 pub mod undo;
 pub mod worst_case;

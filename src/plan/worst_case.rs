@@ -78,7 +78,8 @@ fn of_action(action: &Action) -> Duration {
         _ => None,
     };
     let once = ops.chain(waits).chain(pause).fold(Duration::ZERO, Duration::saturating_add);
-    once.saturating_mul(action.retry.map_or(1, |retry| u64::from(retry.attempts.max(1))))
+    let Some(retry) = action.retry else { return once };
+    once.saturating_mul(u64::from(retry.attempts.max(1))).saturating_add(retry.delays())
 }
 
 fn of_verify(plan: &Plan, phase: &PlannedPhase) -> Duration {

@@ -365,6 +365,19 @@ impl Retry {
         }
         Duration::from_millis(millis)
     }
+
+    /// All waits together, where every attempt fails.
+    pub fn delays(self) -> Duration {
+        let mut sum = Duration::ZERO;
+        for failures in 1..self.attempts {
+            let delay = self.delay_after(failures);
+            if delay == self.delay_after(failures.saturating_add(1)) {
+                return sum.saturating_add(delay.saturating_mul(u64::from(self.attempts - failures)));
+            }
+            sum = sum.saturating_add(delay);
+        }
+        sum
+    }
 }
 
 /// One step as written, with the common keys.
@@ -464,5 +477,13 @@ mod tests {
             assert_eq!(retry.delay_after(failures).as_millis(), millis, "{retry:?} after {failures}");
         }
         assert!(retry(second, 1000).delay_after(u32::MAX) > Duration::from_secs(1 << 40), "saturates");
+        assert_eq!(Retry { attempts: 4, ..retry(second, 200) }.delays(), Duration::from_secs(1 + 2 + 4));
+        assert_eq!(Retry { attempts: 1, ..retry(second, 200) }.delays(), Duration::ZERO);
+        let endless = Retry { attempts: u32::MAX, ..retry(second, 100) };
+        assert_eq!(endless.delays(), Duration::from_secs(u64::from(u32::MAX) - 1));
+        assert!(
+            Retry { attempts: u32::MAX, ..retry(second, 1000) }.delays() > second,
+            "neither hangs nor wraps"
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use super::codes::{UNKNOWN_KEY, WRONG_TYPE};
 use super::{Node, NodeKind, ScalarStyle, SourceMap, Span, Spanned, nearest, render};
+use crate::value::Duration;
 
 /// A stable code such as `RB0101`. Codes are never reused; `docs/reference/errors` has a page for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -219,6 +220,9 @@ pub fn slip(node: &Node, expected: &str) -> Option<String> {
         text.chars().next().filter(|first| matches!(first, '\u{2010}'..='\u{2015}' | '\u{2212}'))
     {
         return Some(format!("U+{:04X} is a dash that looks like a hyphen: write `-`", u32::from(dash)));
+    }
+    if expected.contains("duration") && Duration::is_too_long(text) {
+        return Some(format!("write {} at most", Duration::LONGEST));
     }
     let (at, mark) = super::yaml::missing_space(text)?;
     let is_wanted = if mark == ':' { "mapping" } else { "list" };

@@ -2,7 +2,7 @@
 
 use super::convert::{decimal, from_text};
 use crate::source::{Diagnostics, Node, NodeKind, ScalarStyle, nearest};
-use crate::value::{Type, Value, Version};
+use crate::value::{Duration, Type, Value, Version};
 
 /// YAML 1.1's other spellings of booleans, and the one to write.
 const OTHER_BOOLEANS: [(&str, &str); 8] = [
@@ -71,6 +71,7 @@ fn hint(text: &str, plain: bool, ty: &Type) -> Option<String> {
         Type::Duration if decimal(text).is_some() => {
             Some(format!("a number needs a unit: write `{text}s` for seconds or `{text}m` for minutes"))
         }
+        Type::Duration if Duration::is_too_long(text) => Some(format!("write {} at most", Duration::LONGEST)),
         Type::Duration if text.contains(' ') => Some("write it without spaces, such as 1h30m".to_owned()),
         Type::Version if Version::package_revision(text).is_some() => {
             let bare = text.split_once('-').map_or(text, |(bare, _)| bare);

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// A length of time, to the millisecond, never negative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 #[serde(transparent)]
 pub struct Duration {
     millis: u64,
@@ -15,9 +15,12 @@ impl Duration {
     /// No time at all.
     pub const ZERO: Self = Self { millis: 0 };
 
-    /// So many seconds.
+    /// The longest that can be written: whatever is longer is a slip, and sums of many must mean something.
+    pub const LONGEST: Self = Self::from_secs(365 * 86_400);
+
+    /// So many seconds; stops at the largest value.
     pub const fn from_secs(secs: u64) -> Self {
-        Self { millis: secs * 1000 }
+        Self { millis: secs.saturating_mul(1000) }
     }
 
     /// So many milliseconds.
@@ -35,8 +38,19 @@ impl Duration {
         self.millis
     }
 
-    /// Reads `90s`, `10m`, `1h30m`, `500ms`, `2d`, and a bare `0`. A bare number is refused: its unit is a guess.
+    /// Reads `90s`, `10m`, `1h30m`, `500ms`, `2d`, and a bare `0`. A bare number is refused: its unit is a guess. So is
+    /// what is longer than [`Self::LONGEST`].
     pub fn parse(text: &str) -> Option<Self> {
+        Self::read(text).filter(|duration| *duration <= Self::LONGEST)
+    }
+
+    /// Whether a text is a duration that is too long.
+    pub fn is_too_long(text: &str) -> bool {
+        Self::read(text).is_some_and(|duration| duration > Self::LONGEST)
+    }
+
+    /// The length, or the largest value where it is beyond that.
+    fn read(text: &str) -> Option<Self> {
         if text == "0" {
             return Some(Self::ZERO);
         }
@@ -45,7 +59,10 @@ impl Duration {
         let mut smallest = u64::MAX;
         while !rest.is_empty() {
             let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-            let number: u64 = rest[..digits].parse().ok()?;
+            if digits == 0 {
+                return None;
+            }
+            let number: u64 = rest[..digits].parse().unwrap_or(u64::MAX);
             rest = &rest[digits..];
             let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
             let unit = UNITS.iter().find(|(name, _)| *name == &rest[..letters])?.1;
@@ -55,7 +72,7 @@ impl Duration {
             }
             smallest = unit;
             rest = &rest[letters..];
-            millis = millis.checked_add(number.checked_mul(unit)?)?;
+            millis = millis.saturating_add(number.saturating_mul(unit));
         }
         (smallest != u64::MAX).then_some(Self { millis })
     }
@@ -87,6 +104,15 @@ impl Duration {
     #[must_use]
     pub const fn saturating_mul(self, times: u64) -> Self {
         Self { millis: self.millis.saturating_mul(times) }
+    }
+}
+
+/// A hundred years: what a file of this program says beyond that was written by somebody else, and no timer counts so far.
+const MOST_READ: u64 = 100 * Duration::LONGEST.millis;
+
+impl<'de> Deserialize<'de> for Duration {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u64::deserialize(deserializer).map(|millis| Self { millis: millis.min(MOST_READ) })
     }
 }
 
@@ -157,6 +183,26 @@ mod tests {
         for text in ["", "10", "m", "30m1h", "1m1m", "1.5h", "-1s", "1 h", "99999999999999999999s", "1w"] {
             assert_eq!(Duration::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn durations_end_at_a_year_and_numbers_beyond_every_bound_are_too_long() {
+        assert_eq!(Duration::parse("365d"), Some(Duration::LONGEST));
+        let all =
+            ["366d", "365d1ms", "99999999d", "99999999999999999999s", "18446744073709551615ms", "9000000h"];
+        for text in all {
+            assert_eq!((Duration::parse(text), Duration::is_too_long(text)), (None, true), "{text}");
+        }
+        for text in ["365d", "", "d", "10", "30m1h", "1w", "99999999999999999999"] {
+            assert!(!Duration::is_too_long(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_file_says_beyond_a_hundred_years_is_a_hundred_years() {
+        let read = |text: &str| serde_json::from_str::<Duration>(text).expect("a number");
+        assert_eq!(read("1500"), Duration::from_millis(1500));
+        assert_eq!(read(&u64::MAX.to_string()).to_string(), "36500d");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Each module with the modules it may name. `op::…`, `value::…` and `edits::…` are plain data below everything.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
-    ("source", &[]),
+    ("source", &["value"]),
     ("value", &[]),
     ("op", &["value"]),
     ("edits", &[]),

@@ -17,6 +17,7 @@ mod etcd_hosts;
 mod etcd_snapshot;
 mod golden;
 mod host_order;
+mod hostile_plans;
 mod identity;
 mod journals;
 mod language;

@@ -219,5 +219,6 @@ fn version(text: &str) -> Result<Version, String> {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    Duration::parse(text).ok_or_else(|| "write a duration such as 90s, 10m or 1h30m".to_owned())
+    Duration::parse(text)
+        .ok_or_else(|| format!("write a duration such as 90s, 10m or 1h30m, {} at most", Duration::LONGEST))
 }

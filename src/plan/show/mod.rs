@@ -23,11 +23,11 @@ pub fn bytes(plan: &Plan) -> Vec<u8> {
 /// A saved plan, or why the bytes are none.
 pub fn parse(bytes: &[u8]) -> Result<Plan, String> {
     let plan: Plan = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if plan.format == Plan::FORMAT {
-        Ok(plan)
-    } else {
-        Err(format!("its format is {}, this version reads {}", plan.format, Plan::FORMAT))
+    if plan.format != Plan::FORMAT {
+        return Err(format!("its format is {}, this version reads {}", plan.format, Plan::FORMAT));
     }
+    super::sound::check(&plan)?;
+    Ok(plan)
 }
 
 /// The digest over the exact bytes of a plan's body: `sha256:…`.
