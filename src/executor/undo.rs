@@ -44,10 +44,11 @@ pub async fn undoing(
         tell(&format!("{name}  waits for the end of `{title}`, if it still runs"));
         if let Err(why) = await_leftover(of, &leftover, here, pool, controller).await {
             let why = format!("nobody can tell whether `{title}` still runs: {why}");
-            match work.wanted.contains_key(&host) {
-                true => work.keep(host, why),
+            if work.wanted.contains_key(&host) {
+                work.keep(host, why);
+            } else {
                 // Nothing of it could be put back anyway, and the next run's commands wait for no host that is away.
-                false => tell(&format!("{name}  {why}")),
+                tell(&format!("{name}  {why}"));
             }
         }
     }

@@ -391,10 +391,8 @@ impl<'p> Fold<'p> {
                 self.stop = None;
                 self.stopped_by = None;
             }
-            Event::OpStarted { task, .. } => {
-                if self.plan.cordoning(*task) == Cordoning::Sets {
-                    self.bracketed.insert(task.host);
-                }
+            Event::OpStarted { task, .. } if self.plan.cordoning(*task) == Cordoning::Sets => {
+                self.bracketed.insert(task.host);
             }
             Event::OpEnded { .. } => self.changed_anything = true,
             Event::TaskStarted { task, .. } => drop(self.said.remove(task)),
