@@ -80,6 +80,7 @@ fn where_kubectl_is_missing_on_one_control_plane_the_others_are_asked() {
         takes: Duration::from_secs(1),
         creates: None,
         needs: None,
+        installs: Vec::new(),
     };
     story(async {
         cluster.simulated.tell(missing("cp2"));
