@@ -3,9 +3,11 @@
 use indexmap::IndexMap;
 
 use crate::engine::{Cause, Failure};
-use crate::executor::{Depth, Redactor, Secrets, Survey, changed_since, foresee, survey};
+use crate::executor::{Depth, Redactor, Secrets, Survey, changed_since, foresee, missing_rights, survey};
 use crate::facts::ClusterFacts;
 use crate::inventory::{HostName, Inventory};
+use crate::kubernetes::kubectl_errors::GRANT;
+use crate::kubernetes::rights::Right;
 use crate::plan::compile::{
     Input as CompileInput, Knowledge, Overrides, ThisMachine, compile, reads_facts, settle_controller,
     settle_outage,
@@ -15,6 +17,7 @@ use crate::report::exit;
 use crate::runbook::{KubeVia, Runbook, SecretSource};
 use crate::source::{Diagnostics, SourceMap};
 use crate::step::KubeCx;
+use crate::value::escape;
 
 use super::args::Input;
 use super::compose::{Connections, machine, own_node};
@@ -67,6 +70,7 @@ pub(super) async fn live_with(
     };
     let plan = compiled(loaded, input, Knowledge::Live { hosts: &found.hosts, cluster }, terminal)?;
     compiled_to(&plan);
+    has_rights(&plan, &plan.needed_rights(), connections, terminal).await?;
     let (pool, controller) = (&connections.pool, &connections.controller);
     let (mut plan, failed) = foresee(plan, pool, controller, redactor, &mut |_, _| {}).await;
     if let Some((host, failure)) = failed.first_key_value() {
@@ -158,12 +162,30 @@ pub(super) async fn as_planned(
             .await;
     unreadable(&found, terminal)?;
     same_cluster::at_the_start(plan, connections, terminal).await?;
+    has_rights(plan, &plan.needed_rights(), connections, terminal).await?;
     let changed = changed_since(plan, &connections.pool, &connections.controller, redactor).await;
     for (host, failure) in &changed {
         terminal.error(&format!("{host}: {}", failure.message));
         terminal.hint(&failure.hint);
     }
     stopped_by(changed.iter().map(|(_, failure)| failure))
+}
+
+/// Stops where the account of the kubeconfig may not do what is to be done: better by day than in the middle of a run.
+pub(super) async fn has_rights(
+    plan: &Plan,
+    rights: &[Right],
+    connections: &Connections,
+    terminal: &Terminal,
+) -> Result<(), Stopped> {
+    let missing = missing_rights(plan, rights, &connections.pool, &connections.controller).await;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let words: Vec<String> = missing.iter().map(Right::words).collect();
+    terminal.error(&format!("the account of `kube.kubeconfig` may not {}", escape(&words.join(", "))));
+    terminal.hint(GRANT);
+    Err(Stopped::Told(exit::FAILED))
 }
 
 /// A plan that was made elsewhere may restart the machine that it was brought to.

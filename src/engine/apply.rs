@@ -134,6 +134,7 @@ impl State {
                 self.attempt_mut(plan, *task, *attempt)?.approved_by = Some(by.clone());
                 Ok(())
             }
+            Event::TaskWaiting { task, attempt: 0, .. } => self.bracket_waits(plan, *task),
             Event::TaskWaiting { task, attempt, .. } => self.attempt_mut(plan, *task, *attempt).map(drop),
             // For people: whoever asks the cluster waits for its answer by himself.
             Event::ClusterSilent { .. } | Event::ClusterAnswers => Ok(()),

@@ -136,7 +136,7 @@ pub enum Event {
     TaskWaiting {
         /// The task.
         task: TaskId,
-        /// The attempt.
+        /// The attempt; 0 where the bracket around the task is not opened before that passes.
         attempt: u32,
         /// What for.
         reason: String,

@@ -25,7 +25,7 @@ pub(super) async fn run(
     bracket: u16,
     untouched: bool,
 ) {
-    let mut finding = find(&shared, phase, host, bracket).await;
+    let mut finding = find(&shared, &teller, phase, host, bracket).await;
     if untouched && matches!(finding, Ok(BracketFinding::Needed { .. })) {
         finding = check_host(&shared, host, phase).await.and(finding);
     }
@@ -33,18 +33,25 @@ pub(super) async fn run(
     teller.say(Event::BracketProbed { phase, host, bracket, finding });
 }
 
-async fn find(shared: &Shared, phase: u16, host: HostId, bracket: u16) -> Result<BracketFinding, Failure> {
+async fn find(
+    shared: &Shared,
+    teller: &Teller,
+    phase: u16,
+    host: HostId,
+    bracket: u16,
+) -> Result<BracketFinding, Failure> {
     let tasks =
         shared.plan.phase(phase).tasks_of(host).expect("invariant: the engine names hosts of the phase");
     let bracket = &tasks.brackets[usize::from(bracket)];
     let inside = &tasks.tasks[usize::from(bracket.first)..=usize::from(bracket.last)];
     let indices = bracket.first..=bracket.last;
-    let tasks = indices.zip(inside).map(|(index, task)| (TaskId { phase, host, index }, task));
+    let tasks: Vec<_> =
+        indices.zip(inside).map(|(index, task)| (TaskId { phase, host, index }, task)).collect();
     let goals: Vec<(TaskId, &Action)> =
-        tasks.filter_map(|(id, task)| Some((id, goal(shared, task)?))).collect();
+        tasks.iter().filter_map(|(id, task)| Some((*id, goal(shared, task)?))).collect();
     let opaque = inside.iter().find(|task| is_opaque(shared, task));
     if let Some(task) = opaque {
-        clear(shared, host, inside, |action| action.lowered.probe.is_none()).await?;
+        clear(shared, teller, &tasks, |action| action.lowered.probe.is_none()).await?;
         return Ok(BracketFinding::Needed { why: format!("{} has no probe", title(shared, task)) });
     }
     let probes: Vec<_> = goals.iter().filter_map(|(_, action)| action.lowered.probe.as_ref()).collect();
@@ -91,19 +98,28 @@ async fn find(shared: &Shared, phase: u16, host: HostId, bracket: u16) -> Result
     if !bracket_is_needed(parts) {
         return Ok(BracketFinding::Holds);
     }
-    clear(shared, host, inside, |action| !holds.contains(&std::ptr::from_ref(action))).await?;
+    clear(shared, teller, &tasks, |action| !holds.contains(&std::ptr::from_ref(action))).await?;
     Ok(BracketFinding::Needed { why })
 }
 
-/// A restart that cannot be is found before anything is drained for it.
+/// A restart that cannot be is found before anything is drained for it. What it waits for is told as a wait of its task,
+/// of which no attempt has begun.
 async fn clear(
     shared: &Shared,
-    host: HostId,
-    inside: &[Task],
+    teller: &Teller,
+    inside: &[(TaskId, &Task)],
     is_sent: impl Fn(&Action) -> bool,
 ) -> Result<(), Failure> {
-    for action in inside.iter().filter_map(|task| action_of(shared, task)).filter(|action| is_sent(action)) {
-        clearance::wait(shared, host, action, |_, _| {}).await?;
+    let sent = inside.iter().filter_map(|(id, task)| Some((*id, action_of(shared, task)?)));
+    for (task, action) in sent.filter(|(_, action)| is_sent(action)) {
+        let mut told = String::new();
+        let waits = |reason: &str, within| {
+            if told != reason {
+                reason.clone_into(&mut told);
+                teller.say(Event::TaskWaiting { task, attempt: 0, reason: escape(reason), within });
+            }
+        };
+        clearance::wait(shared, task.host, action, waits).await?;
     }
     Ok(())
 }

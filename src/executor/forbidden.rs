@@ -50,21 +50,36 @@ pub(super) async fn review(
     ask: impl AsyncFnOnce(Probe) -> Option<Vec<Answer>>,
 ) -> Standing {
     let right = Right::refused(stderr);
+    let probe = probe(kube, vec![rights::review(right.as_ref())]);
+    let Some(answers) = ask(probe).await else { return Standing::Unclear };
+    let [review, version] = answers.as_slice() else { return Standing::Unclear };
+    Standing::of(said(review), said(version), right.is_some())
+}
+
+/// The look that [`standings`] reads: whether the account has each of these rights.
+pub(super) fn reviews(kube: &KubeCx, rights: &[Right]) -> Probe {
+    probe(kube, rights.iter().map(|right| rights::review(Some(right))).collect())
+}
+
+/// What the answers to [`reviews`] say of each right.
+pub(super) fn standings(answers: &[Answer]) -> Vec<Standing> {
+    let Some((version, reviews)) = answers.split_last() else { return Vec::new() };
+    reviews.iter().map(|review| Standing::of(said(review), said(version), true)).collect()
+}
+
+/// A review for each manifest, and last the server's version.
+fn probe(kube: &KubeCx, manifests: Vec<String>) -> Probe {
     let query = |words: &[&str], stdin: String| {
         let mut argv = kube.argv();
         argv.extend(words.iter().map(|word| (*word).to_owned()));
         Query { argv, stdin, ..Query::default() }
     };
     let [review, version] = REVIEW;
-    let probe = Probe {
-        site: Site::Kube,
-        queries: vec![query(review, rights::review(right.as_ref())), query(version, String::new())],
-        r#become: kube.r#become,
-        timeout: kube.request_timeout.saturating_mul(2).saturating_add(Duration::from_secs(5)),
-    };
-    let Some(answers) = ask(probe).await else { return Standing::Unclear };
-    let [review, version] = answers.as_slice() else { return Standing::Unclear };
-    Standing::of(said(review), said(version), right.is_some())
+    let mut queries: Vec<Query> = manifests.into_iter().map(|manifest| query(review, manifest)).collect();
+    queries.push(query(version, String::new()));
+    let calls = u64::try_from(queries.len()).unwrap_or(u64::MAX);
+    let timeout = kube.request_timeout.saturating_mul(calls).saturating_add(Duration::from_secs(5));
+    Probe { site: Site::Kube, queries, r#become: kube.r#become, timeout }
 }
 
 fn said(answer: &Answer) -> Said<'_> {

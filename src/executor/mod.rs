@@ -45,6 +45,8 @@ pub use redact::Redactor;
 pub use roll::{RollError, Setup, StopRequest, roll};
 pub use same_cluster::{ClusterSince, cluster_since};
 pub use secrets::{SecretError, Secrets};
-pub use survey::{Depth, Survey, SurveyProgress, changed_since, foresee, record, survey};
+pub use survey::{
+    Depth, Survey, SurveyProgress, ask_through, changed_since, foresee, missing_rights, record, survey,
+};
 pub use sweep::{Swept, Unswept, hush, places, sweep};
 pub use undo::{Undoing, undoing};

@@ -6,11 +6,12 @@ use std::rc::Rc;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::common::Common;
 use super::control::Shared;
 use super::drift::check_host;
-use super::forbidden::{Refusals, Verdict, refusal, review};
+use super::forbidden::{ASK_AGAIN, Refusals, STARTING, Verdict, refusal, review, reviews, standings};
 use super::look::{Known, ask, controller_name, look, look_for_all, look_knowing, told, unreadable};
 use super::{Clock, Pool, Redactor, Secrets};
 use crate::engine::Failure;
@@ -19,6 +20,7 @@ use crate::facts::{
     host_probe, identity_probe, parse_cluster, parse_host, parse_identity, parse_workloads, workloads_probe,
 };
 use crate::inventory::HostName;
+use crate::kubernetes::rights::{Right, Standing};
 use crate::op::{Answer, Probe, Query, Site};
 use crate::plan::forecast::Outlook;
 use crate::plan::{ActionId, HostId, Plan, StepRef, TaskId, Warning, forecast, lookahead};
@@ -131,6 +133,16 @@ async fn ask_first(
     }
 }
 
+/// Asks the cluster through one host, and again while its API server starts.
+pub async fn ask_through(
+    pool: &Pool,
+    host: &HostName,
+    cx: &KubeCx,
+    probe: &Probe,
+) -> Result<Vec<Answer>, Failure> {
+    ask_first(pool, pool, cx, probe, std::slice::from_ref(host)).await
+}
+
 /// The first good answers, or the last ones, with the host that gave them.
 async fn ask_each<'h>(
     pool: &Pool,
@@ -176,6 +188,31 @@ async fn workloads(
 ) -> Result<(Vec<RecordedPod>, Vec<RecordedBudget>), Failure> {
     let answers = ask_first(pool, controller, cx, &workloads_probe(cx), via).await?;
     parse_workloads(&answers).map_err(unreadable)
+}
+
+/// Which of these rights the account of a plan's kubeconfig has not, by its own reviews. What cannot be asked is not
+/// missing: the op that needs it tells.
+pub async fn missing_rights(plan: &Plan, rights: &[Right], pool: &Pool, controller: &Pool) -> Vec<Right> {
+    let Some(kube) = plan.kube.as_ref().filter(|_| !rights.is_empty()) else { return Vec::new() };
+    let here = [controller_name()];
+    let names: Vec<HostName> = kube.hosts.iter().map(|host| plan.host(*host).name.clone()).collect();
+    let (pool, via) = if names.is_empty() { (controller, &here[..]) } else { (pool, &names[..]) };
+    let (probe, began) = (reviews(&kube.cx, rights), Instant::now());
+    let mut before = None;
+    loop {
+        let Ok((_, answers)) = ask_each(pool, &probe, via).await else { return Vec::new() };
+        let standings = standings(&answers);
+        let is_starting = standings.contains(&Standing::Starting);
+        let missing = rights.iter().zip(&standings).filter(|(_, standing)| **standing == Standing::Missing);
+        let missing: Vec<Right> = missing.map(|(right, _)| right.clone()).collect();
+        // A server that has read a part of its rules may say so, wrongly, once.
+        let is_sure = before.as_ref() == Some(&missing) || missing.is_empty();
+        if (is_sure && !is_starting) || began.elapsed() >= STARTING.to_std() {
+            return missing;
+        }
+        before = Some(missing);
+        tokio::time::sleep(ASK_AGAIN.to_std()).await;
+    }
 }
 
 /// Sends every probe of a plan, host by host, and fills in its forecasts. Hosts that cannot be read are given back.

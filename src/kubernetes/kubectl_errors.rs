@@ -5,7 +5,7 @@ use super::rights::Right;
 use crate::value::escape_quoted;
 
 /// What to do about a right that is missing.
-const GRANT: &str =
+pub(crate) const GRANT: &str =
     "give it that right, or use another account; `rollbook doctor` names every right that is missing";
 
 /// Why a kubectl command failed.

@@ -53,6 +53,51 @@ impl Right {
     }
 }
 
+/// Rights that a call of kubectl needs beyond a look at nodes, by its words without the program and its global flags.
+pub fn needed_by(words: &[&str]) -> Vec<Right> {
+    let mut bare = words.iter().filter(|word| !word.starts_with('-'));
+    let (verb, object) = (bare.next().copied().unwrap_or_default(), bare.next().copied().unwrap_or_default());
+    let kind = object.split('/').next().unwrap_or_default();
+    let of_node = matches!(kind, "node" | "nodes" | "no");
+    let patch = || right("patch", "nodes", "");
+    match verb {
+        "cordon" | "uncordon" | "taint" => vec![patch()],
+        "patch" | "annotate" | "label" if of_node => vec![patch()],
+        "delete" if of_node => vec![right("delete", "nodes", "")],
+        "delete" if matches!(kind, "pod" | "pods" | "po") => vec![right("delete", "pods", "")],
+        // kubectl cordons by itself, and looks for what keeps each pod.
+        "drain" => {
+            let deletes =
+                words.iter().any(|word| matches!(*word, "--disable-eviction" | "--disable-eviction=true"));
+            let leave =
+                if deletes { right("delete", "pods", "") } else { right("create", "pods/eviction", "") };
+            vec![
+                patch(),
+                right("list", "pods", ""),
+                right("get", "pods", ""),
+                leave,
+                right("get", "daemonsets", "apps"),
+            ]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What the lock of a cluster needs.
+pub fn needed_by_lock() -> Vec<Right> {
+    let on_leases = |verb| {
+        let namespace = Some(super::lease::NAMESPACE.to_owned());
+        Right { namespace, ..right(verb, "leases", "coordination.k8s.io") }
+    };
+    ["get", "create", "update"].map(on_leases).to_vec()
+}
+
+/// Over every object of a kind, in all namespaces.
+fn right(verb: &str, resource: &str, group: &str) -> Right {
+    let [verb, resource, group] = [verb, resource, group].map(str::to_owned);
+    Right { user: String::new(), verb, resource, group, namespace: None }
+}
+
 fn between<'t>(text: &'t str, open: &str, close: &str) -> Option<(&'t str, &'t str)> {
     text.split_once(open)?.1.split_once(close)
 }
@@ -161,6 +206,33 @@ mod tests {
         // Seen from kubectl 1.20.2 a second after the start of an API server.
         assert!(may_pass("error: the server doesn't have a resource type \"leases\""));
         assert!(!may_pass("error: You must be logged in to the server (Unauthorized)"));
+    }
+
+    #[test]
+    fn a_call_of_kubectl_needs_the_rights_for_what_it_changes() {
+        for (line, rights) in [
+            ("patch node w1 --type=json -p []", "patch nodes"),
+            ("annotate node w1 rollbook.dev/kubeadm-node=1.31.4 --overwrite", "patch nodes"),
+            ("patch deployment web -p {}", ""),
+            ("--context=a cordon w1", "patch nodes"),
+            ("delete nodes/w1", "delete nodes"),
+            ("delete pod web-1 -n shop", "delete pods"),
+            ("get nodes", ""),
+            (
+                "drain w1 --timeout=1m",
+                "patch nodes, list pods, get pods, create pods/eviction, get daemonsets.apps",
+            ),
+            (
+                "drain w1 --disable-eviction",
+                "patch nodes, list pods, get pods, delete pods, get daemonsets.apps",
+            ),
+        ] {
+            let words: Vec<&str> = line.split(' ').collect();
+            let needed: Vec<String> = needed_by(&words).iter().map(Right::words).collect();
+            assert_eq!(needed.join(", "), rights, "{line}");
+        }
+        let lock: Vec<String> = needed_by_lock().iter().map(Right::words).collect();
+        assert_eq!(lock[2], "update leases.coordination.k8s.io in kube-system");
     }
 
     #[test]

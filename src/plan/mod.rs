@@ -16,6 +16,7 @@ mod implied;
 pub mod lookahead;
 mod model;
 pub mod nodes;
+mod rights;
 pub mod show;
 mod sound;
 mod topology;

@@ -64,6 +64,10 @@ impl Waits {
                 Told::As(format!("{}  waits, {within} at most: {reason}", about(plan, *task)))
             }
             Event::TaskEnded { task, end, attempt } => self.task_ended(plan, state, at, *task, *attempt, end),
+            Event::BracketProbed { host, .. } => {
+                self.tasks.retain(|task, _| task.host != *host);
+                Told::Usual
+            }
             Event::HostEnded { host, status: HostStatus::Stopped | HostStatus::Failed, .. } => {
                 self.tasks.retain(|task, _| task.host != *host);
                 Told::Usual

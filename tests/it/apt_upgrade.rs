@@ -231,11 +231,19 @@ fn archives_are_fetched_before_anything_is_installed() {
     let fetch = Value::Map(fields);
     let before = host.versions();
     assert_eq!(lower(&fetch).ops.len(), 1);
-    // A `file:` repository is its own cache; what matters is that nothing is installed.
-    for op in lower(&fetch).ops {
-        let Deed::Exec { argv } = &op.deed else { panic!("a command") };
-        assert_eq!(host.run(argv).rc, 0, "{argv:?}");
-    }
+    // What a `file:` repository has is on the host, and apt copies none of it.
+    assert!(matches!(host.look(&fetch), Assessment::Satisfied { .. }), "{:?}", host.look(&fetch));
+    host.carry_out(&fetch);
+    assert_eq!(host.versions(), before);
+    // A `copy:` repository is copied to the cache, as one over a network is fetched.
+    let sources = host.path("root/etc/apt/sources.list");
+    let copied = fs::read_to_string(&sources).unwrap().replace("file:", "copy:");
+    fs::write(&sources, copied).unwrap();
+    host.apt(&["apt-get", "-q", "update"]);
+    assert!(host.changes(&fetch).iter().any(|change| change.starts_with("lib_2.0_all.deb not in the cache")));
+    host.carry_out(&fetch);
+    assert!(host.path("root/var/cache/apt/archives/lib_2.0_all.deb").exists());
+    assert!(matches!(host.look(&fetch), Assessment::Satisfied { .. }), "{:?}", host.look(&fetch));
     assert_eq!(host.versions(), before);
 }
 

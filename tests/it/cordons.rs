@@ -136,6 +136,27 @@ fn a_cordon_that_may_not_be_set_is_nobody_elses() {
 }
 
 #[test]
+fn a_right_that_an_op_needs_is_missed_before_anything_starts() {
+    let cluster = Cluster::new(1, 2, "1.30.0");
+    story(async {
+        let plan = cluster.plan_of(DRAINED, &[]).await.unwrap();
+        let (pool, controller) = cluster.pools();
+        let needed = plan.needed_rights();
+        let missing = async || rollbook::executor::missing_rights(&plan, &needed, &pool, &controller).await;
+        assert_eq!(missing().await, []);
+        for (verb, resource, words) in
+            [("patch", "nodes", "patch nodes"), ("create", "pods", "create pods/eviction")]
+        {
+            let [host, verb, resource] = ["cp1", verb, resource].map(str::to_owned);
+            assert!(cluster.simulated.inject(Fault::RightMissing { host, verb, resource }));
+            let told: Vec<String> =
+                missing().await.iter().map(rollbook::kubernetes::rights::Right::words).collect();
+            assert!(told.iter().any(|told| told == words), "{words} is missing in {told:?}");
+        }
+    });
+}
+
+#[test]
 fn a_cordon_is_set_once_the_api_answers_again() {
     let (rolled, cordoned) = rolled(vec![fails(SETS, AWAY)]);
     assert_eq!((rolled.code, cordoned), (0, false), "{}", rolled.told);

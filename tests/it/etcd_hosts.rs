@@ -122,6 +122,8 @@ fn members_behind_sshd_go_one_at_a_time() {
     let fleet = fleet(&etcd);
     disturb(&fleet).exits(0);
     assert_eq!(most_at_once(&[1, 2, 3].map(|host| fleet.span(host))), 1, "two members are out together");
+    let effective = "max_unavailable 1 (written: 3; members of etcd go one at a time)";
+    fleet.rollbook("plan", &[]).run().exits(0).shows(effective);
 }
 
 #[test]

@@ -57,6 +57,21 @@ fn a_lock_that_stays_is_found_before_the_drain_and_named() {
 }
 
 #[test]
+fn the_wait_in_front_of_a_drain_is_told_with_its_limit_and_who_is_waited_for() {
+    let faults = [
+        ("lock_held, by: process 77 (unattended-upgr), for: 2m", "is held by process 77 (unattended-upgr)"),
+        ("shutdown_inhibited, by: backup, for: 2m", "shutdown is blocked by backup"),
+    ];
+    for (fault, words) in faults {
+        let outcome = rehearse(REBOOT, &format!("  - {{ host: w1, fault: {fault} }}\n")).exits(0);
+        let told = outcome.stderr.find("waits, 4m at most: ").expect("the wait is told");
+        assert!(outcome.stderr[told..].lines().next().unwrap().contains(words), "{}", outcome.stderr);
+        let drained = outcome.stderr.find("goes out of service").expect("it is drained afterwards");
+        assert!(told < drained, "{}", outcome.stderr);
+    }
+}
+
+#[test]
 fn what_begins_after_the_drain_is_waited_for_and_told() {
     for (fault, words) in [
         (

@@ -14,7 +14,7 @@ use super::compose::{Connections, now, runtime, targets};
 use super::load::{load_inventory, selected};
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
-use crate::executor::{Depth, Pool, Survey, controller_name, survey};
+use crate::executor::{Depth, Pool, Survey, ask_through, controller_name, survey};
 use crate::facts::{Access, FactsError, NodeFacts, access_probe, parse_access};
 use crate::inventory::{Become, HostName, Inventory};
 use crate::op::{Answer, Probe, Query, Site};
@@ -163,9 +163,8 @@ async fn look(
 
 async fn of_kubectl(pool: &Pool, host: &HostName, cx: &KubeCx) -> Result<Access, FactsError> {
     let unasked = |reason: String| FactsError { command: "kubectl version".to_owned(), reason };
-    let session = pool.session(host).await.map_err(|failure| unasked(failure.to_string()))?;
-    let answers = session.probe(&access_probe(cx)).await.map_err(|error| unasked(error.to_string()))?;
-    parse_access(&answers)
+    let answers = ask_through(pool, host, cx, &access_probe(cx)).await;
+    parse_access(&answers.map_err(|failure| unasked(failure.message))?)
 }
 
 /// Who one is with sudo, and how sshd is set up.

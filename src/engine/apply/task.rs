@@ -52,6 +52,18 @@ impl State {
         }
     }
 
+    /// Something is in the way of a task inside the bracket that is looked at.
+    pub(super) fn bracket_waits(&mut self, plan: &Plan, task: TaskId) -> Result<(), Refusal> {
+        let position = self.active_host(plan, task.phase, task.host)?;
+        let brackets = &plan.phase(task.phase).hosts[position].brackets;
+        let probed = match self.open(task.phase)?.hosts[position].work {
+            Some(HostWork::Bracket(number)) => brackets.get(usize::from(number)),
+            _ => None,
+        };
+        let is_inside = probed.is_some_and(|bracket| (bracket.first..=bracket.last).contains(&task.index));
+        if is_inside { Ok(()) } else { Err(refuse(plan, task.host, "looks at no bracket around this task")) }
+    }
+
     /// Once per host and phase, by the first task that has it, and before anything of that task is sent.
     pub(super) fn condition_decided(
         &mut self,

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::clearance;
 use super::control::{InDoubt, Shared, Teller};
 use super::drift::check_host;
+use super::forbidden::Refusals;
 use super::late::{self, Late};
 use super::pause;
 use crate::engine::{Cause, Event, Failure, OpRun, OpenCordon, SkipReason, TaskEnd};
@@ -83,6 +84,7 @@ pub(super) async fn run(shared: Rc<Shared>, teller: Teller, assignment: Assignme
         done: Cell::new(false),
         told: RefCell::default(),
         notes: RefCell::default(),
+        refusals: RefCell::default(),
     };
     let end = worker.through_obstacles().await;
     teller.say(Event::TaskEnded { task, attempt, end });
@@ -103,6 +105,8 @@ struct Worker<'a> {
     told: RefCell<Option<(String, Instant)>>,
     /// What was seen before the machine was restarted, for the result.
     notes: RefCell<Option<String>>,
+    /// What the API server forbade an op, since one last ended well.
+    refusals: RefCell<Refusals>,
 }
 
 /// Between two goes at a task that something was in the way of.

@@ -3,13 +3,13 @@
 use super::{Go, Step, Worker, fail};
 use crate::engine::{Cause, Event, TaskEnd};
 use crate::executor::control::InDoubt;
-use crate::executor::forbidden::{self, STARTING};
+use crate::executor::forbidden::{self, STARTING, Verdict};
 use crate::executor::look::{api_is_silent, kube_session};
 use crate::executor::ops::Sending;
 use crate::executor::said::Said;
 use crate::executor::same_cluster::not_found;
 use crate::kubernetes::kubectl_errors;
-use crate::kubernetes::rights::{self, Standing};
+use crate::kubernetes::rights;
 use crate::op::{Exit, Op, RunWhen, Site};
 use crate::transport::OpResult;
 use crate::value::{Duration, escape};
@@ -27,33 +27,27 @@ impl Worker<'_> {
     ) -> Step<OpResult> {
         let op = sending.op;
         let title = self.shown(&op.title);
-        let is_kubectl = op.site == Site::Kube && !self.action.has_its_own_words();
+        let is_kubectl = self.is_kubectl(op);
         match result.exit {
             // `fail_when` decides in the end, whatever the code.
             Exit::Code(code) if is_good(op, code, &result.stderr) || self.action.fail_when.is_some() => {
+                self.refusals.take();
                 Ok(result)
             }
             Exit::Code(code) if is_kubectl && api_is_silent(code, &result.stderr) => {
                 Err(self.api_silent(&result.stderr))
             }
-            Exit::Code(_) if is_kubectl && self.is_starting(&result.stderr).await => {
-                Err(Go::Again { reason: forbidden::starting(&result.stderr), within: STARTING })
+            Exit::Code(_) if is_kubectl && rights::may_pass(&result.stderr) => {
+                match self.weigh_refusal(&result.stderr).await {
+                    Some(go) => Err(go),
+                    None => self.failed(sending, &result, last_line),
+                }
             }
             Exit::Code(_) if self.passes(&result).is_some() => {
                 let reason = self.passes(&result).expect("invariant: asked in the guard");
                 Err(Go::Again { reason: escape(&reason), within: LOCKS_PASS_WITHIN })
             }
-            Exit::Code(code) => {
-                let said = self.said(sending, &result).unwrap_or_else(|| last_line.to_owned());
-                if !is_kubectl {
-                    return fail(Cause::Command, format!("{title}: exit code {code}: {said}"), "");
-                }
-                if let Some(failure) = not_found(self.shared, sending.task.host, &title, &result.stderr) {
-                    return Err(Go::End(TaskEnd::Failed { failure }));
-                }
-                let (meaning, hint) = kubectl_errors::explain(&result.stdout, &result.stderr);
-                fail(Cause::Command, format!("{title}: {meaning}: {said}"), hint)
-            }
+            Exit::Code(_) => self.failed(sending, &result, last_line),
             Exit::Signal(signal) => {
                 self.said(sending, &result);
                 fail(Cause::Command, format!("{title}: killed by signal {signal}"), "")
@@ -89,15 +83,48 @@ impl Worker<'_> {
         reason
     }
 
-    /// Whether the API server forbade it because it has only just started.
-    async fn is_starting(&self, stderr: &str) -> bool {
-        let (true, Some(kube)) = (rights::may_pass(stderr), &self.shared.plan.kube) else { return false };
-        let ask = async |probe| {
-            let (_, _, session) = kube_session(self.shared, self.assignment.task.host).await.ok()?;
-            session.probe(&probe).await.ok()
+    /// An op that ended with a code that is none of success.
+    fn failed(&self, sending: Sending<'_>, result: &OpResult, last_line: &str) -> Step<OpResult> {
+        let title = self.shown(&sending.op.title);
+        let said = self.said(sending, result).unwrap_or_else(|| last_line.to_owned());
+        if self.is_kubectl(sending.op) {
+            if let Some(failure) = not_found(self.shared, sending.task.host, &title, &result.stderr) {
+                return Err(Go::End(TaskEnd::Failed { failure }));
+            }
+            let (meaning, hint) = kubectl_errors::explain(&result.stdout, &result.stderr);
+            return fail(Cause::Command, format!("{title}: {meaning}: {said}"), hint);
+        }
+        let code = match result.exit {
+            Exit::Code(code) => code.to_string(),
+            exit => format!("{exit:?}"),
         };
-        let standing = forbidden::review(&kube.cx, stderr, ask).await;
-        matches!(standing, Standing::Starting | Standing::Given)
+        fail(Cause::Command, format!("{title}: exit code {code}: {said}"), "")
+    }
+
+    fn is_kubectl(&self, op: &Op) -> bool {
+        op.site == Site::Kube && !self.action.has_its_own_words()
+    }
+
+    /// How the attempt goes on where the API server forbade an op, judged as a refused look is; nothing where the refusal
+    /// stands.
+    async fn weigh_refusal(&self, stderr: &str) -> Option<Go> {
+        let kube = self.shared.plan.kube.as_ref()?;
+        loop {
+            let ask = async |probe| {
+                let (_, _, session) = kube_session(self.shared, self.assignment.task.host).await.ok()?;
+                session.probe(&probe).await.ok()
+            };
+            let standing = forbidden::review(&kube.cx, stderr, ask).await;
+            let verdict = self.refusals.borrow_mut().weigh(standing, stderr);
+            match verdict {
+                Verdict::Again { pause: Duration::ZERO, .. } => {}
+                Verdict::Again { .. } => {
+                    return Some(Go::Again { reason: forbidden::starting(stderr), within: STARTING });
+                }
+                Verdict::Over(failure) => return Some(Go::End(TaskEnd::Failed { failure })),
+                Verdict::Stands => return None,
+            }
+        }
     }
 
     /// What the kind says of a failure that passes by itself.

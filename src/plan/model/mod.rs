@@ -18,7 +18,7 @@ pub use task::{Bracket, Forecast, HostTasks, LeftOut, Section, Sections, Task, T
 
 use crate::facts::EtcdAccess;
 use crate::inventory::{Become, Connection, HostName};
-use crate::op::{Site, resolve_symbols, symbol_words, unescaped_symbols};
+use crate::op::{Effect, Site, resolve_symbols, symbol_words, unescaped_symbols};
 use crate::plan::deferred::outline;
 use crate::runbook::{Choice, NewNodes, Policy, Retry, SecretSource};
 use crate::step::{BracketKey, KubeCx, Lowered, Role, Subject};
@@ -73,6 +73,18 @@ pub struct Plan {
     /// What the reader of the plan should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
+}
+
+impl Plan {
+    /// How many members of the etcd on hosts of its own a phase may take out of service: never two at the same time. None
+    /// where it takes one at most.
+    pub fn etcd_members_in(&self, phase: &PlannedPhase) -> usize {
+        let Some(etcd) = &self.etcd else { return 0 };
+        let disrupts = |tasks: &&HostTasks| tasks.tasks.iter().any(|task| task.effect == Effect::Disrupts);
+        let is_member = |tasks: &&HostTasks| etcd.hosts.contains(&tasks.host);
+        let members = phase.hosts.iter().filter(is_member).filter(disrupts).count();
+        if members > 1 { members } else { 0 }
+    }
 }
 
 /// An etcd on hosts of its own.

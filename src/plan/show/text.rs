@@ -114,10 +114,17 @@ impl Text<'_> {
         let sizes: Vec<String> = phase.batches.iter().map(|batch| batch.len().to_string()).collect();
         parts.push(format!("{} {}", plural(sizes.len(), "batch"), abridged(&sizes)));
         let (slots, written) = (rollout.slots(), rollout.max_unavailable);
+        let members = self.plan.etcd_members_in(phase);
+        let only_members = members == hosts && slots > 1;
         parts.push(match rollout.fewer_because() {
             Some(why) => format!("max_unavailable {slots} (written: {written}; {why})"),
+            None if only_members => {
+                format!("max_unavailable 1 (written: {written}; members of etcd go one at a time)")
+            }
             None => format!("max_unavailable {slots}"),
         });
+        let among_others = members > 1 && slots > 1 && !only_members;
+        parts.extend(among_others.then(|| format!("{members} members of etcd one at a time")));
         parts.extend(phase.topology.as_ref().map(topology));
         parts.extend((rollout.max_failures > 0).then(|| format!("max_failures {}", rollout.max_failures)));
         parts.extend((rollout.on_failure == OnFailure::Freeze).then(|| "freezes on failure".to_owned()));

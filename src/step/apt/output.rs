@@ -114,7 +114,8 @@ fn bracketed(text: &str) -> (&str, &str) {
     text.strip_prefix('[').and_then(|text| text.split_once(']')).unwrap_or(("", text))
 }
 
-/// Reads `apt-get --print-uris`: file names of archives that are not in the cache yet, or why apt-get refused.
+/// Reads `apt-get --print-uris`: file names of archives that are not on the host yet, or why apt-get refused. What a
+/// `file:` source has is installed from there and never copied to the cache, so apt lists it every time (apt 2.6).
 pub(super) fn missing_archives(answer: &Answer) -> Result<Result<Vec<String>, Vec<String>>, AssessError> {
     if !answer.ok() {
         let errors = errors(answer);
@@ -124,7 +125,7 @@ pub(super) fn missing_archives(answer: &Answer) -> Result<Result<Vec<String>, Ve
             Ok(Err(errors))
         };
     }
-    let lines = answer.stdout.lines().filter(|line| line.starts_with('\''));
+    let lines = answer.stdout.lines().filter(|line| line.starts_with('\'') && !line.starts_with("'file:"));
     Ok(Ok(lines.filter_map(|line| line.split(' ').nth(1)).map(unescape).collect()))
 }
 

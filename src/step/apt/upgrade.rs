@@ -124,7 +124,7 @@ impl Upgrade {
         if self.download_only {
             let [uris] = exactly(answers)?;
             return Ok(match missing_archives(uris)? {
-                Ok(files) if files.is_empty() => satisfied("all archives are in the cache"),
+                Ok(files) if files.is_empty() => satisfied("all archives are on the host"),
                 Ok(files) => {
                     let changes =
                         files.into_iter().map(|file| change(file, "not in the cache", "in the cache"));

@@ -317,7 +317,7 @@ fn before_download(wish: &Wish, packages: &[Wanted], answers: &[Answer]) -> Resu
         return Ok(refusal);
     }
     if files.is_empty() {
-        return Ok(satisfied("all archives are in the cache"));
+        return Ok(satisfied("all archives are on the host"));
     }
     let changes = files.into_iter().map(|file| change(file, "not in the cache", "in the cache"));
     Ok(would_change(changes.collect(), Fidelity::Exact))
