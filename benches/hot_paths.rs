@@ -14,7 +14,7 @@ use rollbook::inventory::Inventory;
 use rollbook::journal::{Journal, Record, read};
 use rollbook::kubernetes::node::parse_nodes;
 use rollbook::plan::Plan;
-use rollbook::plan::compile::{Input, Knowledge, Overrides, compile};
+use rollbook::plan::compile::{CompileInput, Knowledge, Overrides, compile};
 use rollbook::plan::show::bytes;
 use rollbook::runbook::{FileReader, Runbook};
 use rollbook::source::{Diagnostics, Limits, SourceMap};
@@ -99,7 +99,7 @@ impl FileReader for NoFiles {
 fn plan(runbook: &Runbook, inventory: &Inventory) -> Plan {
     let mut diagnostics = Diagnostics::default();
     let params = IndexMap::new();
-    let input = Input {
+    let input = CompileInput {
         runbook,
         inventory,
         params: &params,

@@ -20,6 +20,7 @@ pub mod plan;
 pub mod report;
 pub mod runbook;
 pub mod scenario;
+pub mod simulation;
 pub mod source;
 pub mod step;
 pub mod template;

@@ -35,7 +35,7 @@ pub enum Site {
 /// What is done.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Deed {
+pub enum OpKind {
     /// Run this argument vector, never through a shell.
     Exec {
         /// Program and arguments. May hold the `run.*` symbols, never a secret one.
@@ -75,7 +75,8 @@ pub struct Op {
     /// Where it runs.
     pub site: Site,
     /// What it does.
-    pub deed: Deed,
+    #[serde(rename = "deed")]
+    pub kind: OpKind,
     /// Environment beyond the launcher's allow-list. Public, as argv is.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
@@ -120,7 +121,7 @@ impl Op {
 
     /// The same as a look, where it only reads: what is asked again and again needs no record of every time.
     pub fn as_look(&self) -> Option<Probe> {
-        let Deed::Exec { argv } = &self.deed else { return None };
+        let OpKind::Exec { argv } = &self.kind else { return None };
         if self.effect != Effect::Reads {
             return None;
         }
@@ -195,7 +196,7 @@ impl Probe {
 
 /// What one query gave.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Answer {
+pub struct ProbeOutput {
     /// The exit code; 127 where there is no such program, 124 where the time limit ended it.
     pub rc: i32,
     /// Standard output, lossily decoded and cut at the transport's limit.
@@ -204,7 +205,7 @@ pub struct Answer {
     pub stderr: String,
 }
 
-impl Answer {
+impl ProbeOutput {
     /// Whether the exit code is zero.
     pub fn ok(&self) -> bool {
         self.rc == 0

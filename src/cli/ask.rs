@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, mpsc};
 
-use super::compose::who;
+use super::connections::who;
 use super::terminal::Terminal;
 use crate::engine::Awaited;
-use crate::executor::{Answer, Approver, Nobody, Question};
+use crate::executor::{ApprovalAnswer, Approver, Nobody, Question};
 
 /// Whoever sits at the terminal, or nobody.
 pub(super) fn approver(no_input: bool, terminal: &Terminal) -> Rc<dyn Approver> {
@@ -18,14 +18,14 @@ pub(super) fn approver(no_input: bool, terminal: &Terminal) -> Rc<dyn Approver> 
 }
 
 /// Somebody has approved beforehand what a run waits for; everything else is asked.
-pub(super) struct Given {
+pub(super) struct GivenApproval {
     pub(super) about: Vec<Awaited>,
     pub(super) then: Rc<dyn Approver>,
 }
 
 #[async_trait(?Send)]
-impl Approver for Given {
-    async fn ask(&self, question: &Question) -> Answer {
+impl Approver for GivenApproval {
+    async fn ask(&self, question: &Question) -> ApprovalAnswer {
         self.then.ask(question).await
     }
 
@@ -38,14 +38,14 @@ impl Approver for Given {
 #[derive(Default)]
 struct Person {
     /// Lines that are typed, from a thread that reads them; there is none before the first question.
-    lines: Mutex<Option<Lines>>,
+    lines: Mutex<Option<InputLines>>,
 }
 
-type Lines = mpsc::UnboundedReceiver<String>;
+type InputLines = mpsc::UnboundedReceiver<String>;
 
 #[async_trait(?Send)]
 impl Approver for Person {
-    async fn ask(&self, question: &Question) -> Answer {
+    async fn ask(&self, question: &Question) -> ApprovalAnswer {
         let mut lines = self.lines.lock().await;
         let lines = lines.get_or_insert_with(read_lines);
         // What was typed before the question was seen is no answer to it.
@@ -55,8 +55,8 @@ impl Approver for Person {
 }
 
 /// Only `yes` is a yes, and only `no` is a no.
-async fn answer(text: &str, lines: &mut Lines) -> Answer {
-    let gone = || Answer::No { why: "the terminal is gone".to_owned() };
+async fn answer(text: &str, lines: &mut InputLines) -> ApprovalAnswer {
+    let gone = || ApprovalAnswer::No { why: "the terminal is gone".to_owned() };
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return gone() };
     say(&format!("\n{text}\n"));
     loop {
@@ -68,8 +68,8 @@ async fn answer(text: &str, lines: &mut Lines) -> Answer {
         };
         match line.as_deref().map(str::trim) {
             None => return gone(),
-            Some("yes") => return Answer::Yes { by: who() },
-            Some("no") => return Answer::No { why: format!("{} said no", who()) },
+            Some("yes") => return ApprovalAnswer::Yes { by: who() },
+            Some("no") => return ApprovalAnswer::No { why: format!("{} said no", who()) },
             Some(_) => {}
         }
     }
@@ -82,7 +82,7 @@ fn say(text: &str) {
 }
 
 /// A thread of its own: a read cannot be called off, and must not hold up the end of the process.
-fn read_lines() -> Lines {
+fn read_lines() -> InputLines {
     let (sender, receiver) = mpsc::unbounded_channel();
     let _ = rustix::termios::tcflush(std::io::stdin(), rustix::termios::QueueSelector::IFlush);
     let read = move || {

@@ -4,10 +4,10 @@
 use crate::report::exit;
 
 /// A code, what it means in a few words, and in a sentence.
-type Row = (u8, &'static str, &'static str);
+type ExitCodeRow = (u8, &'static str, &'static str);
 
 /// In the order in which they apply: the first one wins.
-const CODES: [Row; 18] = [
+const CODES: [ExitCodeRow; 18] = [
     (exit::BUG, "a bug", "a bug in Rollbook"),
     (exit::USAGE, "usage", "usage: wrong flags, an unattended `run` without `--yes`, or nothing to resume"),
     (

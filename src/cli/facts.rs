@@ -6,12 +6,12 @@ use std::fmt::Write;
 use camino::Utf8Path;
 
 use super::args::{Facts as Args, Format};
-use super::compose::{Connections, runtime, targets};
+use super::connections::{Connections, runtime, targets};
 use super::load::{load_inventory, selected};
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
 use crate::engine::Failure;
-use crate::executor::{Depth, Survey, survey};
+use crate::executor::{Depth, Survey, gather_facts};
 use crate::facts::HostFacts;
 use crate::inventory::{HostName, Inventory};
 use crate::report::exit;
@@ -29,9 +29,15 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     }
     let found = runtime()?.block_on(async {
         let connections = Connections::real(targets(&inventory))?;
-        let found =
-            survey(&connections.pool, &connections.controller, &hosts, Depth::Facts, None, &mut |_, _| {})
-                .await;
+        let found = gather_facts(
+            &connections.pool,
+            &connections.controller,
+            &hosts,
+            Depth::Facts,
+            None,
+            &mut |_, _| {},
+        )
+        .await;
         connections.close().await;
         Ok::<Survey, anyhow::Error>(found)
     })?;

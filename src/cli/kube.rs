@@ -1,6 +1,6 @@
 //! How kubectl is called where no runbook says it: by the command line.
 
-use super::args::Kubectl;
+use super::args::KubectlArgs;
 use super::load::{selector, wrong_selector};
 use super::outcome::Stopped;
 use super::terminal::Terminal;
@@ -12,7 +12,7 @@ use crate::value::Duration;
 /// The group whose hosts kubectl usually runs on.
 pub(super) const USUAL: &str = "control_plane";
 
-impl Kubectl {
+impl KubectlArgs {
     /// Where kubectl runs: as somebody says, else on the control planes where the inventory has them. `none` is no cluster.
     pub(super) fn place<'a>(&'a self, inventory: &Inventory) -> Option<&'a str> {
         let usual = inventory.groups.contains_key(USUAL).then_some(USUAL);
@@ -25,7 +25,8 @@ impl Kubectl {
         inventory: &Inventory,
         terminal: &Terminal,
     ) -> Result<Option<(KubeCx, Vec<HostName>)>, Stopped> {
-        let call = Call { kubeconfig: self.kubeconfig.as_deref(), context: self.context.as_deref() };
+        let call =
+            KubectlOptions { kubeconfig: self.kubeconfig.as_deref(), context: self.context.as_deref() };
         self.place(inventory).map(|via| call.on(via, inventory, terminal)).transpose()
     }
 
@@ -38,12 +39,12 @@ impl Kubectl {
 
 /// What the command line says beside the place.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Call<'a> {
+pub(super) struct KubectlOptions<'a> {
     pub(super) kubeconfig: Option<&'a str>,
     pub(super) context: Option<&'a str>,
 }
 
-impl Call<'_> {
+impl KubectlOptions<'_> {
     /// The call and the hosts that it may run on: those of a selector, or none for `controller`, which is this machine.
     pub(super) fn on(
         self,

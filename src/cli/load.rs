@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 
-use super::args::Input;
+use super::args::RunbookArgs;
 use super::outcome::{Stopped, invalid};
 use super::terminal::Terminal;
 use crate::inventory::{HostName, Inventory, Selector, SelectorError};
@@ -31,7 +31,7 @@ pub(super) struct Loaded {
 }
 
 /// Reads a runbook, its inventory and its parameters, or shows what is wrong with them.
-pub(super) fn load(runbook: &Utf8Path, input: &Input, terminal: &Terminal) -> Result<Loaded, Stopped> {
+pub(super) fn load(runbook: &Utf8Path, input: &RunbookArgs, terminal: &Terminal) -> Result<Loaded, Stopped> {
     load_with(SourceMap::default(), Diagnostics::default(), runbook, input, Beside::default(), terminal)
 }
 
@@ -49,7 +49,7 @@ pub(super) fn load_with(
     mut sources: SourceMap,
     mut diagnostics: Diagnostics,
     runbook: &Utf8Path,
-    input: &Input,
+    input: &RunbookArgs,
     beside: Beside,
     terminal: &Terminal,
 ) -> Result<Loaded, Stopped> {
@@ -95,7 +95,7 @@ pub(super) fn load_with(
     // Now every value is known that does not come from a host.
     if let (Some(runbook), Some(inventory), Some(params)) = (&loaded_runbook, &loaded_inventory, &params) {
         let input =
-            lint::Input { runbook, sources: &sources, params: Some(params), inventory: Some(inventory) };
+            lint::LintInput { runbook, sources: &sources, params: Some(params), inventory: Some(inventory) };
         lint::check(&input, &mut diagnostics);
     }
     terminal.diagnostics(&diagnostics, &sources);
@@ -131,7 +131,11 @@ fn limit(text: Option<&str>, diagnostics: &mut Diagnostics) -> Option<Selector> 
 }
 
 /// Stops where steps run commands on this machine and nobody allowed it.
-pub(super) fn refuse_commands(loaded: &Loaded, input: &Input, terminal: &Terminal) -> Result<(), Stopped> {
+pub(super) fn refuse_commands(
+    loaded: &Loaded,
+    input: &RunbookArgs,
+    terminal: &Terminal,
+) -> Result<(), Stopped> {
     let mut diagnostics = Diagnostics::default();
     if !input.allow_commands {
         loaded.runbook.refuse_controller_commands(&mut diagnostics);

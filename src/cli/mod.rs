@@ -2,7 +2,7 @@
 
 mod args;
 mod ask;
-mod compose;
+mod connections;
 mod doctor;
 mod exec;
 mod exit_codes;

@@ -2,7 +2,7 @@
 //! shown again.
 
 use super::args::{Plan as Args, PlanFormat};
-use super::compose::{Connections, runtime, targets};
+use super::connections::{Connections, runtime, targets};
 use super::load::{load, refuse_commands};
 use super::lock;
 use super::outcome::{Outcome, Stopped};
@@ -10,7 +10,7 @@ use super::plan_file;
 use super::stage::{has_rights, live, offline};
 use super::terminal::Terminal;
 use crate::kubernetes::rights::needed_by_lock;
-use crate::plan::show::{Detail, Saved, Style, diff, markdown, saved, text};
+use crate::plan::show::{Detail, PlanStyle, Saved, diff, markdown, saved, text};
 use crate::plan::{Plan, forecast};
 use crate::report::exit;
 
@@ -91,7 +91,7 @@ fn show(shown: &Saved, old: Option<&Saved>, args: &Args, terminal: &Terminal) ->
     }
     match args.format {
         PlanFormat::Text => {
-            let style = Style { detail, color: terminal.colors_data() };
+            let style = PlanStyle { detail, color: terminal.colors_data() };
             terminal.data(&text(plan, digest, style))
         }
         PlanFormat::Markdown => terminal.data(&markdown(plan, digest, detail)),

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use camino::Utf8Path;
 
-use super::args::Input;
+use super::args::RunbookArgs;
 use super::load::bytes_of;
 use super::outcome::{Stopped, invalid};
 use super::terminal::Terminal;
@@ -36,7 +36,7 @@ pub(super) fn read(path: &Utf8Path, terminal: &Terminal) -> Result<Option<Saved>
 }
 
 /// A saved plan is what was reviewed: what would change it belongs to planning again.
-pub(super) fn refuse_input(input: &Input, terminal: &Terminal) -> Result<(), Stopped> {
+pub(super) fn refuse_input(input: &RunbookArgs, terminal: &Terminal) -> Result<(), Stopped> {
     let given = [
         (input.inventory.is_some(), "--inventory"),
         (!input.params.is_empty(), "--param"),

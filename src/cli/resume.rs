@@ -6,13 +6,13 @@ use std::rc::Rc;
 use camino::Utf8Path;
 
 use super::args::{InDoubtChoice, Resume as Args};
-use super::ask::{self, Given};
-use super::compose::{Connections, runtime, targets};
+use super::ask::{self, GivenApproval};
+use super::connections::{Connections, runtime, targets};
 use super::load::load_inventory;
 use super::lock::{self, Begin};
 use super::outcome::{Outcome, Stopped};
-use super::rehearse::{find_kept, refuse_rehearsal, resume_kept};
-use super::roll::{Ready, lock_state, roll_on, secrets};
+use super::rehearse::{find_saved, refuse_rehearsal, resume_saved};
+use super::roll::{ReadyRun, lock_state, roll_on, secrets};
 use super::runs::{Found, Which, find};
 use super::same_cluster;
 use super::terminal::Terminal;
@@ -27,10 +27,10 @@ use crate::value::Duration;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     // A rehearsal that is named, or the newest one where no real run can go on.
-    if let Some(kept) = find_kept(args)?
+    if let Some(kept) = find_saved(args)?
         && (args.run.is_some() || find(args.state_dir.as_ref(), None, Which::Resumable, terminal)?.is_none())
     {
-        return resume_kept(args, kept, terminal);
+        return resume_saved(args, kept, terminal);
     }
     let held = lock_state(args.state_dir.as_ref(), args.run.as_deref().unwrap_or("being resumed"), terminal)?;
     let Some(record) = find(args.state_dir.as_ref(), args.run.as_deref(), Which::Resumable, terminal)? else {
@@ -148,7 +148,7 @@ async fn go_on(
     let outcome = match held {
         Ok((secrets, lock)) => {
             let plan = Rc::clone(&plan);
-            let ready = Ready { plan, digest, run, secrets, record, journal, lock, approver };
+            let ready = ReadyRun { plan, digest, run, secrets, record, journal, lock, approver };
             roll_on(ready, Some((history, in_doubt)), &connections, &args.roll, terminal).await
         }
         Err(stopped) => Err(stopped),
@@ -160,7 +160,7 @@ async fn go_on(
 /// Whoever resumes with `--approve` approves what the run waits for, and nothing that comes later.
 fn approver(args: &Args, awaited: Vec<Awaited>, terminal: &Terminal) -> Rc<dyn Approver> {
     let then = ask::approver(args.no_input, terminal);
-    if args.approve { Rc::new(Given { about: awaited, then }) } else { then }
+    if args.approve { Rc::new(GivenApproval { about: awaited, then }) } else { then }
 }
 
 async fn ready(

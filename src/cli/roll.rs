@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use console::Term;
 
 use super::args::Roll;
-use super::compose::{Connections, machine, now, state_dir};
+use super::connections::{Connections, machine, now, state_dir};
 use super::lock;
 use super::outcome::{Outcome, Stopped};
 use super::runs::Found;
@@ -20,7 +20,7 @@ use crate::plan::Plan;
 use crate::report::{Events, Live, Plain, Reporter, Summary, Verbosity, exit};
 
 /// A run that is about to roll, or to go on.
-pub(super) struct Ready {
+pub(super) struct ReadyRun {
     pub(super) plan: Rc<Plan>,
     pub(super) digest: String,
     /// The run's id.
@@ -43,13 +43,13 @@ pub(super) fn secrets(plan: &Plan, terminal: &Terminal) -> anyhow::Result<Secret
 
 /// Rolls over the hosts that `connections` reach, shows what came of it, and gives the exit code.
 pub(super) async fn roll_on(
-    ready: Ready,
+    ready: ReadyRun,
     goes_on: Option<(History, InDoubt)>,
     connections: &Connections,
     args: &Roll,
     terminal: &Terminal,
 ) -> Outcome {
-    let Ready { plan, digest, run, secrets, record, journal, lock, approver } = ready;
+    let ReadyRun { plan, digest, run, secrets, record, journal, lock, approver } = ready;
     let (past, in_doubt) = goes_on.map_or((None, InDoubt::Leave), |(past, in_doubt)| (Some(past), in_doubt));
     terminal.say(&format!("record: {}", record.dir.path()));
     let over = given_up(lock.as_deref(), record.dir.path().parent())?;
@@ -168,7 +168,7 @@ pub(super) fn way_on(summary: &Summary, called: &str, history: &History, plan: &
 
 /// Where questions to people are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asks {
+pub(super) enum PromptMode {
     /// On this terminal.
     Here,
     /// On another one.
@@ -177,7 +177,7 @@ pub(super) enum Asks {
 
 /// For people: the live display on a terminal that can show it, else plain lines.
 pub(super) fn eyes(
-    asks: Asks,
+    asks: PromptMode,
     plain: bool,
     verbose: bool,
     speed: Option<f64>,
@@ -187,7 +187,7 @@ pub(super) fn eyes(
         (Some(look), Some(speed)) => {
             let size = || Term::stderr().size();
             let live = Live::new(Box::new(std::io::stderr()), size, look, verbose, speed);
-            Box::new(if asks == Asks::Here { live.giving_way() } else { live })
+            Box::new(if asks == PromptMode::Here { live.giving_way() } else { live })
         }
         _ => Box::new(Plain::new(std::io::stderr(), Verbosity::of_log(verbose))),
     }
@@ -201,7 +201,7 @@ pub(super) fn reporters(
 ) -> anyhow::Result<Vec<Box<dyn Reporter>>> {
     let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
     if !roll.quiet {
-        reporters.push(eyes(Asks::Here, roll.plain, roll.verbose, speed, terminal));
+        reporters.push(eyes(PromptMode::Here, roll.plain, roll.verbose, speed, terminal));
     }
     if let Some(path) = &roll.events {
         reporters.push(Box::new(Events::new(events_file(path)?, std::io::stderr())));

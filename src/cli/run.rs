@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use super::args::{InDoubtChoice, Resume, Run as Args, UnfinishedChoice};
 use super::ask;
-use super::compose::{Connections, run_id, runtime, state_dir, targets};
+use super::connections::{Connections, run_id, runtime, state_dir, targets};
 use super::load::{Loaded, load, refuse_commands};
 use super::lock::{self, Begin};
 use super::outcome::{Outcome, Stopped};
 use super::plan_file;
-use super::roll::{Ready, check_events, lock_state, roll_on, secrets};
+use super::roll::{ReadyRun, check_events, lock_state, roll_on, secrets};
 use super::runs::Found;
 use super::same_cluster;
 use super::stage::{as_planned, live, refuse};
@@ -17,13 +17,13 @@ use super::swept;
 use super::terminal::Terminal;
 use crate::executor::{Leave, Lock, target_of};
 use crate::journal::{Journal, Recorded, RunDir, StateDir, plan_was_used, runs};
-use crate::plan::show::{Detail, Saved, Style, text};
+use crate::plan::show::{Detail, PlanStyle, Saved, text};
 use crate::plan::{Plan, PlannedHost, forecast};
 use crate::report::exit;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     nobody_to_ask(args.yes, args.no_input, "review with `rollbook plan`, then run with --yes", terminal)?;
-    let source = Source::read(args, terminal)?;
+    let source = RunSource::read(args, terminal)?;
     if args.unfinished == UnfinishedChoice::Resume
         && let Some(record) = unfinished_of(args, &source)?
     {
@@ -37,12 +37,12 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
 }
 
 /// What is to be rolled.
-enum Source {
+enum RunSource {
     Saved(Box<Saved>),
     Written(Box<Loaded>),
 }
 
-impl Source {
+impl RunSource {
     fn read(args: &Args, terminal: &Terminal) -> Result<Self, Stopped> {
         let Some(saved) = plan_file::read(&args.file, terminal)? else {
             let loaded = load(&args.file, &args.input, terminal)?;
@@ -94,7 +94,7 @@ impl Source {
 }
 
 /// The newest run that has not ended, of the same runbook and inventory, where nobody goes on with it.
-fn unfinished_of(args: &Args, source: &Source) -> Result<Option<RunDir>, Stopped> {
+fn unfinished_of(args: &Args, source: &RunSource) -> Result<Option<RunDir>, Stopped> {
     let all = runs(&state_dir(args.state_dir.as_ref())?).map_err(anyhow::Error::from)?;
     let is_meant = |record: &RunDir| {
         let is_out = record.superseded().is_some() || record.is_rehearsal() || record.goes_on();
@@ -137,10 +137,10 @@ pub(super) fn nobody_to_ask(
     Err(Stopped::Told(exit::USAGE))
 }
 
-async fn run_async(args: &Args, source: Source, terminal: &Terminal) -> Outcome {
+async fn run_async(args: &Args, source: RunSource, terminal: &Terminal) -> Outcome {
     let is_saved = source.saved().is_some();
     let (saved, connections) = match source {
-        Source::Saved(saved) => {
+        RunSource::Saved(saved) => {
             // Before the hosts are asked what has changed: its own run has changed them.
             if plan_was_used(&state_dir(args.state_dir.as_ref())?, &saved.digest) {
                 return Err(used_before(args, terminal));
@@ -154,7 +154,7 @@ async fn run_async(args: &Args, source: Source, terminal: &Terminal) -> Outcome 
             terminal.say(&format!("plan: {}", saved.digest));
             (*saved, connections)
         }
-        Source::Written(loaded) => {
+        RunSource::Written(loaded) => {
             let connections = Connections::real(targets(&loaded.inventory))?;
             match live(&loaded, &args.input, &connections, terminal).await {
                 Ok(plan) => (Saved::of(plan), connections),
@@ -190,7 +190,7 @@ pub(super) async fn approved(
         lock::look_first(&plan, connections, terminal).await?;
     }
     if !args.yes {
-        let style = Style { detail: Detail::Normal, color: terminal.colors_words() };
+        let style = PlanStyle { detail: Detail::Normal, color: terminal.colors_words() };
         terminal.say(&text(&plan, &digest, style));
         if !terminal.confirm("Roll this plan?") {
             terminal.say("nothing was changed");
@@ -223,8 +223,16 @@ pub(super) async fn approved(
     };
     let record = Found::new(run_dir, args.state_dir.as_ref());
     let approver = ask::approver(args.no_input, terminal);
-    let ready =
-        Ready { plan: Rc::new(plan), digest, run: run.to_owned(), secrets, record, journal, lock, approver };
+    let ready = ReadyRun {
+        plan: Rc::new(plan),
+        digest,
+        run: run.to_owned(),
+        secrets,
+        record,
+        journal,
+        lock,
+        approver,
+    };
     roll_on(ready, None, connections, &args.roll, terminal).await
 }
 

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::args::{Format, Runs as Args, RunsCommand};
-use super::compose::{self, state_dir};
+use super::connections::{self, state_dir};
 use super::outcome::{Outcome, Stopped};
 use super::rehearse::all_kept;
 use super::roll::{lock_state, way_on};
@@ -23,7 +23,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         RunsCommand::List { format } => list(&state_dir(args.state_dir.as_ref())?, *format, terminal),
         RunsCommand::Show { run, verbose } => show(args, run.as_deref(), *verbose, terminal),
         RunsCommand::Output { run, host, step } => {
-            let wanted = output::Wanted { host: host.as_deref(), step: step.as_deref() };
+            let wanted = output::OutputFilter { host: host.as_deref(), step: step.as_deref() };
             output::show(run, &wanted, args.state_dir.as_ref(), terminal)
         }
         RunsCommand::Undo(undo) => super::undo::run(undo, args.state_dir.as_ref(), terminal),
@@ -105,7 +105,7 @@ pub(super) fn find(
         let path = path.canonicalize_utf8().map_err(anyhow::Error::from)?;
         return Ok(Some(Found { called: path.to_string(), dir: RunDir::at(path) }));
     }
-    let place = compose::state_dir(state_dir)?;
+    let place = connections::state_dir(state_dir)?;
     let all = runs(&place).map_err(anyhow::Error::from)?;
     let Some(id) = named else {
         let meant = |run: &RunDir| match which {
@@ -134,8 +134,8 @@ fn list(state: &Utf8Path, format: Format, terminal: &Terminal) -> Outcome {
     let rehearsals = all_kept(state).map_err(anyhow::Error::from)?;
     for run in rehearsals.into_iter().chain(runs(state).map_err(anyhow::Error::from)?) {
         rows.push(match run.read() {
-            Ok(recorded) => Row::of(&run, &recorded),
-            Err(error) => Row::unreadable(&run, &error),
+            Ok(recorded) => RunRow::of(&run, &recorded),
+            Err(error) => RunRow::unreadable(&run, &error),
         });
     }
     terminal.data(&match format {
@@ -146,7 +146,7 @@ fn list(state: &Utf8Path, format: Format, terminal: &Terminal) -> Outcome {
 
 /// A line of `runs list`.
 #[derive(serde::Serialize)]
-struct Row {
+struct RunRow {
     run: String,
     /// "running", "done", "stopped", "cut off", "undone", "given up", "failed", "damaged".
     state: &'static str,
@@ -170,7 +170,7 @@ struct Row {
     note: String,
 }
 
-impl Row {
+impl RunRow {
     fn of(run: &RunDir, recorded: &Recorded) -> Self {
         let Recorded { plan, history, .. } = recorded;
         let summary = Summary::of(plan, history);
@@ -230,9 +230,9 @@ fn date(at: Timestamp) -> String {
 const TITLES: [&str; 8] = ["RUN", "BEGAN", "TOOK", "STATE", "HOSTS", "LEFT", "RUNBOOK", "INVENTORY"];
 
 /// As wide as what stands in it, because names of runbooks have every length.
-fn table(rows: &[Row]) -> String {
-    let cells = |row: &Row| {
-        let Row { run, began, took, state, hosts, left, runbook, inventory, .. } = row;
+fn table(rows: &[RunRow]) -> String {
+    let cells = |row: &RunRow| {
+        let RunRow { run, began, took, state, hosts, left, runbook, inventory, .. } = row;
         let state = if row.rehearsal { format!("rehearsal, {state}") } else { (*state).to_owned() };
         [
             run.clone(),

@@ -1,6 +1,6 @@
 //! Before a run begins or goes on: the cluster must be the one that its plan was made over.
 
-use super::compose::Connections;
+use super::connections::Connections;
 use super::outcome::Stopped;
 use super::terminal::Terminal;
 use crate::engine::Stamped;

@@ -3,14 +3,15 @@
 use indexmap::IndexMap;
 
 use crate::engine::{Cause, Failure};
-use crate::executor::{Depth, Redactor, Secrets, Survey, changed_since, foresee, missing_rights, survey};
+use crate::executor::{
+    Depth, Redactor, Secrets, Survey, changed_since, forecast_plan, gather_facts, missing_rights,
+};
 use crate::facts::ClusterFacts;
 use crate::inventory::{HostName, Inventory};
 use crate::kubernetes::kubectl_errors::GRANT;
 use crate::kubernetes::rights::Right;
 use crate::plan::compile::{
-    Input as CompileInput, Knowledge, Overrides, ThisMachine, compile, reads_facts, settle_controller,
-    settle_outage,
+    CompileInput, Knowledge, Overrides, ThisMachine, compile, reads_facts, settle_controller, settle_outage,
 };
 use crate::plan::{HostId, Plan, forecast};
 use crate::report::exit;
@@ -19,15 +20,15 @@ use crate::source::{Diagnostics, SourceMap};
 use crate::step::KubeCx;
 use crate::value::escape;
 
-use super::args::Input;
-use super::compose::{Connections, machine, own_node};
+use super::args::RunbookArgs;
+use super::connections::{Connections, machine, own_node};
 use super::load::Loaded;
 use super::outcome::{Stopped, invalid};
 use super::same_cluster;
 use super::terminal::Terminal;
 
 /// A plan without a look at any host.
-pub(super) fn offline(loaded: &Loaded, input: &Input, terminal: &Terminal) -> Result<Plan, Stopped> {
+pub(super) fn offline(loaded: &Loaded, input: &RunbookArgs, terminal: &Terminal) -> Result<Plan, Stopped> {
     let mut plan = compiled(loaded, input, Knowledge::Offline, terminal)?;
     accept_outage(&mut plan, None, loaded, terminal)?;
     Ok(plan)
@@ -36,7 +37,7 @@ pub(super) fn offline(loaded: &Loaded, input: &Input, terminal: &Terminal) -> Re
 /// A plan with what its hosts say. Tells about hosts that cannot be read and stops there.
 pub(super) async fn live(
     loaded: &Loaded,
-    input: &Input,
+    input: &RunbookArgs,
     connections: &Connections,
     terminal: &Terminal,
 ) -> Result<Plan, Stopped> {
@@ -46,7 +47,7 @@ pub(super) async fn live(
 /// The same, with a look at the plan before anything is probed.
 pub(super) async fn live_with(
     loaded: &Loaded,
-    input: &Input,
+    input: &RunbookArgs,
     connections: &Connections,
     compiled_to: impl FnOnce(&Plan),
     terminal: &Terminal,
@@ -57,7 +58,8 @@ pub(super) async fn live_with(
     let via = via(&loaded.runbook, &loaded.inventory);
     let cx = kube_cx(&loaded.runbook);
     let kube = cx.as_ref().map(|cx| (cx, via.as_slice()));
-    let found = survey(&connections.pool, &connections.controller, &hosts, depth, kube, &mut |_, _| {}).await;
+    let found =
+        gather_facts(&connections.pool, &connections.controller, &hosts, depth, kube, &mut |_, _| {}).await;
     unreadable(&found, terminal)?;
     let cluster = match &found.cluster {
         Some(Ok(cluster)) => Some(cluster),
@@ -72,7 +74,7 @@ pub(super) async fn live_with(
     compiled_to(&plan);
     has_rights(&plan, &plan.needed_rights(), connections, terminal).await?;
     let (pool, controller) = (&connections.pool, &connections.controller);
-    let (mut plan, failed) = foresee(plan, pool, controller, redactor, &mut |_, _| {}).await;
+    let (mut plan, failed) = forecast_plan(plan, pool, controller, redactor, &mut |_, _| {}).await;
     if let Some((host, failure)) = failed.first_key_value() {
         terminal.error(&format!("{host}: {}", failure.message));
         terminal.hint(&failure.hint);
@@ -98,7 +100,7 @@ fn accept_outage(
 
 fn compiled(
     loaded: &Loaded,
-    input: &Input,
+    input: &RunbookArgs,
     knowledge: Knowledge<'_>,
     terminal: &Terminal,
 ) -> Result<Plan, Stopped> {
@@ -127,7 +129,7 @@ fn compiled(
 /// Refusals stop a run before anything changes; a plan shows them.
 pub(super) fn refuse(plan: &Plan, terminal: &Terminal) -> Result<(), Stopped> {
     let refusals = forecast::distinct_refusals(plan);
-    for forecast::Refusal { hosts, reason, hint } in &refusals {
+    for forecast::RefusedHosts { hosts, reason, hint } in &refusals {
         terminal.error(&format!("{}: {reason}", who(plan, hosts)));
         terminal.hint(hint);
     }
@@ -157,9 +159,15 @@ pub(super) async fn as_planned(
         connections.pool.expect_machine(&host.name, &host.machine_id);
     }
     let hosts: Vec<HostName> = plan.hosts.iter().map(|host| host.name.clone()).collect();
-    let found =
-        survey(&connections.pool, &connections.controller, &hosts, Depth::Identity, None, &mut |_, _| {})
-            .await;
+    let found = gather_facts(
+        &connections.pool,
+        &connections.controller,
+        &hosts,
+        Depth::Identity,
+        None,
+        &mut |_, _| {},
+    )
+    .await;
     unreadable(&found, terminal)?;
     same_cluster::at_the_start(plan, connections, terminal).await?;
     has_rights(plan, &plan.needed_rights(), connections, terminal).await?;

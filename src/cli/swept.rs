@@ -5,7 +5,7 @@ use std::fs;
 
 use camino::Utf8Path;
 
-use super::compose::Connections;
+use super::connections::Connections;
 use crate::engine::History;
 use crate::executor::{Swept, Unswept, hush, places, sweep};
 use crate::journal::{RunDir, runs};

@@ -7,7 +7,7 @@ use super::args::ColorChoice;
 use super::outcome::Outcome;
 use crate::executor::Redactor;
 use crate::op::show_symbols;
-use crate::report::{Look, exit};
+use crate::report::{TerminalStyle, exit};
 use crate::source::{Diagnostics, Severity, SourceMap};
 
 /// Which of the two streams has colours.
@@ -23,7 +23,7 @@ struct Color {
 #[derive(Debug)]
 pub(super) struct Terminal {
     color: Color,
-    look: Option<Look>,
+    look: Option<TerminalStyle>,
     interactive: bool,
     redactor: RefCell<Redactor>,
     /// What was said, where somebody wants to know.
@@ -52,7 +52,7 @@ impl Terminal {
             })
         };
         let unicode = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(utf8).unwrap_or(false);
-        let look = (stderr && !dumb).then_some(Look { color: color.words, unicode });
+        let look = (stderr && !dumb).then_some(TerminalStyle { color: color.words, unicode });
         let interactive = stderr && std::io::stdin().is_terminal();
         Self { color, look, interactive, redactor: RefCell::default(), heard: None, silent: false }
     }
@@ -96,7 +96,7 @@ impl Terminal {
     }
 
     /// What can be shown to somebody who watches, if standard error is a terminal that can move its cursor.
-    pub(super) fn look(&self) -> Option<Look> {
+    pub(super) fn look(&self) -> Option<TerminalStyle> {
         self.look
     }
 

@@ -6,19 +6,19 @@ use std::rc::Rc;
 use camino::Utf8PathBuf;
 
 use super::args::Undo as Args;
-use super::compose::{Connections, machine, now, run_id, runtime, who};
+use super::connections::{Connections, machine, now, run_id, runtime, who};
 use super::lock::{self, Begin};
 use super::outcome::{Outcome, Stopped};
 use super::rehearse::refuse_rehearsal;
 use super::resume::{open, ways};
-use super::roll::{Ready, lock_state, roll_on};
+use super::roll::{ReadyRun, lock_state, roll_on};
 use super::runs::{Found, Which, find};
 use super::terminal::Terminal;
 use crate::engine::{Event, Stamped};
 use crate::executor::{Nobody, Secrets, Undoing, undoing};
 use crate::journal::{Journal, Record, Recorded, RunDir, StateDir};
 use crate::plan::Plan;
-use crate::plan::show::{Detail, Style, bytes, digest, text};
+use crate::plan::show::{Detail, PlanStyle, bytes, digest, text};
 use crate::report::exit;
 use crate::value::Duration;
 
@@ -123,7 +123,7 @@ impl Undo<'_> {
     async fn roll(&mut self, plan: Plan, connections: &Connections) -> Outcome {
         let body = bytes(&plan);
         let digest = digest(&body);
-        let style = Style { detail: Detail::Normal, color: self.terminal.colors_words() };
+        let style = PlanStyle { detail: Detail::Normal, color: self.terminal.colors_words() };
         self.terminal.say(&text(&plan, &digest, style));
         let undone = plan.undoes.as_deref().unwrap_or_default();
         let question = format!("Put this back? Run {undone} cannot be resumed afterwards.");
@@ -155,7 +155,7 @@ impl Undo<'_> {
         };
         // Before the first change: a run whose cordon is gone must not go on as if it were there.
         self.mark(run.clone())?;
-        let ready = Ready {
+        let ready = ReadyRun {
             plan: Rc::new(plan),
             digest,
             run,

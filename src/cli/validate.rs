@@ -79,7 +79,7 @@ fn check(
         if diagnostics.count_errors() == before {
             runbook.choose(choice, diagnostics);
         }
-        lint::check(&lint::Input { runbook: &runbook, sources, params: None, inventory }, diagnostics);
+        lint::check(&lint::LintInput { runbook: &runbook, sources, params: None, inventory }, diagnostics);
     }
     Ok(())
 }

@@ -4,9 +4,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::args::Watch as Args;
-use super::compose::state_dir;
+use super::connections::state_dir;
 use super::outcome::{Outcome, Stopped};
-use super::roll::{Asks, eyes};
+use super::roll::{PromptMode, eyes};
 use super::runs::{Found, Which, find};
 use super::terminal::Terminal;
 use crate::engine::History;
@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let mut history = History::new(&plan);
     let mut journal = Follow::of(&record.dir.journal());
     // Questions are asked elsewhere: what they are is shown like everything else.
-    let mut reporter = eyes(Asks::Elsewhere, args.plain, args.verbose, Some(1.0), terminal);
+    let mut reporter = eyes(PromptMode::Elsewhere, args.plain, args.verbose, Some(1.0), terminal);
     loop {
         // In this order: what was written before the controller went is read after it is known to be gone.
         let goes_on = record.dir.goes_on();

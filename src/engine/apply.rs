@@ -2,11 +2,11 @@
 //! and for a journal that is read again. It refuses what cannot be true; whether a decision was wise is not its
 //! business.
 
+mod availability;
 mod gate;
 mod host;
 mod known;
 mod resume;
-mod silence;
 mod task;
 
 use crate::plan::{HostId, Plan};
@@ -15,13 +15,13 @@ use crate::value::Timestamp;
 use super::host::OpRun;
 use super::illegal::name_of;
 use super::phase::{BatchRun, PhaseRun, position};
-use super::slots::{Look, Situation};
-use super::state::{Stop, halt_level};
-use super::{Event, HaltCause, IllegalEvent, Refusal, Stamped, State, StopLevel};
+use super::slots::{Observation, Situation};
+use super::state::{RequestedStop, halt_level};
+use super::{Event, HaltCause, IllegalEvent, IllegalReason, Stamped, State, StopLevel};
 
 /// Where in the run an event stands.
 #[derive(Clone, Copy)]
-struct Moment {
+struct EventTime {
     seq: u64,
     now: Timestamp,
 }
@@ -38,14 +38,14 @@ impl State {
 
     /// Moves the state by one event, or says why that cannot have happened. After an error the state is of no use.
     pub fn apply(&mut self, plan: &Plan, stamped: &Stamped) -> Result<(), IllegalEvent> {
-        let at = Moment { seq: stamped.seq, now: stamped.at.max(self.clock) };
+        let at = EventTime { seq: stamped.seq, now: stamped.at.max(self.clock) };
         self.in_sequence(stamped)
             .and_then(|()| known::known(plan, &stamped.event))
             .and_then(|()| self.transition(plan, at, &stamped.event))
             .map_err(|why| IllegalEvent { seq: stamped.seq, event: name_of(&stamped.event), why })?;
         self.seq = at.seq;
         self.clock = at.now;
-        self.standing.take(plan, &stamped.event);
+        self.outstanding.take(plan, &stamped.event);
         self.count_cordons(&stamped.event);
         Ok(())
     }
@@ -64,28 +64,28 @@ impl State {
         let Some(phase) = self.current_phase().filter(|_| may_move) else { return };
         let slots = &mut self.phases[usize::from(phase)].slots;
         let counts = |host: &HostId| slots.population.binary_search(host).is_ok();
-        slots.cordoned = self.standing.cordons().map(|(host, _)| host).filter(counts).collect();
+        slots.cordoned = self.outstanding.cordons().map(|(host, _)| host).filter(counts).collect();
     }
 
-    fn in_sequence(&self, stamped: &Stamped) -> Result<(), Refusal> {
+    fn in_sequence(&self, stamped: &Stamped) -> Result<(), IllegalReason> {
         let expected = self.seq + 1;
         if stamped.seq != expected {
-            return Err(Refusal::Sequence { expected, found: stamped.seq });
+            return Err(IllegalReason::Sequence { expected, found: stamped.seq });
         }
         let is_undone = matches!(stamped.event, Event::RunUndone { .. });
         if self.undone_by.is_some() && !is_undone {
-            return Err(Refusal::Undone);
+            return Err(IllegalReason::Undone);
         }
         if self.ended && !is_undone && !matches!(stamped.event, Event::RunResumed { .. }) {
-            return Err(Refusal::Ended);
+            return Err(IllegalReason::Ended);
         }
         if matches!(stamped.event, Event::RunStarted { .. }) == self.started {
-            return Err(Refusal::Start);
+            return Err(IllegalReason::Start);
         }
         Ok(())
     }
 
-    fn transition(&mut self, plan: &Plan, at: Moment, event: &Event) -> Result<(), Refusal> {
+    fn transition(&mut self, plan: &Plan, at: EventTime, event: &Event) -> Result<(), IllegalReason> {
         match event {
             Event::RunStarted { .. } => {
                 self.started = true;
@@ -105,9 +105,9 @@ impl State {
                 let run = self.open(*phase)?;
                 run.slots.etcd.extend(members);
                 let started =
-                    run.slots.looking.ok_or(Refusal::Work { what: "no observation is in flight" })?;
+                    run.slots.looking.ok_or(IllegalReason::Work { what: "no observation is in flight" })?;
                 let (out, blocked, etcd) = (out.clone(), blocked.clone(), etcd.clone());
-                let look = Look { started, at: at.now, out, blocked, etcd };
+                let look = Observation { started, at: at.now, out, blocked, etcd };
                 run.see(plan.phase(*phase), look);
                 Ok(())
             }
@@ -153,9 +153,9 @@ impl State {
             Event::ConditionDecided { task, attempt, condition, holds } => {
                 self.condition_decided(plan, *task, *attempt, *condition, *holds)
             }
-            Event::OpStarted { task, attempt, go, op, on } => {
+            Event::OpStarted { task, attempt, pass, op, on } => {
                 let sent = OpRun {
-                    go: *go,
+                    pass: *pass,
                     op: *op,
                     on: *on,
                     exit: None,
@@ -165,12 +165,12 @@ impl State {
                 };
                 self.op_started(plan, *task, *attempt, sent)
             }
-            Event::OpEnded { task, attempt, go, op, exit, stdout, last_line, refused } => {
+            Event::OpEnded { task, attempt, pass, op, exit, stdout, last_line, refused } => {
                 let said = task::Said { last_line, stdout: stdout.as_deref(), refused: *refused };
-                self.op_ended(plan, *task, *attempt, (*go, *op), *exit, &said)
+                self.op_ended(plan, *task, *attempt, (*pass, *op), *exit, &said)
             }
-            Event::OpNotStarted { task, attempt, go, op } => {
-                self.op_not_started(plan, *task, *attempt, (*go, *op))
+            Event::OpNotStarted { task, attempt, pass, op } => {
+                self.op_not_started(plan, *task, *attempt, (*pass, *op))
             }
             Event::OpSaid { task, attempt, .. } => self.attempt_mut(plan, *task, *attempt).map(drop),
             Event::TaskEnded { task, attempt, end } => self.task_ended(plan, at, *task, *attempt, end),
@@ -183,19 +183,19 @@ impl State {
                 self.no_host_left(plan, *phase)?;
                 let batch = self.open_batch(*phase, *batch)?;
                 if batch.soak_until.is_some() {
-                    return Err(Refusal::Work { what: "the soak of this batch has begun already" });
+                    return Err(IllegalReason::Work { what: "the soak of this batch has begun already" });
                 }
                 batch.soak_until = Some(*until);
                 Ok(())
             }
             Event::VerifyStarted { phase, batch } => self.verify_started(*phase, *batch),
-            Event::Verified { phase, batch, red } => {
+            Event::Verified { phase, batch, failed_check } => {
                 let batch = self.open_batch(*phase, *batch)?;
                 if !batch.verifying {
-                    return Err(Refusal::Work { what: "no check of this batch is in flight" });
+                    return Err(IllegalReason::Work { what: "no check of this batch is in flight" });
                 }
                 batch.verifying = false;
-                batch.verified = Some((at.now, red.clone()));
+                batch.verified = Some((at.now, failed_check.clone()));
                 Ok(())
             }
             Event::GateReached { phase, batch, until } => self.gate_reached(plan, *phase, *batch, *until),
@@ -229,43 +229,44 @@ impl State {
     }
 
     fn stop_requested(&mut self, level: StopLevel, by: &str) {
-        let stop = self.stop.get_or_insert_with(|| Stop { level, by: by.to_owned() });
+        let stop = self.stop.get_or_insert_with(|| RequestedStop { level, by: by.to_owned() });
         stop.level = stop.level.max(level);
     }
 
-    fn phase_started(&mut self, plan: &Plan, phase: u16) -> Result<(), Refusal> {
+    fn phase_started(&mut self, plan: &Plan, phase: u16) -> Result<(), IllegalReason> {
         let next = usize::from(phase) == self.phases.len() && self.current_phase().is_none();
-        let planned = plan.phases.get(usize::from(phase)).filter(|_| next).ok_or(Refusal::Phase { phase })?;
+        let planned =
+            plan.phases.get(usize::from(phase)).filter(|_| next).ok_or(IllegalReason::Phase { phase })?;
         let mut run = PhaseRun::of(planned, &self.lost);
         run.slots.etcd.clone_from(&self.etcd);
         self.phases.push(run);
         Ok(())
     }
 
-    fn batch_started(&mut self, plan: &Plan, phase: u16, batch: u16) -> Result<(), Refusal> {
+    fn batch_started(&mut self, plan: &Plan, phase: u16, batch: u16) -> Result<(), IllegalReason> {
         let run = self.open(phase)?;
         let known = usize::from(batch) < plan.phase(phase).batches.len();
         if run.batch.is_some() || run.next_batch != batch || !known {
-            return Err(Refusal::Batch { phase, batch });
+            return Err(IllegalReason::Batch { phase, batch });
         }
         run.batch = Some(BatchRun { index: batch, ..BatchRun::default() });
         run.next_batch += 1;
         Ok(())
     }
 
-    fn observation_started(&mut self, phase: u16, at: Moment) -> Result<(), Refusal> {
+    fn observation_started(&mut self, phase: u16, at: EventTime) -> Result<(), IllegalReason> {
         let slots = &mut self.open(phase)?.slots;
         if slots.looking.is_some() {
-            return Err(Refusal::Work { what: "an observation is in flight already" });
+            return Err(IllegalReason::Work { what: "an observation is in flight already" });
         }
         slots.looking = Some(at.seq);
         Ok(())
     }
 
-    fn verify_started(&mut self, phase: u16, batch: u16) -> Result<(), Refusal> {
+    fn verify_started(&mut self, phase: u16, batch: u16) -> Result<(), IllegalReason> {
         let batch = self.open_batch(phase, batch)?;
         if batch.verifying || batch.soak_until.is_none() {
-            return Err(Refusal::Work {
+            return Err(IllegalReason::Work {
                 what: "a check of this batch is in flight, or its soak has not begun",
             });
         }
@@ -279,13 +280,13 @@ impl State {
         phase: u16,
         batch: u16,
         failed: Option<&String>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), IllegalReason> {
         let open = self.open_batch(phase, batch)?;
         if open.verifying {
-            return Err(Refusal::Unfinished { what: "a check of the batch is".to_owned() });
+            return Err(IllegalReason::Unfinished { what: "a check of the batch is".to_owned() });
         }
         if open.is_at_gate(plan.phase(phase)) {
-            return Err(Refusal::Unfinished { what: "a question about its gate is".to_owned() });
+            return Err(IllegalReason::Unfinished { what: "a question about its gate is".to_owned() });
         }
         self.no_host_left(plan, phase)?;
         let run = self.open(phase)?;
@@ -294,22 +295,24 @@ impl State {
         Ok(())
     }
 
-    fn phase_ended_with(&mut self, plan: &Plan, phase: u16, ok: bool) -> Result<(), Refusal> {
+    fn phase_ended_with(&mut self, plan: &Plan, phase: u16, ok: bool) -> Result<(), IllegalReason> {
         let run = self.open(phase)?;
         if run.batch.is_some() || run.slots.looking.is_some() {
-            return Err(Refusal::Unfinished { what: "a batch or an observation of the phase is".to_owned() });
+            return Err(IllegalReason::Unfinished {
+                what: "a batch or an observation of the phase is".to_owned(),
+            });
         }
         if ok && usize::from(run.next_batch) < plan.phase(phase).batches.len() {
-            return Err(Refusal::Phase { phase });
+            return Err(IllegalReason::Phase { phase });
         }
         run.ended = Some(ok);
         Ok(())
     }
 
-    fn halt(&mut self, plan: &Plan, phase: u16, cause: &HaltCause) -> Result<(), Refusal> {
-        let planned = plan.phases.get(usize::from(phase)).ok_or(Refusal::Phase { phase })?;
+    fn halt(&mut self, plan: &Plan, phase: u16, cause: &HaltCause) -> Result<(), IllegalReason> {
+        let planned = plan.phases.get(usize::from(phase)).ok_or(IllegalReason::Phase { phase })?;
         if self.halted.is_some() {
-            return Err(Refusal::Work { what: "the run has halted already" });
+            return Err(IllegalReason::Work { what: "the run has halted already" });
         }
         // `on_failure` is about failures: who gives up waiting for others still brings back what is out.
         let level = match cause {
@@ -323,30 +326,30 @@ impl State {
         Ok(())
     }
 
-    fn end(&mut self, plan: &Plan) -> Result<(), Refusal> {
+    fn end(&mut self, plan: &Plan) -> Result<(), IllegalReason> {
         let complete = self.phases.len() == plan.phases.len() || self.halted.is_some();
         if self.current_phase().is_some() || !complete {
-            return Err(Refusal::Unfinished { what: "a phase is".to_owned() });
+            return Err(IllegalReason::Unfinished { what: "a phase is".to_owned() });
         }
         self.ended = true;
         Ok(())
     }
 
     /// The phase, if it is the one that is open.
-    fn open(&mut self, phase: u16) -> Result<&mut PhaseRun, Refusal> {
+    fn open(&mut self, phase: u16) -> Result<&mut PhaseRun, IllegalReason> {
         if self.current_phase() != Some(phase) {
-            return Err(Refusal::Phase { phase });
+            return Err(IllegalReason::Phase { phase });
         }
         Ok(&mut self.phases[usize::from(phase)])
     }
 
-    fn open_batch(&mut self, phase: u16, batch: u16) -> Result<&mut BatchRun, Refusal> {
+    fn open_batch(&mut self, phase: u16, batch: u16) -> Result<&mut BatchRun, IllegalReason> {
         let open = self.open(phase)?.batch.as_mut();
-        open.filter(|open| open.index == batch).ok_or(Refusal::Batch { phase, batch })
+        open.filter(|open| open.index == batch).ok_or(IllegalReason::Batch { phase, batch })
     }
 
     /// Every host of the open batch has ended, and no other one is going to start.
-    fn no_host_left(&mut self, plan: &Plan, phase: u16) -> Result<(), Refusal> {
+    fn no_host_left(&mut self, plan: &Plan, phase: u16) -> Result<(), IllegalReason> {
         let stopping = self.stop_level().is_some();
         let run = self.open(phase)?;
         let active = run.batch.as_ref().map_or(0, BatchRun::active);
@@ -354,11 +357,13 @@ impl State {
         if active == 0 && startable == 0 {
             return Ok(());
         }
-        Err(Refusal::Unfinished { what: format!("{active} hosts are at work and {startable} to start,") })
+        Err(IllegalReason::Unfinished {
+            what: format!("{active} hosts are at work and {startable} to start,"),
+        })
     }
 
     /// Position of a host that started in the open phase and has not ended.
-    fn active_host(&mut self, plan: &Plan, phase: u16, host: HostId) -> Result<usize, Refusal> {
+    fn active_host(&mut self, plan: &Plan, phase: u16, host: HostId) -> Result<usize, IllegalReason> {
         let position = self.known_host(plan, phase, host)?;
         if !self.open(phase)?.hosts[position].is_active() {
             return Err(refuse(plan, host, "is not being worked on"));
@@ -367,12 +372,12 @@ impl State {
     }
 
     /// Position of a host that the open phase works on.
-    fn known_host(&mut self, plan: &Plan, phase: u16, host: HostId) -> Result<usize, Refusal> {
+    fn known_host(&mut self, plan: &Plan, phase: u16, host: HostId) -> Result<usize, IllegalReason> {
         self.open(phase)?;
-        position(plan, phase, host).ok_or(Refusal::NoSuchHost { phase, host: host.0 })
+        position(plan, phase, host).ok_or(IllegalReason::NoSuchHost { phase, host: host.0 })
     }
 }
 
-fn refuse(plan: &Plan, host: HostId, why: &'static str) -> Refusal {
-    Refusal::Host { host: plan.host(host).name.to_string(), why }
+fn refuse(plan: &Plan, host: HostId, why: &'static str) -> IllegalReason {
+    IllegalReason::Host { host: plan.host(host).name.to_string(), why }
 }

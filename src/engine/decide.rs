@@ -40,7 +40,7 @@ pub(super) fn decide_by(rules: Rules, plan: &Plan, state: &State, now: Timestamp
         return Decision { done: state.ended, ..Decision::default() };
     }
     let now = now.max(state.clock);
-    let mut round = Round { rules, plan, state, now, events: Vec::new(), wake_at: None };
+    let mut round = DecisionRound { rules, plan, state, now, events: Vec::new(), wake_at: None };
     round.run();
     let done = round.events.last() == Some(&Event::RunEnded);
     let at_once = (!round.events.is_empty() && !done).then_some(now);
@@ -49,7 +49,7 @@ pub(super) fn decide_by(rules: Rules, plan: &Plan, state: &State, now: Timestamp
 }
 
 /// One round of decisions, being made.
-struct Round<'a> {
+struct DecisionRound<'a> {
     rules: Rules,
     plan: &'a Plan,
     state: &'a State,
@@ -60,14 +60,14 @@ struct Round<'a> {
 
 /// The open phase: as planned, and as it went.
 #[derive(Clone, Copy)]
-struct Open<'a> {
+struct OpenPhase<'a> {
     phase: u16,
     planned: &'a PlannedPhase,
     run: &'a PhaseRun,
     level: Option<StopLevel>,
 }
 
-impl Round<'_> {
+impl DecisionRound<'_> {
     fn run(&mut self) {
         if let Some(halted) = self.halt_due() {
             self.emit(halted);
@@ -79,7 +79,7 @@ impl Round<'_> {
             Some(phase) => {
                 let planned = self.plan.phase(phase);
                 let run = &self.state.phases[usize::from(phase)];
-                self.in_phase(Open { phase, planned, run, level });
+                self.in_phase(OpenPhase { phase, planned, run, level });
             }
         }
     }
@@ -110,8 +110,8 @@ impl Round<'_> {
         });
     }
 
-    fn in_phase(&mut self, open: Open<'_>) {
-        let Open { phase, planned, run, level } = open;
+    fn in_phase(&mut self, open: OpenPhase<'_>) {
+        let OpenPhase { phase, planned, run, level } = open;
         if let Some(batch) = &run.batch {
             self.work_on_hosts(open);
             // A host that fails changes the budget and may halt the run: slots are given and hosts started only by a

@@ -215,8 +215,8 @@ pub enum Event {
         /// The attempt.
         attempt: u32,
         /// Counts from 0: how often the attempt began anew, because something passed by that stood in its way.
-        #[serde(default, skip_serializing_if = "is_zero")]
-        go: u32,
+        #[serde(default, skip_serializing_if = "is_zero", rename = "go")]
+        pass: u32,
         /// Index into the lowered step's ops.
         op: u16,
         /// The host where kubectl runs, where that is a host of the plan.
@@ -230,8 +230,8 @@ pub enum Event {
         /// The attempt.
         attempt: u32,
         /// As in [`Event::OpStarted`].
-        #[serde(default, skip_serializing_if = "is_zero")]
-        go: u32,
+        #[serde(default, skip_serializing_if = "is_zero", rename = "go")]
+        pass: u32,
         /// The op.
         op: u16,
         /// How.
@@ -253,8 +253,8 @@ pub enum Event {
         /// The attempt.
         attempt: u32,
         /// As in [`Event::OpStarted`].
-        #[serde(default, skip_serializing_if = "is_zero")]
-        go: u32,
+        #[serde(default, skip_serializing_if = "is_zero", rename = "go")]
+        pass: u32,
         /// The op.
         op: u16,
         /// The last lines of its standard error that say something, escaped.
@@ -274,8 +274,8 @@ pub enum Event {
         /// The attempt.
         attempt: u32,
         /// As in [`Event::OpStarted`].
-        #[serde(default, skip_serializing_if = "is_zero")]
-        go: u32,
+        #[serde(default, skip_serializing_if = "is_zero", rename = "go")]
+        pass: u32,
         /// The op.
         op: u16,
     },
@@ -336,7 +336,8 @@ pub enum Event {
         /// The batch.
         batch: u16,
         /// The first check that does not hold, or nothing.
-        red: Option<String>,
+        #[serde(rename = "red")]
+        failed_check: Option<String>,
     },
     /// Work, unless time alone opens it: the run has come to the gate behind a batch, and asks whoever has to approve, or
     /// looks until its check holds.
@@ -639,8 +640,8 @@ pub enum HaltCause {
 
 /// Most attempts have one go.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn is_zero(go: &u32) -> bool {
-    *go == 0
+fn is_zero(pass: &u32) -> bool {
+    *pass == 0
 }
 
 /// A member of an etcd on a host of its own, as the last look saw it.

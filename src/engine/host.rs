@@ -9,7 +9,7 @@ use crate::runbook::Then;
 use crate::step::{Assessment, CordonSet};
 use crate::value::{Duration, Timestamp};
 
-use super::slots::Look;
+use super::slots::Observation;
 use super::{Cause, Failure, HostStatus, SkipReason};
 
 /// What later expressions see of a task as `steps.<id>`.
@@ -34,7 +34,7 @@ pub struct TaskResult {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpRun {
     /// The go that sent it.
-    pub go: u32,
+    pub pass: u32,
     /// Index into the lowered step's ops.
     pub op: u16,
     /// The host where kubectl runs, where that is a host of the plan.
@@ -71,9 +71,9 @@ impl AttemptRun {
         let mut refused = None;
         self.ops.iter().any(|op| {
             if op.refused {
-                refused = Some(op.go);
+                refused = Some(op.pass);
             }
-            refused != Some(op.go)
+            refused != Some(op.pass)
         })
     }
 
@@ -210,7 +210,7 @@ pub(super) enum Trouble {
 
 /// What comes next for a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextStep {
     /// This part of its tasks begins.
     Section(Section),
     /// The task at the cursor does not run.
@@ -230,7 +230,7 @@ const LOOK_LASTS: Duration = Duration::from_secs(60);
 
 /// Where a host is; says which queue of its phase holds it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum HostStage {
     /// Not started.
     #[default]
     Outside,
@@ -250,7 +250,7 @@ pub(super) enum Stage {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct HostRun {
     /// As of the last event about it.
-    pub(super) stage: Stage,
+    pub(super) stage: HostStage,
     /// The part of its tasks that the cursor is in.
     pub(super) section: Section,
     /// Results of the tasks before the cursor.
@@ -291,10 +291,10 @@ pub(super) struct HostRun {
 
 impl HostRun {
     /// What comes next, were the host at `at`, with nothing in flight.
-    pub(super) fn next(&self, tasks: &HostTasks, at: Cursor) -> Next {
+    pub(super) fn next(&self, tasks: &HostTasks, at: Cursor) -> NextStep {
         match self.fault {
-            Some(HostStatus::Stopped) if self.lost => return Next::End(HostStatus::Failed),
-            Some(fault @ (HostStatus::Stopped | HostStatus::Unknown)) => return Next::End(fault),
+            Some(HostStatus::Stopped) if self.lost => return NextStep::End(HostStatus::Failed),
+            Some(fault @ (HostStatus::Stopped | HostStatus::Unknown)) => return NextStep::End(fault),
             _ => {}
         }
         let is_over = self.fault.is_some() || at.index >= tasks.range(self.section).end;
@@ -304,22 +304,22 @@ impl HostRun {
         // What is done again was found to be needed before.
         if let Some((number, bracket)) = bracket_around(tasks, at.index).filter(|_| at.back.is_none()) {
             match self.bracket.filter(|(probed, _)| *probed == number) {
-                Some((_, false)) => return Next::Skip(SkipReason::BracketHolds),
-                Some((_, true)) if !self.slot && disrupts(tasks, bracket) => return Next::Slot,
-                None if at.index == bracket.first && runs(tasks, bracket) => return Next::Probe(number),
+                Some((_, false)) => return NextStep::Skip(SkipReason::BracketHolds),
+                Some((_, true)) if !self.slot && disrupts(tasks, bracket) => return NextStep::Slot,
+                None if at.index == bracket.first && runs(tasks, bracket) => return NextStep::Probe(number),
                 _ => {}
             }
         }
         let is_false = self.fails_its_condition(&task.ties) && !self.has_open(&task.ties);
         if task.forecast.is_left_out() || is_false {
-            return Next::Skip(SkipReason::When);
+            return NextStep::Skip(SkipReason::When);
         }
         // A goal may hold: its first attempt looks, and asks for a slot only when there is something to do.
         let disrupts = task.effect == Effect::Disrupts && !task.looks_first;
         if !self.slot && (disrupts || at.needs_slot) {
-            return Next::Slot;
+            return NextStep::Slot;
         }
-        Next::Attempt(at.attempt + 1, at.retry_at)
+        NextStep::Attempt(at.attempt + 1, at.retry_at)
     }
 
     /// Whether a task with these ties has a condition that was decided and does not hold.
@@ -342,19 +342,19 @@ impl HostRun {
     }
 
     /// What follows a part of its tasks that is over.
-    fn after_section(&self, tasks: &HostTasks, at: Cursor) -> Next {
+    fn after_section(&self, tasks: &HostTasks, at: Cursor) -> NextStep {
         let has_failed = self.has_failed(tasks, at);
         let touched = has_failed || self.acts > 0 || self.section == Section::Rescue;
         let follows = |section: Section| !self.barred && tasks.has(section);
         match self.section {
-            Section::Steps if has_failed && follows(Section::Rescue) => Next::Section(Section::Rescue),
+            Section::Steps if has_failed && follows(Section::Rescue) => NextStep::Section(Section::Rescue),
             // Where nothing was done there is nothing to tidy up: a second run changes nothing.
             Section::Steps | Section::Rescue if touched && follows(Section::Always) => {
-                Next::Section(Section::Always)
+                NextStep::Section(Section::Always)
             }
-            _ if has_failed => Next::End(HostStatus::Failed),
-            _ if self.changes.any => Next::End(HostStatus::Changed),
-            _ => Next::End(HostStatus::Ok),
+            _ if has_failed => NextStep::End(HostStatus::Failed),
+            _ if self.changes.any => NextStep::End(HostStatus::Changed),
+            _ => NextStep::End(HostStatus::Ok),
         }
     }
 
@@ -430,7 +430,7 @@ impl HostRun {
 
     /// A slot is given, by a look at the cluster of this time. The bracket that it is for is looked at again where that
     /// was long before: nobody is drained for what somebody else has done meanwhile.
-    pub(super) fn take_slot(&mut self, tasks: &HostTasks, look: Option<&Look>) {
+    pub(super) fn take_slot(&mut self, tasks: &HostTasks, look: Option<&Observation>) {
         self.slot = true;
         let is_old = look.is_some_and(|look| look.at.since(self.bracket_seen) > LOOK_LASTS);
         let is_before = |(_, bracket): (u16, &Bracket)| bracket.first == self.at.index;
@@ -440,28 +440,28 @@ impl HostRun {
     }
 
     /// Where it is, after an event about it.
-    pub(super) fn stage_now(&self, tasks: &HostTasks) -> Stage {
+    pub(super) fn stage_now(&self, tasks: &HostTasks) -> HostStage {
         if self.status.is_some() {
-            return Stage::Ended;
+            return HostStage::Ended;
         }
         if self.work.is_some() {
-            return Stage::Working;
+            return HostStage::Working;
         }
         match self.next(tasks, self.at) {
-            Next::Slot => Stage::WantsSlot,
-            Next::Attempt(_, Some(at)) => Stage::BackingOff(at),
-            _ => Stage::Ready,
+            NextStep::Slot => HostStage::WantsSlot,
+            NextStep::Attempt(_, Some(at)) => HostStage::BackingOff(at),
+            _ => HostStage::Ready,
         }
     }
 
     /// What comes next; `None` while work is in flight.
-    pub(super) fn next_if_idle(&self, tasks: &HostTasks) -> Option<Next> {
+    pub(super) fn next_if_idle(&self, tasks: &HostTasks) -> Option<NextStep> {
         self.work.is_none().then(|| self.next(tasks, self.at))
     }
 
     /// Whether it started and has not ended.
     pub(super) fn is_active(&self) -> bool {
-        !matches!(self.stage, Stage::Outside | Stage::Ended)
+        !matches!(self.stage, HostStage::Outside | HostStage::Ended)
     }
 
     /// The attempt in flight.
@@ -489,7 +489,7 @@ impl HostRun {
                 self.status.take()
             }
             // The stop took the rest of it away: its next attempt, its rescue, what is done in the end.
-            _ if !matches!(self.next(tasks, self.at), Next::End(_)) => self.status.take(),
+            _ if !matches!(self.next(tasks, self.at), NextStep::End(_)) => self.status.take(),
             _ => None,
         }
     }

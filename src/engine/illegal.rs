@@ -11,12 +11,12 @@ pub struct IllegalEvent {
     /// Its type as in the journal.
     pub event: &'static str,
     /// Why not.
-    pub why: Refusal,
+    pub why: IllegalReason,
 }
 
 /// Why an event is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum IllegalReason {
     /// An event is missing or doubled.
     #[error("its number is {found}, the next one is {expected}")]
     Sequence {

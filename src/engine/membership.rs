@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Event, Stamped};
-use crate::op::{Deed, Op};
+use crate::op::{Op, OpKind};
 use crate::plan::{HostId, Plan};
 
 /// Hosts by the number of ops that began, or may have, and change whether their node is of the cluster.
@@ -53,7 +53,7 @@ impl Membership {
 /// Hosts whose node an op on behalf of `host` takes out of the cluster or lets in.
 fn members_moved(plan: &Plan, host: HostId, op: &Op) -> BTreeSet<HostId> {
     let mut hosts: BTreeSet<HostId> = nodes_deleted(plan, host, op).into_iter().collect();
-    let Deed::Exec { argv } = &op.deed else { return hosts };
+    let OpKind::Exec { argv } = &op.kind else { return hosts };
     let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
     let mut commands = vec![argv.clone()];
     // What an interpreter is given, as an argument or as its input.
@@ -76,7 +76,7 @@ fn members_moved(plan: &Plan, host: HostId, op: &Op) -> BTreeSet<HostId> {
 
 /// The hosts whose Node a command takes out of the cluster: `kubectl delete node NAME…`.
 pub(super) fn nodes_deleted(plan: &Plan, host: HostId, op: &Op) -> Vec<HostId> {
-    let Deed::Exec { argv } = &op.deed else { return Vec::new() };
+    let OpKind::Exec { argv } = &op.kind else { return Vec::new() };
     let [program, words @ ..] = argv.as_slice() else { return Vec::new() };
     if program.rsplit('/').next() != Some("kubectl") {
         return Vec::new();

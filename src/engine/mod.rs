@@ -15,10 +15,10 @@ mod illegal;
 mod membership;
 #[cfg(test)]
 mod model;
+mod outstanding;
 mod phase;
 mod rules;
 mod slots;
-mod standing;
 mod state;
 #[cfg(test)]
 mod stories;
@@ -31,7 +31,7 @@ pub use event::{
 };
 pub use history::{History, REHEARSAL};
 pub use host::{AttemptRun, HostFailure, OpRun, OpenCordon, TaskResult};
-pub use illegal::{IllegalEvent, Refusal};
+pub use illegal::{IllegalEvent, IllegalReason};
 pub use membership::Membership;
-pub use standing::{Standing, StandingChange, standing};
+pub use outstanding::{Outstanding, OutstandingChange, standing};
 pub use state::{Awaited, State, Work};

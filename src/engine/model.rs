@@ -79,7 +79,7 @@ const BUGS: [(Bug, &str); 54] = [
 ];
 
 /// One run of the world of this seed.
-fn run(seed: u64, rules: Rules) -> Result<world::Story, Violation> {
+fn run(seed: u64, rules: Rules) -> Result<world::ModelRun, Violation> {
     let mut random = Random::new(seed);
     let plan = plans::plan(&mut random);
     let story = world::play(&plan, &mut random, rules)?;

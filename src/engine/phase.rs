@@ -7,8 +7,8 @@ use crate::plan::{Gate, HostId, HostTasks, Plan, PlannedPhase};
 use crate::value::Timestamp;
 
 use super::HostStatus;
-use super::host::{HostRun, Stage, Trouble};
-use super::slots::{Look, Situation, Slots};
+use super::host::{HostRun, HostStage, Trouble};
+use super::slots::{Observation, PhaseSlots, Situation};
 
 /// A batch that is open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub(super) struct PhaseRun {
     /// Whether it ended within its limits, once it ended.
     pub(super) ended: Option<bool>,
     /// The budget.
-    pub(super) slots: Slots,
+    pub(super) slots: PhaseSlots,
     /// Positions of hosts that failed and on which something is still done.
     pub(super) failing: BTreeSet<usize>,
     /// Positions of hosts that failed and that their rescue may save.
@@ -107,7 +107,7 @@ impl PhaseRun {
             batch_failed: None,
             failed: 0,
             ended: None,
-            slots: Slots::of(phase, lost),
+            slots: PhaseSlots::of(phase, lost),
             failing: BTreeSet::new(),
             saving: BTreeSet::new(),
             ready: BTreeSet::new(),
@@ -121,19 +121,19 @@ impl PhaseRun {
     pub(super) fn requeue(&mut self, phase: &PlannedPhase, position: usize) {
         let host = &mut self.hosts[position];
         match host.stage {
-            Stage::Outside | Stage::Ended => false,
-            Stage::Working => self.working.remove(&position),
-            Stage::Ready => self.ready.remove(&position),
-            Stage::WantsSlot => self.want_slot.remove(&position),
-            Stage::BackingOff(at) => self.backing_off.remove(&(at, position)),
+            HostStage::Outside | HostStage::Ended => false,
+            HostStage::Working => self.working.remove(&position),
+            HostStage::Ready => self.ready.remove(&position),
+            HostStage::WantsSlot => self.want_slot.remove(&position),
+            HostStage::BackingOff(at) => self.backing_off.remove(&(at, position)),
         };
         host.stage = host.stage_now(&phase.hosts[position]);
         match host.stage {
-            Stage::Outside | Stage::Ended => false,
-            Stage::Working => self.working.insert(position),
-            Stage::Ready => self.ready.insert(position),
-            Stage::WantsSlot => self.want_slot.insert(position),
-            Stage::BackingOff(at) => self.backing_off.insert((at, position)),
+            HostStage::Outside | HostStage::Ended => false,
+            HostStage::Working => self.working.insert(position),
+            HostStage::Ready => self.ready.insert(position),
+            HostStage::WantsSlot => self.want_slot.insert(position),
+            HostStage::BackingOff(at) => self.backing_off.insert((at, position)),
         };
         self.note_trouble(&phase.hosts[position], position);
     }
@@ -164,7 +164,7 @@ impl PhaseRun {
     }
 
     /// A look at the cluster came back.
-    pub(super) fn see(&mut self, phase: &PlannedPhase, look: Look) {
+    pub(super) fn see(&mut self, phase: &PlannedPhase, look: Observation) {
         self.slots.see(look);
         // A wait that others caused ends as soon as they no longer do, even if nobody could use the slot just then.
         let situation = self.slots.situation();

@@ -10,7 +10,7 @@ use super::{EtcdSeen, HostStatus};
 
 /// The last look at the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct Observation {
     /// Sequence number of its start: what became true later it may not have seen.
     pub(super) started: u64,
     /// When its result came.
@@ -43,7 +43,7 @@ pub(super) struct Situation {
 
 /// The wait for a slot, as last told to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Waiting {
+pub(super) struct SlotWait {
     /// Since when others hold the budget; `None` while the run's own work is to blame.
     pub(super) by_others_since: Option<Timestamp>,
     /// What was told.
@@ -52,7 +52,7 @@ pub(super) struct Waiting {
 
 /// Slots of a phase.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Slots {
+pub(super) struct PhaseSlots {
     /// How many there are.
     pub(super) count: usize,
     /// The population, sorted.
@@ -76,12 +76,12 @@ pub(super) struct Slots {
     /// Sequence number of the look in flight.
     pub(super) looking: Option<u64>,
     /// The last look.
-    pub(super) look: Option<Look>,
+    pub(super) look: Option<Observation>,
     /// The wait, as told.
-    pub(super) waiting: Option<Waiting>,
+    pub(super) waiting: Option<SlotWait>,
 }
 
-impl Slots {
+impl PhaseSlots {
     /// Slots of a phase that begins, with the hosts lost before.
     pub(super) fn of(phase: &PlannedPhase, lost: &BTreeMap<HostId, HostStatus>) -> Self {
         let mut population = phase.population.clone();
@@ -135,7 +135,7 @@ impl Slots {
     }
 
     /// A look came back.
-    pub(super) fn see(&mut self, look: Look) {
+    pub(super) fn see(&mut self, look: Observation) {
         self.looking = None;
         self.released.retain(|_, seq| *seq > look.started);
         let mut look = look;
@@ -146,7 +146,7 @@ impl Slots {
     /// The wait is told.
     pub(super) fn tell(&mut self, situation: Situation, by_others: bool, now: Timestamp) {
         let since = self.waiting.as_ref().and_then(|waiting| waiting.by_others_since).unwrap_or(now);
-        self.waiting = Some(Waiting { by_others_since: by_others.then_some(since), situation });
+        self.waiting = Some(SlotWait { by_others_since: by_others.then_some(since), situation });
     }
 
     /// Slots and who holds them, each host once: by work first, because that passes.
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn a_host_that_came_back_holds_its_slot_until_it_is_seen_and_is_not_out() {
         let population = vec![HostId(1), HostId(2)];
-        let mut slots = Slots { count: 2, population, ..Slots::default() };
+        let mut slots = PhaseSlots { count: 2, population, ..PhaseSlots::default() };
         slots.give(HostId(1), 10);
         slots.give(HostId(2), 11);
         assert_eq!(slots.out(), 2);

@@ -7,14 +7,14 @@ use crate::runbook::OnFailure;
 use crate::value::Timestamp;
 
 use super::host::{AttemptRun, HostFailure, HostRun, HostWork, OpenCordon, TaskResult};
+use super::outstanding::Outstandings;
 use super::phase::{PhaseRun, position};
 use super::rules::{Bug, Rules};
-use super::standing::Standings;
 use super::{HaltCause, HostStatus, StopLevel};
 
 /// A stop that somebody asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stop {
+pub(super) struct RequestedStop {
     /// The strongest level asked for.
     pub(super) level: StopLevel,
     /// Who asked first.
@@ -37,10 +37,10 @@ pub struct State {
     /// Hosts that failed or are unknown, in any phase.
     pub(super) lost: BTreeMap<HostId, HostStatus>,
     /// What the run did and did not take back.
-    pub(super) standing: Standings,
+    pub(super) outstanding: Outstandings,
     /// etcd's id of the cluster of every member that a look has seen.
     pub(super) etcd: BTreeMap<HostId, String>,
-    pub(super) stop: Option<Stop>,
+    pub(super) stop: Option<RequestedStop>,
     /// The lock of the cluster is somebody else's: no op starts.
     pub(super) lock_lost: bool,
     pub(super) halted: Option<(HaltCause, StopLevel)>,
@@ -116,7 +116,7 @@ impl State {
             undone_by: None,
             phases: Vec::with_capacity(plan.phases.len()),
             lost: BTreeMap::new(),
-            standing: Standings::default(),
+            outstanding: Outstandings::default(),
             etcd: BTreeMap::new(),
             stop: None,
             lock_lost: false,
@@ -259,7 +259,7 @@ impl State {
     /// Hosts whose node this run cordoned, or may have, and that nobody uncordoned since, each with the task that did it
     /// last; in the plan's order.
     pub fn cordoned(&self) -> BTreeMap<HostId, TaskId> {
-        self.standing.cordons().collect()
+        self.outstanding.cordons().collect()
     }
 
     /// Whether the last look at the cluster, or a check after it, saw a host out of service that this run did not take
@@ -269,9 +269,10 @@ impl State {
         let last = self.phases.last();
         let is_seen =
             last.and_then(|phase| phase.slots.look.as_ref()).is_some_and(|look| !look.out.is_empty());
-        let is_red = last
-            .and_then(|phase| phase.batch.as_ref().or(phase.last_batch.as_ref()))
-            .is_some_and(|batch| batch.verified.as_ref().is_some_and(|(_, red)| red.is_some()));
+        let is_red =
+            last.and_then(|phase| phase.batch.as_ref().or(phase.last_batch.as_ref())).is_some_and(|batch| {
+                batch.verified.as_ref().is_some_and(|(_, failed_check)| failed_check.is_some())
+            });
         is_seen || is_red || self.halted().is_some_and(by_others)
     }
 

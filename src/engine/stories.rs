@@ -269,13 +269,13 @@ fn a_host_whose_disrupting_op_failed_is_out_of_service() {
     story.goes_on();
     story.sees(&[]);
     let task = TaskId { phase: 0, host: HostId(0), index: 0 };
-    story.tell(Event::OpStarted { task, attempt: 1, go: 0, op: 0, on: None });
+    story.tell(Event::OpStarted { task, attempt: 1, pass: 0, op: 0, on: None });
     assert_eq!(story.state.out_of_service(&story.plan), [HostId(0)], "while it is worked on");
     let (last_line, exit) = (String::new(), Exit::Code(1));
     story.tell(Event::OpEnded {
         task,
         attempt: 1,
-        go: 0,
+        pass: 0,
         op: 0,
         exit,
         last_line,
@@ -350,16 +350,16 @@ fn an_op_that_never_began_leaves_nothing_half_changed() {
     for begins in [false, true] {
         let mut story = story(1, "c", |_| {});
         story.goes_on();
-        story.tell(Event::OpStarted { task, attempt, go: 0, op: 0, on: None });
+        story.tell(Event::OpStarted { task, attempt, pass: 0, op: 0, on: None });
         story.tell(if begins {
             let (exit, last_line, stdout) = (Exit::Code(1), String::new(), None);
-            Event::OpEnded { task, attempt, go: 0, op: 0, exit, last_line, stdout, refused: false }
+            Event::OpEnded { task, attempt, pass: 0, op: 0, exit, last_line, stdout, refused: false }
         } else {
-            Event::OpNotStarted { task, attempt, go: 0, op: 0 }
+            Event::OpNotStarted { task, attempt, pass: 0, op: 0 }
         });
         // What always runs, such as putting a hold back, may follow and meet the same fate.
-        story.tell(Event::OpStarted { task, attempt, go: 0, op: 1, on: None });
-        story.tell(Event::OpNotStarted { task, attempt, go: 0, op: 1 });
+        story.tell(Event::OpStarted { task, attempt, pass: 0, op: 1, on: None });
+        story.tell(Event::OpNotStarted { task, attempt, pass: 0, op: 1 });
         story.task_ends(0, 0, TaskEnd::Failed { failure: refused(Cause::Privilege) });
         let half_changed = story.state.half_changed(&story.plan);
         assert_eq!(half_changed, if begins { vec![HostId(0)] } else { Vec::new() });
@@ -438,19 +438,19 @@ fn a_batch_is_good_only_when_its_checks_are_green_as_the_soak_ends() {
     let mut story = story(2, "c", two_batches);
     story.goes_on();
     assert_eq!(story.changes(0, 0), "0 Changed, soak, verify");
-    story.tell(Event::Verified { phase: 0, batch: 0, red: Some("node w1 is NotReady".to_owned()) });
+    story.tell(Event::Verified { phase: 0, batch: 0, failed_check: Some("node w1 is NotReady".to_owned()) });
     assert_eq!(story.goes_on(), "", "red is no failure while the batch soaks");
     assert_eq!(story.sleeps(), 5);
     assert_eq!(story.goes_on(), "verify");
-    story.tell(Event::Verified { phase: 0, batch: 0, red: None });
+    story.tell(Event::Verified { phase: 0, batch: 0, failed_check: None });
     assert_eq!(story.goes_on(), "", "green is no success before the soak's end");
     assert_eq!(story.sleeps(), 3);
     assert_eq!(story.goes_on(), "verify");
-    story.tell(Event::Verified { phase: 0, batch: 0, red: None });
+    story.tell(Event::Verified { phase: 0, batch: 0, failed_check: None });
     assert_eq!(story.goes_on(), "batch good, batch 1, host 1, 1.0#1");
     assert_eq!(story.changes(1, 0), "1 Changed, soak, verify");
     story.now = story.now.after(Duration::from_secs(60));
-    story.tell(Event::Verified { phase: 0, batch: 1, red: Some("node w1 is NotReady".to_owned()) });
+    story.tell(Event::Verified { phase: 0, batch: 1, failed_check: Some("node w1 is NotReady".to_owned()) });
     assert_eq!(story.goes_on(), "batch node w1 is NotReady, halt: batch, phase bad, end");
 }
 
@@ -468,11 +468,11 @@ fn a_worker_may_answer_with_a_skip_and_later_tasks_see_results() {
     let mut story = story(1, "rr", |_| {});
     story.goes_on();
     let task = |index| TaskId { phase: 0, host: HostId(0), index };
-    story.tell(Event::OpStarted { task: task(0), attempt: 1, go: 0, op: 0, on: None });
+    story.tell(Event::OpStarted { task: task(0), attempt: 1, pass: 0, op: 0, on: None });
     story.tell(Event::OpEnded {
         task: task(0),
         attempt: 1,
-        go: 0,
+        pass: 0,
         op: 0,
         exit: Exit::Code(3),
         last_line: String::new(),
@@ -519,12 +519,12 @@ fn events_that_cannot_happen_are_refused() {
         (ended(2, changed()), "no such attempt"),
         (Event::TaskEnded { task: task(1), attempt: 1, end: changed() }, "no such attempt"),
         (Event::TaskSkipped { task: task(0), why: SkipReason::BracketHolds }, "does not skip"),
-        (Event::OpStarted { task: task(0), attempt: 7, go: 0, op: 0, on: None }, "no such attempt"),
+        (Event::OpStarted { task: task(0), attempt: 7, pass: 0, op: 0, on: None }, "no such attempt"),
         (
             Event::OpEnded {
                 task: task(0),
                 attempt: 1,
-                go: 0,
+                pass: 0,
                 op: 0,
                 exit: Exit::Code(0),
                 last_line: String::new(),
@@ -538,7 +538,7 @@ fn events_that_cannot_happen_are_refused() {
             "cannot end like this",
         ),
         (Event::Observed { phase: 0, out: Vec::new(), blocked: None, etcd: Vec::new() }, "no observation"),
-        (Event::Verified { phase: 0, batch: 0, red: None }, "no check"),
+        (Event::Verified { phase: 0, batch: 0, failed_check: None }, "no check"),
         (Event::VerifyStarted { phase: 0, batch: 0 }, "soak has not begun"),
         (Event::RunEnded, "a phase is still in flight"),
     ];

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use tokio::time::sleep;
 
-use super::control::Shared;
+use super::context::Shared;
 use crate::engine::{Awaited, StopLevel};
 use crate::value::Duration;
 
@@ -19,7 +19,7 @@ pub struct Question {
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum ApprovalAnswer {
     /// The run goes on.
     Yes {
         /// Who said so.
@@ -36,7 +36,7 @@ pub enum Answer {
 #[async_trait(?Send)]
 pub trait Approver {
     /// Asks. Nobody waits for the answer any more where the future is dropped.
-    async fn ask(&self, question: &Question) -> Answer;
+    async fn ask(&self, question: &Question) -> ApprovalAnswer;
 
     /// Who has said yes beforehand.
     fn given(&self, about: Awaited) -> Option<String> {
@@ -51,8 +51,8 @@ pub struct Nobody;
 
 #[async_trait(?Send)]
 impl Approver for Nobody {
-    async fn ask(&self, _: &Question) -> Answer {
-        Answer::No { why: "nobody is there to ask".to_owned() }
+    async fn ask(&self, _: &Question) -> ApprovalAnswer {
+        ApprovalAnswer::No { why: "nobody is there to ask".to_owned() }
     }
 }
 
@@ -63,9 +63,9 @@ impl Shared {
         question: &Question,
         within: Option<Duration>,
         stopped_by: StopLevel,
-    ) -> Answer {
+    ) -> ApprovalAnswer {
         if let Some(by) = self.approver.given(question.about) {
-            return Answer::Yes { by };
+            return ApprovalAnswer::Yes { by };
         }
         let too_late = async {
             match within {
@@ -75,11 +75,11 @@ impl Shared {
         };
         tokio::select! {
             biased;
-            () = self.until_stopped(stopped_by) => Answer::No { why: "the run stopped".to_owned() },
+            () = self.until_stopped(stopped_by) => ApprovalAnswer::No { why: "the run stopped".to_owned() },
             answer = self.approver.ask(question) => answer,
             () = too_late => {
                 let within = within.unwrap_or_default();
-                Answer::No { why: format!("nobody answered within {within}") }
+                ApprovalAnswer::No { why: format!("nobody answered within {within}") }
             }
         }
     }

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::clearance;
-use super::control::{Shared, Teller};
+use super::context::{EventSender, Shared};
 use super::drift::{check_host, drifted};
 use super::look::look;
 use crate::engine::{BracketFinding, Cause, Event, Failure};
 use crate::plan::drift::{contradiction, stands_by};
-use crate::plan::forecast::{Part, bracket_is_needed};
+use crate::plan::forecast::{BracketPart, bracket_is_needed};
 use crate::plan::{Action, HostId, StepRef, Task, TaskId};
 use crate::step::Assessment;
 use crate::value::escape;
@@ -19,23 +19,23 @@ use crate::value::escape;
 /// What the plan assumes of a host that nothing changed yet is checked here, too: before it takes a slot.
 pub(super) async fn run(
     shared: Rc<Shared>,
-    teller: Teller,
+    event_sender: EventSender,
     phase: u16,
     host: HostId,
     bracket: u16,
     untouched: bool,
 ) {
-    let mut finding = find(&shared, &teller, phase, host, bracket).await;
+    let mut finding = find(&shared, &event_sender, phase, host, bracket).await;
     if untouched && matches!(finding, Ok(BracketFinding::Needed { .. })) {
         finding = check_host(&shared, host, phase).await.and(finding);
     }
     let finding = finding.unwrap_or_else(|failure| BracketFinding::Failed { failure });
-    teller.say(Event::BracketProbed { phase, host, bracket, finding });
+    event_sender.say(Event::BracketProbed { phase, host, bracket, finding });
 }
 
 async fn find(
     shared: &Shared,
-    teller: &Teller,
+    event_sender: &EventSender,
     phase: u16,
     host: HostId,
     bracket: u16,
@@ -51,7 +51,7 @@ async fn find(
         tasks.iter().filter_map(|(id, task)| Some((*id, goal(shared, task)?))).collect();
     let opaque = inside.iter().find(|task| is_opaque(shared, task));
     if let Some(task) = opaque {
-        clear(shared, teller, &tasks, |action| action.lowered.probe.is_none()).await?;
+        clear(shared, event_sender, &tasks, |action| action.lowered.probe.is_none()).await?;
         return Ok(BracketFinding::Needed { why: format!("{} has no probe", title(shared, task)) });
     }
     let probes: Vec<_> = goals.iter().filter_map(|(_, action)| action.lowered.probe.as_ref()).collect();
@@ -71,7 +71,7 @@ async fn find(
             })?;
         if stands_by(&shared.plan, *id, &assessment).is_some() {
             holds.insert(std::ptr::from_ref(*action));
-            parts.push(Part::Holds);
+            parts.push(BracketPart::Holds);
             continue;
         }
         // Found before the bracket is opened, it costs nothing: nothing was drained for what the plan does not show.
@@ -81,14 +81,14 @@ async fn find(
         match assessment {
             Assessment::Satisfied { .. } => {
                 holds.insert(std::ptr::from_ref(*action));
-                parts.push(Part::Holds);
+                parts.push(BracketPart::Holds);
             }
             // Found before the bracket is opened, a refusal costs nothing: nothing was drained for it.
             Assessment::Refused { reason, hint } => {
                 return Err(Failure { cause: Cause::Refused, message: reason, hint });
             }
             Assessment::WouldChange { .. } | Assessment::NotYet { .. } => {
-                parts.push(Part::Open);
+                parts.push(BracketPart::Open);
                 if why.is_empty() {
                     why.clone_from(&action.title);
                 }
@@ -98,7 +98,7 @@ async fn find(
     if !bracket_is_needed(parts) {
         return Ok(BracketFinding::Holds);
     }
-    clear(shared, teller, &tasks, |action| !holds.contains(&std::ptr::from_ref(action))).await?;
+    clear(shared, event_sender, &tasks, |action| !holds.contains(&std::ptr::from_ref(action))).await?;
     Ok(BracketFinding::Needed { why })
 }
 
@@ -106,7 +106,7 @@ async fn find(
 /// of which no attempt has begun.
 async fn clear(
     shared: &Shared,
-    teller: &Teller,
+    event_sender: &EventSender,
     inside: &[(TaskId, &Task)],
     is_sent: impl Fn(&Action) -> bool,
 ) -> Result<(), Failure> {
@@ -116,7 +116,7 @@ async fn clear(
         let waits = |reason: &str, within| {
             if told != reason {
                 reason.clone_into(&mut told);
-                teller.say(Event::TaskWaiting { task, attempt: 0, reason: escape(reason), within });
+                event_sender.say(Event::TaskWaiting { task, attempt: 0, reason: escape(reason), within });
             }
         };
         clearance::wait(shared, task.host, action, waits).await?;

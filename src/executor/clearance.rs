@@ -1,8 +1,8 @@
 //! Looks at a host before its machine is restarted: who holds a lock of apt or dpkg, and who blocks a shutdown.
 
-use super::control::Shared;
+use super::context::Shared;
 use super::look::{ask, controller_name, look};
-use super::poll::{Ended, Look, until};
+use super::poll::{PollEnd, PollResult, until};
 use crate::engine::{Cause, Failure};
 use crate::op::{Probe, Query, Site};
 use crate::plan::{Action, HostId};
@@ -24,15 +24,15 @@ pub(super) async fn wait(
     let Some(Verify { probe, poll }) = obstacles_of(&action.args, &action.lowered) else { return Ok(None) };
     let look_and_tell = async || {
         let look = look_once(shared, host, &probe).await;
-        if let Look::NotYet(reason) = &look {
+        if let PollResult::NotYet(reason) = &look {
             waits(reason, poll.within);
         }
         look
     };
     match until(poll, look_and_tell).await {
         Ok(notes) => Ok(Some(notes).filter(|notes| !notes.is_empty())),
-        Err(Ended::Never(failure)) => Err(failure),
-        Err(Ended::TimedOut(reason)) => Err(Failure {
+        Err(PollEnd::Never(failure)) => Err(failure),
+        Err(PollEnd::TimedOut(reason)) => Err(Failure {
             cause: Cause::TimedOut,
             message: format!("the machine cannot be restarted: still after {}, {reason}", poll.within),
             hint: "let it end, or stop it on the host; a longer `lock_timeout` waits longer".to_owned(),
@@ -40,15 +40,15 @@ pub(super) async fn wait(
     }
 }
 
-async fn look_once(shared: &Shared, host: HostId, probe: &Probe) -> Look<Failure> {
+async fn look_once(shared: &Shared, host: HostId, probe: &Probe) -> PollResult<Failure> {
     let answers = match look(shared, host, &[probe]).await {
         Ok(mut answers) => answers.pop().unwrap_or_default(),
-        Err(failure) => return Look::Never(failure),
+        Err(failure) => return PollResult::Never(failure),
     };
     match read_obstacles(&answers) {
-        Ok(found) if found.blocking.is_empty() => Look::Holds(found.notes.join("; ")),
-        Ok(found) => Look::NotYet(found.blocking.join("; ")),
-        Err(error) => Look::Never(Failure {
+        Ok(found) if found.blocking.is_empty() => PollResult::Holds(found.notes.join("; ")),
+        Ok(found) => PollResult::NotYet(found.blocking.join("; ")),
+        Err(error) => PollResult::Never(Failure {
             cause: Cause::Output,
             message: escape(&error.to_string()),
             hint: "run the command on the host and look at what it prints".to_owned(),

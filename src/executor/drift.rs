@@ -1,7 +1,7 @@
 //! Looks whether hosts are still what the plan saw: all of them before a saved plan rolls, and each before its first
 //! change.
 
-use super::control::Shared;
+use super::context::Shared;
 use super::look::{look, unreadable};
 use crate::engine::{Cause, Failure};
 use crate::facts::{host_probe, parse_host};

@@ -3,10 +3,10 @@
 
 use tokio::time::Instant;
 
-use super::control::Shared;
+use super::context::Shared;
 use crate::engine::{Cause, Failure};
-use crate::kubernetes::rights::{self, REVIEW, Right, Said, Standing};
-use crate::op::{Answer, Probe, Query, Site};
+use crate::kubernetes::rights::{self, REVIEW, Right, RightAnswer, RightState};
+use crate::op::{Probe, ProbeOutput, Query, Site};
 use crate::step::KubeCx;
 use crate::transport::Session;
 use crate::value::{Duration, escape};
@@ -23,9 +23,9 @@ const UNCLEAR: u32 = 3;
 const MISSING: u32 = 2;
 
 /// What the API server forbade, where one of these answers says so.
-pub(super) fn refusal<'a>(probe: &Probe, answers: &'a [Answer]) -> Option<&'a str> {
+pub(super) fn refusal<'a>(probe: &Probe, answers: &'a [ProbeOutput]) -> Option<&'a str> {
     let mut asked = probe.queries.iter().zip(answers);
-    let is_refused = |(query, answer): &(&Query, &Answer)| {
+    let is_refused = |(query, answer): &(&Query, &ProbeOutput)| {
         !answer.ok() && query.asks_kubectl() && rights::may_pass(&answer.stderr)
     };
     asked.find(is_refused).map(|(_, answer)| answer.stderr.as_str())
@@ -47,13 +47,13 @@ fn words(stderr: &str) -> String {
 pub(super) async fn review(
     kube: &KubeCx,
     stderr: &str,
-    ask: impl AsyncFnOnce(Probe) -> Option<Vec<Answer>>,
-) -> Standing {
+    ask: impl AsyncFnOnce(Probe) -> Option<Vec<ProbeOutput>>,
+) -> RightState {
     let right = Right::refused(stderr);
     let probe = probe(kube, vec![rights::review(right.as_ref())]);
-    let Some(answers) = ask(probe).await else { return Standing::Unclear };
-    let [review, version] = answers.as_slice() else { return Standing::Unclear };
-    Standing::of(said(review), said(version), right.is_some())
+    let Some(answers) = ask(probe).await else { return RightState::Unclear };
+    let [review, version] = answers.as_slice() else { return RightState::Unclear };
+    RightState::of(said(review), said(version), right.is_some())
 }
 
 /// The look that [`standings`] reads: whether the account has each of these rights.
@@ -62,9 +62,9 @@ pub(super) fn reviews(kube: &KubeCx, rights: &[Right]) -> Probe {
 }
 
 /// What the answers to [`reviews`] say of each right.
-pub(super) fn standings(answers: &[Answer]) -> Vec<Standing> {
+pub(super) fn standings(answers: &[ProbeOutput]) -> Vec<RightState> {
     let Some((version, reviews)) = answers.split_last() else { return Vec::new() };
-    reviews.iter().map(|review| Standing::of(said(review), said(version), true)).collect()
+    reviews.iter().map(|review| RightState::of(said(review), said(version), true)).collect()
 }
 
 /// A review for each manifest, and last the server's version.
@@ -82,12 +82,12 @@ fn probe(kube: &KubeCx, manifests: Vec<String>) -> Probe {
     Probe { site: Site::Kube, queries, r#become: kube.r#become, timeout }
 }
 
-fn said(answer: &Answer) -> Said<'_> {
-    Said { rc: answer.rc, stdout: &answer.stdout, stderr: &answer.stderr }
+fn said(answer: &ProbeOutput) -> RightAnswer<'_> {
+    RightAnswer { rc: answer.rc, stdout: &answer.stdout, stderr: &answer.stderr }
 }
 
 /// What follows from a refusal.
-pub(super) enum Verdict {
+pub(super) enum RefusalVerdict {
     /// The question is asked again after this pause; with what people are told where the server is starting.
     Again { pause: Duration, starting: Option<String> },
     /// The right is missing: the refusal stands.
@@ -106,23 +106,27 @@ pub(super) struct Refusals {
 
 impl Refusals {
     /// What follows from one more.
-    pub(super) fn weigh(&mut self, standing: Standing, stderr: &str) -> Verdict {
+    pub(super) fn weigh(&mut self, standing: RightState, stderr: &str) -> RefusalVerdict {
         let since = *self.since.get_or_insert_with(Instant::now);
         match standing {
-            Standing::Missing => self.missing += 1,
-            Standing::Given | Standing::Unclear => self.unclear += 1,
-            Standing::Starting => (self.unclear, self.missing) = (0, 0),
+            RightState::Missing => self.missing += 1,
+            RightState::Given | RightState::Unclear => self.unclear += 1,
+            RightState::Starting => (self.unclear, self.missing) = (0, 0),
         }
         if self.missing >= MISSING || self.unclear > UNCLEAR {
-            return Verdict::Stands;
+            return RefusalVerdict::Stands;
         }
         match standing {
-            Standing::Missing => Verdict::Again { pause: Duration::ZERO, starting: None },
-            Standing::Starting if since.elapsed() >= STARTING.to_std() => {
-                Verdict::Over(still_starting(stderr))
+            RightState::Missing => RefusalVerdict::Again { pause: Duration::ZERO, starting: None },
+            RightState::Starting if since.elapsed() >= STARTING.to_std() => {
+                RefusalVerdict::Over(still_starting(stderr))
             }
-            Standing::Starting => Verdict::Again { pause: ASK_AGAIN, starting: Some(starting(stderr)) },
-            Standing::Given | Standing::Unclear => Verdict::Again { pause: ASK_AGAIN, starting: None },
+            RightState::Starting => {
+                RefusalVerdict::Again { pause: ASK_AGAIN, starting: Some(starting(stderr)) }
+            }
+            RightState::Given | RightState::Unclear => {
+                RefusalVerdict::Again { pause: ASK_AGAIN, starting: None }
+            }
         }
     }
 }
@@ -132,15 +136,15 @@ pub(super) async fn weigh(
     shared: &Shared,
     refusals: &mut Refusals,
     probe: &Probe,
-    answers: &[Answer],
+    answers: &[ProbeOutput],
     session: &dyn Session,
-) -> Verdict {
+) -> RefusalVerdict {
     let (Some(stderr), Some(kube)) = (refusal(probe, answers), &shared.plan.kube) else {
-        return Verdict::Stands;
+        return RefusalVerdict::Stands;
     };
     let standing = review(&kube.cx, stderr, async |probe| session.probe(&probe).await.ok()).await;
     let verdict = refusals.weigh(standing, stderr);
-    if let Verdict::Again { starting: Some(reason), .. } = &verdict {
+    if let RefusalVerdict::Again { starting: Some(reason), .. } = &verdict {
         shared.cluster_is_starting(reason.clone());
     }
     verdict
@@ -163,16 +167,16 @@ mod tests {
     const NODES: &str = "Error from server (Forbidden): nodes is forbidden: User \"kubernetes-admin\" cannot list resource \"nodes\" in API group \"\" at the cluster scope";
 
     /// How often a question is asked again, and how it ends.
-    fn weighed(standings: impl IntoIterator<Item = (u64, Standing)>) -> (u32, &'static str) {
+    fn weighed(standings: impl IntoIterator<Item = (u64, RightState)>) -> (u32, &'static str) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.expect("a runtime").block_on(async {
             let (mut refusals, mut again) = (Refusals::default(), 0);
             for (after, standing) in standings {
                 tokio::time::advance(std::time::Duration::from_secs(after)).await;
                 match refusals.weigh(standing, NODES) {
-                    Verdict::Again { .. } => again += 1,
-                    Verdict::Stands => return (again, "stands"),
-                    Verdict::Over(failure) => {
+                    RefusalVerdict::Again { .. } => again += 1,
+                    RefusalVerdict::Stands => return (again, "stands"),
+                    RefusalVerdict::Over(failure) => {
                         assert!(failure.message.contains("for 1m: Error from server"), "{}", failure.message);
                         return (again, "over");
                     }
@@ -184,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_server_that_starts_is_asked_again_for_a_minute_and_a_missing_right_is_named_at_once() {
-        use Standing::{Given, Missing, Starting, Unclear};
+        use RightState::{Given, Missing, Starting, Unclear};
         assert_eq!(weighed(std::iter::repeat_n((1, Starting), 100)), (60, "over"));
         assert_eq!(weighed([(0, Missing), (0, Missing)]), (1, "stands"));
         assert_eq!(weighed([(0, Starting), (1, Missing), (0, Starting), (1, Given)]), (4, "answered"));

@@ -6,43 +6,43 @@ use std::rc::Rc;
 
 use tokio::time::{Instant, sleep};
 
-use super::control::Shared;
-use super::forbidden::{Refusals, Verdict, weigh};
-use super::reach::ask_host;
+use super::context::Shared;
+use super::forbidden::{RefusalVerdict, Refusals, weigh};
+use super::reconnect::ask_host;
 use super::same_cluster::own_node;
 use super::{Pool, PoolError};
 use crate::engine::{Cause, Failure};
 use crate::facts::FactsError;
 use crate::inventory::HostName;
-use crate::kubernetes::kubectl_errors::{Cause as KubectlCause, causes};
-use crate::op::{Answer, Probe, Query, Site, resolve_symbols, symbol_words, unescaped_symbols};
+use crate::kubernetes::kubectl_errors::{KubectlError, causes};
+use crate::op::{Probe, ProbeOutput, Query, Site, resolve_symbols, symbol_words, unescaped_symbols};
 use crate::plan::{HostId, PlannedHost};
 use crate::transport::{Session, SessionError};
 use crate::value::{Duration, escape};
 
 /// Whether kubectl failed because the API server did not answer. Nothing is wrong with any host then.
 pub(super) fn api_is_silent(rc: i32, stderr: &str) -> bool {
-    rc != 0 && causes(stderr).first() == Some(&KubectlCause::ApiAway)
+    rc != 0 && causes(stderr).first() == Some(&KubectlError::ApiAway)
 }
 
 /// What kubectl said of an API server that did not answer, where one of these answers is of that kind.
-pub(super) fn silence<'a>(probe: &Probe, answers: &'a [Answer]) -> Option<&'a str> {
+pub(super) fn api_away<'a>(probe: &Probe, answers: &'a [ProbeOutput]) -> Option<&'a str> {
     let mut asked = probe.queries.iter().zip(answers);
-    let is_silent = |(query, answer): &(&Query, &Answer)| {
+    let is_silent = |(query, answer): &(&Query, &ProbeOutput)| {
         query.asks_kubectl() && api_is_silent(answer.rc, &answer.stderr)
     };
     asked.find(is_silent).map(|(_, answer)| answer.stderr.as_str())
 }
 
 /// Why kubectl cannot be used where one of these answers comes from: it is missing, or cannot use its kubeconfig.
-fn lameness(probe: &Probe, answers: &[Answer]) -> Option<String> {
+fn lameness(probe: &Probe, answers: &[ProbeOutput]) -> Option<String> {
     let mut asked = probe.queries.iter().zip(answers).filter(|(query, _)| query.asks_kubectl());
     asked.find_map(|(_, answer)| why_lame(answer))
 }
 
 /// Likewise, of one answer of kubectl.
-pub(super) fn why_lame(answer: &Answer) -> Option<String> {
-    let cannot = answer.rc != 0 && causes(&answer.stderr).first() == Some(&KubectlCause::Kubeconfig);
+pub(super) fn why_lame(answer: &ProbeOutput) -> Option<String> {
+    let cannot = answer.rc != 0 && causes(&answer.stderr).first() == Some(&KubectlError::Kubeconfig);
     let said = escape(answer.stderr.trim());
     match answer.rc {
         127 => Some(format!("there is no kubectl: {said}")),
@@ -71,8 +71,8 @@ pub(super) async fn look(
     shared: &Shared,
     host: HostId,
     probes: &[&Probe],
-) -> Result<Vec<Vec<Answer>>, Failure> {
-    look_knowing(shared, host, probes, &Known::default()).await
+) -> Result<Vec<Vec<ProbeOutput>>, Failure> {
+    look_knowing(shared, host, probes, &ClusterAnswers::default()).await
 }
 
 /// The same, and a cluster that does not answer is asked again for this long.
@@ -81,8 +81,8 @@ pub(super) async fn look_within(
     host: HostId,
     probes: &[&Probe],
     within: Duration,
-) -> Result<Vec<Vec<Answer>>, Failure> {
-    look_knowing_within(shared, host, probes, &Known::default(), within).await
+) -> Result<Vec<Vec<ProbeOutput>>, Failure> {
+    look_knowing_within(shared, host, probes, &ClusterAnswers::default(), within).await
 }
 
 /// How long a cluster that does not answer is asked again.
@@ -92,15 +92,15 @@ pub(super) fn retry_for(shared: &Shared) -> Duration {
 
 /// What the cluster answered to questions that are the same on behalf of every host. Each says itself where it runs
 /// and by which right.
-pub(super) type Known = HashMap<Query, Answer>;
+pub(super) type ClusterAnswers = HashMap<Query, ProbeOutput>;
 
 /// The same, without asking what is known.
 pub(super) async fn look_knowing(
     shared: &Shared,
     host: HostId,
     probes: &[&Probe],
-    known: &Known,
-) -> Result<Vec<Vec<Answer>>, Failure> {
+    known: &ClusterAnswers,
+) -> Result<Vec<Vec<ProbeOutput>>, Failure> {
     look_knowing_within(shared, host, probes, known, retry_for(shared)).await
 }
 
@@ -108,14 +108,14 @@ async fn look_knowing_within(
     shared: &Shared,
     host: HostId,
     probes: &[&Probe],
-    known: &Known,
+    known: &ClusterAnswers,
     within: Duration,
-) -> Result<Vec<Vec<Answer>>, Failure> {
+) -> Result<Vec<Vec<ProbeOutput>>, Failure> {
     let told_of = |probe: &&Probe| {
         let each = probe.queries.iter().map(|query| told_one(known, probe, query).cloned());
         each.collect::<Vec<_>>()
     };
-    let mut answers: Vec<Vec<Option<Answer>>> = probes.iter().map(told_of).collect();
+    let mut answers: Vec<Vec<Option<ProbeOutput>>> = probes.iter().map(told_of).collect();
     let jobs = group(shared, host, probes, |probe, query| answers[probe][query].is_none());
     for job in jobs {
         let got = match job.probe.site {
@@ -125,22 +125,23 @@ async fn look_knowing_within(
         };
         for (((probe, query), answer), asked) in job.places.into_iter().zip(got).zip(&job.probe.queries) {
             own_node(shared, host, asked, &answer)?;
-            let Answer { rc, stdout, stderr } = answer;
+            let ProbeOutput { rc, stdout, stderr } = answer;
             let (stdout, stderr) = (shared.redactor.clipped(stdout), shared.redactor.clipped(stderr));
-            answers[probe][query] = Some(Answer { rc, stdout, stderr });
+            answers[probe][query] = Some(ProbeOutput { rc, stdout, stderr });
         }
     }
     // A session gives one answer per query.
-    let whole = |answers: Vec<Option<Answer>>| answers.into_iter().map(Option::unwrap_or_default).collect();
+    let whole =
+        |answers: Vec<Option<ProbeOutput>>| answers.into_iter().map(Option::unwrap_or_default).collect();
     Ok(answers.into_iter().map(whole).collect())
 }
 
 /// The answers to every query of a probe, where all are known.
-pub(super) fn told(known: &Known, probe: &Probe) -> Option<Vec<Answer>> {
+pub(super) fn told(known: &ClusterAnswers, probe: &Probe) -> Option<Vec<ProbeOutput>> {
     probe.queries.iter().map(|query| told_one(known, probe, query).cloned()).collect()
 }
 
-fn told_one<'k>(known: &'k Known, probe: &Probe, query: &Query) -> Option<&'k Answer> {
+fn told_one<'k>(known: &'k ClusterAnswers, probe: &Probe, query: &Query) -> Option<&'k ProbeOutput> {
     if known.is_empty() || query.holds_symbols() { None } else { known.get(&whole(probe, query)) }
 }
 
@@ -155,7 +156,7 @@ fn whole(probe: &Probe, query: &Query) -> Query {
 
 /// Asks the cluster once what these probes ask of it on behalf of whichever host. A cluster that does not answer is
 /// left to be asked again: each host then fails in its own words.
-pub(super) async fn look_for_all(shared: &Shared, host: HostId, probes: &[&Probe]) -> Known {
+pub(super) async fn look_for_all(shared: &Shared, host: HostId, probes: &[&Probe]) -> ClusterAnswers {
     let mut seen = HashSet::new();
     let mut is_common = |query: &Query| {
         query.site == Some(Site::Kube) && !query.holds_symbols() && seen.insert(query.clone())
@@ -166,13 +167,13 @@ pub(super) async fn look_for_all(shared: &Shared, host: HostId, probes: &[&Probe
         common.push(Probe { queries, ..(*probe).clone() });
     }
     let asked: Vec<&Probe> = common.iter().collect();
-    let Ok(answers) = look(shared, host, &asked).await else { return Known::default() };
+    let Ok(answers) = look(shared, host, &asked).await else { return ClusterAnswers::default() };
     let queries = common.iter().flat_map(|probe| probe.queries.iter().cloned());
     queries.zip(answers.into_iter().flatten()).collect()
 }
 
 /// Queries that travel together, and where their answers belong.
-struct Job {
+struct ProbeGroup {
     probe: Probe,
     places: Vec<(usize, usize)>,
 }
@@ -182,8 +183,8 @@ fn group(
     host: HostId,
     probes: &[&Probe],
     wanted: impl Fn(usize, usize) -> bool,
-) -> Vec<Job> {
-    let mut jobs: Vec<Job> = Vec::new();
+) -> Vec<ProbeGroup> {
+    let mut jobs: Vec<ProbeGroup> = Vec::new();
     for (probe_index, probe) in probes.iter().enumerate() {
         for (query_index, query) in probe.queries.iter().enumerate() {
             if !wanted(probe_index, query_index) {
@@ -199,7 +200,7 @@ fn group(
                     job.probe.queries.push(query);
                     job.places.push(place);
                 }
-                None => jobs.push(Job {
+                None => jobs.push(ProbeGroup {
                     probe: Probe { site, queries: vec![query], r#become, timeout: probe.timeout },
                     places: vec![place],
                 }),
@@ -250,7 +251,7 @@ pub fn controller_name() -> HostName {
 }
 
 /// One round trip, and a second one on a new connection when the link was lost under the first: probes change nothing.
-pub(super) async fn ask(pool: &Pool, host: &HostName, probe: &Probe) -> Result<Vec<Answer>, Failure> {
+pub(super) async fn ask(pool: &Pool, host: &HostName, probe: &Probe) -> Result<Vec<ProbeOutput>, Failure> {
     let mut last = None;
     for _ in 0..2 {
         let session = pool.session(host).await.map_err(|error| pool_failure(&error))?;
@@ -280,7 +281,7 @@ async fn ask_cluster(
     subject: HostId,
     probe: &Probe,
     within: Duration,
-) -> Result<Vec<Answer>, Failure> {
+) -> Result<Vec<ProbeOutput>, Failure> {
     let end = Instant::now() + within.to_std();
     let mut told = false;
     let mut refusals = Refusals::default();
@@ -294,11 +295,11 @@ async fn ask_cluster(
                 {
                     continue;
                 }
-                Ok(answers) if silence(probe, &answers).is_none() => {
+                Ok(answers) if api_away(probe, &answers).is_none() => {
                     match weigh(shared, &mut refusals, probe, &answers, &*session).await {
-                        Verdict::Stands => {}
-                        Verdict::Over(failure) => return Err(failure),
-                        Verdict::Again { pause, .. } => {
+                        RefusalVerdict::Stands => {}
+                        RefusalVerdict::Over(failure) => return Err(failure),
+                        RefusalVerdict::Again { pause, .. } => {
                             told = true;
                             sleep(pause.to_std()).await;
                             continue;
@@ -339,9 +340,9 @@ async fn ask_cluster(
 }
 
 /// In the words of whoever said so.
-fn why_silent(probe: &Probe, outcome: &Result<Vec<Answer>, Failure>) -> String {
+fn why_silent(probe: &Probe, outcome: &Result<Vec<ProbeOutput>, Failure>) -> String {
     match outcome {
-        Ok(answers) => escape(silence(probe, answers).unwrap_or_default().trim()),
+        Ok(answers) => escape(api_away(probe, answers).unwrap_or_default().trim()),
         Err(failure) => failure.message.clone(),
     }
 }

@@ -5,48 +5,51 @@
 mod approval;
 mod attempt;
 mod bracket;
-mod clean;
+mod changed_hosts;
 mod clearance;
 mod clock;
-mod common;
-mod control;
+mod context;
 mod drift;
 mod forbidden;
 mod gate;
-mod late;
-mod leftover;
+mod gather_facts;
 mod lock;
 mod look;
 mod observe;
 mod ops;
+mod orphaned_ops;
 mod output;
 mod pause;
 mod poll;
 mod pool;
-mod reach;
+mod reconnect;
 mod redact;
+mod redact_event;
 mod roll;
+mod runtime_values;
 mod said;
 mod same_cluster;
 mod secrets;
-mod survey;
+mod single_flight;
 mod sweep;
-mod touched;
 mod undo;
 mod verify;
 
-pub use approval::{Answer, Approver, Nobody, Question};
+pub use approval::{ApprovalAnswer, Approver, Nobody, Question};
 pub use clock::Clock;
-pub use control::InDoubt;
-pub use lock::{Claim, Known, Knows, LeaseApi, LeaseError, Leave, Lock, LockError, Refusal, Wish};
+pub use context::InDoubt;
+pub use gather_facts::{
+    Depth, Survey, SurveyProgress, ask_through, changed_since, forecast_plan, gather_facts, missing_rights,
+    record,
+};
+pub use lock::{
+    Claim, HolderLookup, HolderState, LeaseApi, LeaseError, Leave, Lock, LockError, LockRefusal, LockRequest,
+};
 pub use look::controller_name;
 pub use pool::{Pool, PoolError, target_of};
 pub use redact::Redactor;
 pub use roll::{RollError, Setup, StopRequest, roll};
 pub use same_cluster::{ClusterSince, cluster_since};
 pub use secrets::{SecretError, Secrets};
-pub use survey::{
-    Depth, Survey, SurveyProgress, ask_through, changed_since, foresee, missing_rights, record, survey,
-};
 pub use sweep::{Swept, Unswept, hush, places, sweep};
 pub use undo::{Undoing, undoing};

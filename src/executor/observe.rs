@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use tokio::task::JoinSet;
 
-use super::control::{Shared, Teller};
+use super::context::{EventSender, Shared};
 use super::look::{ask, look, unreadable};
 use crate::engine::{EtcdSeen, Event, Failure};
 use crate::facts::{
@@ -13,13 +13,13 @@ use crate::facts::{
     parse_etcd, parse_node_table, read_etcd_member, runs_etcd,
 };
 use crate::kubernetes::quorum::quorum_allows;
-use crate::op::{Answer, Probe, Site};
+use crate::op::{Probe, ProbeOutput, Site};
 use crate::plan::{HostId, OutCause, OutOfService, Plan};
 use crate::value::Duration;
 
 /// Looks and says what was seen. `batch` are the hosts of the current batch: only those are connected to.
-pub(super) async fn run(shared: Rc<Shared>, teller: Teller, phase: u16, batch: Vec<HostId>) {
-    let Reached { mut out, members } = reach(&shared, &batch).await;
+pub(super) async fn run(shared: Rc<Shared>, event_sender: EventSender, phase: u16, batch: Vec<HostId>) {
+    let ReachedHosts { mut out, members } = reach(&shared, &batch).await;
     let etcd = members_of_etcd(&shared, members).await;
     let blocked = match cluster(&shared, phase, &batch).await {
         Ok((down, blocked)) => {
@@ -30,7 +30,7 @@ pub(super) async fn run(shared: Rc<Shared>, teller: Teller, phase: u16, batch: V
     };
     let mut seen = HashSet::new();
     out.retain(|host| seen.insert(host.host));
-    teller.say(Event::Observed { phase, out, blocked, etcd });
+    event_sender.say(Event::Observed { phase, out, blocked, etcd });
 }
 
 /// Hosts whose node is out of service, and why no slot can be given, if so.
@@ -93,14 +93,14 @@ fn control_planes_blocked(
 }
 
 /// What a connection to each host of the batch gave.
-struct Reached {
+struct ReachedHosts {
     /// Hosts that cannot be reached over SSH now.
     out: Vec<OutOfService>,
     /// Hosts that run a member of an etcd of their own.
     members: Vec<HostId>,
 }
 
-async fn reach(shared: &Rc<Shared>, batch: &[HostId]) -> Reached {
+async fn reach(shared: &Rc<Shared>, batch: &[HostId]) -> ReachedHosts {
     let probe = Probe {
         site: Site::Subject,
         queries: etcd_presence(),
@@ -108,7 +108,7 @@ async fn reach(shared: &Rc<Shared>, batch: &[HostId]) -> Reached {
         timeout: Duration::from_secs(20),
     };
     let named = shared.plan.etcd.as_ref().map(|etcd| etcd.hosts.clone()).unwrap_or_default();
-    let mut reached = Reached { out: Vec::new(), members: Vec::new() };
+    let mut reached = ReachedHosts { out: Vec::new(), members: Vec::new() };
     for (host, answers) in ask_each(shared, batch, probe).await {
         match answers {
             Err(_) => reached.out.push(OutOfService { host, cause: OutCause::Unreachable }),
@@ -144,7 +144,7 @@ async fn ask_each(
     shared: &Rc<Shared>,
     hosts: &[HostId],
     probe: Probe,
-) -> BTreeMap<HostId, Result<Vec<Answer>, Failure>> {
+) -> BTreeMap<HostId, Result<Vec<ProbeOutput>, Failure>> {
     let probe = Rc::new(probe);
     let mut looks = JoinSet::new();
     for host in hosts.iter().copied() {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use tokio::time::{Instant, sleep};
 
-use super::control::Shared;
+use super::context::Shared;
 use super::lock::Barred;
 use super::look::{await_kube_session, controller_name, pool_failure, session_failure};
 use super::output::{Listener, OpOutput};
@@ -14,7 +14,7 @@ use super::pool::Pool;
 use crate::engine::{Failure, OpRun};
 use crate::inventory::HostName;
 use crate::journal::OUTPUT_DIR;
-use crate::op::{Deed, Op, Site};
+use crate::op::{Op, OpKind, Site};
 use crate::plan::{HostId, TaskId};
 use crate::transport::{Attached, Launch, LaunchId, OpResult, Session, SessionError};
 use crate::value::Duration;
@@ -35,18 +35,18 @@ pub(super) enum OpEnd<E> {
 
 /// One sending of one op of a task.
 #[derive(Clone, Copy)]
-pub(super) struct Sending<'a> {
+pub(super) struct OpId<'a> {
     pub(super) task: TaskId,
     pub(super) attempt: u32,
-    pub(super) go: u32,
+    pub(super) pass: u32,
     pub(super) index: u16,
     pub(super) op: &'a Op,
 }
 
-impl Sending<'_> {
+impl OpId<'_> {
     /// Its name: one directory on the host where it runs.
     fn id(self, shared: &Shared) -> LaunchId {
-        launch_id(&shared.run, self.task, (self.attempt, self.go, self.index))
+        launch_id(&shared.run, self.task, (self.attempt, self.pass, self.index))
     }
 
     /// Whether a secret is sent with it, so that what it says may hold one.
@@ -69,7 +69,8 @@ impl Sending<'_> {
     /// Takes its output. Read again from its beginning, the output takes the place of what was there.
     fn output(self, shared: &Shared, id: &LaunchId) -> OpOutput {
         let name = self.file_name(shared, id);
-        let listener = shared.listener.clone().map(|teller| Listener::new(teller, self.task.host));
+        let listener =
+            shared.listener.clone().map(|event_sender| Listener::new(event_sender, self.task.host));
         let output = OpOutput::new(shared.output.as_ref(), &shared.redactor, &name, listener);
         // The host keeps it no longer.
         if self.is_given_a_secret() { output.durable() } else { output }
@@ -80,13 +81,13 @@ impl Sending<'_> {
 pub(super) type Sent = (u32, u32, u16);
 
 /// The name of an op of a run.
-pub(super) fn launch_id(run: &str, task: TaskId, (attempt, go, op): Sent) -> LaunchId {
+pub(super) fn launch_id(run: &str, task: TaskId, (attempt, pass, op): Sent) -> LaunchId {
     let TaskId { phase, host, index } = task;
-    LaunchId { run: run.to_owned(), op: format!("{phase}-{}-{index}-{attempt}-{go}-{op}", host.0) }
+    LaunchId { run: run.to_owned(), op: format!("{phase}-{}-{index}-{attempt}-{pass}-{op}", host.0) }
 }
 
 /// Where an op runs, with a connection to it.
-pub(super) struct Place<'s> {
+pub(super) struct LaunchSite<'s> {
     pool: &'s Pool,
     name: HostName,
     session: Rc<dyn Session>,
@@ -95,10 +96,10 @@ pub(super) struct Place<'s> {
 }
 
 /// Chooses where a new op runs.
-pub(super) async fn place(shared: &Shared, host: HostId, site: Site) -> Result<Place<'_>, Failure> {
+pub(super) async fn place(shared: &Shared, host: HostId, site: Site) -> Result<LaunchSite<'_>, Failure> {
     if site == Site::Kube {
         let (kube_host, name, session) = await_kube_session(shared, host).await?;
-        return Ok(Place { pool: shared.kube_pool(), name, session, kube_host });
+        return Ok(LaunchSite { pool: shared.kube_pool(), name, session, kube_host });
     }
     let (pool, name) = match site {
         Site::Controller => (&*shared.controller, controller_name()),
@@ -106,14 +107,14 @@ pub(super) async fn place(shared: &Shared, host: HostId, site: Site) -> Result<P
     };
     let reached = shared.reach(pool, &name, Duration::ZERO).await;
     let session = reached.map_err(|error| pool_failure(&error))?;
-    Ok(Place { pool, name, session, kube_host: None })
+    Ok(LaunchSite { pool, name, session, kube_host: None })
 }
 
 /// Sends an op and follows it to its end. Where that takes several tries, `may_begin` is asked before each.
 pub(super) async fn send<E>(
     shared: &Shared,
-    place: Place<'_>,
-    sending: Sending<'_>,
+    place: LaunchSite<'_>,
+    sending: OpId<'_>,
     may_begin: impl AsyncFn() -> Result<(), E>,
 ) -> OpEnd<E> {
     let op = resolved(shared, sending.task.host, sending.op);
@@ -153,7 +154,7 @@ pub(super) async fn send<E>(
 /// Takes up an op that an earlier process sent, or was about to send.
 pub(super) async fn take_up<E>(
     shared: &Shared,
-    sending: Sending<'_>,
+    sending: OpId<'_>,
     sent: &OpRun,
     may_begin: impl AsyncFn() -> Result<(), E>,
 ) -> OpEnd<E> {
@@ -167,7 +168,7 @@ pub(super) async fn take_up<E>(
 }
 
 /// Asks again for the result of an op whose end is in the journal, or says why its host cannot tell.
-pub(super) async fn recall(shared: &Shared, sending: Sending<'_>, sent: &OpRun) -> Result<OpResult, String> {
+pub(super) async fn recall(shared: &Shared, sending: OpId<'_>, sent: &OpRun) -> Result<OpResult, String> {
     let (pool, name) = place_of(shared, sending, sent.on).ok_or(ELSEWHERE)?;
     let reached = shared.reach(pool, &name, Duration::ZERO).await;
     let session = reached.map_err(|error| error.to_string())?;
@@ -181,7 +182,7 @@ pub(super) async fn recall(shared: &Shared, sending: Sending<'_>, sent: &OpRun) 
 }
 
 /// Empties what an op said on its host, whose end is in the journal. Where that does not work now, the sweep does it.
-pub(super) async fn hush(shared: &Shared, sending: Sending<'_>, on: Option<HostId>) {
+pub(super) async fn hush(shared: &Shared, sending: OpId<'_>, on: Option<HostId>) {
     let Some((pool, name)) = place_of(shared, sending, on) else { return };
     if let Ok(session) = pool.session(&name).await
         && session.hush(&sending.id(shared), sending.op.r#become).await.is_err()
@@ -194,11 +195,7 @@ pub(super) async fn hush(shared: &Shared, sending: Sending<'_>, on: Option<HostI
 const ELSEWHERE: &str = "it ran on the machine that the run was started from, and this is another one";
 
 /// Where an op was sent; `None` where that was a controller that this is not.
-fn place_of<'s>(
-    shared: &'s Shared,
-    sending: Sending<'_>,
-    on: Option<HostId>,
-) -> Option<(&'s Pool, HostName)> {
+fn place_of<'s>(shared: &'s Shared, sending: OpId<'_>, on: Option<HostId>) -> Option<(&'s Pool, HostName)> {
     match (sending.op.site, on) {
         (Site::Subject, _) => Some((&*shared.pool, shared.name(sending.task.host).clone())),
         (Site::Kube, Some(host)) => Some((shared.kube_pool(), shared.name(host).clone())),
@@ -212,7 +209,7 @@ fn place_of<'s>(
 struct LostOp<'a> {
     pool: &'a Pool,
     name: &'a HostName,
-    sending: Sending<'a>,
+    sending: OpId<'a>,
     launch: &'a Launch<'a>,
 }
 
@@ -226,8 +223,8 @@ async fn settle<E>(
 ) -> OpEnd<E> {
     let mut reason = reason.to_owned();
     // A machine takes its time to come back from a reboot.
-    let at_least = match launch.op.deed {
-        Deed::Reboot => launch.op.timeout,
+    let at_least = match launch.op.kind {
+        OpKind::Reboot => launch.op.timeout,
         _ => Duration::ZERO,
     };
     let rule = pool.reconnects(name);
@@ -294,12 +291,12 @@ async fn settle<E>(
 /// The op with its symbols resolved. Secrets go into stdin only; loading refused them anywhere else.
 fn resolved(shared: &Shared, host: HostId, op: &Op) -> Op {
     let text = |text: &String| shared.public_text(host, text);
-    let deed = match &op.deed {
-        Deed::Exec { argv } => Deed::Exec { argv: argv.iter().map(text).collect() },
-        Deed::Write { path, mode, owner } => {
-            Deed::Write { path: text(path), mode: mode.clone(), owner: owner.clone() }
+    let kind = match &op.kind {
+        OpKind::Exec { argv } => OpKind::Exec { argv: argv.iter().map(text).collect() },
+        OpKind::Write { path, mode, owner } => {
+            OpKind::Write { path: text(path), mode: mode.clone(), owner: owner.clone() }
         }
-        Deed::Reboot => Deed::Reboot,
+        OpKind::Reboot => OpKind::Reboot,
     };
     let env: BTreeMap<String, String> =
         op.env.iter().map(|(key, value)| (key.clone(), text(value))).collect();
@@ -308,5 +305,5 @@ fn resolved(shared: &Shared, host: HostId, op: &Op) -> Op {
         let close = crate::op::SYMBOL_CLOSE;
         shared.public_text(host, &format!("{open}{symbol}{close}"))
     });
-    Op { deed, env, stdin, ..op.clone() }
+    Op { kind, env, stdin, ..op.clone() }
 }

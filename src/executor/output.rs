@@ -8,8 +8,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::control::Teller;
-use super::redact::{Redactor, Stream as RedactedStream};
+use super::context::EventSender;
+use super::redact::{RedactedStream, Redactor};
 use crate::journal::RunDir;
 use crate::plan::HostId;
 use crate::transport::{End, OutputSink, Stream};
@@ -40,21 +40,21 @@ pub(super) struct OpOutput {
 
 /// Somebody who watches while an op runs.
 pub(super) struct Listener {
-    teller: Teller,
+    event_sender: EventSender,
     host: HostId,
     told: Option<Instant>,
 }
 
 impl Listener {
-    pub(super) fn new(teller: Teller, host: HostId) -> Self {
-        Self { teller, host, told: None }
+    pub(super) fn new(event_sender: EventSender, host: HostId) -> Self {
+        Self { event_sender, host, told: None }
     }
 
     /// Tells the end of what was said, unless it just did.
     fn tell(&mut self, tail: &Tail) {
         if self.told.is_none_or(|told| told.elapsed() >= BETWEEN_WORDS) {
             self.told = Some(Instant::now());
-            self.teller.output(self.host, tail.lines());
+            self.event_sender.output(self.host, tail.lines());
         }
     }
 }

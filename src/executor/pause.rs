@@ -2,16 +2,16 @@
 
 use tokio::time::sleep;
 
-use super::approval::{Answer, Question};
+use super::approval::{ApprovalAnswer, Question};
 use super::attempt::Assignment;
-use super::control::{Shared, Teller};
+use super::context::{EventSender, Shared};
 use crate::engine::{Awaited, Event, StopLevel, TaskEnd};
 use crate::step::PauseFor;
 
 /// Waits, and says how that ended. A stop ends it, except on a host that goes on to its end in spite of the stop.
 pub(super) async fn run(
     shared: &Shared,
-    teller: &Teller,
+    event_sender: &EventSender,
     assignment: &Assignment,
     pause: PauseFor,
 ) -> TaskEnd {
@@ -19,7 +19,12 @@ pub(super) async fn run(
     let Assignment { task, attempt, .. } = *assignment;
     let text = match pause {
         PauseFor::Time(time) => {
-            teller.say(Event::TaskWaiting { task, attempt, reason: "a pause".to_owned(), within: time });
+            event_sender.say(Event::TaskWaiting {
+                task,
+                attempt,
+                reason: "a pause".to_owned(),
+                within: time,
+            });
             return tokio::select! {
                 biased;
                 () = shared.until_stopped(stopped_by) => {
@@ -36,16 +41,16 @@ pub(super) async fn run(
     }
     // People see what they are asked before they are asked.
     let asks = Event::TaskAsks { task, attempt, text: text.clone() };
-    if !teller.durable(asks).await {
+    if !event_sender.durable(asks).await {
         return TaskEnd::Paused { text, why: "the journal cannot be written".to_owned() };
     }
     let question =
         Question { about: Awaited::Task(task), text: format!("{}: {text}", shared.name(task.host)) };
     match shared.ask(&question, None, stopped_by).await {
-        Answer::Yes { by } => {
-            teller.say(Event::TaskApproved { task, attempt, by: by.clone() });
+        ApprovalAnswer::Yes { by } => {
+            event_sender.say(Event::TaskApproved { task, attempt, by: by.clone() });
             TaskEnd::Satisfied { state: format!("confirmed by {by}") }
         }
-        Answer::No { why } => TaskEnd::Paused { text, why },
+        ApprovalAnswer::No { why } => TaskEnd::Paused { text, why },
     }
 }

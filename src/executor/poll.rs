@@ -13,7 +13,7 @@ pub(super) const ONCE: Poll =
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// What one look gave.
-pub(super) enum Look<E> {
+pub(super) enum PollResult<E> {
     /// It holds; what is, for people.
     Holds(String),
     /// It does not hold yet; why, for people.
@@ -23,7 +23,7 @@ pub(super) enum Look<E> {
 }
 
 /// How looking ended without success.
-pub(super) enum Ended<E> {
+pub(super) enum PollEnd<E> {
     /// Its time is over; the last reason seen.
     TimedOut(String),
     /// It never will hold.
@@ -31,13 +31,16 @@ pub(super) enum Ended<E> {
 }
 
 /// Looks until it held without a break for `stable_for`, or `within` has passed.
-pub(super) async fn until<E>(poll: Poll, mut look: impl AsyncFnMut() -> Look<E>) -> Result<String, Ended<E>> {
+pub(super) async fn until<E>(
+    poll: Poll,
+    mut look: impl AsyncFnMut() -> PollResult<E>,
+) -> Result<String, PollEnd<E>> {
     let began = Instant::now();
     let end = began + poll.within.to_std();
     let mut calm: Option<(Instant, String)> = None;
     loop {
         match look().await {
-            Look::Holds(state) => {
+            PollResult::Holds(state) => {
                 // Another state that holds too, such as one more restart of a pod that is Ready again, is no calm.
                 let since = calm
                     .take()
@@ -48,10 +51,10 @@ pub(super) async fn until<E>(poll: Poll, mut look: impl AsyncFnMut() -> Look<E>)
                 }
                 calm = Some((since, state));
             }
-            Look::NotYet(reason) if Instant::now() >= end => return Err(Ended::TimedOut(reason)),
+            PollResult::NotYet(reason) if Instant::now() >= end => return Err(PollEnd::TimedOut(reason)),
             // A single bad look breaks the calm: counting starts again.
-            Look::NotYet(_) => calm = None,
-            Look::Never(error) => return Err(Ended::Never(error)),
+            PollResult::NotYet(_) => calm = None,
+            PollResult::Never(error) => return Err(PollEnd::Never(error)),
         }
         // After a day nobody minds a minute and a half; a look every second for a year is none that anybody reads.
         let patience = Duration::from_millis((Instant::now() - began).as_secs());
@@ -79,15 +82,15 @@ mod tests {
         let result = runtime.block_on(until(poll, async || {
             count += 1;
             match looks.as_bytes()[(count - 1).min(looks.len() - 1)] {
-                b'+' => Look::Holds("up".to_owned()),
-                b'*' => Look::Holds("up again".to_owned()),
-                b'-' => Look::NotYet("down".to_owned()),
-                _ => Look::Never("gone".to_owned()),
+                b'+' => PollResult::Holds("up".to_owned()),
+                b'*' => PollResult::Holds("up again".to_owned()),
+                b'-' => PollResult::NotYet("down".to_owned()),
+                _ => PollResult::Never("gone".to_owned()),
             }
         }));
         let result = result.map_err(|ended| match ended {
-            Ended::TimedOut(reason) => format!("timed out: {reason}"),
-            Ended::Never(error) => error,
+            PollEnd::TimedOut(reason) => format!("timed out: {reason}"),
+            PollEnd::Never(error) => error,
         });
         (result, count)
     }

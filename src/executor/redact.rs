@@ -47,7 +47,7 @@ impl Redactor {
         if self.secrets.is_empty() {
             return text.to_owned();
         }
-        let mut stream = Stream::default();
+        let mut stream = RedactedStream::default();
         let mut out = stream.push(self, text.as_bytes());
         out.extend(stream.finish(self));
         String::from_utf8_lossy(&out).into_owned()
@@ -147,13 +147,13 @@ fn base64_forms(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 
 /// Filters a stream that arrives in pieces. Holds back what may be the beginning of a secret.
 #[derive(Debug, Default)]
-pub(super) struct Stream {
+pub(super) struct RedactedStream {
     held: Vec<u8>,
     /// So many bytes at the beginning of `held` belong to a secret whose mark was given already.
     hidden: usize,
 }
 
-impl Stream {
+impl RedactedStream {
     /// Takes a piece and gives what is certain.
     pub(super) fn push(&mut self, redactor: &Redactor, bytes: &[u8]) -> Vec<u8> {
         if redactor.secrets.is_empty() {
@@ -227,7 +227,7 @@ mod tests {
             let redactor = redactor(secrets);
             for first in 0..text.len() {
                 for second in first..text.len() {
-                    let mut stream = Stream::default();
+                    let mut stream = RedactedStream::default();
                     let mut out = stream.push(&redactor, &text.as_bytes()[..first]);
                     out.extend(stream.push(&redactor, &text.as_bytes()[first..second]));
                     out.extend(stream.push(&redactor, &text.as_bytes()[second..]));

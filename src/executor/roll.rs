@@ -11,11 +11,11 @@ use tokio::time::sleep_until;
 
 use super::approval::Approver;
 use super::attempt::{self, Assignment};
-use super::common::Common;
-use super::control::{InDoubt, Message, Shared, Teller};
-use super::late::{Late, failure_value, steps_value};
+use super::changed_hosts::Touched;
+use super::context::{EventSender, InDoubt, Message, Shared};
 use super::lock::{self, Lock};
-use super::touched::Touched;
+use super::runtime_values::{RuntimeValues, failure_value, steps_value};
+use super::single_flight::SingleFlight;
 use super::{Clock, Pool, Secrets, bracket, gate, observe, verify};
 use crate::engine::{AttemptRun, Event, History, IllegalEvent, Membership, Stamped, StopLevel, Work, decide};
 use crate::journal::{Record, RunDir};
@@ -91,10 +91,10 @@ pub enum RollError {
 
 /// Rolls a plan to its end.
 pub async fn roll(setup: Setup) -> Result<History, RollError> {
-    LocalSet::new().run_until(Roll::new(setup).run()).await
+    LocalSet::new().run_until(Roller::new(setup).run()).await
 }
 
-struct Roll {
+struct Roller {
     plan: Rc<Plan>,
     digest: String,
     history: History,
@@ -108,7 +108,7 @@ struct Roll {
     stops_open: bool,
     deadline: Option<Timestamp>,
     inbox: mpsc::UnboundedReceiver<Message>,
-    teller: Teller,
+    event_sender: EventSender,
     workers: JoinSet<()>,
     touched: Touched,
     journal_error: Option<std::io::Error>,
@@ -121,7 +121,7 @@ enum Wake {
     Time,
 }
 
-impl Roll {
+impl Roller {
     fn new(setup: Setup) -> Self {
         let Setup {
             plan,
@@ -147,7 +147,7 @@ impl Roll {
             pool.expect_machine(&host.name, &host.machine_id);
         }
         let (sender, inbox) = mpsc::unbounded_channel();
-        let teller = Teller::new(sender);
+        let event_sender = EventSender::new(sender);
         let shared = Shared {
             plan: Rc::clone(&plan),
             run,
@@ -157,7 +157,7 @@ impl Roll {
             redactor: Rc::new(secrets.redactor()),
             secrets: Rc::new(secrets),
             output: run_dir,
-            listener: reporters.iter().any(|reporter| reporter.listens()).then(|| teller.clone()),
+            listener: reporters.iter().any(|reporter| reporter.listens()).then(|| event_sender.clone()),
             clock,
             approver,
             stop: watch::Sender::new(None),
@@ -166,7 +166,7 @@ impl Roll {
             lock,
             over,
             moved: past.as_ref().is_some_and(|past| past.machine() != Some(&machine)),
-            teller: teller.clone(),
+            event_sender: event_sender.clone(),
             cluster_is_silent: Cell::new(false),
             patient: true,
             silent: RefCell::default(),
@@ -175,7 +175,7 @@ impl Roll {
             membership: RefCell::new(
                 past.as_ref().map_or_else(Membership::default, |past| Membership::of(&plan, &past.events)),
             ),
-            common: Common::default(),
+            common: SingleFlight::default(),
         };
         let resumed = past.is_some();
         let history = past.unwrap_or_else(|| History::new(&plan));
@@ -193,7 +193,7 @@ impl Roll {
             stops,
             stops_open: true,
             inbox,
-            teller,
+            event_sender,
             workers: JoinSet::new(),
             journal_error: None,
         }
@@ -214,7 +214,7 @@ impl Roll {
 
     fn keep_lock(&self) -> Option<JoinHandle<()>> {
         let lock = self.shared.lock.clone()?;
-        Some(spawn_local(lock::keep(lock, Rc::clone(&self.shared), self.teller.clone())))
+        Some(spawn_local(lock::keep(lock, Rc::clone(&self.shared), self.event_sender.clone())))
     }
 
     async fn roll(mut self) -> Result<History, RollError> {
@@ -254,7 +254,7 @@ impl Roll {
 
     /// Starts what an earlier process had in flight.
     fn take_up(&mut self) {
-        let jobs: Vec<Job> = self.history.state.in_flight(&self.plan).iter().map(Job::of).collect();
+        let jobs: Vec<WorkItem> = self.history.state.in_flight(&self.plan).iter().map(WorkItem::of).collect();
         for job in jobs {
             self.start_job(job);
         }
@@ -386,42 +386,44 @@ impl Roll {
     /// Starts the work that an event stands for.
     fn start(&mut self, event: &Event) {
         let job = match *event {
-            Event::ObservationStarted { phase } => Job::Observe { phase },
-            Event::BracketProbeStarted { phase, host, bracket } => Job::ProbeBracket { phase, host, bracket },
-            Event::TaskStarted { task, attempt } => {
-                Job::Attempt { task, run: AttemptRun { attempt, ..AttemptRun::default() } }
+            Event::ObservationStarted { phase } => WorkItem::Observe { phase },
+            Event::BracketProbeStarted { phase, host, bracket } => {
+                WorkItem::ProbeBracket { phase, host, bracket }
             }
-            Event::GateReached { phase, batch, until } => Job::Gate { phase, batch, until },
-            Event::VerifyStarted { phase, batch } => Job::Verify { phase, batch },
+            Event::TaskStarted { task, attempt } => {
+                WorkItem::Attempt { task, run: AttemptRun { attempt, ..AttemptRun::default() } }
+            }
+            Event::GateReached { phase, batch, until } => WorkItem::Gate { phase, batch, until },
+            Event::VerifyStarted { phase, batch } => WorkItem::Verify { phase, batch },
             _ => return,
         };
         self.start_job(job);
     }
 
-    fn start_job(&mut self, job: Job) {
-        let (shared, teller) = (Rc::clone(&self.shared), self.teller.clone());
+    fn start_job(&mut self, job: WorkItem) {
+        let (shared, event_sender) = (Rc::clone(&self.shared), self.event_sender.clone());
         match job {
-            Job::Observe { phase } => {
+            WorkItem::Observe { phase } => {
                 let batch = self.current_batch_hosts();
-                self.workers.spawn_local(observe::run(shared, teller, phase, batch));
+                self.workers.spawn_local(observe::run(shared, event_sender, phase, batch));
             }
-            Job::ProbeBracket { phase, host, bracket } => {
+            WorkItem::ProbeBracket { phase, host, bracket } => {
                 let untouched = !self.touched.has(host);
-                self.workers.spawn_local(bracket::run(shared, teller, phase, host, bracket, untouched));
+                self.workers.spawn_local(bracket::run(shared, event_sender, phase, host, bracket, untouched));
             }
-            Job::Attempt { task, run } => {
+            WorkItem::Attempt { task, run } => {
                 let assignment = self.assignment(task, run);
-                self.workers.spawn_local(attempt::run(shared, teller, assignment));
+                self.workers.spawn_local(attempt::run(shared, event_sender, assignment));
             }
-            Job::Verify { phase, batch } => {
+            WorkItem::Verify { phase, batch } => {
                 if let Some(subject) = self.representative(phase) {
-                    self.workers.spawn_local(verify::run(shared, teller, phase, batch, subject));
+                    self.workers.spawn_local(verify::run(shared, event_sender, phase, batch, subject));
                 }
             }
-            Job::Gate { phase, batch, until } => {
+            WorkItem::Gate { phase, batch, until } => {
                 if let Some(subject) = self.representative(phase) {
-                    let reached = gate::Reached { phase, batch, until, subject };
-                    self.workers.spawn_local(gate::run(shared, teller, reached));
+                    let reached = gate::ReachedGate { phase, batch, until, subject };
+                    self.workers.spawn_local(gate::run(shared, event_sender, reached));
                 }
             }
         }
@@ -476,7 +478,7 @@ impl Roll {
             recorded,
             approved_by,
             finishes: self.history.state.finishes(&self.plan, task.phase, task.host),
-            late: Late {
+            runtime: RuntimeValues {
                 steps,
                 is_apart: self.history.state.is_apart(&self.plan, task),
                 decided: self.history.state.decided(&self.plan, task.phase, task.host),
@@ -507,7 +509,7 @@ impl Roll {
 }
 
 /// Work for a worker.
-enum Job {
+enum WorkItem {
     Observe { phase: u16 },
     ProbeBracket { phase: u16, host: HostId, bracket: u16 },
     Attempt { task: TaskId, run: AttemptRun },
@@ -515,7 +517,7 @@ enum Job {
     Gate { phase: u16, batch: u16, until: Option<Timestamp> },
 }
 
-impl Job {
+impl WorkItem {
     fn of(work: &Work<'_>) -> Self {
         match *work {
             Work::Observation { phase } => Self::Observe { phase },

@@ -46,12 +46,12 @@ const IDLE: &[Idle] = &[
 
 /// The last lines of a command's streams that say something, escaped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct OutputTail {
     pub(super) stderr: Vec<String>,
     pub(super) stdout: Vec<String>,
 }
 
-impl Said {
+impl OutputTail {
     pub(super) fn of(stdout: &str, stderr: &str) -> Self {
         let (stdout, stderr) = (plain(stdout), plain(stderr));
         let given = Self {
@@ -150,9 +150,9 @@ mod tests {
             ),
             ("", "a\u{1b}[2Jb\n", "a\\u{1b}[2Jb"),
         ] {
-            assert_eq!(Said::of(stdout, stderr).reason().as_deref(), Some(reason), "{stderr}");
+            assert_eq!(OutputTail::of(stdout, stderr).reason().as_deref(), Some(reason), "{stderr}");
         }
-        assert_eq!(Said::of(" \n", "").reason(), None);
+        assert_eq!(OutputTail::of(" \n", "").reason(), None);
     }
 
     #[test]
@@ -164,19 +164,19 @@ mod tests {
                       error: error execution phase preflight: preflight checks failed\n\
                       To see the stack trace of this error execute with --v=5 or higher\n";
         let reason = "[ERROR SystemVerification]: cgroups v1; [ERROR Port-10250]: Port 10250 is in use";
-        let said = Said::of(stdout, stderr);
+        let said = OutputTail::of(stdout, stderr);
         assert_eq!(said.reason().as_deref(), Some(reason));
         assert_eq!((said.stderr.len(), said.stdout.len()), (2, 0));
         // A script may send both streams to one.
-        assert_eq!(Said::of(stderr, "exit status 1\n").reason().as_deref(), Some(reason));
-        let coloured = Said::of("", "\u{1b}[31merror\u{1b}[0m: it is gone\n");
+        assert_eq!(OutputTail::of(stderr, "exit status 1\n").reason().as_deref(), Some(reason));
+        let coloured = OutputTail::of("", "\u{1b}[31merror\u{1b}[0m: it is gone\n");
         assert_eq!(coloured.reason().as_deref(), Some("error: it is gone"));
     }
 
     #[test]
     fn few_lines_and_no_endless_one_are_kept() {
         let many = (0..100).map(|line| format!("line {line}")).collect::<Vec<_>>().join("\n");
-        let said = Said::of(&many, &"x".repeat(60_000));
+        let said = OutputTail::of(&many, &"x".repeat(60_000));
         assert_eq!(said.stdout, ["line 95", "line 96", "line 97", "line 98", "line 99"]);
         assert_eq!(said.stderr, [format!("{}…", "x".repeat(WIDTH))]);
     }

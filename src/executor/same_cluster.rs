@@ -4,13 +4,13 @@
 use tokio::time::{Instant, sleep};
 
 use super::Pool;
-use super::control::Shared;
+use super::context::Shared;
 use super::drift::drifted;
-use super::survey::cluster_facts;
+use super::gather_facts::cluster_facts;
 use crate::engine::{Cause, Failure, Membership, Stamped};
 use crate::inventory::HostName;
 use crate::kubernetes::node::{NODES, ONE_NODE, parse_nodes};
-use crate::op::{Answer, Query};
+use crate::op::{ProbeOutput, Query};
 use crate::plan::nodes::{ClusterDrift, NodeMoved, compare, knows_nodes, moved};
 use crate::plan::{HostId, Plan};
 use crate::runbook::NewNodes;
@@ -77,7 +77,12 @@ pub async fn cluster_since(
 }
 
 /// An error where a look at the host's own node finds another one, or none. What the run itself made of it is its own work.
-pub(super) fn own_node(shared: &Shared, host: HostId, query: &Query, answer: &Answer) -> Result<(), Failure> {
+pub(super) fn own_node(
+    shared: &Shared,
+    host: HostId,
+    query: &Query,
+    answer: &ProbeOutput,
+) -> Result<(), Failure> {
     let planned = shared.plan.host(host);
     let Some(node) = planned.subject.node.as_deref().filter(|_| !planned.node_uid.is_empty()) else {
         return Ok(());

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::leftover::{Leftover, await_leftover};
-use super::{Pool, Redactor, foresee};
-use crate::engine::{History, StandingChange, standing};
+use super::orphaned_ops::{Leftover, await_orphan};
+use super::{Pool, Redactor, forecast_plan};
+use crate::engine::{History, OutstandingChange, standing};
 use crate::inventory::HostName;
 use crate::plan::undo::{PutBack, undo_plan};
 use crate::plan::{HostId, Plan, forecast};
@@ -36,13 +36,13 @@ pub async fn undoing(
     for host in of.hosts.iter().filter(|host| !host.machine_id.is_empty()) {
         pool.expect_machine(&host.name, &host.machine_id);
     }
-    let mut work = Work::of(of, history);
+    let mut work = UndoWork::of(of, history);
     // An op that still runs would go on under a node that takes pods again, or into the run that comes next.
-    for leftover in Leftover::of(of, run, &history.events) {
-        let host = leftover.host;
-        let (name, title) = (&of.host(host).name, leftover.title(of));
+    for orphan in Leftover::of(of, run, &history.events) {
+        let host = orphan.host;
+        let (name, title) = (&of.host(host).name, orphan.title(of));
         tell(&format!("{name}  waits for the end of `{title}`, if it still runs"));
-        if let Err(why) = await_leftover(of, &leftover, here, pool, controller).await {
+        if let Err(why) = await_orphan(of, &orphan, here, pool, controller).await {
             let why = format!("nobody can tell whether `{title}` still runs: {why}");
             if work.wanted.contains_key(&host) {
                 work.keep(host, why);
@@ -53,9 +53,14 @@ pub async fn undoing(
         }
     }
     while !work.wanted.is_empty() {
-        let (plan, failed) =
-            foresee(undo_plan(of, run, &work.wanted)?, pool, controller, Redactor::default(), &mut |_, _| {})
-                .await;
+        let (plan, failed) = forecast_plan(
+            undo_plan(of, run, &work.wanted)?,
+            pool,
+            controller,
+            Redactor::default(),
+            &mut |_, _| {},
+        )
+        .await;
         let refused: Vec<(HostName, String)> = forecast::refusals(&plan)
             .into_iter()
             .map(|(task, reason, _)| (plan.host(task.host).name.clone(), reason.to_owned()))
@@ -75,23 +80,23 @@ pub async fn undoing(
     Ok(Undoing { plan: None, kept: work.kept, is_unsure: work.is_unsure })
 }
 
-struct Work {
+struct UndoWork {
     wanted: BTreeMap<HostId, PutBack>,
     kept: BTreeMap<HostId, Vec<String>>,
     is_unsure: bool,
 }
 
-impl Work {
+impl UndoWork {
     /// What the journal says that the run left.
     fn of(plan: &Plan, history: &History) -> Self {
         let mut work = Self { wanted: BTreeMap::new(), kept: BTreeMap::new(), is_unsure: false };
         for left in standing(plan, &history.events) {
             match left.change {
-                StandingChange::Cordon => work.wanted.entry(left.host).or_default().uncordon = true,
-                StandingChange::Unhold(package) => {
+                OutstandingChange::Cordon => work.wanted.entry(left.host).or_default().uncordon = true,
+                OutstandingChange::Unhold(package) => {
                     work.wanted.entry(left.host).or_default().hold.push(package);
                 }
-                StandingChange::Other(command) => {
+                OutstandingChange::Other(command) => {
                     work.kept.entry(left.host).or_default().push(format!("it may need: {command}"));
                 }
             }

@@ -6,26 +6,32 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 use tokio::time::sleep;
 
-use super::control::{Shared, Teller};
-use super::late::{Late, Said, judge};
+use super::context::{EventSender, Shared};
 use super::look::look;
-use super::poll::{Ended, Look, ONCE, until};
+use super::poll::{ONCE, PollEnd, PollResult, until};
+use super::runtime_values::{CommandOutput, RuntimeValues, judge};
 use crate::engine::Event;
-use crate::op::{Answer, Op, Probe};
+use crate::op::{Op, Probe, ProbeOutput};
 use crate::plan::{Action, ActionId, HostId};
 use crate::step::{Assessment, Lowered};
 use crate::value::{Value, escape};
 
 /// Runs the checks and says which of them does not hold.
-pub(super) async fn run(shared: Rc<Shared>, teller: Teller, phase: u16, batch: u16, subject: HostId) {
-    let mut red = None;
+pub(super) async fn run(
+    shared: Rc<Shared>,
+    event_sender: EventSender,
+    phase: u16,
+    batch: u16,
+    subject: HostId,
+) {
+    let mut failed_check = None;
     for check in &shared.plan.phase(phase).verify {
         if let Err(reason) = check_once(&shared, *check, subject).await {
-            red = Some(reason);
+            failed_check = Some(reason);
             break;
         }
     }
-    teller.say(Event::Verified { phase, batch, red });
+    event_sender.say(Event::Verified { phase, batch, failed_check });
 }
 
 /// A check with its own patience: green once it held without a break for as long as it asks. One that is `retry`d is red
@@ -37,7 +43,7 @@ async fn check_once(shared: &Shared, check: ActionId, subject: HostId) -> Result
     loop {
         let reason = match until(poll, async || look_at(shared, check, subject).await).await {
             Ok(_) => return Ok(()),
-            Err(Ended::TimedOut(reason) | Ended::Never(reason)) => reason,
+            Err(PollEnd::TimedOut(reason) | PollEnd::Never(reason)) => reason,
         };
         failures += 1;
         match action.retry {
@@ -48,35 +54,35 @@ async fn check_once(shared: &Shared, check: ActionId, subject: HostId) -> Result
 }
 
 /// One look at a check.
-pub(super) async fn look_at(shared: &Shared, check: ActionId, subject: HostId) -> Look<String> {
+pub(super) async fn look_at(shared: &Shared, check: ActionId, subject: HostId) -> PollResult<String> {
     let action = shared.plan.action(check);
     let Lowered { probe, ops, verify, .. } = &action.lowered;
     if let Some(probe) = probe {
         match assessed(shared, action, probe, subject).await {
-            Ok(Assessment::Satisfied { state }) => return Look::Holds(state),
-            Ok(Assessment::NotYet { reason }) => return Look::NotYet(reason),
-            Ok(Assessment::Refused { reason, .. }) => return Look::Never(reason),
+            Ok(Assessment::Satisfied { state }) => return PollResult::Holds(state),
+            Ok(Assessment::NotYet { reason }) => return PollResult::NotYet(reason),
+            Ok(Assessment::Refused { reason, .. }) => return PollResult::Never(reason),
             // `unless` and `only_if` only say whether it runs. A state that is to hold afterwards has to hold now.
             Ok(Assessment::WouldChange { .. }) if verify.is_none() && !ops.is_empty() => {}
             Ok(Assessment::WouldChange { .. }) => {
-                return Look::NotYet("the check would change something".to_owned());
+                return PollResult::NotYet("the check would change something".to_owned());
             }
             Err(look) => return look,
         }
     }
     for op in ops {
         let Some(probe) = op.as_look() else {
-            return Look::NotYet("the check would change something".to_owned());
+            return PollResult::NotYet("the check would change something".to_owned());
         };
         let answer = match look(shared, subject, &[&probe]).await {
             Ok(answers) => answers.into_iter().flatten().next().unwrap_or_default(),
-            Err(failure) => return Look::NotYet(failure.message),
+            Err(failure) => return PollResult::NotYet(failure.message),
         };
         if let Err(reason) = judged(shared, action, op, subject, &answer) {
-            return Look::NotYet(reason);
+            return PollResult::NotYet(reason);
         }
     }
-    Look::Holds(String::new())
+    PollResult::Holds(String::new())
 }
 
 async fn assessed(
@@ -84,23 +90,35 @@ async fn assessed(
     action: &Action,
     probe: &Probe,
     subject: HostId,
-) -> Result<Assessment, Look<String>> {
+) -> Result<Assessment, PollResult<String>> {
     let kind = crate::step::find(&action.kind).expect("invariant: a plan names registered kinds");
     let who = &shared.plan.host(subject).subject;
     let mut answers =
-        look(shared, subject, &[probe]).await.map_err(|failure| Look::NotYet(failure.message))?;
+        look(shared, subject, &[probe]).await.map_err(|failure| PollResult::NotYet(failure.message))?;
     kind.assess(&action.args, who, &answers.pop().unwrap_or_default())
-        .map_err(|error| Look::Never(error.to_string()))
+        .map_err(|error| PollResult::Never(error.to_string()))
 }
 
 /// What a command that only reads says of the batch: by its exit code, or by `fail_when` alone where that is written.
-fn judged(shared: &Shared, action: &Action, op: &Op, subject: HostId, answer: &Answer) -> Result<(), String> {
-    let Answer { rc, stdout, stderr } = answer;
+fn judged(
+    shared: &Shared,
+    action: &Action,
+    op: &Op,
+    subject: HostId,
+    answer: &ProbeOutput,
+) -> Result<(), String> {
+    let ProbeOutput { rc, stdout, stderr } = answer;
     if action.fail_when.is_some() {
         let steps = Value::Map(IndexMap::new());
-        let late = Late { steps, decided: BTreeMap::new(), is_forced: false, is_apart: false, failure: None };
-        let said = Said { rc: i64::from(*rc), stdout, stderr };
-        return judge(shared, subject, late, action, &said).map(|_| ());
+        let runtime = RuntimeValues {
+            steps,
+            decided: BTreeMap::new(),
+            is_forced: false,
+            is_apart: false,
+            failure: None,
+        };
+        let said = CommandOutput { rc: i64::from(*rc), stdout, stderr };
+        return judge(shared, subject, runtime, action, &said).map(|_| ());
     }
     match rc {
         rc if op.success.contains(rc) => Ok(()),

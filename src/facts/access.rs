@@ -3,7 +3,7 @@
 use super::cluster::{failed, server_version};
 use super::host::FactsError;
 use crate::kubernetes::lease;
-use crate::op::{Answer, Probe, Query, Site};
+use crate::op::{Probe, ProbeOutput, Query, Site};
 use crate::step::KubeCx;
 use crate::value::Version;
 
@@ -57,7 +57,7 @@ pub fn access_probe(kube: &KubeCx) -> Probe {
 /// # Errors
 ///
 /// There is no kubectl, it cannot use its kubeconfig, or the API server does not answer.
-pub fn parse_access(answers: &[Answer]) -> Result<Access, FactsError> {
+pub fn parse_access(answers: &[ProbeOutput]) -> Result<Access, FactsError> {
     let [version, rights @ ..] = answers else {
         let reason = "nothing was answered".to_owned();
         return Err(FactsError { command: "kubectl version".to_owned(), reason });
@@ -92,12 +92,12 @@ impl Access {
 mod tests {
     use super::*;
 
-    fn said(text: &str) -> Answer {
+    fn said(text: &str) -> ProbeOutput {
         let rc = i32::from(text.starts_with("no"));
-        Answer { stdout: format!("{text}\n"), rc, ..Answer::default() }
+        ProbeOutput { stdout: format!("{text}\n"), rc, ..ProbeOutput::default() }
     }
 
-    fn version(client: &str) -> Answer {
+    fn version(client: &str) -> ProbeOutput {
         said(&format!(
             r#"{{"clientVersion":{{"gitVersion":"{client}"}},"serverVersion":{{"gitVersion":"v1.31.4"}}}}"#
         ))
@@ -118,15 +118,15 @@ mod tests {
     fn no_answer_is_no_yes() {
         let mut answers = vec![version("v1.31.4")];
         answers.extend(NEEDED.iter().map(|_| said("yes")));
-        answers[3] = Answer {
+        answers[3] = ProbeOutput {
             rc: 1,
             stderr: "Unable to connect to the server: EOF\n".to_owned(),
-            ..Answer::default()
+            ..ProbeOutput::default()
         };
         let error = parse_access(&answers).unwrap_err();
         assert_eq!(error.command, "kubectl auth can-i");
         assert!(error.reason.contains("cannot be reached"), "{}", error.reason);
-        answers[0] = Answer { rc: 127, ..Answer::default() };
+        answers[0] = ProbeOutput { rc: 127, ..ProbeOutput::default() };
         assert_eq!(parse_access(&answers).unwrap_err().command, "kubectl version -o json");
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::FactsError;
 use crate::kubernetes::kubectl_errors;
 use crate::kubernetes::node::{NODES, NodeRow, parse_nodes};
-use crate::op::{Answer, Probe, Query};
+use crate::op::{Probe, ProbeOutput, Query};
 use crate::step::KubeCx;
 use crate::value::Duration;
 
@@ -122,18 +122,18 @@ pub fn cluster_probe(kube: &KubeCx) -> Probe {
 }
 
 /// Reads the answers to [`cluster_probe`]. An API server that does not answer is an error, never an empty cluster.
-pub fn parse_cluster(answers: &[Answer]) -> Result<ClusterFacts, FactsError> {
+pub fn parse_cluster(answers: &[ProbeOutput]) -> Result<ClusterFacts, FactsError> {
     let (server_version, table) = parse(answers)?;
     let nodes = table.iter().map(|row| (row.name.to_owned(), NodeFacts::from(row))).collect();
     Ok(ClusterFacts { server_version, nodes })
 }
 
 /// The same, where only the nodes are asked for.
-pub fn parse_node_table(answers: &[Answer]) -> Result<NodeTable<'_>, FactsError> {
+pub fn parse_node_table(answers: &[ProbeOutput]) -> Result<NodeTable<'_>, FactsError> {
     parse(answers).map(|(_, table)| table)
 }
 
-fn parse(answers: &[Answer]) -> Result<(String, NodeTable<'_>), FactsError> {
+fn parse(answers: &[ProbeOutput]) -> Result<(String, NodeTable<'_>), FactsError> {
     let [version, nodes] = answers else {
         let reason = format!("2 answers are expected, and {} came", answers.len());
         return Err(FactsError { command: GET_NODES.to_owned(), reason });
@@ -149,7 +149,7 @@ fn parse(answers: &[Answer]) -> Result<(String, NodeTable<'_>), FactsError> {
 
 /// The API server's `gitVersion` in the answer to `kubectl version -o json`, which prints the client's and fails where
 /// the server is away, and warns on standard error where the two are far apart.
-pub fn server_version(answer: &Answer) -> Result<String, FactsError> {
+pub fn server_version(answer: &ProbeOutput) -> Result<String, FactsError> {
     if !answer.ok() {
         return Err(failed(VERSION, answer));
     }
@@ -162,7 +162,7 @@ pub fn server_version(answer: &Answer) -> Result<String, FactsError> {
         .ok_or_else(|| wrong("`serverVersion` is missing: the API server did not answer".to_owned()))
 }
 
-pub(super) fn failed(command: &str, answer: &Answer) -> FactsError {
+pub(super) fn failed(command: &str, answer: &ProbeOutput) -> FactsError {
     let reason = kubectl_errors::reason(answer.rc, &answer.stdout, &answer.stderr);
     FactsError { command: command.to_owned(), reason }
 }
@@ -173,17 +173,17 @@ mod tests {
 
     use super::*;
 
-    fn stdout(transcript: &str) -> Answer {
+    fn stdout(transcript: &str) -> ProbeOutput {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/transcripts").join(transcript);
         let text =
             std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let (_, rest) = text.split_once("--- stdout\n").expect("a stdout");
         let (stdout, _) = rest.split_once("--- stderr").expect("a stderr");
-        Answer { stdout: stdout.to_owned(), ..Answer::default() }
+        ProbeOutput { stdout: stdout.to_owned(), ..ProbeOutput::default() }
     }
 
-    fn answer(stdout: &str) -> Answer {
-        Answer { stdout: stdout.to_owned(), ..Answer::default() }
+    fn answer(stdout: &str) -> ProbeOutput {
+        ProbeOutput { stdout: stdout.to_owned(), ..ProbeOutput::default() }
     }
 
     const ROWS: &str = "cp1\tu1\t\"True\"\t<no value>\t\t\t\"v1.20.2\"\t\"m1\"\t\"b1\"\t\"containerd://1.6\"\tnode-role.kubernetes.io/master=,\n\
@@ -218,7 +218,7 @@ mod tests {
         let version = stdout("drain-kubectl-1.20.2/70-version-json.txt");
         let stderr =
             "The connection to the server 127.0.0.1:1 was refused - did you specify the right host or port?";
-        let away = Answer { rc: 1, stdout: String::new(), stderr: stderr.to_owned() };
+        let away = ProbeOutput { rc: 1, stdout: String::new(), stderr: stderr.to_owned() };
         let error = parse_cluster(&[version.clone(), away]).expect_err("no answer");
         assert!(error.reason.starts_with("the API server cannot be reached"), "{error}");
         assert!(parse_cluster(&[answer("{\"clientVersion\":{}}"), answer(ROWS)]).is_err());

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::FactsError;
 use crate::kubernetes::pod::{PODS, parse_pods};
-use crate::op::{Answer, Probe, Query, Site};
+use crate::op::{Probe, ProbeOutput, Query, Site};
 use crate::step::KubeCx;
 
 /// Stacked etcd members; none where etcd runs elsewhere.
@@ -34,7 +34,7 @@ pub fn etcd_probe(kube: &KubeCx) -> Probe {
 }
 
 /// Reads the answer to [`etcd_probe`].
-pub fn parse_etcd(answers: &[Answer]) -> Result<EtcdFacts, FactsError> {
+pub fn parse_etcd(answers: &[ProbeOutput]) -> Result<EtcdFacts, FactsError> {
     let wrong = |reason: String| FactsError {
         command: "kubectl get pods --selector=component=etcd".to_owned(),
         reason,
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     fn read(rc: i32, stdout: &str) -> Result<Vec<(String, bool)>, FactsError> {
-        let answer = Answer { rc, stdout: stdout.to_owned(), stderr: "refused".to_owned() };
+        let answer = ProbeOutput { rc, stdout: stdout.to_owned(), stderr: "refused".to_owned() };
         parse_etcd(&[answer]).map(|facts| facts.members.into_iter().collect())
     }
 

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::op::{Answer, Probe, Query, Site};
+use crate::op::{Probe, ProbeOutput, Query, Site};
 use crate::value::{Duration, escape};
 
 /// How etcdctl reaches the member of its own host.
@@ -44,7 +44,7 @@ pub fn etcd_presence() -> Vec<Query> {
 
 /// Reads the answers to [`etcd_presence`]. A process of a pod is a stacked member, which the API server knows; one that
 /// somebody started by hand in a session is none that a cluster relies on.
-pub fn runs_etcd(answers: &[Answer]) -> bool {
+pub fn runs_etcd(answers: &[ProbeOutput]) -> bool {
     let [unit, processes, ..] = answers else { return false };
     let is_active = matches!(unit.stdout.trim(), "active" | "activating" | "reloading" | "deactivating");
     let is_member = |line: &str| {
@@ -93,7 +93,11 @@ const LOOK_AT_ETCD: &str =
 
 /// Reads the answers to [`etcd_member_probe`] with the same `access`. `outage_is_accepted` where a cluster of one or two
 /// members may stop.
-pub fn read_etcd_member(answers: &[Answer], access: &EtcdAccess, outage_is_accepted: bool) -> EtcdMember {
+pub fn read_etcd_member(
+    answers: &[ProbeOutput],
+    access: &EtcdAccess,
+    outage_is_accepted: bool,
+) -> EtcdMember {
     let hint = if access.cacert.is_empty() { NAME_CERTIFICATES } else { LOOK_AT_ETCD };
     let unknown = |reason: String| EtcdMember {
         cluster: String::new(),
@@ -116,14 +120,14 @@ pub fn read_etcd_member(answers: &[Answer], access: &EtcdAccess, outage_is_accep
     read().unwrap_or_else(unknown)
 }
 
-fn json(answer: &Answer) -> Result<Json, String> {
+fn json(answer: &ProbeOutput) -> Result<Json, String> {
     if !answer.ok() {
         return Err(last_line(answer));
     }
     serde_json::from_str(answer.stdout.trim()).map_err(|_| "what etcdctl printed is no JSON".to_owned())
 }
 
-fn last_line(answer: &Answer) -> String {
+fn last_line(answer: &ProbeOutput) -> String {
     let last = |text: &str| text.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(escape);
     last(&answer.stderr)
         .or_else(|| last(&answer.stdout))
@@ -161,8 +165,8 @@ fn too_few(members: usize, outage_is_accepted: bool) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn answer(stdout: &str) -> Answer {
-        Answer { rc: 0, stdout: stdout.to_owned(), stderr: String::new() }
+    fn answer(stdout: &str) -> ProbeOutput {
+        ProbeOutput { rc: 0, stdout: stdout.to_owned(), stderr: String::new() }
     }
 
     #[test]
@@ -193,10 +197,10 @@ mod tests {
 
     const THIRD: &str = r#"{"ID":3,"name":"e3","clientURLs":["http://a:3"]}"#;
 
-    fn health(healthy: &[&str]) -> Answer {
+    fn health(healthy: &[&str]) -> ProbeOutput {
         let all = ["http://a:1", "http://a:2", "http://b:2", "http://a:3"]
             .map(|url| format!(r#"{{"endpoint":"{url}","health":{},"took":"1ms"}}"#, healthy.contains(&url)));
-        Answer {
+        ProbeOutput {
             rc: i32::from(healthy.len() < 4),
             stdout: format!("[{}]\n", all.join(",")),
             stderr: String::new(),
@@ -237,7 +241,7 @@ mod tests {
 
     #[test]
     fn an_etcd_that_cannot_be_asked_keeps_its_member_up() {
-        let failed = |stderr: &str| Answer { rc: 1, stdout: String::new(), stderr: stderr.to_owned() };
+        let failed = |stderr: &str| ProbeOutput { rc: 1, stdout: String::new(), stderr: stderr.to_owned() };
         let good = [answer(STATUS), answer(&members(THIRD)), health(&["http://a:2", "http://a:3"])];
         for broken in 0..3 {
             for bad in

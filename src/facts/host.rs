@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::op::{Answer, Probe, Query, Site};
+use crate::op::{Probe, ProbeOutput, Query, Site};
 use crate::value::{Duration, Size, Value, Version, escape_quoted};
 
 /// What is true of a host.
@@ -135,7 +135,7 @@ const UNITS: [&str; 5] =
 pub const CGROUP: [&str; 5] = ["stat", "-f", "-c", "%T", "/sys/fs/cgroup"];
 
 /// "v1" or "v2"; empty where the answer to [`CGROUP`] tells neither.
-pub fn cgroup_version(answer: &Answer) -> &'static str {
+pub fn cgroup_version(answer: &ProbeOutput) -> &'static str {
     match answer.stdout.trim() {
         "cgroup2fs" => "v2",
         // The mount point of the version 1 controllers, also in hybrid mode, is a tmpfs.
@@ -197,7 +197,7 @@ pub fn identity_probe(timeout: Duration) -> Probe {
 }
 
 /// Reads the answer to [`identity_probe`]; all other facts stay empty.
-pub fn parse_identity(answers: &[Answer]) -> Result<HostFacts, FactsError> {
+pub fn parse_identity(answers: &[ProbeOutput]) -> Result<HostFacts, FactsError> {
     let [machine_id] = answers else {
         let reason = format!("1 answer is expected, and {} came", answers.len());
         return Err(FactsError { command: "cat /etc/machine-id".to_owned(), reason });
@@ -206,7 +206,7 @@ pub fn parse_identity(answers: &[Answer]) -> Result<HostFacts, FactsError> {
 }
 
 /// Reads the answers to [`host_probe`], one per query.
-pub fn parse_host(answers: &[Answer]) -> Result<HostFacts, FactsError> {
+pub fn parse_host(answers: &[ProbeOutput]) -> Result<HostFacts, FactsError> {
     let [
         os_release,
         uname,
@@ -262,7 +262,7 @@ pub fn parse_host(answers: &[Answer]) -> Result<HostFacts, FactsError> {
 /// What a shell gives for a program that is not there.
 const NO_PROGRAM: i32 = 127;
 
-fn unreadable(command: &str, expected: &str, answer: &Answer) -> FactsError {
+fn unreadable(command: &str, expected: &str, answer: &ProbeOutput) -> FactsError {
     let seen = if answer.stdout.trim().is_empty() { &answer.stderr } else { &answer.stdout };
     let seen: String = seen.trim().chars().take(200).collect();
     let reason = format!(
@@ -280,12 +280,15 @@ fn os_release_value(text: &str, key: &str) -> String {
 }
 
 /// `v1.31.4`, or `Kubernetes v1.31.4`; `None` where the binary is absent or does not run.
-fn binary_version(answer: &Answer) -> Option<Version> {
+fn binary_version(answer: &ProbeOutput) -> Option<Version> {
     let word = answer.stdout.split_whitespace().last().filter(|_| answer.ok())?;
     Version::parse(word).ok()
 }
 
-fn packages(versions: &Answer, showhold: &Answer) -> Result<BTreeMap<String, PackageFacts>, FactsError> {
+fn packages(
+    versions: &ProbeOutput,
+    showhold: &ProbeOutput,
+) -> Result<BTreeMap<String, PackageFacts>, FactsError> {
     if versions.rc == NO_PROGRAM {
         return Ok(BTreeMap::new());
     }
@@ -312,7 +315,7 @@ fn packages(versions: &Answer, showhold: &Answer) -> Result<BTreeMap<String, Pac
 }
 
 /// Bytes of swap areas in use; /proc/swaps counts in KiB.
-fn swap_total(answer: &Answer) -> Result<u64, FactsError> {
+fn swap_total(answer: &ProbeOutput) -> Result<u64, FactsError> {
     let areas = answer.stdout.lines().skip(1).filter(|line| !line.trim().is_empty());
     // The columns before the size are the name, whose spaces are escaped, and the type.
     let size = |line: &str| line.split_whitespace().nth(2).and_then(|size| size.parse::<u64>().ok());
@@ -320,7 +323,7 @@ fn swap_total(answer: &Answer) -> Result<u64, FactsError> {
     Ok(sizes.sum::<Result<u64, _>>()?.saturating_mul(1024))
 }
 
-fn disks(answer: &Answer) -> Result<BTreeMap<String, Disk>, FactsError> {
+fn disks(answer: &ProbeOutput) -> Result<BTreeMap<String, Disk>, FactsError> {
     let disk = |line: &str| {
         let mut words = line.split_whitespace();
         let (path, total, free) = (words.next()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{ClusterFacts, FactsError, HostFacts};
 use crate::kubernetes::pdb::{BUDGETS, parse_budgets};
 use crate::kubernetes::pod::{OWNED_PODS, OwnedPod, parse_owned_pods};
-use crate::op::{Answer, Probe, Query, Site};
+use crate::op::{Probe, ProbeOutput, Query, Site};
 use crate::step::KubeCx;
 use crate::value::Duration;
 
@@ -123,7 +123,9 @@ pub fn workloads_probe(kube: &KubeCx) -> Probe {
 }
 
 /// Reads the answers to [`workloads_probe`].
-pub fn parse_workloads(answers: &[Answer]) -> Result<(Vec<RecordedPod>, Vec<RecordedBudget>), FactsError> {
+pub fn parse_workloads(
+    answers: &[ProbeOutput],
+) -> Result<(Vec<RecordedPod>, Vec<RecordedBudget>), FactsError> {
     let wrong = |command: &str, reason: String| FactsError { command: command.to_owned(), reason };
     let (pods_command, budgets_command) = ("kubectl get pods", "kubectl get poddisruptionbudgets");
     let [pods, budgets] = answers else {
@@ -173,7 +175,7 @@ mod tests {
                     \"w1\"\t\"job\"\tdefault\tjob-1\t\"Succeeded\"\t\t\"Job\"\t\t\t\"False\"\tapp=web,\n\
                     \"cp1\"\t\"cp1\"\tkube-system\tetcd-cp1\t\"Running\"\t\t\"Node\"\tmirror\t\t\"True\"\t\n";
         let budgets = "policy/v1\tdefault\tweb\t0\t1\t1\t\tselector\tapp=web,\t\n";
-        let answer = |stdout: &str| Answer { stdout: stdout.to_owned(), ..Answer::default() };
+        let answer = |stdout: &str| ProbeOutput { stdout: stdout.to_owned(), ..ProbeOutput::default() };
         let (pods, budgets) = parse_workloads(&[answer(pods), answer(budgets)]).expect("readable");
         let names: Vec<&str> = pods.iter().map(|pod| pod.name.as_str()).collect();
         assert_eq!(names, ["web-5d4f-1", "bare"]);

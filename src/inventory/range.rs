@@ -22,13 +22,13 @@ pub fn expand(pattern: &str) -> Result<Vec<String>, (usize, String)> {
 }
 
 /// A piece of a pattern.
-enum Part<'p> {
+enum PatternPart<'p> {
     Literal(&'p str),
     Numbers { first: u64, last: u64, width: usize },
     Letters { first: u8, last: u8 },
 }
 
-impl Part<'_> {
+impl PatternPart<'_> {
     fn len(&self) -> u64 {
         match self {
             Self::Literal(_) => 1,
@@ -50,7 +50,7 @@ impl Part<'_> {
     }
 }
 
-fn split(pattern: &str) -> Result<Vec<(Part<'_>, usize)>, (usize, String)> {
+fn split(pattern: &str) -> Result<Vec<(PatternPart<'_>, usize)>, (usize, String)> {
     let mut parts = Vec::new();
     let mut at = 0;
     while at < pattern.len() {
@@ -60,7 +60,7 @@ fn split(pattern: &str) -> Result<Vec<(Part<'_>, usize)>, (usize, String)> {
             if end == 0 {
                 return Err((at, "`]` closes no `[`".to_owned()));
             }
-            parts.push((Part::Literal(&rest[..end]), at));
+            parts.push((PatternPart::Literal(&rest[..end]), at));
             at += end;
             continue;
         };
@@ -74,7 +74,7 @@ fn split(pattern: &str) -> Result<Vec<(Part<'_>, usize)>, (usize, String)> {
 }
 
 /// Reads what stands between the brackets; `at` is the offset of the opening one.
-fn range(text: &str, at: usize) -> Result<Part<'_>, (usize, String)> {
+fn range(text: &str, at: usize) -> Result<PatternPart<'_>, (usize, String)> {
     let fail = |message: String| Err((at, message));
     let mut bounds = text.split(':');
     let (Some(first), Some(last), None) = (bounds.next(), bounds.next(), bounds.next()) else {
@@ -99,7 +99,7 @@ fn range(text: &str, at: usize) -> Result<Part<'_>, (usize, String)> {
             if a > z {
                 return fail(format!("the range `[{text}]` runs backwards"));
             }
-            Ok(Part::Letters { first: a, last: z })
+            Ok(PatternPart::Letters { first: a, last: z })
         }
         _ => fail(format!(
             "the range `[{text}]` is neither of numbers, such as `[01:12]`, nor of single letters of one case, such as `[a:c]`"
@@ -107,7 +107,7 @@ fn range(text: &str, at: usize) -> Result<Part<'_>, (usize, String)> {
     }
 }
 
-fn numbers<'p>(first: &str, last: &str) -> Result<Part<'p>, String> {
+fn numbers<'p>(first: &str, last: &str) -> Result<PatternPart<'p>, String> {
     let padded = |bound: &str| bound.len() > 1 && bound.starts_with('0');
     // `[1:012]` has no one meaning: w1 and w012, or w001?
     if (padded(first) || padded(last)) && first.len() != last.len() {
@@ -122,7 +122,7 @@ fn numbers<'p>(first: &str, last: &str) -> Result<Part<'p>, String> {
         return Err(format!("the range `[{first}:{last}]` runs backwards"));
     }
     let width = if first.len() == last.len() { first.len() } else { 0 };
-    Ok(Part::Numbers { first: low, last: high, width })
+    Ok(PatternPart::Numbers { first: low, last: high, width })
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ pub(crate) const GRANT: &str =
 
 /// Why a kubectl command failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cause {
+pub enum KubectlError {
     /// The API server cannot be reached. Nothing is known of the object.
     ApiAway,
     /// The credentials may not do this.
@@ -45,9 +45,9 @@ pub enum Cause {
 
 /// The phrases by cause, the more telling causes first: the output of a drain that was blocked by a budget also says
 /// that it timed out.
-const PHRASES: &[(Cause, &[&str])] = &[
+const PHRASES: &[(KubectlError, &[&str])] = &[
     (
-        Cause::ApiAway,
+        KubectlError::ApiAway,
         &[
             "was refused - did you specify the right host or port",
             "Unable to connect to the server",
@@ -63,9 +63,9 @@ const PHRASES: &[(Cause, &[&str])] = &[
             "unexpected EOF",
         ],
     ),
-    (Cause::Forbidden, &["(Forbidden)", "(Unauthorized)", "You must be logged in to the server"]),
+    (KubectlError::Forbidden, &["(Forbidden)", "(Unauthorized)", "You must be logged in to the server"]),
     (
-        Cause::Kubeconfig,
+        KubectlError::Kubeconfig,
         &[
             "error: stat ",
             "error loading config file",
@@ -74,29 +74,32 @@ const PHRASES: &[(Cause, &[&str])] = &[
             "no context exists with the name",
         ],
     ),
-    (Cause::NotFound, &["(NotFound)"]),
-    (Cause::Conflict, &["(Conflict)"]),
-    (Cause::AlreadyExists, &["(AlreadyExists)"]),
+    (KubectlError::NotFound, &["(NotFound)"]),
+    (KubectlError::Conflict, &["(Conflict)"]),
+    (KubectlError::AlreadyExists, &["(AlreadyExists)"]),
     (
-        Cause::TestFailed,
+        KubectlError::TestFailed,
         &["the server rejected our request due to an error in our request", "testing value", "test failed"],
     ),
-    (Cause::TwoBudgets, &["more than one PodDisruptionBudget"]),
-    (Cause::BudgetBlocked, &["violate the pod's disruption budget"]),
+    (KubectlError::TwoBudgets, &["more than one PodDisruptionBudget"]),
+    (KubectlError::BudgetBlocked, &["violate the pod's disruption budget"]),
     (
-        Cause::BarePods,
+        KubectlError::BarePods,
         &[
             "cannot delete Pods not managed by",
             "cannot delete Pods declare no controller",
             "Pods that declare no controller (use --force",
         ],
     ),
-    (Cause::LocalData, &["cannot delete Pods with local storage"]),
-    (Cause::DaemonSetPods, &["cannot delete DaemonSet-managed Pods", "cannot delete orphaned DaemonSet"]),
-    (Cause::StuckTerminating, &["when waiting for pod"]),
-    (Cause::TimedOut, &["timed out waiting for the condition", "global timeout reached"]),
+    (KubectlError::LocalData, &["cannot delete Pods with local storage"]),
     (
-        Cause::Usage,
+        KubectlError::DaemonSetPods,
+        &["cannot delete DaemonSet-managed Pods", "cannot delete orphaned DaemonSet"],
+    ),
+    (KubectlError::StuckTerminating, &["when waiting for pod"]),
+    (KubectlError::TimedOut, &["timed out waiting for the condition", "global timeout reached"]),
+    (
+        KubectlError::Usage,
         &["unknown flag", "unknown shorthand flag", "unknown command", "USAGE:", "error: you must specify"],
     ),
 ];
@@ -106,11 +109,12 @@ const REJECTED: &str = "The request is invalid";
 
 /// Every cause that the text names, the most telling one first. Warnings of a success are no causes: ask only about
 /// a command that failed.
-pub fn causes(text: &str) -> Vec<Cause> {
+pub fn causes(text: &str) -> Vec<KubectlError> {
     let text = end_of_drain(text).unwrap_or(text);
     let names = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
-    let rejected =
-        |cause: Cause| cause == Cause::TestFailed && text.lines().any(|line| line.trim() == REJECTED);
+    let rejected = |cause: KubectlError| {
+        cause == KubectlError::TestFailed && text.lines().any(|line| line.trim() == REJECTED)
+    };
     let found = PHRASES.iter().filter(|(cause, phrases)| names(phrases) || rejected(*cause));
     found.map(|(cause, _)| *cause).collect()
 }
@@ -122,7 +126,7 @@ fn end_of_drain(text: &str) -> Option<&str> {
     (end.contains("when waiting for pod") && !end.contains("when evicting pod")).then_some(end)
 }
 
-impl Cause {
+impl KubectlError {
     /// What it means and what to do, in a sentence each.
     pub fn explain(self) -> (&'static str, &'static str) {
         match self {
@@ -192,7 +196,7 @@ pub fn explain(stdout: &str, stderr: &str) -> (String, String) {
     let text = format!("{stdout}\n{stderr}");
     if let Some(cause) = causes(&text).first() {
         let (what, hint) = cause.explain();
-        if let Some(right) = Right::refused(&text).filter(|_| *cause == Cause::Forbidden) {
+        if let Some(right) = Right::refused(&text).filter(|_| *cause == KubectlError::Forbidden) {
             let what = format!("the account \"{}\" may not {}", right.user, right.words());
             return (what.escape_debug().to_string().replace("\\\"", "\""), GRANT.to_owned());
         }
@@ -244,8 +248,8 @@ mod tests {
 
     #[test]
     fn failures_seen_from_an_old_and_a_new_kubectl_are_told_apart() {
-        use Cause::*;
-        let cases: &[(&str, &[Cause])] = &[
+        use KubectlError::*;
+        let cases: &[(&str, &[KubectlError])] = &[
             ("06-get-node-missing", &[NotFound]),
             ("15-cordon-missing", &[NotFound]),
             ("16-drain-missing", &[NotFound]),
@@ -269,14 +273,14 @@ mod tests {
             ("68-wait-timeout", &[TimedOut]),
         ];
         // What only one of them fails at; the other one has it in its table, or does not fail.
-        let of_one: &[(&str, &str, &[Cause])] = &[
+        let of_one: &[(&str, &str, &[KubectlError])] = &[
             ("drain-kubectl-1.20.2", "18-drain-dry-run", &[]),
             ("drain-kubectl-1.32.4", "48-drain-delete-local-data", &[Usage]),
         ];
         for client in ["drain-kubectl-1.20.2", "drain-kubectl-1.32.4"] {
             let of_one =
                 of_one.iter().filter(|(of, ..)| *of == client).map(|(_, name, causes)| (*name, *causes));
-            let mut expected: BTreeMap<&str, &[Cause]> = cases.iter().copied().chain(of_one).collect();
+            let mut expected: BTreeMap<&str, &[KubectlError]> = cases.iter().copied().chain(of_one).collect();
             for name in transcripts(client) {
                 let (output, code) = transcript(client, &name).expect(&name);
                 let Some(expected) = expected.remove(name.as_str()) else {
@@ -300,9 +304,11 @@ mod tests {
         let waited = "There are pending pods in node \"w2\" when an error occurred: error when waiting for pod \"b-1\" in namespace \"lab\" to terminate: context deadline exceeded\npod/b-1\nerror: unable to drain node \"w2\" due to error: error when waiting for pod \"b-1\" in namespace \"lab\" to terminate: context deadline exceeded, continuing command...\n";
         let blocked = "There are pending pods in node \"w2\" when an error occurred: error when evicting pods/\"a-1\" -n \"lab\": global timeout reached: 1m0s\npod/a-1\n";
         let both = "There are pending pods in node \"w2\" when an error occurred: [error when evicting pods/\"a-1\" -n \"lab\": global timeout reached: 1m0s, error when waiting for pod \"b-1\" terminating: global timeout reached: 1m0s]\n";
-        for (end, cause) in
-            [(waited, Cause::StuckTerminating), (blocked, Cause::BudgetBlocked), (both, Cause::BudgetBlocked)]
-        {
+        for (end, cause) in [
+            (waited, KubectlError::StuckTerminating),
+            (blocked, KubectlError::BudgetBlocked),
+            (both, KubectlError::BudgetBlocked),
+        ] {
             assert_eq!(causes(&format!("{refused}{end}")).first(), Some(&cause), "{end}");
         }
     }
@@ -310,8 +316,8 @@ mod tests {
     /// Only one failure of a cordon's patch means that somebody else was first.
     #[test]
     fn a_patch_whose_test_failed_is_told_from_one_that_the_api_server_did_not_take() {
-        use Cause::*;
-        let cases: &[(&str, &[Cause])] = &[
+        use KubectlError::*;
+        let cases: &[(&str, &[KubectlError])] = &[
             ("01-cordoned-by-another", &[TestFailed]),
             ("02-no-such-node", &[NotFound]),
             ("03-forbidden", &[Forbidden]),

@@ -7,7 +7,7 @@
 
 use super::pod::PodRow;
 use super::rows::{RowError, number, plain, rows};
-use super::selector::Selector;
+use super::selector::LabelSelector;
 use super::some_of;
 
 /// `-o` argument that prints one line per budget of a list. kubectl finds policy/v1 or v1beta1 by discovery.
@@ -24,7 +24,7 @@ pub const BUDGETS: &str = concat!(
 
 /// A PodDisruptionBudget.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Budget {
+pub struct DisruptionBudget {
     /// `metadata.namespace`.
     pub namespace: String,
     /// `metadata.name`.
@@ -37,19 +37,19 @@ pub struct Budget {
     pub needed: i64,
     /// Whether `unhealthyPodEvictionPolicy` is `AlwaysAllow`.
     pub unhealthy_always_go: bool,
-    selector: Option<Selector>,
+    selector: Option<LabelSelector>,
 }
 
 /// Reads the rows of [`BUDGETS`].
-pub fn parse_budgets(text: &str) -> Result<Vec<Budget>, RowError> {
+pub fn parse_budgets(text: &str) -> Result<Vec<DisruptionBudget>, RowError> {
     let budget = |row: Result<[&str; 10], RowError>| {
         let [api, namespace, name, allowed, healthy, needed, policy, selector, labels, expressions] = row?;
         let count = |text| number(text).ok_or_else(|| RowError::new("a count of pods is expected", text));
-        let parsed = Selector::parse(labels, expressions);
+        let parsed = LabelSelector::parse(labels, expressions);
         let parsed = parsed.ok_or_else(|| RowError::new("a label selector is expected", expressions))?;
         // An empty selector means every pod of the namespace in policy/v1, and none in v1beta1.
         let selects_none = selector.is_empty() || (parsed.is_empty() && api == "policy/v1beta1");
-        Ok(Budget {
+        Ok(DisruptionBudget {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             allowed: count(allowed)?,
@@ -62,7 +62,7 @@ pub fn parse_budgets(text: &str) -> Result<Vec<Budget>, RowError> {
     rows::<10>(text, "a PodDisruptionBudget").map(budget).collect()
 }
 
-impl Budget {
+impl DisruptionBudget {
     /// `namespace/name`.
     pub fn path(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
@@ -116,11 +116,11 @@ impl Pressure {
 
 /// What the budgets say to the eviction of these pods: one entry for each budget that fewer than all of them may
 /// pass at once, and the pods under more than one budget, which the eviction endpoint always refuses.
-pub fn weigh(budgets: &[Budget], pods: &[&PodRow]) -> (Vec<Pressure>, Vec<String>) {
+pub fn weigh(budgets: &[DisruptionBudget], pods: &[&PodRow]) -> (Vec<Pressure>, Vec<String>) {
     let mut pressures: Vec<Pressure> = Vec::new();
     let mut torn = Vec::new();
     for pod in pods.iter().filter(|pod| needs_a_budget(pod)) {
-        let covering: Vec<&Budget> = budgets.iter().filter(|budget| budget.covers(pod)).collect();
+        let covering: Vec<&DisruptionBudget> = budgets.iter().filter(|budget| budget.covers(pod)).collect();
         let budget = match covering[..] {
             [] => continue,
             [budget] => budget,
@@ -155,7 +155,7 @@ fn needs_a_budget(pod: &PodRow) -> bool {
 }
 
 /// A pod that is not Ready costs nothing where the healthy ones suffice without it.
-fn unhealthy_may_go(budget: &Budget) -> bool {
+fn unhealthy_may_go(budget: &DisruptionBudget) -> bool {
     budget.unhealthy_always_go || (budget.needed > 0 && budget.healthy >= budget.needed)
 }
 
@@ -163,7 +163,7 @@ fn unhealthy_may_go(budget: &Budget) -> bool {
 mod tests {
     use super::*;
 
-    fn budget(allowed: i64, healthy: i64, needed: i64, policy: &str) -> Budget {
+    fn budget(allowed: i64, healthy: i64, needed: i64, policy: &str) -> DisruptionBudget {
         let row = format!(
             "policy/v1\tdefault\tweb\t{allowed}\t{healthy}\t{needed}\t{policy}\tselector\tapp=web,\t\n"
         );
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn a_pod_under_two_budgets_never_goes() {
         let a = pod("web-1", "Running", true);
-        let other = Budget { name: "web2".into(), ..budget(5, 6, 1, "") };
+        let other = DisruptionBudget { name: "web2".into(), ..budget(5, 6, 1, "") };
         let (pressures, torn) = weigh(&[budget(5, 6, 1, ""), other], &[&a]);
         assert!(pressures.is_empty());
         assert_eq!(torn, ["default/web-1"]);

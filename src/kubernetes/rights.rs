@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::kubectl_errors::{Cause, causes};
+use super::kubectl_errors::{KubectlError, causes};
 
 /// A right, as the API server names it where it forbids something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Right {
 
 /// Whether kubectl failed because the API server forbids this to the account. That nobody is logged in is another thing.
 pub fn is_forbidden(stderr: &str) -> bool {
-    causes(stderr).first() == Some(&Cause::Forbidden) && stderr.contains("(Forbidden)")
+    causes(stderr).first() == Some(&KubectlError::Forbidden) && stderr.contains("(Forbidden)")
 }
 
 /// Whether a failure may pass by itself because the API server has only just started: it forbids something, or kubectl
@@ -130,7 +130,7 @@ pub fn review(right: Option<&Right>) -> String {
 
 /// What a refusal means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum RightState {
     /// The API server forbids everything: it has not read its rules yet.
     Starting,
     /// It knows its rules, and they do not give this right.
@@ -143,7 +143,7 @@ pub enum Standing {
 
 /// One answer of kubectl.
 #[derive(Clone, Copy, Debug)]
-pub struct Said<'a> {
+pub struct RightAnswer<'a> {
     /// Its exit code.
     pub rc: i32,
     /// What it printed.
@@ -152,11 +152,13 @@ pub struct Said<'a> {
     pub stderr: &'a str,
 }
 
-impl Standing {
+impl RightState {
     /// From the answers to [`REVIEW`]; `named`: the refusal named the right that the review is about.
-    pub fn of(review: Said<'_>, version: Said<'_>, named: bool) -> Self {
-        let forbidden = |said: Said<'_>| said.rc != 0 && is_forbidden(said.stderr);
-        let away = |said: Said<'_>| said.rc != 0 && causes(said.stderr).first() == Some(&Cause::ApiAway);
+    pub fn of(review: RightAnswer<'_>, version: RightAnswer<'_>, named: bool) -> Self {
+        let forbidden = |said: RightAnswer<'_>| said.rc != 0 && is_forbidden(said.stderr);
+        let away = |said: RightAnswer<'_>| {
+            said.rc != 0 && causes(said.stderr).first() == Some(&KubectlError::ApiAway)
+        };
         if away(review) || away(version) {
             return Self::Unclear;
         }
@@ -181,12 +183,12 @@ mod tests {
 
     const NODES: &str = "Error from server (Forbidden): nodes is forbidden: User \"kubernetes-admin\" cannot list resource \"nodes\" in API group \"\" at the cluster scope";
 
-    fn fails(stderr: &str) -> Said<'_> {
-        Said { rc: 1, stdout: "", stderr }
+    fn fails(stderr: &str) -> RightAnswer<'_> {
+        RightAnswer { rc: 1, stdout: "", stderr }
     }
 
-    fn says(stdout: &str) -> Said<'_> {
-        Said { rc: 0, stdout, stderr: "" }
+    fn says(stdout: &str) -> RightAnswer<'_> {
+        RightAnswer { rc: 0, stdout, stderr: "" }
     }
 
     #[test]
@@ -259,20 +261,20 @@ mod tests {
             "The connection to the server h:6443 was refused - did you specify the right host or port?",
         );
         let cases = [
-            (forbidden, no_version, true, Standing::Starting),
-            (forbidden, no_version, false, Standing::Starting),
-            (forbidden, known, true, Standing::Unclear),
-            (no, known, true, Standing::Missing),
-            (no, no_version, true, Standing::Missing),
-            (no, known, false, Standing::Unclear),
-            (yes, known, true, Standing::Given),
-            (yes, known, false, Standing::Unclear),
-            (says("yes"), known, true, Standing::Unclear),
-            (away, no_version, true, Standing::Unclear),
-            (forbidden, away, true, Standing::Unclear),
+            (forbidden, no_version, true, RightState::Starting),
+            (forbidden, no_version, false, RightState::Starting),
+            (forbidden, known, true, RightState::Unclear),
+            (no, known, true, RightState::Missing),
+            (no, no_version, true, RightState::Missing),
+            (no, known, false, RightState::Unclear),
+            (yes, known, true, RightState::Given),
+            (yes, known, false, RightState::Unclear),
+            (says("yes"), known, true, RightState::Unclear),
+            (away, no_version, true, RightState::Unclear),
+            (forbidden, away, true, RightState::Unclear),
         ];
         for (review, version, named, expected) in cases {
-            assert_eq!(Standing::of(review, version, named), expected, "{review:?} {version:?}");
+            assert_eq!(RightState::of(review, version, named), expected, "{review:?} {version:?}");
         }
     }
 }

@@ -6,7 +6,7 @@ use super::rows::pairs;
 
 /// One expression over one label.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Expression {
+struct LabelExpression {
     key: String,
     operator: String,
     values: Vec<String>,
@@ -14,12 +14,12 @@ struct Expression {
 
 /// A label selector. Everything in it must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Selector {
+pub(crate) struct LabelSelector {
     labels: Vec<(String, String)>,
-    expressions: Vec<Expression>,
+    expressions: Vec<LabelExpression>,
 }
 
-impl Selector {
+impl LabelSelector {
     /// Reads the two columns that a template prints: `key=value,` pairs, and `key operator value|value;` expressions.
     /// `None` where an expression has another form.
     pub(crate) fn parse(labels: &str, expressions: &str) -> Option<Self> {
@@ -27,7 +27,7 @@ impl Selector {
             let mut words = text.splitn(3, ' ');
             let (key, operator) = (words.next()?.to_owned(), words.next()?.to_owned());
             let values = words.next()?.split('|').filter(|value| !value.is_empty());
-            Some(Expression { key, operator, values: values.map(ToOwned::to_owned).collect() })
+            Some(LabelExpression { key, operator, values: values.map(ToOwned::to_owned).collect() })
         };
         let labels = pairs(labels).map(|(key, value)| (key.to_owned(), value.to_owned()));
         let expressions = expressions.split(';').filter(|text| !text.is_empty()).map(expression);
@@ -47,7 +47,7 @@ impl Selector {
     }
 }
 
-impl Expression {
+impl LabelExpression {
     fn holds(&self, labels: &BTreeMap<String, String>) -> bool {
         let value = labels.get(&self.key);
         match self.operator.as_str() {
@@ -83,7 +83,7 @@ mod tests {
             ("", "", true),
         ];
         for (pairs, expressions, expected) in cases {
-            let selector = Selector::parse(pairs, expressions).expect(expressions);
+            let selector = LabelSelector::parse(pairs, expressions).expect(expressions);
             assert_eq!(selector.selects(&labels), expected, "{pairs} {expressions}");
         }
     }

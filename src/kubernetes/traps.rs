@@ -12,7 +12,7 @@ pub struct Trap {
     /// The first version that no longer has it; empty where it stays.
     pub until: &'static str,
     /// Which machines it is about.
-    pub asks: Asks,
+    pub asks: TrapSubject,
     /// Whether no machine that it is about can run the version: what is read of a machine says all that there is to say.
     pub stops: bool,
     /// What breaks and what to do.
@@ -23,7 +23,7 @@ pub struct Trap {
 
 /// What of a machine tells whether a trap is about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asks {
+pub enum TrapSubject {
     /// Nothing that is read: people have to look.
     People,
     /// Its cgroup version.
@@ -61,7 +61,7 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         since: "1.22",
         until: "",
-        asks: Asks::People,
+        asks: TrapSubject::People,
         stops: false,
         what: "beta APIs of Ingress, CustomResourceDefinition, RBAC and admission webhooks are gone: manifests and clients must use v1",
         source: "Deprecated API Migration Guide, Kubernetes documentation",
@@ -69,7 +69,7 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         since: "1.24",
         until: "",
-        asks: Asks::Dockershim,
+        asks: TrapSubject::Dockershim,
         stops: false,
         what: "dockershim is gone: the runtime must be containerd or CRI-O",
         source: "kubeadm#2626, KEP-2221 (enhancements#2221)",
@@ -77,7 +77,7 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         since: "1.24",
         until: "",
-        asks: Asks::People,
+        asks: TrapSubject::People,
         stops: false,
         what: "the label `node-role.kubernetes.io/master` is gone: selectors must use `control-plane`",
         source: "kubeadm#2200",
@@ -85,7 +85,7 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         since: "1.25",
         until: "",
-        asks: Asks::People,
+        asks: TrapSubject::People,
         stops: false,
         what: "PodSecurityPolicy is gone, and PodDisruptionBudget and CronJob are v1 only",
         source: "Deprecated API Migration Guide, Kubernetes documentation",
@@ -93,7 +93,7 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         since: "1.26",
         until: "",
-        asks: Asks::ContainerdBefore(1, 6),
+        asks: TrapSubject::ContainerdBefore(1, 6),
         stops: true,
         what: "the kubelet needs CRI v1, and containerd before 1.6 has only v1alpha2: upgrade containerd first",
         source: "kubernetes#110618",
@@ -101,7 +101,7 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         since: "1.26",
         until: "",
-        asks: Asks::People,
+        asks: TrapSubject::People,
         stops: false,
         what: "HorizontalPodAutoscaler `autoscaling/v2beta2` is gone: use `autoscaling/v2`",
         source: "Deprecated API Migration Guide, Kubernetes documentation",
@@ -109,7 +109,7 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         since: "1.28.0",
         until: "1.28.3",
-        asks: Asks::People,
+        asks: TrapSubject::People,
         stops: false,
         what: "the upgrade of etcd may end with \"static pod hash did not change\": go to 1.28.3 or later",
         source: "kubeadm#2957",
@@ -117,7 +117,7 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         since: "1.29",
         until: "",
-        asks: Asks::People,
+        asks: TrapSubject::People,
         stops: false,
         what: "`flowcontrol.apiserver.k8s.io/v1beta2` is gone: use `v1`",
         source: "Deprecated API Migration Guide, Kubernetes documentation",
@@ -125,7 +125,7 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         since: "1.30",
         until: "",
-        asks: Asks::People,
+        asks: TrapSubject::People,
         stops: false,
         what: "the health check of `kubeadm upgrade` runs as a Job and needs a schedulable node: drain after it, not before",
         source: "kubeadm#3050",
@@ -133,7 +133,7 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         since: "1.30",
         until: "",
-        asks: Asks::People,
+        asks: TrapSubject::People,
         stops: false,
         what: "the image pull of kubeadm may fail on hosts without a registry, though the images are there",
         source: "kubernetes#132618",
@@ -141,7 +141,7 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         since: "1.31",
         until: "",
-        asks: Asks::People,
+        asks: TrapSubject::People,
         stops: false,
         what: "a kubelet upgraded in place restarts every container of the node: drain first",
         source: "kubernetes#129659",
@@ -149,7 +149,7 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         since: "1.32",
         until: "",
-        asks: Asks::People,
+        asks: TrapSubject::People,
         stops: false,
         what: "`flowcontrol.apiserver.k8s.io/v1beta3` is gone: use `v1`",
         source: "Deprecated API Migration Guide, Kubernetes documentation",
@@ -157,7 +157,7 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         since: "1.34",
         until: "",
-        asks: Asks::People,
+        asks: TrapSubject::People,
         stops: false,
         what: "etcd moves to 3.6: every member must be at 3.5.26 or later before",
         source: "k3s#13494",
@@ -165,7 +165,7 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         since: "1.35",
         until: "",
-        asks: Asks::CgroupV1,
+        asks: TrapSubject::CgroupV1,
         stops: true,
         what: "the kubelet refuses to start on cgroup v1, and so does kubeadm's preflight, even with `failCgroupV1: false`",
         source: "kubernetes#134298, enhancements#5573",
@@ -173,7 +173,7 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         since: "1.35",
         until: "",
-        asks: Asks::People,
+        asks: TrapSubject::People,
         stops: false,
         what: "`--pod-infra-container-image` is gone: a kubelet that still has it in /etc/default/kubelet or /var/lib/kubelet/kubeadm-flags.env does not start",
         source: "kubernetes#133779, image-builder#1866, kubeadm#3281",
@@ -181,7 +181,7 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         since: "1.36",
         until: "1.37",
-        asks: Asks::ContainerdBefore(2, 0),
+        asks: TrapSubject::ContainerdBefore(2, 0),
         stops: false,
         what: "containerd 1.x is no longer supported: 1.35 was the last minor that works with it",
         source: "kubernetes#133774",
@@ -189,7 +189,7 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         since: "1.37",
         until: "",
-        asks: Asks::ContainerdBefore(2, 0),
+        asks: TrapSubject::ContainerdBefore(2, 0),
         stops: true,
         what: "the kubelet needs the CRI's RuntimeConfig, which containerd 1.x has not: upgrade containerd to 2.x first",
         source: "kubernetes#133774, enhancements#4033",
@@ -201,7 +201,7 @@ pub fn on_the_way(from: &Version, to: &Version) -> Vec<&'static Trap> {
     TRAPS.iter().filter(|trap| trap.bites(to) && !trap.bites(from)).collect()
 }
 
-impl Asks {
+impl TrapSubject {
     /// Whether it is about a machine, where that is known.
     fn about(self, machine: &Machine<'_>) -> Option<bool> {
         let told = |text: &str, hit: bool| (!text.is_empty()).then_some(hit);
@@ -241,7 +241,7 @@ impl Trap {
     /// What a machine is that it is about: "cgroup v1", "containerd://1.7.2".
     fn found<'a>(&self, machine: &Machine<'a>) -> &'a str {
         match self.asks {
-            Asks::CgroupV1 => "cgroup v1",
+            TrapSubject::CgroupV1 => "cgroup v1",
             _ => machine.runtime,
         }
     }

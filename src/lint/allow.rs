@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::report::{Finding, Report};
-use super::{Input, RULES, find};
+use super::{LintInput, RULES, find};
 use crate::runbook::{Allow, Phase, Runbook};
 use crate::source::codes::{UNKNOWN_RULE, UNUSED_OPT_OUT};
 use crate::source::{Code, Diagnostics, Span, nearest, shorten};
@@ -24,7 +24,7 @@ impl OptOut<'_> {
 }
 
 /// Moves what is not allowed to the diagnostics, each once: a fragment is judged in every place that includes it.
-pub(super) fn settle(input: &Input<'_>, report: Report, diagnostics: &mut Diagnostics) {
+pub(super) fn settle(input: &LintInput<'_>, report: Report, diagnostics: &mut Diagnostics) {
     let mut opt_outs = opt_outs(input.runbook, diagnostics);
     let mut told = HashSet::new();
     for finding in report.findings {
@@ -48,7 +48,7 @@ pub(super) fn settle(input: &Input<'_>, report: Report, diagnostics: &mut Diagno
 
 /// Whether an opt-out that nothing needed now is not needed at all. A rule that looks at values may need it with others,
 /// and one that stands in a step that is left out this time, next time.
-fn is_certain(opt_out: &OptOut<'_>, input: &Input<'_>) -> bool {
+fn is_certain(opt_out: &OptOut<'_>, input: &LintInput<'_>) -> bool {
     let rule = RULES.iter().find(|rule| rule.code == opt_out.code);
     rule.is_some_and(|rule| !rule.needs_values) && input.params.is_none()
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::shell;
-use super::values::{Seen, Values, name_for};
+use super::values::{KnownValue, Values, name_for};
 use super::variables::{Variables, assignment};
 use crate::runbook::Step;
 use crate::source::{SourceMap, Span};
@@ -14,8 +14,8 @@ use crate::value::Value;
 
 /// A program with its arguments. Never empty.
 #[derive(Clone, Debug)]
-pub(super) struct Command {
-    words: Vec<Word>,
+pub(super) struct CommandLine {
+    words: Vec<CommandWord>,
     /// Whether it is what the step does, not what it looks at.
     pub(super) acts: bool,
     /// The script that it stands in; `None` where no shell reads it.
@@ -24,27 +24,27 @@ pub(super) struct Command {
 
 /// A word and where it was written.
 #[derive(Clone, Debug)]
-pub(super) struct Word {
+pub(super) struct CommandWord {
     pub(super) text: String,
-    place: Place,
+    place: WordSource,
 }
 
 #[derive(Clone, Debug)]
-enum Place {
+enum WordSource {
     /// It has a place of its own, or only that of what it stands in.
     At(Option<Span>),
     /// These bytes of a text, which begins somewhere in this span.
     In { span: Option<Span>, text: Rc<str>, range: Range<usize> },
 }
 
-impl Word {
+impl CommandWord {
     /// Where it was written, or what it stands in where that is all that is known.
     pub(super) fn span(&self, step: &Step, sources: &SourceMap) -> Span {
         let of_step = step.origin.span;
         match &self.place {
-            Place::At(span) => span.unwrap_or(of_step),
-            Place::In { span: None, .. } => of_step,
-            Place::In { span: Some(span), text, range } => {
+            WordSource::At(span) => span.unwrap_or(of_step),
+            WordSource::In { span: None, .. } => of_step,
+            WordSource::In { span: Some(span), text, range } => {
                 // The same bytes stand in the file unless YAML or a template changed them.
                 let wanted = &text[range.clone()];
                 let earlier = text[..range.start].matches(wanted).count();
@@ -61,7 +61,7 @@ impl Word {
     }
 }
 
-impl Command {
+impl CommandLine {
     /// The program without its directory.
     pub(super) fn program(&self) -> &str {
         let text = &self.words[0].text;
@@ -69,22 +69,22 @@ impl Command {
     }
 
     /// The word that names the program.
-    pub(super) fn first(&self) -> &Word {
+    pub(super) fn first(&self) -> &CommandWord {
         &self.words[0]
     }
 
     /// Everything, the program included.
-    pub(super) fn words(&self) -> &[Word] {
+    pub(super) fn words(&self) -> &[CommandWord] {
         &self.words
     }
 
     /// Everything after the program.
-    pub(super) fn args(&self) -> &[Word] {
+    pub(super) fn args(&self) -> &[CommandWord] {
         &self.words[1..]
     }
 
     /// The arguments that are neither options nor values of options: `get nodes` of `-n default get nodes`.
-    pub(super) fn operands(&self) -> impl Iterator<Item = &Word> {
+    pub(super) fn operands(&self) -> impl Iterator<Item = &CommandWord> {
         let values = options_with_values(self.program());
         let mut is_value = false;
         self.args().iter().filter(move |word| {
@@ -95,7 +95,7 @@ impl Command {
     }
 
     /// The operands behind a verb; `None` where it is not given.
-    pub(super) fn operands_of(&self, verb: &str) -> Option<impl Iterator<Item = &Word>> {
+    pub(super) fn operands_of(&self, verb: &str) -> Option<impl Iterator<Item = &CommandWord>> {
         let mut operands = self.operands();
         operands.find(|word| word.text == verb)?;
         Some(operands)
@@ -108,7 +108,7 @@ impl Command {
 
     /// Whether it only says what it would do.
     pub(super) fn is_trial(&self) -> bool {
-        let is_on = |word: &Word| !["--dry-run=none", "--dry-run=false"].contains(&word.text.as_str());
+        let is_on = |word: &CommandWord| !["--dry-run=none", "--dry-run=false"].contains(&word.text.as_str());
         TRIALS.iter().any(|flag| self.flag(flag).is_some_and(is_on))
             || matches!(self.program(), "apt" | "apt-get" | "apt-mark") && self.short('s')
     }
@@ -128,7 +128,7 @@ impl Command {
     }
 
     /// The word of a flag, `--flag` or `--flag=value`.
-    pub(super) fn flag(&self, flag: &str) -> Option<&Word> {
+    pub(super) fn flag(&self, flag: &str) -> Option<&CommandWord> {
         self.args().iter().find(|word| {
             word.text.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
         })
@@ -174,18 +174,18 @@ fn options_with_values(program: &str) -> &'static [&'static str] {
 }
 
 /// The commands of a step, in order.
-pub(super) fn of_step(step: &Step, values: &Values<'_>) -> Vec<Command> {
+pub(super) fn of_step(step: &Step, values: &Values<'_>) -> Vec<CommandLine> {
     let mut found = Vec::new();
     let field = |name: &str| step.args.get(name);
     let mut list = |name: &str, program: Option<&str>, acts: bool| {
         let Some(arg) = field(name) else { return };
         let mut words = words_of_list(step, arg, values);
         if let Some(program) = program {
-            let place = Place::At(words.first().and_then(|word| match &word.place {
-                Place::At(span) => *span,
-                Place::In { span, .. } => *span,
+            let place = WordSource::At(words.first().and_then(|word| match &word.place {
+                WordSource::At(span) => *span,
+                WordSource::In { span, .. } => *span,
             }));
-            words.insert(0, Word { text: program.to_owned(), place });
+            words.insert(0, CommandWord { text: program.to_owned(), place });
         }
         add(words, acts, None, &mut found);
     };
@@ -232,7 +232,7 @@ pub(super) fn is_shell_name(word: &str) -> bool {
 fn is_shell(step: &Step, values: &Values<'_>) -> bool {
     let Some(interpreter) = step.args.get("interpreter") else { return true };
     match values.see(step, interpreter) {
-        Seen::Known(Value::List(words)) => {
+        KnownValue::Known(Value::List(words)) => {
             let program = words.first().and_then(Value::as_str).unwrap_or_default();
             is_shell_name(program)
         }
@@ -240,15 +240,15 @@ fn is_shell(step: &Step, values: &Values<'_>) -> bool {
     }
 }
 
-fn words_of_list(step: &Step, arg: &Arg, values: &Values<'_>) -> Vec<Word> {
+fn words_of_list(step: &Step, arg: &Arg, values: &Values<'_>) -> Vec<CommandWord> {
     if let ArgKind::List(items) = &arg.kind {
-        let word = |item: &Arg| Word {
+        let word = |item: &Arg| CommandWord {
             text: values.see(step, item).text().unwrap_or_else(|| name_for("?")),
-            place: Place::At(item.span.or(arg.span)),
+            place: WordSource::At(item.span.or(arg.span)),
         };
         return items.iter().map(word).collect();
     }
-    let Seen::Known(Value::List(items)) = values.see(step, arg) else { return Vec::new() };
+    let KnownValue::Known(Value::List(items)) = values.see(step, arg) else { return Vec::new() };
     let texts: Vec<String> = items.iter().map(ToString::to_string).collect();
     // Words stand in the file in this order; joined, the count of equal ones before each is the same as there.
     let joined: Rc<str> = texts.join(" ").into();
@@ -256,7 +256,7 @@ fn words_of_list(step: &Step, arg: &Arg, values: &Values<'_>) -> Vec<Word> {
     let word = |text: String| {
         let range = at..at + text.len();
         at = range.end + 1;
-        Word { text, place: Place::In { span: arg.span, text: Rc::clone(&joined), range } }
+        CommandWord { text, place: WordSource::In { span: arg.span, text: Rc::clone(&joined), range } }
     };
     texts.into_iter().map(word).collect()
 }
@@ -283,41 +283,41 @@ fn add_script<'s>(
     script: &Rc<str>,
     span: Option<Span>,
     env: impl Iterator<Item = (&'s str, String)>,
-    found: &mut Vec<Command>,
+    found: &mut Vec<CommandLine>,
 ) {
     let commands = shell::commands(script);
     let variables = Variables::new(&commands, env);
     for command in commands {
-        let words = command.into_iter().map(|word| Word {
+        let words = command.into_iter().map(|word| CommandWord {
             text: variables.fill(&word.text),
-            place: Place::In { span, text: Rc::clone(script), range: word.range },
+            place: WordSource::In { span, text: Rc::clone(script), range: word.range },
         });
         add(words.collect(), true, Some(script), found);
     }
 }
 
 /// Adds a command without what only stands before it: `sudo -n`, `env A=b`, `if`; and what `sh -c` runs.
-fn add(words: Vec<Word>, acts: bool, script: Option<&Rc<str>>, found: &mut Vec<Command>) {
+fn add(words: Vec<CommandWord>, acts: bool, script: Option<&Rc<str>>, found: &mut Vec<CommandLine>) {
     let words = without_prefix(words);
     let Some(first) = words.first() else { return };
     let program = first.text.rsplit('/').next().unwrap_or_default();
     let line = words.iter().position(|word| word.text == "-c" || word.text == "-ec").map(|at| at + 1);
     if let Some(line) = line.and_then(|at| words.get(at)).filter(|_| SHELLS.contains(&program)) {
         let span = match &line.place {
-            Place::At(span) => *span,
-            Place::In { span, .. } => *span,
+            WordSource::At(span) => *span,
+            WordSource::In { span, .. } => *span,
         };
         let inner: Rc<str> = line.text.as_str().into();
         for command in shell::commands(&inner) {
-            let words = command.into_iter().map(|word| Word {
+            let words = command.into_iter().map(|word| CommandWord {
                 text: word.text,
-                place: Place::In { span, text: Rc::clone(&inner), range: word.range },
+                place: WordSource::In { span, text: Rc::clone(&inner), range: word.range },
             });
             add(words.collect(), acts, Some(&inner), found);
         }
         return;
     }
-    found.push(Command { words, acts, script: script.map(Rc::clone) });
+    found.push(CommandLine { words, acts, script: script.map(Rc::clone) });
 }
 
 /// Words that stand before a command and leave it what it is.
@@ -326,7 +326,7 @@ const BEFORE: [&str; 20] = [
     "elif", "else", "do", "while", "until", "!", "{", "}",
 ];
 
-fn without_prefix(words: Vec<Word>) -> Vec<Word> {
+fn without_prefix(words: Vec<CommandWord>) -> Vec<CommandWord> {
     let mut at = 0;
     let mut inside = false;
     while let Some(word) = words.get(at) {

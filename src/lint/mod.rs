@@ -3,10 +3,10 @@
 //!
 //! A rule speaks only where it is certain. What depends on a value that is not known yet is judged when it is.
 
+mod action;
 mod allow;
 mod command;
-mod cx;
-mod deed;
+mod context;
 mod order;
 mod quotes;
 mod registry;
@@ -30,12 +30,12 @@ use crate::value::Value;
 pub use registry::{ELSEWHERE, RULES, find};
 pub use rule::Rule;
 
-use cx::Cx;
+use context::LintContext;
 use report::Report;
 
 /// What the linter looks at.
 #[derive(Clone, Copy, Debug)]
-pub struct Input<'a> {
+pub struct LintInput<'a> {
     /// The runbook.
     pub runbook: &'a Runbook,
     /// The files that it was read from.
@@ -47,8 +47,8 @@ pub struct Input<'a> {
 }
 
 /// Adds what the rules say, in the order of the rules, without what the runbook allows itself.
-pub fn check(input: &Input<'_>, diagnostics: &mut Diagnostics) {
-    let cx = Cx::new(input);
+pub fn check(input: &LintInput<'_>, diagnostics: &mut Diagnostics) {
+    let cx = LintContext::new(input);
     let mut report = Report::default();
     for rule in RULES {
         report.begin(rule);

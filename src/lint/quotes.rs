@@ -3,7 +3,7 @@
 
 /// What surrounds a place of a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Around {
+pub(super) enum QuoteContext {
     /// Words: one value is one or more of them.
     Words,
     /// Quotes of either kind.
@@ -42,12 +42,12 @@ pub(super) struct Quotes {
 
 impl Quotes {
     /// What surrounds the place that was reached.
-    pub(super) fn around(&self) -> Around {
+    pub(super) fn around(&self) -> QuoteContext {
         match self.inside.last() {
-            _ if !self.open.is_empty() => Around::HereDocument,
-            _ if self.comment => Around::Comment,
-            Some(Inside::Single | Inside::Double) => Around::Quotes,
-            _ => Around::Words,
+            _ if !self.open.is_empty() => QuoteContext::HereDocument,
+            _ if self.comment => QuoteContext::Comment,
+            Some(Inside::Single | Inside::Double) => QuoteContext::Quotes,
+            _ => QuoteContext::Words,
         }
     }
 
@@ -56,7 +56,7 @@ impl Quotes {
         let mut words = self.line.split_whitespace().rev();
         let last = words.next().unwrap_or_default();
         self.word.is_empty()
-            && self.around() == Around::Words
+            && self.around() == QuoteContext::Words
             && (last == "eval" || is_command_flag(last) && words.any(super::command::is_shell_name))
     }
 
@@ -194,28 +194,28 @@ mod tests {
     #[test]
     fn a_place_is_known_by_what_stands_before_it() {
         let cases = [
-            ("echo ", Around::Words),
-            ("echo \"", Around::Quotes),
-            ("echo \"a\" ", Around::Words),
-            ("echo 'it", Around::Quotes),
-            ("echo \"it's ", Around::Quotes),
-            ("echo it\\'s ", Around::Words),
-            ("echo '\\' ", Around::Words),
-            ("echo \"$(basename ", Around::Words),
-            ("echo \"$(basename x) ", Around::Quotes),
-            ("echo $(basename \"", Around::Quotes),
-            ("echo `basename ", Around::Words),
-            ("echo a # it is ", Around::Comment),
-            ("echo a#b ", Around::Words),
-            ("# it's\necho ", Around::Words),
-            ("cat <<EOF\n", Around::HereDocument),
-            ("cat <<-'EOF' | sh\nit's\n", Around::HereDocument),
-            ("cat <<EOF\nit's\nEOF\necho ", Around::Words),
-            ("cat <<A <<B\nA\n", Around::HereDocument),
-            ("cat <<<x\n", Around::Words),
-            ("(cd /tmp; echo ", Around::Words),
-            ("case $x in a) echo ", Around::Words),
-            ("echo \"a\nb ", Around::Quotes),
+            ("echo ", QuoteContext::Words),
+            ("echo \"", QuoteContext::Quotes),
+            ("echo \"a\" ", QuoteContext::Words),
+            ("echo 'it", QuoteContext::Quotes),
+            ("echo \"it's ", QuoteContext::Quotes),
+            ("echo it\\'s ", QuoteContext::Words),
+            ("echo '\\' ", QuoteContext::Words),
+            ("echo \"$(basename ", QuoteContext::Words),
+            ("echo \"$(basename x) ", QuoteContext::Quotes),
+            ("echo $(basename \"", QuoteContext::Quotes),
+            ("echo `basename ", QuoteContext::Words),
+            ("echo a # it is ", QuoteContext::Comment),
+            ("echo a#b ", QuoteContext::Words),
+            ("# it's\necho ", QuoteContext::Words),
+            ("cat <<EOF\n", QuoteContext::HereDocument),
+            ("cat <<-'EOF' | sh\nit's\n", QuoteContext::HereDocument),
+            ("cat <<EOF\nit's\nEOF\necho ", QuoteContext::Words),
+            ("cat <<A <<B\nA\n", QuoteContext::HereDocument),
+            ("cat <<<x\n", QuoteContext::Words),
+            ("(cd /tmp; echo ", QuoteContext::Words),
+            ("case $x in a) echo ", QuoteContext::Words),
+            ("echo \"a\nb ", QuoteContext::Quotes),
         ];
         for (script, expected) in cases {
             let mut quotes = Quotes::default();

@@ -1,6 +1,6 @@
 //! What a rule is.
 
-use super::{Cx, Report};
+use super::{LintContext, Report};
 use crate::source::codes::{CodeInfo, code_info};
 use crate::source::{Code, Severity};
 
@@ -19,7 +19,7 @@ pub struct Rule {
     /// Phases that break none.
     pub good: &'static str,
     /// Looks at a runbook.
-    pub(super) check: fn(&Cx<'_>, &mut Report),
+    pub(super) check: fn(&LintContext<'_>, &mut Report),
 }
 
 impl Rule {

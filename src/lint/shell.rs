@@ -5,20 +5,20 @@ use std::ops::Range;
 
 /// A word of a command: its text without quotes, and its bytes in the script.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Word {
+pub(super) struct ShellWord {
     pub(super) text: String,
     pub(super) range: Range<usize>,
 }
 
 /// The commands of a script, in order; those inside `$( )` come before the one around them.
-pub(super) fn commands(script: &str) -> Vec<Vec<Word>> {
+pub(super) fn commands(script: &str) -> Vec<Vec<ShellWord>> {
     commands_within(script, 0)
 }
 
 /// Deeper substitutions are kept as text: nobody writes them, and a hostile file must not cost the stack.
 const DEEPEST: usize = 8;
 
-fn commands_within(script: &str, depth: usize) -> Vec<Vec<Word>> {
+fn commands_within(script: &str, depth: usize) -> Vec<Vec<ShellWord>> {
     let mut reader =
         Reader { script, at: 0, depth, done: Vec::new(), words: Vec::new(), heredocs: Vec::new() };
     reader.all();
@@ -29,8 +29,8 @@ struct Reader<'s> {
     script: &'s str,
     at: usize,
     depth: usize,
-    done: Vec<Vec<Word>>,
-    words: Vec<Word>,
+    done: Vec<Vec<ShellWord>>,
+    words: Vec<ShellWord>,
     /// Delimiters of here-documents that begin on the next line.
     heredocs: Vec<String>,
 }
@@ -97,7 +97,7 @@ impl Reader<'_> {
             self.at += 1 + digits;
             return;
         }
-        self.words.push(Word { text, range: start..self.at });
+        self.words.push(ShellWord { text, range: start..self.at });
     }
 
     fn skip_heredocs(&mut self) {
@@ -141,7 +141,7 @@ impl Reader<'_> {
             self.at += self.peek().map_or(0, char::len_utf8);
             return;
         }
-        self.words.push(Word { text, range: start..self.at });
+        self.words.push(ShellWord { text, range: start..self.at });
     }
 
     fn single_quoted(&mut self, text: &mut String) {
@@ -203,7 +203,7 @@ impl Reader<'_> {
         for command in found {
             let moved = command
                 .into_iter()
-                .map(|word| Word { range: word.range.start + inside..word.range.end + inside, ..word });
+                .map(|word| ShellWord { range: word.range.start + inside..word.range.end + inside, ..word });
             self.done.push(moved.collect());
         }
         let after = (end + 1).min(self.script.len());

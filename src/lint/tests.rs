@@ -6,7 +6,7 @@ mod guides;
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 
-use super::{Input, RULES, Rule, check};
+use super::{LintInput, RULES, Rule, check};
 use crate::inventory::{self, Inventory};
 use crate::runbook::{self, FileReader};
 use crate::source::codes::code_info;
@@ -45,7 +45,7 @@ groups:
 
 /// What is known when the rules look.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Known {
+enum KnownNames {
     /// The files only.
     Files,
     /// Values and hosts, as when a plan is made.
@@ -57,7 +57,7 @@ pub(super) fn of_phases(phases: &str) -> String {
     format!("{HEAD}phases:\n{}", phases.lines().fold(String::new(), |text, line| text + "  " + line + "\n"))
 }
 
-fn found(text: &str, fleet: &str, known: Known) -> (Vec<String>, String) {
+fn found(text: &str, fleet: &str, known: KnownNames) -> (Vec<String>, String) {
     let mut sources = SourceMap::default();
     let mut diagnostics = Diagnostics::default();
     let file = sources.add("runbook.yaml", text);
@@ -66,11 +66,11 @@ fn found(text: &str, fleet: &str, known: Known) -> (Vec<String>, String) {
     let fleet = inventory(&mut sources, fleet);
     let target = Version::parse("1.31.4").expect("a version");
     let params: IndexMap<String, Value> = [("target".to_owned(), Value::Version(target))].into();
-    let input = Input {
+    let input = LintInput {
         runbook: &runbook,
         sources: &sources,
-        params: (known == Known::All).then_some(&params),
-        inventory: (known == Known::All).then_some(&fleet),
+        params: (known == KnownNames::All).then_some(&params),
+        inventory: (known == KnownNames::All).then_some(&fleet),
     };
     check(&input, &mut diagnostics);
     let name = |code| code_info(code).expect("a row").name.to_owned();
@@ -86,7 +86,7 @@ fn inventory(sources: &mut SourceMap, text: &str) -> Inventory {
 }
 
 /// The names of what the rules say, each once.
-fn rules(phases: &str, known: Known) -> Vec<String> {
+fn rules(phases: &str, known: KnownNames) -> Vec<String> {
     let mut names = found(&of_phases(phases), FLEET, known).0;
     names.dedup();
     names
@@ -95,14 +95,14 @@ fn rules(phases: &str, known: Known) -> Vec<String> {
 #[test]
 fn a_bad_example_breaks_its_rule_and_no_other() {
     for rule in RULES {
-        assert_eq!(rules(rule.bad, Known::All), [rule.name()], "{}", shown(rule, rule.bad));
+        assert_eq!(rules(rule.bad, KnownNames::All), [rule.name()], "{}", shown(rule, rule.bad));
     }
 }
 
 #[test]
 fn before_values_are_known_nothing_else_is_told() {
     for rule in RULES {
-        let names = rules(rule.bad, Known::Files);
+        let names = rules(rule.bad, KnownNames::Files);
         assert!(names.iter().all(|name| name == rule.name()), "{}: {names:?}", rule.name());
         assert!(rule.needs_values || names == [rule.name()], "{} says nothing without values", rule.name());
     }
@@ -111,14 +111,14 @@ fn before_values_are_known_nothing_else_is_told() {
 #[test]
 fn a_good_example_breaks_no_rule() {
     for rule in RULES {
-        for known in [Known::Files, Known::All] {
+        for known in [KnownNames::Files, KnownNames::All] {
             assert!(rules(rule.good, known).is_empty(), "{known:?} {}", shown(rule, rule.good));
         }
     }
 }
 
 fn shown(rule: &Rule, phases: &str) -> String {
-    format!("{}:\n{}", rule.name(), found(&of_phases(phases), FLEET, Known::All).1)
+    format!("{}:\n{}", rule.name(), found(&of_phases(phases), FLEET, KnownNames::All).1)
 }
 
 /// Phases of one step each way round, and what the rules say of it.
@@ -177,7 +177,7 @@ fn a_mistake_is_told_however_it_is_written_and_nothing_else_is() {
         let phases = format!(
             "- name: p\n  hosts: workers\n  steps:\n    - kubeadm: {{ upgrade: node, version: 1.31.4 }}\n    - {step}\n"
         );
-        let told = rules(&phases, Known::All);
+        let told = rules(&phases, KnownNames::All);
         if told != *expected {
             wrong.push(format!("{step}: {told:?}"));
         }

@@ -15,7 +15,7 @@ use crate::value::Value;
 
 /// An argument as far as it is known.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Seen {
+pub(super) enum KnownValue {
     /// All of it.
     Known(Value),
     /// Text in which names stand for what is not known, between symbol marks.
@@ -24,7 +24,7 @@ pub(super) enum Seen {
     Unknown,
 }
 
-impl Seen {
+impl KnownValue {
     /// As text, names of the unknown included.
     pub(super) fn text(&self) -> Option<String> {
         match self {
@@ -50,11 +50,11 @@ pub(super) struct Values<'a> {
     base: Arc<Scope>,
     frames: RefCell<HashMap<usize, Arc<Scope>>>,
     /// What `each` is at the step that is looked at, and at the includes around it.
-    round: RefCell<Round>,
+    round: RefCell<RoundValues>,
 }
 
 /// What `each` is at an include, or at the step itself.
-pub(super) type Round = Vec<(Option<FrameId>, Value)>;
+pub(super) type RoundValues = Vec<(Option<FrameId>, Value)>;
 
 /// More rounds than this of one step say nothing new to the rules.
 const MOST_ROUNDS: usize = 100;
@@ -89,18 +89,18 @@ impl<'a> Values<'a> {
     }
 
     /// An argument of a step.
-    pub(super) fn see(&self, step: &Step, arg: &Arg) -> Seen {
+    pub(super) fn see(&self, step: &Step, arg: &Arg) -> KnownValue {
         match arg.as_const() {
-            Some(value) => Seen::Known(value.clone()),
+            Some(value) => KnownValue::Known(value.clone()),
             None => see_in(arg, &self.with_each(&self.scope(step.frame), None)),
         }
     }
 
     /// Steps in the order in which they run, each with the round that it runs in: an include that is repeated goes through
     /// all of its steps before it begins again. Where the items are not known, `each` is one of the names that are not.
-    pub(super) fn turns<'s>(&self, steps: &[&'s Step]) -> Vec<(&'s Step, Round)> {
+    pub(super) fn turns<'s>(&self, steps: &[&'s Step]) -> Vec<(&'s Step, RoundValues)> {
         let mut turns = Vec::new();
-        self.turn(steps, 0, &Round::new(), MOST_ROUNDS, &mut turns);
+        self.turn(steps, 0, &RoundValues::new(), MOST_ROUNDS, &mut turns);
         turns
     }
 
@@ -109,9 +109,9 @@ impl<'a> Values<'a> {
         &self,
         steps: &[&'s Step],
         depth: usize,
-        round: &Round,
+        round: &RoundValues,
         most: usize,
-        turns: &mut Vec<(&'s Step, Round)>,
+        turns: &mut Vec<(&'s Step, RoundValues)>,
     ) {
         let mut rest = steps;
         while let Some(step) = rest.first() {
@@ -137,7 +137,7 @@ impl<'a> Values<'a> {
     }
 
     /// The rounds of a step itself, within a round of the includes around it.
-    pub(super) fn rounds(&self, step: &Step, round: &Round) -> Vec<Round> {
+    pub(super) fn rounds(&self, step: &Step, round: &RoundValues) -> Vec<RoundValues> {
         self.repeated(step.for_each.as_ref(), None, step.frame, round, MOST_ROUNDS)
     }
 
@@ -146,15 +146,15 @@ impl<'a> Values<'a> {
         items: Option<&Arg>,
         at: Option<FrameId>,
         frame: Option<FrameId>,
-        round: &Round,
+        round: &RoundValues,
         most: usize,
-    ) -> Vec<Round> {
+    ) -> Vec<RoundValues> {
         let Some(items) = items else { return vec![round.clone()] };
         self.enter(round);
         let seen = see_in(items, &self.scope(frame));
-        self.enter(&Round::new());
+        self.enter(&RoundValues::new());
         match seen {
-            Seen::Known(items @ (Value::List(_) | Value::Map(_))) => {
+            KnownValue::Known(items @ (Value::List(_) | Value::Map(_))) => {
                 let each = each_of(&items).into_iter().take(most);
                 each.map(|(_, each)| round.iter().cloned().chain([(at, each)]).collect()).collect()
             }
@@ -171,7 +171,7 @@ impl<'a> Values<'a> {
     }
 
     /// From here on, arguments are those of this round.
-    pub(super) fn enter(&self, round: &Round) {
+    pub(super) fn enter(&self, round: &RoundValues) {
         self.round.replace(round.clone());
     }
 
@@ -228,10 +228,10 @@ impl<'a> Values<'a> {
     }
 }
 
-fn see_in(arg: &Arg, scope: &Arc<Scope>) -> Seen {
+fn see_in(arg: &Arg, scope: &Arc<Scope>) -> KnownValue {
     let references = arg.references();
     if references.iter().all(|name| is_known(name, scope)) {
-        return arg.render(scope).map_or(Seen::Unknown, Seen::Known);
+        return arg.render(scope).map_or(KnownValue::Unknown, KnownValue::Known);
     }
     // Of a filter, a comparison or a choice over something unknown nothing can be said.
     let text = match &arg.kind {
@@ -241,9 +241,9 @@ fn see_in(arg: &Arg, scope: &Arc<Scope>) -> Seen {
         ArgKind::Text(template) if !template.source.contains("{%") && !template.source.contains(" if ") => {
             template.render(&named(&references, scope))
         }
-        _ => return Seen::Unknown,
+        _ => return KnownValue::Unknown,
     };
-    text.map_or(Seen::Unknown, Seen::Open)
+    text.map_or(KnownValue::Unknown, KnownValue::Open)
 }
 
 fn is_plain_name(expression: &Expression) -> bool {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::shell::Word;
+use super::shell::ShellWord;
 
 /// The variables of a script; `None` where it depends on the run.
 pub(super) struct Variables(HashMap<String, Option<String>>);
@@ -16,7 +16,7 @@ pub(super) fn assignment(text: &str) -> Option<(&str, &str)> {
 }
 
 impl Variables {
-    pub(super) fn new<'s>(commands: &[Vec<Word>], env: impl Iterator<Item = (&'s str, String)>) -> Self {
+    pub(super) fn new<'s>(commands: &[Vec<ShellWord>], env: impl Iterator<Item = (&'s str, String)>) -> Self {
         let mut variables = Self(env.map(|(name, value)| (name.to_owned(), Some(value))).collect());
         for command in commands {
             variables.read(command);
@@ -24,7 +24,7 @@ impl Variables {
         variables
     }
 
-    fn read(&mut self, command: &[Word]) {
+    fn read(&mut self, command: &[ShellWord]) {
         const DECLARE: [&str; 5] = ["export", "readonly", "local", "declare", "typeset"];
         const KEYWORDS: [&str; 9] = ["if", "then", "elif", "else", "do", "while", "until", "!", "{"];
         let keywords = command.iter().take_while(|word| KEYWORDS.contains(&word.text.as_str())).count();

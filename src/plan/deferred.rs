@@ -14,7 +14,7 @@ use crate::value::{Type, Value};
 
 /// What a deferred step waited for.
 #[derive(Debug)]
-pub struct LateValues<'a> {
+pub struct RuntimeScope<'a> {
     /// The host's facts, read just now.
     pub facts: Option<&'a HostFacts>,
     /// The namespace `steps` of this host and phase.
@@ -87,7 +87,7 @@ pub fn resolve(
     plan: &Plan,
     id: DeferredId,
     host: HostId,
-    late: &LateValues<'_>,
+    late: &RuntimeScope<'_>,
     conditions: &mut Conditions,
 ) -> Result<Resolved, ResolveError> {
     let step = &plan.deferred[id.0 as usize];
@@ -130,7 +130,7 @@ pub fn resolve(
 /// and its ops in their places. `None` where nothing can.
 pub fn outline(plan: &Plan, id: DeferredId, host: HostId) -> Option<Lowered> {
     let nothing = Value::Map(IndexMap::new());
-    let late = LateValues { facts: None, steps: nothing, failure: None };
+    let late = RuntimeScope { facts: None, steps: nothing, failure: None };
     let mut conditions = Conditions { is_forced: true, ..Conditions::default() };
     if let Ok(Resolved::Action(action)) = resolve(plan, id, host, &late, &mut conditions) {
         return Some(action.lowered);
@@ -172,7 +172,7 @@ pub(super) fn evaluate(
     step: &DeferredStep,
     kind: &dyn StepKind,
     host: HostId,
-    late: &LateValues<'_>,
+    late: &RuntimeScope<'_>,
     conditions: &mut Conditions,
 ) -> Result<Option<Evaluated>, RenderError> {
     let mut scope = host_scope(plan, host, late);
@@ -189,7 +189,7 @@ pub(super) fn evaluate(
         let args = render_all(&frame.args, |_| Type::Any, &scope)?;
         // Each fragment sees its own `args` and its own steps only: its scope starts from the host's again.
         let steps = below(&late.steps, &frame.prefix);
-        let inside = LateValues { facts: late.facts, steps, failure: None };
+        let inside = RuntimeScope { facts: late.facts, steps, failure: None };
         let mut inner = Scope::child(&host_scope(plan, host, &inside));
         inner.set("args", Value::Map(args));
         scope = Arc::new(inner);
@@ -205,7 +205,7 @@ pub(super) fn evaluate(
 }
 
 /// The scope of a host's expressions while the plan runs; also for `changed_when` and `fail_when`.
-pub fn host_scope(plan: &Plan, host: HostId, late: &LateValues<'_>) -> Arc<Scope> {
+pub fn host_scope(plan: &Plan, host: HostId, late: &RuntimeScope<'_>) -> Arc<Scope> {
     let mut scope = Scope::new();
     scope.set("params", Value::Map(plan.params.clone()));
     scope.set("run", run_value());

@@ -4,8 +4,8 @@ mod walk;
 
 use indexmap::IndexMap;
 
-use self::walk::{Shared, Walk};
-use crate::op::{Answer, Effect, Probe};
+use self::walk::{SharedMatters, Walk};
+use crate::op::{Effect, Probe, ProbeOutput};
 use crate::plan::{Forecast, HostId, HostTasks, Plan, PlannedPhase, StepRef, Task, TaskId};
 use crate::step::{Assessment, Fidelity, Role};
 use crate::value::Duration;
@@ -45,7 +45,7 @@ pub fn probes(plan: &Plan, host: HostId) -> Vec<(TaskId, &Probe)> {
 }
 
 /// What the answers to one probe mean.
-pub fn assess(plan: &Plan, task: TaskId, answers: &[Answer]) -> Assessment {
+pub fn assess(plan: &Plan, task: TaskId, answers: &[ProbeOutput]) -> Assessment {
     let StepRef::Action(action) = plan.task(task).step else {
         return Assessment::NotYet { reason: "depends on earlier tasks".to_owned() };
     };
@@ -64,12 +64,12 @@ pub fn assess(plan: &Plan, task: TaskId, answers: &[Answer]) -> Assessment {
 /// all is known only when every host was gone through.
 pub fn fill<'o>(plan: &mut Plan, found: impl IntoIterator<Item = (HostId, &'o [(TaskId, Outlook)])>) {
     let found: Vec<_> = found.into_iter().collect();
-    let mut shared = Shared::new();
+    let mut shared = SharedMatters::new();
     let told = loop {
         let walks: Vec<Walk<'_>> =
             found.iter().map(|(host, outlooks)| Walk::of(plan, *host, outlooks, &shared)).collect();
         let phases = found.iter().zip(&walks);
-        let now: Shared =
+        let now: SharedMatters =
             phases.flat_map(|((host, _), walk)| walk.shares.iter().map(|phase| (*phase, *host))).collect();
         let told: Vec<_> = walks.into_iter().flat_map(|walk| walk.told).collect();
         // More doubt means more that may be changed, never less.
@@ -102,7 +102,7 @@ fn tasks_mut(plan: &mut Plan, phase: u16, host: HostId) -> &mut Vec<Task> {
 }
 
 /// One task's forecast, and an effect that the probe showed to be stronger than the kind's own.
-fn foresee(
+fn forecast_plan(
     plan: &Plan,
     id: TaskId,
     assessment: Option<&Assessment>,
@@ -154,7 +154,7 @@ fn refused(reason: &str, hint: &str) -> Forecast {
 
 /// What a task inside a bracket says of the bracket's need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum BracketPart {
     /// Its goal holds.
     Holds,
     /// Its goal does not hold, or cannot be known.
@@ -165,11 +165,11 @@ pub enum Part {
 
 /// A bracket is needed when a goal inside does not hold, or when it has none: drain, reboot, uncordon is done for its
 /// own sake.
-pub fn bracket_is_needed(parts: impl IntoIterator<Item = Part>) -> bool {
+pub fn bracket_is_needed(parts: impl IntoIterator<Item = BracketPart>) -> bool {
     let (mut goals, mut open) = (false, false);
     for part in parts {
-        goals |= part != Part::Irrelevant;
-        open |= part == Part::Open;
+        goals |= part != BracketPart::Irrelevant;
+        open |= part == BracketPart::Open;
     }
     open || !goals
 }
@@ -207,7 +207,7 @@ fn only_checks(plan: &Plan, host: &HostTasks) -> bool {
 
 /// Hosts that are refused for one reason, in the order of the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal<'p> {
+pub struct RefusedHosts<'p> {
     /// Each once.
     pub hosts: Vec<HostId>,
     /// Why.
@@ -217,7 +217,7 @@ pub struct Refusal<'p> {
 }
 
 /// Every refusal once, however many hosts and steps have it: the same version is missing in every repository.
-pub fn distinct_refusals(plan: &Plan) -> Vec<Refusal<'_>> {
+pub fn distinct_refusals(plan: &Plan) -> Vec<RefusedHosts<'_>> {
     let mut found: IndexMap<(&str, &str), Vec<HostId>> = IndexMap::new();
     for (task, reason, hint) in refusals(plan) {
         let hosts = found.entry((reason, hint)).or_default();
@@ -225,7 +225,7 @@ pub fn distinct_refusals(plan: &Plan) -> Vec<Refusal<'_>> {
             hosts.push(task.host);
         }
     }
-    found.into_iter().map(|((reason, hint), hosts)| Refusal { hosts, reason, hint }).collect()
+    found.into_iter().map(|((reason, hint), hosts)| RefusedHosts { hosts, reason, hint }).collect()
 }
 
 /// Every refusal, for the message that stops a run before it starts: host, step, reason, hint.

@@ -5,7 +5,7 @@
 
 use indexmap::IndexMap;
 
-use super::deferred::{Conditions, Evaluated, LateValues, evaluate};
+use super::deferred::{Conditions, Evaluated, RuntimeScope, evaluate};
 use super::{DeferredStep, Forecast, HostId, Plan, StepRef, Task};
 use crate::facts::HostFacts;
 use crate::template::RenderError;
@@ -21,7 +21,7 @@ pub fn reads_facts(plan: &Plan, host: HostId, from: u16) -> bool {
 pub fn drift(plan: &Plan, host: HostId, from: u16, facts: &HostFacts) -> Option<String> {
     // A step that also waits for results of others is deferred as a whole, and never frozen.
     let steps = Value::Map(IndexMap::new());
-    let late = LateValues { facts: Some(facts), steps, failure: None };
+    let late = RuntimeScope { facts: Some(facts), steps, failure: None };
     frozen(plan, host, from).find_map(|(task, step)| {
         let kind = crate::step::find(&step.kind).expect("invariant: a plan names registered kinds");
         let now = evaluate(plan, step, kind, host, &late, &mut Conditions::default());

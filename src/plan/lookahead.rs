@@ -7,9 +7,9 @@
 use indexmap::IndexMap;
 
 use super::forecast::{self, Outlook};
-use crate::op::{Answer, Op, Probe, Query, Site};
+use crate::op::{Op, Probe, ProbeOutput, Query, Site};
 use crate::plan::{Forecast, HostId, Plan, StepRef, TaskId};
-use crate::step::ahead::{self, PackageSource, Seen};
+use crate::step::ahead::{self, PackageSource, StagedLists};
 use crate::step::{Assessment, Matter, SourcesUse, StepKind};
 
 /// The second look at one host.
@@ -17,12 +17,12 @@ use crate::step::{Assessment, Matter, SourcesUse, StepKind};
 pub struct Lookahead {
     /// To be sent; one query for each state of the sources that the plan goes through.
     pub probe: Probe,
-    stages: Vec<Stage>,
+    stages: Vec<SourcesStage>,
 }
 
 /// The sources between two changes of theirs.
 #[derive(Clone, Debug, Default)]
-struct Stage {
+struct SourcesStage {
     sources: IndexMap<TaskId, PackageSource>,
     /// The task that completes them.
     setter: Option<TaskId>,
@@ -37,7 +37,7 @@ struct Stage {
 pub fn settle(
     plan: &Plan,
     host: HostId,
-    answers: &[(TaskId, Vec<Answer>)],
+    answers: &[(TaskId, Vec<ProbeOutput>)],
     outlooks: &mut [(TaskId, Outlook)],
 ) {
     for task in forecast::tasks(plan, host) {
@@ -85,7 +85,7 @@ pub fn of(plan: &Plan, host: HostId, outlooks: &[(TaskId, Outlook)]) -> Option<L
     Some(Lookahead { probe: Probe { site: Site::Subject, queries, r#become, timeout }, stages })
 }
 
-fn query(plan: &Plan, stage: &Stage) -> Query {
+fn query(plan: &Plan, stage: &SourcesStage) -> Query {
     let setter = stage.setter.and_then(|setter| action(plan, setter));
     // What the step itself fetches with, such as a proxy.
     let fetch: Option<&Op> = setter.and_then(|(_, lowered)| lowered.ops.last());
@@ -94,7 +94,7 @@ fn query(plan: &Plan, stage: &Stage) -> Query {
     ahead::query(&sources, env, &probes(plan, stage))
 }
 
-fn probes<'p>(plan: &'p Plan, stage: &Stage) -> Vec<&'p Probe> {
+fn probes<'p>(plan: &'p Plan, stage: &SourcesStage) -> Vec<&'p Probe> {
     stage.readers.iter().filter_map(|reader| action(plan, *reader)?.1.probe.as_ref()).collect()
 }
 
@@ -107,10 +107,10 @@ fn action(plan: &Plan, task: TaskId) -> Option<KindAndLowered<'_>> {
 }
 
 /// The states that a host's sources go through, each with the tasks that read them.
-fn stages(plan: &Plan, host: HostId, outlooks: &[(TaskId, Outlook)]) -> Vec<Stage> {
+fn stages(plan: &Plan, host: HostId, outlooks: &[(TaskId, Outlook)]) -> Vec<SourcesStage> {
     let outlook =
         |task: TaskId| outlooks.iter().find(|(known, _)| *known == task).map(|(_, outlook)| outlook);
-    let mut stages: Vec<Stage> = Vec::new();
+    let mut stages: Vec<SourcesStage> = Vec::new();
     let mut uncertain = false;
     for task in forecast::tasks(plan, host) {
         let forecast = &plan.task(task).forecast;
@@ -127,7 +127,7 @@ fn stages(plan: &Plan, host: HostId, outlooks: &[(TaskId, Outlook)]) -> Vec<Stag
                 let mut sources = last.map(|stage| stage.sources.clone()).unwrap_or_default();
                 sources.retain(|_, known| !known.is_same_file(&source));
                 sources.insert(task, source);
-                stages.push(Stage { sources, setter: Some(task), readers: Vec::new(), uncertain });
+                stages.push(SourcesStage { sources, setter: Some(task), readers: Vec::new(), uncertain });
             }
             (Some(SourcesUse::Reads), Some(stage)) => {
                 stage.uncertain |= uncertain;
@@ -160,7 +160,7 @@ fn sources_use(plan: &Plan, task: TaskId) -> Option<SourcesUse> {
 
 impl Lookahead {
     /// Puts what the look found in place of what the first one did. `answers` are those to [`Self::probe`].
-    pub fn apply(&self, plan: &Plan, answers: &[Answer], outlooks: &mut [(TaskId, Outlook)]) {
+    pub fn apply(&self, plan: &Plan, answers: &[ProbeOutput], outlooks: &mut [(TaskId, Outlook)]) {
         for (stage, answer) in self.stages.iter().zip(answers) {
             for (task, outlook) in stage.read(plan, answer) {
                 if let Some((_, known)) = outlooks.iter_mut().find(|(known, _)| *known == task) {
@@ -171,8 +171,8 @@ impl Lookahead {
     }
 }
 
-impl Stage {
-    fn read(&self, plan: &Plan, answer: &Answer) -> Vec<(TaskId, Outlook)> {
+impl SourcesStage {
+    fn read(&self, plan: &Plan, answer: &ProbeOutput) -> Vec<(TaskId, Outlook)> {
         let counts: Vec<usize> = probes(plan, self).iter().map(|probe| probe.queries.len()).collect();
         let all = |reason: &str| {
             let reason =
@@ -180,9 +180,9 @@ impl Stage {
             self.readers.iter().map(move |task| (*task, Outlook::Later(reason.clone())))
         };
         match ahead::read(answer, counts.iter().sum()) {
-            Seen::Unknown(reason) => all(&reason).collect(),
-            Seen::Unusable(reason) if self.uncertain => all(&reason).collect(),
-            Seen::Unusable(reason) => {
+            StagedLists::Unknown(reason) => all(&reason).collect(),
+            StagedLists::Unusable(reason) if self.uncertain => all(&reason).collect(),
+            StagedLists::Unusable(reason) => {
                 let refused = Assessment::Refused {
                     reason: format!("the repository cannot be used from this host: {reason}"),
                     hint:
@@ -192,7 +192,7 @@ impl Stage {
                 let setter = self.setter.map(|task| (task, Outlook::Settled(refused)));
                 setter.into_iter().chain(all("see there")).collect()
             }
-            Seen::Answers(answers) => {
+            StagedLists::Answers(answers) => {
                 let mut rest = answers.as_slice();
                 let each = self.readers.iter().zip(counts).map(|(task, count)| {
                     let (own, others) = rest.split_at(count);
@@ -204,7 +204,7 @@ impl Stage {
         }
     }
 
-    fn assess(&self, plan: &Plan, task: TaskId, answers: &[Answer]) -> Outlook {
+    fn assess(&self, plan: &Plan, task: TaskId, answers: &[ProbeOutput]) -> Outlook {
         let StepRef::Action(id) = plan.task(task).step else {
             return Outlook::Later("earlier tasks".to_owned());
         };

@@ -2,7 +2,7 @@
 
 use super::Plan;
 use crate::kubernetes::rights::{Right, needed_by};
-use crate::op::{Deed, Op, Site};
+use crate::op::{Op, OpKind, Site};
 
 /// Kinds of steps that are known later, with the call that stands for them.
 const LATER: [(&str, &str); 3] = [("cordon", "cordon"), ("drain", "drain"), ("uncordon", "uncordon")];
@@ -24,8 +24,8 @@ impl Plan {
 }
 
 fn of_op(op: &Op) -> Vec<Right> {
-    match &op.deed {
-        Deed::Exec { argv } if op.site == Site::Kube => {
+    match &op.kind {
+        OpKind::Exec { argv } if op.site == Site::Kube => {
             let words: Vec<&str> = argv.iter().skip(1).map(String::as_str).collect();
             needed_by(&words)
         }

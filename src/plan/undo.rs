@@ -29,7 +29,7 @@ pub struct PutBack {
 /// The plan that undoes `run`, which rolled `of`. Hosts for which there is nothing to put back are not in it, except
 /// those where kubectl runs.
 pub fn undo_plan(of: &Plan, run: &str, wanted: &BTreeMap<HostId, PutBack>) -> Result<Plan, LowerError> {
-    let mut undo = Undo { of, run, hosts: Vec::new(), ids: BTreeMap::new(), actions: Vec::new() };
+    let mut undo = UndoPlan { of, run, hosts: Vec::new(), ids: BTreeMap::new(), actions: Vec::new() };
     let mut tasks = Vec::with_capacity(wanted.len());
     for (host, put_back) in wanted {
         tasks.push(undo.host(*host, put_back)?);
@@ -90,7 +90,7 @@ fn phase(run: &str, everyone: Vec<HostId>, hosts: Vec<HostTasks>) -> PlannedPhas
     }
 }
 
-struct Undo<'a> {
+struct UndoPlan<'a> {
     of: &'a Plan,
     run: &'a str,
     hosts: Vec<PlannedHost>,
@@ -99,7 +99,7 @@ struct Undo<'a> {
     actions: Vec<Arc<Action>>,
 }
 
-impl Undo<'_> {
+impl UndoPlan<'_> {
     fn id(&mut self, host: HostId) -> HostId {
         *self.ids.entry(host).or_insert_with(|| {
             // A node that somebody deleted or replaced meanwhile has lost what would be put back: that is no drift.

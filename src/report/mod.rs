@@ -18,7 +18,7 @@ use crate::engine::{Stamped, State};
 use crate::plan::{HostId, Plan};
 
 pub use events::Events;
-pub use live::{Live, Look};
+pub use live::{Live, TerminalStyle};
 pub use pace::Pace;
 pub use plain::{Plain, Verbosity};
 pub use summary::{Left, Summary, Troubled, exit};

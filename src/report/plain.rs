@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::Reporter;
 use super::gates;
-use super::waits::{Told, Waits};
+use super::waits::{ReportLine, Waits};
 use crate::engine::{
     BracketFinding, Event, HaltCause, HostStatus, NOT_AWAITED, SkipReason, Stamped, State, StopLevel,
     TaskEnd, Work,
@@ -57,9 +57,9 @@ impl<W: Write> Reporter for Plain<W> {
     fn event(&mut self, plan: &Plan, state: &State, event: &Stamped) {
         let started = *self.started.get_or_insert(event.at);
         let line = match self.waits.take(plan, state, event) {
-            Told::No => return,
-            Told::As(line) => line,
-            Told::Usual => match line(plan, state, &event.event, self.verbosity) {
+            ReportLine::No => return,
+            ReportLine::As(line) => line,
+            ReportLine::Usual => match line(plan, state, &event.event, self.verbosity) {
                 Some(line) => line,
                 None => return,
             },

@@ -10,7 +10,7 @@ use crate::plan::{HostId, Plan};
 
 /// A stop and what came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Stopped {
+pub(super) struct StopReport {
     asked: bool,
     /// Hosts out of service now.
     out: BTreeSet<HostId>,
@@ -23,7 +23,7 @@ pub(super) struct Stopped {
     phase: Option<u16>,
 }
 
-impl Stopped {
+impl StopReport {
     pub(super) fn take(&mut self, event: &Event) {
         match event {
             Event::PhaseStarted { phase } => {

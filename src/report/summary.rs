@@ -7,7 +7,7 @@ use std::fmt::Write;
 use super::nodes::Nodes;
 use super::phases::{self, Versions};
 use super::plain::{counted, halt_words, host_name, title};
-use super::stopped::Stopped;
+use super::stopped::StopReport;
 use super::trouble::LastWords;
 use super::ways_back::WaysBack;
 use crate::engine::{
@@ -49,9 +49,9 @@ pub struct Summary {
     pub changed_anything: bool,
     /// From the first event to the last.
     pub took: Duration,
-    stop: Option<Stop>,
+    stop: Option<StopCause>,
     paused: bool,
-    stopped: Stopped,
+    stopped: StopReport,
     /// Its ways back would reach hosts that were never touched.
     rehearsal: bool,
     record: String,
@@ -154,7 +154,7 @@ const UNDER_WAY: &str = "in the middle of its steps, and was not cordoned by thi
 const UNCORDONED: &str = "half-changed, and was uncordoned";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Stop {
+enum StopCause {
     Deadline,
     Signal { term: bool },
     LockLost,
@@ -204,7 +204,7 @@ impl Summary {
     /// Folds the events of a run that is over.
     pub fn of(plan: &Plan, history: &History) -> Self {
         let History { state, events } = history;
-        let mut fold = Fold { plan, ..Fold::new(plan) };
+        let mut fold = SummaryFold { plan, ..SummaryFold::new(plan) };
         for event in events {
             fold.take(&event.event);
         }
@@ -275,11 +275,11 @@ impl Summary {
             exit::FAILED
         } else {
             match self.stop {
-                Some(Stop::LockLost) => exit::LOCKED,
-                Some(Stop::Deadline) => exit::DEADLINE,
+                Some(StopCause::LockLost) => exit::LOCKED,
+                Some(StopCause::Deadline) => exit::DEADLINE,
                 _ if self.paused => exit::PAUSED,
-                Some(Stop::Signal { term: true }) => exit::TERMINATED,
-                Some(Stop::Signal { term: false }) => exit::INTERRUPTED,
+                Some(StopCause::Signal { term: true }) => exit::TERMINATED,
+                Some(StopCause::Signal { term: false }) => exit::INTERRUPTED,
                 None => exit::OK,
             }
         }
@@ -337,16 +337,16 @@ impl Summary {
 }
 
 /// Collects while events go by.
-struct Fold<'p> {
+struct SummaryFold<'p> {
     plan: &'p Plan,
     run: String,
     troubled: Vec<Troubled>,
     allowed: Vec<String>,
     lifted: Vec<String>,
     changed_anything: bool,
-    stop: Option<Stop>,
+    stop: Option<StopCause>,
     stopped_by: Option<String>,
-    stopped: Stopped,
+    stopped: StopReport,
     /// Hosts that a rescue uncordoned, or what is done in the end.
     uncordoned: BTreeSet<HostId>,
     /// Hosts whose nodes are cordoned, or may be, by this run or by the hand that it found at work.
@@ -358,7 +358,7 @@ struct Fold<'p> {
     nodes: Nodes,
 }
 
-impl<'p> Fold<'p> {
+impl<'p> SummaryFold<'p> {
     fn new(plan: &'p Plan) -> Self {
         Self {
             plan,
@@ -369,7 +369,7 @@ impl<'p> Fold<'p> {
             changed_anything: false,
             stop: None,
             stopped_by: None,
-            stopped: Stopped::default(),
+            stopped: StopReport::default(),
             uncordoned: BTreeSet::new(),
             bracketed: BTreeSet::new(),
             ways_back: WaysBack::default(),
@@ -411,13 +411,13 @@ impl<'p> Fold<'p> {
             Event::StopRequested { by, .. } => {
                 self.stopped_by.get_or_insert_with(|| by.clone());
                 self.stop.get_or_insert(match by.as_str() {
-                    "deadline" => Stop::Deadline,
-                    by => Stop::Signal { term: by == "SIGTERM" },
+                    "deadline" => StopCause::Deadline,
+                    by => StopCause::Signal { term: by == "SIGTERM" },
                 });
             }
             Event::LockLost { why } => {
                 self.stopped_by.get_or_insert_with(|| format!("the lock of the cluster was lost: {why}"));
-                self.stop.get_or_insert(Stop::LockLost);
+                self.stop.get_or_insert(StopCause::LockLost);
             }
             Event::Halted { cause: HaltCause::Stopped { by }, .. } => {
                 self.stopped_by.get_or_insert_with(|| by.clone());
@@ -543,7 +543,7 @@ impl<'p> Fold<'p> {
     }
 }
 
-impl Fold<'_> {
+impl SummaryFold<'_> {
     /// Whether a host failed because its node is gone.
     fn has_lost_node(&self, host: HostId) -> bool {
         let mut troubled = self.troubled.iter();

@@ -19,21 +19,21 @@ pub struct LastWords {
 }
 
 /// Hosts in the same trouble.
-struct Group<'a> {
+struct TroubleGroup<'a> {
     first: &'a Troubled,
     hosts: Vec<HostId>,
 }
 
 /// A line for every trouble, and one for all hosts that cannot be reached by the same way.
 pub(super) fn write(plan: &Plan, troubled: &[Troubled], record: &str, out: &mut String) -> fmt::Result {
-    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut groups: Vec<TroubleGroup<'_>> = Vec::new();
     for one in troubled.iter().filter(|one| !is_later(troubled, one)) {
         match groups.iter_mut().find(|group| is_same(plan, group.first, one)) {
             Some(group) => group.hosts.push(one.host),
-            None => groups.push(Group { first: one, hosts: vec![one.host] }),
+            None => groups.push(TroubleGroup { first: one, hosts: vec![one.host] }),
         }
     }
-    for Group { first, hosts } in &mut groups {
+    for TroubleGroup { first, hosts } in &mut groups {
         hosts.sort_unstable();
         match hosts.as_slice() {
             [host] => one(plan, *host, first, out)?,

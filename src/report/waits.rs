@@ -18,11 +18,11 @@ pub(super) struct Waits {
     /// Since when hosts wait for the budget.
     budget: Option<Timestamp>,
     /// What was red in the open batch.
-    red: Option<String>,
+    failed_check: Option<String>,
 }
 
 /// How an event is told.
-pub(super) enum Told {
+pub(super) enum ReportLine {
     /// Not at all.
     No,
     /// With this line.
@@ -32,64 +32,66 @@ pub(super) enum Told {
 }
 
 impl Waits {
-    pub(super) fn take(&mut self, plan: &Plan, state: &State, stamped: &Stamped) -> Told {
+    pub(super) fn take(&mut self, plan: &Plan, state: &State, stamped: &Stamped) -> ReportLine {
         let at = stamped.at;
         match &stamped.event {
             Event::TaskEnded { task, end: TaskEnd::NeedsSlot, .. } => {
                 self.for_slot.insert(*task);
-                Told::Usual
+                ReportLine::Usual
             }
-            Event::TaskStarted { task, .. } if self.for_slot.remove(task) => Told::No,
+            Event::TaskStarted { task, .. } if self.for_slot.remove(task) => ReportLine::No,
             Event::BudgetWaiting { phase, host, out, blocked, domains } => {
                 let since = *self.budget.get_or_insert(at);
                 let so_far =
                     if since == at { String::new() } else { format!(" since {}", at.since(since).rounded()) };
                 let (what, why) = wait_words(plan, *phase, out, blocked.as_deref(), domains.as_ref());
-                Told::As(format!("{}  waits for {what}{so_far}: {why}", host_name(plan, *host)))
+                ReportLine::As(format!("{}  waits for {what}{so_far}: {why}", host_name(plan, *host)))
             }
             Event::SlotTaken { host, .. } => match self.budget.take().map(|since| at.since(since)) {
-                Some(waited) => Told::As(format!(
+                Some(waited) => ReportLine::As(format!(
                     "{}  after {} of waiting goes out of service",
                     host_name(plan, *host),
                     waited.rounded()
                 )),
-                None => Told::Usual,
+                None => ReportLine::Usual,
             },
             Event::Halted { .. } | Event::PhaseEnded { .. } => {
                 self.budget = None;
-                Told::Usual
+                ReportLine::Usual
             }
             Event::TaskWaiting { task, reason, within, .. } => {
                 self.tasks.entry(*task).or_insert(at);
-                Told::As(format!("{}  waits, {within} at most: {reason}", about(plan, *task)))
+                ReportLine::As(format!("{}  waits, {within} at most: {reason}", about(plan, *task)))
             }
             Event::TaskEnded { task, end, attempt } => self.task_ended(plan, state, at, *task, *attempt, end),
             Event::BracketProbed { host, .. } => {
                 self.tasks.retain(|task, _| task.host != *host);
-                Told::Usual
+                ReportLine::Usual
             }
             Event::HostEnded { host, status: HostStatus::Stopped | HostStatus::Failed, .. } => {
                 self.tasks.retain(|task, _| task.host != *host);
-                Told::Usual
+                ReportLine::Usual
             }
             Event::ClusterSilent { reason, within, starting: true } => {
-                Told::As(format!("the cluster starts, and is asked again for {within}: {reason}"))
+                ReportLine::As(format!("the cluster starts, and is asked again for {within}: {reason}"))
             }
-            Event::ClusterSilent { reason, within, starting: false } => {
-                Told::As(format!("the cluster does not answer, and is asked again for {within}: {reason}"))
-            }
-            Event::ClusterAnswers => Told::As("the cluster answers again".to_owned()),
-            Event::HostSilent { host, reason, attempts } => Told::As(format!(
+            Event::ClusterSilent { reason, within, starting: false } => ReportLine::As(format!(
+                "the cluster does not answer, and is asked again for {within}: {reason}"
+            )),
+            Event::ClusterAnswers => ReportLine::As("the cluster answers again".to_owned()),
+            Event::HostSilent { host, reason, attempts } => ReportLine::As(format!(
                 "{}  cannot be reached, and is tried again, {attempts} times at most: {reason}",
                 host_name(plan, *host)
             )),
-            Event::HostAnswers { host } => Told::As(format!("{}  answers again", host_name(plan, *host))),
+            Event::HostAnswers { host } => {
+                ReportLine::As(format!("{}  answers again", host_name(plan, *host)))
+            }
             Event::SoakStarted { phase, batch, until } => {
-                self.red = None;
+                self.failed_check = None;
                 soaks(plan, *phase, *batch, until.since(at))
             }
-            Event::Verified { red, .. } => self.verified(red.as_ref()),
-            _ => Told::Usual,
+            Event::Verified { failed_check, .. } => self.verified(failed_check.as_ref()),
+            _ => ReportLine::Usual,
         }
     }
 
@@ -101,13 +103,13 @@ impl Waits {
         task: TaskId,
         attempt: u32,
         end: &TaskEnd,
-    ) -> Told {
+    ) -> ReportLine {
         let waited = self.tasks.remove(&task).map(|since| at.since(since));
         match (end, state.next_attempt(plan, task)) {
             (TaskEnd::Failed { failure: Failure { message, .. } }, Some(due)) => {
                 let attempts = plan.retry(task).map_or(attempt, |retry| retry.attempts);
                 let wait = due.since(at);
-                Told::As(format!(
+                ReportLine::As(format!(
                     "{}  FAILED (one of {attempts} attempts; the next in {}): {message}",
                     about(plan, task),
                     wait.rounded()
@@ -116,31 +118,33 @@ impl Waits {
             // Somebody was told that it waits: the end of that is news.
             (TaskEnd::Satisfied { state }, _) => match waited {
                 Some(waited) => {
-                    Told::As(format!("{}  = {state}, after {}", about(plan, task), waited.rounded()))
+                    ReportLine::As(format!("{}  = {state}, after {}", about(plan, task), waited.rounded()))
                 }
-                None => Told::Usual,
+                None => ReportLine::Usual,
             },
-            _ => Told::Usual,
+            _ => ReportLine::Usual,
         }
     }
 
     /// Checks run every few seconds: only what is new is told.
-    fn verified(&mut self, red: Option<&String>) -> Told {
-        let before = std::mem::replace(&mut self.red, red.cloned());
-        match (before, red) {
-            (before, Some(red)) if before.as_ref() != Some(red) => Told::As(format!("verify: {red}")),
-            (Some(_), None) => Told::As("verify: every check holds again".to_owned()),
-            _ => Told::No,
+    fn verified(&mut self, failed_check: Option<&String>) -> ReportLine {
+        let before = std::mem::replace(&mut self.failed_check, failed_check.cloned());
+        match (before, failed_check) {
+            (before, Some(failed_check)) if before.as_ref() != Some(failed_check) => {
+                ReportLine::As(format!("verify: {failed_check}"))
+            }
+            (Some(_), None) => ReportLine::As("verify: every check holds again".to_owned()),
+            _ => ReportLine::No,
         }
     }
 }
 
-fn soaks(plan: &Plan, phase: u16, batch: u16, time: crate::value::Duration) -> Told {
+fn soaks(plan: &Plan, phase: u16, batch: u16, time: crate::value::Duration) -> ReportLine {
     let planned = plan.phase(phase);
     let checks: Vec<&str> = planned.verify.iter().map(|check| plan.action(*check).title.as_str()).collect();
     let checks = checks.join(", ");
     let batch = batch + 1;
-    Told::As(match (time == crate::value::Duration::ZERO, checks.is_empty()) {
+    ReportLine::As(match (time == crate::value::Duration::ZERO, checks.is_empty()) {
         (true, _) => format!("batch {batch}: checks {checks}"),
         (false, true) => format!("batch {batch}: soaks for {}", time.rounded()),
         (false, false) => format!("batch {batch}: soaks for {}, and checks {checks}", time.rounded()),

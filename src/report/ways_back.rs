@@ -14,11 +14,11 @@ pub(super) struct WaysBack {
 }
 
 /// One sending of one op: its task, attempt, go and index.
-type Sending = (TaskId, u32, u32, u16);
+type SendId = (TaskId, u32, u32, u16);
 
 /// Something that was done, or may have been, and can be taken back.
 struct WayBack {
-    sending: Sending,
+    sending: SendId,
     /// Brackets that its task opened: it stands until they are closed. Without any, it stands until the task is done.
     opens: Vec<BracketKey>,
     command: String,
@@ -29,10 +29,12 @@ struct WayBack {
 impl WaysBack {
     pub(super) fn take(&mut self, plan: &Plan, event: &Event) {
         match event {
-            Event::OpStarted { task, attempt, go, op, .. } => self.started(plan, (*task, *attempt, *go, *op)),
-            Event::OpNotStarted { task, attempt, go, op } => self.forget((*task, *attempt, *go, *op)),
-            Event::OpEnded { task, attempt, go, op, exit, last_line, .. } => {
-                self.ended(plan, (*task, *attempt, *go, *op), *exit, last_line);
+            Event::OpStarted { task, attempt, pass, op, .. } => {
+                self.started(plan, (*task, *attempt, *pass, *op));
+            }
+            Event::OpNotStarted { task, attempt, pass, op } => self.forget((*task, *attempt, *pass, *op)),
+            Event::OpEnded { task, attempt, pass, op, exit, last_line, .. } => {
+                self.ended(plan, (*task, *attempt, *pass, *op), *exit, last_line);
             }
             Event::TaskEnded { task, end: TaskEnd::Changed { .. } | TaskEnd::Satisfied { .. }, .. } => {
                 self.done(plan, *task);
@@ -59,7 +61,7 @@ impl WaysBack {
         commands
     }
 
-    fn started(&mut self, plan: &Plan, sending: Sending) {
+    fn started(&mut self, plan: &Plan, sending: SendId) {
         let Some(lowered) = plan.lowered(sending.0) else { return };
         let Some(op) = lowered.ops.get(usize::from(sending.3)) else { return };
         let sets_cordon = lowered.sets_cordon(sending.3);
@@ -78,7 +80,7 @@ impl WaysBack {
         self.all.entry(host).or_default().push(way);
     }
 
-    fn ended(&mut self, plan: &Plan, sending: Sending, exit: Exit, last_line: &str) {
+    fn ended(&mut self, plan: &Plan, sending: SendId, exit: Exit, last_line: &str) {
         let Some(lowered) = plan.lowered(sending.0) else { return };
         let Some(op) = lowered.ops.get(usize::from(sending.3)) else { return };
         let came = patched(exit, last_line);
@@ -109,7 +111,7 @@ impl WaysBack {
         self.of(task.host).retain(|way| !is_done(way) && !way.opens.iter().any(|key| closed.contains(key)));
     }
 
-    fn forget(&mut self, sending: Sending) {
+    fn forget(&mut self, sending: SendId) {
         self.of(sending.0.host).retain(|way| way.sending != sending);
     }
 

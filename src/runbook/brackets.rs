@@ -6,7 +6,7 @@ mod ties;
 use std::ops::Range;
 
 use super::{Frame, Phase, Step, Then, each_of};
-pub use ties::{OwnCondition, Ties, own_conditions, ties};
+pub use ties::{OwnCondition, StepTies, own_conditions, ties};
 
 use crate::source::codes::{DISRUPTS_APART, OPEN_BRACKET, RESCUE_LEAVES_OPEN};
 use crate::source::{Diagnostics, Span};
@@ -14,19 +14,19 @@ use crate::template::{Arg, ArgKind, Scope};
 use crate::value::Value;
 
 /// Something open, and under which conditions it was opened.
-struct Open {
-    what: What,
+struct OpenBracket {
+    what: BracketKind,
     conditions: Vec<String>,
     span: Span,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-enum What {
+enum BracketKind {
     Cordon,
     Hold(String),
 }
 
-impl What {
+impl BracketKind {
     fn opened(&self) -> String {
         match self {
             Self::Cordon => "the node that this step cordons is not uncordoned in this phase".to_owned(),
@@ -83,7 +83,7 @@ pub(super) fn check(phase: &Phase, frames: &[Frame], errors: &mut Diagnostics) {
 /// A host that counts as done after its rescue may have failed between any two steps: what these open, the rescue or
 /// `always` closes.
 fn check_rescued(phase: &Phase, rescue: &[Step], frames: &[Frame], errors: &mut Diagnostics) {
-    let mut told: Vec<What> = Vec::new();
+    let mut told: Vec<BracketKind> = Vec::new();
     for step in &phase.steps {
         let opening = conditions(step, frames);
         for what in opens(step) {
@@ -101,7 +101,7 @@ fn check_rescued(phase: &Phase, rescue: &[Step], frames: &[Frame], errors: &mut 
 
 /// The steps that a host goes through one after the other.
 fn check_path<'s>(steps: impl Iterator<Item = &'s Step>, frames: &[Frame], errors: &mut Diagnostics) {
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<OpenBracket> = Vec::new();
     for step in steps {
         let conditions = conditions(step, frames);
         for what in closes(step) {
@@ -119,7 +119,7 @@ fn check_path<'s>(steps: impl Iterator<Item = &'s Step>, frames: &[Frame], error
         }
         for what in opens(step) {
             if open.iter().all(|opened| opened.what != what) {
-                open.push(Open { what, conditions: conditions.clone(), span: step.origin.span });
+                open.push(OpenBracket { what, conditions: conditions.clone(), span: step.origin.span });
             }
         }
     }
@@ -150,7 +150,7 @@ fn check_disruptions(phase: &Phase, frames: &[Frame], errors: &mut Diagnostics) 
 /// which nothing is open. One that is left for `always` to close reaches to the last step.
 pub(super) fn outermost(phase: &Phase) -> Vec<Range<usize>> {
     let mut brackets = Vec::new();
-    let mut open: Vec<What> = Vec::new();
+    let mut open: Vec<BracketKind> = Vec::new();
     let mut first = None;
     for (at, step) in phase.steps.iter().enumerate() {
         let opened = opens(step);
@@ -189,13 +189,13 @@ pub(super) fn across(phases: &[Phase]) -> Vec<(At, TakesIn)> {
         for (at, step) in phase.steps.iter().enumerate() {
             if step.leave_cordoned.is_some() {
                 left.push((index, at));
-            } else if closes(step).contains(&What::Cordon) {
+            } else if closes(step).contains(&BracketKind::Cordon) {
                 // Also where a drain of its own stands before it: it is what takes the node in again.
                 pairs.extend(left.iter().map(|opens| (*opens, TakesIn::Step((index, at)))));
             }
         }
         for (at, step) in phase.always.iter().enumerate() {
-            if closes(step).contains(&What::Cordon) {
+            if closes(step).contains(&BracketKind::Cordon) {
                 pairs.extend(left.iter().map(|opens| (*opens, TakesIn::Always((index, at)))));
             }
         }
@@ -203,10 +203,10 @@ pub(super) fn across(phases: &[Phase]) -> Vec<(At, TakesIn)> {
     pairs
 }
 
-fn title(what: &What) -> &'static str {
+fn title(what: &BracketKind) -> &'static str {
     match what {
-        What::Cordon => "drain",
-        What::Hold(_) => "unhold",
+        BracketKind::Cordon => "drain",
+        BracketKind::Hold(_) => "unhold",
     }
 }
 
@@ -241,17 +241,17 @@ fn covers(closing: &[String], opening: &[String]) -> bool {
     closing.iter().all(|condition| opening.contains(condition))
 }
 
-fn opens(step: &Step) -> Vec<What> {
+fn opens(step: &Step) -> Vec<BracketKind> {
     match step.kind.name() {
-        "drain" | "cordon" if step.leave_cordoned.is_none() => vec![What::Cordon],
+        "drain" | "cordon" if step.leave_cordoned.is_none() => vec![BracketKind::Cordon],
         "apt_mark" => packages(step, "unhold"),
         _ => Vec::new(),
     }
 }
 
-fn closes(step: &Step) -> Vec<What> {
+fn closes(step: &Step) -> Vec<BracketKind> {
     match step.kind.name() {
-        "uncordon" => vec![What::Cordon],
+        "uncordon" => vec![BracketKind::Cordon],
         "apt_mark" => packages(step, "hold"),
         // `hold: true` beside `install` holds every package that it installs.
         "apt" if is_true(step.args.get("hold")) => packages(step, "install"),
@@ -265,7 +265,7 @@ fn is_true(arg: Option<&Arg>) -> bool {
 
 /// Names of packages: items of a list, keys of a mapping, or one name; templates by their text, or by the items of a
 /// `for_each` that are written out.
-fn packages(step: &Step, field: &str) -> Vec<What> {
+fn packages(step: &Step, field: &str) -> Vec<BracketKind> {
     let Some(arg) = step.args.get(field) else { return Vec::new() };
     let names = match step.for_each.as_ref().map(|items| (items, items.as_const())) {
         None => names(arg),
@@ -277,7 +277,7 @@ fn packages(step: &Step, field: &str) -> Vec<What> {
             names(arg).into_iter().map(of).collect()
         }
     };
-    names.into_iter().map(What::Hold).collect()
+    names.into_iter().map(BracketKind::Hold).collect()
 }
 
 fn names(arg: &Arg) -> Vec<String> {

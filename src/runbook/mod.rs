@@ -12,7 +12,7 @@ mod reference;
 mod selection;
 
 pub(crate) use blame::place_of;
-pub use brackets::{OwnCondition, Ties, own_conditions, ties};
+pub use brackets::{OwnCondition, StepTies, own_conditions, ties};
 pub use choice::{Choice, Chosen, ChosenPhase, NotChosen, WrittenChoice};
 pub use items::each_of;
 pub use model::{

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::strikes::steps;
+use super::injections::steps;
 use crate::engine::{Event, History, HostStatus, Stamped, State};
 use crate::inventory::{HostName, Inventory, Selector, SelectorError};
 use crate::plan::{HostId, Plan, StepRef, TaskId};
@@ -102,12 +102,12 @@ pub struct NodeNow {
 
 /// Counts slots while events go by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Slots {
+pub struct SlotCount {
     /// The most that were held at the same time.
     pub most: usize,
 }
 
-impl Slots {
+impl SlotCount {
     /// An event became true, and `state` has it applied.
     pub fn event(&mut self, plan: &Plan, state: &State, event: &Stamped) {
         if matches!(event.event, Event::SlotTaken { .. }) {
@@ -125,7 +125,7 @@ pub struct Came<'a> {
     /// Everything that people were told.
     pub said: &'a str,
     /// The run; nothing where there was none, because the plan was refused.
-    pub run: Option<(&'a Plan, &'a History, Slots)>,
+    pub run: Option<(&'a Plan, &'a History, SlotCount)>,
     /// Nodes at the end.
     pub nodes: BTreeMap<HostName, NodeNow>,
 }

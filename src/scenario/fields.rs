@@ -15,12 +15,12 @@ pub struct FaultInfo {
     /// Its own fields.
     pub fields: Vec<Field>,
     /// Whom it befalls.
-    pub on: Befalls,
+    pub on: FaultTarget,
 }
 
 /// Whom a fault befalls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Befalls {
+pub enum FaultTarget {
     /// Hosts, whenever it is.
     Hosts,
     /// A step of hosts.
@@ -126,9 +126,9 @@ pub static COMMON: LazyLock<Vec<Field>> = LazyLock::new(|| {
 /// Faults by their words.
 pub static FAULTS: LazyLock<Vec<FaultInfo>> = LazyLock::new(|| {
     let on = |on, word, doc, fields| FaultInfo { word, doc, fields, on };
-    let hosts = |word, doc, fields| on(Befalls::Hosts, word, doc, fields);
-    let step = |word, doc, fields| on(Befalls::Step, word, doc, fields);
-    let controller = |word, doc, fields| on(Befalls::Controller, word, doc, fields);
+    let hosts = |word, doc, fields| on(FaultTarget::Hosts, word, doc, fields);
+    let step = |word, doc, fields| on(FaultTarget::Step, word, doc, fields);
+    let controller = |word, doc, fields| on(FaultTarget::Controller, word, doc, fields);
     vec![
         step(
             "never_finishes",

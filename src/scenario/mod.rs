@@ -3,23 +3,23 @@
 
 mod expect;
 mod fields;
+mod injections;
 mod page;
 mod parse;
-mod strikes;
 
 use crate::inventory::{Inventory, Selector};
 use crate::source::codes::FAULT_MISSES;
 use crate::source::{Diagnostics, Node, Span, Spanned};
 use crate::value::{Duration, Version};
 
-pub use expect::{Came, Expect, HostEnd, NodeExpect, NodeNow, Slots, StepExpect, judge};
+pub use expect::{Came, Expect, HostEnd, NodeExpect, NodeNow, SlotCount, StepExpect, judge};
 pub use fields::{
-    Befalls, COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FILE, FaultInfo, METADATA, PACKAGE,
-    PORT, TOP,
+    COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FILE, FaultInfo, FaultTarget, METADATA,
+    PACKAGE, PORT, TOP,
 };
+pub use injections::{Injection, Injections};
 pub use page::page;
 pub use parse::{parse, parse_leniently};
-pub use strikes::{Strike, Strikes};
 
 /// A scenario as written.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ pub struct Scenario {
     /// What goes wrong, in written order.
     pub faults: Vec<Fault>,
     /// How commands of the runbook answer.
-    pub commands: Vec<Command>,
+    pub commands: Vec<CommandAnswer>,
     /// What is on hosts from the beginning.
     pub given: Vec<Given>,
     /// What must come of it.
@@ -201,7 +201,7 @@ pub enum FaultKind {
 
 /// How a command of the runbook answers.
 #[derive(Clone, Debug)]
-pub struct Command {
+pub struct CommandAnswer {
     /// Text in the command line or in its standard input.
     pub text: String,
     /// On these hosts; on all where it is absent.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::fields::{
-    Befalls, COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FILE, PACKAGE, PORT, TOP,
+    COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FILE, FaultTarget, PACKAGE, PORT, TOP,
 };
 use crate::value::{Field, Value};
 
@@ -78,9 +78,9 @@ fn write(out: &mut String) -> std::fmt::Result {
     fields(out, &COMMON)?;
     for fault in FAULTS.iter() {
         let on = match fault.on {
-            Befalls::Hosts => "",
-            Befalls::Step => " Needs `step`.",
-            Befalls::Controller => " Needs `after_event`, `after`, or `host` and `step`.",
+            FaultTarget::Hosts => "",
+            FaultTarget::Step => " Needs `step`.",
+            FaultTarget::Controller => " Needs `after_event`, `after`, or `host` and `step`.",
         };
         writeln!(out, "\n### `{}`\n\n{}{on}", fault.word, fault.doc)?;
         if !fault.fields.is_empty() {

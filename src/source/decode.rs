@@ -130,10 +130,17 @@ impl<'n> MapReader<'n> {
     }
 
     /// Like [`Self::finish`], with a hint for keys that people bring along from other tools.
-    pub fn finish_with_habits(self, what: &str, habits: &[(&str, &str)], diagnostics: &mut Diagnostics) {
+    pub fn finish_with_foreign_keys(
+        self,
+        what: &str,
+        foreign_keys: &[(&str, &str)],
+        diagnostics: &mut Diagnostics,
+    ) {
         self.finish_with(what, diagnostics, |entry, diagnostics| {
             let key = entry.key.value.as_str();
-            let Some((_, instead)) = habits.iter().find(|(habit, _)| *habit == key) else { return false };
+            let Some((_, instead)) = foreign_keys.iter().find(|(foreign_key, _)| *foreign_key == key) else {
+                return false;
+            };
             let message = format!("unknown key `{key}` in {what}");
             diagnostics.error(super::codes::UNKNOWN_KEY, entry.key.span, message).hint(*instead);
             true

@@ -11,12 +11,12 @@ pub struct Table {
     /// What it is for, in Markdown.
     pub doc: &'static str,
     /// Its keys, in the order in which people would write them.
-    pub keys: &'static [Key],
+    pub keys: &'static [KeyInfo],
 }
 
 /// One key of a [`Table`].
 #[derive(Clone, Copy, Debug)]
-pub struct Key {
+pub struct KeyInfo {
     /// As written.
     pub name: &'static str,
     /// What its value must be; completes "expected …".
@@ -38,7 +38,7 @@ pub enum Need {
     Default(&'static str),
 }
 
-impl Key {
+impl KeyInfo {
     /// A key that must be written.
     pub const fn required(name: &'static str, expects: &'static str, doc: &'static str) -> Self {
         Self { name, expects, need: Need::Required, doc }
@@ -65,7 +65,7 @@ impl Table {
     ///
     /// # Panics
     /// Where there is none: the parser and its table have parted.
-    pub fn key(&self, name: &str) -> &'static Key {
+    pub fn key(&self, name: &str) -> &'static KeyInfo {
         let found = self.keys.iter().find(|key| key.name == name);
         found.unwrap_or_else(|| panic!("invariant: `{name}` is in the table of {}", self.what))
     }
@@ -80,7 +80,7 @@ impl Table {
 
     /// The keys that have a value where they are left out, as YAML.
     pub fn defaults(&self) -> String {
-        let default = |key: &Key| match key.need {
+        let default = |key: &KeyInfo| match key.need {
             Need::Default(value) => Some(format!("{}: {value}", key.name)),
             _ => None,
         };

@@ -11,7 +11,7 @@ pub(super) use slips::{is_odd_space, missing_space};
 
 use super::codes::{EMPTY_FILE, TOO_LARGE};
 use super::{Diagnostics, FileId, Node, SourceMap, Span, characters, foreign};
-use build::{Builder, Stop};
+use build::{Builder, Unreadable};
 
 /// Bounds that keep a hostile or mistaken file from costing more than a moment.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ pub fn parse(
             Ok((event, span)) => builder.take(event, span),
             Err(error) => {
                 builder.syntax_error(&error);
-                Err(Stop)
+                Err(Unreadable)
             }
         };
         if step.is_err() {

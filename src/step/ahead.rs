@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use crate::op::{Answer, Probe, Query};
+use crate::op::{Probe, ProbeOutput, Query};
 use crate::value::{Duration, Value};
 
 /// What a step has to do with a host's package sources.
@@ -108,9 +108,9 @@ fn record(out: &mut String, what: &str, count: usize, name: &str, lines: &[&str]
 
 /// What a look gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum StagedLists {
     /// The lists were fetched: the answers to the probes' queries, in order.
-    Answers(Vec<Answer>),
+    Answers(Vec<ProbeOutput>),
     /// The sources cannot be used from this host, in apt's own words.
     Unusable(String),
     /// It cannot be told, and why.
@@ -118,10 +118,10 @@ pub enum Seen {
 }
 
 /// Reads the answer to [`query`], whose probes have so many queries in all.
-pub fn read(answer: &Answer, queries: usize) -> Seen {
+pub fn read(answer: &ProbeOutput, queries: usize) -> StagedLists {
     let mut lines = answer.stdout.lines();
     let Some(update) = next_answer(&mut lines) else {
-        return Seen::Unknown(match answer.rc {
+        return StagedLists::Unknown(match answer.rc {
             127 => "the host has no apt".to_owned(),
             124 | 137 | 143 => "fetching the package lists took too long".to_owned(),
             90 => format!("no private directory can be made on the host: {}", answer.stderr.trim()),
@@ -129,21 +129,21 @@ pub fn read(answer: &Answer, queries: usize) -> Seen {
         });
     };
     if update.rc == 124 || update.rc == 137 {
-        return Seen::Unknown("fetching the package lists took too long".to_owned());
+        return StagedLists::Unknown("fetching the package lists took too long".to_owned());
     }
     let failures = failures(&update);
     if !failures.is_empty() {
-        return Seen::Unusable(failures.join("; "));
+        return StagedLists::Unusable(failures.join("; "));
     }
     if !update.ok() {
-        return Seen::Unknown(format!("apt-get update ended with {}", update.rc));
+        return StagedLists::Unknown(format!("apt-get update ended with {}", update.rc));
     }
-    let answers: Option<Vec<Answer>> = (0..queries).map(|_| next_answer(&mut lines)).collect();
-    answers.map_or_else(|| Seen::Unknown("the look was cut off".to_owned()), Seen::Answers)
+    let answers: Option<Vec<ProbeOutput>> = (0..queries).map(|_| next_answer(&mut lines)).collect();
+    answers.map_or_else(|| StagedLists::Unknown("the look was cut off".to_owned()), StagedLists::Answers)
 }
 
 /// One `@ CODE OUT ERR` with its lines.
-fn next_answer<'l>(lines: &mut impl Iterator<Item = &'l str>) -> Option<Answer> {
+fn next_answer<'l>(lines: &mut impl Iterator<Item = &'l str>) -> Option<ProbeOutput> {
     let mut words = lines.next()?.strip_prefix("@ ")?.split(' ');
     let mut number = || words.next()?.parse::<i32>().ok();
     let (rc, out, err) = (number()?, number()?, number()?);
@@ -154,11 +154,11 @@ fn next_answer<'l>(lines: &mut impl Iterator<Item = &'l str>) -> Option<Answer> 
             Some(text)
         })
     };
-    Some(Answer { rc, stdout: take(out)?, stderr: take(err)? })
+    Some(ProbeOutput { rc, stdout: take(out)?, stderr: take(err)? })
 }
 
 /// Why the lists could not be fetched. Versions of apt before `Error-Mode` only warn, and go on without the lists.
-fn failures(update: &Answer) -> Vec<String> {
+fn failures(update: &ProbeOutput) -> Vec<String> {
     let told = |line: &&str| {
         line.starts_with("E: ")
             || ["W: Failed to fetch", "W: GPG error"].iter().any(|warning| line.starts_with(warning))

@@ -9,7 +9,7 @@ use super::{
     AssessError, Assessment, BracketKey, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role,
     StepKind, Subject, Touches, Verify,
 };
-use crate::op::{Answer, Effect, RunWhen};
+use crate::op::{Effect, ProbeOutput, RunWhen};
 use crate::value::{Duration, Field, Type, Value};
 
 /// The kind `apt_mark`.
@@ -73,7 +73,7 @@ later `hold` in the phase is an error, because the next unattended upgrade would
     }
 
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let (hold, names) = wish(args);
+        let (hold, names) = spec(args);
         if names.is_empty() {
             return Err(wrong(
                 "the list of packages is empty",
@@ -106,11 +106,11 @@ later `hold` in the phase is an error, because the next unattended upgrade would
         })
     }
 
-    fn assess(&self, args: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess(&self, args: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
         if let Some(refusal) = no_apt(answers) {
             return Ok(refusal);
         }
-        let (hold, names) = wish(args);
+        let (hold, names) = spec(args);
         let [showhold] = exactly(answers)?;
         let on_hold = holds(showhold)?;
         let wrong = names.iter().filter(|name| on_hold.contains(**name) != hold);
@@ -125,7 +125,7 @@ later `hold` in the phase is an error, because the next unattended upgrade would
 }
 
 /// Whether to hold, and which packages.
-fn wish(args: &Value) -> (bool, Vec<&str>) {
+fn spec(args: &Value) -> (bool, Vec<&str>) {
     let args = Args(args);
     let hold = args.has("hold");
     (hold, args.texts(if hold { "hold" } else { "unhold" }))

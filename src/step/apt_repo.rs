@@ -13,7 +13,7 @@ use super::{
     AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
     Subject, Touches, Verify,
 };
-use crate::op::{Answer, Deed, Effect, Query};
+use crate::op::{Effect, OpKind, ProbeOutput, Query};
 use crate::value::{Duration, Field, Type, Value};
 
 /// The kind `apt_repo`.
@@ -159,7 +159,7 @@ Keys are left alone unless `key` is written. Old minors were signed with a key t
         })
     }
 
-    fn assess(&self, args: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess(&self, args: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
         if let Some(refusal) = no_apt(answers) {
             return Ok(refusal);
         }
@@ -354,8 +354,9 @@ impl Repository {
 }
 
 fn write(cx: &LowerCx<'_>, path: &str, content: String) -> crate::op::Op {
-    let deed = Deed::Write { path: path.to_owned(), mode: "0644".to_owned(), owner: "root:root".to_owned() };
-    let mut op = op(cx, format!("write {path}"), deed, Effect::Changes);
+    let kind =
+        OpKind::Write { path: path.to_owned(), mode: "0644".to_owned(), owner: "root:root".to_owned() };
+    let mut op = op(cx, format!("write {path}"), kind, Effect::Changes);
     op.stdin = content;
     op
 }

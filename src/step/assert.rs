@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::args::Args;
 use super::build::{refused, satisfied};
 use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject};
-use crate::op::{Answer, Effect, Probe, Site};
+use crate::op::{Effect, Probe, ProbeOutput, Site};
 use crate::value::{Duration, Field, Type, Value, escape};
 
 /// Fails the host where a condition does not hold.
@@ -54,7 +54,7 @@ impl StepKind for Assert {
         Ok(Lowered { probe: Some(probe), ..Lowered::idle(title, Role::Check) })
     }
 
-    fn assess(&self, args: &Value, _: &Subject, _: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess(&self, args: &Value, _: &Subject, _: &[ProbeOutput]) -> Result<Assessment, AssessError> {
         let failed: Vec<_> =
             conditions(args).filter(|(_, holds)| !holds).map(|(text, _)| format!("`{text}`")).collect();
         if failed.is_empty() {

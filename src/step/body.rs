@@ -1,12 +1,12 @@
 //! What an op is given beside its arguments: the text of a script, standard input, the content of a file. For people, so
 //! that a plan shows everything that will run.
 
-use crate::op::{Deed, Op, SYMBOL_OPEN};
+use crate::op::{Op, OpKind, SYMBOL_OPEN};
 use crate::value::push_shown;
 
 /// A text that an op is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Body<'a> {
+pub struct OpBody<'a> {
     /// "script", "standard input", "content".
     pub what: &'static str,
     /// The text, with symbols in place of what is known only later; `None` where it is not for everybody's eyes.
@@ -15,18 +15,18 @@ pub struct Body<'a> {
 
 impl Op {
     /// What it is given, where it is given anything.
-    pub fn body(&self) -> Option<Body<'_>> {
+    pub fn body(&self) -> Option<OpBody<'_>> {
         if self.stdin.is_empty() {
             return None;
         }
-        Some(match &self.deed {
-            Deed::Write { path, mode, .. } => {
+        Some(match &self.kind {
+            OpKind::Write { path, mode, .. } => {
                 let is_public = super::copy::is_public(path, mode, &self.stdin);
-                Body { what: "content", text: is_public.then_some(self.stdin.as_str()) }
+                OpBody { what: "content", text: is_public.then_some(self.stdin.as_str()) }
             }
             _ => match super::script::unwrapped(&self.stdin) {
-                Some(text) => Body { what: "script", text: Some(text) },
-                None => Body { what: "standard input", text: Some(&self.stdin) },
+                Some(text) => OpBody { what: "script", text: Some(text) },
+                None => OpBody { what: "standard input", text: Some(&self.stdin) },
             },
         })
     }

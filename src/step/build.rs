@@ -1,6 +1,6 @@
 //! Small constructors for ops, queries and probes, so that each kind reads as what it sends. Pure; knows no kind.
 
-use crate::op::{Answer, Deed, Effect, Op, Probe, Query, RunWhen, SYMBOL_OPEN, Site};
+use crate::op::{Effect, Op, OpKind, Probe, ProbeOutput, Query, RunWhen, SYMBOL_OPEN, Site};
 use crate::step::{AssessError, Assessment, Change, Fidelity, LowerCx, LowerError};
 use crate::value::{Duration, escape_quoted};
 
@@ -23,11 +23,11 @@ pub(crate) fn query_of(argv: Vec<String>) -> Query {
 }
 
 /// An op with the step's common keys, that runs in order and succeeds with 0. Callers adjust the fields that differ.
-pub(crate) fn op(cx: &LowerCx<'_>, title: impl Into<String>, deed: Deed, effect: Effect) -> Op {
+pub(crate) fn op(cx: &LowerCx<'_>, title: impl Into<String>, kind: OpKind, effect: Effect) -> Op {
     Op {
         title: title.into(),
         site: cx.run_on.unwrap_or(Site::Subject),
-        deed,
+        kind,
         env: cx.env.clone(),
         stdin: String::new(),
         r#become: cx.r#become,
@@ -45,7 +45,7 @@ pub(crate) fn op(cx: &LowerCx<'_>, title: impl Into<String>, deed: Deed, effect:
 
 /// An op that runs an argument vector.
 pub(crate) fn exec(cx: &LowerCx<'_>, title: impl Into<String>, argv: Vec<String>, effect: Effect) -> Op {
-    op(cx, title, Deed::Exec { argv }, effect)
+    op(cx, title, OpKind::Exec { argv }, effect)
 }
 
 /// A probe where the step's ops run, as the user they run as.
@@ -81,7 +81,7 @@ pub(crate) fn wrong(message: impl Into<String>, hint: impl Into<String>) -> Lowe
 }
 
 /// The answers as an array of fixed length; a transport that gives another number of them is broken.
-pub(crate) fn exactly<const N: usize>(answers: &[Answer]) -> Result<&[Answer; N], AssessError> {
+pub(crate) fn exactly<const N: usize>(answers: &[ProbeOutput]) -> Result<&[ProbeOutput; N], AssessError> {
     answers.try_into().map_err(|_| AssessError {
         command: "the probe".to_owned(),
         reason: format!("{N} answers are expected, and {} came", answers.len()),
@@ -89,7 +89,7 @@ pub(crate) fn exactly<const N: usize>(answers: &[Answer]) -> Result<&[Answer; N]
 }
 
 /// An [`AssessError`] about one answer: what was expected, and the beginning of what came, escaped.
-pub(crate) fn unreadable(command: &str, expected: &str, answer: &Answer) -> AssessError {
+pub(crate) fn unreadable(command: &str, expected: &str, answer: &ProbeOutput) -> AssessError {
     let seen = if answer.stdout.trim().is_empty() { &answer.stderr } else { &answer.stdout };
     let seen: String = seen.trim().chars().take(200).collect();
     AssessError {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::kubernetes::node::NODES;
 use crate::kubernetes::pdb::BUDGETS;
 use crate::kubernetes::pod::{COMPONENTS, PODS};
-use crate::op::{Answer, Deed, Effect, Op, Probe, Query, RunWhen, SYMBOL_CLOSE, SYMBOL_OPEN, Site};
+use crate::op::{Effect, Op, OpKind, Probe, ProbeOutput, Query, RunWhen, SYMBOL_CLOSE, SYMBOL_OPEN, Site};
 use crate::step::{KubeCx, LowerCx, LowerError, Lowered, Poll, StepKind, Subject, find};
 use crate::value::{Amount, Duration, Field, Percent, Size, Type, Value, Version};
 
@@ -135,12 +135,12 @@ fn shown(argv: &[String]) -> Vec<String> {
 fn show_op(op: &Op) -> Json {
     let mut shown = Map::new();
     shown.insert("title".into(), json!(op.title));
-    match &op.deed {
-        Deed::Exec { argv } => shown.insert("argv".into(), json!(self::shown(argv))),
-        Deed::Write { path, mode, owner } => {
+    match &op.kind {
+        OpKind::Exec { argv } => shown.insert("argv".into(), json!(self::shown(argv))),
+        OpKind::Write { path, mode, owner } => {
             shown.insert("write".into(), json!({ "path": path, "mode": mode, "owner": owner }))
         }
-        Deed::Reboot => shown.insert("reboot".into(), json!(true)),
+        OpKind::Reboot => shown.insert("reboot".into(), json!(true)),
     };
     shown.insert("effect".into(), json!(op.effect));
     // What is usual is left out, so that a case shows what its step is about.
@@ -216,7 +216,7 @@ fn solve(kind: &dyn StepKind, case: &Json) -> Json {
     for (key, verifies, probe) in [("looks", false, probe_of), ("verify_looks", true, verify_of)] {
         let Some(looks) = solved.get_mut(key).and_then(Json::as_array_mut) else { continue };
         for look in looks {
-            let answers: Vec<Answer> =
+            let answers: Vec<ProbeOutput> =
                 look["answers"].as_array().expect("answers").iter().map(answer).collect();
             let assess = if verifies { StepKind::assess_verify } else { StepKind::assess };
             let means = |subject: &Subject| match assess(kind, &args, subject, &answers) {
@@ -236,16 +236,16 @@ fn solve(kind: &dyn StepKind, case: &Json) -> Json {
 }
 
 /// An answer: a string is the output of a success, `[rc, stderr]` a failure, a list of three has all.
-fn answer(json: &Json) -> Answer {
+fn answer(json: &Json) -> ProbeOutput {
     if let Some(stdout) = json.as_str() {
-        return Answer { stdout: stdout.to_owned(), ..Answer::default() };
+        return ProbeOutput { stdout: stdout.to_owned(), ..ProbeOutput::default() };
     }
     let parts = json.as_array().expect("an answer is text or a list");
     let text = |index: usize| parts.get(index).and_then(Json::as_str).unwrap_or_default().to_owned();
     let rc = parts[0].as_i64().and_then(|rc| i32::try_from(rc).ok()).expect("an exit code");
     match parts.len() {
-        2 => Answer { rc, stdout: String::new(), stderr: text(1) },
-        _ => Answer { rc, stdout: text(1), stderr: text(2) },
+        2 => ProbeOutput { rc, stdout: String::new(), stderr: text(1) },
+        _ => ProbeOutput { rc, stdout: text(1), stderr: text(2) },
     }
 }
 

@@ -7,7 +7,7 @@ use super::args::Args;
 use super::build::exec;
 use super::guard::{self, Guard};
 use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject, Touches};
-use crate::op::{Answer, Effect};
+use crate::op::{Effect, ProbeOutput};
 use crate::value::{Field, Type, Value};
 
 /// The kind `command`.
@@ -92,7 +92,7 @@ impl StepKind for Command {
         })
     }
 
-    fn assess(&self, args: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess(&self, args: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
         read(args)?.assess(answers)
     }
 
@@ -100,7 +100,7 @@ impl StepKind for Command {
         &self,
         args: &Value,
         _: &Subject,
-        answers: &[Answer],
+        answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
         read(args)?.assess_verify(answers)
     }
@@ -116,7 +116,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::op::{Deed, secret_symbol};
+    use crate::op::{OpKind, secret_symbol};
     use crate::step::cases;
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
         for cx in [json!({}), json!({ "env": { "A": "b c;$d" } })] {
             let args = json!({ "argv": words, "chdir": "/tmp", "unless": words });
             let lowered = cases::lower(&Command, &args, &cx).expect("lowers");
-            let Deed::Exec { argv } = &lowered.ops[0].deed else { panic!("an exec") };
+            let OpKind::Exec { argv } = &lowered.ops[0].kind else { panic!("an exec") };
             assert_eq!(argv[argv.len() - words.len()..], words);
             let probe = &lowered.probe.as_ref().expect("a probe").queries[0].argv;
             assert_eq!(probe[probe.len() - words.len()..], words);

@@ -14,9 +14,9 @@ use super::{
     AssessError, Assessment, Change, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role,
     StepKind, Subject, Touches, Verify,
 };
-use crate::op::{Answer, Deed, Effect, Query};
+use crate::op::{Effect, OpKind, ProbeOutput, Query};
 use crate::value::{Duration, Field, Type, Value};
-use look::{Look, readable_by_all};
+use look::{FileProbe, readable_by_all};
 
 /// The kind `copy`.
 pub(crate) struct Copy;
@@ -110,9 +110,9 @@ Links and directories are refused as `dest`: a rename would replace the link ins
     }
 
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let file = File::read(Args(args))?;
-        let deed = Deed::Write { path: file.dest.to_owned(), mode: file.mode.clone(), owner: file.owner() };
-        let mut write = op(cx, format!("write {}", file.dest), deed, Effect::Changes);
+        let file = FileSpec::read(Args(args))?;
+        let kind = OpKind::Write { path: file.dest.to_owned(), mode: file.mode.clone(), owner: file.owner() };
+        let mut write = op(cx, format!("write {}", file.dest), kind, Effect::Changes);
         file.content.clone_into(&mut write.stdin);
         let poll = Poll {
             interval: Duration::from_secs(1),
@@ -134,9 +134,9 @@ Links and directories are refused as `dest`: a rename would replace the link ins
         })
     }
 
-    fn assess(&self, args: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess(&self, args: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
         let file = from_lowered(args)?;
-        let look = match Look::read(&file, answers)? {
+        let look = match FileProbe::read(&file, answers)? {
             Ok(look) => look,
             Err(refusal) => return Ok(refusal),
         };
@@ -168,10 +168,10 @@ Links and directories are refused as `dest`: a rename would replace the link ins
         &self,
         args: &Value,
         _: &Subject,
-        answers: &[Answer],
+        answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
         let file = from_lowered(args)?;
-        let look = match Look::read(&file, answers)? {
+        let look = match FileProbe::read(&file, answers)? {
             Ok(look) => look,
             Err(refusal) => return Ok(refusal),
         };
@@ -194,8 +194,9 @@ Links and directories are refused as `dest`: a rename would replace the link ins
     }
 }
 
-fn from_lowered(args: &Value) -> Result<File<'_>, AssessError> {
-    File::read(Args(args)).map_err(|error| AssessError { command: "stat".to_owned(), reason: error.message })
+fn from_lowered(args: &Value) -> Result<FileSpec<'_>, AssessError> {
+    FileSpec::read(Args(args))
+        .map_err(|error| AssessError { command: "stat".to_owned(), reason: error.message })
 }
 
 /// Whether the lines of a file may stand in a plan: it is not only its own mode that keeps a file from others.
@@ -209,7 +210,7 @@ pub(super) fn is_public(path: &str, mode: &str, content: &str) -> bool {
 }
 
 /// The file as asked for.
-struct File<'a> {
+struct FileSpec<'a> {
     dest: &'a str,
     content: &'a str,
     /// Four octal digits.
@@ -218,7 +219,7 @@ struct File<'a> {
     group: Option<&'a str>,
 }
 
-impl<'a> File<'a> {
+impl<'a> FileSpec<'a> {
     fn read(args: Args<'a>) -> Result<Self, LowerError> {
         let dest = absolute_path("dest", args.text("dest").unwrap_or_default())?;
         if dest.ends_with('/') || dest.split('/').any(|part| part == "..") {
@@ -256,7 +257,7 @@ impl<'a> File<'a> {
         Ok(file)
     }
 
-    /// As [`Deed::Write`] takes it.
+    /// As [`OpKind::Write`] takes it.
     fn owner(&self) -> String {
         match (self.owner, self.group) {
             (Some(owner), Some(group)) => format!("{owner}:{group}"),

@@ -5,12 +5,12 @@ use std::sync::LazyLock;
 use super::args::Args;
 use super::build::{change, exactly, satisfied, would_change};
 use super::cordoned::{self, CordonNow, CordonSet, Cordons, IfUncordoned};
-use super::node_state::{Owner, checked_run, kubectl_probe, no_such_node, on_node, read_cordon};
+use super::node_state::{CordonOwner, checked_run, kubectl_probe, no_such_node, on_node, read_cordon};
 use super::{
     AssessError, Assessment, BracketKey, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Role, StepKind,
     Subject, Touches,
 };
-use crate::op::{Answer, Effect, Probe, run_symbol};
+use crate::op::{Effect, Probe, ProbeOutput, run_symbol};
 use crate::value::{Field, Type, Value};
 
 /// Keeps new pods off the host's node.
@@ -95,12 +95,17 @@ impl StepKind for Cordon {
         })
     }
 
-    fn assess(&self, args: &Value, subject: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess(
+        &self,
+        args: &Value,
+        subject: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         let [nodes, run] = exactly::<2>(answers)?;
         let Some((_, owner)) = read_cordon(nodes, run)? else { return Ok(no_such_node(subject)) };
         if let Some(run) = adopted(args) {
             return Ok(match owner {
-                Owner::Run(other) if other == run => would_change(
+                CordonOwner::Run(other) if other == run => would_change(
                     vec![change("node", format!("cordoned by run {run}"), "cordoned by this run")],
                     Fidelity::Exact,
                 ),
@@ -108,9 +113,11 @@ impl StepKind for Cordon {
             });
         }
         Ok(match owner {
-            Owner::Us => satisfied("cordoned by this run"),
-            Owner::Run(_) | Owner::Somebody => satisfied(format!("cordoned by {owner}; stays theirs")),
-            Owner::Nobody | Owner::Lifted => {
+            CordonOwner::Us => satisfied("cordoned by this run"),
+            CordonOwner::Run(_) | CordonOwner::Somebody => {
+                satisfied(format!("cordoned by {owner}; stays theirs"))
+            }
+            CordonOwner::Nobody | CordonOwner::Lifted => {
                 would_change(vec![change("node", "schedulable", "cordoned")], Fidelity::Exact)
             }
         })
@@ -122,7 +129,7 @@ impl Cordons for Cordon {
         Ok(kubectl_probe(on_node(cx, self.name())?.kube, cordoned::queries(cx, self.name())?))
     }
 
-    fn read(&self, args: &Value, set: CordonSet, answers: &[Answer]) -> Result<CordonNow, AssessError> {
+    fn read(&self, args: &Value, set: CordonSet, answers: &[ProbeOutput]) -> Result<CordonNow, AssessError> {
         // A cordon that was to be taken over and was not there is none to look after.
         if adopted(args).is_some() && !set.changed {
             return Ok(CordonNow::Stands);

@@ -1,10 +1,10 @@
 //! Whether a cordon still stands that a step of this run set: what `cordon` and `drain` share of looking at it again
 //! before something disrupts under it. Pure.
 
-use super::node_state::{Owner, on_node, read_cordon};
+use super::node_state::{CordonOwner, on_node, read_cordon};
 use super::{AssessError, LowerCx, LowerError};
 use crate::kubernetes::node::NodeRow;
-use crate::op::{Answer, Probe};
+use crate::op::{Probe, ProbeOutput};
 use crate::value::{Field, Type, Value};
 
 /// A kind of step that sets a cordon.
@@ -13,7 +13,7 @@ pub trait Cordons: Sync {
     fn look(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Probe, LowerError>;
 
     /// What the answers to that look mean.
-    fn read(&self, args: &Value, set: CordonSet, answers: &[Answer]) -> Result<CordonNow, AssessError>;
+    fn read(&self, args: &Value, set: CordonSet, answers: &[ProbeOutput]) -> Result<CordonNow, AssessError>;
 
     /// What is to be done where it does not stand any more.
     fn if_uncordoned(&self, args: &Value) -> IfUncordoned;
@@ -81,8 +81,8 @@ pub(super) fn queries(cx: &LowerCx<'_>, kind: &str) -> Result<Vec<crate::op::Que
 
 /// Reads the answers to [`queries`]: the node where it is cordoned as the step left it, or what changed.
 pub(super) fn read<'t>(
-    nodes: &'t Answer,
-    run: &Answer,
+    nodes: &'t ProbeOutput,
+    run: &ProbeOutput,
     set: CordonSet,
 ) -> Result<(Option<NodeRow<'t>>, CordonNow), AssessError> {
     let Some((node, owner)) = read_cordon(nodes, run)? else {
@@ -91,19 +91,21 @@ pub(super) fn read<'t>(
     };
     let name = node.name;
     let now = match owner {
-        Owner::Us => CordonNow::Stands,
+        CordonOwner::Us => CordonNow::Stands,
         // It was theirs when the step came to it, or has become theirs since and was found to be so.
-        Owner::Run(_) | Owner::Somebody if !set.ours => CordonNow::Stands,
-        Owner::Run(other) => gone(format!("the cordon of {name} was this run's and is run {other}'s now")),
-        Owner::Somebody => gone(format!(
+        CordonOwner::Run(_) | CordonOwner::Somebody if !set.ours => CordonNow::Stands,
+        CordonOwner::Run(other) => {
+            gone(format!("the cordon of {name} was this run's and is run {other}'s now"))
+        }
+        CordonOwner::Somebody => gone(format!(
             "the cordon of {name} was this run's and has lost its annotation rollbook.dev/cordoned-by"
         )),
-        Owner::Lifted => gone(format!("somebody uncordoned {name}")),
-        Owner::Nobody if node.cordoned_by.is_empty() && set.ours => {
+        CordonOwner::Lifted => gone(format!("somebody uncordoned {name}")),
+        CordonOwner::Nobody if node.cordoned_by.is_empty() && set.ours => {
             gone(format!("somebody uncordoned {name} and removed the annotation rollbook.dev/cordoned-by"))
         }
-        Owner::Nobody if node.cordoned_by.is_empty() => gone(format!("somebody uncordoned {name}")),
-        Owner::Nobody => {
+        CordonOwner::Nobody if node.cordoned_by.is_empty() => gone(format!("somebody uncordoned {name}")),
+        CordonOwner::Nobody => {
             gone(format!("{name} takes pods again, and its annotation names run {}", node.cordoned_by))
         }
     };
@@ -126,11 +128,11 @@ mod tests {
     const THEIRS: CordonSet = CordonSet { changed: true, ours: false };
     const FOUND: CordonSet = CordonSet { changed: false, ours: false };
 
-    fn answer(stdout: &str) -> Answer {
-        Answer { rc: 0, stdout: stdout.to_owned(), stderr: String::new() }
+    fn answer(stdout: &str) -> ProbeOutput {
+        ProbeOutput { rc: 0, stdout: stdout.to_owned(), stderr: String::new() }
     }
 
-    fn node(ready: &str, cordoned: &str, by: &str) -> Answer {
+    fn node(ready: &str, cordoned: &str, by: &str) -> ProbeOutput {
         let by = if by.is_empty() { String::new() } else { format!("\"{by}\"") };
         answer(&format!(
             "w1\tuid\t\"{ready}\"\t{cordoned}\t{by}\t\t\"v1.31.4\"\t\"m\"\t\"b\"\t\"containerd://1\"\t\n"
@@ -142,14 +144,14 @@ mod tests {
         format!("{tolerations}\tdefault\t{name}\t\"{phase}\"\t\t{controller}\t\t\t\"True\"\t\n")
     }
 
-    fn read(kind: &str, args: &serde_json::Value, set: CordonSet, answers: &[Answer]) -> CordonNow {
+    fn read(kind: &str, args: &serde_json::Value, set: CordonSet, answers: &[ProbeOutput]) -> CordonNow {
         let kind = find(kind).expect("a kind");
         let cordons = kind.cordons().expect("a kind that sets a cordon");
         cordons.read(&typed_args(kind, args), set, answers).expect("answers that can be read")
     }
 
     /// What is told, with `!` in front where nothing helps; empty while the cordon stands.
-    fn drained(args: &serde_json::Value, set: CordonSet, node: Answer, pods: &str) -> String {
+    fn drained(args: &serde_json::Value, set: CordonSet, node: ProbeOutput, pods: &str) -> String {
         match read("drain", args, set, &[node, answer("run-1\n"), answer(pods)]) {
             CordonNow::Stands => String::new(),
             CordonNow::Gone { what } => what,

@@ -7,7 +7,7 @@ use super::build::{
     would_change, wrong,
 };
 use super::{AssessError, Assessment, Fidelity, LowerCx, LowerError, Matter, Poll, Touches, Verify};
-use crate::op::{Answer, Op, Probe, Query};
+use crate::op::{Op, Probe, ProbeOutput, Query};
 use crate::value::{Duration, Field, Type};
 
 /// The fields, for the kinds' own lists.
@@ -147,7 +147,7 @@ impl Guard {
     }
 
     /// Whether the step is needed.
-    pub(super) fn assess(&self, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    pub(super) fn assess(&self, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
         let given =
             [self.creates.is_some(), self.check.is_some(), self.unless.is_some(), self.only_if.is_some()];
         let expected = given.iter().filter(|given| **given).count();
@@ -197,11 +197,11 @@ impl Guard {
     }
 
     /// Whether `creates` and `check` hold after the run.
-    pub(super) fn assess_verify(&self, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    pub(super) fn assess_verify(&self, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
         let mut answers = answers.iter();
         let mut waiting = Vec::new();
         if let Some(path) = &self.creates
-            && !is_there(path, answers.next().unwrap_or(&Answer::default()))?
+            && !is_there(path, answers.next().unwrap_or(&ProbeOutput::default()))?
         {
             waiting.push(format!("{path} is not there"));
         }
@@ -220,7 +220,7 @@ impl Guard {
 }
 
 /// Reads `test -e`: 2 and above are its own errors, such as a directory that may not be searched.
-fn is_there(path: &str, answer: &Answer) -> Result<bool, AssessError> {
+fn is_there(path: &str, answer: &ProbeOutput) -> Result<bool, AssessError> {
     match answer.rc {
         0 => Ok(true),
         1 => Ok(false),
@@ -229,7 +229,7 @@ fn is_there(path: &str, answer: &Answer) -> Result<bool, AssessError> {
 }
 
 /// The exit code of a condition. One that is not there or hangs has said nothing, which must not count as "fails".
-fn ran(shown: &str, answer: &Answer) -> Result<i32, AssessError> {
+fn ran(shown: &str, answer: &ProbeOutput) -> Result<i32, AssessError> {
     match answer.rc {
         124 | 126 | 127 => Err(unreadable(shown, "a command that runs and ends", answer)),
         rc => Ok(rc),

@@ -10,7 +10,7 @@ use super::{
     Touches,
 };
 use crate::kubernetes::kubectl_errors;
-use crate::op::{Answer, Effect, Op};
+use crate::op::{Effect, Op, ProbeOutput};
 use crate::value::{Field, Type, Value};
 
 /// Runs kubectl.
@@ -134,7 +134,7 @@ impl StepKind for Kubectl {
         })
     }
 
-    fn assess(&self, args: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess(&self, args: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
         let [answer] = exactly::<1>(answers)?;
         let unless = format!("kubectl {}", Args(args).texts("unless").join(" "));
         if answer.ok() {
@@ -143,10 +143,10 @@ impl StepKind for Kubectl {
         // A command that could not ask says nothing about what is.
         let causes = kubectl_errors::causes(&answer.stderr);
         let unknown = [
-            kubectl_errors::Cause::ApiAway,
-            kubectl_errors::Cause::Forbidden,
-            kubectl_errors::Cause::Kubeconfig,
-            kubectl_errors::Cause::Usage,
+            kubectl_errors::KubectlError::ApiAway,
+            kubectl_errors::KubectlError::Forbidden,
+            kubectl_errors::KubectlError::Kubeconfig,
+            kubectl_errors::KubectlError::Usage,
         ];
         if matches!(answer.rc, 124 | 127) || causes.iter().any(|cause| unknown.contains(cause)) {
             let reason = kubectl_errors::reason(answer.rc, &answer.stdout, &answer.stderr);

@@ -38,12 +38,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::op::{Answer, Effect, Op, Probe, subject_symbol};
+use crate::op::{Effect, Op, Probe, ProbeOutput, subject_symbol};
 use crate::value::{Duration, Field, Value, escape};
 
 pub use ahead::SourcesUse;
 pub use apt::is_own_variable;
-pub use body::{Body, shown_line};
+pub use body::{OpBody, shown_line};
 pub use copy::may_be_shown;
 pub use cordoned::{CordonNow, CordonSet, Cordons, IfUncordoned};
 pub use patched::{Patched, patched};
@@ -97,7 +97,7 @@ pub trait StepKind: Sync {
     }
 
     /// Whether a refusal over these answers is about packages that no source offers, so that no other change helps.
-    fn is_out_of_reach(&self, args: &Value, answers: &[Answer]) -> bool {
+    fn is_out_of_reach(&self, args: &Value, answers: &[ProbeOutput]) -> bool {
         let _ = (args, answers);
         false
     }
@@ -140,14 +140,19 @@ pub trait StepKind: Sync {
 
     /// What the probe's answers mean, one answer per query in order. Called for [`Lowered::probe`]. Of a probe that is the
     /// same for every host it is the same, too: it may be asked once on behalf of all.
-    fn assess(&self, args: &Value, subject: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError>;
+    fn assess(
+        &self,
+        args: &Value,
+        subject: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError>;
 
     /// What the verification's answers mean. Called for [`Lowered::verify`]; only `Satisfied` ends the wait.
     fn assess_verify(
         &self,
         args: &Value,
         subject: &Subject,
-        answers: &[Answer],
+        answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
         self.assess(args, subject, answers)
     }

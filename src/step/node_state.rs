@@ -10,7 +10,7 @@ use std::fmt;
 
 use crate::kubernetes::node::{NODES, NodeRow, ONE_NODE, is_node_name, parse_nodes};
 use crate::kubernetes::{CORDONED_AT, CORDONED_BY, kubectl_errors};
-use crate::op::{Answer, Deed, Effect, Op, Probe, Query, RunWhen, Site, is_symbol, run_symbol};
+use crate::op::{Effect, Op, OpKind, Probe, ProbeOutput, Query, RunWhen, Site, is_symbol, run_symbol};
 use crate::step::build::wrong;
 use crate::step::{AssessError, Assessment, KubeCx, LowerCx, LowerError, Subject};
 use crate::value::Duration;
@@ -84,7 +84,7 @@ pub(crate) fn kubectl_op(
     Op {
         title,
         site: Site::Kube,
-        deed: Deed::Exec { argv },
+        kind: OpKind::Exec { argv },
         env: cx.env.clone(),
         stdin: String::new(),
         r#become: kube.r#become,
@@ -178,7 +178,7 @@ const AT: &str = "/metadata/annotations/rollbook.dev~1cordoned-at";
 
 /// Who owns a node's cordon.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
+pub(crate) enum CordonOwner {
     /// Pods may be scheduled.
     Nobody,
     /// Pods may be scheduled, and the annotation still names this run: a person uncordoned our cordon.
@@ -191,7 +191,7 @@ pub(crate) enum Owner {
     Somebody,
 }
 
-impl fmt::Display for Owner {
+impl fmt::Display for CordonOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nobody | Self::Lifted => f.write_str("nobody"),
@@ -216,30 +216,30 @@ pub(crate) fn checked_run(run: &str) -> Result<String, LowerError> {
 
 /// Reads the answers to [`OnNode::node_query`] and [`OnNode::run_query`]: the node, where there is one, and its cordon.
 pub(crate) fn read_cordon<'t>(
-    nodes: &'t Answer,
-    run: &Answer,
-) -> Result<Option<(NodeRow<'t>, Owner)>, AssessError> {
+    nodes: &'t ProbeOutput,
+    run: &ProbeOutput,
+) -> Result<Option<(NodeRow<'t>, CordonOwner)>, AssessError> {
     let Some(node) = read_nodes(nodes)?.into_iter().next() else { return Ok(None) };
     let run = run.stdout.trim();
     let ours = !run.is_empty() && node.cordoned_by == run;
     let owner = match (node.cordoned, ours) {
-        (false, false) => Owner::Nobody,
-        (false, true) => Owner::Lifted,
-        (true, true) => Owner::Us,
-        (true, false) if node.cordoned_by.is_empty() => Owner::Somebody,
-        (true, false) => Owner::Run(node.cordoned_by.to_owned()),
+        (false, false) => CordonOwner::Nobody,
+        (false, true) => CordonOwner::Lifted,
+        (true, true) => CordonOwner::Us,
+        (true, false) if node.cordoned_by.is_empty() => CordonOwner::Somebody,
+        (true, false) => CordonOwner::Run(node.cordoned_by.to_owned()),
     };
     Ok(Some((node, owner)))
 }
 
 /// The rows of nodes in an answer.
-pub(crate) fn read_nodes(answer: &Answer) -> Result<Vec<NodeRow<'_>>, AssessError> {
+pub(crate) fn read_nodes(answer: &ProbeOutput) -> Result<Vec<NodeRow<'_>>, AssessError> {
     succeeded("kubectl get nodes", answer)?;
     parse_nodes(&answer.stdout).map_err(|error| unreadable_rows("kubectl get nodes", &error))
 }
 
 /// An error where kubectl failed, with the cause told apart.
-pub(crate) fn succeeded(command: &str, answer: &Answer) -> Result<(), AssessError> {
+pub(crate) fn succeeded(command: &str, answer: &ProbeOutput) -> Result<(), AssessError> {
     if answer.ok() {
         return Ok(());
     }
@@ -249,10 +249,11 @@ pub(crate) fn succeeded(command: &str, answer: &Answer) -> Result<(), AssessErro
 
 /// For looks that are repeated: an API that is away now may be back at the next look, as it is after every upgrade of
 /// a single control plane.
-pub(crate) fn api_away(answer: &Answer) -> Option<Assessment> {
+pub(crate) fn api_away(answer: &ProbeOutput) -> Option<Assessment> {
     let away = !answer.ok()
         && (answer.rc == 124
-            || kubectl_errors::causes(&answer.stderr).first() == Some(&kubectl_errors::Cause::ApiAway));
+            || kubectl_errors::causes(&answer.stderr).first()
+                == Some(&kubectl_errors::KubectlError::ApiAway));
     away.then(|| Assessment::NotYet {
         reason: kubectl_errors::reason(answer.rc, &answer.stdout, &answer.stderr),
     })

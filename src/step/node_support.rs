@@ -8,7 +8,7 @@ use super::node_state::{kube, on_node, read_nodes};
 use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject};
 use crate::facts::{CGROUP, cgroup_version};
 use crate::kubernetes::traps::{Machine, against};
-use crate::op::{Answer, Effect, Probe, Query, Site};
+use crate::op::{Effect, Probe, ProbeOutput, Query, Site};
 use crate::value::{Duration, Field, Type, Value, Version};
 
 /// Checks that the host can run a version of Kubernetes.
@@ -69,7 +69,12 @@ impl StepKind for NodeSupport {
         Ok(Lowered { probe: Some(probe), ..Lowered::idle(title, Role::Check) })
     }
 
-    fn assess(&self, args: &Value, subject: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess(
+        &self,
+        args: &Value,
+        subject: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         let (cgroup, nodes) = match answers {
             [cgroup] => (cgroup, Vec::new()),
             answers => {

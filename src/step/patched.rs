@@ -2,7 +2,7 @@
 //! its last line says whether the API server refused the patch, or took it and was not heard. Pure.
 
 use super::{BracketKey, Lowered};
-use crate::kubernetes::kubectl_errors::{Cause, causes};
+use crate::kubernetes::kubectl_errors::{KubectlError, causes};
 use crate::op::Exit;
 
 /// What came of the patch of a cordon.
@@ -25,9 +25,11 @@ pub fn patched(exit: Exit, last_line: &str) -> Patched {
         // The shell's word for a program that is not there.
         Exit::Code(127) => Patched::Refused,
         Exit::Code(1) => match causes(last_line).first() {
-            Some(Cause::TestFailed) => Patched::NotMeant,
-            Some(Cause::NotFound) if names_a_missing_node(last_line) => Patched::NotMeant,
-            Some(Cause::Forbidden | Cause::Kubeconfig | Cause::Usage) => Patched::Refused,
+            Some(KubectlError::TestFailed) => Patched::NotMeant,
+            Some(KubectlError::NotFound) if names_a_missing_node(last_line) => Patched::NotMeant,
+            Some(KubectlError::Forbidden | KubectlError::Kubeconfig | KubectlError::Usage) => {
+                Patched::Refused
+            }
             _ => Patched::InDoubt,
         },
         _ => Patched::InDoubt,

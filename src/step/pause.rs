@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::args::Args;
 use super::build::wrong;
 use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject};
-use crate::op::{Answer, Effect};
+use crate::op::{Effect, ProbeOutput};
 use crate::value::{Duration, Field, Type, Value, escape};
 
 /// Waits for a person, or for a time.
@@ -85,7 +85,7 @@ impl StepKind for Pause {
     }
 
     /// It has no probe.
-    fn assess(&self, _: &Value, _: &Subject, _: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess(&self, _: &Value, _: &Subject, _: &[ProbeOutput]) -> Result<Assessment, AssessError> {
         Ok(super::build::satisfied(""))
     }
 }

@@ -4,7 +4,7 @@
 use super::args::Args;
 use super::build::{exactly, query, unreadable};
 use super::{AssessError, Lowered, Poll, Verify};
-use crate::op::{Answer, Deed, Effect, Op, Probe, Site};
+use crate::op::{Effect, Op, OpKind, Probe, ProbeOutput, Site};
 use crate::value::{Duration, Value, escape};
 
 /// How long a lock or an inhibitor is waited for where the step says nothing.
@@ -41,14 +41,14 @@ pub struct Obstacles {
 
 /// Whether an op restarts or stops the machine that it runs on, whichever way it is written.
 pub fn power_cycles(op: &Op) -> bool {
-    match &op.deed {
-        Deed::Reboot => true,
-        Deed::Exec { .. } if op.effect == Effect::Reads => false,
-        Deed::Exec { argv } => {
+    match &op.kind {
+        OpKind::Reboot => true,
+        OpKind::Exec { .. } if op.effect == Effect::Reads => false,
+        OpKind::Exec { argv } => {
             let words: Vec<&str> = argv.iter().map(String::as_str).collect();
             line_power_cycles(&words) || reads_script(&words) && text_power_cycles(&op.stdin)
         }
-        Deed::Write { .. } => false,
+        OpKind::Write { .. } => false,
     }
 }
 
@@ -167,7 +167,7 @@ pub fn obstacles_of(args: &Value, lowered: &Lowered) -> Option<Verify> {
 }
 
 /// Reads the answers to [`obstacles_of`].
-pub fn read_obstacles(answers: &[Answer]) -> Result<Obstacles, AssessError> {
+pub fn read_obstacles(answers: &[ProbeOutput]) -> Result<Obstacles, AssessError> {
     let [files, locks, processes, inhibitors] = exactly(answers)?;
     let mut found = Obstacles { blocking: held_locks(files, locks, processes)?, notes: Vec::new() };
     read_inhibitors(inhibitors, &mut found);
@@ -175,7 +175,11 @@ pub fn read_obstacles(answers: &[Answer]) -> Result<Obstacles, AssessError> {
 }
 
 /// Locks that somebody holds, with the holder: a restart in the middle leaves dpkg half-way.
-fn held_locks(files: &Answer, locks: &Answer, processes: &Answer) -> Result<Vec<String>, AssessError> {
+fn held_locks(
+    files: &ProbeOutput,
+    locks: &ProbeOutput,
+    processes: &ProbeOutput,
+) -> Result<Vec<String>, AssessError> {
     let known: Vec<_> = files.stdout.lines().filter_map(lock_file).collect();
     if known.is_empty() {
         // A host without apt and dpkg. Files that may not be looked at are another matter.
@@ -243,7 +247,7 @@ impl LockFile<'_> {
 }
 
 /// "process 4321 (unattended-upgr)", as apt names it.
-fn holder(pid: &str, processes: &Answer) -> String {
+fn holder(pid: &str, processes: &ProbeOutput) -> String {
     let name = processes.stdout.lines().find_map(|line| {
         let (known, name) = line.trim().split_once(' ')?;
         (known == pid).then(|| name.trim())
@@ -257,7 +261,7 @@ fn holder(pid: &str, processes: &Answer) -> String {
     }
 }
 
-fn read_inhibitors(answer: &Answer, found: &mut Obstacles) {
+fn read_inhibitors(answer: &ProbeOutput, found: &mut Obstacles) {
     let is_absent = |text: &str| {
         ["not provided", "not been booted with systemd", "connect to", "No such file", "not found"]
             .iter()
@@ -349,7 +353,7 @@ mod tests {
         Op {
             title: String::new(),
             site: Site::Subject,
-            deed: Deed::Exec { argv: argv.iter().map(|word| (*word).to_owned()).collect() },
+            kind: OpKind::Exec { argv: argv.iter().map(|word| (*word).to_owned()).collect() },
             env: std::collections::BTreeMap::new(),
             stdin: stdin.to_owned(),
             r#become: true,
@@ -398,17 +402,17 @@ mod tests {
         assert!(!power_cycles(&reads));
     }
 
-    fn answer(stdout: &str) -> Answer {
-        Answer { rc: 0, stdout: stdout.to_owned(), stderr: String::new() }
+    fn answer(stdout: &str) -> ProbeOutput {
+        ProbeOutput { rc: 0, stdout: stdout.to_owned(), stderr: String::new() }
     }
 
-    fn failed(rc: i32, stderr: &str) -> Answer {
-        Answer { rc, stdout: String::new(), stderr: stderr.to_owned() }
+    fn failed(rc: i32, stderr: &str) -> ProbeOutput {
+        ProbeOutput { rc, stdout: String::new(), stderr: stderr.to_owned() }
     }
 
     const FILES: &str = "fe01 131 /var/lib/dpkg/lock-frontend\nfe01 132 /var/lib/dpkg/lock\n";
 
-    fn locks(locks: &str, processes: Answer) -> Vec<String> {
+    fn locks(locks: &str, processes: ProbeOutput) -> Vec<String> {
         read_obstacles(&[answer(FILES), answer(locks), processes, answer("a(ssssuu) 0")]).unwrap().blocking
     }
 
@@ -450,7 +454,7 @@ mod tests {
         assert_eq!(read_obstacles(&[absent, denied, answer(""), none]).unwrap(), Obstacles::default());
     }
 
-    fn inhibited(inhibitors: Answer) -> Obstacles {
+    fn inhibited(inhibitors: ProbeOutput) -> Obstacles {
         read_obstacles(&[answer(FILES), answer(""), answer(""), inhibitors]).unwrap()
     }
 

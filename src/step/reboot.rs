@@ -9,7 +9,7 @@ use super::{
     AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
     Subject, Touches, Verify,
 };
-use crate::op::{Answer, Deed, Effect};
+use crate::op::{Effect, OpKind, ProbeOutput};
 use crate::value::{Duration, Field, Type, Value};
 
 /// The kind `reboot`.
@@ -92,7 +92,7 @@ reboot.",
         let args = Args(args);
         let when_required = args.flag("when_required");
         let title = if when_required { "reboot if required" } else { "reboot" };
-        let op = op(cx, "reboot", Deed::Reboot, Effect::Disrupts);
+        let op = op(cx, "reboot", OpKind::Reboot, Effect::Disrupts);
         let within = args.duration("for").unwrap_or(Duration::from_secs(300));
         let poll = Poll { interval: Duration::from_secs(2), stable_for: Duration::ZERO, within };
         let required = vec![query(&["test", "-e", REQUIRED]), query(&["cat", REQUIRED_BY])];
@@ -111,7 +111,7 @@ reboot.",
         })
     }
 
-    fn assess(&self, _: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess(&self, _: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
         let [required, by] = exactly(answers)?;
         match required.rc {
             0 => {
@@ -130,7 +130,12 @@ reboot.",
         }
     }
 
-    fn assess_verify(&self, _: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess_verify(
+        &self,
+        _: &Value,
+        _: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         let [state] = exactly(answers)?;
         // Its exit code is 0 for `running` only; the word is the answer.
         match state.stdout.trim() {

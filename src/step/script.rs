@@ -7,7 +7,7 @@ use super::args::Args;
 use super::build::{exec, has_symbol, wrong};
 use super::guard::{self, Guard};
 use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject, Touches};
-use crate::op::{Answer, Effect};
+use crate::op::{Effect, ProbeOutput};
 use crate::value::{Field, Type, Value};
 
 /// The kind `script`.
@@ -113,7 +113,7 @@ impl StepKind for Script {
         })
     }
 
-    fn assess(&self, args: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess(&self, args: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
         read(args)?.assess(answers)
     }
 
@@ -121,7 +121,7 @@ impl StepKind for Script {
         &self,
         args: &Value,
         _: &Subject,
-        answers: &[Answer],
+        answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
         read(args)?.assess_verify(answers)
     }
@@ -163,7 +163,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::op::Deed;
+    use crate::op::OpKind;
     use crate::step::cases;
 
     #[test]
@@ -175,7 +175,7 @@ mod tests {
     fn arguments_are_never_options_of_the_shell() {
         let args = json!({ "text": "echo \"$1\"", "args": ["-c", "id; $x", "two\nlines"] });
         let lowered = cases::lower(&Script, &args, &json!({})).expect("lowers");
-        let Deed::Exec { argv } = &lowered.ops[0].deed else { panic!("an exec") };
+        let OpKind::Exec { argv } = &lowered.ops[0].kind else { panic!("an exec") };
         assert_eq!(argv, &["/bin/sh", "-s", "--", "-c", "id; $x", "two\nlines"]);
     }
 

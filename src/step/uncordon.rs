@@ -4,12 +4,12 @@ use std::sync::LazyLock;
 
 use super::args::Args;
 use super::build::{change, exactly, satisfied, would_change};
-use super::node_state::{Owner, checked_run, kubectl_probe, no_such_node, on_node, read_cordon};
+use super::node_state::{CordonOwner, checked_run, kubectl_probe, no_such_node, on_node, read_cordon};
 use super::{
     AssessError, Assessment, BracketKey, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Role, StepKind,
     Subject, Touches,
 };
-use crate::op::{Answer, Effect, run_symbol};
+use crate::op::{Effect, ProbeOutput, run_symbol};
 use crate::value::{Field, Type, Value};
 
 /// Lets new pods onto the host's node again.
@@ -78,7 +78,12 @@ impl StepKind for Uncordon {
         })
     }
 
-    fn assess(&self, args: &Value, subject: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess(
+        &self,
+        args: &Value,
+        subject: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         let [nodes, run] = exactly::<2>(answers)?;
         let Some((_, owner)) = read_cordon(nodes, run)? else {
             // Whoever took the node away took the cordon with it.
@@ -87,13 +92,13 @@ impl StepKind for Uncordon {
         };
         let whose = set_by(args).map_or_else(|| "this run".to_owned(), |run| format!("run {run}"));
         Ok(match owner {
-            Owner::Nobody => satisfied("not cordoned"),
-            Owner::Us => would_change(
+            CordonOwner::Nobody => satisfied("not cordoned"),
+            CordonOwner::Us => would_change(
                 vec![change("node", format!("cordoned by {whose}"), "schedulable")],
                 Fidelity::Exact,
             ),
             // The annotation must go too: a cordon that a person sets later would look like ours.
-            Owner::Lifted => would_change(
+            CordonOwner::Lifted => would_change(
                 vec![change(
                     "annotation",
                     format!("names {whose}, though the node is not cordoned"),
@@ -101,7 +106,9 @@ impl StepKind for Uncordon {
                 )],
                 Fidelity::Exact,
             ),
-            Owner::Run(_) | Owner::Somebody => satisfied(format!("stays cordoned: set by {owner}")),
+            CordonOwner::Run(_) | CordonOwner::Somebody => {
+                satisfied(format!("stays cordoned: set by {owner}"))
+            }
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::facts::server_version;
 use crate::kubernetes::node::{NODES, NodeRow};
 use crate::kubernetes::skew::{check_hop, check_kubelet};
 use crate::kubernetes::some_of;
-use crate::op::{Answer, Effect};
+use crate::op::{Effect, ProbeOutput};
 use crate::value::{Field, Type, Value, Version};
 
 /// Checks that the cluster may go to a version in one hop.
@@ -56,7 +56,7 @@ impl StepKind for VersionSkew {
         Ok(Lowered { probe, ..Lowered::idle(title, Role::Check) })
     }
 
-    fn assess(&self, args: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess(&self, args: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
         let [version, nodes] = exactly::<2>(answers)?;
         let server = server_version(version)
             .map_err(|error| AssessError { command: error.command, reason: error.reason })?;

@@ -10,10 +10,10 @@ use super::machine::{Scalar, holds_symbol, scalar_of, type_word};
 use crate::value::{Duration, Percent, Size, Version};
 
 /// Why two values cannot be compared, to follow the names of both.
-pub(super) type Refusal = String;
+pub(super) type CompareError = String;
 
 /// Whether two values are equal. Nothing equals only nothing.
-pub(super) fn equal(left: &Value, right: &Value) -> Result<bool, Refusal> {
+pub(super) fn equal(left: &Value, right: &Value) -> Result<bool, CompareError> {
     if left.is_none() || right.is_none() {
         return Ok(left.is_none() && right.is_none());
     }
@@ -34,7 +34,7 @@ pub(super) fn equal(left: &Value, right: &Value) -> Result<bool, Refusal> {
 }
 
 /// Item by item, so that versions in lists compare as versions too.
-fn equal_lists(left: &Value, right: &Value) -> Result<bool, Refusal> {
+fn equal_lists(left: &Value, right: &Value) -> Result<bool, CompareError> {
     let items = |list: &Value| list.try_iter().map(Iterator::collect::<Vec<_>>).unwrap_or_default();
     let (lefts, rights) = (items(left), items(right));
     if lefts.len() != rights.len() {
@@ -49,7 +49,7 @@ fn equal_lists(left: &Value, right: &Value) -> Result<bool, Refusal> {
 }
 
 /// The order of two values.
-pub(super) fn order(left: &Value, right: &Value) -> Result<Ordering, Refusal> {
+pub(super) fn order(left: &Value, right: &Value) -> Result<Ordering, CompareError> {
     if let (Some(left), Some(right)) = (left.as_str(), right.as_str()) {
         return order_texts(left, right);
     }
@@ -63,7 +63,7 @@ pub(super) fn order(left: &Value, right: &Value) -> Result<Ordering, Refusal> {
 }
 
 /// Whether `needle` is an item of a list, a key of a mapping or a part of a text.
-pub(super) fn contains(needle: &Value, haystack: &Value) -> Result<bool, Refusal> {
+pub(super) fn contains(needle: &Value, haystack: &Value) -> Result<bool, CompareError> {
     match haystack.kind() {
         ValueKind::String => {
             let (Some(part), Some(text)) = (needle.as_str(), haystack.as_str()) else {
@@ -88,7 +88,7 @@ pub(super) fn contains(needle: &Value, haystack: &Value) -> Result<bool, Refusal
 
 /// Compares where one side at least is a version, a duration, a size or a percentage: plain text on the other side is
 /// read as that.
-fn typed(left: &Value, right: &Value) -> Result<Option<Ordering>, Refusal> {
+fn typed(left: &Value, right: &Value) -> Result<Option<Ordering>, CompareError> {
     match (scalar_of(left), scalar_of(right)) {
         (None, None) => Ok(None),
         (Some(a), Some(b)) => order_scalars(a, b).map(Some).ok_or_else(|| mismatch(left, right)),
@@ -124,7 +124,7 @@ fn read_like(example: &Scalar, value: &Value) -> Option<Scalar> {
     }
 }
 
-fn unreadable(wanted: &Scalar, value: &Value) -> Refusal {
+fn unreadable(wanted: &Scalar, value: &Value) -> CompareError {
     if value.kind() == ValueKind::String {
         return format!("cannot be compared: the text on the other side is not {}", wanted.type_word());
     }
@@ -135,7 +135,7 @@ fn unreadable(wanted: &Scalar, value: &Value) -> Refusal {
     format!("cannot be compared: one is {}, the other {}{hint}", wanted.type_word(), type_word(value))
 }
 
-fn order_texts(left: &str, right: &str) -> Result<Ordering, Refusal> {
+fn order_texts(left: &str, right: &str) -> Result<Ordering, CompareError> {
     refuse_symbols(left)?;
     refuse_symbols(right)?;
     if Version::parse(left).is_ok() && Version::parse(right).is_ok() {
@@ -150,7 +150,7 @@ fn order_texts(left: &str, right: &str) -> Result<Ordering, Refusal> {
     Ok(left.cmp(right))
 }
 
-fn refuse_symbols(text: &str) -> Result<(), Refusal> {
+fn refuse_symbols(text: &str) -> Result<(), CompareError> {
     if holds_symbol(text) {
         return Err(
             "cannot be compared: a secret or a property of the run is known only while it runs".to_owned()
@@ -159,6 +159,6 @@ fn refuse_symbols(text: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn mismatch(left: &Value, right: &Value) -> Refusal {
+fn mismatch(left: &Value, right: &Value) -> CompareError {
     format!("cannot be compared: one is {}, the other {}", type_word(left), type_word(right))
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use minijinja::{Environment, Expression as Compiled};
 
-use super::lexer::{self, Mistake, Part, Token};
-use super::references::{self, Found};
+use super::lexer::{self, Mistake, TemplatePart, Token};
+use super::references::{self, TemplateNames};
 use super::{Gives, Printed, Reference, Scope, machine, rewrite};
 use crate::source::Span;
 use crate::value::Value;
@@ -26,19 +26,19 @@ pub struct Template {
     pub file: Option<Arc<str>>,
     /// What each of its pieces can put into the text; empty where the types of its names are not known.
     pub printed: Arc<[Printed]>,
-    body: Arc<Body>,
+    body: Arc<TemplateBody>,
 }
 
 #[derive(Debug)]
-enum Body {
+enum TemplateBody {
     /// Literal text and expressions in turn.
-    Pieces(Vec<Piece>),
+    Pieces(Vec<CompiledPiece>),
     /// With `{% %}`: the engine runs the whole of it, rewritten.
     Blocks(String),
 }
 
 #[derive(Debug)]
-enum Piece {
+enum CompiledPiece {
     Text(String),
     Expression { text: Range<usize>, program: Program },
 }
@@ -111,13 +111,13 @@ impl Template {
     }
 
     /// Compiles, and says which names stand where.
-    pub(super) fn parse(source: &str) -> Result<(Self, Found), Mistake> {
+    pub(super) fn parse(source: &str) -> Result<(Self, TemplateNames), Mistake> {
         let parts = lexer::parts(source)?;
         let found = references::in_parts(source, &parts)?;
-        let body = if parts.iter().any(|part| matches!(part, Part::Block(_))) {
-            Body::Blocks(compile_blocks(source, &parts)?)
+        let body = if parts.iter().any(|part| matches!(part, TemplatePart::Block(_))) {
+            TemplateBody::Blocks(compile_blocks(source, &parts)?)
         } else {
-            Body::Pieces(parts.into_iter().map(|part| piece(source, part)).collect::<Result<_, _>>()?)
+            TemplateBody::Pieces(parts.into_iter().map(|part| piece(source, part)).collect::<Result<_, _>>()?)
         };
         let (source, references) = (source.to_owned(), unique(&found));
         Ok((Self { source, references, file: None, printed: Arc::default(), body: Arc::new(body) }, found))
@@ -138,17 +138,17 @@ impl Template {
     /// Renders to text; undefined, boolean, null, list and map inside `{{ }}` are errors.
     pub fn render(&self, scope: &Scope) -> Result<String, RenderError> {
         match self.body.as_ref() {
-            Body::Pieces(pieces) => self.render_pieces(pieces, scope),
-            Body::Blocks(rewritten) => self.render_blocks(rewritten, scope),
+            TemplateBody::Pieces(pieces) => self.render_pieces(pieces, scope),
+            TemplateBody::Blocks(rewritten) => self.render_blocks(rewritten, scope),
         }
     }
 
-    fn render_pieces(&self, pieces: &[Piece], scope: &Scope) -> Result<String, RenderError> {
+    fn render_pieces(&self, pieces: &[CompiledPiece], scope: &Scope) -> Result<String, RenderError> {
         let mut out = String::with_capacity(self.source.len());
         for piece in pieces {
             match piece {
-                Piece::Text(text) => out.push_str(text),
-                Piece::Expression { text, program } => {
+                CompiledPiece::Text(text) => out.push_str(text),
+                CompiledPiece::Expression { text, program } => {
                     let written = &self.source[text.clone()];
                     program
                         .write(&mut out, scope, &self.references, written)
@@ -217,21 +217,21 @@ impl std::io::Write for Capped {
     }
 }
 
-fn piece(source: &str, part: Part) -> Result<Piece, Mistake> {
+fn piece(source: &str, part: TemplatePart) -> Result<CompiledPiece, Mistake> {
     match part {
-        Part::Text(text) => Ok(Piece::Text(text)),
-        Part::Expression(tokens) | Part::Block(tokens) => {
+        TemplatePart::Text(text) => Ok(CompiledPiece::Text(text)),
+        TemplatePart::Expression(tokens) | TemplatePart::Block(tokens) => {
             let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else {
                 return Err(Mistake::near(empty_braces(source), "`{{ }}` is empty"));
             };
             let text = first.range.start..last.range.end;
-            Ok(Piece::Expression { program: compile(source, &tokens)?, text })
+            Ok(CompiledPiece::Expression { program: compile(source, &tokens)?, text })
         }
     }
 }
 
 /// Compiles what was written, for its own mistakes, and gives the rewritten form.
-fn compile_blocks(source: &str, parts: &[Part]) -> Result<String, Mistake> {
+fn compile_blocks(source: &str, parts: &[TemplatePart]) -> Result<String, Mistake> {
     let env: &Environment<'_> = machine::environment();
     env.template_from_str(source).map_err(|error| syntax(&error, line_start(source, error.line())))?;
     let rewritten = rewrite::template(source, parts)?;
@@ -288,7 +288,7 @@ impl Expression {
     }
 
     /// Compiles, and says which names stand where.
-    pub(super) fn parse(source: &str) -> Result<(Self, Found), Mistake> {
+    pub(super) fn parse(source: &str) -> Result<(Self, TemplateNames), Mistake> {
         let tokens = lexer::expression(source)?;
         let found = references::in_expression(source, &tokens)?;
         let program = Arc::new(compile(source, &tokens)?);
@@ -414,7 +414,7 @@ fn undefined_name(
     missing.unwrap_or(fallback)
 }
 
-fn unique(found: &Found) -> Vec<Reference> {
+fn unique(found: &TemplateNames) -> Vec<Reference> {
     let mut unique: Vec<Reference> = Vec::new();
     for name in &found.uses {
         if !unique.contains(&name.reference) {

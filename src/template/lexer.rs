@@ -34,7 +34,7 @@ impl Mistake {
 
 /// A piece of a template; ranges are bytes of its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum TemplatePart {
     /// Text as it is, whitespace control already applied.
     Text(String),
     /// `{{ … }}`: the inside.
@@ -93,7 +93,7 @@ pub(super) fn expression(source: &str) -> Result<Vec<Token>, Mistake> {
 }
 
 /// The parts of a template.
-pub(super) fn parts(source: &str) -> Result<Vec<Part>, Mistake> {
+pub(super) fn parts(source: &str) -> Result<Vec<TemplatePart>, Mistake> {
     let mut parts = Vec::new();
     let mut at = 0;
     let mut trim_next = false;
@@ -110,7 +110,7 @@ pub(super) fn parts(source: &str) -> Result<Vec<Part>, Mistake> {
             text = text.trim_end();
         }
         if !text.is_empty() {
-            parts.push(Part::Text(text.to_owned()));
+            parts.push(TemplatePart::Text(text.to_owned()));
         }
         let Some((start, closing)) = opening else { return Ok(parts) };
         let inside = start + 2 + usize::from(source[start + 2..].starts_with(['-', '+']));
@@ -124,7 +124,11 @@ pub(super) fn parts(source: &str) -> Result<Vec<Part>, Mistake> {
             if blocks > MOST {
                 return Err(Mistake::at(start, format!("the text has more than {MOST} tags")));
             }
-            parts.push(if closing == "}}" { Part::Expression(tokens) } else { Part::Block(tokens) });
+            parts.push(if closing == "}}" {
+                TemplatePart::Expression(tokens)
+            } else {
+                TemplatePart::Block(tokens)
+            });
             close
         };
         trim_next = source[..close].ends_with('-');
@@ -281,9 +285,9 @@ mod tests {
             };
             let parts = parts(source).expect(source);
             let shown = parts.iter().fold(String::new(), |shown, part| match part {
-                Part::Text(text) => format!("{shown}T({text})"),
-                Part::Expression(tokens) => format!("{shown}E({})", inside(tokens)),
-                Part::Block(tokens) => format!("{shown}B({})", inside(tokens)),
+                TemplatePart::Text(text) => format!("{shown}T({text})"),
+                TemplatePart::Expression(tokens) => format!("{shown}E({})", inside(tokens)),
+                TemplatePart::Block(tokens) => format!("{shown}B({})", inside(tokens)),
             });
             assert_eq!(shown, expected, "{source}");
         }

@@ -25,4 +25,4 @@ pub use glob::glob_matches;
 pub use names::{NameError, NameType, Names, Reference, overlaps};
 pub use printed::{Gives, Printed};
 pub use scope::Scope;
-pub use words::{FILTERS, OPERATORS, TESTS, Word};
+pub use words::{FILTERS, LanguageWord, OPERATORS, TESTS};

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::lexer::{Part, Token, TokenKind};
+use super::lexer::{TemplatePart, Token, TokenKind};
 use super::references::{self, Use};
 use super::{Names, Reference};
 use crate::value::Type;
@@ -43,15 +43,15 @@ const PLAIN_NAMES: [(&str, &str); 4] =
     [("host", "name"), ("host", "address"), ("host", "node"), ("run", "id")];
 
 /// The pieces of a template.
-pub(super) fn pieces(source: &str, parts: &[Part], names: &Names) -> Vec<Printed> {
-    let piece = |part: &Part| match part {
-        Part::Text(text) => Some(Printed::Text(text.clone())),
-        Part::Expression(tokens) => {
+pub(super) fn pieces(source: &str, parts: &[TemplatePart], names: &Names) -> Vec<Printed> {
+    let piece = |part: &TemplatePart| match part {
+        TemplatePart::Text(text) => Some(Printed::Text(text.clone())),
+        TemplatePart::Expression(tokens) => {
             let (first, last) = (tokens.first()?, tokens.last()?);
             let range = first.range.start..last.range.end;
             Some(Printed::Expression { gives: gives(source, tokens, names), range })
         }
-        Part::Block(_) => None,
+        TemplatePart::Block(_) => None,
     };
     parts.iter().filter_map(piece).collect()
 }

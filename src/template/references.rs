@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::Reference;
-use super::lexer::{Mistake, Part, Token, TokenKind};
+use super::lexer::{Mistake, TemplatePart, Token, TokenKind};
 use super::slips;
-use super::words::{FILTERS, TESTS, Word, has};
+use super::words::{FILTERS, LanguageWord, TESTS, has};
 use crate::source::nearest;
 
 /// A name and where it is used.
@@ -21,7 +21,7 @@ pub(super) struct Use {
 
 /// Every name of a template.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct TemplateNames {
     pub(super) uses: Vec<Use>,
     /// Variables of loops, with the place of each.
     pub(super) locals: Vec<(String, Range<usize>)>,
@@ -32,16 +32,16 @@ const KEYWORDS: [&str; 13] =
 const BLOCKS: [&str; 6] = ["if", "elif", "else", "endif", "for", "endfor"];
 
 /// The names of a whole template.
-pub(super) fn in_parts(source: &str, parts: &[Part]) -> Result<Found, Mistake> {
-    let mut found = Found::default();
+pub(super) fn in_parts(source: &str, parts: &[TemplatePart]) -> Result<TemplateNames, Mistake> {
+    let mut found = TemplateNames::default();
     for part in parts {
         match part {
-            Part::Text(_) => {}
-            Part::Expression(tokens) => {
+            TemplatePart::Text(_) => {}
+            TemplatePart::Expression(tokens) => {
                 slips::check(source, tokens)?;
                 in_tokens(source, tokens, &mut found.uses)?;
             }
-            Part::Block(tokens) => in_block(source, tokens, &mut found)?,
+            TemplatePart::Block(tokens) => in_block(source, tokens, &mut found)?,
         }
     }
     slips::check_blocks(source, parts)?;
@@ -53,14 +53,14 @@ pub(super) fn in_parts(source: &str, parts: &[Part]) -> Result<Found, Mistake> {
 }
 
 /// The names of one expression.
-pub(super) fn in_expression(source: &str, tokens: &[Token]) -> Result<Found, Mistake> {
+pub(super) fn in_expression(source: &str, tokens: &[Token]) -> Result<TemplateNames, Mistake> {
     slips::check(source, tokens)?;
-    let mut found = Found::default();
+    let mut found = TemplateNames::default();
     in_tokens(source, tokens, &mut found.uses)?;
     Ok(found)
 }
 
-fn in_block(source: &str, tokens: &[Token], found: &mut Found) -> Result<(), Mistake> {
+fn in_block(source: &str, tokens: &[Token], found: &mut TemplateNames) -> Result<(), Mistake> {
     let Some(keyword) = tokens.first() else { return Ok(()) };
     let word = keyword.text(source);
     if !BLOCKS.contains(&word) {
@@ -79,7 +79,7 @@ fn in_block(source: &str, tokens: &[Token], found: &mut Found) -> Result<(), Mis
     Ok(())
 }
 
-fn in_loop(source: &str, tokens: &[Token], found: &mut Found) -> Result<(), Mistake> {
+fn in_loop(source: &str, tokens: &[Token], found: &mut TemplateNames) -> Result<(), Mistake> {
     if let Some(recursive) = tokens.last().filter(|token| token.is(source, "recursive")) {
         return Err(Mistake::at(recursive.range.start, "a loop cannot be recursive"));
     }
@@ -157,7 +157,7 @@ fn path(source: &str, tokens: &[Token], mut at: usize) -> (Vec<String>, usize) {
     }
 }
 
-fn known(word: &str, table: &[Word], what: &str, token: &Token) -> Result<(), Mistake> {
+fn known(word: &str, table: &[LanguageWord], what: &str, token: &Token) -> Result<(), Mistake> {
     if has(table, word) {
         return Ok(());
     }

@@ -5,7 +5,7 @@
 //! `__bool(x, "x")`. The texts name the operands in errors. What the user wrote is compiled first, as it is, so a
 //! mistake in it is never blamed on this.
 
-use super::lexer::{Mistake, Part, Token, TokenKind};
+use super::lexer::{Mistake, TemplatePart, Token, TokenKind};
 use super::references::rest_of_for;
 
 /// Functions that comparisons become; [`super::machine`] defines each of them.
@@ -31,18 +31,18 @@ pub(super) fn expression(source: &str, tokens: &[Token]) -> Result<String, Mista
 }
 
 /// A whole template, rewritten.
-pub(super) fn template(source: &str, parts: &[Part]) -> Result<String, Mistake> {
+pub(super) fn template(source: &str, parts: &[TemplatePart]) -> Result<String, Mistake> {
     let mut writer = Writer { source, out: String::with_capacity(source.len() * 2) };
     for part in parts {
         match part {
             // Whitespace control is already applied, and braces in literal text would have been parts.
-            Part::Text(text) => writer.out.push_str(text),
-            Part::Expression(tokens) => {
+            TemplatePart::Text(text) => writer.out.push_str(text),
+            TemplatePart::Expression(tokens) => {
                 writer.out.push_str("{{ ");
                 writer.group(tokens, false)?;
                 writer.out.push_str(" }}");
             }
-            Part::Block(tokens) => writer.block(tokens)?,
+            TemplatePart::Block(tokens) => writer.block(tokens)?,
         }
     }
     Ok(writer.out)

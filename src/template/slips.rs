@@ -1,6 +1,6 @@
 //! What people write out of habit from other languages, told where it stands and with what to write here.
 
-use super::lexer::{Mistake, Part, Token, TokenKind};
+use super::lexer::{Mistake, TemplatePart, Token, TokenKind};
 
 /// Marks of other languages, and ours.
 const MARKS: [(&[&str], &str); 8] = [
@@ -106,10 +106,10 @@ fn is_keyword(text: &str, token: &Token) -> bool {
 }
 
 /// Blocks that are opened and not closed, or the other way round.
-pub(super) fn check_blocks(source: &str, parts: &[Part]) -> Result<(), Mistake> {
+pub(super) fn check_blocks(source: &str, parts: &[TemplatePart]) -> Result<(), Mistake> {
     let mut open: Vec<(&str, usize)> = Vec::new();
     for part in parts {
-        let Part::Block(tokens) = part else { continue };
+        let TemplatePart::Block(tokens) = part else { continue };
         let Some(first) = tokens.first() else { continue };
         let (word, at) = (first.text(source), first.range.start);
         let closes = match word {

@@ -41,15 +41,15 @@ pub(super) fn impossible(source: &str, tokens: &[Token], names: &Names) -> Vec<I
 }
 
 /// A value that a side could have.
-struct Side {
+struct OperandType {
     value: Engine,
     /// Whether it is a text that is not known.
     is_open: bool,
     is_scalar: bool,
 }
 
-fn side(source: &str, tokens: &[Token], names: &Names) -> Option<Side> {
-    let plain = |value: Engine| Some(Side { value, is_open: false, is_scalar: false });
+fn side(source: &str, tokens: &[Token], names: &Names) -> Option<OperandType> {
+    let plain = |value: Engine| Some(OperandType { value, is_open: false, is_scalar: false });
     if let [only] = tokens {
         let text = only.text(source);
         match only.kind {
@@ -66,11 +66,14 @@ fn side(source: &str, tokens: &[Token], names: &Names) -> Option<Side> {
     sample(&ty)
 }
 
-fn sample(ty: &Type) -> Option<Side> {
-    let plain = |value: Engine| Some(Side { value, is_open: false, is_scalar: false });
-    let scalar = |scalar: Scalar| Some(Side { value: from_scalar(scalar), is_open: false, is_scalar: true });
+fn sample(ty: &Type) -> Option<OperandType> {
+    let plain = |value: Engine| Some(OperandType { value, is_open: false, is_scalar: false });
+    let scalar =
+        |scalar: Scalar| Some(OperandType { value: from_scalar(scalar), is_open: false, is_scalar: true });
     match ty {
-        Type::Str | Type::Host => Some(Side { value: Engine::from("x"), is_open: true, is_scalar: false }),
+        Type::Str | Type::Host => {
+            Some(OperandType { value: Engine::from("x"), is_open: true, is_scalar: false })
+        }
         Type::Enum(words) => plain(Engine::from(words.first()?.as_str())),
         Type::Bool => plain(Engine::from(true)),
         Type::Int => plain(Engine::from(1)),

@@ -3,7 +3,7 @@
 
 /// A word of the language.
 #[derive(Clone, Copy, Debug)]
-pub struct Word {
+pub struct LanguageWord {
     /// As written.
     pub name: &'static str,
     /// What it does, in Markdown.
@@ -14,12 +14,17 @@ pub struct Word {
     pub gives: &'static str,
 }
 
-const fn word(name: &'static str, doc: &'static str, example: &'static str, gives: &'static str) -> Word {
-    Word { name, doc, example, gives }
+const fn word(
+    name: &'static str,
+    doc: &'static str,
+    example: &'static str,
+    gives: &'static str,
+) -> LanguageWord {
+    LanguageWord { name, doc, example, gives }
 }
 
 /// Every filter, sorted.
-pub const FILTERS: [Word; 21] = [
+pub const FILTERS: [LanguageWord; 21] = [
     word(
         "default",
         "The argument where the value is nothing or its name is not there.",
@@ -79,14 +84,14 @@ pub const FILTERS: [Word; 21] = [
 ];
 
 /// Every test of `is` and `is not`, sorted.
-pub const TESTS: [Word; 3] = [
+pub const TESTS: [LanguageWord; 3] = [
     word("defined", "The name is there.", "1 is defined", "true"),
     word("matching", "A text matches a glob of `*` and `?`.", "\"w12\" is matching(\"w*\")", "true"),
     word("version", "A value is a version, or a text that could be one.", "\"1.31.4\" is version", "true"),
 ];
 
 /// Every operator.
-pub const OPERATORS: [Word; 9] = [
+pub const OPERATORS: [LanguageWord; 9] = [
     word(
         "== !=",
         "Equal or not. Values of different types are never compared: that is an error.",
@@ -114,7 +119,7 @@ pub const OPERATORS: [Word; 9] = [
 ];
 
 /// Whether a table has a word.
-pub(super) fn has(table: &[Word], name: &str) -> bool {
+pub(super) fn has(table: &[LanguageWord], name: &str) -> bool {
     table.iter().any(|word| word.name == name)
 }
 

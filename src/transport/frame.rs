@@ -8,7 +8,7 @@ const MARK_LIMIT: usize = 4096;
 
 /// A part of a stream.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Piece<'a> {
+pub(crate) enum FramePiece<'a> {
     /// What a login shell or sudo printed before the first mark.
     Noise(&'a [u8]),
     /// Output.
@@ -31,7 +31,7 @@ impl Splitter {
     }
 
     /// Takes the next bytes. Holds back what may turn out to be the beginning of a mark.
-    pub(crate) fn feed(&mut self, bytes: &[u8], tell: &mut dyn FnMut(Piece<'_>)) {
+    pub(crate) fn feed(&mut self, bytes: &[u8], tell: &mut dyn FnMut(FramePiece<'_>)) {
         let mut held = std::mem::take(&mut self.held);
         held.extend_from_slice(bytes);
         let mut told = 0;
@@ -46,7 +46,7 @@ impl Splitter {
                 match end {
                     Some(end) => {
                         self.begun = true;
-                        tell(Piece::Mark(&String::from_utf8_lossy(&held[words..end])));
+                        tell(FramePiece::Mark(&String::from_utf8_lossy(&held[words..end])));
                         told = end + 1;
                         from = told;
                         continue;
@@ -70,16 +70,16 @@ impl Splitter {
     }
 
     /// Ends the stream: what was held back was no mark.
-    pub(crate) fn finish(&mut self, tell: &mut dyn FnMut(Piece<'_>)) {
+    pub(crate) fn finish(&mut self, tell: &mut dyn FnMut(FramePiece<'_>)) {
         let held = std::mem::take(&mut self.held);
         self.tell_data(&held, tell);
     }
 
-    fn tell_data(&self, bytes: &[u8], tell: &mut dyn FnMut(Piece<'_>)) {
+    fn tell_data(&self, bytes: &[u8], tell: &mut dyn FnMut(FramePiece<'_>)) {
         match (bytes.is_empty(), self.begun) {
             (true, _) => {}
-            (false, true) => tell(Piece::Data(bytes)),
-            (false, false) => tell(Piece::Noise(bytes)),
+            (false, true) => tell(FramePiece::Data(bytes)),
+            (false, false) => tell(FramePiece::Noise(bytes)),
         }
     }
 }
@@ -92,10 +92,10 @@ mod tests {
     fn split(stream: &[u8], piece: usize) -> Vec<u8> {
         let mut seen = Vec::new();
         let mut noise = Vec::new();
-        let mut tell = |piece: Piece<'_>| match piece {
-            Piece::Noise(bytes) => noise.extend_from_slice(bytes),
-            Piece::Data(bytes) => seen.extend_from_slice(bytes),
-            Piece::Mark(words) => seen.extend_from_slice(format!("<{words}>").as_bytes()),
+        let mut tell = |piece: FramePiece<'_>| match piece {
+            FramePiece::Noise(bytes) => noise.extend_from_slice(bytes),
+            FramePiece::Data(bytes) => seen.extend_from_slice(bytes),
+            FramePiece::Mark(words) => seen.extend_from_slice(format!("<{words}>").as_bytes()),
         };
         let mut splitter = Splitter::new("N0");
         stream.chunks(piece).for_each(|piece| splitter.feed(piece, &mut tell));

@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::clip::Clip;
-use super::script::{self, Place, ScriptError};
-use super::talk::{Heard, Link, talk};
-use super::wire::{Right, Talk, Wire};
+use super::script::{self, RecordDir, ScriptError};
+use super::talk::{Link, WireEvent, talk};
+use super::wire::{Privilege, Talk, Wire};
 use super::{Attached, Launch, LaunchId, OpResult, OutputSink, Session, SessionError, Stream};
 use crate::inventory::Become;
-use crate::op::{Answer, Deed, Exit, Probe};
+use crate::op::{Exit, OpKind, Probe, ProbeOutput};
 
 /// Between two looks at a host that restarts.
 const REBOOT_PAUSE: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ pub(crate) struct HostSession<L> {
 }
 
 /// What an op's end mark says.
-enum End {
+enum OpEndMark {
     Exit(Exit),
     Never,
     Busy(String),
@@ -41,8 +41,8 @@ impl<L: Link> HostSession<L> {
         Self { link, method, remote_dir, boot_id: None }
     }
 
-    fn place(&self, root: bool) -> Place<'_> {
-        let mut place = Place::new(self.remote_dir.as_deref(), root);
+    fn place(&self, root: bool) -> RecordDir<'_> {
+        let mut place = RecordDir::new(self.remote_dir.as_deref(), root);
         if let Some(path) = &self.boot_id {
             place.boot_id = path;
         }
@@ -50,7 +50,7 @@ impl<L: Link> HostSession<L> {
     }
 
     fn wire(&self, root: bool, talk: Talk) -> Wire {
-        Wire { right: Right::needed(root, self.method), talk }
+        Wire { right: Privilege::needed(root, self.method), talk }
     }
 
     /// Follows an op through one conversation.
@@ -59,10 +59,10 @@ impl<L: Link> HostSession<L> {
         root: bool,
         script: &str,
         output: &mut dyn OutputSink,
-    ) -> Result<(End, OpResult), SessionError> {
+    ) -> Result<(OpEndMark, OpResult), SessionError> {
         let (mut out, mut err) = (Clip::for_output(), Clip::for_output());
-        let mut hear = |heard: Heard<'_>| {
-            if let Heard::Output(stream, bytes) = heard {
+        let mut hear = |heard: WireEvent<'_>| {
+            if let WireEvent::Output(stream, bytes) = heard {
                 output.write(stream, bytes);
                 match stream {
                     Stream::Stdout => out.push(bytes),
@@ -72,7 +72,7 @@ impl<L: Link> HostSession<L> {
         };
         let words = talk(&self.link, self.wire(root, Talk::Script), script, &mut hear).await?;
         let end = read_end(&words)?;
-        let exit = if let End::Exit(exit) = end { exit } else { Exit::Interrupted };
+        let exit = if let OpEndMark::Exit(exit) = end { exit } else { Exit::Interrupted };
         Ok((end, OpResult { exit, stdout: out.into_text(), stderr: err.into_text() }))
     }
 
@@ -88,11 +88,11 @@ impl<L: Link> HostSession<L> {
                 continue;
             }
             match self.follow(launch.op.r#become, &script, &mut Ignore).await {
-                Ok((End::Exit(exit), _)) => return Ok(result(exit)),
-                Ok((End::Never, _)) => return Err(never()),
-                Ok((End::Busy(run), _)) => return Err(busy(&run)),
-                Ok((End::Over, _)) => return Err(over()),
-                Ok((End::Rebooting, _)) | Err(_) => {}
+                Ok((OpEndMark::Exit(exit), _)) => return Ok(result(exit)),
+                Ok((OpEndMark::Never, _)) => return Err(never()),
+                Ok((OpEndMark::Busy(run), _)) => return Err(busy(&run)),
+                Ok((OpEndMark::Over, _)) => return Err(over()),
+                Ok((OpEndMark::Rebooting, _)) | Err(_) => {}
             }
         }
         Ok(result(Exit::TimedOut))
@@ -101,9 +101,9 @@ impl<L: Link> HostSession<L> {
 
 #[async_trait(?Send)]
 impl<L: Link> Session for HostSession<L> {
-    async fn probe(&self, probe: &Probe) -> Result<Vec<Answer>, SessionError> {
+    async fn probe(&self, probe: &Probe) -> Result<Vec<ProbeOutput>, SessionError> {
         let script = format!("{}\n{}", script::whole_seconds(probe.timeout), script::probe(probe)?);
-        let mut answers = Answers::new();
+        let mut answers = PendingAnswers::new();
         let words = talk(&self.link, self.wire(probe.r#become, Talk::Probe), &script, &mut |heard| {
             answers.hear(&heard);
         })
@@ -118,13 +118,13 @@ impl<L: Link> Session for HostSession<L> {
     ) -> Result<OpResult, SessionError> {
         let root = launch.op.r#become;
         let script = script::launch(launch, &self.place(root))?;
-        let reboots = launch.op.deed == Deed::Reboot;
+        let reboots = launch.op.kind == OpKind::Reboot;
         match self.follow(root, &script, output).await {
-            Ok((End::Exit(_), result)) => Ok(result),
-            Ok((End::Never, _)) => Err(never()),
-            Ok((End::Busy(run), _)) => Err(busy(&run)),
-            Ok((End::Over, _)) => Err(over()),
-            Ok((End::Rebooting, _)) => self.await_reboot(launch).await,
+            Ok((OpEndMark::Exit(_), result)) => Ok(result),
+            Ok((OpEndMark::Never, _)) => Err(never()),
+            Ok((OpEndMark::Busy(run), _)) => Err(busy(&run)),
+            Ok((OpEndMark::Over, _)) => Err(over()),
+            Ok((OpEndMark::Rebooting, _)) => self.await_reboot(launch).await,
             // The host may have gone faster than its answer. Whether it was asked at all, it will say itself.
             Err(SessionError::Lost(_)) if reboots => self.await_reboot(launch).await,
             Err(error) => Err(error),
@@ -140,11 +140,11 @@ impl<L: Link> Session for HostSession<L> {
         let script = script::attach(id, &self.place(r#become))?;
         loop {
             match self.follow(r#become, &script, output).await? {
-                (End::Exit(_), result) => return Ok(Attached::Ended(result)),
-                (End::Never, _) => return Ok(Attached::NeverStarted),
-                (End::Busy(run), _) => return Err(busy(&run)),
-                (End::Over, _) => return Err(over()),
-                (End::Rebooting, _) => tokio::time::sleep(REBOOT_PAUSE).await,
+                (OpEndMark::Exit(_), result) => return Ok(Attached::Ended(result)),
+                (OpEndMark::Never, _) => return Ok(Attached::NeverStarted),
+                (OpEndMark::Busy(run), _) => return Err(busy(&run)),
+                (OpEndMark::Over, _) => return Err(over()),
+                (OpEndMark::Rebooting, _) => tokio::time::sleep(REBOOT_PAUSE).await,
             }
         }
     }
@@ -194,19 +194,19 @@ fn expect(words: &str, wanted: &str) -> Result<(), SessionError> {
     }
 }
 
-fn read_end(words: &str) -> Result<End, SessionError> {
+fn read_end(words: &str) -> Result<OpEndMark, SessionError> {
     let (word, rest) = words.split_once(' ').unwrap_or((words, ""));
     let number =
         || rest.parse::<i32>().map_err(|_| SessionError::Protocol(format!("`{words}` as the end of an op")));
     Ok(match word {
-        "code" => End::Exit(Exit::Code(number()?)),
-        "signal" => End::Exit(Exit::Signal(number()?)),
-        "timeout" => End::Exit(Exit::TimedOut),
-        "interrupted" => End::Exit(Exit::Interrupted),
-        "never" => End::Never,
-        "busy" => End::Busy(rest.to_owned()),
-        "over" => End::Over,
-        "rebooting" => End::Rebooting,
+        "code" => OpEndMark::Exit(Exit::Code(number()?)),
+        "signal" => OpEndMark::Exit(Exit::Signal(number()?)),
+        "timeout" => OpEndMark::Exit(Exit::TimedOut),
+        "interrupted" => OpEndMark::Exit(Exit::Interrupted),
+        "never" => OpEndMark::Never,
+        "busy" => OpEndMark::Busy(rest.to_owned()),
+        "over" => OpEndMark::Over,
+        "rebooting" => OpEndMark::Rebooting,
         "fail" => return Err(SessionError::Launcher(rest.to_owned())),
         _ => return Err(SessionError::Protocol(format!("`{words}` as the end of an op"))),
     })
@@ -219,7 +219,7 @@ impl From<ScriptError> for SessionError {
 }
 
 /// The answers of a probe while they come: on each stream they are in order, the streams are not in step.
-struct Answers {
+struct PendingAnswers {
     out: Vec<Clip>,
     err: Vec<Clip>,
     codes: Vec<i32>,
@@ -227,29 +227,29 @@ struct Answers {
     now_err: Clip,
 }
 
-impl Answers {
+impl PendingAnswers {
     fn new() -> Self {
         let (now_out, now_err) = (Clip::for_answer(), Clip::for_answer());
         Self { out: Vec::new(), err: Vec::new(), codes: Vec::new(), now_out, now_err }
     }
 
-    fn hear(&mut self, heard: &Heard<'_>) {
+    fn hear(&mut self, heard: &WireEvent<'_>) {
         match heard {
-            Heard::Output(Stream::Stdout, bytes) => self.now_out.push(bytes),
-            Heard::Output(Stream::Stderr, bytes) => self.now_err.push(bytes),
-            Heard::Mark(Stream::Stdout, words) => {
+            WireEvent::Output(Stream::Stdout, bytes) => self.now_out.push(bytes),
+            WireEvent::Output(Stream::Stderr, bytes) => self.now_err.push(bytes),
+            WireEvent::Mark(Stream::Stdout, words) => {
                 let code = words.strip_prefix("q ").and_then(|code| code.parse().ok());
                 self.codes.push(code.unwrap_or(-1));
                 self.out.push(std::mem::replace(&mut self.now_out, Clip::for_answer()));
             }
-            Heard::Mark(Stream::Stderr, _) => {
+            WireEvent::Mark(Stream::Stderr, _) => {
                 self.err.push(std::mem::replace(&mut self.now_err, Clip::for_answer()));
             }
         }
     }
 
     /// One answer per query; `words` is how the time limit's guard ended.
-    fn complete(mut self, wanted: usize, words: &str) -> Result<Vec<Answer>, SessionError> {
+    fn complete(mut self, wanted: usize, words: &str) -> Result<Vec<ProbeOutput>, SessionError> {
         let timed_out = matches!(words, "124" | "137") && self.codes.len() < wanted;
         if timed_out {
             // The one that was cut off keeps what it had said; the later ones were never asked.
@@ -270,7 +270,7 @@ impl Answers {
             return Err(SessionError::Protocol(format!("{given} answers to {wanted} questions ({words})")));
         }
         let streams = self.out.into_iter().zip(self.err);
-        let answer = |(rc, (out, err)): (i32, (Clip, Clip))| Answer {
+        let answer = |(rc, (out, err)): (i32, (Clip, Clip))| ProbeOutput {
             rc,
             stdout: out.into_text(),
             stderr: err.into_text(),

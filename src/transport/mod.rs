@@ -1,11 +1,11 @@
 //! Transports: how a host is reached. They know ops and probes, never steps, plans or events.
 
-mod clip;
+pub(crate) mod clip;
 mod frame;
 mod host;
 mod local;
 mod script;
-pub mod simulated;
+
 mod ssh;
 mod talk;
 mod wire;
@@ -20,7 +20,7 @@ pub use local::LocalTransport;
 pub use ssh::SshTransport;
 
 use crate::inventory::{Become, Connection, HostName};
-use crate::op::{Answer, Exit, Op, Probe};
+use crate::op::{Exit, Op, Probe, ProbeOutput};
 
 /// Bytes of output per stream that an op keeps in the controller's memory.
 pub const OUTPUT_LIMIT: usize = 64 * 1024;
@@ -56,7 +56,7 @@ pub struct Target {
 #[async_trait(?Send)]
 pub trait Session {
     /// Runs the queries of a probe, one after the other, in one round trip. One answer per query, in order.
-    async fn probe(&self, probe: &Probe) -> Result<Vec<Answer>, SessionError>;
+    async fn probe(&self, probe: &Probe) -> Result<Vec<ProbeOutput>, SessionError>;
 
     /// Starts an op under the launcher and follows it to its end, in one round trip when nothing breaks. Sending the
     /// same launch again never runs the op twice: it attaches to the first one.

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use uuid::Uuid;
 
-use super::frame::{Piece, Splitter};
-use super::wire::{Right, Wire};
+use super::frame::{FramePiece, Splitter};
+use super::wire::{Privilege, Wire};
 use super::words::on_one_line;
 use super::{ConnectError, SessionError, Stream};
 
@@ -59,7 +59,7 @@ pub(crate) enum NoCode {
 }
 
 /// What is heard between the first mark and the last.
-pub(crate) enum Heard<'a> {
+pub(crate) enum WireEvent<'a> {
     /// Output.
     Output(Stream, &'a [u8]),
     /// A mark.
@@ -71,7 +71,7 @@ pub(crate) async fn talk(
     link: &dyn Link,
     wire: Wire,
     lines: &str,
-    hear: &mut dyn FnMut(Heard<'_>),
+    hear: &mut dyn FnMut(WireEvent<'_>),
 ) -> Result<String, SessionError> {
     let nonce = Uuid::now_v7().simple().to_string();
     let text = [&nonce, "\n", lines].concat();
@@ -111,22 +111,22 @@ async fn listen(
     mut from: Box<dyn AsyncRead + Unpin>,
     stream: Stream,
     nonce: &str,
-    hear: &RefCell<&mut dyn FnMut(Heard<'_>)>,
+    hear: &RefCell<&mut dyn FnMut(WireEvent<'_>)>,
 ) -> Listened {
     let mut heard = Listened::default();
     let mut splitter = Splitter::new(nonce);
     let mut buffer = vec![0; 16 * 1024];
-    let mut tell = |piece: Piece<'_>| match piece {
-        Piece::Noise(bytes) => {
+    let mut tell = |piece: FramePiece<'_>| match piece {
+        FramePiece::Noise(bytes) => {
             heard.noise.extend_from_slice(bytes);
             let excess = heard.noise.len().saturating_sub(NOISE_LIMIT);
             heard.noise.drain(..excess);
         }
-        Piece::Data(bytes) => (hear.borrow_mut())(Heard::Output(stream, bytes)),
-        Piece::Mark("begin") => heard.begun = true,
-        Piece::Mark(words) => match words.strip_prefix("end") {
+        FramePiece::Data(bytes) => (hear.borrow_mut())(WireEvent::Output(stream, bytes)),
+        FramePiece::Mark("begin") => heard.begun = true,
+        FramePiece::Mark(words) => match words.strip_prefix("end") {
             Some(rest) => heard.end = Some(rest.trim_start().to_owned()),
-            None => (hear.borrow_mut())(Heard::Mark(stream, words)),
+            None => (hear.borrow_mut())(WireEvent::Mark(stream, words)),
         },
     };
     // To the end of the stream, not to the end mark: what the shell says while it dies must not meet a closed pipe.
@@ -147,11 +147,11 @@ async fn explain_cut(link: &dyn Link, why: &str) -> SessionError {
 }
 
 /// Why a conversation that ended with an exit code has no end.
-fn explain(right: Right, code: i32, begun: bool, noise: &[u8]) -> SessionError {
+fn explain(right: Privilege, code: i32, begun: bool, noise: &[u8]) -> SessionError {
     let said = on_one_line(noise);
     if begun {
         SessionError::Lost("the session's shell was ended".to_owned())
-    } else if right != Right::Login && !said.is_empty() {
+    } else if right != Privilege::Login && !said.is_empty() {
         SessionError::Privilege(format!("{said} (exit code {code})"))
     } else if said.is_empty() {
         SessionError::Protocol(format!("nothing, and exit code {code}; is the login shell a shell?"))

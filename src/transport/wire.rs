@@ -31,7 +31,7 @@ const AS_IT_IS: &str = "eval \"$1\"";
 
 /// By which right a conversation is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Right {
+pub(crate) enum Privilege {
     /// As the user who logs in.
     Login,
     /// As root, through `sudo -n` where the user is not root.
@@ -40,7 +40,7 @@ pub(crate) enum Right {
     AlreadyRoot,
 }
 
-impl Right {
+impl Privilege {
     /// For something that needs root or does not, on a host of this kind.
     pub(crate) fn needed(root: bool, method: Become) -> Self {
         match (root, method) {
@@ -64,7 +64,7 @@ pub(crate) enum Talk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wire {
     /// By which right.
-    pub(crate) right: Right,
+    pub(crate) right: Privilege,
     /// What follows on standard input.
     pub(crate) talk: Talk,
 }
@@ -73,9 +73,9 @@ impl Wire {
     /// The argument vector.
     pub(crate) fn argv(self) -> [String; 6] {
         let first = match self.right {
-            Right::Login => AS_IT_IS,
-            Right::Sudo => SUDO,
-            Right::AlreadyRoot => MUST_BE_ROOT,
+            Privilege::Login => AS_IT_IS,
+            Privilege::Sudo => SUDO,
+            Privilege::AlreadyRoot => MUST_BE_ROOT,
         };
         let body = match self.talk {
             Talk::Script => RUN,
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     fn all() -> Vec<Wire> {
-        let rights = [Right::Login, Right::Sudo, Right::AlreadyRoot];
+        let rights = [Privilege::Login, Privilege::Sudo, Privilege::AlreadyRoot];
         let talks = [Talk::Script, Talk::Probe];
         rights.iter().flat_map(|&right| talks.iter().map(move |&talk| Wire { right, talk })).collect()
     }
@@ -116,13 +116,13 @@ mod tests {
     #[test]
     fn only_a_need_for_root_escalates() {
         for (root, method, right) in [
-            (false, Become::Sudo, Right::Login),
-            (false, Become::None, Right::Login),
-            (true, Become::Sudo, Right::Sudo),
-            (true, Become::None, Right::AlreadyRoot),
+            (false, Become::Sudo, Privilege::Login),
+            (false, Become::None, Privilege::Login),
+            (true, Become::Sudo, Privilege::Sudo),
+            (true, Become::None, Privilege::AlreadyRoot),
         ] {
-            assert_eq!(Right::needed(root, method), right);
+            assert_eq!(Privilege::needed(root, method), right);
         }
-        assert!(!Wire { right: Right::Login, talk: Talk::Script }.line().contains("sudo"));
+        assert!(!Wire { right: Privilege::Login, talk: Talk::Script }.line().contains("sudo"));
     }
 }

@@ -13,8 +13,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use indexmap::IndexMap;
-use rollbook::op::{Answer, Query};
-use rollbook::step::ahead::{self, Seen};
+use rollbook::op::{ProbeOutput, Query};
+use rollbook::step::ahead::{self, StagedLists};
 use rollbook::step::{Assessment, Lowered, SourcesUse, find};
 use rollbook::value::Value;
 
@@ -197,7 +197,7 @@ impl Host {
         child
     }
 
-    fn look(&self, query: &Query, user: User) -> Answer {
+    fn look(&self, query: &Query, user: User) -> ProbeOutput {
         answer(&self.start(query, user).wait_with_output().unwrap())
     }
 
@@ -260,14 +260,14 @@ fn query(switch: &Value, lowered: &Lowered) -> Query {
 fn foreseen(host: &Host, switch: &Value, pattern: &str, user: User) -> (Assessment, bool) {
     let (args, lowered) = install(pattern);
     let answer = host.look(&query(switch, &lowered), user);
-    let Seen::Answers(answers) = ahead::read(&answer, lowered.probe.unwrap().queries.len()) else {
+    let StagedLists::Answers(answers) = ahead::read(&answer, lowered.probe.unwrap().queries.len()) else {
         panic!("{user:?}: {answer:?}");
     };
     // dpkg-query and apt-mark read this machine's own state; the test's is known.
     let mut answers = answers;
-    answers[0] = Answer { stdout: "kubelet\t1.30.8-1.1\thi \n".to_owned(), ..Answer::default() };
-    answers[1] = Answer { stdout: "kubelet\n".to_owned(), ..Answer::default() };
-    answers[2] = Answer::default();
+    answers[0] = ProbeOutput { stdout: "kubelet\t1.30.8-1.1\thi \n".to_owned(), ..ProbeOutput::default() };
+    answers[1] = ProbeOutput { stdout: "kubelet\n".to_owned(), ..ProbeOutput::default() };
+    answers[2] = ProbeOutput::default();
     let apt = find("apt").unwrap();
     (apt.assess(&args, &worker(), &answers).unwrap(), apt.is_out_of_reach(&args, &answers))
 }
@@ -333,7 +333,7 @@ fn what_makes_a_repository_useless_is_said_in_apts_words() {
     for (name, switch, wanted) in cases {
         for user in users() {
             let answer = host.look(&query(&switch, &lowered), *user);
-            let Seen::Unusable(reason) = ahead::read(&answer, 5) else { panic!("{name}: {answer:?}") };
+            let StagedLists::Unusable(reason) = ahead::read(&answer, 5) else { panic!("{name}: {answer:?}") };
             assert!(reason.contains(wanted), "{name} as {user:?}: {reason}");
             host.must_be_clean();
         }
@@ -352,7 +352,7 @@ fn a_mirror_that_never_answers_is_given_up_and_leaves_nothing() {
     let mut query = asking(&uri);
     *query.argv.last_mut().unwrap() = "1".to_owned();
     let answer = host.look(&query, User::This);
-    let Seen::Unknown(reason) = ahead::read(&answer, 5) else { panic!("{answer:?}") };
+    let StagedLists::Unknown(reason) = ahead::read(&answer, 5) else { panic!("{answer:?}") };
     assert_eq!(reason, "fetching the package lists took too long");
     host.must_be_clean();
 

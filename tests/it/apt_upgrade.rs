@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::process::Command;
 
 use indexmap::IndexMap;
-use rollbook::op::{Answer, Deed};
+use rollbook::op::{OpKind, ProbeOutput};
 use rollbook::step::{Assessment, Lowered, StepKind, find};
 use rollbook::value::Value;
 
@@ -102,7 +102,7 @@ impl Host {
         self.apt(&["apt-get", "-q", "update"]);
     }
 
-    fn run(&self, argv: &[String]) -> Answer {
+    fn run(&self, argv: &[String]) -> ProbeOutput {
         let mut command = Command::new(&argv[0]);
         // dpkg reads no apt.conf.
         if argv[0] == "dpkg" {
@@ -128,7 +128,7 @@ impl Host {
 
     fn look(&self, args: &Value) -> Assessment {
         let queries = lower(args).probe.unwrap().queries;
-        let answers: Vec<Answer> = queries.iter().map(|query| self.run(&query.argv)).collect();
+        let answers: Vec<ProbeOutput> = queries.iter().map(|query| self.run(&query.argv)).collect();
         kind().assess(args, &worker(), &answers).unwrap_or_else(|error| panic!("{error}: {answers:?}"))
     }
 
@@ -143,13 +143,14 @@ impl Host {
     fn carry_out(&self, args: &Value) -> String {
         let mut said = String::new();
         for op in lower(args).ops {
-            let Deed::Exec { argv } = &op.deed else { panic!("a command") };
+            let OpKind::Exec { argv } = &op.kind else { panic!("a command") };
             let answer = self.run(argv);
             assert_eq!(answer.rc, 0, "{argv:?}: {answer:?}");
             said = answer.stderr;
         }
         let verify = lower(args).verify.unwrap();
-        let answers: Vec<Answer> = verify.probe.queries.iter().map(|query| self.run(&query.argv)).collect();
+        let answers: Vec<ProbeOutput> =
+            verify.probe.queries.iter().map(|query| self.run(&query.argv)).collect();
         let after = kind().assess_verify(args, &worker(), &answers).unwrap();
         assert!(matches!(after, Assessment::Satisfied { .. }), "{after:?}");
         said

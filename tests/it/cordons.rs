@@ -4,7 +4,7 @@
 use rollbook::engine::History;
 use rollbook::executor::undoing;
 use rollbook::plan::Plan;
-use rollbook::transport::simulated::{Fault, SimulatedCommand};
+use rollbook::simulation::{Fault, SimulatedCommand};
 use rollbook::value::Duration;
 
 use super::support::cluster::{Cluster, DRAINED, Rolled, refusals, shown, story};

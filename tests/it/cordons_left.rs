@@ -1,7 +1,7 @@
 //! What a run cordoned counts until it is uncordoned: against the budget, in the last lines, in the exit code. Over simulated
 //! hosts.
 
-use rollbook::transport::simulated::Fault;
+use rollbook::simulation::Fault;
 
 use super::support::cluster::{Cluster, Rolled, story};
 

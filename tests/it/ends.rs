@@ -5,7 +5,7 @@ use std::rc::Rc;
 use rollbook::engine::StopLevel;
 use rollbook::executor::{Setup, StopRequest, roll};
 use rollbook::report::Summary;
-use rollbook::transport::simulated::Fault;
+use rollbook::simulation::Fault;
 use rollbook::value::Duration;
 use tokio::sync::mpsc;
 

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
 use rollbook::facts::{EtcdAccess, EtcdMember, etcd_member_probe, read_etcd_member};
-use rollbook::op::Answer;
+use rollbook::op::ProbeOutput;
 
 use super::roll::fleet::{Fleet, most_at_once};
 use super::support::rollbook::{Outcome, Rollbook};
@@ -71,7 +71,7 @@ impl Etcd {
                 .unwrap();
             let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
             let rc = output.status.code().unwrap();
-            Answer { rc, stdout: text(output.stdout), stderr: text(output.stderr) }
+            ProbeOutput { rc, stdout: text(output.stdout), stderr: text(output.stderr) }
         });
         read_etcd_member(&answers.collect::<Vec<_>>(), &access, false)
     }

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 
 use indexmap::IndexMap;
-use rollbook::op::{Answer, Deed, resolve_symbols, run_symbol};
+use rollbook::op::{OpKind, ProbeOutput, resolve_symbols, run_symbol};
 use rollbook::step::{Assessment, Lowered, StepKind, Subject, find};
 use rollbook::value::Value;
 
@@ -118,7 +118,7 @@ impl Host {
     }
 
     /// Runs what a host would get in `run`; where `boxed`, no etcdctl is on its path, but a crictl is.
-    fn send(&self, argv: &[String], stdin: &str, run: &str, boxed: bool) -> Answer {
+    fn send(&self, argv: &[String], stdin: &str, run: &str, boxed: bool) -> ProbeOutput {
         let resolve = |text: &str| {
             let Ok(text) = resolve_symbols(text, |_| Ok::<_, std::convert::Infallible>(run.to_owned()));
             text
@@ -145,9 +145,9 @@ impl Host {
             .unwrap_or_else(|error| panic!("{error}: {answer:?}"))
     }
 
-    fn save(&self, args: &Value, run: &str, boxed: bool) -> Answer {
+    fn save(&self, args: &Value, run: &str, boxed: bool) -> ProbeOutput {
         let op = lower(args).ops.remove(0);
-        let Deed::Exec { argv } = &op.deed else { panic!("a command") };
+        let OpKind::Exec { argv } = &op.kind else { panic!("a command") };
         self.send(argv, &op.stdin, run, boxed)
     }
 

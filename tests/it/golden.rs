@@ -16,7 +16,7 @@ use rollbook::op::Exit;
 use rollbook::plan::Plan;
 use rollbook::plan::show::bytes;
 use rollbook::report::Summary;
-use rollbook::transport::simulated::Fault;
+use rollbook::simulation::Fault;
 use rollbook::value::{Duration, Timestamp};
 use tokio::sync::mpsc;
 
@@ -343,8 +343,8 @@ async fn write_missing() {
     // An op that never began.
     let (cut, _) = third.clone().nth(2).unwrap();
     events.truncate(cut + 1);
-    let Event::OpStarted { task, attempt, go, op, .. } = events[cut].event else { unreachable!() };
-    push(&mut events, Event::OpNotStarted { task, attempt, go, op });
+    let Event::OpStarted { task, attempt, pass, op, .. } = events[cut].event else { unreachable!() };
+    push(&mut events, Event::OpNotStarted { task, attempt, pass, op });
     // Because the lock of the cluster was lost, or because its host cannot be reached.
     let mut lost = events.clone();
     push(&mut lost, Event::LockLost { why: "ops@elsewhere has it".to_owned() });
@@ -362,10 +362,10 @@ async fn write_missing() {
     // An op that failed, and what it said last.
     events.truncate(cut + 1);
     let (exit, last_line, stdout) = (Exit::Code(1), "it is gone".to_owned(), None);
-    push(&mut events, Event::OpEnded { task, attempt, go, op, exit, last_line, stdout, refused: false });
+    push(&mut events, Event::OpEnded { task, attempt, pass, op, exit, last_line, stdout, refused: false });
     let stderr = vec!["looking for w1".to_owned(), "it is gone".to_owned()];
     let file = "output/w1.0-0-0-1-0-0.log".to_owned();
-    push(&mut events, Event::OpSaid { task, attempt, go, op, stderr, stdout: Vec::new(), file });
+    push(&mut events, Event::OpSaid { task, attempt, pass, op, stderr, stdout: Vec::new(), file });
     let message = "cordon w1: exit code 1: it is gone".to_owned();
     let failure = Failure { cause: Cause::Command, message, hint: String::new() };
     push(&mut events, Event::TaskEnded { task, attempt, end: TaskEnd::Failed { failure } });

@@ -2,7 +2,7 @@
 //! and whatever is read is shown, compared and rolled to an end, without a panic.
 
 use rollbook::plan::Plan;
-use rollbook::plan::show::{Detail, SavedError, Style, bytes, diff, markdown, open, saved, text};
+use rollbook::plan::show::{Detail, PlanStyle, SavedError, bytes, diff, markdown, open, saved, text};
 use rollbook::value::Duration;
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ fn looked_at(plan: &Plan) -> String {
     let digest = "sha256:test";
     let mut all = diff(plan, plan, Detail::Verbose);
     for detail in [Detail::Normal, Detail::Verbose] {
-        all += &text(plan, digest, Style { detail, color: false });
+        all += &text(plan, digest, PlanStyle { detail, color: false });
         all += &markdown(plan, digest, detail);
     }
     all

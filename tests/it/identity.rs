@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use async_trait::async_trait;
-use rollbook::executor::{Depth, Pool, survey};
+use rollbook::executor::{Depth, Pool, gather_facts};
 use rollbook::inventory::{self, HostName, Inventory};
-use rollbook::plan::compile::{Input, Knowledge, Overrides, compile};
+use rollbook::plan::compile::{CompileInput, Knowledge, Overrides, compile};
 use rollbook::plan::{HostId, Plan};
 use rollbook::runbook::{self, FileReader};
+use rollbook::simulation::{Simulated, SimulatedHost};
 use rollbook::source::{self, Diagnostics, Limits, SourceMap, codes};
 use rollbook::step::KubeCx;
-use rollbook::transport::simulated::{Simulated, SimulatedHost};
 use rollbook::transport::{ConnectError, LocalTransport, Session, Target, Transport};
 use rollbook::value::{Duration, Timestamp, Version};
 
@@ -91,7 +91,8 @@ fn planned(hosts: &str, instead: &[(&'static str, &'static str)]) -> Result<Plan
     let via = [HostName::parse("cp1").unwrap()];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let mut nobody_watches = |_, _| {};
-    let looking = survey(&pool, &controller, &names, Depth::Facts, Some((&cx, &via)), &mut nobody_watches);
+    let looking =
+        gather_facts(&pool, &controller, &names, Depth::Facts, Some((&cx, &via)), &mut nobody_watches);
     let found = runtime.unwrap().block_on(looking);
     assert!(found.failed.is_empty(), "{:?}", found.failed);
     let facts = found.cluster.expect("there is a cluster").expect("it answers");
@@ -99,7 +100,7 @@ fn planned(hosts: &str, instead: &[(&'static str, &'static str)]) -> Result<Plan
     let mut diagnostics = Diagnostics::default();
     let file = sources.add("runbook.yaml", RUNBOOK);
     let runbook = runbook::parse(&mut sources, file, &NoFiles, &mut diagnostics);
-    let input = Input {
+    let input = CompileInput {
         runbook: &runbook.unwrap_or_else(|| panic!("{}", diagnostics.render(&sources, false))),
         inventory: &inventory,
         params: &indexmap::IndexMap::new(),

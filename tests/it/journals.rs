@@ -12,7 +12,7 @@ use rollbook::engine::{Event, History, Stamped, State, decide};
 use rollbook::journal::read;
 use rollbook::plan::Plan;
 use rollbook::report::{Events, Plain, Reporter, Summary, Verbosity};
-use rollbook::transport::simulated::Fault;
+use rollbook::simulation::Fault;
 use rollbook::value::Duration;
 use serde_json::Value;
 
@@ -193,13 +193,13 @@ fn an_event_of_another_plan_is_refused_by_its_line() {
     let far = HostId(70);
     let task = |host, index| TaskId { phase: 0, host, index };
     let out = || vec![OutOfService { host: far, cause: OutCause::Cordoned }];
-    let (phase, host, attempt, go) = (0, HostId(0), 1, 0);
+    let (phase, host, attempt, pass) = (0, HostId(0), 1, 0);
     let cases = [
-        (Event::OpStarted { task: task(far, 0), attempt, go, op: 0, on: None }, "no host 70"),
-        (Event::OpStarted { task: task(host, 9), attempt, go, op: 0, on: None }, "no task 9"),
-        (Event::OpStarted { task: task(host, 0), attempt, go, op: 9, on: None }, "no op 9"),
-        (Event::OpStarted { task: task(host, 0), attempt, go, op: 0, on: Some(far) }, "no host 70"),
-        (Event::OpNotStarted { task: TaskId { phase: 9, ..task(host, 0) }, attempt, go, op: 0 }, "phase 9"),
+        (Event::OpStarted { task: task(far, 0), attempt, pass, op: 0, on: None }, "no host 70"),
+        (Event::OpStarted { task: task(host, 9), attempt, pass, op: 0, on: None }, "no task 9"),
+        (Event::OpStarted { task: task(host, 0), attempt, pass, op: 9, on: None }, "no op 9"),
+        (Event::OpStarted { task: task(host, 0), attempt, pass, op: 0, on: Some(far) }, "no host 70"),
+        (Event::OpNotStarted { task: TaskId { phase: 9, ..task(host, 0) }, attempt, pass, op: 0 }, "phase 9"),
         (Event::BracketProbeStarted { phase, host, bracket: 9 }, "no bracket 9"),
         (Event::BudgetWaiting { phase, host, out: out(), blocked: None, domains: None }, "no host 70"),
         (Event::Observed { phase, out: out(), blocked: None, etcd: Vec::new() }, "no host 70"),

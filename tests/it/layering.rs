@@ -38,6 +38,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("report", &["engine", "plan", "op", "value", "step"]),
     ("scenario", &["source", "value", "inventory", "plan", "engine", "report"]),
     ("transport", &["inventory", "op", "value", "kubernetes"]),
+    ("simulation", &["inventory", "op", "value", "transport"]),
     (
         "executor",
         &[
@@ -73,6 +74,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "engine",
             "journal",
             "transport",
+            "simulation",
             "report",
             "scenario",
             "executor",
@@ -88,7 +90,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["source/"]),
     ("clap", &["cli/"]),
     ("anyhow", &["cli/"]),
-    ("tokio", &["transport/", "executor/", "cli/"]),
+    ("tokio", &["transport/", "simulation/", "executor/", "cli/"]),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

@@ -178,7 +178,7 @@ impl Shipped {
         let fleet = fleet(&mut sources);
         let params = params();
         let all = known == Known::All;
-        let input = lint::Input {
+        let input = lint::LintInput {
             runbook: &runbook,
             sources: &sources,
             params: all.then_some(&params),

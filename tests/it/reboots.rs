@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use rollbook::op::Answer;
+use rollbook::op::ProbeOutput;
 use rollbook::step::read_obstacles;
 
 use super::support::rollbook::{Outcome, Rollbook};
@@ -105,13 +105,17 @@ fn a_real_lock_is_found_by_its_file() {
     let run = |argv: &[&str]| {
         let output = Command::new(argv[0]).args(&argv[1..]).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Answer { rc: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        ProbeOutput {
+            rc: output.status.code().unwrap(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     };
     let path = path.to_str().unwrap();
     let look = || {
         let mut stat = run(&["stat", "-c", "%D %i %n", "--", path]);
         stat.stdout = stat.stdout.replace(path, "/var/lib/dpkg/lock-frontend");
-        let none = Answer { rc: 127, ..Answer::default() };
+        let none = ProbeOutput { rc: 127, ..ProbeOutput::default() };
         let processes = run(&["ps", "-e", "-o", "pid=,comm="]);
         read_obstacles(&[stat, run(&["cat", "/proc/locks"]), processes, none]).unwrap().blocking
     };

@@ -7,7 +7,7 @@ use rollbook::engine::{Event, History, Stamped, State, TaskEnd};
 use rollbook::executor::{ClusterSince, Setup, cluster_since, roll};
 use rollbook::plan::Plan;
 use rollbook::report::{Plain, Reporter, Summary, Verbosity};
-use rollbook::transport::simulated::{Fault, LoggedCommand, Simulated};
+use rollbook::simulation::{Fault, LoggedCommand, Simulated};
 use rollbook::value::Duration;
 
 use super::support::cluster::{Cluster, DRAINED, Shared, story};

@@ -6,9 +6,9 @@ use std::rc::Rc;
 
 use rollbook::facts::{cluster_probe, host_probe, parse_cluster, parse_host};
 use rollbook::inventory::{Become, Connection, HostName};
-use rollbook::op::{Answer, Exit, Op, Probe, RunWhen, Site, resolve_symbols};
+use rollbook::op::{Exit, Op, Probe, ProbeOutput, RunWhen, Site, resolve_symbols};
+use rollbook::simulation::{Fault, Simulated, SimulatedHost};
 use rollbook::step::{Assessment, KubeCx, LowerCx, Lowered, Poll, StepKind, Subject, find};
-use rollbook::transport::simulated::{Fault, Simulated, SimulatedHost};
 use rollbook::transport::{Launch, LaunchId, OutputSink, Session, Stream, Target, Transport};
 use rollbook::value::{Duration, Field, Timestamp, Type, Value, Version};
 use serde_json::{Value as Json, json};
@@ -103,7 +103,7 @@ impl<'a> Stepper<'a> {
         self.simulated.connect(&target).await.expect("reachable")
     }
 
-    async fn answers(&self, probe: &Probe) -> Vec<Answer> {
+    async fn answers(&self, probe: &Probe) -> Vec<ProbeOutput> {
         let mut answers = Vec::new();
         for query in &probe.queries {
             let session = self.session(query.site.unwrap_or(probe.site)).await;
@@ -124,7 +124,7 @@ impl<'a> Stepper<'a> {
 
     async fn op(&self, op: &Op) -> Exit {
         let mut op = op.clone();
-        if let rollbook::op::Deed::Exec { argv } = &mut op.deed {
+        if let rollbook::op::OpKind::Exec { argv } = &mut op.kind {
             *argv = argv.iter().map(|word| resolved(word)).collect();
         }
         // A name of its own for every op, also where ops of several hosts meet.

@@ -6,7 +6,7 @@ use rollbook::engine::{Event, Stamped, State};
 use rollbook::executor::{Setup, roll};
 use rollbook::plan::Plan;
 use rollbook::report::{Plain, Reporter, Summary, Verbosity};
-use rollbook::transport::simulated::{Fault, Simulated};
+use rollbook::simulation::{Fault, Simulated};
 
 use super::support::cluster::{Cluster, DRAINED, Shared, story};
 

@@ -1,6 +1,6 @@
 //! The shipped upgrade over a simulated cluster that stays: what a plan knows beforehand, and what a second one finds.
 
-use rollbook::transport::simulated::Fault;
+use rollbook::simulation::Fault;
 
 use super::support::cluster::{Cluster, refusals, shown, story};
 

@@ -1,6 +1,6 @@
 //! Waiting is never silent: a line when it begins, with its reason, and a line when it is over. Over simulated hosts.
 
-use rollbook::transport::simulated::Fault;
+use rollbook::simulation::Fault;
 use rollbook::value::Duration;
 
 use super::support::cluster::{Cluster, story};

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
 
-use super::{Format, Kubectl, duration, version};
+use super::{Format, KubectlArgs, duration, version};
 use crate::value::{Duration, Version};
 
 #[derive(Debug, Args)]
@@ -63,7 +63,7 @@ pub(in crate::cli) struct Facts {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(in crate::cli) format: Format,
     #[command(flatten, next_help_heading = "With --record")]
-    pub(in crate::cli) kubectl: Kubectl,
+    pub(in crate::cli) kubectl: KubectlArgs,
 }
 
 #[derive(Debug, Args)]
@@ -105,7 +105,7 @@ pub(in crate::cli) struct Exec {
     #[arg(long, value_name = "DIR", requires = "change")]
     pub(in crate::cli) state_dir: Option<Utf8PathBuf>,
     #[command(flatten, next_help_heading = "With --change")]
-    pub(in crate::cli) kubectl: Kubectl,
+    pub(in crate::cli) kubectl: KubectlArgs,
 }
 
 #[derive(Debug, Args)]
@@ -120,7 +120,7 @@ pub(in crate::cli) struct Doctor {
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub(in crate::cli) target: Option<Version>,
     #[command(flatten)]
-    pub(in crate::cli) kubectl: Kubectl,
+    pub(in crate::cli) kubectl: KubectlArgs,
     /// The inventory file.
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) inventory: Utf8PathBuf,

@@ -128,7 +128,7 @@ pub(super) enum Command {
 
 /// A runbook with its inventory and parameters.
 #[derive(Clone, Debug, Default, Args)]
-pub(super) struct Input {
+pub(super) struct RunbookArgs {
     /// The inventory file.
     #[arg(short, long, value_name = "FILE")]
     pub(super) inventory: Option<Utf8PathBuf>,
@@ -170,7 +170,7 @@ pub(super) struct Input {
 
 /// Where and how kubectl runs, where no runbook says it.
 #[derive(Debug, Default, Args)]
-pub(super) struct Kubectl {
+pub(super) struct KubectlArgs {
     /// Where kubectl runs: hosts of the inventory, `controller` for this machine, `none` for no cluster
     /// [default: control_plane where the inventory has it].
     #[arg(long, value_name = "SELECTOR")]

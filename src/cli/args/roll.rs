@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 
-use super::{Input, duration, speed};
+use super::{RunbookArgs, duration, speed};
 use crate::value::Duration;
 
 /// How a plan is printed.
@@ -22,7 +22,7 @@ pub(in crate::cli) struct Plan {
     /// The runbook, or a saved plan, which is shown again.
     pub(in crate::cli) runbook: Utf8PathBuf,
     #[command(flatten)]
-    pub(in crate::cli) input: Input,
+    pub(in crate::cli) input: RunbookArgs,
     /// Touch no host: show the order and the commands, not what would change.
     #[arg(long)]
     pub(in crate::cli) offline: bool,
@@ -48,7 +48,7 @@ pub(in crate::cli) struct Run {
     /// A runbook, or a plan saved by `rollbook plan -o`.
     pub(in crate::cli) file: Utf8PathBuf,
     #[command(flatten)]
-    pub(in crate::cli) input: Input,
+    pub(in crate::cli) input: RunbookArgs,
     /// Do not ask.
     #[arg(short, long)]
     pub(in crate::cli) yes: bool,
@@ -154,7 +154,7 @@ pub(in crate::cli) struct Rehearse {
     #[arg(required_unless_present_any = ["scenario", "check"])]
     pub(in crate::cli) runbook: Option<Utf8PathBuf>,
     #[command(flatten)]
-    pub(in crate::cli) input: Input,
+    pub(in crate::cli) input: RunbookArgs,
     #[command(flatten)]
     pub(in crate::cli) roll: Roll,
     /// Kubernetes version that the simulated cluster starts with [default: one minor below the `target` parameter].

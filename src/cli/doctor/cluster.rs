@@ -1,21 +1,21 @@
 //! What kubectl says to a roll, at each place where it may run.
 
-use super::Finding;
+use super::HostFinding;
 use crate::facts::{Access, FactsError};
 
 /// Of what was answered, or why nothing was.
-pub(super) fn of_access(access: &Result<Access, FactsError>) -> Vec<Finding> {
+pub(super) fn of_access(access: &Result<Access, FactsError>) -> Vec<HostFinding> {
     let access = match access {
         Ok(access) => access,
-        Err(error) => return vec![Finding::Problem(error.to_string())],
+        Err(error) => return vec![HostFinding::Problem(error.to_string())],
     };
     let mut findings = Vec::new();
     if !access.denied.is_empty() {
         let text = format!("kubectl may not do what a roll needs: {}", access.denied.join(", "));
-        findings.push(Finding::Problem(text));
+        findings.push(HostFinding::Problem(text));
     }
     if let Some(apart) = access.minors_apart().filter(|apart| *apart > 1) {
-        findings.push(Finding::Note(format!(
+        findings.push(HostFinding::Note(format!(
             "kubectl {} is {apart} minors away from the API server's {}; one is supported",
             access.client, access.server
         )));
@@ -38,9 +38,9 @@ mod tests {
         };
         assert_eq!(of_access(&access("v1.30.0", &[])), []);
         assert!(
-            matches!(of_access(&access("v1.29.0", &[])).as_slice(), [Finding::Note(text)] if text.contains("2 minors"))
+            matches!(of_access(&access("v1.29.0", &[])).as_slice(), [HostFinding::Note(text)] if text.contains("2 minors"))
         );
         let denied = of_access(&access("v1.31.0", &["patch nodes"]));
-        assert!(matches!(denied.as_slice(), [Finding::Problem(text)] if text.ends_with("patch nodes")));
+        assert!(matches!(denied.as_slice(), [HostFinding::Problem(text)] if text.ends_with("patch nodes")));
     }
 }

@@ -1,9 +1,9 @@
 //! What the facts of a host, its root and its sshd say to a roll.
 
-use super::Finding;
+use super::HostFinding;
 use crate::facts::{HostFacts, NodeFacts};
 use crate::kubernetes::traps::{Machine, against, first_against};
-use crate::op::Answer;
+use crate::op::ProbeOutput;
 use crate::value::Version;
 
 /// Free space below which packages and etcd get into trouble.
@@ -16,10 +16,10 @@ const SESSIONS: u32 = 6;
 const STARTUPS: u32 = 8;
 
 /// Of the facts of a host; `clock` is this machine's before and after it was asked.
-pub(super) fn of_facts(facts: &HostFacts, clock: (i64, i64)) -> Vec<Finding> {
+pub(super) fn of_facts(facts: &HostFacts, clock: (i64, i64)) -> Vec<HostFinding> {
     let HostFacts { dpkg_broken, systemd, disks, machine_id, swap_total, .. } = facts;
     let mut findings = Vec::new();
-    let mut problem = |text: String| findings.push(Finding::Problem(text));
+    let mut problem = |text: String| findings.push(HostFinding::Problem(text));
     if *dpkg_broken {
         problem("dpkg has half-installed packages; `dpkg --audit` names them".to_owned());
     }
@@ -36,10 +36,10 @@ pub(super) fn of_facts(facts: &HostFacts, clock: (i64, i64)) -> Vec<Finding> {
     }
     if !systemd {
         let text = "PID 1 is not systemd: long ops run under setsid instead of a unit";
-        findings.push(Finding::Note(text.to_owned()));
+        findings.push(HostFinding::Note(text.to_owned()));
     }
     if *swap_total > 0 {
-        findings.push(Finding::Note("swap is on; a kubelet may refuse to start".to_owned()));
+        findings.push(HostFinding::Note("swap is on; a kubelet may refuse to start".to_owned()));
     }
     findings
 }
@@ -50,19 +50,19 @@ pub(super) fn of_support(
     facts: &HostFacts,
     node: Option<&NodeFacts>,
     target: Option<&Version>,
-) -> Vec<Finding> {
+) -> Vec<HostFinding> {
     let runtime = node.map(|node| node.runtime.clone()).filter(|runtime| !runtime.is_empty());
     let runtime = runtime.unwrap_or_else(|| installed_runtime(facts));
     let machine = Machine { name: &facts.hostname, cgroup: &facts.cgroup, runtime: &runtime };
     match target {
         Some(target) => against(target, &machine)
             .into_iter()
-            .map(|reason| Finding::Problem(format!("cannot run Kubernetes {target}: {reason}")))
+            .map(|reason| HostFinding::Problem(format!("cannot run Kubernetes {target}: {reason}")))
             .collect(),
         // A machine without Kubernetes may well be none that is to have it.
         None if facts.kubelet.is_none() && node.is_none() => Vec::new(),
         None => first_against(&machine)
-            .map(|(since, why)| Finding::Note(format!("cannot run Kubernetes {since} or newer: {why}")))
+            .map(|(since, why)| HostFinding::Note(format!("cannot run Kubernetes {since} or newer: {why}")))
             .into_iter()
             .collect(),
     }
@@ -76,21 +76,21 @@ fn installed_runtime(facts: &HostFacts) -> String {
 }
 
 /// Of what root says.
-pub(super) fn of_root(answers: &Result<Vec<Answer>, String>) -> Vec<Finding> {
+pub(super) fn of_root(answers: &Result<Vec<ProbeOutput>, String>) -> Vec<HostFinding> {
     let answers = match answers {
         Ok(answers) => answers,
-        Err(reason) => return vec![Finding::Problem(reason.clone())],
+        Err(reason) => return vec![HostFinding::Problem(reason.clone())],
     };
     let uid = answers.first().map_or("?", |answer| answer.stdout.trim());
     if uid != "0" {
-        return vec![Finding::Problem(format!("`sudo -n` gives uid {uid}"))];
+        return vec![HostFinding::Problem(format!("`sudo -n` gives uid {uid}"))];
     }
     // A host without sshd in its usual place is reached by something else, and then this says nothing.
     answers.get(1).filter(|answer| answer.ok()).map(|answer| of_sshd(&answer.stdout)).unwrap_or_default()
 }
 
 /// What `sshd -T` says of limits that a roll would meet.
-fn of_sshd(settings: &str) -> Vec<Finding> {
+fn of_sshd(settings: &str) -> Vec<HostFinding> {
     let setting = |name: &str| {
         let mut lines = settings.lines().filter_map(|line| line.split_once(' '));
         lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
@@ -100,7 +100,7 @@ fn of_sshd(settings: &str) -> Vec<Finding> {
         && sessions < SESSIONS
     {
         let text = format!("sshd allows {sessions} sessions (MaxSessions); a roll uses up to {SESSIONS}");
-        findings.push(Finding::Problem(text));
+        findings.push(HostFinding::Problem(text));
     }
     let startups = setting("maxstartups");
     let first = startups.and_then(|text| text.split(':').next()?.parse::<u32>().ok());
@@ -109,7 +109,7 @@ fn of_sshd(settings: &str) -> Vec<Finding> {
     {
         let text =
             format!("sshd drops connections early (MaxStartups {text}): as a jump host it would be slow");
-        findings.push(Finding::Note(text));
+        findings.push(HostFinding::Note(text));
     }
     findings
 }
@@ -128,7 +128,7 @@ mod tests {
         let with = |change: fn(&mut HostFacts)| {
             let mut facts = sound();
             change(&mut facts);
-            of_facts(&facts, (990, 1010)).iter().map(Finding::to_string).collect::<Vec<_>>().join("; ")
+            of_facts(&facts, (990, 1010)).iter().map(HostFinding::to_string).collect::<Vec<_>>().join("; ")
         };
         assert_eq!(with(|_| {}), "");
         assert!(with(|facts| facts.systemd = false).starts_with("note: PID 1"));
@@ -157,7 +157,7 @@ mod tests {
         };
         let told = |facts: &HostFacts, node: Option<&NodeFacts>, target: Option<&str>| {
             let found = of_support(facts, node, target.map(version).as_ref());
-            found.iter().map(Finding::to_string).collect::<Vec<_>>().join("; ")
+            found.iter().map(HostFinding::to_string).collect::<Vec<_>>().join("; ")
         };
         let v1 = host("v1", "");
         assert!(
@@ -176,10 +176,10 @@ mod tests {
     fn sshd_is_asked_for_its_limits() {
         assert_eq!(of_sshd("port 22\nmaxsessions 10\nmaxstartups 10:30:100\n"), []);
         assert!(
-            matches!(of_sshd("maxsessions 2\n").as_slice(), [Finding::Problem(text)] if text.contains("2 sessions"))
+            matches!(of_sshd("maxsessions 2\n").as_slice(), [HostFinding::Problem(text)] if text.contains("2 sessions"))
         );
         assert!(
-            matches!(of_sshd("maxstartups 5:30:60\n").as_slice(), [Finding::Note(text)] if text.contains("5:30:60"))
+            matches!(of_sshd("maxstartups 5:30:60\n").as_slice(), [HostFinding::Note(text)] if text.contains("5:30:60"))
         );
     }
 }

@@ -10,14 +10,14 @@ use std::process::{Command, Stdio};
 use std::rc::Rc;
 
 use super::args::Doctor as Args;
-use super::compose::{Connections, now, runtime, targets};
+use super::connections::{Connections, now, runtime, targets};
 use super::load::{load_inventory, selected};
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
-use crate::executor::{Depth, Pool, Survey, ask_through, controller_name, survey};
+use crate::executor::{Depth, Pool, Survey, ask_through, controller_name, gather_facts};
 use crate::facts::{Access, FactsError, NodeFacts, access_probe, parse_access};
 use crate::inventory::{Become, HostName, Inventory};
-use crate::op::{Answer, Probe, Query, Site};
+use crate::op::{Probe, ProbeOutput, Query, Site};
 use crate::report::exit;
 use crate::step::KubeCx;
 use crate::value::{Duration, Version};
@@ -33,8 +33,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let target = args.target.as_ref();
     let mut out = String::new();
     let mut all = Vec::new();
-    let mut told = |name: &str, findings: Vec<Finding>| {
-        let words: Vec<String> = findings.iter().map(Finding::to_string).collect();
+    let mut told = |name: &str, findings: Vec<HostFinding>| {
+        let words: Vec<String> = findings.iter().map(HostFinding::to_string).collect();
         let line = if words.is_empty() { "ok".to_owned() } else { words.join("\n      ") };
         writeln!(out, "{name}  {line}").expect("invariant: writing to a string works");
         all.extend(findings);
@@ -46,7 +46,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         && !via.iter().any(|host| hosts.contains(host))
     {
         let text = format!("not tried: it runs on {}, and that is none of these hosts", via[0]);
-        told("kubectl", vec![Finding::Note(text)]);
+        told("kubectl", vec![HostFinding::Note(text)]);
     }
     if let Some(access) = &seen.here {
         told("kubectl on this machine", cluster::of_access(access));
@@ -82,7 +82,7 @@ fn as_cron(args: &Args) -> Outcome {
 
 /// Something about a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Finding {
+enum HostFinding {
     /// It could not be looked at.
     Unreachable(String),
     /// A run would fail.
@@ -91,7 +91,7 @@ enum Finding {
     Note(String),
 }
 
-impl std::fmt::Display for Finding {
+impl std::fmt::Display for HostFinding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Unreachable(text) | Self::Problem(text) => f.write_str(text),
@@ -101,10 +101,10 @@ impl std::fmt::Display for Finding {
 }
 
 /// A problem of one host is worse than a host that nobody can look at; a note is neither.
-fn verdict(findings: &[Finding]) -> u8 {
-    if findings.iter().any(|finding| matches!(finding, Finding::Problem(_))) {
+fn verdict(findings: &[HostFinding]) -> u8 {
+    if findings.iter().any(|finding| matches!(finding, HostFinding::Problem(_))) {
         exit::FAILED
-    } else if findings.iter().any(|finding| matches!(finding, Finding::Unreachable(_))) {
+    } else if findings.iter().any(|finding| matches!(finding, HostFinding::Unreachable(_))) {
         exit::UNREACHABLE
     } else {
         exit::OK
@@ -112,10 +112,10 @@ fn verdict(findings: &[Finding]) -> u8 {
 }
 
 /// Everything that was seen.
-struct Seen {
+struct Examined {
     found: Survey,
     /// What root says, of the hosts where it is asked.
-    root: BTreeMap<HostName, Result<Vec<Answer>, String>>,
+    root: BTreeMap<HostName, Result<Vec<ProbeOutput>, String>>,
     /// What kubectl says, on the hosts where it will run.
     access: BTreeMap<HostName, Result<Access, FactsError>>,
     /// The same on this machine.
@@ -129,7 +129,7 @@ async fn look(
     inventory: &Inventory,
     hosts: &[HostName],
     kube: Option<&(KubeCx, Vec<HostName>)>,
-) -> anyhow::Result<Seen> {
+) -> anyhow::Result<Examined> {
     let connections = Connections::real(targets(inventory))?;
     let began = now().0 / 1000;
     // Hosts that nobody asked about are left alone.
@@ -138,9 +138,15 @@ async fn look(
         .unwrap_or_default();
     let is_asked = |via: &Vec<HostName>| via.is_empty() || !there.is_empty();
     let cluster = kube.filter(|(_, via)| is_asked(via)).map(|(cx, _)| (cx, there.as_slice()));
-    let found =
-        survey(&connections.pool, &connections.controller, hosts, Depth::Facts, cluster, &mut |_, _| {})
-            .await;
+    let found = gather_facts(
+        &connections.pool,
+        &connections.controller,
+        hosts,
+        Depth::Facts,
+        cluster,
+        &mut |_, _| {},
+    )
+    .await;
     let ended = now().0 / 1000;
     let mut root = BTreeMap::new();
     for host in hosts.iter().filter(|host| found.hosts.contains_key(*host)) {
@@ -158,7 +164,7 @@ async fn look(
         }
     }
     connections.close().await;
-    Ok(Seen { found, root, access, here, clock: (began, ended) })
+    Ok(Examined { found, root, access, here, clock: (began, ended) })
 }
 
 async fn of_kubectl(pool: &Pool, host: &HostName, cx: &KubeCx) -> Result<Access, FactsError> {
@@ -168,7 +174,7 @@ async fn of_kubectl(pool: &Pool, host: &HostName, cx: &KubeCx) -> Result<Access,
 }
 
 /// Who one is with sudo, and how sshd is set up.
-async fn as_root(pool: &Rc<Pool>, host: &HostName) -> Result<Vec<Answer>, String> {
+async fn as_root(pool: &Rc<Pool>, host: &HostName) -> Result<Vec<ProbeOutput>, String> {
     let query = |argv: &[&str]| {
         let argv = argv.iter().map(|word| (*word).to_owned()).collect();
         Query { argv, stdin: String::new(), site: None, r#become: None }
@@ -179,7 +185,7 @@ async fn as_root(pool: &Rc<Pool>, host: &HostName) -> Result<Vec<Answer>, String
     session.probe(&probe).await.map_err(|error| error.to_string())
 }
 
-impl Seen {
+impl Examined {
     /// The node that is a host: the same machine, or the one of its name. Where kubectl does not work, that is told.
     fn node(&self, name: &str, machine_id: &str) -> Option<&NodeFacts> {
         let Some(Ok(cluster)) = &self.found.cluster else { return None };
@@ -187,14 +193,14 @@ impl Seen {
         cluster.nodes.values().find(is_same).or_else(|| cluster.nodes.get(name))
     }
 
-    fn findings(&self, inventory: &Inventory, host: &HostName, target: Option<&Version>) -> Vec<Finding> {
+    fn findings(&self, inventory: &Inventory, host: &HostName, target: Option<&Version>) -> Vec<HostFinding> {
         if let Some(failure) = self.found.failed.get(host) {
             let hint =
                 if failure.hint.is_empty() { String::new() } else { format!(" (hint: {})", failure.hint) };
-            return vec![Finding::Unreachable(format!("{}{hint}", failure.message))];
+            return vec![HostFinding::Unreachable(format!("{}{hint}", failure.message))];
         }
         let Some(facts) = self.found.hosts.get(host) else {
-            return vec![Finding::Unreachable("was not looked at".to_owned())];
+            return vec![HostFinding::Unreachable("was not looked at".to_owned())];
         };
         let mut findings = self.root.get(host).map(hosts::of_root).unwrap_or_default();
         findings.extend(hosts::of_facts(facts, self.clock));
@@ -207,7 +213,7 @@ impl Seen {
         findings.extend(
             twins
                 .filter(|_| !id.is_empty())
-                .map(|(other, _)| Finding::Problem(format!("has the machine id of {other}"))),
+                .map(|(other, _)| HostFinding::Problem(format!("has the machine id of {other}"))),
         );
         findings
     }
@@ -220,9 +226,9 @@ mod tests {
     #[test]
     fn a_note_is_no_trouble_and_unreachable_hosts_alone_have_a_code_of_their_own() {
         let (lost, bad, note) = (
-            Finding::Unreachable(String::new()),
-            Finding::Problem(String::new()),
-            Finding::Note(String::new()),
+            HostFinding::Unreachable(String::new()),
+            HostFinding::Problem(String::new()),
+            HostFinding::Note(String::new()),
         );
         for (findings, code) in [
             (vec![], exit::OK),

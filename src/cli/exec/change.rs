@@ -7,8 +7,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value as Json, json};
 
 use super::USUAL_TIMEOUT;
-use crate::cli::args::{Exec as Args, Input, Roll, Run as RunArgs, UnfinishedChoice};
-use crate::cli::compose::{Connections, run_id, runtime, state_dir, targets};
+use crate::cli::args::{Exec as Args, Roll, Run as RunArgs, RunbookArgs, UnfinishedChoice};
+use crate::cli::connections::{Connections, run_id, runtime, state_dir, targets};
 use crate::cli::load::Loaded;
 use crate::cli::outcome::{Outcome, Stopped, invalid};
 use crate::cli::run::{approved, nobody_to_ask};
@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args, inventory: Inventory, hosts: &[HostName], termina
 }
 
 async fn rolled(args: &Args, hosts: &[HostName], loaded: &Loaded, terminal: &Terminal) -> Outcome {
-    let input = Input { inventory: Some(args.inventory.clone()), ..Input::default() };
+    let input = RunbookArgs { inventory: Some(args.inventory.clone()), ..RunbookArgs::default() };
     let connections = Connections::real(targets(&loaded.inventory))?;
     let plan = match live(loaded, &input, &connections, terminal).await {
         Ok(plan) => plan,

@@ -9,13 +9,13 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::args::Exec as Args;
-use super::compose::{Connections, runtime, targets};
+use super::connections::{Connections, runtime, targets};
 use super::load::{load_inventory, selected};
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
 use crate::executor::Pool;
 use crate::inventory::{HostName, Inventory};
-use crate::op::{Answer, Probe, Query, Site};
+use crate::op::{Probe, ProbeOutput, Query, Site};
 use crate::report::exit;
 use crate::transport::SessionError;
 use crate::value::escape;
@@ -57,7 +57,7 @@ fn refuse(args: &Args, terminal: &Terminal) -> Result<(), Stopped> {
 }
 
 /// How it ended on a host.
-enum End {
+enum ExecEnd {
     Code(i32),
     Failed(String),
     Unreachable(String),
@@ -69,7 +69,7 @@ async fn look(
     inventory: &Inventory,
     hosts: &[HostName],
     terminal: &Terminal,
-) -> Result<Vec<(HostName, End)>, Stopped> {
+) -> Result<Vec<(HostName, ExecEnd)>, Stopped> {
     let connections = Connections::real(targets(inventory))?;
     let query = Query { argv: args.command.clone(), stdin: String::new(), site: None, r#become: None };
     let timeout = args.timeout.unwrap_or(USUAL_TIMEOUT);
@@ -94,7 +94,7 @@ async fn look(
                 let end = match answer {
                     Ok(answer) => {
                         show(args, &host, (&answer.stdout, &answer.stderr), terminal)?;
-                        End::Code(answer.rc)
+                        ExecEnd::Code(answer.rc)
                     }
                     Err(end) => end,
                 };
@@ -111,12 +111,12 @@ async fn look(
 /// Of one command.
 pub(super) const USUAL_TIMEOUT: crate::value::Duration = crate::value::Duration::from_secs(60);
 
-async fn ask(pool: &Pool, host: &HostName, probe: &Probe) -> Result<Answer, End> {
-    let session = pool.session(host).await.map_err(|error| End::Unreachable(error.to_string()))?;
+async fn ask(pool: &Pool, host: &HostName, probe: &Probe) -> Result<ProbeOutput, ExecEnd> {
+    let session = pool.session(host).await.map_err(|error| ExecEnd::Unreachable(error.to_string()))?;
     match session.probe(probe).await {
-        Ok(answers) => answers.into_iter().next().ok_or_else(|| End::Failed("gave no answer".to_owned())),
-        Err(error @ SessionError::Lost(_)) => Err(End::Unreachable(error.to_string())),
-        Err(error) => Err(End::Failed(error.to_string())),
+        Ok(answers) => answers.into_iter().next().ok_or_else(|| ExecEnd::Failed("gave no answer".to_owned())),
+        Err(error @ SessionError::Lost(_)) => Err(ExecEnd::Unreachable(error.to_string())),
+        Err(error) => Err(ExecEnd::Failed(error.to_string())),
     }
 }
 
@@ -141,14 +141,14 @@ fn show(args: &Args, host: &HostName, said: (&str, &str), terminal: &Terminal) -
 }
 
 /// A command that failed is worse than a host that nobody can reach: it may have done half of what it does.
-fn verdict(ends: &[(HostName, End)], terminal: &Terminal) -> Outcome {
+fn verdict(ends: &[(HostName, ExecEnd)], terminal: &Terminal) -> Outcome {
     let mut code = exit::OK;
     for (host, end) in ends {
         let (text, its) = match end {
-            End::Code(0) => continue,
-            End::Code(rc) => (words(*rc), exit::FAILED),
-            End::Failed(reason) => (reason.clone(), exit::FAILED),
-            End::Unreachable(reason) => (reason.clone(), exit::UNREACHABLE),
+            ExecEnd::Code(0) => continue,
+            ExecEnd::Code(rc) => (words(*rc), exit::FAILED),
+            ExecEnd::Failed(reason) => (reason.clone(), exit::FAILED),
+            ExecEnd::Unreachable(reason) => (reason.clone(), exit::UNREACHABLE),
         };
         terminal.error(&format!("{host}: {text}"));
         if code != exit::FAILED {
@@ -175,12 +175,12 @@ mod tests {
     fn a_failure_is_worse_than_a_host_out_of_reach() {
         let host = HostName::parse("h").expect("a name");
         let terminal = Terminal::new(ColorChoice::Never).listening(true);
-        let lost = || End::Unreachable(String::new());
+        let lost = || ExecEnd::Unreachable(String::new());
         for (ends, code) in [
-            (vec![End::Code(0)], exit::OK),
-            (vec![End::Code(0), lost()], exit::UNREACHABLE),
-            (vec![End::Code(3), lost()], exit::FAILED),
-            (vec![lost(), End::Failed(String::new()), lost()], exit::FAILED),
+            (vec![ExecEnd::Code(0)], exit::OK),
+            (vec![ExecEnd::Code(0), lost()], exit::UNREACHABLE),
+            (vec![ExecEnd::Code(3), lost()], exit::FAILED),
+            (vec![lost(), ExecEnd::Failed(String::new()), lost()], exit::FAILED),
         ] {
             let ends: Vec<_> = ends.into_iter().map(|end| (host.clone(), end)).collect();
             let found = match verdict(&ends, &terminal) {

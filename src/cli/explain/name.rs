@@ -4,13 +4,13 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use super::origins::{self, Layer, place};
-use crate::cli::args::{Explain as Args, Input};
-use crate::cli::compose::{Connections, runtime, targets};
+use crate::cli::args::{Explain as Args, RunbookArgs};
+use crate::cli::connections::{Connections, runtime, targets};
 use crate::cli::load::{Loaded, load, read_tree};
 use crate::cli::outcome::{Outcome, Stopped, invalid};
 use crate::cli::stage::offline;
 use crate::cli::terminal::Terminal;
-use crate::executor::{Depth, survey};
+use crate::executor::{Depth, gather_facts};
 use crate::inventory::{Host, HostName, Inventory};
 use crate::op::show_symbols;
 use crate::plan::{Action, DeferredStep, Forecast, Plan, Section, StepRef, id_as_written};
@@ -22,7 +22,7 @@ use crate::template::Scope;
 use crate::value::{Value, escape};
 
 /// What is known without asking a host.
-struct Known {
+struct KnownFiles {
     sources: SourceMap,
     /// The inventory as written.
     tree: Node,
@@ -44,11 +44,11 @@ struct Meaning {
 }
 
 pub(super) fn run(name: &str, host: &str, args: &Args, terminal: &Terminal) -> Outcome {
-    let input = Input {
+    let input = RunbookArgs {
         inventory: args.inventory.clone(),
         params: args.params.clone(),
         params_file: args.params_file.clone(),
-        ..Input::default()
+        ..RunbookArgs::default()
     };
     let known = read(args, &input, terminal)?;
     let found = HostName::parse(host).ok().and_then(|name| known.inventory.hosts.get(&name));
@@ -72,7 +72,7 @@ pub(super) fn run(name: &str, host: &str, args: &Args, terminal: &Terminal) -> O
     terminal.data(&texts.join("\n"))
 }
 
-fn read(args: &Args, input: &Input, terminal: &Terminal) -> Result<Known, Stopped> {
+fn read(args: &Args, input: &RunbookArgs, terminal: &Terminal) -> Result<KnownFiles, Stopped> {
     let Some(path) = &args.inventory else {
         terminal.error("there is no inventory");
         terminal.hint("name one with `-i inventory.yaml`");
@@ -93,17 +93,17 @@ fn read(args: &Args, input: &Input, terminal: &Terminal) -> Result<Known, Stoppe
         Some(runbook) => Some(load(runbook, input, terminal)?),
         None => None,
     };
-    Ok(Known { sources, tree, inventory, loaded, files })
+    Ok(KnownFiles { sources, tree, inventory, loaded, files })
 }
 
-impl Known {
+impl KnownFiles {
     /// Every meaning that a name has without asking the host. A name without its namespace may have several.
     fn meanings(
         &self,
         name: &str,
         host: &Host,
         args: &Args,
-        input: &Input,
+        input: &RunbookArgs,
         terminal: &Terminal,
     ) -> Result<Vec<Meaning>, Stopped> {
         let below =
@@ -362,12 +362,12 @@ fn rendered(action: &Action) -> Vec<String> {
 }
 
 /// What the host says now.
-fn fact(path: &str, host: &Host, known: &Known, terminal: &Terminal) -> Result<Meaning, Stopped> {
+fn fact(path: &str, host: &Host, known: &KnownFiles, terminal: &Terminal) -> Result<Meaning, Stopped> {
     let hosts = [host.name.clone()];
     let found = runtime()?.block_on(async {
         let connections = Connections::real(targets(&known.inventory))?;
         let (pool, controller) = (&connections.pool, &connections.controller);
-        let found = survey(pool, controller, &hosts, Depth::Facts, None, &mut |_, _| {}).await;
+        let found = gather_facts(pool, controller, &hosts, Depth::Facts, None, &mut |_, _| {}).await;
         connections.close().await;
         Ok::<_, anyhow::Error>(found)
     })?;

@@ -6,12 +6,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use tokio::time::{Instant, sleep};
 
 use super::words::{InTheWay, lock_error};
-use crate::cli::compose::{Connections, hostname, machine, now, who};
+use crate::cli::connections::{Connections, hostname, machine, now, who};
 use crate::cli::outcome::Stopped;
 use crate::cli::runs::Found;
 use crate::cli::terminal::Terminal;
 use crate::engine::History;
-use crate::executor::{Claim, Clock, Known, LeaseApi, LeaseError, Leave, Lock, LockError, RollError, Wish};
+use crate::executor::{
+    Claim, Clock, HolderState, LeaseApi, LeaseError, Leave, Lock, LockError, LockRequest, RollError,
+};
 use crate::journal::{Recorded, RunDir, runs};
 use crate::kubernetes::lease::{Lease, Progress, Unfinished};
 use crate::kubernetes::some_of;
@@ -59,7 +61,7 @@ fn place(record: Option<&RunDir>) -> String {
 }
 
 /// What the record of a run says that a Lease names, where it lies on this machine.
-pub(super) fn known_here(unfinished: &Unfinished) -> Option<Known> {
+pub(super) fn known_here(unfinished: &Unfinished) -> Option<HolderState> {
     let path = unfinished.journal.strip_prefix(&format!("{}:", hostname()))?;
     if unfinished.machine.is_empty() || unfinished.machine != machine() {
         return None;
@@ -71,12 +73,17 @@ pub(super) fn known_here(unfinished: &Unfinished) -> Option<Known> {
     let recorded = record.read().ok();
     let stopped = recorded.filter(|recorded| recorded.history.state.finished());
     Some(match stopped {
-        _ if record.goes_on() => Known::Alive,
+        _ if record.goes_on() => HolderState::Alive,
         Some(recorded) => {
             let (stopped_by, left) = ended(&recorded.plan, &recorded.history);
-            Known::Stopped(Unfinished { state: Progress::Paused, stopped_by, left, ..unfinished.clone() })
+            HolderState::Stopped(Unfinished {
+                state: Progress::Paused,
+                stopped_by,
+                left,
+                ..unfinished.clone()
+            })
         }
-        None => Known::Dead,
+        None => HolderState::Dead,
     })
 }
 
@@ -125,9 +132,9 @@ pub(in crate::cli) async fn note(plan: &Plan, connections: &Connections) -> Opti
     }
     let unfinished = lease.unfinished.as_ref()?;
     let InTheWay { what, hint, .. } = match known_here(unfinished) {
-        Some(Known::Dead) => InTheWay::cut_off(unfinished),
-        Some(Known::Stopped(unfinished)) => InTheWay::in_order(&unfinished),
-        Some(Known::Alive) => InTheWay::in_order(unfinished),
+        Some(HolderState::Dead) => InTheWay::cut_off(unfinished),
+        Some(HolderState::Stopped(unfinished)) => InTheWay::in_order(&unfinished),
+        Some(HolderState::Alive) => InTheWay::in_order(unfinished),
         None if unfinished.state == Progress::Paused => InTheWay::in_order(unfinished),
         None => InTheWay::unknown(unfinished),
     };
@@ -159,14 +166,16 @@ pub(in crate::cli) async fn take(
     let (plan, journal) = (begin.plan, place(begin.record));
     let Some(way) = api(plan, connections) else { return Ok(None) };
     let run = begin.run.to_owned();
-    let wish = if begin.goes_on_since.is_some() {
-        Wish::GoOn { run: run.clone(), journal: journal.clone(), machine: machine() }
+    let request = if begin.goes_on_since.is_some() {
+        LockRequest::GoOn { run: run.clone(), journal: journal.clone(), machine: machine() }
     } else {
         let seen = way
             .read(&mut |text| terminal.say(text))
             .await
             .map_err(|error| lock_error(&error.into(), terminal))?;
-        Wish::Begin { over: begin.given_up.map(str::to_owned).or_else(|| seen.as_ref().and_then(over_here)) }
+        LockRequest::Begin {
+            over: begin.given_up.map(str::to_owned).or_else(|| seen.as_ref().and_then(over_here)),
+        }
     };
     let unfinished = Unfinished {
         run,
@@ -180,7 +189,7 @@ pub(in crate::cli) async fn take(
         left: String::new(),
     };
     let claim = Claim {
-        wish,
+        request,
         holder: holder(),
         ttl: plan.policy.lock_ttl.unwrap_or(USUAL_TTL),
         unfinished: Some(unfinished),

@@ -6,12 +6,12 @@ mod words;
 use camino::Utf8PathBuf;
 
 use super::args::{Format, Lock as Args, LockCommand, LockedCluster};
-use super::compose::{Connections, now, runtime, state_dir, targets, who};
-use super::kube::Call;
+use super::connections::{Connections, now, runtime, state_dir, targets, who};
+use super::kube::KubectlOptions;
 use super::load::load_inventory;
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
-use crate::executor::{Claim, Clock, LeaseApi, Lock, Wish};
+use crate::executor::{Claim, Clock, LeaseApi, Lock, LockRequest};
 use crate::journal::{RunDir, runs};
 use crate::kubernetes::lease::Lease;
 use crate::report::exit;
@@ -23,7 +23,7 @@ pub(super) use held::{Begin, give_up, leave, leave_of, look_first, note, refuse_
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     match &args.command {
         LockCommand::Show { cluster, format } => {
-            runtime()?.block_on(show(&Reached::new(cluster, terminal)?, *format, terminal))
+            runtime()?.block_on(show(&ReachedLease::new(cluster, terminal)?, *format, terminal))
         }
         LockCommand::Release { cluster, supersede, reason, state_dir } => {
             let release =
@@ -34,13 +34,13 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
 }
 
 /// The Lease of a cluster, with the connections to its hosts.
-struct Reached {
+struct ReachedLease {
     connections: Connections,
     cx: KubeCx,
     via: Vec<crate::inventory::HostName>,
 }
 
-impl Reached {
+impl ReachedLease {
     fn new(cluster: &LockedCluster, terminal: &Terminal) -> Result<Self, Stopped> {
         let Some(path) = &cluster.inventory else {
             terminal.error("there is no inventory");
@@ -48,7 +48,8 @@ impl Reached {
             return Err(Stopped::Told(exit::USAGE));
         };
         let inventory = load_inventory(path, terminal)?;
-        let call = Call { kubeconfig: cluster.kubeconfig.as_deref(), context: cluster.context.as_deref() };
+        let call =
+            KubectlOptions { kubeconfig: cluster.kubeconfig.as_deref(), context: cluster.context.as_deref() };
         let (cx, via) = call.on(&cluster.via, &inventory, terminal)?;
         Ok(Self { connections: Connections::real(targets(&inventory))?, cx, via })
     }
@@ -58,7 +59,7 @@ impl Reached {
     }
 }
 
-async fn show(reached: &Reached, format: Format, terminal: &Terminal) -> Outcome {
+async fn show(reached: &ReachedLease, format: Format, terminal: &Terminal) -> Outcome {
     let seen = reached.api().read(&mut |text| terminal.say(text)).await;
     reached.connections.close().await;
     let lease = seen.map_err(|error| words::lease_error(&error, terminal))?;
@@ -84,7 +85,7 @@ impl Release<'_> {
             return Err(Stopped::Told(exit::LOCKED));
         }
         if cluster.inventory.is_some() {
-            let reached = Reached::new(cluster, terminal)?;
+            let reached = ReachedLease::new(cluster, terminal)?;
             let outcome = runtime()?.block_on(async {
                 let outcome = self.on_cluster(&reached, record.is_some(), terminal).await;
                 reached.connections.close().await;
@@ -117,7 +118,12 @@ impl Release<'_> {
         Ok(all.into_iter().find(|record| record.id() == run))
     }
 
-    async fn on_cluster(&self, reached: &Reached, is_dead: bool, terminal: &Terminal) -> Result<(), Stopped> {
+    async fn on_cluster(
+        &self,
+        reached: &ReachedLease,
+        is_dead: bool,
+        terminal: &Terminal,
+    ) -> Result<(), Stopped> {
         let lease = reached
             .api()
             .read(&mut |text| terminal.say(text))
@@ -129,7 +135,7 @@ impl Release<'_> {
             (run, over) => (run.map(str::to_owned), is_dead || (run.is_some() && run == over.as_deref())),
         };
         let claim = Claim {
-            wish: Wish::Clear { run, dead },
+            request: LockRequest::Clear { run, dead },
             holder: held::holder(),
             ttl: lease.map_or(held::USUAL_TTL, |lease: Lease| lease.ttl),
             unfinished: None,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::outcome::Stopped;
 use crate::cli::terminal::Terminal;
-use crate::executor::{LeaseError, LockError, Refusal};
+use crate::executor::{LeaseError, LockError, LockRefusal};
 use crate::kubernetes::lease::{Lease, NAME, NAMESPACE, Progress, Unfinished};
 use crate::report::exit;
 
@@ -118,20 +118,20 @@ pub(super) fn lease_error(error: &LeaseError, terminal: &Terminal) -> Stopped {
 pub(super) fn lock_error(error: &LockError, terminal: &Terminal) -> Stopped {
     let (what, hint) = match error {
         LockError::Lease(error) => return lease_error(error, terminal),
-        LockError::Refused(Refusal::Unfinished(unfinished)) => {
+        LockError::Refused(LockRefusal::Unfinished(unfinished)) => {
             return InTheWay::in_order(unfinished).stops(terminal);
         }
-        LockError::Refused(Refusal::CutOff(unfinished)) => {
+        LockError::Refused(LockRefusal::CutOff(unfinished)) => {
             return InTheWay::cut_off(unfinished).stops(terminal);
         }
-        LockError::Refused(Refusal::Alive { holder }) => (
+        LockError::Refused(LockRefusal::Alive { holder }) => (
             format!(
                 "the run goes on at this moment: {} renews the lock of the cluster",
                 holder.escape_debug()
             ),
             "stop it there with Ctrl-C, or wait for its end".to_owned(),
         ),
-        LockError::Refused(Refusal::Superseded { why }) => (
+        LockError::Refused(LockRefusal::Superseded { why }) => (
             format!("the run was given up by {}", why.escape_debug()),
             "start a new run: it does what is still to be done".to_owned(),
         ),

@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use super::wishes::Wishes;
+use super::prompts::Wishes;
 use crate::cli::args::NewKind;
 use crate::cli::schema::schemas;
 use crate::inventory::expand;
 
 /// A file to write.
-pub(super) struct File {
+pub(super) struct NewFile {
     /// Below the directory.
     pub(super) path: String,
     pub(super) text: String,
@@ -81,21 +81,21 @@ rollbook=${ROLLBOOK:-rollbook}
 ";
 
 /// Everything that is written.
-pub(super) fn files(wishes: &Wishes) -> Vec<File> {
-    let file = |path: &str, text: String| File { path: path.to_owned(), text, is_program: false };
+pub(super) fn files(answers: &Wishes) -> Vec<NewFile> {
+    let file = |path: &str, text: String| NewFile { path: path.to_owned(), text, is_program: false };
     let mut files = Vec::new();
-    match shipped(wishes.kind) {
+    match shipped(answers.kind) {
         Some(shipped) => {
-            files.push(file(&format!("{}.yaml", wishes.name), renamed(&shipped, wishes)));
+            files.push(file(&format!("{}.yaml", answers.name), renamed(&shipped, answers)));
             let fragments = shipped.fragments.iter();
             files.extend(
                 fragments.map(|(path, text)| file(path, text.replace("../../docs/schema/", "../schema/"))),
             );
         }
-        None => files.push(file(&format!("{}.yaml", wishes.name), restart(wishes))),
+        None => files.push(file(&format!("{}.yaml", answers.name), restart(answers))),
     }
-    files.push(file("inventory.yaml", inventory(wishes)));
-    files.push(File { is_program: true, ..file("check.sh", CHECK.replace("@name@", &wishes.name)) });
+    files.push(file("inventory.yaml", inventory(answers)));
+    files.push(NewFile { is_program: true, ..file("check.sh", CHECK.replace("@name@", &answers.name)) });
     files.extend(schemas().into_iter().map(|(name, text)| file(&format!("schema/{name}"), text)));
     files
 }
@@ -110,27 +110,27 @@ fn shipped(kind: NewKind) -> Option<Shipped> {
 }
 
 /// What is shipped, under the name that is wished and beside the files that are written.
-fn renamed(shipped: &Shipped, wishes: &Wishes) -> String {
+fn renamed(shipped: &Shipped, answers: &Wishes) -> String {
     let name = shipped.file.trim_end_matches(".yaml");
     let text = shipped.text;
-    let text = if wishes.kind.is_for_cluster() { with_outage(text, wishes) } else { text.to_owned() };
+    let text = if answers.kind.is_for_cluster() { with_outage(text, answers) } else { text.to_owned() };
     text.replace("../docs/schema/", "schema/")
-        .replace(&format!("runbooks/{}", shipped.file), &format!("{}.yaml", wishes.name))
+        .replace(&format!("runbooks/{}", shipped.file), &format!("{}.yaml", answers.name))
         .replace("inventory.example.yaml", "inventory.yaml")
-        .replace(&format!("  name: {name}\n"), &format!("  name: {}\n", wishes.name))
+        .replace(&format!("  name: {name}\n"), &format!("  name: {}\n", answers.name))
 }
 
-fn restart(wishes: &Wishes) -> String {
+fn restart(answers: &Wishes) -> String {
     RESTART
-        .replace("@name@", &wishes.name)
-        .replace("@description@", &quoted(&format!("Restart {}, a few hosts at a time", wishes.service)))
-        .replace("@service@", &quoted(&wishes.service))
+        .replace("@name@", &answers.name)
+        .replace("@description@", &quoted(&format!("Restart {}, a few hosts at a time", answers.service)))
+        .replace("@service@", &quoted(&answers.service))
 }
 
 /// With one or two control planes the API is away while one of them is upgraded. Whoever names no more has no choice.
-fn with_outage(text: &str, wishes: &Wishes) -> String {
+fn with_outage(text: &str, answers: &Wishes) -> String {
     const POLICY: &str = "\npolicy:\n";
-    let parts = wishes.control_planes.iter();
+    let parts = answers.control_planes.iter();
     let count: usize = parts.map(|part| expand(part).map_or(0, |names| names.len())).sum();
     if count > 2 {
         return text.to_owned();
@@ -140,23 +140,23 @@ fn with_outage(text: &str, wishes: &Wishes) -> String {
     text.replacen(POLICY, &format!("{POLICY}{accept}"), 1)
 }
 
-fn inventory(wishes: &Wishes) -> String {
+fn inventory(answers: &Wishes) -> String {
     let mut out = format!(
         "# yaml-language-server: $schema=schema/inventory.schema.json\n\
          # Hosts, and how they are reached. All of ~/.ssh/config applies; the keys of hosts must be known to ssh.\n\
          apiVersion: rollbook/v1\nkind: Inventory\nmetadata: {{ name: {} }}\n",
-        wishes.name
+        answers.name
     );
     let mut line = |text: String| writeln!(out, "{text}").expect("invariant: writing to a string works");
-    if !wishes.user.is_empty() {
-        line(format!("connection: {{ user: {} }}", quoted(&wishes.user)));
+    if !answers.user.is_empty() {
+        line(format!("connection: {{ user: {} }}", quoted(&answers.user)));
     }
     line("hosts:".to_owned());
-    let in_cluster = wishes.kind.is_for_cluster();
-    for host in &wishes.control_planes {
+    let in_cluster = answers.kind.is_for_cluster();
+    for host in &answers.control_planes {
         line(format!("  {host}: {{ labels: {{ role: control-plane }} }}"));
     }
-    for host in &wishes.hosts {
+    for host in &answers.hosts {
         let own = if in_cluster { "{ labels: { role: worker } }" } else { "{}" };
         line(format!("  {host}: {own}"));
     }
@@ -165,10 +165,10 @@ fn inventory(wishes: &Wishes) -> String {
         line("  control_plane: { select: \"label(role=control-plane)\" }".to_owned());
         line("  workers: { select: \"label(role=worker)\" }".to_owned());
     }
-    if wishes.kind == NewKind::KubeadmUpgrade {
+    if answers.kind == NewKind::KubeadmUpgrade {
         line(format!(
             "params: {{ target: {} }}         # this fleet's; `-p target=…` overrules",
-            wishes.target
+            answers.target
         ));
     }
     out

@@ -2,7 +2,7 @@
 //! it is, and nothing that exists is touched.
 
 mod files;
-mod wishes;
+mod prompts;
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,12 +13,12 @@ use super::args::New as Args;
 use super::outcome::{Outcome, Stopped};
 use super::terminal::Terminal;
 use crate::report::exit;
-use files::{File, files};
-use wishes::Wishes;
+use files::{NewFile, files};
+use prompts::Wishes;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
-    let wishes = Wishes::ask(args, terminal)?;
-    let files = files(&wishes);
+    let answers = Wishes::ask(args, terminal)?;
+    let files = files(&answers);
     let taken: Vec<String> = files
         .iter()
         .map(|file| args.dir.join(&file.path))
@@ -34,11 +34,11 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         write(&args.dir, file)?;
         terminal.say(&format!("wrote {}", args.dir.join(&file.path)));
     }
-    terminal.say(&next(args, &wishes));
+    terminal.say(&next(args, &answers));
     Ok(exit::OK)
 }
 
-fn write(dir: &Utf8Path, file: &File) -> anyhow::Result<()> {
+fn write(dir: &Utf8Path, file: &NewFile) -> anyhow::Result<()> {
     let path = dir.join(&file.path);
     let create = || -> std::io::Result<()> {
         if let Some(parent) = path.parent() {
@@ -52,13 +52,13 @@ fn write(dir: &Utf8Path, file: &File) -> anyhow::Result<()> {
     create().map_err(|error| anyhow::Error::from(error).context(format!("cannot write {path}")))
 }
 
-fn next(args: &Args, wishes: &Wishes) -> String {
-    let runbook = format!("{}.yaml", wishes.name);
+fn next(args: &Args, answers: &Wishes) -> String {
+    let runbook = format!("{}.yaml", answers.name);
     let mut lines = vec!["next:".to_owned()];
     if args.dir != "." {
         lines.push(format!("  cd {}", shlex::try_quote(args.dir.as_str()).unwrap_or_default()));
     }
-    if wishes.is_example {
+    if answers.is_example {
         lines.push("  $EDITOR inventory.yaml               # its hosts are examples".to_owned());
     }
     lines

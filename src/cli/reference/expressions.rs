@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::markdown::{row, yaml};
 use crate::runbook::namespaces;
-use crate::template::{FILTERS, OPERATORS, TESTS, Word};
+use crate::template::{FILTERS, LanguageWord, OPERATORS, TESTS};
 
 const HEAD: &str = "# Expressions and templates
 
@@ -56,7 +56,7 @@ pub(super) fn page() -> String {
     }
     for (title, words) in [("Operators", &OPERATORS[..]), ("Filters", &FILTERS), ("Tests", &TESTS)] {
         write!(out, "\n## {title}\n\n| | | example | gives |\n|---|---|---|---|\n").expect(WRITES);
-        for Word { name, doc, example, gives } in words {
+        for LanguageWord { name, doc, example, gives } in words {
             let example = example.replace('|', "\\|");
             row(&mut out, &[&format!("`{name}`"), doc, &format!("`{example}`"), &format!("`{gives}`")]);
         }

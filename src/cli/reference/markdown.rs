@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::source::{Key, Need, Table};
+use crate::source::{KeyInfo, Need, Table};
 
 /// The keys of a mapping as a table, below a heading with its path.
 pub(super) fn section(table: &Table) -> String {
@@ -15,7 +15,7 @@ pub(super) fn section(table: &Table) -> String {
 }
 
 /// Keys as a table.
-pub(super) fn keys<'k>(keys: impl Iterator<Item = &'k Key>) -> String {
+pub(super) fn keys<'k>(keys: impl Iterator<Item = &'k KeyInfo>) -> String {
     let mut out = String::from("| key | value | if left out | |\n|---|---|---|---|\n");
     for key in keys {
         let need = match key.need {

@@ -3,7 +3,7 @@
 
 use crate::op::Op;
 use crate::plan::{Action, DeferredStep, GateOpens, HostTasks, Plan, PlannedPhase, StepRef, Task};
-use crate::transport::simulated::{Assumption, Simulated};
+use crate::simulation::{Assumption, Simulated};
 use crate::value::Value;
 
 /// Tells the simulation of everything that a plan's steps name and nobody else may know.

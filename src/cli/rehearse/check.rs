@@ -7,7 +7,7 @@ use camino::Utf8Path;
 use super::super::args::Rehearse as Args;
 use super::super::outcome::{Outcome, Stopped};
 use super::super::terminal::Terminal;
-use super::staged::{self, Staged};
+use super::setup::{self, Staged};
 use super::{paused, rehearse, words};
 use crate::report::exit;
 use crate::scenario::{Came, judge};
@@ -17,7 +17,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let mut all = Vec::new();
     let mut broken = None;
     for file in &args.check {
-        match staged::read(args, Some(file), terminal).and_then(|staged| expects(staged, file, terminal)) {
+        match setup::read(args, Some(file), terminal).and_then(|staged| expects(staged, file, terminal)) {
             Ok(staged) => all.push((file, staged)),
             Err(Stopped::Told(code)) => broken = broken.or(Some(code)),
             Err(error) => return Err(error),
@@ -62,7 +62,7 @@ fn differences(
     let silent = terminal.listening(true);
     match paused(rehearse(staged, args.audience(), None, &silent))? {
         Ok(rehearsed) => {
-            let assumed = words::assumed(&rehearsed.theatre.simulated, &staged.world.hosts);
+            let assumed = words::assumed(&rehearsed.simulation.simulated, &staged.world.hosts);
             Ok((rehearsed.differences(staged), assumed))
         }
         // The plan was refused: that may be what is expected.

@@ -3,14 +3,14 @@
 use crate::inventory::HostName;
 use crate::plan::TaskId;
 use crate::scenario::FaultKind;
-use crate::transport::simulated::{Doom, Fault, Simulated, SimulatedHost};
+use crate::simulation::{Fault, OpFault, Simulated, SimulatedHost};
 use crate::value::Duration;
 
 /// As good as for ever: no roll takes that long.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Whether a fault can befall a host at all; why not, where it cannot.
-pub(super) fn can_befall(kind: &FaultKind, host: &SimulatedHost) -> Result<(), &'static str> {
+pub(super) fn can_inject_on(kind: &FaultKind, host: &SimulatedHost) -> Result<(), &'static str> {
     match kind {
         FaultKind::CrashLoop { .. } if !host.control_plane => Err("it is no control plane"),
         FaultKind::BudgetBlocks
@@ -30,7 +30,7 @@ pub(super) fn can_befall(kind: &FaultKind, host: &SimulatedHost) -> Result<(), &
 }
 
 /// Lets a fault befall a host now. Gives what ends it, and when, where the simulation does not end it by itself.
-pub(super) fn befall(
+pub(super) fn inject_on(
     simulated: &Simulated,
     kind: &FaultKind,
     host: &HostName,
@@ -39,9 +39,9 @@ pub(super) fn befall(
     let at = simulated.elapsed();
     let host = || host.as_str().to_owned();
     let (fault, end) = match kind.clone() {
-        FaultKind::NeverFinishes => (doomed(host(), task?, Doom::NeverEnds, u32::MAX), None),
+        FaultKind::NeverFinishes => (faulty_op(host(), task?, OpFault::NeverEnds, u32::MAX), None),
         FaultKind::Fails { exit, stderr, times } => {
-            (doomed(host(), task?, Doom::Fails { code: exit, stderr }, times), None)
+            (faulty_op(host(), task?, OpFault::Fails { code: exit, stderr }, times), None)
         }
         FaultKind::BudgetBlocks => (Fault::DrainBlocked { host: host() }, None),
         FaultKind::PodStuck => (Fault::PodStuck { host: host() }, None),
@@ -90,7 +90,12 @@ pub(super) fn befall(
     end
 }
 
-fn doomed(host: String, TaskId { phase, host: id, index }: TaskId, doom: Doom, times: u32) -> Fault {
+fn faulty_op(
+    host: String,
+    TaskId { phase, host: id, index }: TaskId,
+    op_fault: OpFault,
+    times: u32,
+) -> Fault {
     // As the executor names launches: phase, host, index, and what the launch is of the task.
-    Fault::OpsDoomed { host, launches: format!("{phase}-{}-{index}-", id.0), doom, times }
+    Fault::OpsDoomed { host, launches: format!("{phase}-{}-{index}-", id.0), op_fault, times }
 }

@@ -1,10 +1,10 @@
 //! What a scenario says is on hosts from the beginning.
 
-use super::staged::chosen;
+use super::setup::chosen;
 use crate::inventory::{HostName, Inventory};
 use crate::scenario::{Given, GivenWhat, Scenario};
+use crate::simulation::Simulated;
 use crate::source::Diagnostics;
-use crate::transport::simulated::Simulated;
 
 /// All of it, with its hosts: all hosts where the scenario names none.
 pub(super) fn on_hosts(

@@ -3,13 +3,13 @@
 
 mod assumed;
 mod check;
+mod controller;
 mod faults;
 mod given;
-mod kept;
-mod lives;
+mod injector;
 mod recorded;
-mod stage;
-mod staged;
+mod saved;
+mod setup;
 mod systems;
 mod words;
 
@@ -18,7 +18,7 @@ use std::rc::Rc;
 use camino::Utf8PathBuf;
 
 use super::args::{Rehearse as Args, Roll};
-use super::compose::{Connections, targets};
+use super::connections::{Connections, targets};
 use super::outcome::{Outcome, Stopped, invalid};
 use super::roll::{Written, finish, reporters};
 use super::stage::{live_with, refuse};
@@ -30,12 +30,12 @@ use crate::plan::{Plan, Warning};
 use crate::report::{Pace, Plain, Reporter, Summary, Verbosity, exit};
 use crate::scenario::{FaultKind, Scenario, judge};
 use crate::source::Diagnostics;
-use lives::{Ended, Heard, Life, Theatre};
-use stage::Killed;
-use staged::Staged;
+use controller::{ControllerEnd, ControllerRun, ReportBuffer, Simulation};
+use injector::Killed;
+use setup::Staged;
 
-pub(super) use kept::{
-    all as all_kept, find as find_kept, refuse as refuse_rehearsal, resume as resume_kept,
+pub(super) use saved::{
+    all as all_kept, find as find_saved, refuse as refuse_rehearsal, resume as resume_saved,
 };
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
@@ -43,11 +43,11 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         return check::run(args, terminal);
     }
     let terminal = terminal.listening(false);
-    let staged = staged::read(args, args.scenario.as_deref(), &terminal)?;
+    let staged = setup::read(args, args.scenario.as_deref(), &terminal)?;
     let rehearsed = paused(rehearse(&staged, args.audience(), args.state_dir.as_ref(), &terminal))?;
     if let Ok(rehearsed) = &rehearsed {
-        terminal.say(&words::left(&rehearsed.theatre.simulated, &staged.world.hosts));
-        for line in words::assumed(&rehearsed.theatre.simulated, &staged.world.hosts) {
+        terminal.say(&words::left(&rehearsed.simulation.simulated, &staged.world.hosts));
+        for line in words::assumed(&rehearsed.simulation.simulated, &staged.world.hosts) {
             terminal.say(&line);
         }
         words::expected(&staged, &rehearsed.differences(&staged), &terminal);
@@ -67,7 +67,7 @@ struct Audience<'a> {
     /// How many times as fast as on the wall time passes; nothing where it passes in no time at all.
     speed: Option<f64>,
     /// Takes what people are told.
-    heard: Option<&'a Heard>,
+    heard: Option<&'a ReportBuffer>,
     /// What somebody has approved who goes on with it.
     approved: &'a [Awaited],
 }
@@ -102,7 +102,7 @@ fn paused<F: Future>(rehearsal: F) -> anyhow::Result<F::Output> {
 /// A rehearsal that is over.
 struct Rehearsed {
     exit: u8,
-    theatre: Theatre,
+    simulation: Simulation,
     /// Everything that people were told.
     said: String,
 }
@@ -111,19 +111,19 @@ impl Rehearsed {
     /// What came otherwise than the scenario expects.
     fn differences(&self, staged: &Staged) -> Vec<String> {
         let Some(scenario) = &staged.scenario else { return Vec::new() };
-        let history = self.theatre.history();
+        let history = self.simulation.history();
         let came = crate::scenario::Came {
             exit: self.exit,
             said: &self.said,
-            run: Some((&self.theatre.plan, &history, *self.theatre.slots.borrow())),
-            nodes: words::nodes(&self.theatre.simulated, &staged.world.hosts),
+            run: Some((&self.simulation.plan, &history, *self.simulation.slots.borrow())),
+            nodes: words::nodes(&self.simulation.simulated, &staged.world.hosts),
         };
         let mut differences = scenario
             .expect
             .as_ref()
             .map(|expect| judge(expect, &staged.loaded.inventory, &came))
             .unwrap_or_default();
-        for fault in self.theatre.stage.never_struck() {
+        for fault in self.simulation.stage.never_struck() {
             differences.push(format!("faults: `{}` never struck", scenario.faults[fault].word()));
         }
         differences
@@ -145,7 +145,7 @@ async fn rehearse(
     let mut diagnostics = Diagnostics::default();
     let scenario = staged.scenario.as_ref();
     let run = run_id(scenario, staged.world.seed);
-    let theatre = Theatre::new(&staged.world, scenario, plan, run, &mut diagnostics);
+    let simulation = Simulation::new(&staged.world, scenario, plan, run, &mut diagnostics);
     terminal.diagnostics(&diagnostics, &staged.loaded.sources);
     if diagnostics.has_errors() {
         return Err(invalid());
@@ -156,14 +156,14 @@ async fn rehearse(
     };
     let leaves = scenario.is_some_and(|scenario| scenario.faults.iter().any(leaves));
     // What is only checked leaves nothing behind.
-    let kept = (leaves || keep.is_some()) && !terminal.is_silent();
-    let record = if kept { Some(kept::begin(keep, staged, &theatre, terminal)?) } else { None };
-    let heard = Heard::default();
+    let saved = (leaves || keep.is_some()) && !terminal.is_silent();
+    let record = if saved { Some(saved::begin(keep, staged, &simulation, terminal)?) } else { None };
+    let heard = ReportBuffer::default();
     // Only a scenario asks what people were told.
     let audience = Audience { heard: scenario.map(|_| &heard), ..audience };
-    let exit = roll_on(&theatre, None, record.as_ref(), audience, terminal).await?;
+    let exit = roll_on(&simulation, None, record.as_ref(), audience, terminal).await?;
     let said = heard.text() + &terminal.heard();
-    Ok(Rehearsed { exit, theatre, said })
+    Ok(Rehearsed { exit, simulation, said })
 }
 
 /// A run's id holds small letters, digits and hyphens only.
@@ -177,9 +177,9 @@ fn run_id(scenario: Option<&Scenario>, seed: u64) -> String {
 
 /// Rolls on to the end, or to where the controller is killed for good.
 async fn roll_on(
-    theatre: &Theatre,
+    simulation: &Simulation,
     mut past: Option<History>,
-    record: Option<&kept::Record>,
+    record: Option<&saved::RehearsalRecord>,
     audience: Audience<'_>,
     terminal: &Terminal,
 ) -> Result<u8, Stopped> {
@@ -189,7 +189,7 @@ async fn roll_on(
         let reporters = audience.reporters(terminal)?;
         let journal = record.map(|record| Journal::reopen(&record.dir.journal())).transpose();
         let journal = journal.map_err(anyhow::Error::from)?;
-        let life = Life {
+        let life = ControllerRun {
             past,
             record: journal.map_or_else(|| Box::new(()) as Box<dyn Record>, |journal| Box::new(journal)),
             run_dir: record.map(|record| record.dir.clone()),
@@ -198,16 +198,16 @@ async fn roll_on(
             in_doubt: InDoubt::Leave,
             approved: audience.approved.to_vec(),
         };
-        match theatre.live(life, terminal).await? {
-            Ended::Over(result) => return finish(*result, &theatre.plan, written, terminal),
-            Ended::Killed(Killed::Resumes) => {
+        match simulation.live(life, terminal).await? {
+            ControllerEnd::Over(result) => return finish(*result, &simulation.plan, written, terminal),
+            ControllerEnd::Killed(Killed::Resumes) => {
                 terminal.say("the controller was killed; another one goes on");
-                past = Some(theatre.history());
+                past = Some(simulation.history());
             }
-            Ended::Killed(Killed::Leaves | Killed::Cut) => {
-                let summary = Summary::of(&theatre.plan, &theatre.history());
+            ControllerEnd::Killed(Killed::Leaves | Killed::Cut) => {
+                let summary = Summary::of(&simulation.plan, &simulation.history());
                 terminal.say("the controller was killed");
-                terminal.say(summary.text(&theatre.plan).trim_end());
+                terminal.say(summary.text(&simulation.plan).trim_end());
                 if let Some(Written { called, .. }) = written {
                     terminal.say(&summary.way_on(&format!("rollbook resume {called}")));
                 }

@@ -8,7 +8,7 @@ use super::super::outcome::{Stopped, invalid};
 use super::super::terminal::Terminal;
 use crate::facts::{HostFacts, NodeFacts, RecordedCluster, RecordedPod, Recording};
 use crate::report::exit;
-use crate::transport::simulated::{
+use crate::simulation::{
     Allowance, RecordedHost, RecordedNode, SimulatedHost, SimulatedRecord, SimulatedWorkload, WorkloadKind,
 };
 use crate::value::Version;

@@ -7,7 +7,7 @@ use super::super::load::Loaded;
 use super::super::outcome::{Stopped, invalid};
 use super::super::terminal::Terminal;
 use crate::inventory::{Host, HostName};
-use crate::transport::simulated::{Simulated, SimulatedHost, SimulatedRecord, System, label_of_system};
+use crate::simulation::{Simulated, SimulatedHost, SimulatedRecord, System, label_of_system};
 use crate::value::escape;
 
 /// Stops where a host that a phase works on has a system that cannot be simulated.
@@ -27,7 +27,7 @@ pub(super) fn refuse(
     let named =
         wanted.filter_map(|host| Some((&host.name, named(host.name.as_str(), &host.labels, record)?)));
     let others: Vec<_> = named.filter(|(_, named)| System::of(named.word) == System::Other).collect();
-    let Some(((host, Named { source, word }), rest)) = others.split_first() else { return Ok(()) };
+    let Some(((host, NamedSystem { source, word }), rest)) = others.split_first() else { return Ok(()) };
     let more = match rest.len() {
         0 => String::new(),
         1 => " and 1 other host".to_owned(),
@@ -42,7 +42,8 @@ pub(super) fn refuse(
 pub(super) fn assume(simulated: &Simulated, hosts: &[SimulatedHost], record: Option<&SimulatedRecord>) {
     for host in hosts {
         let named = named(host.name.as_str(), &host.labels, record);
-        if let Some(Named { source, word }) = named.filter(|named| System::of(named.word) == System::Unknown)
+        if let Some(NamedSystem { source, word }) =
+            named.filter(|named| System::of(named.word) == System::Unknown)
         {
             let what = format!("{source} is `{}`, which is Linux with apt", escape(word));
             simulated.note_assumed(host.name.as_str(), &what);
@@ -51,7 +52,7 @@ pub(super) fn assume(simulated: &Simulated, hosts: &[SimulatedHost], record: Opt
 }
 
 /// What names a host's system.
-struct Named<'a> {
+struct NamedSystem<'a> {
     /// Where it stands.
     source: String,
     word: &'a str,
@@ -62,13 +63,13 @@ fn named<'a>(
     host: &str,
     labels: &'a BTreeMap<String, String>,
     record: Option<&'a SimulatedRecord>,
-) -> Option<Named<'a>> {
+) -> Option<NamedSystem<'a>> {
     let recorded = record.and_then(|record| record.hosts.get(host)).map(|host| host.os.as_str());
     match recorded.filter(|os| !os.is_empty()) {
-        Some(word) => Some(Named { source: "its recorded system".to_owned(), word }),
+        Some(word) => Some(NamedSystem { source: "its recorded system".to_owned(), word }),
         None => {
             let (label, word) = label_of_system(labels)?;
-            Some(Named { source: format!("its label `{label}`"), word })
+            Some(NamedSystem { source: format!("its label `{label}`"), word })
         }
     }
 }

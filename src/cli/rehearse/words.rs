@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::super::terminal::Terminal;
-use super::staged::Staged;
+use super::setup::Staged;
 use crate::inventory::HostName;
 use crate::scenario::NodeNow;
-use crate::transport::simulated::{HostState, Simulated, SimulatedHost};
+use crate::simulation::{HostState, Simulated, SimulatedHost};
 
 /// Nodes as an expectation sees them.
 pub(super) fn nodes(simulated: &Simulated, hosts: &[SimulatedHost]) -> BTreeMap<HostName, NodeNow> {

@@ -13,25 +13,25 @@ use crate::report::exit;
 use crate::value::escape;
 
 /// Whose output is asked for.
-pub(super) struct Wanted<'a> {
+pub(super) struct OutputFilter<'a> {
     pub(super) host: Option<&'a str>,
     pub(super) step: Option<&'a str>,
 }
 
 /// A file of output: the op that wrote it, in the order in which ops are sent to a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Printed {
+struct OutputFile {
     phase: u16,
     host: HostId,
     index: u16,
     attempt: u32,
-    go: u32,
+    pass: u32,
     op: u16,
 }
 
 pub(super) fn show(
     run: &str,
-    wanted: &Wanted<'_>,
+    wanted: &OutputFilter<'_>,
     state_dir: Option<&Utf8PathBuf>,
     terminal: &Terminal,
 ) -> Outcome {
@@ -42,15 +42,15 @@ pub(super) fn show(
         known("host", host, plan.hosts.iter().map(|host| host.name.to_string()), terminal)?;
     }
     let of_host =
-        |printed: &&Printed| wanted.host.is_none_or(|host| plan.host(printed.host).name.as_str() == host);
-    let of_host: Vec<Printed> = all.iter().filter(of_host).copied().collect();
+        |printed: &&OutputFile| wanted.host.is_none_or(|host| plan.host(printed.host).name.as_str() == host);
+    let of_host: Vec<OutputFile> = all.iter().filter(of_host).copied().collect();
     if let Some(step) = wanted.step
         && !of_host.iter().any(|printed| is_step(&plan, printed.task(), step))
     {
         let titles = of_host.iter().map(|printed| title(&plan, printed.task()));
         known("step with output", step, titles, terminal)?;
     }
-    let of_step = |printed: &&Printed| wanted.step.is_none_or(|step| is_step(&plan, printed.task(), step));
+    let of_step = |printed: &&OutputFile| wanted.step.is_none_or(|step| is_step(&plan, printed.task(), step));
     let mut text = String::new();
     for printed in of_host.iter().filter(of_step) {
         printed.write(&found, &plan, &mut text)?;
@@ -87,7 +87,7 @@ fn known(
 }
 
 /// What was kept, in order. A file that no op of the plan wrote is none of ours.
-fn files(found: &Found, plan: &Plan) -> Result<Vec<Printed>, Stopped> {
+fn files(found: &Found, plan: &Plan) -> Result<Vec<OutputFile>, Stopped> {
     let folder = found.dir.output("");
     let entries = match folder.read_dir_utf8() {
         Ok(entries) => entries,
@@ -97,25 +97,25 @@ fn files(found: &Found, plan: &Plan) -> Result<Vec<Printed>, Stopped> {
     let mut all = Vec::new();
     for entry in entries {
         let entry = entry.map_err(anyhow::Error::from)?;
-        all.extend(Printed::parse(entry.file_name()).filter(|printed| printed.is_of(plan)));
+        all.extend(OutputFile::parse(entry.file_name()).filter(|printed| printed.is_of(plan)));
     }
     all.sort_unstable();
     Ok(all)
 }
 
-impl Printed {
+impl OutputFile {
     /// `w1.0-3-2-1-0-0.log`: host, then phase, host's number, task, attempt, go, op.
     fn parse(name: &str) -> Option<Self> {
         let (_, numbers) = name.strip_suffix(".log")?.rsplit_once('.')?;
         let numbers: Vec<u32> = numbers.split('-').map(str::parse).collect::<Result<_, _>>().ok()?;
-        let [phase, host, index, attempt, go, op] = numbers.try_into().ok()?;
+        let [phase, host, index, attempt, pass, op] = numbers.try_into().ok()?;
         let small = |number: u32| u16::try_from(number).ok();
         Some(Self {
             phase: small(phase)?,
             host: HostId(host),
             index: small(index)?,
             attempt,
-            go,
+            pass,
             op: small(op)?,
         })
     }
@@ -131,9 +131,9 @@ impl Printed {
     }
 
     fn write(self, found: &Found, plan: &Plan, out: &mut String) -> Result<(), Stopped> {
-        let Self { phase, host, index, attempt, go, op } = self;
+        let Self { phase, host, index, attempt, pass, op } = self;
         let name = &plan.host(host).name;
-        let path = found.dir.output(&format!("{name}.{phase}-{}-{index}-{attempt}-{go}-{op}.log", host.0));
+        let path = found.dir.output(&format!("{name}.{phase}-{}-{index}-{attempt}-{pass}-{op}.log", host.0));
         let bytes = std::fs::read(&path)
             .map_err(|error| anyhow::Error::from(error).context(format!("cannot read {path}")))?;
         let again = if attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn a_file_names_its_op_whatever_the_host_is_called() {
-        let printed = |name: &str| Printed::parse(name).map(|it| (it.phase, it.host.0, it.index, it.attempt));
+        let printed =
+            |name: &str| OutputFile::parse(name).map(|it| (it.phase, it.host.0, it.index, it.attempt));
         assert_eq!(printed("w1.0-3-2-1-0-0.log"), Some((0, 3, 2, 1)));
         assert_eq!(printed("w1.example.org.1-0-0-2-0-1.log"), Some((1, 0, 0, 2)));
         for other in ["w1.log", "w1.0-3-2-1-0.log", "w1.0-3-x-1-0-0.log", "w1.0-99999999999-0-0-0-0.log"] {

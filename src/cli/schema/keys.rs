@@ -6,14 +6,14 @@ use serde_json::{Map, Value as Json, json};
 use super::shapes::{self, Templates, documented, mapping, one_of, one_or_many, record};
 use crate::lint::RULES;
 use crate::runbook::param_types;
-use crate::source::{Key, Need, Table};
+use crate::source::{KeyInfo, Need, Table};
 use crate::value::Type;
 
 /// The mappings of a file.
 pub(super) struct Tables<'t> {
     pub(super) all: &'t [&'t Table],
     /// Keys of `connection`, which has no table of its own.
-    pub(super) connection: Vec<Key>,
+    pub(super) connection: Vec<KeyInfo>,
 }
 
 impl Tables<'_> {
@@ -32,18 +32,18 @@ impl Tables<'_> {
     }
 
     /// The keys of a table by their names.
-    pub(super) fn properties(&self, path: &str, keys: &[Key]) -> Map<String, Json> {
-        let property = |key: &Key| (key.name.to_owned(), self.property(path, key));
+    pub(super) fn properties(&self, path: &str, keys: &[KeyInfo]) -> Map<String, Json> {
+        let property = |key: &KeyInfo| (key.name.to_owned(), self.property(path, key));
         keys.iter().map(property).collect()
     }
 
-    fn of_keys(&self, path: &str, keys: &[Key]) -> Json {
+    fn of_keys(&self, path: &str, keys: &[KeyInfo]) -> Json {
         let required: Vec<&str> =
             keys.iter().filter(|key| key.need == Need::Required).map(|key| key.name).collect();
         mapping(self.properties(path, keys), &required)
     }
 
-    fn property(&self, path: &str, key: &Key) -> Json {
+    fn property(&self, path: &str, key: &KeyInfo) -> Json {
         let mut shape = self.shape(path, key).unwrap_or_else(|| json!({}));
         let need = match key.need {
             Need::Required => " Required.",
@@ -57,7 +57,7 @@ impl Tables<'_> {
     }
 
     /// What a key's words mean; `None` where nobody has said so yet.
-    pub(super) fn shape(&self, path: &str, key: &Key) -> Option<Json> {
+    pub(super) fn shape(&self, path: &str, key: &KeyInfo) -> Option<Json> {
         if let Some(words) = words(key.expects) {
             return Some(one_of(&words, Templates::No));
         }

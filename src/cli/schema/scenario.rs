@@ -6,8 +6,8 @@ use super::keys::constants;
 use super::runbook::head;
 use super::shapes::{documented, extend};
 use crate::scenario::{
-    Befalls, COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FILE, FaultInfo, METADATA, PACKAGE,
-    PORT, TOP,
+    COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FILE, FaultInfo, FaultTarget, METADATA,
+    PACKAGE, PORT, TOP,
 };
 
 pub(super) fn scenario() -> Json {
@@ -78,9 +78,9 @@ fn of_word(info: &FaultInfo) -> Json {
     let mut required: Vec<&str> =
         info.fields.iter().filter(|field| field.required).map(|field| field.name).collect();
     match info.on {
-        Befalls::Hosts => required.push("host"),
-        Befalls::Step => required.extend(["host", "step"]),
-        Befalls::Controller => {}
+        FaultTarget::Hosts => required.push("host"),
+        FaultTarget::Step => required.extend(["host", "step"]),
+        FaultTarget::Controller => {}
     }
     json!({
         "if": {

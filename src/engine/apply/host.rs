@@ -1,13 +1,18 @@
 //! Transitions of a host: start, slot, brackets, end.
 
-use crate::engine::host::{HostWork, Next};
-use crate::engine::{BracketFinding, HostStatus, Refusal, State};
+use crate::engine::host::{HostWork, NextStep};
+use crate::engine::{BracketFinding, HostStatus, IllegalReason, State};
 use crate::plan::{HostId, Plan, Section};
 
-use super::{Moment, refuse};
+use super::{EventTime, refuse};
 
 impl State {
-    pub(super) fn host_started(&mut self, plan: &Plan, phase: u16, host: HostId) -> Result<(), Refusal> {
+    pub(super) fn host_started(
+        &mut self,
+        plan: &Plan,
+        phase: u16,
+        host: HostId,
+    ) -> Result<(), IllegalReason> {
         let position = self.known_host(plan, phase, host)?;
         let planned = plan.phase(phase);
         let run = self.open(phase)?;
@@ -27,8 +32,8 @@ impl State {
         plan: &Plan,
         phase: u16,
         host: HostId,
-        at: Moment,
-    ) -> Result<(), Refusal> {
+        at: EventTime,
+    ) -> Result<(), IllegalReason> {
         let position = self.active_host(plan, phase, host)?;
         let run = self.open(phase)?;
         if run.hosts[position].work.is_some() || run.hosts[position].slot {
@@ -47,12 +52,12 @@ impl State {
         phase: u16,
         host: HostId,
         bracket: u16,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), IllegalReason> {
         let position = self.active_host(plan, phase, host)?;
         let planned = plan.phase(phase);
         let run = self.open(phase)?;
         let next = run.hosts[position].next_if_idle(&planned.hosts[position]);
-        if next != Some(Next::Probe(bracket)) {
+        if next != Some(NextStep::Probe(bracket)) {
             return Err(refuse(plan, host, "does not stand before this bracket"));
         }
         run.hosts[position].work = Some(HostWork::Bracket(bracket));
@@ -67,8 +72,8 @@ impl State {
         host: HostId,
         bracket: u16,
         finding: &BracketFinding,
-        at: Moment,
-    ) -> Result<(), Refusal> {
+        at: EventTime,
+    ) -> Result<(), IllegalReason> {
         let position = self.active_host(plan, phase, host)?;
         let run = self.open(phase)?;
         let target = &mut run.hosts[position];
@@ -92,7 +97,7 @@ impl State {
         phase: u16,
         host: HostId,
         section: Section,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), IllegalReason> {
         let position = self.active_host(plan, phase, host)?;
         let stopping = self.stop_level().is_some();
         let planned = plan.phase(phase);
@@ -102,11 +107,11 @@ impl State {
         let next = target.next_if_idle(tasks);
         // A run that stops gives up on a rescue that gets no slot, never on what is done in the end.
         let is_given_up = stopping
-            && next == Some(Next::Slot)
+            && next == Some(NextStep::Slot)
             && target.section == Section::Rescue
             && section == Section::Always
             && tasks.has(section);
-        if next != Some(Next::Section(section)) && !is_given_up {
+        if next != Some(NextStep::Section(section)) && !is_given_up {
             return Err(refuse(plan, host, "does not stand before this part of its tasks"));
         }
         target.enter(section, tasks);
@@ -121,7 +126,7 @@ impl State {
         host: HostId,
         status: HostStatus,
         seq: u64,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), IllegalReason> {
         let position = self.active_host(plan, phase, host)?;
         let stopping = self.stop_level().is_some();
         let planned = plan.phase(phase);
@@ -129,7 +134,7 @@ impl State {
         let target = &mut run.hosts[position];
         let next = target.next_if_idle(&planned.hosts[position]);
         let fits = match next {
-            Some(Next::End(end)) => end == status,
+            Some(NextStep::End(end)) => end == status,
             Some(_) => stopping && status == target.cut_short(&planned.hosts[position], target.at),
             None => false,
         };

@@ -1,10 +1,10 @@
 //! Whether the plan has everything that an event names. Asked before anything else is done with the event, so that the
 //! transitions, and whoever reads the events after them, may look things up in the plan.
 
-use crate::engine::{Event, HaltCause, Refusal};
+use crate::engine::{Event, HaltCause, IllegalReason};
 use crate::plan::{HostId, OutOfService, Plan, PlannedPhase, StepRef, TaskId};
 
-pub(super) fn known(plan: &Plan, event: &Event) -> Result<(), Refusal> {
+pub(super) fn known(plan: &Plan, event: &Event) -> Result<(), IllegalReason> {
     match event {
         Event::RunStarted { .. }
         | Event::RunResumed { .. }
@@ -22,7 +22,7 @@ pub(super) fn known(plan: &Plan, event: &Event) -> Result<(), Refusal> {
         | Event::Verified { phase, batch, .. }
         | Event::BatchEnded { phase, batch, .. } => {
             let known = usize::from(*batch) < phase_of(plan, *phase)?.batches.len();
-            if known { Ok(()) } else { Err(Refusal::Batch { phase: *phase, batch: *batch }) }
+            if known { Ok(()) } else { Err(IllegalReason::Batch { phase: *phase, batch: *batch }) }
         }
         Event::GateReached { phase, batch, .. }
         | Event::GateWaiting { phase, batch, .. }
@@ -30,7 +30,7 @@ pub(super) fn known(plan: &Plan, event: &Event) -> Result<(), Refusal> {
         | Event::GateRefused { phase, batch, .. } => {
             let gate = phase_of(plan, *phase)?.gate_after(*batch);
             let what = || format!("gate behind batch {batch} of phase {phase}");
-            gate.map(drop).ok_or_else(|| Refusal::Unknown { what: what() })
+            gate.map(drop).ok_or_else(|| IllegalReason::Unknown { what: what() })
         }
         Event::ObservationStarted { phase } | Event::PhaseEnded { phase, .. } => {
             phase_of(plan, *phase).map(drop)
@@ -80,45 +80,45 @@ pub(super) fn known(plan: &Plan, event: &Event) -> Result<(), Refusal> {
     }
 }
 
-fn phase_of(plan: &Plan, phase: u16) -> Result<&PlannedPhase, Refusal> {
-    plan.phases.get(usize::from(phase)).ok_or(Refusal::Phase { phase })
+fn phase_of(plan: &Plan, phase: u16) -> Result<&PlannedPhase, IllegalReason> {
+    plan.phases.get(usize::from(phase)).ok_or(IllegalReason::Phase { phase })
 }
 
 /// A host that the phase works on.
-fn host_of(plan: &Plan, phase: u16, host: HostId) -> Result<(), Refusal> {
+fn host_of(plan: &Plan, phase: u16, host: HostId) -> Result<(), IllegalReason> {
     let found = phase_of(plan, phase)?.tasks_of(host);
-    found.map(drop).ok_or(Refusal::NoSuchHost { phase, host: host.0 })
+    found.map(drop).ok_or(IllegalReason::NoSuchHost { phase, host: host.0 })
 }
 
 /// A host of the plan, whatever it is there for.
-fn any_host(plan: &Plan, host: HostId) -> Result<(), Refusal> {
+fn any_host(plan: &Plan, host: HostId) -> Result<(), IllegalReason> {
     let found = plan.hosts.get(host.0 as usize);
-    found.map(drop).ok_or_else(|| Refusal::Unknown { what: format!("host {}", host.0) })
+    found.map(drop).ok_or_else(|| IllegalReason::Unknown { what: format!("host {}", host.0) })
 }
 
-fn hosts_of(plan: &Plan, out: &[OutOfService]) -> Result<(), Refusal> {
+fn hosts_of(plan: &Plan, out: &[OutOfService]) -> Result<(), IllegalReason> {
     out.iter().try_for_each(|out| any_host(plan, out.host))
 }
 
-fn bracket_of(plan: &Plan, phase: u16, host: HostId, bracket: u16) -> Result<(), Refusal> {
+fn bracket_of(plan: &Plan, phase: u16, host: HostId, bracket: u16) -> Result<(), IllegalReason> {
     host_of(plan, phase, host)?;
     let found = plan.phase(phase).tasks_of(host).and_then(|tasks| tasks.brackets.get(usize::from(bracket)));
-    found.map(drop).ok_or_else(|| Refusal::Unknown {
+    found.map(drop).ok_or_else(|| IllegalReason::Unknown {
         what: format!("bracket {bracket} of host {} in phase {phase}", host.0),
     })
 }
 
-fn task_of(plan: &Plan, task: TaskId) -> Result<(), Refusal> {
+fn task_of(plan: &Plan, task: TaskId) -> Result<(), IllegalReason> {
     let TaskId { phase, host, index } = task;
     host_of(plan, phase, host)?;
     let found = plan.phase(phase).tasks_of(host).and_then(|tasks| tasks.tasks.get(usize::from(index)));
-    found
-        .map(drop)
-        .ok_or_else(|| Refusal::Unknown { what: format!("task {index} of host {} in phase {phase}", host.0) })
+    found.map(drop).ok_or_else(|| IllegalReason::Unknown {
+        what: format!("task {index} of host {} in phase {phase}", host.0),
+    })
 }
 
 /// Ops of a deferred step are known to nobody but the worker that lowered it.
-fn op_of(plan: &Plan, task: TaskId, op: u16) -> Result<(), Refusal> {
+fn op_of(plan: &Plan, task: TaskId, op: u16) -> Result<(), IllegalReason> {
     task_of(plan, task)?;
     let known = match plan.task(task).step {
         StepRef::Action(action) => usize::from(op) < plan.action(action).lowered.ops.len(),
@@ -128,5 +128,7 @@ fn op_of(plan: &Plan, task: TaskId, op: u16) -> Result<(), Refusal> {
         return Ok(());
     }
     let TaskId { phase, host, index } = task;
-    Err(Refusal::Unknown { what: format!("op {op} of task {index} of host {} in phase {phase}", host.0) })
+    Err(IllegalReason::Unknown {
+        what: format!("op {op} of task {index} of host {} in phase {phase}", host.0),
+    })
 }

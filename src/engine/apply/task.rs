@@ -1,14 +1,14 @@
 //! Transitions of a task: attempts, ops, ends, and when the next attempt is due.
 
-use crate::engine::host::{AttemptRun, Cursor, HostRun, HostWork, Next, OpRun, TakenBack, TaskResult};
+use crate::engine::host::{AttemptRun, Cursor, HostRun, HostWork, NextStep, OpRun, TakenBack, TaskResult};
 use crate::engine::rules::{Bug, Rules};
-use crate::engine::{Cause, Failure, HostStatus, Refusal, SkipReason, State, TaskEnd};
+use crate::engine::{Cause, Failure, HostStatus, IllegalReason, SkipReason, State, TaskEnd};
 use crate::op::{Effect, Exit, Op, RunWhen};
 use crate::plan::{Cordoning, Plan, Section, StepRef, TaskId};
 use crate::step::{CordonSet, Lowered, Patched, patched};
 use crate::value::Timestamp;
 
-use super::{Moment, refuse};
+use super::{EventTime, refuse};
 
 /// What an op said at its end, as far as it is recorded.
 pub(super) struct Said<'a> {
@@ -18,13 +18,18 @@ pub(super) struct Said<'a> {
 }
 
 impl State {
-    pub(super) fn task_started(&mut self, plan: &Plan, task: TaskId, attempt: u32) -> Result<(), Refusal> {
+    pub(super) fn task_started(
+        &mut self,
+        plan: &Plan,
+        task: TaskId,
+        attempt: u32,
+    ) -> Result<(), IllegalReason> {
         let position = self.active_host(plan, task.phase, task.host)?;
         let planned = plan.phase(task.phase);
         let run = self.open(task.phase)?;
         let target = &mut run.hosts[position];
         let due = match target.next_if_idle(&planned.hosts[position]) {
-            Some(Next::Attempt(next, _)) => next == attempt && target.at.index == task.index,
+            Some(NextStep::Attempt(next, _)) => next == attempt && target.at.index == task.index,
             _ => false,
         };
         if !due {
@@ -41,7 +46,7 @@ impl State {
         plan: &Plan,
         task: TaskId,
         attempt: u32,
-    ) -> Result<&mut AttemptRun, Refusal> {
+    ) -> Result<&mut AttemptRun, IllegalReason> {
         let position = self.active_host(plan, task.phase, task.host)?;
         let target = &mut self.open(task.phase)?.hosts[position];
         match &mut target.work {
@@ -53,7 +58,7 @@ impl State {
     }
 
     /// Something is in the way of a task inside the bracket that is looked at.
-    pub(super) fn bracket_waits(&mut self, plan: &Plan, task: TaskId) -> Result<(), Refusal> {
+    pub(super) fn bracket_waits(&mut self, plan: &Plan, task: TaskId) -> Result<(), IllegalReason> {
         let position = self.active_host(plan, task.phase, task.host)?;
         let brackets = &plan.phase(task.phase).hosts[position].brackets;
         let probed = match self.open(task.phase)?.hosts[position].work {
@@ -72,7 +77,7 @@ impl State {
         attempt: u32,
         condition: u16,
         holds: bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), IllegalReason> {
         let is_sent = !self.attempt_mut(plan, task, attempt)?.ops.is_empty();
         let is_forgotten = self.rules.broken(Bug::AsksAgain);
         let position = self.active_host(plan, task.phase, task.host)?;
@@ -93,7 +98,7 @@ impl State {
         task: TaskId,
         attempt: u32,
         sent: OpRun,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), IllegalReason> {
         if plan.task(task).effect == Effect::Disrupts && !self.holds_slot(task.host) {
             return Err(refuse(plan, task.host, "sends an op that disrupts, without a slot"));
         }
@@ -109,7 +114,7 @@ impl State {
             return Err(refuse(plan, task.host, "sends an op after the lock was lost"));
         }
         let run = self.attempt_mut(plan, task, attempt)?;
-        let follows = |last: &OpRun| (last.go, last.op) < (sent.go, sent.op) && last.exit.is_some();
+        let follows = |last: &OpRun| (last.pass, last.op) < (sent.pass, sent.op) && last.exit.is_some();
         if !run.ops.last().is_none_or(follows) {
             return Err(refuse(plan, task.host, "sends its ops in order, each once, one at a time"));
         }
@@ -118,7 +123,12 @@ impl State {
     }
 
     /// Another change was sent to the host, or was not sent after all.
-    fn count_act(&mut self, plan: &Plan, task: TaskId, count: impl Fn(u32) -> u32) -> Result<(), Refusal> {
+    fn count_act(
+        &mut self,
+        plan: &Plan,
+        task: TaskId,
+        count: impl Fn(u32) -> u32,
+    ) -> Result<(), IllegalReason> {
         let position = self.active_host(plan, task.phase, task.host)?;
         let target = &mut self.open(task.phase)?.hosts[position];
         if target.section == Section::Steps && plan.task(task).effect > Effect::Reads {
@@ -132,13 +142,13 @@ impl State {
         plan: &Plan,
         task: TaskId,
         attempt: u32,
-        (go, op): (u32, u16),
+        (pass, op): (u32, u16),
         exit: Exit,
         said: &Said<'_>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), IllegalReason> {
         let is_taken_twice = self.rules.broken(Bug::TakesEndsTwice);
         match self.attempt_mut(plan, task, attempt)?.ops.last_mut() {
-            Some(last) if (last.go, last.op) == (go, op) && (last.exit.is_none() || is_taken_twice) => {
+            Some(last) if (last.pass, last.op) == (pass, op) && (last.exit.is_none() || is_taken_twice) => {
                 last.exit = Some(exit);
                 if exit != Exit::Code(0) {
                     said.last_line.clone_into(&mut last.said);
@@ -157,11 +167,11 @@ impl State {
         plan: &Plan,
         task: TaskId,
         attempt: u32,
-        (go, op): (u32, u16),
-    ) -> Result<(), Refusal> {
+        (pass, op): (u32, u16),
+    ) -> Result<(), IllegalReason> {
         let run = self.attempt_mut(plan, task, attempt)?;
         match run.ops.last() {
-            Some(last) if (last.go, last.op) == (go, op) && last.exit.is_none() => {
+            Some(last) if (last.pass, last.op) == (pass, op) && last.exit.is_none() => {
                 run.ops.pop();
                 self.count_act(plan, task, |acts| acts - 1)
             }
@@ -172,11 +182,11 @@ impl State {
     pub(super) fn task_ended(
         &mut self,
         plan: &Plan,
-        at: Moment,
+        at: EventTime,
         task: TaskId,
         attempt: u32,
         end: &TaskEnd,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), IllegalReason> {
         let position = self.active_host(plan, task.phase, task.host)?;
         let ended = std::mem::take(self.attempt_mut(plan, task, attempt)?);
         let in_flight = ended.ops.last().is_some_and(|op| op.exit.is_none());
@@ -255,7 +265,12 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn task_skipped(&mut self, plan: &Plan, task: TaskId, why: SkipReason) -> Result<(), Refusal> {
+    pub(super) fn task_skipped(
+        &mut self,
+        plan: &Plan,
+        task: TaskId,
+        why: SkipReason,
+    ) -> Result<(), IllegalReason> {
         let position = self.active_host(plan, task.phase, task.host)?;
         let leaves_open = self.rules.broken(Bug::LeavesBracketsOpen);
         let planned = plan.phase(task.phase);
@@ -270,7 +285,7 @@ impl State {
             }
             None => {
                 let is_false = leaves_open && target.fails_its_condition(ties);
-                is_false || target.next_if_idle(&planned.hosts[position]) == Some(Next::Skip(why))
+                is_false || target.next_if_idle(&planned.hosts[position]) == Some(NextStep::Skip(why))
             }
         };
         if !fits || target.at.index != task.index {
@@ -340,9 +355,9 @@ fn task_failed(
 /// leaves the host as it was, and one that never opened anything leaves it as it found it.
 fn taken_back(plan: &Plan, task: TaskId, ended: &AttemptRun) -> TakenBack {
     let Some(lowered) = plan.lowered(task) else { return TakenBack::No };
-    let go = ended.ops.last().map_or(0, |last| last.go);
+    let pass = ended.ops.last().map_or(0, |last| last.pass);
     let went_well = |index: u16, op: &Op| {
-        let ran = ended.ops.iter().rev().find(|ran| (ran.go, ran.op) == (go, index));
+        let ran = ended.ops.iter().rev().find(|ran| (ran.pass, ran.op) == (pass, index));
         ran.is_some_and(|ran| has_restored(op, ran))
     };
     let mut restores = (0..).zip(&lowered.ops).filter(|(_, op)| op.when == RunWhen::OnFailure).peekable();
@@ -430,7 +445,7 @@ mod tests {
             let failure = Failure { cause, message: String::new(), hint: String::new() };
             let fresh = AttemptRun { attempt: 1, ..AttemptRun::default() };
             let op = OpRun {
-                go: 0,
+                pass: 0,
                 op: 0,
                 on: None,
                 exit: None,

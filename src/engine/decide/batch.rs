@@ -5,14 +5,14 @@ use crate::engine::rules::Bug;
 use crate::engine::{Event, HostStatus};
 use crate::value::{Duration, Timestamp};
 
-use super::{Open, Round};
+use super::{DecisionRound, OpenPhase};
 
 /// From the end of one run of the checks to the start of the next, while a batch soaks.
 const POLL: Duration = Duration::from_secs(5);
 
-impl Round<'_> {
+impl DecisionRound<'_> {
     /// All hosts of the batch have ended: what comes before the next batch.
-    pub(super) fn close_batch(&mut self, open: Open<'_>, batch: &BatchRun) {
+    pub(super) fn close_batch(&mut self, open: OpenPhase<'_>, batch: &BatchRun) {
         if batch.verifying || batch.is_at_gate(open.planned) {
             return;
         }
@@ -35,7 +35,7 @@ impl Round<'_> {
     }
 
     /// The first run of the checks that ends at the soak's end or later decides. Without checks time alone does.
-    fn soak(&mut self, open: Open<'_>, batch: &BatchRun, until: Timestamp) {
+    fn soak(&mut self, open: OpenPhase<'_>, batch: &BatchRun, until: Timestamp) {
         let verify = Event::VerifyStarted { phase: open.phase, batch: batch.index };
         match &batch.verified {
             _ if open.planned.verify.is_empty() => {
@@ -45,11 +45,11 @@ impl Round<'_> {
                     self.wake(until);
                 }
             }
-            Some((at, red)) if *at >= until => {
-                let red = red.clone().filter(|_| !self.rules.broken(Bug::IgnoresRedChecks));
-                match red {
+            Some((at, failed_check)) if *at >= until => {
+                let failed_check = failed_check.clone().filter(|_| !self.rules.broken(Bug::IgnoresRedChecks));
+                match failed_check {
                     None => self.pass_gate(open, batch),
-                    red => self.end_batch(open, batch, red),
+                    failed_check => self.end_batch(open, batch, failed_check),
                 }
             }
             Some((at, _)) if at.after(POLL).min(until) > self.now => self.wake(at.after(POLL).min(until)),
@@ -58,7 +58,7 @@ impl Round<'_> {
     }
 
     /// The batch is good. It ends, once its gate lets the run through.
-    fn pass_gate(&mut self, open: Open<'_>, batch: &BatchRun) {
+    fn pass_gate(&mut self, open: OpenPhase<'_>, batch: &BatchRun) {
         let gate = open.planned.gate_after(batch.index).filter(|_| !self.rules.broken(Bug::SkipsGates));
         let (Some(gate), phase) = (gate, open.phase) else { return self.end_batch(open, batch, None) };
         match &batch.gate {
@@ -78,19 +78,19 @@ impl Round<'_> {
         }
     }
 
-    fn end_batch(&mut self, open: Open<'_>, batch: &BatchRun, failed: Option<String>) {
+    fn end_batch(&mut self, open: OpenPhase<'_>, batch: &BatchRun, failed: Option<String>) {
         self.emit(Event::BatchEnded { phase: open.phase, batch: batch.index, failed });
     }
 }
 
 /// Whether every batch of the phase is of one host: then a batch that fails tells no more than the host, and
 /// `max_failures` alone decides. Before a larger batch it still ends the phase.
-fn is_one_by_one(open: Open<'_>) -> bool {
+fn is_one_by_one(open: OpenPhase<'_>) -> bool {
     open.planned.batches.iter().all(|batch| batch.len() == 1)
 }
 
 /// Whether a stop alone kept the batch from its end: nothing went wrong on any of its hosts.
-fn only_stopped(open: Open<'_>, batch: &BatchRun) -> bool {
+fn only_stopped(open: OpenPhase<'_>, batch: &BatchRun) -> bool {
     let ends = open.planned.batches[usize::from(batch.index)].iter().filter_map(|host| {
         let position = open.planned.hosts.binary_search_by_key(host, |tasks| tasks.host).ok()?;
         open.run.hosts[position].status
@@ -99,13 +99,13 @@ fn only_stopped(open: Open<'_>, batch: &BatchRun) -> bool {
 }
 
 /// Whether anything stands between this batch and what follows. After the last batch only checks do.
-fn soaks(open: Open<'_>, batch: &BatchRun) -> bool {
+fn soaks(open: OpenPhase<'_>, batch: &BatchRun) -> bool {
     let last = usize::from(batch.index) + 1 == open.planned.batches.len();
     !open.planned.verify.is_empty() || (!last && open.planned.rollout.soak > Duration::ZERO)
 }
 
 /// What a stop took from a batch; a batch that was not looked at is not called good.
-fn cut_short(open: Open<'_>, batch: &BatchRun) -> Option<String> {
+fn cut_short(open: OpenPhase<'_>, batch: &BatchRun) -> Option<String> {
     if batch.ended > batch.succeeded || open.run.startable(open.planned).next().is_some() {
         return Some("the run stopped before all of its hosts had succeeded".to_owned());
     }

@@ -3,9 +3,9 @@
 use crate::engine::rules::Bug;
 use crate::engine::{Event, HaltCause};
 
-use super::Round;
+use super::DecisionRound;
 
-impl Round<'_> {
+impl DecisionRound<'_> {
     /// The halt that is due and has not been told. What went wrong comes before what was asked for.
     pub(super) fn halt_due(&self) -> Option<Event> {
         if self.state.halted.is_some() {

@@ -1,17 +1,17 @@
 //! Hosts of the open batch: what each does next, and how many start.
 
-use crate::engine::host::{Cursor, HostRun, Next};
+use crate::engine::host::{Cursor, HostRun, NextStep};
 use crate::engine::phase::{BatchRun, position};
 use crate::engine::rules::Bug;
 use crate::engine::{Event, SkipReason, StopLevel};
 use crate::op::Effect;
 use crate::plan::{HostTasks, Section, TaskId};
 
-use super::{Open, Round};
+use super::{DecisionRound, OpenPhase};
 
-impl Round<'_> {
+impl DecisionRound<'_> {
     /// Every host for which something can be decided: no work in flight, no slot to wait for.
-    pub(super) fn work_on_hosts(&mut self, open: Open<'_>) {
+    pub(super) fn work_on_hosts(&mut self, open: OpenPhase<'_>) {
         for &position in &open.run.ready {
             self.proceed(open, position, &open.run.hosts[position]);
         }
@@ -37,7 +37,7 @@ impl Round<'_> {
     }
 
     /// Starts as many hosts as `parallel` has room for. Hosts that hold a slot are counted by the budget instead.
-    pub(super) fn start_hosts(&mut self, open: Open<'_>, batch: &BatchRun) {
+    pub(super) fn start_hosts(&mut self, open: OpenPhase<'_>, batch: &BatchRun) {
         if open.level.is_some() && !self.rules.broken(Bug::StartsHostsWhileStopping) {
             return;
         }
@@ -58,13 +58,13 @@ impl Round<'_> {
     }
 
     /// Whether a host goes on in spite of a stop.
-    pub(super) fn may_go_on(&self, open: Open<'_>, position: usize) -> bool {
+    pub(super) fn may_go_on(&self, open: OpenPhase<'_>, position: usize) -> bool {
         let run = &open.run.hosts[position];
         self.may_go_on_at(open, &open.planned.hosts[position], run, run.at)
     }
 
     /// The same, were it at `at`: one that is out comes back, one inside a bracket closes it.
-    fn may_go_on_at(&self, open: Open<'_>, tasks: &HostTasks, run: &HostRun, at: Cursor) -> bool {
+    fn may_go_on_at(&self, open: OpenPhase<'_>, tasks: &HostTasks, run: &HostRun, at: Cursor) -> bool {
         match open.level {
             None => true,
             Some(StopLevel::Now) if self.rules.broken(Bug::NowRescues) => has_ended_its_steps(tasks, run, at),
@@ -76,12 +76,12 @@ impl Round<'_> {
     }
 
     /// Whether nobody may start or go out before it is known how a rescue ends.
-    pub(super) fn waits_for_rescue(&self, open: Open<'_>) -> bool {
+    pub(super) fn waits_for_rescue(&self, open: OpenPhase<'_>) -> bool {
         open.run.waits_for_rescue(open.planned) && !self.rules.broken(Bug::GoesOnDuringRescue)
     }
 
     /// What an idle host does next: tasks that do not run are passed by, up to work, a wait or its end.
-    pub(super) fn proceed(&mut self, open: Open<'_>, position: usize, run: &HostRun) {
+    pub(super) fn proceed(&mut self, open: OpenPhase<'_>, position: usize, run: &HostRun) {
         let tasks = &open.planned.hosts[position];
         let (phase, host) = (open.phase, tasks.host);
         let mut at = run.at;
@@ -89,38 +89,42 @@ impl Round<'_> {
             let task = TaskId { phase, host, index: at.index };
             let next = run.next(tasks, at);
             match next {
-                Next::Skip(why) => {
+                NextStep::Skip(why) => {
                     self.emit(Event::TaskSkipped { task, why });
                     at = run.following(at);
                     continue;
                 }
-                Next::Section(section) if self.may_go_on_at(open, tasks, run, at) => {
+                NextStep::Section(section) if self.may_go_on_at(open, tasks, run, at) => {
                     self.emit(Event::SectionStarted { phase, host, section });
                 }
-                Next::End(status) => self.emit(Event::HostEnded { phase, host, status }),
+                NextStep::End(status) => self.emit(Event::HostEnded { phase, host, status }),
                 _ if !self.may_go_on_at(open, tasks, run, at) => {
                     self.emit(Event::HostEnded { phase, host, status: run.cut_short(tasks, at) });
                 }
-                Next::Attempt(..) if self.rules.broken(Bug::SlotBeforeLook) && asks_later(tasks, run, at) => {
+                NextStep::Attempt(..)
+                    if self.rules.broken(Bug::SlotBeforeLook) && asks_later(tasks, run, at) =>
+                {
                     self.emit(Event::SlotTaken { phase, host });
                 }
-                Next::Slot if self.rules.broken(Bug::StartsWithoutSlot) => {
+                NextStep::Slot if self.rules.broken(Bug::StartsWithoutSlot) => {
                     self.emit(Event::TaskStarted { task, attempt: at.attempt + 1 });
                 }
-                Next::Probe(_) if self.rules.broken(Bug::TrustsOldLooks) && run.slot => {
+                NextStep::Probe(_) if self.rules.broken(Bug::TrustsOldLooks) && run.slot => {
                     self.emit(Event::TaskStarted { task, attempt: at.attempt + 1 });
                 }
-                Next::Probe(bracket) => self.emit(Event::BracketProbeStarted { phase, host, bracket }),
-                Next::Attempt(_, Some(due)) if due > self.now && !self.rules.broken(Bug::RetriesAtOnce) => {
+                NextStep::Probe(bracket) => self.emit(Event::BracketProbeStarted { phase, host, bracket }),
+                NextStep::Attempt(_, Some(due))
+                    if due > self.now && !self.rules.broken(Bug::RetriesAtOnce) =>
+                {
                     self.wake(due);
                 }
-                Next::Attempt(..)
+                NextStep::Attempt(..)
                     if self.rules.broken(Bug::LeavesBracketsOpen) && is_false(tasks, run, at) =>
                 {
                     self.emit(Event::TaskSkipped { task, why: SkipReason::When });
                 }
-                Next::Attempt(attempt, _) => self.emit(Event::TaskStarted { task, attempt }),
-                Next::Slot | Next::Section(_) => {}
+                NextStep::Attempt(attempt, _) => self.emit(Event::TaskStarted { task, attempt }),
+                NextStep::Slot | NextStep::Section(_) => {}
             }
             return;
         }
@@ -141,5 +145,5 @@ fn is_false(tasks: &HostTasks, run: &HostRun, at: Cursor) -> bool {
 
 /// Whether a host is past its steps, or about to be.
 fn has_ended_its_steps(tasks: &HostTasks, run: &HostRun, at: Cursor) -> bool {
-    run.section != Section::Steps || matches!(run.next(tasks, at), Next::Section(_))
+    run.section != Section::Steps || matches!(run.next(tasks, at), NextStep::Section(_))
 }

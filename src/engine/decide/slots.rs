@@ -2,21 +2,21 @@
 
 use crate::engine::phase::position;
 use crate::engine::rules::Bug;
-use crate::engine::slots::{Look, Situation, Slots, Waiting};
+use crate::engine::slots::{Observation, PhaseSlots, Situation, SlotWait};
 use crate::engine::{Event, HaltCause};
 use crate::plan::{Budget, DomainsTaken, HostId, OutCause, OutOfService, Section};
 use crate::value::Duration;
 
-use super::{Open, Round};
+use super::{DecisionRound, OpenPhase};
 
 /// While hosts wait for others, the cluster is looked at this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// No slot is given by a look that is older than this.
 const TOO_OLD: Duration = Duration::from_secs(60);
 
-impl Round<'_> {
+impl DecisionRound<'_> {
     /// Gives a slot to one of the hosts that need one, or does what has to come before.
-    pub(super) fn give_slot(&mut self, open: Open<'_>) {
+    pub(super) fn give_slot(&mut self, open: OpenPhase<'_>) {
         let slots = &open.run.slots;
         let Some(first) = self.waiting(open).next() else { return };
         if let Some(cause) = self.spent_for_good(open) {
@@ -64,7 +64,7 @@ impl Round<'_> {
 
     /// Why no host that waits can ever go: what failed in this run, and the nodes that it left cordoned, hold the budget.
     /// Nobody waits for those.
-    fn spent_for_good(&self, open: Open<'_>) -> Option<HaltCause> {
+    fn spent_for_good(&self, open: OpenPhase<'_>) -> Option<HaltCause> {
         let slots = &open.run.slots;
         let ignores_failures =
             self.rules.broken(Bug::FailuresDoNotSpend) || self.rules.broken(Bug::WaitsForFailures);
@@ -81,7 +81,7 @@ impl Round<'_> {
     }
 
     /// Hosts whose node this run left cordoned, and that it is done with.
-    fn left_cordoned(&self, open: Open<'_>) -> Vec<HostId> {
+    fn left_cordoned(&self, open: OpenPhase<'_>) -> Vec<HostId> {
         let slots = &open.run.slots;
         let is_at_work = |host: &HostId| {
             let position = position(self.plan, open.phase, *host);
@@ -91,18 +91,18 @@ impl Round<'_> {
         slots.cordoned.iter().copied().filter(is_left).collect()
     }
 
-    fn may_have_slot(&self, open: Open<'_>, position: usize) -> bool {
+    fn may_have_slot(&self, open: OpenPhase<'_>, position: usize) -> bool {
         let is_held_back = open.run.hosts[position].section == Section::Steps && self.waits_for_rescue(open);
         !is_held_back && self.may_go_on(open, position)
     }
 
-    fn is_fresh(&self, slots: &Slots, look: &Look) -> bool {
+    fn is_fresh(&self, slots: &PhaseSlots, look: &Observation) -> bool {
         let before_slot = look.started > slots.last_given || self.rules.broken(Bug::OneLookForManySlots);
         before_slot && self.now.since(look.at) <= TOO_OLD
     }
 
     /// The budget as the state has it; a test may take a part away.
-    fn budget(&self, open: Open<'_>, mut budget: Budget) -> Budget {
+    fn budget(&self, open: OpenPhase<'_>, mut budget: Budget) -> Budget {
         if self.rules.broken(Bug::ControlPlanesTogether) {
             budget.slots = open.planned.rollout.max_unavailable as usize;
         }
@@ -129,7 +129,7 @@ impl Round<'_> {
     }
 
     /// Hosts that wait for a slot and may have one, in order.
-    fn waiting(&self, open: Open<'_>) -> impl Iterator<Item = usize> {
+    fn waiting(&self, open: OpenPhase<'_>) -> impl Iterator<Item = usize> {
         let batch = open.run.batch.as_ref().map(|batch| &open.planned.batches[usize::from(batch.index)]);
         // As the phase orders its hosts; where nothing orders them, that is the order of the plan.
         let rank = |position: usize| {
@@ -142,7 +142,7 @@ impl Round<'_> {
     }
 
     /// The first host that fits: one that is out already costs no slot, one whose domain is out already no domain.
-    fn candidate(&self, open: Open<'_>, budget: &Budget) -> Option<usize> {
+    fn candidate(&self, open: OpenPhase<'_>, budget: &Budget) -> Option<usize> {
         let host = |position: usize| open.planned.hosts[position].host;
         let topology = open.planned.topology.as_ref().filter(|_| !self.rules.broken(Bug::IgnoresTopology));
         let troubled = &open.run.slots.troubled;
@@ -182,7 +182,7 @@ impl Round<'_> {
     }
 
     /// A host that waits for domains which hosts that failed in this run hold: nobody will put those back.
-    fn barred(&self, open: Open<'_>) -> Option<(usize, DomainsTaken)> {
+    fn barred(&self, open: OpenPhase<'_>) -> Option<(usize, DomainsTaken)> {
         let topology = open.planned.topology.as_ref()?;
         let left = self.left_cordoned(open);
         if (open.run.slots.lost.is_empty() && left.is_empty())
@@ -204,7 +204,7 @@ impl Round<'_> {
     }
 
     /// Whether a host that holds a slot has not ended.
-    fn is_any_at_work(&self, open: Open<'_>) -> bool {
+    fn is_any_at_work(&self, open: OpenPhase<'_>) -> bool {
         let at_work = |host: &HostId| {
             let position = position(self.plan, open.phase, *host);
             position.is_some_and(|position| open.run.hosts[position].is_active())
@@ -213,7 +213,7 @@ impl Round<'_> {
     }
 
     /// Whether the run's own work leaves room for none of the hosts that wait: by their domains, or by their etcd.
-    fn own_work_bars_all(&self, open: Open<'_>) -> bool {
+    fn own_work_bars_all(&self, open: OpenPhase<'_>) -> bool {
         let slots = &open.run.slots;
         let works_on_etcd = |position: usize| {
             let host = open.planned.hosts[position].host;
@@ -237,7 +237,7 @@ impl Round<'_> {
 
     /// The slot and what the host does with it go together: a stop between them would send out a host that has not
     /// begun.
-    fn take(&mut self, open: Open<'_>, position: usize) {
+    fn take(&mut self, open: OpenPhase<'_>, position: usize) {
         let host = open.planned.hosts[position].host;
         self.emit(Event::SlotTaken { phase: open.phase, host });
         let mut with_slot = open.run.hosts[position].clone();
@@ -246,8 +246,8 @@ impl Round<'_> {
     }
 
     /// No slot: says so once per change, looks again from time to time, gives up after `wait_for_budget`.
-    fn wait_for_slot(&mut self, open: Open<'_>, first: usize, budget: Budget, look: &Look) {
-        let Open { phase, planned, run, .. } = open;
+    fn wait_for_slot(&mut self, open: OpenPhase<'_>, first: usize, budget: Budget, look: &Observation) {
+        let OpenPhase { phase, planned, run, .. } = open;
         // Hosts came back that this look may not have seen: a new one shows whether there is room now.
         if !run.slots.released.is_empty() {
             self.emit(Event::ObservationStarted { phase });
@@ -255,7 +255,7 @@ impl Round<'_> {
         }
         let situation = run.slots.situation();
         let by_others = run.by_others(planned, &situation);
-        let is_told = |waiting: &&Waiting| {
+        let is_told = |waiting: &&SlotWait| {
             waiting.situation == situation && waiting.by_others_since.is_some() == by_others
         };
         let told = run.slots.waiting.as_ref().filter(is_told);
@@ -295,7 +295,7 @@ impl Round<'_> {
     }
 
     /// No slot will come: the run halts. Where it stops already, the hosts that had hoped to close a bracket end.
-    fn give_up(&mut self, open: Open<'_>, cause: HaltCause, waiting: &[usize]) {
+    fn give_up(&mut self, open: OpenPhase<'_>, cause: HaltCause, waiting: &[usize]) {
         if open.level.is_none() {
             self.emit(Event::Halted { phase: open.phase, cause });
             return;
@@ -303,7 +303,7 @@ impl Round<'_> {
         self.end_waiting(open, waiting);
     }
 
-    fn end_waiting(&mut self, open: Open<'_>, waiting: &[usize]) {
+    fn end_waiting(&mut self, open: OpenPhase<'_>, waiting: &[usize]) {
         for &position in waiting {
             let (tasks, run) = (&open.planned.hosts[position], &open.run.hosts[position]);
             let (phase, host) = (open.phase, tasks.host);

@@ -290,32 +290,32 @@ impl<'a> Ledger<'a> {
                 page.deeds = 0;
                 page.refused = None;
             }
-            Event::OpStarted { task, attempt, go, op, .. } => {
+            Event::OpStarted { task, attempt, pass, op, .. } => {
                 if *op == 0 && self.marks(*task).0 {
-                    self.cordons.entry(task.host).or_default().insert((*task, *attempt, *go));
+                    self.cordons.entry(task.host).or_default().insert((*task, *attempt, *pass));
                 }
                 let counts = self.counts(*task);
                 let page = self.page(task.host);
                 page.ops += 1;
-                page.deeds += u32::from(page.refused != Some(*go));
+                page.deeds += u32::from(page.refused != Some(*pass));
                 page.acts += counts;
                 *page.sent.entry(task.index).or_default() += counts;
             }
-            Event::OpNotStarted { task, attempt, go, op } => {
+            Event::OpNotStarted { task, attempt, pass, op } => {
                 if *op == 0 {
-                    self.cordons.entry(task.host).or_default().remove(&(*task, *attempt, *go));
+                    self.cordons.entry(task.host).or_default().remove(&(*task, *attempt, *pass));
                 }
                 let counts = self.counts(*task);
                 let page = self.page(task.host);
                 page.ops -= 1;
-                page.deeds -= u32::from(page.refused != Some(*go));
+                page.deeds -= u32::from(page.refused != Some(*pass));
                 page.acts -= counts;
                 *page.sent.entry(task.index).or_default() -= counts;
             }
-            Event::OpEnded { task, go, refused: true, .. } => {
+            Event::OpEnded { task, pass, refused: true, .. } => {
                 let page = self.page(task.host);
-                page.deeds -= u32::from(page.refused != Some(*go));
-                page.refused = Some(*go);
+                page.deeds -= u32::from(page.refused != Some(*pass));
+                page.refused = Some(*pass);
             }
             Event::SectionStarted { host, section, .. } => {
                 let tasks = self.tasks_of(*host);
@@ -344,7 +344,7 @@ impl<'a> Ledger<'a> {
                     self.failed += 1;
                 }
             }
-            Event::Verified { red, .. } => self.check = Some((self.time, red.is_some())),
+            Event::Verified { failed_check, .. } => self.check = Some((self.time, failed_check.is_some())),
             Event::GateReached { .. } => self.gate_at = Some(self.time),
             Event::GatePassed { .. } => self.gate_passed = true,
             Event::GateRefused { .. } => {

@@ -118,10 +118,10 @@ fn batch_ended(ledger: &Ledger<'_>, failed: bool) -> Result<(), Violation> {
     let one_by_one = planned.batches.iter().all(|batch| batch.len() < 2);
     let none_good = some && !one_by_one && !all.any(|host| good(ended(host)));
     let soaked_at = ledger.all_ended_at + millis(planned.rollout.soak);
-    let red = ledger.check.is_some_and(|(_, red)| red);
+    let failed_check = ledger.check.is_some_and(|(_, failed_check)| failed_check);
     if failed {
         return must(
-            none_good || stopped || (red && ledger.time >= soaked_at),
+            none_good || stopped || (failed_check && ledger.time >= soaked_at),
             "gates",
             "a failed batch says why",
         );
@@ -153,7 +153,7 @@ fn all_well(ledger: &Ledger<'_>) -> Result<(), Violation> {
     let batch = ledger.batch.expect("a batch is open");
     let soaked_at = ledger.all_ended_at + millis(planned.rollout.soak);
     if !planned.verify.is_empty() {
-        let green = ledger.check.is_some_and(|(at, red)| !red && at >= soaked_at);
+        let green = ledger.check.is_some_and(|(at, failed_check)| !failed_check && at >= soaked_at);
         return must(green, "gates", "the checks are green when the soak has passed");
     }
     let last = usize::from(batch) + 1 == planned.batches.len();

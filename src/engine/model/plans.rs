@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::inventory::{Become, Connection, HostName};
-use crate::op::{Deed, Effect, Op, RunWhen, Site};
+use crate::op::{Effect, Op, OpKind, RunWhen, Site};
 use crate::plan::{
     Action, ActionId, Bracket, Forecast, Gate, GateOpens, HostId, HostTasks, LeftOut, Plan, PlannedHost,
     PlannedPhase, Rollout, Sections, StepRef, Task, Ties, Topology,
@@ -132,7 +132,7 @@ fn op() -> Op {
     Op {
         title: "do".to_owned(),
         site: Site::Subject,
-        deed: Deed::Exec { argv: vec!["true".to_owned()] },
+        kind: OpKind::Exec { argv: vec!["true".to_owned()] },
         env: BTreeMap::new(),
         stdin: String::new(),
         r#become: false,

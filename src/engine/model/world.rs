@@ -20,7 +20,7 @@ const ENOUGH: u32 = 5_000;
 
 /// What happened.
 #[derive(Debug)]
-pub(super) struct Story {
+pub(super) struct ModelRun {
     pub(super) events: Vec<Stamped>,
     /// Cordons that somebody took away, each after so many events.
     pub(super) lifts: Vec<(u64, HostId)>,
@@ -30,7 +30,7 @@ pub(super) struct Story {
     pub(super) halted: bool,
 }
 
-impl Story {
+impl ModelRun {
     /// How often a cordon was set again.
     pub(super) fn cordoned_again(&self) -> u64 {
         let is_again = |event: &&Stamped| {
@@ -50,7 +50,7 @@ enum Order {
     Gate(u16, u16),
 }
 
-struct World<'a> {
+struct ModelWorld<'a> {
     plan: &'a Plan,
     random: &'a mut Random,
     rules: Rules,
@@ -85,7 +85,7 @@ struct Mood {
 }
 
 /// Plays one run to its end.
-pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<Story, Violation> {
+pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<ModelRun, Violation> {
     let mood = Mood {
         failures: random.pick(&[0, 5, 10, 30]),
         silence: random.pick(&[0, 2, 10]),
@@ -104,7 +104,7 @@ pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<Sto
         stops.push((random.below(90), StopLevel::Now));
     }
     let lock_lost_at = random.percent(10).then(|| random.below(90));
-    let mut world = World {
+    let mut world = ModelWorld {
         plan,
         random,
         rules,
@@ -137,10 +137,10 @@ pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<Sto
         world.roll()?;
     }
     let halted = world.state.halted().is_some();
-    Ok(Story { halted, lifts: world.lifts, events: world.events, crashes: world.crashes, resumes })
+    Ok(ModelRun { halted, lifts: world.lifts, events: world.events, crashes: world.crashes, resumes })
 }
 
-impl World<'_> {
+impl ModelWorld<'_> {
     fn roll(&mut self) -> Result<(), Violation> {
         for _ in 0..ENOUGH {
             self.maybe_stop()?;
@@ -321,14 +321,14 @@ impl World<'_> {
                 continue;
             }
             let mut queue = VecDeque::new();
-            if let (Order::Attempt(task, attempt), Some(OpRun { go, op, exit, .. })) = (order, last) {
+            if let (Order::Attempt(task, attempt), Some(OpRun { pass, op, exit, .. })) = (order, last) {
                 if exit.is_none() {
                     let exit = self.random.pick(&[Exit::Code(0), Exit::Interrupted]);
                     let (last_line, stdout) = (String::new(), None);
                     queue.push_back(Event::OpEnded {
                         task,
                         attempt,
-                        go,
+                        pass,
                         op,
                         exit,
                         last_line,

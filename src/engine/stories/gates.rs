@@ -66,14 +66,14 @@ fn a_gate_that_is_not_passed_pauses_the_run_which_comes_to_it_again() {
     assert_eq!(story.changes(0, 0), "0 Changed, soak, verify");
     story.sleeps_until = Some(story.now.after(Duration::from_secs(60)));
     story.sleeps();
-    story.tell(Event::Verified { phase: 0, batch: 0, red: None });
+    story.tell(Event::Verified { phase: 0, batch: 0, failed_check: None });
     assert_eq!(story.goes_on(), "gate");
     assert_eq!(refuses(&mut story, 0), "halt: paused, batch its gate was not passed, phase bad, end");
     assert!(story.state.can_resume());
     assert_eq!(story.state.awaited(&story.plan), [AT_FIRST]);
     assert_eq!(resumes(&mut story), "verify", "it has soaked, and nobody knows what happened since");
     assert_eq!(story.state.awaited(&story.plan), []);
-    story.tell(Event::Verified { phase: 0, batch: 0, red: None });
+    story.tell(Event::Verified { phase: 0, batch: 0, failed_check: None });
     assert_eq!(story.goes_on(), "gate");
     assert_eq!(passes(&mut story, 0), "batch good, batch 1, host 1, 1.0#1");
 }

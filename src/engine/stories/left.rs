@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{BracketKey, Cause, Event, Exit, HostId, Story, TaskId, story};
-use crate::op::{Deed, RunWhen};
+use crate::op::{OpKind, RunWhen};
 use crate::runbook::Retry;
 use crate::value::Duration;
 
@@ -32,12 +32,12 @@ impl Story {
     }
 
     fn op_ends(&mut self, index: u16, op: u16, exit: Option<i32>, says: &str, refused: bool) {
-        let (task, go) = (TaskId { phase: 0, host: HostId(0), index }, 0);
+        let (task, pass) = (TaskId { phase: 0, host: HostId(0), index }, 0);
         let attempt = self.attempt(0, index);
-        self.tell(Event::OpStarted { task, attempt, go, op, on: None });
+        self.tell(Event::OpStarted { task, attempt, pass, op, on: None });
         if let Some(code) = exit {
             let (exit, last_line, stdout) = (Exit::Code(code), says.to_owned(), None);
-            self.tell(Event::OpEnded { task, attempt, go, op, exit, last_line, stdout, refused });
+            self.tell(Event::OpEnded { task, attempt, pass, op, exit, last_line, stdout, refused });
         }
     }
 
@@ -195,7 +195,7 @@ fn cordoned_and(command: &[&str]) -> Story {
     let mut story = drains("dt");
     story.plan.hosts[0].subject.node = Some("h0".to_owned());
     let argv = command.iter().map(|word| (*word).to_owned()).collect();
-    Arc::make_mut(&mut story.plan.actions[4]).lowered.ops[0].deed = Deed::Exec { argv };
+    Arc::make_mut(&mut story.plan.actions[4]).lowered.ops[0].kind = OpKind::Exec { argv };
     story.sees(&[]);
     story.op(0, 0, Some(0));
     story.changes(0, 0);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::engine::Membership;
-use crate::op::Deed;
+use crate::op::OpKind;
 
 fn moved(words: &[&str], stdin: &str, began: bool) -> Vec<u32> {
     let mut story = story(3, "c", |_| {});
@@ -12,13 +12,13 @@ fn moved(words: &[&str], stdin: &str, began: bool) -> Vec<u32> {
         host.subject.node = Some(format!("h{number}"));
     }
     let op = &mut Arc::make_mut(&mut story.plan.actions[0]).lowered.ops[0];
-    op.deed = Deed::Exec { argv: words.iter().map(|word| (*word).to_owned()).collect() };
+    op.kind = OpKind::Exec { argv: words.iter().map(|word| (*word).to_owned()).collect() };
     stdin.clone_into(&mut op.stdin);
-    let (task, attempt, go, op) = (TaskId { phase: 0, host: HostId(1), index: 0 }, 1, 0, 0);
+    let (task, attempt, pass, op) = (TaskId { phase: 0, host: HostId(1), index: 0 }, 1, 0, 0);
     let mut membership = Membership::default();
-    membership.note(&story.plan, &Event::OpStarted { task, attempt, go, op, on: None });
+    membership.note(&story.plan, &Event::OpStarted { task, attempt, pass, op, on: None });
     if !began {
-        membership.note(&story.plan, &Event::OpNotStarted { task, attempt, go, op });
+        membership.note(&story.plan, &Event::OpNotStarted { task, attempt, pass, op });
     }
     membership.hosts().into_iter().map(|host| host.0).collect()
 }

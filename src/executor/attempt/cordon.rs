@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Go, Step, Worker, fail};
+use super::{AttemptResult, Interrupt, Worker, fail};
 use crate::engine::{Cause, Failure, OpenCordon, TaskEnd};
-use crate::executor::late;
-use crate::executor::look::{look_within, retry_for, silence};
-use crate::op::{Answer, Effect, Op, Probe, RunWhen};
+use crate::executor::look::{api_away, look_within, retry_for};
+use crate::executor::runtime_values;
+use crate::op::{Effect, Op, Probe, ProbeOutput, RunWhen};
 use crate::plan::{Action, TaskId};
 use crate::step::{CordonNow, CordonSet, Cordons, IfUncordoned, LowerCx, StepKind};
 use crate::value::{Duration, escape};
@@ -24,7 +24,7 @@ struct Setter {
 impl Worker<'_> {
     /// Leave to send an op, or how the attempt ends without it. Reads the cluster anew each time: a run may have been
     /// stopped for days before this op.
-    pub(super) async fn rely_on_cordon(&self, op: &Op) -> Step<()> {
+    pub(super) async fn rely_on_cordon(&self, op: &Op) -> AttemptResult<()> {
         let disrupts = op.effect > Effect::Reads && op.effect.max(self.effect.get()) == Effect::Disrupts;
         // What puts something back has to run whatever is.
         let relies = disrupts && op.when == RunWhen::InOrder;
@@ -52,14 +52,14 @@ impl Worker<'_> {
         gone.map_or(Ok(()), |(what, again)| self.cordon_again(cordon, &what, again))
     }
 
-    async fn setters(&self, cordon: &OpenCordon) -> Step<Vec<Setter>> {
+    async fn setters(&self, cordon: &OpenCordon) -> AttemptResult<Vec<Setter>> {
         let (plan, TaskId { phase, host, .. }) = (&self.shared.plan, self.assignment.task);
         let mut setters = Vec::new();
         for &(index, set) in &cordon.set_by {
             let task = TaskId { phase, host, index };
-            let late = self.assignment.late.clone();
-            let action = late::action_of(self.shared, task, late).await;
-            let action = action.map_err(|failure| Go::End(TaskEnd::Failed { failure }))?;
+            let runtime = self.assignment.runtime.clone();
+            let action = runtime_values::action_of(self.shared, task, runtime).await;
+            let action = action.map_err(|failure| Interrupt::End(TaskEnd::Failed { failure }))?;
             let Some(action) = action else { continue };
             let Some(kind) = crate::step::find(&action.kind).and_then(StepKind::cordons) else {
                 continue;
@@ -86,17 +86,17 @@ impl Worker<'_> {
         &self,
         cordon: &OpenCordon,
         setters: &[Setter],
-    ) -> Step<Option<Vec<Vec<Answer>>>> {
+    ) -> AttemptResult<Option<Vec<Vec<ProbeOutput>>>> {
         let looks: Vec<_> = setters.iter().map(|setter| &setter.look).collect();
         let is_own_outage = self.took_api_away(cordon);
         let within = if is_own_outage { Duration::ZERO } else { retry_for(self.shared) };
         let answers = match look_within(self.shared, self.assignment.task.host, &looks, within).await {
             Ok(answers) => answers,
             Err(failure) if is_own_outage && failure.cause == Cause::Unreachable => return Ok(None),
-            Err(failure) => return Err(Go::End(TaskEnd::Failed { failure: self.unseen(failure) })),
+            Err(failure) => return Err(Interrupt::End(TaskEnd::Failed { failure: self.unseen(failure) })),
         };
         let mut asked = looks.iter().zip(&answers);
-        let Some(stderr) = asked.find_map(|(look, answers)| silence(look, answers)) else {
+        let Some(stderr) = asked.find_map(|(look, answers)| api_away(look, answers)) else {
             return Ok(Some(answers));
         };
         if is_own_outage {
@@ -105,7 +105,7 @@ impl Worker<'_> {
         let message =
             format!("still after {within}: the API server does not answer: {}", escape(stderr.trim()));
         let failure = Failure { cause: Cause::TimedOut, message, hint: String::new() };
-        Err(Go::End(TaskEnd::Failed { failure: self.unseen(failure) }))
+        Err(Interrupt::End(TaskEnd::Failed { failure: self.unseen(failure) }))
     }
 
     /// Whether it is this host's own doing, and accepted, where the API does not answer: one or two control planes have no
@@ -128,12 +128,12 @@ impl Worker<'_> {
     }
 
     /// The host fails: nothing that is done again would help, or nothing may be.
-    fn hold_back(&self, what: &str, hint: &str) -> Step<()> {
+    fn hold_back(&self, what: &str, hint: &str) -> AttemptResult<()> {
         let title = self.shown(&self.action.title);
         fail(Cause::Refused, escape(&format!("{what}: `{title}` was not sent")), hint)
     }
 
-    fn cordon_again(&self, cordon: &OpenCordon, what: &str, again: &str) -> Step<()> {
+    fn cordon_again(&self, cordon: &OpenCordon, what: &str, again: &str) -> AttemptResult<()> {
         if cordon.again == 0 {
             return self
                 .hold_back(&format!("{what}, after it was {again} again as often as it may be"), SOMEBODY);
@@ -143,12 +143,12 @@ impl Worker<'_> {
         }
         let title = self.shown(&self.action.title);
         let reason = escape(&format!("{what}: it is {again} again before `{title}`"));
-        Err(Go::End(TaskEnd::Uncordoned { reason }))
+        Err(Interrupt::End(TaskEnd::Uncordoned { reason }))
     }
 }
 
 /// Whether the first answer, the host's node, says that there is none.
-fn is_gone(answers: &[Answer]) -> bool {
+fn is_gone(answers: &[ProbeOutput]) -> bool {
     answers.first().is_some_and(|nodes| nodes.ok() && nodes.stdout.trim().is_empty())
 }
 

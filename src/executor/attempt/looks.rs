@@ -2,11 +2,11 @@
 
 use tokio::time::Instant;
 
-use super::{Assignment, Go, Step, Worker, fail, failed};
+use super::{Assignment, AttemptResult, Interrupt, Worker, fail, failed};
 use crate::engine::{Cause, Event, Failure, NOT_AWAITED, TaskEnd};
 use crate::executor::drift::drifted;
-use crate::executor::look::{look, silence};
-use crate::executor::poll::{Ended, Look, ONCE, until};
+use crate::executor::look::{api_away, look};
+use crate::executor::poll::{ONCE, PollEnd, PollResult, until};
 use crate::op::{Effect, Probe};
 use crate::plan::StepRef;
 use crate::plan::drift::{contradiction, drift, stands_by};
@@ -26,10 +26,10 @@ pub(super) enum Probed {
 
 impl Worker<'_> {
     /// The look before the ops; an end where there is nothing to do, or nothing can be done.
-    pub(super) async fn probe(&self, probe: &Probe) -> Step<Probed> {
+    pub(super) async fn probe(&self, probe: &Probe) -> AttemptResult<Probed> {
         let assessment = self.assess(probe, false).await?;
         let Assignment { task, attempt, .. } = *self.assignment;
-        self.teller.say(Event::TaskProbed { task, attempt, assessment: assessment.clone() });
+        self.event_sender.say(Event::TaskProbed { task, attempt, assessment: assessment.clone() });
         if self.sent.get() && matches!(assessment, Assessment::Satisfied { .. }) {
             // It did what it was sent for before it was cut off.
             self.verify().await?;
@@ -39,7 +39,7 @@ impl Worker<'_> {
     }
 
     /// A check runs where it stands: until it holds without a break for as long as it asks, or its time is over.
-    pub(super) async fn check(&self) -> Step<TaskEnd> {
+    pub(super) async fn check(&self) -> AttemptResult<TaskEnd> {
         let Some(probe) = &self.action.lowered.probe else {
             return Ok(TaskEnd::Satisfied { state: String::new() });
         };
@@ -47,12 +47,12 @@ impl Worker<'_> {
         Ok(TaskEnd::Satisfied { state })
     }
 
-    pub(super) async fn verify(&self) -> Step<()> {
+    pub(super) async fn verify(&self) -> AttemptResult<()> {
         let Some(verify) = &self.action.lowered.verify else { return Ok(()) };
         match self.poll(&verify.probe, verify.poll, true).await {
             Ok(_) => Ok(()),
             // It was asked for and did not come about: that is not the same as a command that failed.
-            Err(Go::End(TaskEnd::Failed { failure }))
+            Err(Interrupt::End(TaskEnd::Failed { failure }))
                 if failure.cause == Cause::Refused || failure.cause == Cause::TimedOut =>
             {
                 fail(
@@ -65,22 +65,26 @@ impl Worker<'_> {
         }
     }
 
-    async fn poll(&self, probe: &Probe, poll: Poll, verifying: bool) -> Step<String> {
+    async fn poll(&self, probe: &Probe, poll: Poll, verifying: bool) -> AttemptResult<String> {
         let look_once = async || match self.assess(probe, verifying).await {
-            Ok(Assessment::Satisfied { state }) => Look::Holds(state),
-            Ok(Assessment::NotYet { reason }) => Look::NotYet(reason),
-            Ok(Assessment::WouldChange { changes, .. }) => Look::NotYet(show_changes(&changes)),
-            Ok(Assessment::Refused { reason, hint }) => Look::Never(failed(Cause::Refused, reason, hint)),
-            // While something restarts, a look that fails is only one more thing to wait for.
-            Err(Go::Again { reason, .. }) => Look::NotYet(reason),
-            Err(Go::End(TaskEnd::Failed { failure })) if failure.cause == Cause::Unreachable && verifying => {
-                Look::NotYet(failure.message)
+            Ok(Assessment::Satisfied { state }) => PollResult::Holds(state),
+            Ok(Assessment::NotYet { reason }) => PollResult::NotYet(reason),
+            Ok(Assessment::WouldChange { changes, .. }) => PollResult::NotYet(show_changes(&changes)),
+            Ok(Assessment::Refused { reason, hint }) => {
+                PollResult::Never(failed(Cause::Refused, reason, hint))
             }
-            Err(other) => Look::Never(other),
+            // While something restarts, a look that fails is only one more thing to wait for.
+            Err(Interrupt::Again { reason, .. }) => PollResult::NotYet(reason),
+            Err(Interrupt::End(TaskEnd::Failed { failure }))
+                if failure.cause == Cause::Unreachable && verifying =>
+            {
+                PollResult::NotYet(failure.message)
+            }
+            Err(other) => PollResult::Never(other),
         };
         let look_and_tell = async || {
             let look = look_once().await;
-            if let Look::NotYet(reason) = &look {
+            if let PollResult::NotYet(reason) = &look {
                 self.waits(reason, poll.within);
             }
             look
@@ -89,12 +93,12 @@ impl Worker<'_> {
             biased;
             looked = until(poll, look_and_tell) => looked,
             () = self.shared.until_hurried() => {
-                return Err(Go::End(TaskEnd::Withheld { reason: NOT_AWAITED.to_owned() }));
+                return Err(Interrupt::End(TaskEnd::Withheld { reason: NOT_AWAITED.to_owned() }));
             }
         };
         match looked {
             Ok(state) => Ok(state),
-            Err(Ended::TimedOut(reason)) => {
+            Err(PollEnd::TimedOut(reason)) => {
                 let waited = if poll.within == Duration::ZERO {
                     String::new()
                 } else {
@@ -102,7 +106,7 @@ impl Worker<'_> {
                 };
                 Err(failed(Cause::Refused, format!("{reason}{waited}"), ""))
             }
-            Err(Ended::Never(go)) => Err(go),
+            Err(PollEnd::Never(pass)) => Err(pass),
         }
     }
 
@@ -116,10 +120,10 @@ impl Worker<'_> {
         }
         *told = Some((reason.to_owned(), Instant::now()));
         let Assignment { task, attempt, .. } = *self.assignment;
-        self.teller.say(Event::TaskWaiting { task, attempt, reason: escape(reason), within });
+        self.event_sender.say(Event::TaskWaiting { task, attempt, reason: escape(reason), within });
     }
 
-    async fn assess(&self, probe: &Probe, verifying: bool) -> Step<Assessment> {
+    async fn assess(&self, probe: &Probe, verifying: bool) -> AttemptResult<Assessment> {
         let look = async || self.look(probe, verifying).await;
         match self.shared.plan.task(self.assignment.task).step {
             StepRef::Action(action) if probe.is_same_for_every_host() => {
@@ -129,13 +133,13 @@ impl Worker<'_> {
         }
     }
 
-    async fn look(&self, probe: &Probe, verifying: bool) -> Step<Assessment> {
+    async fn look(&self, probe: &Probe, verifying: bool) -> AttemptResult<Assessment> {
         let host = self.assignment.task.host;
         let answers = match look(self.shared, host, &[probe]).await {
             Ok(mut answers) => answers.pop().unwrap_or_default(),
-            Err(failure) => return Err(Go::End(TaskEnd::Failed { failure })),
+            Err(failure) => return Err(Interrupt::End(TaskEnd::Failed { failure })),
         };
-        if let Some(stderr) = silence(probe, &answers) {
+        if let Some(stderr) = api_away(probe, &answers) {
             return Err(self.api_silent(stderr));
         }
         let kind = crate::step::find(&self.action.kind).expect("invariant: a plan names registered kinds");
@@ -168,7 +172,7 @@ impl Worker<'_> {
     }
 
     /// What the probe says about going on: an end, or nothing.
-    fn after_probe(&self, assessment: Assessment) -> Step<Probed> {
+    fn after_probe(&self, assessment: Assessment) -> AttemptResult<Probed> {
         let (plan, task) = (&self.shared.plan, self.assignment.task);
         if let Some(state) = stands_by(plan, task, &assessment) {
             return Ok(Probed::End(TaskEnd::Satisfied { state }));
@@ -177,12 +181,12 @@ impl Worker<'_> {
         if !self.sent.get()
             && let Some(what) = contradiction(plan, task, &assessment)
         {
-            return Err(Go::End(TaskEnd::Failed { failure: self.unannounced(&what) }));
+            return Err(Interrupt::End(TaskEnd::Failed { failure: self.unannounced(&what) }));
         }
         if self.assignment.untouched
             && let Some(drift) = drift(&self.shared.plan, self.assignment.task, &assessment)
         {
-            return Err(Go::End(TaskEnd::Failed { failure: drifted(&drift) }));
+            return Err(Interrupt::End(TaskEnd::Failed { failure: drifted(&drift) }));
         }
         match assessment {
             Assessment::Satisfied { state } => Ok(Probed::End(TaskEnd::Satisfied { state })),

@@ -11,11 +11,11 @@ use std::rc::Rc;
 use tokio::time::{Instant, sleep};
 
 use super::clearance;
-use super::control::{InDoubt, Shared, Teller};
+use super::context::{EventSender, InDoubt, Shared};
 use super::drift::check_host;
 use super::forbidden::Refusals;
-use super::late::{self, Late};
 use super::pause;
+use super::runtime_values::{self, RuntimeValues};
 use crate::engine::{Cause, Event, Failure, OpRun, OpenCordon, SkipReason, TaskEnd};
 use crate::op::{Effect, RunWhen};
 use crate::plan::{Action, TaskId};
@@ -39,7 +39,7 @@ pub(super) struct Assignment {
     /// A stop lets the host go on to its end.
     pub(super) finishes: bool,
     /// Results of the host's earlier tasks of the phase.
-    pub(super) late: Late,
+    pub(super) runtime: RuntimeValues,
     /// The cordon under which it disrupts, where this run set one.
     pub(super) cordon: Option<OpenCordon>,
     /// The effect that an earlier process saw its probe show.
@@ -47,36 +47,36 @@ pub(super) struct Assignment {
 }
 
 /// Runs an attempt and says how it ended.
-pub(super) async fn run(shared: Rc<Shared>, teller: Teller, assignment: Assignment) {
+pub(super) async fn run(shared: Rc<Shared>, event_sender: EventSender, assignment: Assignment) {
     let Assignment { task, attempt, .. } = assignment;
-    let action = match late::action(&shared, &teller, &assignment).await {
+    let action = match runtime_values::action(&shared, &event_sender, &assignment).await {
         Ok(Some(action)) => action,
         // What was sent before has to be settled, whatever the step would be now.
         Ok(None) if !assignment.recorded.is_empty() => {
             let reason = "its `when` is false now, and it was sent before".to_owned();
-            return teller.say(Event::TaskEnded { task, attempt, end: TaskEnd::Unknown { reason } });
+            return event_sender.say(Event::TaskEnded { task, attempt, end: TaskEnd::Unknown { reason } });
         }
-        Ok(None) => return teller.say(Event::TaskSkipped { task, why: SkipReason::When }),
+        Ok(None) => return event_sender.say(Event::TaskSkipped { task, why: SkipReason::When }),
         Err(failure) if !assignment.recorded.is_empty() => {
             let end = TaskEnd::Unknown { reason: failure.message };
-            return teller.say(Event::TaskEnded { task, attempt, end });
+            return event_sender.say(Event::TaskEnded { task, attempt, end });
         }
         Err(failure) => {
-            return teller.say(Event::TaskEnded { task, attempt, end: TaskEnd::Failed { failure } });
+            return event_sender.say(Event::TaskEnded { task, attempt, end: TaskEnd::Failed { failure } });
         }
     };
     if let Some(pause) = crate::step::pause_of(&action.kind, &action.args) {
-        let end = pause::run(&shared, &teller, &assignment, pause).await;
-        return teller.say(Event::TaskEnded { task, attempt, end });
+        let end = pause::run(&shared, &event_sender, &assignment, pause).await;
+        return event_sender.say(Event::TaskEnded { task, attempt, end });
     }
     let sent = Cell::new(!assignment.recorded.is_empty());
     // By its own word, by what the plan saw apt do, or by what its probe showed before.
     let effect = action.lowered.effect.max(shared.plan.task(task).effect);
     let effect = Cell::new(effect.max(assignment.shown.unwrap_or(Effect::Reads)));
-    let (shared, teller, assignment, action) = (&*shared, &teller, &assignment, &action);
+    let (shared, event_sender, assignment, action) = (&*shared, &event_sender, &assignment, &action);
     let worker = Worker {
         shared,
-        teller,
+        event_sender,
         assignment,
         action,
         effect,
@@ -87,12 +87,12 @@ pub(super) async fn run(shared: Rc<Shared>, teller: Teller, assignment: Assignme
         refusals: RefCell::default(),
     };
     let end = worker.through_obstacles().await;
-    teller.say(Event::TaskEnded { task, attempt, end });
+    event_sender.say(Event::TaskEnded { task, attempt, end });
 }
 
 struct Worker<'a> {
     shared: &'a Shared,
-    teller: &'a Teller,
+    event_sender: &'a EventSender,
     assignment: &'a Assignment,
     action: &'a Action,
     /// The strongest effect that it has, as far as is known.
@@ -114,7 +114,7 @@ const PAUSE: Duration = Duration::from_secs(3);
 
 /// How one go at the task went, when it did not end it.
 #[derive(Clone)]
-pub(super) enum Go {
+pub(super) enum Interrupt {
     End(TaskEnd),
     /// Something in the way that passes by itself, such as an API server that does not answer or a lock that somebody
     /// holds: nothing is wrong with the host.
@@ -131,13 +131,13 @@ pub(super) enum Go {
 }
 
 /// Shorthand: most steps of an attempt end it early.
-pub(super) type Step<T> = Result<T, Go>;
+pub(super) type AttemptResult<T> = Result<T, Interrupt>;
 
-fn failed(cause: Cause, message: impl Into<String>, hint: impl Into<String>) -> Go {
-    Go::End(TaskEnd::Failed { failure: Failure { cause, message: message.into(), hint: hint.into() } })
+fn failed(cause: Cause, message: impl Into<String>, hint: impl Into<String>) -> Interrupt {
+    Interrupt::End(TaskEnd::Failed { failure: Failure { cause, message: message.into(), hint: hint.into() } })
 }
 
-fn fail<T>(cause: Cause, message: impl Into<String>, hint: impl Into<String>) -> Step<T> {
+fn fail<T>(cause: Cause, message: impl Into<String>, hint: impl Into<String>) -> AttemptResult<T> {
     Err(failed(cause, message, hint))
 }
 
@@ -147,12 +147,12 @@ impl Worker<'_> {
     async fn through_obstacles(&self) -> TaskEnd {
         let mut met: Option<Instant> = None;
         let mut interrupted = false;
-        let mut go = self.first_go();
+        let mut pass = self.first_go();
         loop {
-            match self.go(go).await {
-                Ok(end) | Err(Go::End(end)) => return end,
+            match self.pass(pass).await {
+                Ok(end) | Err(Interrupt::End(end)) => return end,
                 // What went well before, such as minutes of a drain, is no waiting for what is in the way now.
-                Err(Go::Again { reason, within })
+                Err(Interrupt::Again { reason, within })
                     if met.get_or_insert_with(Instant::now).elapsed() >= within.to_std() =>
                 {
                     let message = format!("still after {within}: {reason}");
@@ -160,22 +160,24 @@ impl Worker<'_> {
                         failure: Failure { cause: Cause::TimedOut, message, hint: String::new() },
                     };
                 }
-                Err(Go::Again { reason, within }) => {
+                Err(Interrupt::Again { reason, within }) => {
                     self.waits(&reason, within);
                     sleep(PAUSE.to_std()).await;
                 }
                 // Once: what is interrupted again and again is for people to look at.
-                Err(Go::Interrupted { taken_up, .. }) if !interrupted && self.may_go_again(taken_up) => {
+                Err(Interrupt::Interrupted { taken_up, .. })
+                    if !interrupted && self.may_go_again(taken_up) =>
+                {
                     interrupted = true;
                 }
-                Err(Go::Interrupted { reason, .. }) => {
+                Err(Interrupt::Interrupted { reason, .. }) => {
                     let reason = format!(
                         "{reason}. Look at the host, then resume with --in-doubt rerun or assume-done"
                     );
                     return TaskEnd::Unknown { reason };
                 }
             }
-            go += 1;
+            pass += 1;
         }
     }
 
@@ -185,7 +187,7 @@ impl Worker<'_> {
         let ops = &self.action.lowered.ops;
         let takes_back = |op: u16| ops.get(usize::from(op)).is_some_and(|op| op.when == RunWhen::OnFailure);
         let mut recorded = self.assignment.recorded.iter().rev();
-        recorded.find(|sent| !takes_back(sent.op)).map_or(0, |sent| sent.go)
+        recorded.find(|sent| !takes_back(sent.op)).map_or(0, |sent| sent.pass)
     }
 
     /// After an interruption a goal is settled by its probe, with which the next go begins; a means that may be repeated
@@ -196,13 +198,13 @@ impl Worker<'_> {
         settles_itself || lowered.repeatable || (taken_up && self.shared.in_doubt == InDoubt::Rerun)
     }
 
-    async fn go(&self, go: u32) -> Step<TaskEnd> {
+    async fn pass(&self, pass: u32) -> AttemptResult<TaskEnd> {
         let lowered = &self.action.lowered;
         if lowered.role == Role::Check {
             return self.check().await;
         }
         // What an earlier process began was probed before, and had its slot.
-        let begun = self.assignment.recorded.iter().any(|op| op.go == go);
+        let begun = self.assignment.recorded.iter().any(|op| op.pass == pass);
         if let Some(probe) = lowered.probe.as_ref().filter(|_| !begun) {
             match self.probe(probe).await? {
                 Probed::End(end) => return Ok(end),
@@ -214,9 +216,9 @@ impl Worker<'_> {
         if self.assignment.untouched && effect > Effect::Reads {
             let task = self.assignment.task;
             let checked = check_host(self.shared, task.host, task.phase).await;
-            checked.map_err(|failure| Go::End(TaskEnd::Failed { failure }))?;
+            checked.map_err(|failure| Interrupt::End(TaskEnd::Failed { failure }))?;
         }
-        if effect == Effect::Disrupts && self.assignment.late.is_apart && !begun {
+        if effect == Effect::Disrupts && self.assignment.runtime.is_apart && !begun {
             let message = "it would disrupt a node that was not cordoned: the step that does it was skipped";
             let hint = "give both the same `when`, or an `include` around them; look at the host, then run the runbook again";
             return fail(Cause::Refused, message, hint);
@@ -228,16 +230,16 @@ impl Worker<'_> {
         if effect == Effect::Disrupts && !self.assignment.has_slot {
             return Ok(TaskEnd::NeedsSlot);
         }
-        let mut outcome = self.run_ops(go).await;
+        let mut outcome = self.run_ops(pass).await;
         if outcome.is_ok() {
             outcome = self.verify().await.and(outcome);
         }
-        self.clean_up(go, &outcome).await?;
+        self.clean_up(pass, &outcome).await?;
         self.summary(outcome?.as_ref())
     }
 
     /// Waits until nothing stands in the way of restarting the machine, where the ops do that.
-    async fn restart_is_clear(&self) -> Step<()> {
+    async fn restart_is_clear(&self) -> AttemptResult<()> {
         let host = self.assignment.task.host;
         let waits = |reason: &str, within| self.waits(reason, within);
         match clearance::wait(self.shared, host, self.action, waits).await {
@@ -245,7 +247,7 @@ impl Worker<'_> {
                 *self.notes.borrow_mut() = notes;
                 Ok(())
             }
-            Err(failure) => Err(Go::End(TaskEnd::Failed { failure })),
+            Err(failure) => Err(Interrupt::End(TaskEnd::Failed { failure })),
         }
     }
 
@@ -253,8 +255,8 @@ impl Worker<'_> {
         self.shared.shown_text(self.assignment.task.host, text)
     }
 
-    fn summary(&self, result: Option<&OpResult>) -> Step<TaskEnd> {
-        let changed = late::verdict(self.shared, self.assignment, self.action, result)
+    fn summary(&self, result: Option<&OpResult>) -> AttemptResult<TaskEnd> {
+        let changed = runtime_values::verdict(self.shared, self.assignment, self.action, result)
             .or_else(|message| fail(Cause::Refused, message, ""))?;
         let mut summary = self.shown(&self.action.lowered.title);
         let outcome = crate::step::find(&self.action.kind).zip(result);

@@ -2,12 +2,12 @@
 
 use tokio::time::{Instant, sleep};
 
-use super::{Assignment, Go, PAUSE, Step, Worker, fail, failed};
+use super::{Assignment, AttemptResult, Interrupt, PAUSE, Worker, fail, failed};
 use crate::engine::{Cause, Event, OpRun, TaskEnd};
 use crate::executor::lock::Barred;
-use crate::executor::ops::{OpEnd, Sending, hush, place, recall, send, take_up};
+use crate::executor::ops::{OpEnd, OpId, hush, place, recall, send, take_up};
 use crate::kubernetes::kubeadm;
-use crate::op::{Deed, Exit, Op, RunWhen};
+use crate::op::{Exit, Op, OpKind, RunWhen};
 use crate::plan::HostId;
 use crate::step::Role;
 use crate::transport::OpResult;
@@ -15,8 +15,8 @@ use crate::value::escape;
 
 impl Worker<'_> {
     /// Runs the ops in order. After a failure only those run that always do, such as putting a hold back.
-    pub(super) async fn run_ops(&self, go: u32) -> Step<Option<OpResult>> {
-        let mut outcome: Step<Option<OpResult>> = Ok(None);
+    pub(super) async fn run_ops(&self, pass: u32) -> AttemptResult<Option<OpResult>> {
+        let mut outcome: AttemptResult<Option<OpResult>> = Ok(None);
         for (index, op) in (0..).zip(&self.action.lowered.ops) {
             let wanted = match op.when {
                 RunWhen::InOrder => outcome.is_ok(),
@@ -24,7 +24,7 @@ impl Worker<'_> {
                 RunWhen::OnFailure => false,
             };
             if wanted {
-                let ended = self.run_op(index, op, go).await.map(Some);
+                let ended = self.run_op(index, op, pass).await.map(Some);
                 // The first failure is the one to tell. But while nobody knows whether an op has ended, the task has not.
                 outcome = if is_unknown(&ended) { ended } else { outcome.and(ended) };
             }
@@ -34,36 +34,40 @@ impl Worker<'_> {
 
     /// Runs the ops that take something back after an op or the verification failed. Their own failures are told by
     /// what is left out of service; that nobody knows whether one has ended is the end of the task.
-    pub(super) async fn clean_up(&self, go: u32, outcome: &Step<Option<OpResult>>) -> Step<()> {
-        let failed = matches!(outcome, Err(Go::End(TaskEnd::Failed { .. })));
+    pub(super) async fn clean_up(
+        &self,
+        pass: u32,
+        outcome: &AttemptResult<Option<OpResult>>,
+    ) -> AttemptResult<()> {
+        let failed = matches!(outcome, Err(Interrupt::End(TaskEnd::Failed { .. })));
         let began = Instant::now();
-        let mut go = go;
+        let mut pass = pass;
         for (index, op) in (0..).zip(&self.action.lowered.ops) {
             if !failed || op.when != RunWhen::OnFailure {
                 continue;
             }
             loop {
-                let ended = self.run_op(index, op, go).await.map(drop);
+                let ended = self.run_op(index, op, pass).await.map(drop);
                 if is_unknown(&ended) {
                     return ended;
                 }
                 // An API that is away for a moment must not leave a node cordoned. What may not be repeated as a whole is
                 // not: a resumed attempt would begin another go with it.
-                let Err(Go::Again { reason, within }) = ended else { break };
+                let Err(Interrupt::Again { reason, within }) = ended else { break };
                 if !self.action.lowered.repeatable || began.elapsed() >= within.to_std() {
                     break;
                 }
                 self.waits(&reason, within);
                 sleep(PAUSE.to_std()).await;
-                go += 1;
+                pass += 1;
             }
         }
         Ok(())
     }
 
-    async fn run_op(&self, index: u16, op: &Op, go: u32) -> Step<OpResult> {
+    async fn run_op(&self, index: u16, op: &Op, pass: u32) -> AttemptResult<OpResult> {
         let Assignment { task, attempt, .. } = *self.assignment;
-        let sending = Sending { task, attempt, go, index, op };
+        let sending = OpId { task, attempt, pass, index, op };
         if let Some(sent) = self.recorded(sending) {
             return self.take_up(sending, sent).await;
         }
@@ -71,24 +75,24 @@ impl Worker<'_> {
         let closes = self.action.lowered.role == Role::Means && !self.action.lowered.closes.is_empty();
         if !self.sent.get() && !closes && !self.shared.plan.task(task).forecast.announces() {
             let what = format!("{}: the plan says that there is nothing to do", self.shown(&op.title));
-            return Err(Go::End(TaskEnd::Failed { failure: self.unannounced(&what) }));
+            return Err(Interrupt::End(TaskEnd::Failed { failure: self.unannounced(&what) }));
         }
         let place = place(self.shared, task.host, op.site)
             .await
-            .map_err(|failure| Go::End(TaskEnd::Failed { failure }))?;
+            .map_err(|failure| Interrupt::End(TaskEnd::Failed { failure }))?;
         let on = place.kube_host;
         loop {
             self.rely_on_cordon(op).await?;
             self.shared.may_send().await.map_err(barred)?;
-            if !self.teller.durable(Event::OpStarted { task, attempt, go, op: index, on }).await {
-                self.teller.say(Event::OpNotStarted { task, attempt, go, op: index });
+            if !self.event_sender.durable(Event::OpStarted { task, attempt, pass, op: index, on }).await {
+                self.event_sender.say(Event::OpNotStarted { task, attempt, pass, op: index });
                 return fail(Cause::Command, "the journal cannot be written, so nothing was sent", "");
             }
             // A disk that took its time, or a process that was stopped, may have made the lock too old meanwhile.
             if self.shared.may_send_now() {
                 break;
             }
-            self.teller.say(Event::OpNotStarted { task, attempt, go, op: index });
+            self.event_sender.say(Event::OpNotStarted { task, attempt, pass, op: index });
         }
         self.sent.set(true);
         let end = send(self.shared, place, sending, async || self.rely_on_cordon(op).await).await;
@@ -96,12 +100,12 @@ impl Worker<'_> {
     }
 
     /// What an earlier process wrote down of this op, if it sent it.
-    pub(super) fn recorded(&self, sending: Sending<'_>) -> Option<&OpRun> {
-        self.assignment.recorded.iter().find(|sent| (sent.go, sent.op) == (sending.go, sending.index))
+    pub(super) fn recorded(&self, sending: OpId<'_>) -> Option<&OpRun> {
+        self.assignment.recorded.iter().find(|sent| (sent.pass, sent.op) == (sending.pass, sending.index))
     }
 
     /// Goes on with an op of an earlier process: brings its end back, or the result where the end is known.
-    async fn take_up(&self, sending: Sending<'_>, sent: &OpRun) -> Step<OpResult> {
+    async fn take_up(&self, sending: OpId<'_>, sent: &OpRun) -> AttemptResult<OpResult> {
         let Some(exit) = sent.exit else {
             let may_begin = async || self.rely_on_cordon(sending.op).await;
             let end = take_up(self.shared, sending, sent, may_begin).await;
@@ -117,7 +121,7 @@ impl Worker<'_> {
             Err(reason) => {
                 let reason =
                     format!("{}: it ended, and what it said cannot be read: {reason}", sending.op.title);
-                return Err(Go::End(TaskEnd::Unknown { reason }));
+                return Err(Interrupt::End(TaskEnd::Unknown { reason }));
             }
         };
         self.judge(sending, OpResult { exit, ..recalled }, "").await
@@ -135,40 +139,45 @@ impl Worker<'_> {
         self.action.fail_when.is_none() && self.action.changed_when.is_none()
     }
 
-    async fn op_ended(&self, sending: Sending<'_>, end: OpEnd<Go>, on: Option<HostId>) -> Step<OpResult> {
-        let Sending { task, attempt, go, index, op } = sending;
+    async fn op_ended(
+        &self,
+        sending: OpId<'_>,
+        end: OpEnd<Interrupt>,
+        on: Option<HostId>,
+    ) -> AttemptResult<OpResult> {
+        let OpId { task, attempt, pass, index, op } = sending;
         let (result, last_line) = match end {
             OpEnd::Ended(result, last_line) => (result, last_line),
             OpEnd::NotStarted(failure) => {
-                self.teller.say(Event::OpNotStarted { task, attempt, go, op: index });
-                return Err(Go::End(TaskEnd::Failed { failure }));
+                self.event_sender.say(Event::OpNotStarted { task, attempt, pass, op: index });
+                return Err(Interrupt::End(TaskEnd::Failed { failure }));
             }
             OpEnd::Barred(why) => {
-                self.teller.say(Event::OpNotStarted { task, attempt, go, op: index });
+                self.event_sender.say(Event::OpNotStarted { task, attempt, pass, op: index });
                 return Err(barred(why));
             }
             OpEnd::HeldBack(why) => {
-                self.teller.say(Event::OpNotStarted { task, attempt, go, op: index });
+                self.event_sender.say(Event::OpNotStarted { task, attempt, pass, op: index });
                 return Err(why);
             }
             OpEnd::Unknown(reason) => {
                 let reason = format!("{}: {}", op.title, escape(&reason));
-                return Err(Go::End(TaskEnd::Unknown { reason }));
+                return Err(Interrupt::End(TaskEnd::Unknown { reason }));
             }
         };
         self.done.set(true);
         let stdout = self.action.id.as_ref().map(|_| result.stdout.clone());
         let (exit, line) = (result.exit, last_line.clone());
         let refused = is_refused(op, &result);
-        let ended = Event::OpEnded { task, attempt, go, op: index, exit, last_line: line, stdout, refused };
+        let ended = Event::OpEnded { task, attempt, pass, op: index, exit, last_line: line, stdout, refused };
         // What it said may hold a secret, and is here by now. Where a verdict depends on it, a resumed run asks for it once
         // more, and it stays until the run ends.
         if sending.is_given_a_secret() && !op.yields && self.takes_no_verdict_from_output() {
-            if self.teller.durable(ended).await {
+            if self.event_sender.durable(ended).await {
                 hush(self.shared, sending, on).await;
             }
         } else {
-            self.teller.say(ended);
+            self.event_sender.say(ended);
         }
         self.judge(sending, result, &last_line).await
     }
@@ -176,30 +185,30 @@ impl Worker<'_> {
 
 /// Whether the op's command failed by checks of its own, before it changed anything.
 fn is_refused(op: &Op, result: &OpResult) -> bool {
-    let Deed::Exec { argv } = &op.deed else { return false };
+    let OpKind::Exec { argv } = &op.kind else { return false };
     matches!(result.exit, Exit::Code(code) if code != 0)
         && kubeadm::refused(argv, &result.stdout, &result.stderr)
 }
 
 /// Whether an op was sent of which nobody knows whether it has ended.
-fn is_unknown<T>(outcome: &Step<T>) -> bool {
-    matches!(outcome, Err(Go::End(TaskEnd::Unknown { .. })))
+fn is_unknown<T>(outcome: &AttemptResult<T>) -> bool {
+    matches!(outcome, Err(Interrupt::End(TaskEnd::Unknown { .. })))
 }
 
 /// After an unknown end nothing more is sent: it may still be running. Nor without the lock.
-fn is_in_doubt<T>(outcome: &Step<T>) -> bool {
+fn is_in_doubt<T>(outcome: &AttemptResult<T>) -> bool {
     let end = match outcome {
-        Err(Go::Interrupted { .. }) => return true,
-        Err(Go::End(end)) => end,
+        Err(Interrupt::Interrupted { .. }) => return true,
+        Err(Interrupt::End(end)) => end,
         _ => return false,
     };
     matches!(end, TaskEnd::Unknown { .. } | TaskEnd::Withheld { .. })
 }
 
 /// An op that the lock does not let go.
-fn barred(why: Barred) -> Go {
+fn barred(why: Barred) -> Interrupt {
     match why {
-        Barred::Lost(reason) => Go::End(TaskEnd::Withheld { reason }),
+        Barred::Lost(reason) => Interrupt::End(TaskEnd::Withheld { reason }),
         Barred::Stale { age, why } => failed(
             Cause::TimedOut,
             format!(

@@ -1,12 +1,12 @@
 //! What the end of an op means for the attempt.
 
-use super::{Go, Step, Worker, fail};
+use super::{AttemptResult, Interrupt, Worker, fail};
 use crate::engine::{Cause, Event, TaskEnd};
-use crate::executor::control::InDoubt;
-use crate::executor::forbidden::{self, STARTING, Verdict};
+use crate::executor::context::InDoubt;
+use crate::executor::forbidden::{self, RefusalVerdict, STARTING};
 use crate::executor::look::{api_is_silent, kube_session};
-use crate::executor::ops::Sending;
-use crate::executor::said::Said;
+use crate::executor::ops::OpId;
+use crate::executor::said::OutputTail;
 use crate::executor::same_cluster::not_found;
 use crate::kubernetes::kubectl_errors;
 use crate::kubernetes::rights;
@@ -21,10 +21,10 @@ const LOCKS_PASS_WITHIN: Duration = Duration::from_secs(300);
 impl Worker<'_> {
     pub(super) async fn judge(
         &self,
-        sending: Sending<'_>,
+        sending: OpId<'_>,
         result: OpResult,
         last_line: &str,
-    ) -> Step<OpResult> {
+    ) -> AttemptResult<OpResult> {
         let op = sending.op;
         let title = self.shown(&op.title);
         let is_kubectl = self.is_kubectl(op);
@@ -39,13 +39,13 @@ impl Worker<'_> {
             }
             Exit::Code(_) if is_kubectl && rights::may_pass(&result.stderr) => {
                 match self.weigh_refusal(&result.stderr).await {
-                    Some(go) => Err(go),
+                    Some(pass) => Err(pass),
                     None => self.failed(sending, &result, last_line),
                 }
             }
             Exit::Code(_) if self.passes(&result).is_some() => {
                 let reason = self.passes(&result).expect("invariant: asked in the guard");
-                Err(Go::Again { reason: escape(&reason), within: LOCKS_PASS_WITHIN })
+                Err(Interrupt::Again { reason: escape(&reason), within: LOCKS_PASS_WITHIN })
             }
             Exit::Code(_) => self.failed(sending, &result, last_line),
             Exit::Signal(signal) => {
@@ -65,31 +65,31 @@ impl Worker<'_> {
                 let reason = format!(
                     "{title}: interrupted on the host without a record; it lost power or the launcher was killed"
                 );
-                Err(Go::Interrupted { reason, taken_up })
+                Err(Interrupt::Interrupted { reason, taken_up })
             }
         }
     }
 
     /// Tells what a failed op said last, and gives the line that tells most. How something was taken back is not why the
     /// task failed.
-    fn said(&self, sending: Sending<'_>, result: &OpResult) -> Option<String> {
-        let said = Said::of(&result.stdout, &result.stderr);
+    fn said(&self, sending: OpId<'_>, result: &OpResult) -> Option<String> {
+        let said = OutputTail::of(&result.stdout, &result.stderr);
         let reason = said.reason();
         if sending.op.when != RunWhen::OnFailure {
-            let Sending { task, attempt, go, index, .. } = sending;
-            let (Said { stderr, stdout }, file) = (said, sending.file(self.shared));
-            self.teller.say(Event::OpSaid { task, attempt, go, op: index, stderr, stdout, file });
+            let OpId { task, attempt, pass, index, .. } = sending;
+            let (OutputTail { stderr, stdout }, file) = (said, sending.file(self.shared));
+            self.event_sender.say(Event::OpSaid { task, attempt, pass, op: index, stderr, stdout, file });
         }
         reason
     }
 
     /// An op that ended with a code that is none of success.
-    fn failed(&self, sending: Sending<'_>, result: &OpResult, last_line: &str) -> Step<OpResult> {
+    fn failed(&self, sending: OpId<'_>, result: &OpResult, last_line: &str) -> AttemptResult<OpResult> {
         let title = self.shown(&sending.op.title);
         let said = self.said(sending, result).unwrap_or_else(|| last_line.to_owned());
         if self.is_kubectl(sending.op) {
             if let Some(failure) = not_found(self.shared, sending.task.host, &title, &result.stderr) {
-                return Err(Go::End(TaskEnd::Failed { failure }));
+                return Err(Interrupt::End(TaskEnd::Failed { failure }));
             }
             let (meaning, hint) = kubectl_errors::explain(&result.stdout, &result.stderr);
             return fail(Cause::Command, format!("{title}: {meaning}: {said}"), hint);
@@ -107,7 +107,7 @@ impl Worker<'_> {
 
     /// How the attempt goes on where the API server forbade an op, judged as a refused look is; nothing where the refusal
     /// stands.
-    async fn weigh_refusal(&self, stderr: &str) -> Option<Go> {
+    async fn weigh_refusal(&self, stderr: &str) -> Option<Interrupt> {
         let kube = self.shared.plan.kube.as_ref()?;
         loop {
             let ask = async |probe| {
@@ -117,12 +117,12 @@ impl Worker<'_> {
             let standing = forbidden::review(&kube.cx, stderr, ask).await;
             let verdict = self.refusals.borrow_mut().weigh(standing, stderr);
             match verdict {
-                Verdict::Again { pause: Duration::ZERO, .. } => {}
-                Verdict::Again { .. } => {
-                    return Some(Go::Again { reason: forbidden::starting(stderr), within: STARTING });
+                RefusalVerdict::Again { pause: Duration::ZERO, .. } => {}
+                RefusalVerdict::Again { .. } => {
+                    return Some(Interrupt::Again { reason: forbidden::starting(stderr), within: STARTING });
                 }
-                Verdict::Over(failure) => return Some(Go::End(TaskEnd::Failed { failure })),
-                Verdict::Stands => return None,
+                RefusalVerdict::Over(failure) => return Some(Interrupt::End(TaskEnd::Failed { failure })),
+                RefusalVerdict::Stands => return None,
             }
         }
     }
@@ -132,14 +132,18 @@ impl Worker<'_> {
         crate::step::find(&self.action.kind).and_then(|kind| kind.transient(&result.stderr))
     }
 
-    pub(super) fn api_silent(&self, stderr: &str) -> Go {
+    pub(super) fn api_silent(&self, stderr: &str) -> Interrupt {
         let within = self.shared.plan.kube.as_ref().map_or(Duration::ZERO, |kube| kube.retry_for);
-        Go::Again { reason: format!("the API server does not answer: {}", escape(stderr.trim())), within }
+        Interrupt::Again {
+            reason: format!("the API server does not answer: {}", escape(stderr.trim())),
+            within,
+        }
     }
 }
 
 /// Whether an exit code is one of success; 1 of an op that yields only where somebody else was first.
 fn is_good(op: &Op, code: i32, stderr: &str) -> bool {
-    let was_beaten = || kubectl_errors::causes(stderr).first() == Some(&kubectl_errors::Cause::TestFailed);
+    let was_beaten =
+        || kubectl_errors::causes(stderr).first() == Some(&kubectl_errors::KubectlError::TestFailed);
     op.success.contains(&code) && (!op.yields || code != 1 || was_beaten())
 }

@@ -8,12 +8,12 @@ use std::rc::Rc;
 use tokio::time::sleep;
 
 use crate::executor::Pool;
-use crate::executor::forbidden::{Refusals, Verdict, refusal, review, starting};
+use crate::executor::forbidden::{RefusalVerdict, Refusals, refusal, review, starting};
 use crate::executor::look::{api_is_silent, ask, controller_name, why_lame};
 use crate::inventory::HostName;
-use crate::kubernetes::kubectl_errors::{Cause, causes, explain, reason};
+use crate::kubernetes::kubectl_errors::{KubectlError, causes, explain, reason};
 use crate::kubernetes::lease::{Lease, NAME, NAMESPACE, RESOURCE};
-use crate::op::{Answer, Probe, Query, Site};
+use crate::op::{Probe, ProbeOutput, Query, Site};
 use crate::step::KubeCx;
 use crate::value::Duration;
 
@@ -47,7 +47,7 @@ pub enum LeaseError {
 }
 
 /// How a conditional write went.
-pub(super) enum Written {
+pub(super) enum WriteOutcome {
     /// This is what is there now.
     Landed(Box<Lease>),
     /// Somebody else wrote first, or it is gone.
@@ -101,7 +101,7 @@ impl LeaseApi {
         &self,
         lease: &Lease,
         busy: &dyn Fn(&HostName) -> bool,
-    ) -> Result<Written, LeaseError> {
+    ) -> Result<WriteOutcome, LeaseError> {
         let verb = if lease.version.is_empty() { "create" } else { "replace" };
         // To check a file, kubectl would fetch the API's whole schema first, megabytes of it, at every renewal.
         let words = [verb, "-f", "-", "--validate=false"];
@@ -110,11 +110,13 @@ impl LeaseApi {
             let written = Lease::parse(&answer.stdout).map_err(|what| unreadable(&what))?;
             return written
                 .map(Box::new)
-                .map(Written::Landed)
+                .map(WriteOutcome::Landed)
                 .ok_or_else(|| unreadable("nothing was printed"));
         }
         match causes(&answer.stderr).first() {
-            Some(Cause::Conflict | Cause::AlreadyExists | Cause::NotFound) => Ok(Written::Beaten),
+            Some(KubectlError::Conflict | KubectlError::AlreadyExists | KubectlError::NotFound) => {
+                Ok(WriteOutcome::Beaten)
+            }
             _ => Err(refused(&answer)),
         }
     }
@@ -125,7 +127,7 @@ impl LeaseApi {
         words: &[&str],
         stdin: &str,
         busy: &dyn Fn(&HostName) -> bool,
-    ) -> Result<Answer, LeaseError> {
+    ) -> Result<ProbeOutput, LeaseError> {
         let mut argv = self.cx.argv();
         argv.extend(words.iter().map(|word| (*word).to_owned()));
         argv.extend([format!("--namespace={NAMESPACE}"), "--output=json".to_owned()]);
@@ -134,7 +136,7 @@ impl LeaseApi {
         let probe = Probe { site: Site::Kube, queries: vec![query], r#become: self.cx.r#become, timeout };
         let mut via: Vec<&HostName> = self.via.iter().collect();
         via.sort_by_key(|host| busy(host));
-        let mut silence = "there is no host to ask".to_owned();
+        let mut api_away = "there is no host to ask".to_owned();
         let (mut lame, mut is_silent) = (None, false);
         for host in via {
             let said = match ask(&self.pool, host, &probe).await {
@@ -152,12 +154,12 @@ impl LeaseApi {
                 },
                 Err(failure) => failure.message,
             };
-            (silence, is_silent) = (said, true);
+            (api_away, is_silent) = (said, true);
         }
         // Whoever does not answer may have what the others lack: only where all were asked is it for people to mend.
         match lame {
             Some(answer) if !is_silent => Ok(answer),
-            _ => Err(LeaseError::Silent(silence)),
+            _ => Err(LeaseError::Silent(api_away)),
         }
     }
 
@@ -167,8 +169,8 @@ impl LeaseApi {
         verb: &str,
         host: &HostName,
         probe: &Probe,
-        answer: Answer,
-    ) -> Result<Answer, LeaseError> {
+        answer: ProbeOutput,
+    ) -> Result<ProbeOutput, LeaseError> {
         let answers = [answer];
         let Some(stderr) = refusal(probe, &answers) else {
             self.refusals.borrow_mut().remove(verb);
@@ -181,12 +183,12 @@ impl LeaseApi {
             let verdict =
                 self.refusals.borrow_mut().entry(verb.to_owned()).or_default().weigh(standing, stderr);
             match verdict {
-                Verdict::Again { pause: Duration::ZERO, .. } => {}
-                Verdict::Again { .. } => return Err(LeaseError::Starting(starting(stderr))),
-                Verdict::Over(failure) => {
+                RefusalVerdict::Again { pause: Duration::ZERO, .. } => {}
+                RefusalVerdict::Again { .. } => return Err(LeaseError::Starting(starting(stderr))),
+                RefusalVerdict::Over(failure) => {
                     return Err(LeaseError::Refused { what: failure.message, hint: failure.hint });
                 }
-                Verdict::Stands => {
+                RefusalVerdict::Stands => {
                     let [answer] = answers;
                     return Ok(answer);
                 }
@@ -195,7 +197,7 @@ impl LeaseApi {
     }
 }
 
-fn refused(answer: &Answer) -> LeaseError {
+fn refused(answer: &ProbeOutput) -> LeaseError {
     let (what, hint) = match answer.rc {
         127 => (
             reason(answer.rc, &answer.stdout, &answer.stderr),
@@ -203,7 +205,7 @@ fn refused(answer: &Answer) -> LeaseError {
         ),
         _ => explain(&answer.stdout, &answer.stderr),
     };
-    let hint = if causes(&answer.stderr).first() == Some(&Cause::Forbidden) {
+    let hint = if causes(&answer.stderr).first() == Some(&KubectlError::Forbidden) {
         format!(
             "let the account of `kube.kubeconfig` get, create and update leases in {NAMESPACE}, or write `policy: {{ lock: {{ scope: none }} }}`"
         )

@@ -3,23 +3,23 @@
 
 use tokio::time::Instant;
 
-use super::rules::Moment;
+use super::rules::MonotonicTime;
 use crate::value::Duration;
 
 /// Time since it was made.
 #[derive(Debug)]
-pub(super) struct Awake {
+pub(super) struct BootClock {
     began: Instant,
     booted: Option<Duration>,
 }
 
-impl Awake {
+impl BootClock {
     pub(super) fn new() -> Self {
         Self { began: Instant::now(), booted: since_boot() }
     }
 
     /// The longer of both: a rehearsal's paused clock runs ahead of the machine's.
-    pub(super) fn now(&self) -> Moment {
+    pub(super) fn now(&self) -> MonotonicTime {
         let timers = Duration::from_millis(millis(self.began.elapsed()));
         let machine = since_boot().zip(self.booted).map(|(now, then)| now.saturating_sub(then));
         timers.max(machine.unwrap_or_default())

@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::api::{AGAIN, LeaseApi, LeaseError, Written};
-use super::awake::Awake;
-use super::rules::{Contender, Decision, Holder, Known, May, Refusal, Wish};
+use super::api::{AGAIN, LeaseApi, LeaseError, WriteOutcome};
+use super::awake::BootClock;
+use super::rules::{Contender, Holder, HolderState, LockDecision, LockRefusal, LockRequest, Permission};
 use crate::executor::Clock;
 use crate::inventory::HostName;
 use crate::kubernetes::lease::{Lease, Progress, Unfinished};
@@ -17,7 +17,7 @@ use crate::value::Duration;
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// What it is for.
-    pub wish: Wish,
+    pub request: LockRequest,
     /// Names this process and no other.
     pub holder: String,
     /// For how long it may be silent.
@@ -29,11 +29,11 @@ pub struct Claim {
     /// How long a lock that somebody else holds is waited for.
     pub patience: Duration,
     /// What this machine knows of another run that is in the way.
-    pub knows: Knows,
+    pub knows: HolderLookup,
 }
 
 /// Looks for the record of a run that a Lease names; `None` where it does not lie on this machine.
-pub type Knows = fn(&Unfinished) -> Option<Known>;
+pub type HolderLookup = fn(&Unfinished) -> Option<HolderState>;
 
 /// The lock could not be taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +43,7 @@ pub enum LockError {
     Lease(#[from] LeaseError),
     /// Somebody else has it, or the run may not go on.
     #[error("the lock of the cluster cannot be had")]
-    Refused(Refusal),
+    Refused(LockRefusal),
     /// Somebody holds it without a run.
     #[error("{holder} holds the lock of the cluster")]
     Held {
@@ -72,7 +72,7 @@ pub enum Leave {
 /// The lock of a cluster, held by this process.
 pub struct Lock {
     api: LeaseApi,
-    awake: Awake,
+    awake: BootClock,
     clock: Clock,
     holder: RefCell<Holder>,
     /// Told after each renewal and when the lock is lost.
@@ -111,7 +111,7 @@ impl Lock {
         clock: Clock,
         tell: &mut dyn FnMut(&str),
     ) -> Result<Self, LockError> {
-        let awake = Awake::new();
+        let awake = BootClock::new();
         let (lease, sent) = Taking { api: &api, claim, clock, awake: &awake }.take(tell).await?;
         let run = claim.unfinished.as_ref().map(|unfinished| unfinished.run.clone()).unwrap_or_default();
         let holder = RefCell::new(Holder::of(run, lease, sent));
@@ -121,9 +121,13 @@ impl Lock {
 
     /// Whether another run stands in the way of a new one: watches its holder for one ttl where this machine does not
     /// know. An API that does not answer is no news.
-    pub async fn look(api: &LeaseApi, knows: Knows, tell: &mut dyn FnMut(&str)) -> Result<(), Refusal> {
-        let awake = Awake::new();
-        let mut contender = Contender::new(Wish::Begin { over: None });
+    pub async fn look(
+        api: &LeaseApi,
+        knows: HolderLookup,
+        tell: &mut dyn FnMut(&str),
+    ) -> Result<(), LockRefusal> {
+        let awake = BootClock::new();
+        let mut contender = Contender::new(LockRequest::Begin { over: None });
         let mut told = false;
         loop {
             let lease = match api.read_avoiding(&|_| false).await {
@@ -138,8 +142,8 @@ impl Lock {
             };
             contender.hears(lease.unfinished.as_ref().and_then(knows));
             match contender.decide(Some(&lease), awake.now()) {
-                Decision::Refuse(refusal) => return Err(refusal),
-                Decision::Watch { holder, left } if lease.unfinished.is_some() => {
+                LockDecision::Refuse(refusal) => return Err(refusal),
+                LockDecision::Watch { holder, left } if lease.unfinished.is_some() => {
                     if !std::mem::replace(&mut told, true) {
                         tell(&watching(&holder, left));
                     }
@@ -201,8 +205,8 @@ impl Lock {
             change(&mut lease);
             lease.holder.clear();
             match self.api.write(&lease, &nobody_is_busy).await? {
-                Written::Landed(_) => return Ok(()),
-                Written::Beaten => {
+                WriteOutcome::Landed(_) => return Ok(()),
+                WriteOutcome::Beaten => {
                     let seen = self.api.read_avoiding(&nobody_is_busy).await?;
                     self.holder.borrow_mut().saw(seen);
                 }
@@ -218,12 +222,12 @@ impl Lock {
             lease.renewed = micros(self.clock);
             let sent = self.awake.now();
             match self.api.write(&lease, busy).await {
-                Ok(Written::Landed(lease)) => {
+                Ok(WriteOutcome::Landed(lease)) => {
                     self.holder.borrow_mut().landed(*lease, sent);
                     self.trouble.take();
                     break Renewal::Done;
                 }
-                Ok(Written::Beaten) => {}
+                Ok(WriteOutcome::Beaten) => {}
                 Err(error) => break self.not_renewed(&error),
             }
             match self.api.read_avoiding(busy).await {
@@ -259,9 +263,9 @@ impl Lock {
         loop {
             let changed = self.changed.notified();
             let age = match self.may() {
-                May::Start => return Ok(()),
-                May::Never { why } => return Err(Barred::Lost(why)),
-                May::NotYet { age } => age,
+                Permission::Start => return Ok(()),
+                Permission::Never { why } => return Err(Barred::Lost(why)),
+                Permission::NotYet { age } => age,
             };
             if Instant::now() >= end {
                 let why = self.trouble.borrow().clone();
@@ -275,10 +279,10 @@ impl Lock {
 
     /// Whether something may be started at this moment.
     pub(in crate::executor) fn may_start_now(&self) -> bool {
-        self.may() == May::Start
+        self.may() == Permission::Start
     }
 
-    fn may(&self) -> May {
+    fn may(&self) -> Permission {
         self.holder.borrow().may_start(self.awake.now())
     }
 }
@@ -287,12 +291,12 @@ struct Taking<'a> {
     api: &'a LeaseApi,
     claim: &'a Claim,
     clock: Clock,
-    awake: &'a Awake,
+    awake: &'a BootClock,
 }
 
 impl Taking<'_> {
     async fn take(&self, tell: &mut dyn FnMut(&str)) -> Result<(Lease, Duration), LockError> {
-        let mut contender = Contender::new(self.claim.wish.clone());
+        let mut contender = Contender::new(self.claim.request.clone());
         let end = Instant::now() + self.claim.patience.to_std();
         let mut told = false;
         let mut heard = Instant::now();
@@ -322,22 +326,22 @@ impl Taking<'_> {
             let is_ours = seen.as_ref().is_some_and(|lease| lease.holder == self.claim.holder);
             let decision = match contender.decide(seen.as_ref(), self.awake.now()) {
                 // A write of ours landed whose answer was lost.
-                _ if is_ours => Decision::Take,
+                _ if is_ours => LockDecision::Take,
                 decision => decision,
             };
             let waits_for = match decision {
-                Decision::Take => match self.write(seen.unwrap_or_default(), is_ours).await? {
+                LockDecision::Take => match self.write(seen.unwrap_or_default(), is_ours).await? {
                     Some(taken) => return Ok(taken),
                     None => continue,
                 },
-                Decision::Watch { holder, left } if has_run || self.watches() || Instant::now() < end => {
+                LockDecision::Watch { holder, left } if has_run || self.watches() || Instant::now() < end => {
                     watching(&holder, left)
                 }
-                Decision::Watch { holder, .. } => return Err(LockError::Held { holder }),
-                Decision::Refuse(Refusal::Unfinished(unfinished)) if Instant::now() < end => {
+                LockDecision::Watch { holder, .. } => return Err(LockError::Held { holder }),
+                LockDecision::Refuse(LockRefusal::Unfinished(unfinished)) if Instant::now() < end => {
                     format!("waiting for run {} of {} to end", unfinished.run, unfinished.by)
                 }
-                Decision::Refuse(refusal) => return Err(LockError::Refused(refusal)),
+                LockDecision::Refuse(refusal) => return Err(LockError::Refused(refusal)),
             };
             if !std::mem::replace(&mut told, true) {
                 tell(&waits_for);
@@ -348,7 +352,7 @@ impl Taking<'_> {
 
     /// Who is about one run waits until it is known whether that one goes on; a new run is told who is in the way.
     fn watches(&self) -> bool {
-        !matches!(self.claim.wish, Wish::Begin { .. })
+        !matches!(self.claim.request, LockRequest::Begin { .. })
     }
 
     async fn write(&self, seen: Lease, is_ours: bool) -> Result<Option<(Lease, Duration)>, LockError> {
@@ -367,9 +371,9 @@ impl Taking<'_> {
         }
         let sent = self.awake.now();
         Ok(match self.api.write(&lease, &|_| false).await {
-            Ok(Written::Landed(lease)) => Some((*lease, sent)),
+            Ok(WriteOutcome::Landed(lease)) => Some((*lease, sent)),
             // Somebody was faster, or nobody knows: the next look tells.
-            Ok(Written::Beaten) => None,
+            Ok(WriteOutcome::Beaten) => None,
             Err(LeaseError::Silent(_) | LeaseError::Starting(_)) => {
                 sleep(AGAIN.to_std()).await;
                 None

@@ -9,6 +9,6 @@ mod rules;
 
 pub use api::{LeaseApi, LeaseError};
 pub(super) use hold::Barred;
-pub use hold::{Claim, Knows, Leave, Lock, LockError};
+pub use hold::{Claim, HolderLookup, Leave, Lock, LockError};
 pub(super) use keeper::keep;
-pub use rules::{Known, Refusal, Wish};
+pub use rules::{HolderState, LockRefusal, LockRequest};

@@ -5,11 +5,11 @@ use crate::kubernetes::lease::{Lease, Progress, Unfinished};
 use crate::value::Duration;
 
 /// A time on the own clock.
-pub(super) type Moment = Duration;
+pub(super) type MonotonicTime = Duration;
 
 /// What somebody wants the lock for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum LockRequest {
     /// To begin a run.
     Begin {
         /// A run that may still be on the Lease, and is over for certain: its record is at hand and says so.
@@ -33,7 +33,7 @@ pub enum Wish {
     },
 }
 
-impl Wish {
+impl LockRequest {
     /// The run that the wish is about, if it may be on the Lease.
     fn run(&self) -> Option<&str> {
         match self {
@@ -57,7 +57,7 @@ impl Wish {
 
 /// Why the lock cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum LockRefusal {
     /// Another run was begun and has not ended: it goes on at this moment, or has stopped in order.
     Unfinished(Unfinished),
     /// Another run was begun and has not ended, and its controller is dead. Time does not change that.
@@ -76,7 +76,7 @@ pub enum Refusal {
 
 /// What this machine knows of the run of a Lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Known {
+pub enum HolderState {
     /// Its controller writes the record at this moment.
     Alive,
     /// Nobody writes the record, which has no end.
@@ -87,32 +87,32 @@ pub enum Known {
 
 /// What follows from a look at the Lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Decision {
+pub(super) enum LockDecision {
     /// Write it, on condition that it is still the one that was seen.
     Take,
     /// Somebody holds it who may be dead. It is known after this long if nobody writes.
     Watch { holder: String, left: Duration },
     /// No.
-    Refuse(Refusal),
+    Refuse(LockRefusal),
 }
 
 /// Somebody who wants the lock, with what it has seen so far.
 #[derive(Debug)]
 pub(super) struct Contender {
-    wish: Wish,
+    request: LockRequest,
     /// The version that is watched, and since when.
-    watched: Option<(String, Moment)>,
+    watched: Option<(String, MonotonicTime)>,
     /// What this machine knows of the run that the Lease names, at the time of the look.
-    known: Option<Known>,
+    known: Option<HolderState>,
 }
 
 impl Contender {
-    pub(super) fn new(wish: Wish) -> Self {
-        Self { wish, watched: None, known: None }
+    pub(super) fn new(request: LockRequest) -> Self {
+        Self { request, watched: None, known: None }
     }
 
     /// Hears what this machine knows of the run that the next look shows.
-    pub(super) fn hears(&mut self, known: Option<Known>) {
+    pub(super) fn hears(&mut self, known: Option<HolderState>) {
         self.known = known;
     }
 
@@ -122,64 +122,67 @@ impl Contender {
     }
 
     /// What follows from a look that came back at `now`.
-    pub(super) fn decide(&mut self, lease: Option<&Lease>, now: Moment) -> Decision {
-        let Some(lease) = lease else { return Decision::Take };
-        let wanted = self.wish.run();
-        let goes_on = matches!(self.wish, Wish::GoOn { .. });
+    pub(super) fn decide(&mut self, lease: Option<&Lease>, now: MonotonicTime) -> LockDecision {
+        let Some(lease) = lease else { return LockDecision::Take };
+        let wanted = self.request.run();
+        let goes_on = matches!(self.request, LockRequest::GoOn { .. });
         if goes_on && wanted.is_some_and(|run| lease.superseded.iter().any(|over| over == run)) {
-            return Decision::Refuse(Refusal::Superseded { why: lease.superseded_why.clone() });
+            return LockDecision::Refuse(LockRefusal::Superseded { why: lease.superseded_why.clone() });
         }
         if let Some(unfinished) = &lease.unfinished {
             if wanted != Some(&unfinished.run) {
                 return self.another(lease, unfinished, now);
             }
-            if unfinished.state == Progress::Paused || self.wish.knows_holder_is_dead(unfinished) {
-                return Decision::Take;
+            if unfinished.state == Progress::Paused || self.request.knows_holder_is_dead(unfinished) {
+                return LockDecision::Take;
             }
         }
-        if lease.holder.is_empty() { Decision::Take } else { self.watch(lease, now) }
+        if lease.holder.is_empty() { LockDecision::Take } else { self.watch(lease, now) }
     }
 
     /// Another run is in the way: whether its controller lives decides what people are told, never whether it may be
     /// passed over.
-    fn another(&mut self, lease: &Lease, unfinished: &Unfinished, now: Moment) -> Decision {
-        let in_order = || Decision::Refuse(Refusal::Unfinished(unfinished.clone()));
-        let cut_off = || Decision::Refuse(Refusal::CutOff(unfinished.clone()));
+    fn another(&mut self, lease: &Lease, unfinished: &Unfinished, now: MonotonicTime) -> LockDecision {
+        let in_order = || LockDecision::Refuse(LockRefusal::Unfinished(unfinished.clone()));
+        let cut_off = || LockDecision::Refuse(LockRefusal::CutOff(unfinished.clone()));
         // Who clears up has to say which run is meant, whether it lives or not.
-        if unfinished.state == Progress::Paused || matches!(self.wish, Wish::Clear { .. }) {
+        if unfinished.state == Progress::Paused || matches!(self.request, LockRequest::Clear { .. }) {
             return in_order();
         }
         match self.known.take() {
-            Some(Known::Alive) => return in_order(),
-            Some(Known::Dead) => return cut_off(),
-            Some(Known::Stopped(unfinished)) => return Decision::Refuse(Refusal::Unfinished(unfinished)),
+            Some(HolderState::Alive) => return in_order(),
+            Some(HolderState::Dead) => return cut_off(),
+            Some(HolderState::Stopped(unfinished)) => {
+                return LockDecision::Refuse(LockRefusal::Unfinished(unfinished));
+            }
             None if lease.holder.is_empty() => return cut_off(),
             None => {}
         }
         match self.unwritten_for(lease, now) {
             None => in_order(),
             Some(watched_for) if watched_for >= lease.ttl => cut_off(),
-            Some(watched_for) => {
-                Decision::Watch { holder: lease.holder.clone(), left: lease.ttl.saturating_sub(watched_for) }
-            }
+            Some(watched_for) => LockDecision::Watch {
+                holder: lease.holder.clone(),
+                left: lease.ttl.saturating_sub(watched_for),
+            },
         }
     }
 
     /// A holder that wrote nothing for one ttl has started nothing for half of one, by its own rule, and never will.
-    fn watch(&mut self, lease: &Lease, now: Moment) -> Decision {
+    fn watch(&mut self, lease: &Lease, now: MonotonicTime) -> LockDecision {
         let watched_for = self.unwritten_for(lease, now);
-        if watched_for.is_none() && !matches!(self.wish, Wish::Begin { .. }) {
-            return Decision::Refuse(Refusal::Alive { holder: lease.holder.clone() });
+        if watched_for.is_none() && !matches!(self.request, LockRequest::Begin { .. }) {
+            return LockDecision::Refuse(LockRefusal::Alive { holder: lease.holder.clone() });
         }
         let watched_for = watched_for.unwrap_or(Duration::ZERO);
         if watched_for >= lease.ttl {
-            return Decision::Take;
+            return LockDecision::Take;
         }
-        Decision::Watch { holder: lease.holder.clone(), left: lease.ttl.saturating_sub(watched_for) }
+        LockDecision::Watch { holder: lease.holder.clone(), left: lease.ttl.saturating_sub(watched_for) }
     }
 
     /// For how long this version was watched; `None` where somebody wrote since the look before.
-    fn unwritten_for(&mut self, lease: &Lease, now: Moment) -> Option<Duration> {
+    fn unwritten_for(&mut self, lease: &Lease, now: MonotonicTime) -> Option<Duration> {
         let seen = self.watched.take();
         let (since, is_written) = match &seen {
             Some((version, since)) if *version == lease.version => (*since, false),
@@ -192,7 +195,7 @@ impl Contender {
 
 /// Whether the holder may start something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum May {
+pub(super) enum Permission {
     /// It may.
     Start,
     /// Not before a renewal: the last one was sent this long ago.
@@ -208,13 +211,13 @@ pub(super) struct Holder {
     /// As it was last written or read.
     lease: Lease,
     /// When the last write that landed was *sent*: a contender may have begun to watch right then.
-    proven: Moment,
+    proven: MonotonicTime,
     lost: Option<String>,
 }
 
 impl Holder {
     /// Of a lock that a write, sent at `sent`, has just taken.
-    pub(super) fn of(run: String, lease: Lease, sent: Moment) -> Self {
+    pub(super) fn of(run: String, lease: Lease, sent: MonotonicTime) -> Self {
         Self { run, lease, proven: sent, lost: None }
     }
 
@@ -229,7 +232,7 @@ impl Holder {
     }
 
     /// A write landed that was sent at `sent`.
-    pub(super) fn landed(&mut self, lease: Lease, sent: Moment) {
+    pub(super) fn landed(&mut self, lease: Lease, sent: MonotonicTime) {
         self.lease = lease;
         self.proven = self.proven.max(sent);
     }
@@ -244,12 +247,16 @@ impl Holder {
     }
 
     /// Whether something may be started at `now`.
-    pub(super) fn may_start(&self, now: Moment) -> May {
+    pub(super) fn may_start(&self, now: MonotonicTime) -> Permission {
         if let Some(why) = &self.lost {
-            return May::Never { why: why.clone() };
+            return Permission::Never { why: why.clone() };
         }
         let age = now.saturating_sub(self.proven);
-        if age.as_millis() >= self.lease.ttl.as_millis() / 2 { May::NotYet { age } } else { May::Start }
+        if age.as_millis() >= self.lease.ttl.as_millis() / 2 {
+            Permission::NotYet { age }
+        } else {
+            Permission::Start
+        }
     }
 
     fn why_lost(&self, lease: Option<&Lease>) -> String {

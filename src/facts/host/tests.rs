@@ -2,16 +2,16 @@
 
 use super::*;
 
-fn ok(stdout: &str) -> Answer {
-    Answer { stdout: stdout.to_owned(), ..Answer::default() }
+fn ok(stdout: &str) -> ProbeOutput {
+    ProbeOutput { stdout: stdout.to_owned(), ..ProbeOutput::default() }
 }
 
-fn absent() -> Answer {
-    Answer { rc: 127, stderr: "not found".to_owned(), ..Answer::default() }
+fn absent() -> ProbeOutput {
+    ProbeOutput { rc: 127, stderr: "not found".to_owned(), ..ProbeOutput::default() }
 }
 
 /// A worker with Debian 12; texts as the tools print them there.
-fn debian() -> Vec<Answer> {
+fn debian() -> Vec<ProbeOutput> {
     vec![
         ok("PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nVERSION=\"12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\n"),
         ok("w1 6.1.0-18-amd64 x86_64\n"),
@@ -22,9 +22,9 @@ fn debian() -> Vec<Answer> {
         ok("v1.31.4\n"),
         ok("Kubernetes v1.30.8\n"),
         ok("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n/swap\\040file                           file\t\t1048572\t\t0\t\t-2\n/dev/sda2                               partition\t2097148\t\t12\t\t-3\n"),
-        Answer { rc: 1, ..Answer::default() },
+        ProbeOutput { rc: 1, ..ProbeOutput::default() },
         // /boot does not exist here: df says so, fails, and goes on.
-        Answer {
+        ProbeOutput {
             rc: 1,
             stdout: "File    1B-blocks       Avail\n/    270553174016 70250598400\n/var 270553174016 70250598400\n".into(),
             stderr: "df: /boot: No such file or directory\n".into(),
@@ -32,7 +32,7 @@ fn debian() -> Vec<Answer> {
         ok("systemd\n"),
         ok("cgroup2fs\n"),
         ok("1795181181\n"),
-        Answer {
+        ProbeOutput {
             rc: 1,
             stdout: "containerd\t1.6.20~ds1-1+b1\tii \nkubelet\t1.30.8-1.1\thi \nrunc\t1.1.5+ds1-1\trc \nkubeadm\t\tun \n".into(),
             stderr: "dpkg-query: no packages found matching cri-o\n".into(),
@@ -131,7 +131,7 @@ fn this_machine_can_be_read() {
         .env("LC_ALL", "C")
         .output()
     {
-        Ok(output) => Answer {
+        Ok(output) => ProbeOutput {
             rc: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),

@@ -4,7 +4,7 @@
 use indexmap::IndexMap;
 
 use super::hosts::{self, Drafts};
-use super::settings::{self, Key, Level, Settings};
+use super::settings::{self, Level, SettingKey, Settings};
 use super::tables;
 use crate::inventory::{Group, HostName, Inventory, Selector};
 use crate::source::codes::{BAD_GROUP, BAD_SELECTOR, SELECTS_NOTHING, UNKNOWN_HOST};
@@ -19,7 +19,7 @@ const HABITS: [(&str, &str); 2] = [
 ];
 
 /// A group as written.
-struct Draft<'n> {
+struct GroupDraft<'n> {
     name: &'n Spanned<String>,
     settings: Settings,
     hosts: Option<&'n Node>,
@@ -69,7 +69,7 @@ pub(super) fn read(
         let members = group.select.and_then(|node| selected(node, &so_far, broken, diagnostics));
         fill(group, members.unwrap_or_default(), &names, &mut groups, drafts, diagnostics);
         so_far.groups.insert(group.name.value.clone(), groups[&group.name.value].clone());
-        if group.settings.keys().any(|key| matches!(key, Key::Label(_))) {
+        if group.settings.keys().any(|key| matches!(key, SettingKey::Label(_))) {
             so_far.hosts = drafts.snapshot();
         }
     }
@@ -83,14 +83,14 @@ pub(super) fn only_all(drafts: &Drafts, span: Span) -> IndexMap<String, Group> {
     IndexMap::from([("all".to_owned(), Group { name, listed: hosts.clone(), hosts })])
 }
 
-fn draft<'n>(entry: &'n Entry, drafts: &Drafts, diagnostics: &mut Diagnostics) -> Option<Draft<'n>> {
+fn draft<'n>(entry: &'n Entry, drafts: &Drafts, diagnostics: &mut Diagnostics) -> Option<GroupDraft<'n>> {
     let name = &entry.key;
     let good = good_name(name, drafts, diagnostics);
     let mut reader = MapReader::open_table(&entry.value, &tables::GROUP, diagnostics)?;
     let hosts = reader.take("hosts").map(|entry| &entry.value);
     let select = reader.take("select");
     let settings = settings::read(&mut reader, Level::Group, diagnostics);
-    reader.finish_with_habits("a group", &HABITS, diagnostics);
+    reader.finish_with_foreign_keys("a group", &HABITS, diagnostics);
     match (hosts, select) {
         (None, None) => {
             let diagnostic =
@@ -104,7 +104,7 @@ fn draft<'n>(entry: &'n Entry, drafts: &Drafts, diagnostics: &mut Diagnostics) -
         }
         _ => {}
     }
-    good.then_some(Draft { name, settings, hosts, select: select.map(|entry| &entry.value) })
+    good.then_some(GroupDraft { name, settings, hosts, select: select.map(|entry| &entry.value) })
 }
 
 fn good_name(name: &Spanned<String>, drafts: &Drafts, diagnostics: &mut Diagnostics) -> bool {
@@ -197,7 +197,7 @@ fn selected(
 
 /// Sets a group's members, in the inventory's order, and gives them its settings.
 fn fill(
-    group: &Draft<'_>,
+    group: &GroupDraft<'_>,
     members: Vec<HostName>,
     names: &[String],
     groups: &mut IndexMap<String, Group>,

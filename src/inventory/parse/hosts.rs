@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use indexmap::IndexMap;
 
-use super::settings::{self, Key, Level, Settings};
+use super::settings::{self, Level, SettingKey, Settings};
 use super::tables;
 use crate::inventory::{Group, Host, HostName, range};
 use crate::source::codes::{BAD_HOST_NAME, BAD_SETTING, DUPLICATE_HOST, GROUPS_DISAGREE};
@@ -26,19 +26,19 @@ const HABITS: [(&str, &str); 10] = [
 ];
 
 /// A host before its groups are known.
-struct Draft {
+struct HostDraft {
     own: Rc<Settings>,
     address: Option<String>,
     node_name: Option<String>,
     /// What groups add, each with the group.
-    added: IndexMap<Key, (Value, Span, usize)>,
+    added: IndexMap<SettingKey, (Value, Span, usize)>,
     span: Span,
 }
 
 /// Every host so far.
 #[derive(Default)]
 pub(super) struct Drafts {
-    hosts: IndexMap<HostName, Draft>,
+    hosts: IndexMap<HostName, HostDraft>,
 }
 
 pub(super) fn read(node: &Node, diagnostics: &mut Diagnostics) -> Drafts {
@@ -75,7 +75,7 @@ impl Drafts {
         let address = own_text(&mut reader, "address", one, address, diagnostics);
         let node_name = own_text(&mut reader, "node_name", one, node_name, diagnostics);
         let own = Rc::new(settings::read(&mut reader, Level::Host, diagnostics));
-        reader.finish_with_habits("a host", &HABITS, diagnostics);
+        reader.finish_with_foreign_keys("a host", &HABITS, diagnostics);
         for name in names {
             if let Some(first) = self.hosts.get(&name) {
                 let message = format!("the host `{name}` is defined twice");
@@ -84,7 +84,7 @@ impl Drafts {
                     .related(first.span, "first defined here");
                 continue;
             }
-            let draft = Draft {
+            let draft = HostDraft {
                 own: Rc::clone(&own),
                 address: address.clone(),
                 node_name: node_name.clone(),
@@ -165,13 +165,14 @@ impl Drafts {
                 of_host[host].push(name.clone());
             }
         }
-        let settle =
-            |(name, draft): (&HostName, &Draft)| (name.clone(), draft.host(name, defaults, &of_host[name]));
+        let settle = |(name, draft): (&HostName, &HostDraft)| {
+            (name.clone(), draft.host(name, defaults, &of_host[name]))
+        };
         self.hosts.iter().map(settle).collect()
     }
 }
 
-impl Draft {
+impl HostDraft {
     fn host(&self, name: &HostName, defaults: &Settings, groups: &[String]) -> Host {
         let mut settings = defaults.clone();
         for (key, (value, span, _)) in &self.added {
@@ -182,9 +183,9 @@ impl Draft {
         let mut vars = IndexMap::new();
         for (key, (value, _)) in &settings {
             match key {
-                Key::Label(key) => drop(labels.insert(key.clone(), value.to_string())),
-                Key::Var(key) => drop(vars.insert(key.clone(), value.clone())),
-                Key::Connection(_) | Key::Become => {}
+                SettingKey::Label(key) => drop(labels.insert(key.clone(), value.to_string())),
+                SettingKey::Var(key) => drop(vars.insert(key.clone(), value.clone())),
+                SettingKey::Connection(_) | SettingKey::Become => {}
             }
         }
         Host {

@@ -8,7 +8,7 @@ mod tables;
 
 use super::Inventory;
 use crate::source::codes::{MISSING_KEY, NOT_AN_INVENTORY};
-use crate::source::{Diagnostics, Key, MapReader, Node, NodeKind, Spanned, Table};
+use crate::source::{Diagnostics, KeyInfo, MapReader, Node, NodeKind, Spanned, Table};
 use crate::value::escape;
 
 /// Every mapping of an inventory, for the reference page.
@@ -26,7 +26,7 @@ pub fn tables() -> [&'static Table; 8] {
 }
 
 /// The keys of `connection:`, for the reference page.
-pub fn connection_keys() -> impl Iterator<Item = &'static Key> {
+pub fn connection_keys() -> impl Iterator<Item = &'static KeyInfo> {
     settings::CONNECTION.iter().map(|(key, _)| key).chain([&settings::RECONNECT])
 }
 
@@ -87,7 +87,7 @@ pub fn parse_leniently(root: &Node, diagnostics: &mut Diagnostics) -> Option<Inv
     };
     let params = top.take("params").map(|entry| raw_params(&entry.value, diagnostics)).unwrap_or_default();
     let kube = top.take("kube");
-    top.finish_with_habits("an inventory", &HABITS, diagnostics);
+    top.finish_with_foreign_keys("an inventory", &HABITS, diagnostics);
     let hosts = drafts.settle(&defaults, &groups);
     let mut inventory = Inventory { name, hosts, groups, etcd: None, params };
     inventory.etcd = kube.and_then(|entry| etcd::read(&entry.value, &inventory, diagnostics));

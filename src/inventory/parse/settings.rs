@@ -12,14 +12,14 @@ use crate::value::{Duration, Value};
 
 /// Names one setting.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Key {
+pub(super) enum SettingKey {
     Label(String),
     Var(String),
     Connection(&'static str),
     Become,
 }
 
-impl std::fmt::Display for Key {
+impl std::fmt::Display for SettingKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Label(key) => write!(f, "the label `{key}`"),
@@ -31,7 +31,7 @@ impl std::fmt::Display for Key {
 }
 
 /// Settings with their places.
-pub(super) type Settings = IndexMap<Key, (Value, Span)>;
+pub(super) type Settings = IndexMap<SettingKey, (Value, Span)>;
 
 /// Where settings are written; labels of every host would select nothing that `all` does not.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,13 +62,13 @@ pub(super) fn read(reader: &mut MapReader<'_>, level: Level, diagnostics: &mut D
 }
 
 /// One key of `connection:`, and its value.
-type Rule = (source::Key, Reads);
+type ConnectionRule = (source::KeyInfo, Reads);
 /// What a text means, where it can be used.
 type Reads = fn(&str) -> Option<Value>;
 
-pub(super) const CONNECTION: [Rule; 10] = [
+pub(super) const CONNECTION: [ConnectionRule; 10] = [
     (
-        source::Key::with_default(
+        source::KeyInfo::with_default(
             "transport",
             "`ssh` or `local`",
             "ssh",
@@ -77,34 +77,34 @@ pub(super) const CONNECTION: [Rule; 10] = [
         |text| word(text, &["ssh", "local"]),
     ),
     (
-        source::Key::optional(
+        source::KeyInfo::optional(
             "user",
             "a user name, without spaces and not beginning with `-`",
             "Who logs in; ssh's own choice if not written.",
         ),
         |text| clean(text, "._-@+\\$"),
     ),
-    (source::Key::optional("port", "a port from 1 to 65535", "ssh's own choice if not written."), port),
+    (source::KeyInfo::optional("port", "a port from 1 to 65535", "ssh's own choice if not written."), port),
     (
-        source::Key::optional(
+        source::KeyInfo::optional(
             "jump",
             "jump hosts such as `ops@bastion.example.com:22`, separated by commas",
             "As ssh's `ProxyJump`; `none` overrules a group's.",
         ),
         |text| clean(text, "._-@:,[]%"),
     ),
-    (source::Key::optional("identity_file", "a path", "A private key."), path),
+    (source::KeyInfo::optional("identity_file", "a path", "A private key."), path),
     (
-        source::Key::optional(
+        source::KeyInfo::optional(
             "ssh_config",
             "a path",
             "Read in place of `~/.ssh/config`; the system's own still applies.",
         ),
         path,
     ),
-    (source::Key::optional("known_hosts", "a path", "Read in place of `~/.ssh/known_hosts`."), path),
+    (source::KeyInfo::optional("known_hosts", "a path", "Read in place of `~/.ssh/known_hosts`."), path),
     (
-        source::Key::with_default(
+        source::KeyInfo::with_default(
             "host_key",
             "`strict` or `accept_new`",
             "strict",
@@ -113,7 +113,7 @@ pub(super) const CONNECTION: [Rule; 10] = [
         |text| word(text, &["strict", "accept_new"]),
     ),
     (
-        source::Key::with_default(
+        source::KeyInfo::with_default(
             "connect_timeout",
             "a duration such as 10s",
             "10s",
@@ -122,7 +122,7 @@ pub(super) const CONNECTION: [Rule; 10] = [
         |text| Duration::parse(text).filter(|duration| *duration > Duration::ZERO).map(Value::Duration),
     ),
     (
-        source::Key::optional(
+        source::KeyInfo::optional(
             "remote_dir",
             "an absolute path without `..`, not below /tmp, /var/tmp or /dev/shm, where anybody may write",
             "Where the launcher keeps its records on the host: `/var/lib/rollbook` with `become`, else below the user's home.",
@@ -132,7 +132,7 @@ pub(super) const CONNECTION: [Rule; 10] = [
 ];
 
 /// A mapping of its own below `connection:`.
-pub(super) const RECONNECT: source::Key = source::Key::optional(
+pub(super) const RECONNECT: source::KeyInfo = source::KeyInfo::optional(
     "reconnect",
     "a mapping",
     "How a connection that a run has lost is made again; see below.",
@@ -170,13 +170,13 @@ fn connection(node: &Node, settings: &mut Settings, diagnostics: &mut Diagnostic
     for (key, rule) in CONNECTION {
         let Some(entry) = reader.take(key.name) else { continue };
         if let Some(value) = entry.value.parsed(key.expects, diagnostics, rule) {
-            settings.insert(Key::Connection(key.name), (value, entry.value.span));
+            settings.insert(SettingKey::Connection(key.name), (value, entry.value.span));
         }
     }
     if let Some(entry) = reader.take(RECONNECT.name) {
         reconnect(&entry.value, settings, diagnostics);
     }
-    reader.finish_with_habits("`connection`", &CONNECTION_HABITS, diagnostics);
+    reader.finish_with_foreign_keys("`connection`", &CONNECTION_HABITS, diagnostics);
 }
 
 fn reconnect(node: &Node, settings: &mut Settings, diagnostics: &mut Diagnostics) {
@@ -184,15 +184,15 @@ fn reconnect(node: &Node, settings: &mut Settings, diagnostics: &mut Diagnostics
     for (key, name, rule) in RECONNECT_RULES {
         let Some(entry) = reader.take(key) else { continue };
         if let Some(value) = entry.value.parsed(tables::RECONNECT.key(key).expects, diagnostics, rule) {
-            settings.insert(Key::Connection(name), (value, entry.value.span));
+            settings.insert(SettingKey::Connection(name), (value, entry.value.span));
         }
     }
-    let habits = [
+    let foreign_keys = [
         ("delay", "the first pause is 1 s, and each is twice as long; write `max_delay:`"),
         ("timeout", "write `connect_timeout:` beside `reconnect:`"),
         ("retries", "write `attempts:`"),
     ];
-    reader.finish_with_habits("`reconnect`", &habits, diagnostics);
+    reader.finish_with_foreign_keys("`reconnect`", &foreign_keys, diagnostics);
 }
 
 fn word(text: &str, words: &[&str]) -> Option<Value> {
@@ -230,13 +230,13 @@ fn r#become(node: &Node, settings: &mut Settings, diagnostics: &mut Diagnostics)
     if let Some(entry) = reader.require("method", "`become`", diagnostics)
         && let Some(method) = entry.value.word(&[("sudo", "sudo"), ("none", "none")], diagnostics)
     {
-        settings.insert(Key::Become, (Value::Str(method.to_owned()), entry.value.span));
+        settings.insert(SettingKey::Become, (Value::Str(method.to_owned()), entry.value.span));
     }
-    let habits = [
+    let foreign_keys = [
         ("user", "steps become root; for another user write `sudo -u` in a `command`"),
         ("password", "`sudo -n` never asks"),
     ];
-    reader.finish_with_habits("`become`", &habits, diagnostics);
+    reader.finish_with_foreign_keys("`become`", &foreign_keys, diagnostics);
 }
 
 fn labels(node: &Node, settings: &mut Settings, diagnostics: &mut Diagnostics) {
@@ -261,7 +261,10 @@ fn labels(node: &Node, settings: &mut Settings, diagnostics: &mut Diagnostics) {
         if let Some(text) =
             entry.value.parsed(expected, diagnostics, |text| fits(text, "._-").then_some(text))
         {
-            settings.insert(Key::Label(key.value.clone()), (Value::Str(text.to_owned()), entry.value.span));
+            settings.insert(
+                SettingKey::Label(key.value.clone()),
+                (Value::Str(text.to_owned()), entry.value.span),
+            );
         }
     }
 }
@@ -273,7 +276,7 @@ fn vars(node: &Node, settings: &mut Settings, diagnostics: &mut Diagnostics) {
     };
     for entry in entries {
         if let Some(value) = constant(&entry.value, diagnostics) {
-            settings.insert(Key::Var(entry.key.value.clone()), (value, entry.value.span));
+            settings.insert(SettingKey::Var(entry.key.value.clone()), (value, entry.value.span));
         }
     }
 }
@@ -317,7 +320,7 @@ fn constant(node: &Node, diagnostics: &mut Diagnostics) -> Option<Value> {
 pub(super) fn connection_of(settings: &Settings) -> Connection {
     let mut connection = Connection::default();
     for (key, (value, _)) in settings {
-        let Key::Connection(key) = key else { continue };
+        let SettingKey::Connection(key) = key else { continue };
         match (*key, value) {
             ("transport", Value::Str(text)) if text == "local" => connection.transport = TransportKind::Local,
             ("host_key", Value::Str(text)) if text == "accept_new" => {
@@ -344,7 +347,7 @@ pub(super) fn connection_of(settings: &Settings) -> Connection {
 
 /// How root is reached; by sudo unless written.
 pub(super) fn become_of(settings: &Settings) -> Become {
-    match settings.get(&Key::Become) {
+    match settings.get(&SettingKey::Become) {
         Some((Value::Str(method), _)) if method == "none" => Become::None,
         _ => Become::Sudo,
     }

@@ -1,16 +1,19 @@
 //! Every mapping of an inventory, key by key: what the parsers read, and what the reference page shows.
 
-use crate::source::{Key, Table};
+use crate::source::{KeyInfo, Table};
 
-const CONNECTION: Key = Key::optional(
+const CONNECTION: KeyInfo = KeyInfo::optional(
     "connection",
     "a mapping",
     "How hosts are reached. What `~/.ssh/config` says applies; this is stronger.",
 );
-const BECOME: Key = Key::optional("become", "a mapping", "How root is reached.");
-const LABELS: Key =
-    Key::optional("labels", "a mapping from labels to values", "What selectors choose by: `label(zone=a)`.");
-const VARS: Key = Key::optional(
+const BECOME: KeyInfo = KeyInfo::optional("become", "a mapping", "How root is reached.");
+const LABELS: KeyInfo = KeyInfo::optional(
+    "labels",
+    "a mapping from labels to values",
+    "What selectors choose by: `label(zone=a)`.",
+);
+const VARS: KeyInfo = KeyInfo::optional(
     "vars",
     "a mapping from variables to values",
     "Seen by expressions as `host.vars.NAME`. Plain `true`, `false` and whole numbers are what they look like; the rest is text.",
@@ -21,20 +24,20 @@ pub(super) const INVENTORY: Table = Table {
     what: "an inventory",
     doc: "The top of the file. What it says of connections and variables holds for every host; what a group says is stronger, and what a host says is strongest.",
     keys: &[
-        Key::required("apiVersion", "`rollbook/v1`", "The format of the file."),
-        Key::required("kind", "`Inventory`", "What the file is."),
-        Key::required("metadata", "a mapping", "Its name."),
+        KeyInfo::required("apiVersion", "`rollbook/v1`", "The format of the file."),
+        KeyInfo::required("kind", "`Inventory`", "What the file is."),
+        KeyInfo::required("metadata", "a mapping", "Its name."),
         CONNECTION,
         BECOME,
         VARS,
-        Key::required(
+        KeyInfo::required(
             "hosts",
             "a mapping from host names to what is known of each",
             "A name may hold ranges that include both ends and keep their padding: `w[01:12]`.",
         ),
-        Key::optional("groups", "a mapping from group names to groups", "The group `all` always exists."),
-        Key::optional("kube", "a mapping", "What of Kubernetes runs on hosts of its own."),
-        Key::optional(
+        KeyInfo::optional("groups", "a mapping from group names to groups", "The group `all` always exists."),
+        KeyInfo::optional("kube", "a mapping", "What of Kubernetes runs on hosts of its own."),
+        KeyInfo::optional(
             "params",
             "a mapping from parameters to values",
             "This fleet's values for parameters of runbooks. Those that a runbook does not declare are not looked at.",
@@ -46,7 +49,7 @@ pub(super) const KUBE: Table = Table {
     path: "kube",
     what: "`kube`",
     doc: "What of Kubernetes runs on hosts of its own.",
-    keys: &[Key::optional("etcd", "a mapping", "An etcd that is not stacked on the control planes.")],
+    keys: &[KeyInfo::optional("etcd", "a mapping", "An etcd that is not stacked on the control planes.")],
 };
 
 pub(super) const ETCD: Table = Table {
@@ -54,18 +57,18 @@ pub(super) const ETCD: Table = Table {
     what: "`kube.etcd`",
     doc: "An etcd on hosts of its own. No two of its members are out of service together, and none while another one is not healthy. etcd itself is asked, by etcdctl on the member's host.",
     keys: &[
-        Key::required(
+        KeyInfo::required(
             "hosts",
             "a selector such as `etcd` or `label(role=etcd)`",
             "The hosts of its members.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "cacert",
             "an absolute path",
             "Certificate of etcd's authority on those hosts. Without it etcdctl uses plain HTTP on 127.0.0.1:2379, with it HTTPS.",
         ),
-        Key::optional("cert", "an absolute path", "A client's certificate on those hosts."),
-        Key::optional("key", "an absolute path", "Its key."),
+        KeyInfo::optional("cert", "an absolute path", "A client's certificate on those hosts."),
+        KeyInfo::optional("key", "an absolute path", "Its key."),
     ],
 };
 
@@ -74,8 +77,8 @@ pub(super) const METADATA: Table = Table {
     what: "`metadata`",
     doc: "What people call it.",
     keys: &[
-        Key::required("name", "a name", "Stands in plans and records."),
-        Key::optional("description", "a text", "For readers."),
+        KeyInfo::required("name", "a name", "Stands in plans and records."),
+        KeyInfo::optional("description", "a text", "For readers."),
     ],
 };
 
@@ -84,12 +87,12 @@ pub(super) const HOST: Table = Table {
     what: "a host",
     doc: "A host, or a range of hosts. `w1: {}` says nothing but that it exists.",
     keys: &[
-        Key::optional(
+        KeyInfo::optional(
             "address",
             "a text",
             "How ssh reaches it; its name if not written. For a single host only.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "node_name",
             "a text",
             "The name of its Kubernetes node; its name if not written. For a single host only.",
@@ -106,8 +109,8 @@ pub(super) const GROUP: Table = Table {
     what: "a group",
     doc: "A set of hosts, by exactly one of `hosts` and `select`. Two groups that say different things of a host are an error, unless the host itself decides.",
     keys: &[
-        Key::optional("hosts", "a list of hosts", "By name, with ranges."),
-        Key::optional(
+        KeyInfo::optional("hosts", "a list of hosts", "By name, with ranges."),
+        KeyInfo::optional(
             "select",
             "a selector such as `label(role=worker)`",
             "Sees the groups that list `hosts`, and the groups above it.",
@@ -124,8 +127,13 @@ pub(super) const RECONNECT: Table = Table {
     what: "`reconnect`, such as `{ attempts: 16, max_delay: 15s }`",
     doc: "How a connection is made again that a run has lost, whatever it was about to do: at once, then after 1 s, 2 s, 4 s and so on. Only then does the host fail as unreachable. A command that was running goes on meanwhile and is found again. The first look at a host, before a run begins, connects once.",
     keys: &[
-        Key::with_default("attempts", "a whole number from 1 to 1000", "16", "So many in a row may fail."),
-        Key::with_default(
+        KeyInfo::with_default(
+            "attempts",
+            "a whole number from 1 to 1000",
+            "16",
+            "So many in a row may fail.",
+        ),
+        KeyInfo::with_default(
             "max_delay",
             "a duration of 1s or more, such as 15s",
             "15s",
@@ -138,7 +146,7 @@ pub(super) const BECOME_KEYS: Table = Table {
     path: "become",
     what: "`become`, such as `{ method: sudo }`",
     doc: "How root is reached on a host.",
-    keys: &[Key::required(
+    keys: &[KeyInfo::required(
         "method",
         "`sudo` or `none`",
         "`sudo -n`, which never asks; or nothing, where the user is root. `sudo` if `become` is not written.",

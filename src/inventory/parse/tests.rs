@@ -270,7 +270,7 @@ fn records_never_lie_where_anybody_may_write() {
 /// A default of the reference page is what leaving the key out means.
 #[test]
 fn defaults_of_the_connection_are_those_of_the_parser() {
-    let default = |key: &source::Key| match key.need {
+    let default = |key: &source::KeyInfo| match key.need {
         source::Need::Default(value) => Some(format!("{}: {value}", key.name)),
         _ => None,
     };

@@ -1,7 +1,7 @@
 //! A budget of every host is no budget.
 
-use crate::lint::cx::{Cx, PhaseView};
-use crate::lint::deed::{Package, What};
+use crate::lint::action::{ActionKind, Package};
+use crate::lint::context::{LintContext, PhaseView};
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::source::{Severity, codes};
@@ -34,16 +34,18 @@ user is served by the hosts, allow the rule and say why.",
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     for phase in cx.phases.iter().filter(|phase| takes_all(phase) && !cx.is_of_control_planes(phase)) {
-        let Some((step, deed)) = phase.deeds().find(|(_, deed)| disrupts(&deed.what)) else { continue };
-        let span = phase.phase.rollout.span.unwrap_or(deed.span);
+        let Some((step, action)) = phase.actions().find(|(_, action)| disrupts(&action.what)) else {
+            continue;
+        };
+        let span = phase.phase.rollout.span.unwrap_or(action.span);
         let message = format!(
             "all hosts of `{}` may be out of service at once: `max_unavailable` is {}",
             phase.phase.name.value, phase.phase.rollout.max_unavailable
         );
         let warning = report.say(step, span, message);
-        warning.related(deed.span, "this takes a host out of service");
+        warning.related(action.span, "this takes a host out of service");
         warning.hint("write `max_unavailable: 1`, or a share such as 25%");
     }
 }
@@ -60,8 +62,8 @@ fn takes_all(phase: &PhaseView<'_>) -> bool {
     all && hosts.is_none_or(|hosts| hosts > 1)
 }
 
-fn disrupts(what: &What) -> bool {
-    matches!(what, What::Drain | What::Reboot | What::UpgradeAll)
+fn disrupts(what: &ActionKind) -> bool {
+    matches!(what, ActionKind::Drain | ActionKind::Reboot | ActionKind::UpgradeAll)
         || what.installs(Package::Kubelet)
         || what.restarts(&["kubelet", "containerd", "crio", "docker"])
 }

@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::lint::cx::{Cx, PhaseView};
-use crate::lint::deed::{Deed, Verb, What, relation};
+use crate::lint::action::{ActionKind, StepAction, UpgradeVerb, relation};
+use crate::lint::context::{LintContext, PhaseView};
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::runbook::Step;
@@ -42,69 +42,69 @@ cluster was not upgraded it exits 0 and does nothing. How many hosts a phase has
 
 /// A `kubeadm upgrade` and where it stands.
 #[derive(Clone, Copy)]
-struct Upgrade<'c, 'a> {
+struct KubeadmUpgrade<'c, 'a> {
     phase: &'c PhaseView<'a>,
     step: &'a Step,
-    deed: &'c Deed,
-    verb: Verb,
+    action: &'c StepAction,
+    verb: UpgradeVerb,
     version: Option<&'c str>,
 }
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
-    let upgrades: Vec<Upgrade<'_, '_>> = cx
-        .deeds()
-        .filter_map(|(phase, step, deed)| match &deed.what {
-            What::Upgrade { verb, version } => {
-                Some(Upgrade { phase, step, deed, verb: *verb, version: version.as_deref() })
+fn check(cx: &LintContext<'_>, report: &mut Report) {
+    let upgrades: Vec<KubeadmUpgrade<'_, '_>> = cx
+        .actions()
+        .filter_map(|(phase, step, action)| match &action.what {
+            ActionKind::Upgrade { verb, version } => {
+                Some(KubeadmUpgrade { phase, step, action, verb: *verb, version: version.as_deref() })
             }
             _ => None,
         })
         .collect();
     for (index, upgrade) in upgrades.iter().enumerate() {
         match upgrade.verb {
-            Verb::Apply => apply(upgrade, &upgrades[..index], report),
-            Verb::Node => node(upgrade, &upgrades[index..], &upgrades[..index], report),
+            UpgradeVerb::Apply => apply(upgrade, &upgrades[..index], report),
+            UpgradeVerb::Node => node(upgrade, &upgrades[index..], &upgrades[..index], report),
         }
     }
 }
 
-fn same(left: &Upgrade<'_, '_>, right: &Upgrade<'_, '_>) -> bool {
+fn same(left: &KubeadmUpgrade<'_, '_>, right: &KubeadmUpgrade<'_, '_>) -> bool {
     relation(left.version, right.version) == Some(Ordering::Equal)
 }
 
-fn apply(upgrade: &Upgrade<'_, '_>, earlier: &[Upgrade<'_, '_>], report: &mut Report) {
+fn apply(upgrade: &KubeadmUpgrade<'_, '_>, earlier: &[KubeadmUpgrade<'_, '_>], report: &mut Report) {
     if let Some(hosts) = upgrade.phase.hosts.as_ref().filter(|hosts| hosts.len() > 1) {
         let message = format!("`kubeadm upgrade apply` would run on {} hosts", hosts.len());
-        let error = report.say(upgrade.step, upgrade.deed.span, message);
+        let error = report.say(upgrade.step, upgrade.action.span, message);
         error.related(upgrade.phase.phase.hosts.span, "these hosts");
         error.hint("write `hosts: control_plane[0]` here, and `upgrade: node` in a phase for the others");
         return;
     }
     let first = earlier.iter().find(|first| {
-        first.verb == Verb::Apply && same(first, upgrade) && !std::ptr::eq(first.phase, upgrade.phase)
+        first.verb == UpgradeVerb::Apply && same(first, upgrade) && !std::ptr::eq(first.phase, upgrade.phase)
     });
     if let Some(first) = first {
         let message = "`kubeadm upgrade apply` comes a second time";
-        let error = report.say(upgrade.step, upgrade.deed.span, message);
-        error.related(first.deed.span, "the first time");
+        let error = report.say(upgrade.step, upgrade.action.span, message);
+        error.related(first.action.span, "the first time");
         error.hint("write `upgrade: node`: one `apply` upgrades the cluster");
     }
 }
 
 fn node(
-    upgrade: &Upgrade<'_, '_>,
-    later: &[Upgrade<'_, '_>],
-    earlier: &[Upgrade<'_, '_>],
+    upgrade: &KubeadmUpgrade<'_, '_>,
+    later: &[KubeadmUpgrade<'_, '_>],
+    earlier: &[KubeadmUpgrade<'_, '_>],
     report: &mut Report,
 ) {
-    let applies = |other: &&Upgrade<'_, '_>| other.verb == Verb::Apply && same(other, upgrade);
+    let applies = |other: &&KubeadmUpgrade<'_, '_>| other.verb == UpgradeVerb::Apply && same(other, upgrade);
     if earlier.iter().any(|other| applies(&other)) {
         return;
     }
     if let Some(apply) = later.iter().find(applies) {
         let message = "`kubeadm upgrade node` comes before `kubeadm upgrade apply`";
-        let error = report.say(upgrade.step, upgrade.deed.span, message);
-        error.related(apply.deed.span, "the cluster is upgraded here");
+        let error = report.say(upgrade.step, upgrade.action.span, message);
+        error.related(apply.action.span, "the cluster is upgraded here");
         error.hint("move the phase of the first control plane before this one");
     }
 }

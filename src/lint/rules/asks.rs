@@ -1,7 +1,7 @@
 //! A program that asks is answered by nobody.
 
-use crate::lint::command::Command;
-use crate::lint::cx::Cx;
+use crate::lint::command::CommandLine;
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::runbook::Step;
@@ -32,7 +32,7 @@ questions of packages, not the one of apt-get.",
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     for (step, command) in cx.commands().filter(|(_, command)| command.acts) {
         let span = command.first().span(step, cx.sources);
         let name = shown(command);
@@ -49,7 +49,7 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
 }
 
 /// The program with its verb: `kubeadm upgrade apply`.
-fn shown(command: &Command) -> String {
+fn shown(command: &CommandLine) -> String {
     let most = if matches!(command.program(), "kubeadm" | "docker" | "nerdctl") { 2 } else { 1 };
     let is_verb = |text: &&str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
     let verbs = command.operands().map(|word| word.text.as_str()).take(most).take_while(is_verb);
@@ -57,7 +57,7 @@ fn shown(command: &Command) -> String {
 }
 
 /// Whether its standard input says something.
-fn is_answered(step: &Step, command: &Command) -> bool {
+fn is_answered(step: &Step, command: &CommandLine) -> bool {
     const ANSWERS: [&str; 6] = ["yes ", "echo ", "printf ", "<<", "expect ", "spawn "];
     let by_shell = command.script.as_ref().is_some_and(|script| {
         script.lines().any(|line| {
@@ -70,7 +70,7 @@ fn is_answered(step: &Step, command: &Command) -> bool {
 }
 
 /// The flag that answers what a command asks, where it is not given.
-fn unanswered(command: &Command) -> Option<&'static str> {
+fn unanswered(command: &CommandLine) -> Option<&'static str> {
     if command.is_trial() {
         return None;
     }
@@ -141,7 +141,7 @@ fn is_one_of(verb: &str, verbs: &[&str]) -> bool {
     verbs.contains(&verb)
 }
 
-fn opens_editor(command: &Command) -> bool {
+fn opens_editor(command: &CommandLine) -> bool {
     let says = |verbs: &[&str]| command.says(verbs);
     match command.program() {
         // `vi -es` and `vim -c … -c wq` are programs for a script; such have options.

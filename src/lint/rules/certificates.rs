@@ -1,8 +1,8 @@
 //! Certificates are renewed on every control plane, and take effect when its containers start anew.
 
 use crate::inventory::HostName;
-use crate::lint::cx::{Cx, PhaseView};
-use crate::lint::deed::What;
+use crate::lint::action::ActionKind;
+use crate::lint::context::{LintContext, PhaseView};
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::source::{Severity, codes};
@@ -41,29 +41,30 @@ documentation.",
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     let renewing: Vec<&PhaseView<'_>> =
-        cx.phases.iter().filter(|phase| phase.does(|what| *what == What::Renew)).collect();
+        cx.phases.iter().filter(|phase| phase.does(|what| *what == ActionKind::Renew)).collect();
     let is_partial = leaves_some_out(cx, &renewing);
     for (at, phase) in renewing.iter().enumerate() {
         let way = cx.way(phase);
-        let Some((place, turn)) = way.of(phase).find(|(_, turn)| turn.deed.what == What::Renew) else {
+        let Some((place, turn)) = way.of(phase).find(|(_, turn)| turn.action.what == ActionKind::Renew)
+        else {
             continue;
         };
         if is_partial && at == 0 {
             let message = "not every control plane gets new certificates: those of the others run out";
-            let warning = report.say(turn.step, turn.deed.span, message);
+            let warning = report.say(turn.step, turn.action.span, message);
             warning.related(phase.phase.hosts.span, "these hosts only");
             warning.hint("write `hosts: control_plane` with `rollout: { batches: [1] }`: it runs on every control plane");
         }
-        let restarts = |what: &What| {
-            matches!(what, What::StaticPods | What::Reboot | What::Upgrade { .. })
+        let restarts = |what: &ActionKind| {
+            matches!(what, ActionKind::StaticPods | ActionKind::Reboot | ActionKind::Upgrade { .. })
                 || what.restarts(&["docker", "k3s"])
         };
         if !way.behind(place, restarts) {
             let message =
                 "the control plane goes on with the old certificates: nothing restarts its static pods";
-            report.say(turn.step, turn.deed.span, message).hint(
+            report.say(turn.step, turn.action.span, message).hint(
                 "move the files of /etc/kubernetes/manifests away and back behind it, or stop the containers with `crictl`",
             );
         }
@@ -71,7 +72,7 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
 }
 
 /// Whether a control plane is in no phase that renews its certificates.
-fn leaves_some_out(cx: &Cx<'_>, renewing: &[&PhaseView<'_>]) -> bool {
+fn leaves_some_out(cx: &LintContext<'_>, renewing: &[&PhaseView<'_>]) -> bool {
     let Some(inventory) = cx.inventory else {
         return matches!(renewing, [only] if only.phase.hosts.value.source.trim_end().ends_with(']'));
     };

@@ -1,7 +1,7 @@
 //! A daemon reads its configuration when it starts.
 
-use crate::lint::cx::Cx;
-use crate::lint::deed::What;
+use crate::lint::action::ActionKind;
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::op::show_symbols;
@@ -34,18 +34,18 @@ without a restart behind it, the change waits for the next reboot, when nobody e
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     for phase in &cx.phases {
         let way = cx.way(phase);
         let mut told = Vec::new();
         for (place, turn) in way.of(phase) {
-            let What::Config { unit, path } = &turn.deed.what else { continue };
+            let ActionKind::Config { unit, path } = &turn.action.what else { continue };
             if told.contains(unit) || way.behind(place, |what| what.reads_again(unit)) {
                 continue;
             }
             told.push(unit);
             let message = format!("{} is written, and nothing restarts {unit}", show_symbols(path));
-            report.say(turn.step, turn.deed.span, message).hint(format!(
+            report.say(turn.step, turn.action.span, message).hint(format!(
                 "add `systemctl: {{ restart: {unit}, always: true }}` behind it, and a `wait` for the node"
             ));
         }

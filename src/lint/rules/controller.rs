@@ -1,7 +1,7 @@
 //! A run does not restart the machine that it runs on.
 
-use crate::lint::cx::Cx;
-use crate::lint::deed::What;
+use crate::lint::action::ActionKind;
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::source::{Severity, codes};
@@ -30,7 +30,7 @@ hide it from the plan.",
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     if cx.runbook.policy.accept_controller_reboot {
         return;
     }
@@ -38,10 +38,10 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
         let here = phase.hosts.iter().flatten().find(|host| cx.local_hosts.contains(*host));
         let Some(host) = here else { continue };
         let views = phase.steps.iter().chain(&phase.aside);
-        let deeds = views.flat_map(|view| view.deeds.iter().map(move |deed| (view.step, deed)));
-        for (step, deed) in deeds.filter(|(_, deed)| deed.what == What::Reboot) {
+        let actions = views.flat_map(|view| view.actions.iter().map(move |action| (view.step, action)));
+        for (step, action) in actions.filter(|(_, action)| action.what == ActionKind::Reboot) {
             let message = format!("{host} is this machine, which runs Rollbook, and this restarts it");
-            report.say(step, deed.span, message).hint("run it from another machine, or leave the host out");
+            report.say(step, action.span, message).hint("run it from another machine, or leave the host out");
         }
     }
 }

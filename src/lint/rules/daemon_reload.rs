@@ -1,7 +1,7 @@
 //! systemd reads its units again before one of them is restarted.
 
-use crate::lint::cx::{Cx, PhaseView};
-use crate::lint::deed::{Package, What};
+use crate::lint::action::{ActionKind, Package};
+use crate::lint::context::{LintContext, PhaseView};
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::source::{Severity, Span, codes};
@@ -30,7 +30,7 @@ drop-in: the Kubernetes documentation has `systemctl daemon-reload` before the r
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     for phase in &cx.phases {
         of_phase(phase, report);
     }
@@ -39,20 +39,20 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
 fn of_phase(phase: &PhaseView<'_>, report: &mut Report) {
     let mut changed: Option<(Span, String)> = None;
     let mut kubelet: Option<Span> = None;
-    for (step, deed) in phase.deeds() {
-        match &deed.what {
-            What::Unit(path) => changed = Some((deed.span, format!("`{path}` changes here"))),
-            what if what.installs(Package::Kubelet) => kubelet = Some(deed.span),
-            What::Reload | What::Reboot => (changed, kubelet) = (None, None),
-            What::Restart(units) => {
-                let package = kubelet.filter(|_| deed.what.restarts(&["kubelet"]));
+    for (step, action) in phase.actions() {
+        match &action.what {
+            ActionKind::Unit(path) => changed = Some((action.span, format!("`{path}` changes here"))),
+            what if what.installs(Package::Kubelet) => kubelet = Some(action.span),
+            ActionKind::Reload | ActionKind::Reboot => (changed, kubelet) = (None, None),
+            ActionKind::Restart(units) => {
+                let package = kubelet.filter(|_| action.what.restarts(&["kubelet"]));
                 let cause = changed
                     .clone()
                     .or(package.map(|span| (span, "kubelet's unit comes with its package".to_owned())));
                 let Some((place, label)) = cause else { continue };
                 let message =
                     format!("{} is restarted with the unit that systemd read before", units.join(", "));
-                let warning = report.say(step, deed.span, crate::op::show_symbols(&message));
+                let warning = report.say(step, action.span, crate::op::show_symbols(&message));
                 warning.related(place, label);
                 warning.hint("write `systemctl: { daemon_reload: true, restart: … }`");
             }

@@ -1,7 +1,7 @@
 //! The first control plane is drained after `kubeadm upgrade apply`.
 
-use crate::lint::cx::Cx;
-use crate::lint::deed::What;
+use crate::lint::action::ActionKind;
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::source::{Severity, Span, codes};
@@ -34,19 +34,19 @@ and cannot be scheduled on a cordoned node (kubeadm#3050).",
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     for phase in &cx.phases {
         let mut drained: Option<Span> = None;
-        for (step, deed) in phase.deeds() {
-            match &deed.what {
-                What::Drain => drained = Some(deed.span),
-                What::Uncordon => drained = None,
+        for (step, action) in phase.actions() {
+            match &action.what {
+                ActionKind::Drain => drained = Some(action.span),
+                ActionKind::Uncordon => drained = None,
                 what if what.applies() => {
                     let Some(drain) = drained else { continue };
                     let message = "`kubeadm upgrade apply` runs on a drained node";
                     let finding = match cx.control_planes.as_deref() {
-                        Some([_]) => report.say_error(step, deed.span, message),
-                        _ => report.say(step, deed.span, message),
+                        Some([_]) => report.say_error(step, action.span, message),
+                        _ => report.say(step, action.span, message),
                     };
                     finding.related(drain, "drained here");
                     finding.hint("move the drain behind it: its health check needs a node that takes pods");

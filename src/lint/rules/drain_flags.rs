@@ -1,9 +1,9 @@
 //! A drain ignores DaemonSets, and gives up nothing that it does not say.
 
-use crate::lint::cx::Cx;
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
-use crate::lint::values::Seen;
+use crate::lint::values::KnownValue;
 use crate::source::{Severity, codes};
 use crate::value::Value;
 
@@ -41,8 +41,8 @@ const GIVES_UP: [(&str, &str); 4] = [
     ("--disable-eviction", "what PodDisruptionBudgets protect"),
 ];
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
-    let never = Seen::Known(Value::Bool(false));
+fn check(cx: &LintContext<'_>, report: &mut Report) {
+    let never = KnownValue::Known(Value::Bool(false));
     for view in cx.every_step().filter(|view| view.step.kind.name() == "drain") {
         let Some(arg) = view.step.args.get("ignore_daemonsets") else { continue };
         if cx.values.see(view.step, arg) == never {

@@ -1,6 +1,6 @@
 //! A drain ends.
 
-use crate::lint::cx::Cx;
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::runbook::Step;
@@ -32,7 +32,7 @@ the longer of the two.",
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     for view in cx.every_step().filter(|view| view.step.kind.name() == "drain") {
         beside_the_drain(view.step, report);
     }

@@ -1,8 +1,8 @@
 //! etcdctl reaches the etcd of kubeadm only with certificates, and restores into a directory of its own.
 
-use crate::lint::command::Command;
-use crate::lint::cx::Cx;
-use crate::lint::deed::What;
+use crate::lint::action::ActionKind;
+use crate::lint::command::CommandLine;
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::runbook::Step;
@@ -36,7 +36,7 @@ and exchange the directories. Source: \"Operating etcd clusters for Kubernetes\"
 /// The directory of kubeadm's etcd.
 const LIVE: &str = "/var/lib/etcd";
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     for (step, command) in cx.commands() {
         let Some(words) = etcd_words(command) else { continue };
         if asks_server(&words) && !may_have_certificates(step, command) {
@@ -50,10 +50,10 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
     for phase in &cx.phases {
         let way = cx.way(phase);
         for (place, turn) in way.of(phase) {
-            let What::Restore(directory) = &turn.deed.what else { continue };
+            let ActionKind::Restore(directory) = &turn.action.what else { continue };
             if is_live(directory) && !way.before(place, stops_etcd) {
                 let message = format!("the snapshot is restored into {LIVE}, where etcd is running");
-                report.say(turn.step, turn.deed.span, message).hint(
+                report.say(turn.step, turn.action.span, message).hint(
                     "restore into another `--data-dir`, stop etcd (move its manifest away), and exchange the directories",
                 );
             }
@@ -65,10 +65,10 @@ fn is_live(directory: &str) -> bool {
     directory.trim_start_matches("--data-dir=").trim_end_matches('/') == LIVE
 }
 
-fn stops_etcd(what: &What) -> bool {
+fn stops_etcd(what: &ActionKind) -> bool {
     match what {
-        What::StaticPods | What::Leave => true,
-        What::Stop(units) => {
+        ActionKind::StaticPods | ActionKind::Leave => true,
+        ActionKind::Stop(units) => {
             let stop_it = ["etcd", "kubelet", "docker", "containerd", "crio"];
             units.iter().any(|unit| stop_it.contains(&unit.trim_end_matches(".service")))
         }
@@ -77,7 +77,7 @@ fn stops_etcd(what: &What) -> bool {
 }
 
 /// The words behind `etcdctl`, also where it is called in a container.
-fn etcd_words(command: &Command) -> Option<Vec<&str>> {
+fn etcd_words(command: &CommandLine) -> Option<Vec<&str>> {
     const RUNNERS: [&str; 7] = ["etcdctl", "kubectl", "crictl", "docker", "nerdctl", "podman", "ctr"];
     if !RUNNERS.contains(&command.program()) {
         return None;
@@ -112,7 +112,7 @@ fn asks_server(words: &[&str]) -> bool {
 }
 
 /// Whether a certificate is named, or may be: by a variable, a file of variables, or an etcd that asks for none.
-fn may_have_certificates(step: &Step, command: &Command) -> bool {
+fn may_have_certificates(step: &Step, command: &CommandLine) -> bool {
     const NAMES: [&str; 7] =
         ["--cacert", "--cert", "--ca-file", "ETCDCTL_C", "http://", "--insecure-transport", "unix://"];
     let named = |text: &str| NAMES.iter().any(|name| text.contains(name));

@@ -1,7 +1,7 @@
 //! etcd is saved before the first `kubeadm upgrade apply`.
 
-use crate::lint::cx::Cx;
-use crate::lint::deed::What;
+use crate::lint::action::ActionKind;
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::source::{Severity, codes};
@@ -32,14 +32,14 @@ themselves this rule, with that way as the reason.",
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
-    for (_, step, deed) in cx.deeds() {
-        if deed.what == What::Snapshot {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
+    for (_, step, action) in cx.actions() {
+        if action.what == ActionKind::Snapshot {
             return;
         }
-        if deed.what.applies() {
+        if action.what.applies() {
             let message = "nothing saves etcd before the control plane is upgraded";
-            let warning = report.say(step, deed.span, message);
+            let warning = report.say(step, action.span, message);
             warning.hint(
                 "add a step `etcd_snapshot: { to: \"/var/backups/rollbook/{{ run.id }}.db\" }` before it",
             );

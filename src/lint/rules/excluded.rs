@@ -1,8 +1,8 @@
 //! Packages that the repository's file excludes are installed with the flag that takes them in.
 
-use crate::lint::command::Command;
-use crate::lint::cx::Cx;
-use crate::lint::deed::Package;
+use crate::lint::action::Package;
+use crate::lint::command::CommandLine;
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::source::{Severity, codes};
@@ -33,7 +33,7 @@ says \"Nothing to do\" and ends with 0. A runbook that writes the repository's f
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     if writes_own_repository(cx) {
         return;
     }
@@ -61,13 +61,13 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
 }
 
 /// Whether the runbook writes the file of the repository, and excludes nothing in it.
-fn writes_own_repository(cx: &Cx<'_>) -> bool {
+fn writes_own_repository(cx: &LintContext<'_>) -> bool {
     const FOLDER: &str = "/etc/yum.repos.d";
     let by_copy = cx.every_step().filter(|view| view.step.kind.name() == "copy").any(|view| {
         let text = |field: &str| cx.values.text(view.step, field).unwrap_or_default();
         text("dest").starts_with(FOLDER) && !text("content").contains("exclude=")
     });
-    let by_hand = |command: &Command| {
+    let by_hand = |command: &CommandLine| {
         command.acts
             && command.args().iter().any(|word| word.text.starts_with(FOLDER))
             && command.script.as_deref().is_some_and(|script| !script.contains("exclude="))

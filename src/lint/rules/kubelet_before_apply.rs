@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::lint::cx::Cx;
-use crate::lint::deed::{Package, What, relation};
+use crate::lint::action::{ActionKind, Package, relation};
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::source::{Severity, codes};
@@ -38,15 +38,15 @@ right, too. Source: Kubernetes version skew policy; kubeadm#1311 for the package
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
-    let Some((_, _, apply)) = cx.deeds().find(|(_, _, deed)| deed.what.applies()) else { return };
-    let What::Upgrade { version: target, .. } = &apply.what else { return };
-    for (_, step, deed) in cx.deeds().take_while(|(_, _, deed)| !deed.what.applies()) {
-        let What::Install { package: Package::Kubelet, version } = &deed.what else { continue };
+fn check(cx: &LintContext<'_>, report: &mut Report) {
+    let Some((_, _, apply)) = cx.actions().find(|(_, _, action)| action.what.applies()) else { return };
+    let ActionKind::Upgrade { version: target, .. } = &apply.what else { return };
+    for (_, step, action) in cx.actions().take_while(|(_, _, action)| !action.what.applies()) {
+        let ActionKind::Install { package: Package::Kubelet, version } = &action.what else { continue };
         let relation = relation(version.as_deref(), target.as_deref());
         if matches!(relation, Some(Ordering::Equal | Ordering::Greater)) {
             let message = "kubelet is installed before the control plane is upgraded";
-            let error = report.say(step, deed.span, message);
+            let error = report.say(step, action.span, message);
             error.related(apply.span, "the control plane is upgraded here");
             error.hint("install kubelet after `kubeadm upgrade`, once the node is drained");
         }

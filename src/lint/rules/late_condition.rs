@@ -1,6 +1,6 @@
 //! Inside a bracket, a condition is about what was before, or is meant to be about what the bracket does.
 
-use crate::lint::cx::{Cx, PhaseView};
+use crate::lint::context::{LintContext, PhaseView};
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::runbook::{Frame, Step, own_conditions, ties};
@@ -43,7 +43,7 @@ Told of a `when` over a fact that a step between it and the beginning of its bra
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     for phase in &cx.phases {
         of_phase(phase, &cx.runbook.frames, report);
     }

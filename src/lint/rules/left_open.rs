@@ -1,8 +1,8 @@
 //! What a command opens, something closes again: a cordon, and a package without its hold.
 
-use crate::lint::cx::{Cx, PhaseView};
-use crate::lint::deed::{What, is_open};
-use crate::lint::order::{Turn, Way};
+use crate::lint::action::{ActionKind, is_open};
+use crate::lint::context::{LintContext, PhaseView};
+use crate::lint::order::{HostOrder, OrderedStep};
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::op::show_symbols;
@@ -36,37 +36,43 @@ rule sees what is written as a command, in whatever phase of the same hosts it i
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     for phase in &cx.phases {
         let way = cx.way(phase);
         cordons(phase, &way, report);
         for (place, turn) in way.of(phase).filter(|(_, turn)| turn.is_by_hand()) {
-            if let What::Unhold(names) = &turn.deed.what {
+            if let ActionKind::Unhold(names) = &turn.action.what {
                 holds(&way, place, turn, names, report);
             }
         }
     }
 }
 
-fn cordons(phase: &PhaseView<'_>, way: &Way<'_, '_>, report: &mut Report) {
-    let opens = |what: &What| matches!(what, What::Drain | What::Cordon);
-    let closes = |what: &What| matches!(what, What::Uncordon | What::Leave);
+fn cordons(phase: &PhaseView<'_>, way: &HostOrder<'_, '_>, report: &mut Report) {
+    let opens = |what: &ActionKind| matches!(what, ActionKind::Drain | ActionKind::Cordon);
+    let closes = |what: &ActionKind| matches!(what, ActionKind::Uncordon | ActionKind::Leave);
     let open = way
         .of(phase)
-        .find(|(place, turn)| turn.is_by_hand() && opens(&turn.deed.what) && !way.behind(*place, closes));
+        .find(|(place, turn)| turn.is_by_hand() && opens(&turn.action.what) && !way.behind(*place, closes));
     if let Some((_, turn)) = open {
         let message = "the node stays cordoned: nothing uncordons it afterwards";
-        report.say(turn.step, turn.deed.span, message).hint(
+        report.say(turn.step, turn.action.span, message).hint(
             "write the steps `drain` and `uncordon`, or add `kubectl uncordon` behind the work on the node",
         );
     }
 }
 
-fn holds(way: &Way<'_, '_>, place: usize, turn: Turn<'_, '_>, names: &[String], report: &mut Report) {
+fn holds(
+    way: &HostOrder<'_, '_>,
+    place: usize,
+    turn: OrderedStep<'_, '_>,
+    names: &[String],
+    report: &mut Report,
+) {
     let is_held = |package: &str| {
         way.behind(place, |what| match what {
             // Nobody knows which packages these are.
-            What::Hold(held) => {
+            ActionKind::Hold(held) => {
                 held.is_empty()
                     || is_open(package)
                     || held.iter().any(|name| name == package || is_open(name))
@@ -88,6 +94,6 @@ fn holds(way: &Way<'_, '_>, place: usize, turn: Turn<'_, '_>, names: &[String], 
     };
     let message = format!("{what} without a hold: nothing puts it back");
     report
-        .say(turn.step, turn.deed.span, message)
+        .say(turn.step, turn.action.span, message)
         .hint(format!("add `apt-mark hold {package}` behind it, or write the step `apt` with `hold: true`"));
 }

@@ -1,7 +1,7 @@
 //! New packages are not yet an upgrade: `kubeadm upgrade` is.
 
-use crate::lint::cx::{Cx, PhaseView};
-use crate::lint::deed::{Package, What};
+use crate::lint::action::{ActionKind, Package};
+use crate::lint::context::{LintContext, PhaseView};
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::source::{Severity, codes};
@@ -39,19 +39,21 @@ or in a runbook that upgrades the cluster. A runbook that moves kubelet alone, b
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
-    let upgrades = |what: &What| matches!(what, What::Upgrade { .. } | What::Join | What::Leave);
-    let applies = cx.every_deed().any(|(_, deed)| deed.what.applies());
+fn check(cx: &LintContext<'_>, report: &mut Report) {
+    let upgrades =
+        |what: &ActionKind| matches!(what, ActionKind::Upgrade { .. } | ActionKind::Join | ActionKind::Leave);
+    let applies = cx.every_action().any(|(_, action)| action.what.applies());
     for phase in cx.phases.iter().filter(|phase| is_of_nodes(phase)) {
         let way = cx.way(phase);
         if way.ever(upgrades) || !(applies || way.ever(|what| what.installs(Package::Kubeadm))) {
             continue;
         }
-        let Some((step, deed)) = phase.deeds().find(|(_, deed)| deed.what.installs(Package::Kubelet)) else {
+        let Some((step, action)) = phase.actions().find(|(_, action)| action.what.installs(Package::Kubelet))
+        else {
             continue;
         };
         let message = "kubelet is installed, and `kubeadm upgrade` never runs on these hosts";
-        let warning = report.say(step, deed.span, message);
+        let warning = report.say(step, action.span, message);
         warning.related(phase.phase.hosts.span, "these hosts");
         warning.hint(
             "before kubelet's package, add `kubeadm: { upgrade: apply, … }` on the first control plane and \
@@ -62,7 +64,7 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
 
 /// Whether the hosts are nodes that are in use, and not machines that become some.
 fn is_of_nodes(phase: &PhaseView<'_>) -> bool {
-    phase.does(|what| matches!(what, What::Drain | What::Cordon | What::Uncordon))
+    phase.does(|what| matches!(what, ActionKind::Drain | ActionKind::Cordon | ActionKind::Uncordon))
         || phase
             .steps
             .iter()

@@ -1,8 +1,8 @@
 //! Values that were never filled in.
 
-use crate::lint::command::{Command, Word};
-use crate::lint::cx::Cx;
-use crate::lint::deed::{Deed, What};
+use crate::lint::action::{ActionKind, StepAction};
+use crate::lint::command::{CommandLine, CommandWord};
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::lint::shell;
@@ -38,7 +38,7 @@ const TEXT: [&str; 13] = [
     "xmllint",
 ];
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     for (step, command) in cx.commands() {
         // Markup has its own angle brackets, and a text its own words.
         if TEXT.contains(&command.program()) {
@@ -50,26 +50,27 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
             }
         }
     }
-    for (step, deed) in cx.every_deed() {
-        version(step, deed, report);
+    for (step, action) in cx.every_action() {
+        version(step, action, report);
     }
 }
 
 /// `kubelet: "1.31.x-00"` of the step `apt`; the words of commands are looked at as words.
-fn version(step: &Step, deed: &Deed, report: &mut Report) {
-    let (What::Install { version: Some(text), .. } | What::Download { version: Some(text), .. }) = &deed.what
+fn version(step: &Step, action: &StepAction, report: &mut Report) {
+    let (ActionKind::Install { version: Some(text), .. } | ActionKind::Download { version: Some(text), .. }) =
+        &action.what
     else {
         return;
     };
     if step.kind.name() == "apt" && (has_x(text) || angle(text).is_some()) {
         report
-            .say(step, deed.span, format!("`{text}` is a placeholder"))
+            .say(step, action.span, format!("`{text}` is a placeholder"))
             .hint("write a version, such as `1.31.4-*`");
     }
 }
 
 /// What is wrong with a word, and what to do.
-fn wrong(word: &Word, command: &Command, step: &Step) -> Option<(String, String)> {
+fn wrong(word: &CommandWord, command: &CommandLine, step: &Step) -> Option<(String, String)> {
     let text = word.text.as_str();
     if text.contains(char::is_whitespace) {
         return None;
@@ -132,7 +133,7 @@ fn angle(text: &str) -> Option<&str> {
 }
 
 /// Whether somewhere there is the tag that ends this one.
-fn is_markup(name: &str, command: &Command) -> bool {
+fn is_markup(name: &str, command: &CommandLine) -> bool {
     let end = name.replacen('<', "</", 1);
     let script = command.script.as_deref().unwrap_or_default();
     script.contains(&end) || command.words().iter().any(|word| word.text.contains(&end))
@@ -164,7 +165,7 @@ fn variables(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whether something gives a variable its value.
-fn is_set(name: &str, command: &Command, step: &Step) -> bool {
+fn is_set(name: &str, command: &CommandLine, step: &Step) -> bool {
     let Some(script) = command.script.as_deref() else { return false };
     let inherited = ["HOME", "HOSTNAME", "PATH", "USER", "PWD", "UID", "RANDOM", "OSTYPE", "HOSTTYPE"];
     if step.env.contains_key(name) || inherited.contains(&name) {

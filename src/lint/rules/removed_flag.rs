@@ -1,9 +1,9 @@
 //! Flags and subcommands that the target version no longer has.
 
 use crate::kubernetes::removed::{REMOVED, Removed};
-use crate::lint::command::Command;
-use crate::lint::cx::Cx;
-use crate::lint::deed::{What, version};
+use crate::lint::action::{ActionKind, version};
+use crate::lint::command::CommandLine;
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::source::{Severity, Span, codes};
@@ -35,7 +35,7 @@ The target is the highest version that the runbook upgrades or installs to; wher
 /// The oldest version that Rollbook is tested with.
 const OLDEST: Version = Version { major: 1, minor: 20, patch: None, pre: None, build: None };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     let target = target(cx).unwrap_or(OLDEST);
     let gone: Vec<&Removed> = REMOVED.iter().filter(|removed| removed.is_gone_in(&target)).collect();
     for (step, command) in cx.commands() {
@@ -48,15 +48,17 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
     files(cx, &gone, report);
 }
 
-fn target(cx: &Cx<'_>) -> Option<Version> {
-    let versions = cx.deeds().filter_map(|(_, _, deed)| match &deed.what {
-        What::Upgrade { version: text, .. } | What::Install { version: text, .. } => version(text.as_deref()),
+fn target(cx: &LintContext<'_>) -> Option<Version> {
+    let versions = cx.actions().filter_map(|(_, _, action)| match &action.what {
+        ActionKind::Upgrade { version: text, .. } | ActionKind::Install { version: text, .. } => {
+            version(text.as_deref())
+        }
         _ => None,
     });
     versions.max_by(Version::cmp_precedence)
 }
 
-fn used<'c>(removed: &Removed, command: &'c Command) -> Option<&'c crate::lint::command::Word> {
+fn used<'c>(removed: &Removed, command: &'c CommandLine) -> Option<&'c crate::lint::command::CommandWord> {
     if !command.says(removed.verbs) {
         return None;
     }
@@ -72,7 +74,7 @@ fn message(removed: &Removed) -> String {
 }
 
 /// Flags of kubelet in the files that are written for it.
-fn files(cx: &Cx<'_>, gone: &[&Removed], report: &mut Report) {
+fn files(cx: &LintContext<'_>, gone: &[&Removed], report: &mut Report) {
     for view in cx.every_step().filter(|view| view.step.kind.name() == "copy") {
         let text = |field: &str| cx.values.text(view.step, field).unwrap_or_default();
         if !text("dest").contains("kubelet") {
@@ -97,7 +99,7 @@ fn has_flag(text: &str, flag: &str) -> bool {
     })
 }
 
-fn place(cx: &Cx<'_>, step: &crate::runbook::Step, flag: &str) -> Span {
+fn place(cx: &LintContext<'_>, step: &crate::runbook::Step, flag: &str) -> Span {
     let Some(span) = step.args.get("content").and_then(|arg| arg.span) else { return step.origin.span };
     match cx.sources.slice(span).find(flag) {
         Some(at) => {

@@ -1,7 +1,7 @@
 //! The package repository is of the minor that is installed from it.
 
-use crate::lint::cx::Cx;
-use crate::lint::deed::{What, version};
+use crate::lint::action::{ActionKind, version};
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::source::{Severity, codes};
@@ -31,14 +31,15 @@ repository\" in the Kubernetes documentation.",
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     let mut repository = None;
-    for (_, step, deed) in cx.deeds() {
-        match &deed.what {
-            What::Repository(minor) => {
-                repository = version(minor.as_deref()).map(|version| (version, deed.span));
+    for (_, step, action) in cx.actions() {
+        match &action.what {
+            ActionKind::Repository(minor) => {
+                repository = version(minor.as_deref()).map(|version| (version, action.span));
             }
-            What::Install { package, version: text } | What::Download { package, version: text } => {
+            ActionKind::Install { package, version: text }
+            | ActionKind::Download { package, version: text } => {
                 let (Some((minor, place)), Some(wanted)) = (&repository, version(text.as_deref())) else {
                     continue;
                 };
@@ -47,7 +48,7 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
                 }
                 let message =
                     format!("{} {wanted} is not in the repository of {}", package.name(), minor.to_minor());
-                let error = report.say(step, deed.span, message);
+                let error = report.say(step, action.span, message);
                 error.related(*place, "the repository");
                 error.hint(format!("name the repository of {}", wanted.to_minor()));
             }

@@ -1,7 +1,7 @@
 //! A command is a program with its arguments: no shell reads it.
 
-use crate::lint::command::{Command, is_shell_name};
-use crate::lint::cx::Cx;
+use crate::lint::command::{CommandLine, is_shell_name};
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::lint::values::is_open;
@@ -48,7 +48,7 @@ fn is_expanded_by_shell(text: &str) -> bool {
     text.starts_with("~/") || name.is_some_and(|name| name.starts_with(|c: char| c.is_ascii_uppercase()))
 }
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     // In a script a shell does read them.
     for (step, command) in cx.commands().filter(|(_, command)| command.script.is_none()) {
         let first = command.first();
@@ -89,7 +89,7 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
 }
 
 /// The place of an item of a list, its opening quote included.
-fn at_quote(span: Span, cx: &Cx<'_>) -> Span {
+fn at_quote(span: Span, cx: &LintContext<'_>) -> Span {
     let Some(before) = span.start.checked_sub(1) else { return span };
     let quote = Span { start: before, end: span.start, ..span };
     if matches!(cx.sources.slice(quote), "\"" | "'") { Span { start: before, ..span } } else { span }
@@ -103,7 +103,7 @@ fn is_operator(text: &str) -> bool {
         || text.starts_with("$(") && text.ends_with(')')
 }
 
-fn takes_operators(command: &Command) -> bool {
+fn takes_operators(command: &CommandLine) -> bool {
     let program = command.program();
     TAKE_THEM.contains(&program)
         || is_shell_name(program)

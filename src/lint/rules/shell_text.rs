@@ -1,11 +1,11 @@
 //! A text that is put into a script is a word there, never code.
 
 use crate::lint::command::is_shell_name;
-use crate::lint::cx::Cx;
-use crate::lint::quotes::{Around, Quotes, is_command_flag};
+use crate::lint::context::LintContext;
+use crate::lint::quotes::{QuoteContext, Quotes, is_command_flag};
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
-use crate::lint::values::Seen;
+use crate::lint::values::KnownValue;
 use crate::runbook::Step;
 use crate::source::{Severity, Span, codes};
 use crate::template::{Arg, ArgKind, Gives, Printed};
@@ -44,7 +44,7 @@ what follows `sh -c` in any list of arguments, the conditions `check`, `unless` 
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     let verify = cx.phases.iter().flat_map(|phase| &phase.verify);
     for view in cx.every_step().chain(verify) {
         let step = view.step;
@@ -62,16 +62,16 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
 }
 
 /// The program that reads a script, where that is no shell.
-fn other_interpreter(cx: &Cx<'_>, step: &Step) -> Option<String> {
+fn other_interpreter(cx: &LintContext<'_>, step: &Step) -> Option<String> {
     let program = match cx.values.see(step, step.args.get("interpreter")?) {
-        Seen::Known(Value::List(words)) => words.first()?.as_str()?.to_owned(),
+        KnownValue::Known(Value::List(words)) => words.first()?.as_str()?.to_owned(),
         _ => return None,
     };
     (!is_shell_name(&program)).then(|| program.rsplit('/').next().unwrap_or(&program).to_owned())
 }
 
 /// Finds `sh -c TEXT` in lists of arguments, at any depth.
-fn lists(cx: &Cx<'_>, step: &Step, arg: &Arg, report: &mut Report) {
+fn lists(cx: &LintContext<'_>, step: &Step, arg: &Arg, report: &mut Report) {
     match &arg.kind {
         ArgKind::Map(entries) => entries.iter().for_each(|(_, arg)| lists(cx, step, arg, report)),
         ArgKind::List(items) => {
@@ -96,12 +96,12 @@ fn lists(cx: &Cx<'_>, step: &Step, arg: &Arg, report: &mut Report) {
 }
 
 /// The text of a script that a shell reads.
-fn shell(cx: &Cx<'_>, step: &Step, arg: &Arg, report: &mut Report) {
+fn shell(cx: &LintContext<'_>, step: &Step, arg: &Arg, report: &mut Report) {
     let mut quotes = Quotes::default();
     for piece in pieces(arg) {
         match piece {
-            Piece::Text(text) => quotes.read(text),
-            Piece::Expression { gives, written, at } => {
+            ShellPiece::Text(text) => quotes.read(text),
+            ShellPiece::Expression { gives, written, at } => {
                 if let Some((message, hint)) = wrong(gives, written, &quotes) {
                     report.say(step, place(cx, step, arg, written, at), message).hint(hint);
                 }
@@ -117,11 +117,11 @@ fn wrong(gives: Gives, written: &str, quotes: &Quotes) -> Option<(String, String
     let is_code = quotes.is_code();
     match (gives, quotes.around()) {
         (Gives::Plain, _) => None,
-        (Gives::Text | Gives::Quoted, Around::Words) if is_code => {
+        (Gives::Text | Gives::Quoted, QuoteContext::Words) if is_code => {
             Some((format!("the shell runs the text of `{written}` as code"), by_env.to_owned()))
         }
-        (Gives::Quoted, Around::Words) => None,
-        (Gives::Quoted, Around::Quotes) => Some((
+        (Gives::Quoted, QuoteContext::Words) => None,
+        (Gives::Quoted, QuoteContext::Quotes) => Some((
             format!("`{written}` stands inside quotes, which its own quotes end"),
             format!(
                 "write it outside of the quotes, as in `\"upgraded for \"{{{{ {written} }}}}`; or {by_env}"
@@ -135,12 +135,12 @@ fn wrong(gives: Gives, written: &str, quotes: &Quotes) -> Option<(String, String
             let message = format!("the shell reads the text of `{written}` as code");
             let filtered = format!("`{{{{ {written} | quote }}}}`");
             let hint = match around {
-                Around::Words if written.contains('~') || written.contains(" if ") => {
+                QuoteContext::Words if written.contains('~') || written.contains(" if ") => {
                     format!("write `{{{{ ({written}) | quote }}}}`, or {by_env}")
                 }
-                Around::Words => format!("write {filtered}, or {by_env}"),
-                Around::Quotes => format!("write {filtered} outside of the quotes, or {by_env}"),
-                Around::Comment | Around::HereDocument => {
+                QuoteContext::Words => format!("write {filtered}, or {by_env}"),
+                QuoteContext::Quotes => format!("write {filtered} outside of the quotes, or {by_env}"),
+                QuoteContext::Comment | QuoteContext::HereDocument => {
                     format!("a line break in it ends the place; {by_env}")
                 }
             };
@@ -150,9 +150,9 @@ fn wrong(gives: Gives, written: &str, quotes: &Quotes) -> Option<(String, String
 }
 
 /// The text of a script that something else than a shell reads.
-fn other(cx: &Cx<'_>, step: &Step, arg: &Arg, program: &str, report: &mut Report) {
+fn other(cx: &LintContext<'_>, step: &Step, arg: &Arg, program: &str, report: &mut Report) {
     for piece in pieces(arg) {
-        let Piece::Expression { gives, written, at } = piece else { continue };
+        let ShellPiece::Expression { gives, written, at } = piece else { continue };
         let message = match gives {
             Gives::Plain => continue,
             Gives::Quoted => format!("`quote` is for shells, and `{program}` reads this script"),
@@ -172,35 +172,35 @@ fn other(cx: &Cx<'_>, step: &Step, arg: &Arg, program: &str, report: &mut Report
 }
 
 #[derive(Clone, Copy)]
-enum Piece<'a> {
+enum ShellPiece<'a> {
     Text(&'a str),
     Expression { gives: Gives, written: &'a str, at: usize },
 }
 
 /// The pieces of an argument, each expression with its place in the source.
-fn pieces(arg: &Arg) -> Vec<Piece<'_>> {
+fn pieces(arg: &Arg) -> Vec<ShellPiece<'_>> {
     match &arg.kind {
         ArgKind::Text(template) => template
             .printed
             .iter()
             .map(|piece| match piece {
-                Printed::Text(text) => Piece::Text(text),
+                Printed::Text(text) => ShellPiece::Text(text),
                 Printed::Expression { gives, range } => {
                     let written = &template.source[range.clone()];
-                    Piece::Expression { gives: *gives, written, at: range.start }
+                    ShellPiece::Expression { gives: *gives, written, at: range.start }
                 }
             })
             .collect(),
         ArgKind::Expr(expression) => {
             let written = expression.source.trim();
-            vec![Piece::Expression { gives: expression.gives, written, at: 0 }]
+            vec![ShellPiece::Expression { gives: expression.gives, written, at: 0 }]
         }
         _ => Vec::new(),
     }
 }
 
 /// Where an expression stands in the file; the argument where that cannot be told.
-fn place(cx: &Cx<'_>, step: &Step, arg: &Arg, written: &str, at: usize) -> Span {
+fn place(cx: &LintContext<'_>, step: &Step, arg: &Arg, written: &str, at: usize) -> Span {
     let Some(span) = arg.span else { return step.origin.span };
     let source = match &arg.kind {
         ArgKind::Text(template) => template.source.as_str(),

@@ -1,8 +1,8 @@
 //! One `kubeadm upgrade apply` after the other goes to the same minor or to the next.
 
 use crate::kubernetes::skew::check_hop;
-use crate::lint::cx::Cx;
-use crate::lint::deed::{What, version};
+use crate::lint::action::{ActionKind, version};
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::source::{Severity, Span, codes};
@@ -41,10 +41,10 @@ version skew policy.",
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     let mut before: Option<(Version, Span)> = None;
-    for (_, step, deed) in cx.deeds().filter(|(_, _, deed)| deed.what.applies()) {
-        let What::Upgrade { version: text, .. } = &deed.what else { continue };
+    for (_, step, action) in cx.actions().filter(|(_, _, action)| action.what.applies()) {
+        let ActionKind::Upgrade { version: text, .. } = &action.what else { continue };
         let Some(target) = version(text.as_deref()) else {
             before = None;
             continue;
@@ -52,9 +52,9 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
         if let Some((from, place)) = &before
             && let Err(error) = check_hop(from, &target)
         {
-            let finding = report.say(step, deed.span, error.to_string());
+            let finding = report.say(step, action.span, error.to_string());
             finding.related(*place, "from here").hint("add a phase for each minor between them");
         }
-        before = Some((target, deed.span));
+        before = Some((target, action.span));
     }
 }

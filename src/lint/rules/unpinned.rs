@@ -1,7 +1,7 @@
 //! Packages of Kubernetes have a version, with its patch.
 
-use crate::lint::cx::Cx;
-use crate::lint::deed::{What, version};
+use crate::lint::action::{ActionKind, version};
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::source::{Severity, codes};
@@ -30,9 +30,11 @@ no finding.",
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
-    for (step, deed) in cx.every_deed() {
-        let (What::Install { package, version } | What::Download { package, version }) = &deed.what else {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
+    for (step, action) in cx.every_action() {
+        let (ActionKind::Install { package, version } | ActionKind::Download { package, version }) =
+            &action.what
+        else {
             continue;
         };
         let name = package.name();
@@ -42,7 +44,7 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
             Some(text) if is_minor(text) => format!("`{text}` leaves the patch of {name} open"),
             Some(_) => continue,
         };
-        report.say(step, deed.span, message).hint("write the whole version, such as `1.31.4-*`");
+        report.say(step, action.span, message).hint("write the whole version, such as `1.31.4-*`");
     }
 }
 

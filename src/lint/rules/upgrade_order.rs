@@ -1,7 +1,7 @@
 //! kubeadm's package, `kubeadm upgrade`, drain, kubelet's package, restart, uncordon.
 
-use crate::lint::cx::{Cx, PhaseView};
-use crate::lint::deed::{Deed, Package, Verb, What};
+use crate::lint::action::{ActionKind, Package, StepAction, UpgradeVerb};
+use crate::lint::context::{LintContext, PhaseView};
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::runbook::Step;
@@ -39,12 +39,12 @@ it is installed (kubeadm#1311), and from 1.31 on that restarts every container o
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     for phase in &cx.phases {
         kubeadm_too_late(phase, report);
         restart_too_early(phase, report);
         // Without a drain the phase may be about hosts that run no pods.
-        if phase.does(|what| *what == What::Drain) {
+        if phase.does(|what| *what == ActionKind::Drain) {
             outside_of_the_drain(phase, report);
         } else {
             without_a_drain(cx, phase, report);
@@ -52,79 +52,80 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
     }
 }
 
-fn position(deeds: &[(&Step, &Deed)], wanted: impl Fn(&What) -> bool) -> Option<usize> {
-    deeds.iter().position(|(_, deed)| wanted(&deed.what))
+fn position(actions: &[(&Step, &StepAction)], wanted: impl Fn(&ActionKind) -> bool) -> Option<usize> {
+    actions.iter().position(|(_, action)| wanted(&action.what))
 }
 
 /// A node on which `kubeadm upgrade node` has run goes to another version, and its kubelet's package restarts kubelet.
-fn without_a_drain(cx: &Cx<'_>, phase: &PhaseView<'_>, report: &mut Report) {
+fn without_a_drain(cx: &LintContext<'_>, phase: &PhaseView<'_>, report: &mut Report) {
     let way = cx.way(phase);
-    let upgrades = |what: &What| matches!(what, What::Upgrade { verb: Verb::Node, .. });
-    let drains = |what: &What| matches!(what, What::Drain | What::Join);
+    let upgrades = |what: &ActionKind| matches!(what, ActionKind::Upgrade { verb: UpgradeVerb::Node, .. });
+    let drains = |what: &ActionKind| matches!(what, ActionKind::Drain | ActionKind::Join);
     let kubelet = way.of(phase).find(|(place, turn)| {
-        !turn.aside && turn.deed.what.installs(Package::Kubelet) && way.before(*place, upgrades)
+        !turn.aside && turn.action.what.installs(Package::Kubelet) && way.before(*place, upgrades)
     });
     if let Some((_, turn)) = kubelet.filter(|(place, _)| !way.before(*place, drains)) {
         let message = "kubelet is installed while the node has its pods: nothing drains it";
-        let warning = report.say(turn.step, turn.deed.span, message);
+        let warning = report.say(turn.step, turn.action.span, message);
         warning.hint("put `drain` before it, and `uncordon` behind it");
     }
 }
 
 fn kubeadm_too_late(phase: &PhaseView<'_>, report: &mut Report) {
-    let deeds: Vec<_> = phase.deeds().collect();
-    let Some(upgrade) = position(&deeds, |what| matches!(what, What::Upgrade { .. })) else { return };
-    let Some(package) = position(&deeds, |what| what.installs(Package::Kubeadm)) else { return };
-    let used_later =
-        deeds[package.min(deeds.len())..].iter().any(|(_, deed)| matches!(deed.what, What::Upgrade { .. }));
+    let actions: Vec<_> = phase.actions().collect();
+    let Some(upgrade) = position(&actions, |what| matches!(what, ActionKind::Upgrade { .. })) else { return };
+    let Some(package) = position(&actions, |what| what.installs(Package::Kubeadm)) else { return };
+    let used_later = actions[package.min(actions.len())..]
+        .iter()
+        .any(|(_, action)| matches!(action.what, ActionKind::Upgrade { .. }));
     if package > upgrade && !used_later {
-        let (step, deed) = deeds[package];
+        let (step, action) = actions[package];
         let message = "kubeadm is installed after `kubeadm upgrade` has run";
-        let warning = report.say(step, deed.span, message);
-        warning.related(deeds[upgrade].1.span, "the upgrade runs here, with the kubeadm of before");
+        let warning = report.say(step, action.span, message);
+        warning.related(actions[upgrade].1.span, "the upgrade runs here, with the kubeadm of before");
         warning.hint("install kubeadm first");
     }
 }
 
 fn restart_too_early(phase: &PhaseView<'_>, report: &mut Report) {
-    let deeds: Vec<_> = phase.deeds().collect();
-    let restarts = |what: &What| what.restarts(&["kubelet"]) || *what == What::Reboot;
-    let Some(restart) = position(&deeds, restarts) else { return };
-    let package = deeds.iter().rposition(|(_, deed)| deed.what.installs(Package::Kubelet));
+    let actions: Vec<_> = phase.actions().collect();
+    let restarts = |what: &ActionKind| what.restarts(&["kubelet"]) || *what == ActionKind::Reboot;
+    let Some(restart) = position(&actions, restarts) else { return };
+    let package = actions.iter().rposition(|(_, action)| action.what.installs(Package::Kubelet));
     let Some(package) = package.filter(|package| *package > restart) else { return };
-    if deeds[package..].iter().all(|(_, deed)| !restarts(&deed.what)) {
-        let (step, deed) = deeds[restart];
-        let warning = report.say(step, deed.span, "kubelet restarts before its new version is installed");
-        warning.related(deeds[package].1.span, "installed here").hint("restart it afterwards");
+    if actions[package..].iter().all(|(_, action)| !restarts(&action.what)) {
+        let (step, action) = actions[restart];
+        let warning = report.say(step, action.span, "kubelet restarts before its new version is installed");
+        warning.related(actions[package].1.span, "installed here").hint("restart it afterwards");
     }
 }
 
 /// What disturbs the pods of a node while they are on it.
 fn outside_of_the_drain(phase: &PhaseView<'_>, report: &mut Report) {
-    let deeds: Vec<_> = phase.deeds().collect();
+    let actions: Vec<_> = phase.actions().collect();
     let has_kubelet = phase.does(|what| what.installs(Package::Kubelet));
     let mut drained = false;
     let mut uncordoned = None;
-    for (index, (step, deed)) in deeds.iter().enumerate() {
-        match &deed.what {
-            What::Drain => drained = true,
-            What::Uncordon => {
+    for (index, (step, action)) in actions.iter().enumerate() {
+        match &action.what {
+            ActionKind::Drain => drained = true,
+            ActionKind::Uncordon => {
                 drained = false;
-                uncordoned = Some(deed.span);
+                uncordoned = Some(action.span);
             }
             // A kubelet that comes before the control plane is another rule's.
             what if what.installs(Package::Kubelet)
                 && !drained
-                && deeds[index..].iter().all(|(_, later)| !later.what.applies()) =>
+                && actions[index..].iter().all(|(_, later)| !later.what.applies()) =>
             {
                 let message = "kubelet is installed while the node has its pods";
-                let warning = report.say(step, deed.span, message);
+                let warning = report.say(step, action.span, message);
                 warning.hint("move it between `drain` and `uncordon`: the package restarts kubelet");
             }
             what if what.restarts(&["kubelet"]) && has_kubelet => {
                 if let Some(uncordon) = uncordoned.filter(|_| !drained) {
                     let message = "kubelet restarts after the node takes pods again";
-                    let warning = report.say(step, deed.span, message);
+                    let warning = report.say(step, action.span, message);
                     warning.related(uncordon, "uncordoned here").hint("restart it before `uncordon`");
                 }
             }

@@ -1,6 +1,6 @@
 //! `apt-get upgrade` takes no packages.
 
-use crate::lint::cx::Cx;
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::op::show_symbols;
@@ -30,7 +30,7 @@ installed along with everything else, so one line moves the kernel, the containe
 
 const VERBS: [&str; 3] = ["upgrade", "dist-upgrade", "full-upgrade"];
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     for (step, command) in cx.commands() {
         if !matches!(command.program(), "apt" | "apt-get") {
             continue;

@@ -1,7 +1,7 @@
 //! All packages of a node are upgraded only while its pods are elsewhere.
 
-use crate::lint::cx::{Cx, PhaseView};
-use crate::lint::deed::What;
+use crate::lint::action::ActionKind;
+use crate::lint::context::{LintContext, PhaseView};
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::source::{Severity, codes};
@@ -32,7 +32,7 @@ not stand between a drain and its uncordon. `download_only` may stand anywhere."
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     if cx.runbook.kube.is_some() {
         for phase in &cx.phases {
             of_phase(phase, report);
@@ -42,13 +42,15 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
 
 fn of_phase(phase: &PhaseView<'_>, report: &mut Report) {
     let mut drained = false;
-    for (step, deed) in phase.deeds() {
-        match &deed.what {
-            What::Drain => drained = true,
-            What::Uncordon => drained = false,
-            What::UpgradeAll if !drained => {
+    for (step, action) in phase.actions() {
+        match &action.what {
+            ActionKind::Drain => drained = true,
+            ActionKind::Uncordon => drained = false,
+            ActionKind::UpgradeAll if !drained => {
                 let message = "every package moves while the node's pods run, also its container runtime";
-                report.say(step, deed.span, message).hint("put `drain` before it, and `uncordon` behind it");
+                report
+                    .say(step, action.span, message)
+                    .hint("put `drain` before it, and `uncordon` behind it");
             }
             _ => {}
         }

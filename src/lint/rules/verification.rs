@@ -1,7 +1,7 @@
 //! Every phase that restarts what runs a node's pods looks at the node afterwards.
 
-use crate::lint::cx::{Cx, PhaseView};
-use crate::lint::deed::{Package, What};
+use crate::lint::action::{ActionKind, Package};
+use crate::lint::context::{LintContext, PhaseView};
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::source::{Severity, codes};
@@ -38,7 +38,7 @@ a restart give `stable_for`: the node may still show the Ready of before.",
 
 const RUNS_PODS: [&str; 4] = ["kubelet", "containerd", "crio", "docker"];
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     // Without Kubernetes there is no node to look at, and what else would tell is the author's to know.
     if cx.runbook.kube.is_none() {
         return;
@@ -49,21 +49,21 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
 }
 
 fn of_phase(phase: &PhaseView<'_>, report: &mut Report) {
-    let deeds: Vec<_> = phase.deeds().collect();
+    let actions: Vec<_> = phase.actions().collect();
     // A host that reboots without a drain may be no node at all.
-    let drains = phase.does(|what| *what == What::Drain);
-    let disturbs = |what: &What| disturbs(what) || drains && *what == What::Reboot;
-    let last = deeds.iter().rposition(|(_, deed)| disturbs(&deed.what));
+    let drains = phase.does(|what| *what == ActionKind::Drain);
+    let disturbs = |what: &ActionKind| disturbs(what) || drains && *what == ActionKind::Reboot;
+    let last = actions.iter().rposition(|(_, action)| disturbs(&action.what));
     let Some(last) = last else { return };
-    if deeds[last..].iter().any(|(_, deed)| matches!(deed.what, What::Look(_))) {
+    if actions[last..].iter().any(|(_, action)| matches!(action.what, ActionKind::Look(_))) {
         return;
     }
-    let (step, deed) = deeds[last];
+    let (step, action) = actions[last];
     let message = format!("nothing of the phase `{}` looks at the node after this", phase.phase.name.value);
-    let warning = report.say(step, deed.span, message);
+    let warning = report.say(step, action.span, message);
     warning.hint("add `wait: { node: ready, for: 10m, stable_for: 20s }`");
 }
 
-fn disturbs(what: &What) -> bool {
+fn disturbs(what: &ActionKind) -> bool {
     what.installs(Package::Kubelet) || what.restarts(&RUNS_PODS)
 }

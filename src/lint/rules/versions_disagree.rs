@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use crate::kubernetes::skew::check_kubelet;
-use crate::lint::cx::{Cx, PhaseView};
-use crate::lint::deed::{Deed, Package, What, core, relation, version};
+use crate::lint::action::{ActionKind, Package, StepAction, core, relation, version};
+use crate::lint::context::{LintContext, PhaseView};
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::op::show_symbols;
@@ -41,15 +41,17 @@ it, kubernetes#120825), and never newer. kubectl is supported within one minor o
     check,
 };
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     let mut server = None;
     for phase in &cx.phases {
         kubeadm(phase, report);
-        for (step, deed) in phase.deeds() {
-            match &deed.what {
-                What::Upgrade { version: Some(target), .. } => server = version(Some(target)).or(server),
-                What::Install { package, version } => {
-                    under(server.as_ref(), *package, version.as_deref(), step, deed, report);
+        for (step, action) in phase.actions() {
+            match &action.what {
+                ActionKind::Upgrade { version: Some(target), .. } => {
+                    server = version(Some(target)).or(server);
+                }
+                ActionKind::Install { package, version } => {
+                    under(server.as_ref(), *package, version.as_deref(), step, action, report);
                 }
                 _ => {}
             }
@@ -60,13 +62,13 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
 
 /// The package against what it is then asked for.
 fn kubeadm(phase: &PhaseView<'_>, report: &mut Report) {
-    let mut installed: Option<(&str, &Deed)> = None;
-    for (step, deed) in phase.deeds() {
-        match &deed.what {
-            What::Install { package: Package::Kubeadm, version: Some(version) } => {
-                installed = Some((version, deed));
+    let mut installed: Option<(&str, &StepAction)> = None;
+    for (step, action) in phase.actions() {
+        match &action.what {
+            ActionKind::Install { package: Package::Kubeadm, version: Some(version) } => {
+                installed = Some((version, action));
             }
-            What::Upgrade { version: Some(target), .. } => {
+            ActionKind::Upgrade { version: Some(target), .. } => {
                 let Some((version, package)) = installed else { continue };
                 if differ(version, target) {
                     let message = format!(
@@ -74,7 +76,7 @@ fn kubeadm(phase: &PhaseView<'_>, report: &mut Report) {
                         shown(version),
                         shown(target)
                     );
-                    let error = report.say(step, deed.span, message);
+                    let error = report.say(step, action.span, message);
                     error.related(package.span, "installed here").hint("give both the same version");
                 }
             }
@@ -89,7 +91,7 @@ fn under(
     package: Package,
     text: Option<&str>,
     step: &Step,
-    deed: &Deed,
+    action: &StepAction,
     report: &mut Report,
 ) {
     let (Some(server), Some(version)) = (server, version(text)) else { return };
@@ -104,26 +106,26 @@ fn under(
         Package::Kubeadm => None,
     };
     if let Some(message) = wrong {
-        report.say(step, deed.span, message).hint("see the Kubernetes version skew policy");
+        report.say(step, action.span, message).hint("see the Kubernetes version skew policy");
     }
 }
 
 /// What is waited for against what was installed.
 fn waits(phase: &PhaseView<'_>, report: &mut Report) {
-    let mut installed: Option<(&str, &Deed)> = None;
-    for (step, deed) in phase.deeds() {
-        match &deed.what {
-            What::Install { package: Package::Kubelet, version: Some(version) } => {
-                installed = Some((version, deed));
+    let mut installed: Option<(&str, &StepAction)> = None;
+    for (step, action) in phase.actions() {
+        match &action.what {
+            ActionKind::Install { package: Package::Kubelet, version: Some(version) } => {
+                installed = Some((version, action));
             }
-            What::Look(Some(wanted)) => {
+            ActionKind::Look(Some(wanted)) => {
                 let Some((version, package)) = installed.filter(|(version, _)| differ(version, wanted))
                 else {
                     continue;
                 };
                 let message =
                     format!("waits for kubelet {}, and {} is installed", shown(wanted), shown(version));
-                let error = report.say(step, deed.span, message);
+                let error = report.say(step, action.span, message);
                 error.related(package.span, "installed here").hint("give both the same version");
             }
             _ => {}

@@ -1,8 +1,8 @@
 //! Words that belong to another command.
 
 use crate::kubernetes::flags::meant;
-use crate::lint::command::{Command, Word};
-use crate::lint::cx::Cx;
+use crate::lint::command::{CommandLine, CommandWord};
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::lint::values::is_open;
@@ -66,7 +66,7 @@ const OF_APT_MARK: [&str; 11] = [
 /// Verbs of apt-mark that set what dpkg is to do; its manual page lists them apart.
 const OF_DPKG: [&str; 3] = ["install", "remove", "purge"];
 
-fn check(cx: &Cx<'_>, report: &mut Report) {
+fn check(cx: &LintContext<'_>, report: &mut Report) {
     for (step, command) in cx.commands() {
         if let Some((message, instead)) = wrong(command) {
             let span = command.first().span(step, cx.sources);
@@ -80,7 +80,7 @@ fn check(cx: &Cx<'_>, report: &mut Report) {
 }
 
 /// Flags that the command nearly has.
-fn misspelt(command: &Command) -> impl Iterator<Item = (&Word, &str, &'static str)> {
+fn misspelt(command: &CommandLine) -> impl Iterator<Item = (&CommandWord, &str, &'static str)> {
     let verb = command.operands().next().map(|word| word.text.as_str()).unwrap_or_default();
     // What stands behind `--` is another command's.
     command.args().iter().take_while(|word| word.text != "--").filter_map(move |word| {
@@ -90,7 +90,7 @@ fn misspelt(command: &Command) -> impl Iterator<Item = (&Word, &str, &'static st
 }
 
 /// What is wrong with a command, and what to write.
-fn wrong(command: &Command) -> Option<(String, String)> {
+fn wrong(command: &CommandLine) -> Option<(String, String)> {
     let mut operands = command.operands().map(|word| word.text.as_str());
     let (first, second) = (operands.next()?, operands.next());
     // Behind an option, the first operand may be the option's value.

@@ -1,6 +1,6 @@
 //! Mistakes of published upgrade guides, and what looks like them and is right.
 
-use super::{Known, rules};
+use super::{KnownNames, rules};
 
 /// Steps on one group each, and what the rules say of them.
 const MISTAKES: &[(&str, &str, &[&str])] = &[
@@ -126,7 +126,7 @@ fn what_guides_leave_out_is_told() {
     for (hosts, step, expected) in MISTAKES {
         let phases =
             format!("- name: p\n  hosts: {hosts}\n  rollout: {{ batches: [1] }}\n  steps:\n    - {step}\n");
-        let mut names = rules(&phases, Known::All);
+        let mut names = rules(&phases, KnownNames::All);
         names.retain(|name| name != "drain-flags");
         if names != *expected {
             wrong.push(format!("{step}: {names:?}"));
@@ -198,7 +198,7 @@ const WAYS: &[(&str, &[&str])] = &[
 fn a_way_goes_through_all_phases_of_a_host() {
     let mut wrong = Vec::new();
     for (phases, expected) in WAYS {
-        let names = rules(phases, Known::All);
+        let names = rules(phases, KnownNames::All);
         if names != *expected {
             wrong.push(format!("{phases}: {names:?}"));
         }

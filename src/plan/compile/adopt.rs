@@ -2,26 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::hosts::{HostTable, Row};
-use super::{Input, placeless, warning};
+use super::hosts::{HostRow, HostTable};
+use super::{CompileInput, placeless, warning};
 use crate::facts::NodeFacts;
 use crate::plan::{HostId, Warning};
 use crate::source::{Diagnostics, codes};
 
 /// The run whose cordon is taken over on this host.
-pub(super) fn from<'a>(input: &Input<'a>, row: &Row<'_>) -> Option<&'a str> {
+pub(super) fn from<'a>(input: &CompileInput<'a>, row: &HostRow<'_>) -> Option<&'a str> {
     let run = input.overrides.adopt?;
     cordon(input, row).filter(|node| node.cordoned_by == run).map(|_| run)
 }
 
 /// The host's node, where it is cordoned.
-fn cordon<'a>(input: &Input<'a>, row: &Row<'_>) -> Option<&'a NodeFacts> {
+fn cordon<'a>(input: &CompileInput<'a>, row: &HostRow<'_>) -> Option<&'a NodeFacts> {
     let node = input.knowledge.cluster()?.nodes.get(row.subject.node.as_deref()?)?;
     node.cordoned.then_some(node)
 }
 
 /// Nothing is taken over from a run that left nothing: its id is mistyped, or somebody was faster.
-pub(super) fn check(input: &Input<'_>, adopted: &BTreeSet<HostId>, diagnostics: &mut Diagnostics) {
+pub(super) fn check(input: &CompileInput<'_>, adopted: &BTreeSet<HostId>, diagnostics: &mut Diagnostics) {
     let Some(run) = input.overrides.adopt.filter(|_| adopted.is_empty()) else { return };
     let (message, hint) = match input.knowledge.cluster() {
         None => (
@@ -42,7 +42,7 @@ pub(super) fn check(input: &Input<'_>, adopted: &BTreeSet<HostId>, diagnostics: 
 
 /// Nodes that are cordoned already stay so, and count as out of service: that is for the reader to know.
 pub(super) fn warn_about_cordons(
-    input: &Input<'_>,
+    input: &CompileInput<'_>,
     table: &HostTable<'_>,
     adopted: &BTreeSet<HostId>,
     warnings: &mut Vec<Warning>,

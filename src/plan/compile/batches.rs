@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::brackets::Marks;
-use super::{Input, Selection, hosts::HostTable, step_error, warning};
+use super::{CompileInput, Selection, hosts::HostTable, step_error, warning};
 use crate::plan::{HostId, PlannedPhase, Rollout, Section, Task, Topology, Warning, cut_batches};
 use crate::runbook::RolloutSpec;
 use crate::source::{Diagnostics, codes};
@@ -12,7 +12,7 @@ use crate::value::Amount;
 
 /// A phase's hosts as ids, its batches, and its rollout with percentages counted over the population.
 pub(super) fn cut(
-    input: &Input<'_>,
+    input: &CompileInput<'_>,
     table: &HostTable<'_>,
     spec: &RolloutSpec,
     selection: &Selection,
@@ -57,7 +57,7 @@ pub(super) fn topology(table: &HostTable<'_>, spec: &RolloutSpec, population: &[
 /// Refuses phases that would leave more nodes cordoned than may be out of service: on purpose is out of service, too.
 /// Those that earlier phases left count until a phase uncordons them.
 pub(super) fn refuse_cordons<'p>(
-    input: &Input<'_>,
+    input: &CompileInput<'_>,
     phases: &'p [PlannedPhase],
     marks: impl Fn(&'p Task) -> Marks<'p>,
     diagnostics: &mut Diagnostics,
@@ -92,7 +92,11 @@ pub(super) fn refuse_cordons<'p>(
 }
 
 /// Warnings about rollouts.
-pub(super) fn warn_about_limits(input: &Input<'_>, phases: &[PlannedPhase], warnings: &mut Vec<Warning>) {
+pub(super) fn warn_about_limits(
+    input: &CompileInput<'_>,
+    phases: &[PlannedPhase],
+    warnings: &mut Vec<Warning>,
+) {
     for (phase, written) in phases.iter().zip(&input.runbook.phases) {
         let rollout = &phase.rollout;
         // The runbook's own count was compared when it was read.

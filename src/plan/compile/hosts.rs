@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use indexmap::IndexSet;
 
 use super::scopes::host_value;
-use super::{Input, Selection, placeless};
+use super::{CompileInput, Selection, placeless};
 use crate::facts::ClusterFacts;
 use crate::inventory::{Host, HostName};
 use crate::kubernetes::node::is_node_name;
@@ -15,12 +15,12 @@ use crate::step::Subject;
 
 /// Every host that a phase names or that kubectl may run on, in the inventory's order.
 pub(super) struct HostTable<'a> {
-    rows: Vec<Row<'a>>,
+    rows: Vec<HostRow<'a>>,
     ids: HashMap<HostName, HostId>,
 }
 
 /// One host of the table.
-pub(super) struct Row<'a> {
+pub(super) struct HostRow<'a> {
     pub(super) host: &'a Host,
     pub(super) subject: Subject,
     machine_id: String,
@@ -29,7 +29,7 @@ pub(super) struct Row<'a> {
 
 impl<'a> HostTable<'a> {
     pub(super) fn build(
-        input: &Input<'a>,
+        input: &CompileInput<'a>,
         selections: &[Selection],
         via: &[HostName],
         diagnostics: &mut Diagnostics,
@@ -52,11 +52,11 @@ impl<'a> HostTable<'a> {
         self.ids[name]
     }
 
-    pub(super) fn row(&self, id: HostId) -> &Row<'a> {
+    pub(super) fn row(&self, id: HostId) -> &HostRow<'a> {
         &self.rows[id.0 as usize]
     }
 
-    pub(super) fn rows(&self) -> impl Iterator<Item = (HostId, &Row<'a>)> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = (HostId, &HostRow<'a>)> {
         (0..).map(HostId).zip(&self.rows)
     }
 
@@ -75,7 +75,7 @@ impl<'a> HostTable<'a> {
         }
     }
 
-    pub(super) fn into_planned(self, input: &Input<'_>, with_scope: bool) -> Vec<PlannedHost> {
+    pub(super) fn into_planned(self, input: &CompileInput<'_>, with_scope: bool) -> Vec<PlannedHost> {
         let _ = input;
         let rows = self.rows.into_iter();
         rows.map(|row| PlannedHost {
@@ -140,12 +140,12 @@ impl<'a> NodesByMachine<'a> {
 }
 
 fn row<'a>(
-    input: &Input<'a>,
+    input: &CompileInput<'a>,
     host: &'a Host,
     via: &[HostName],
     nodes: Option<&NodesByMachine<'_>>,
     diagnostics: &mut Diagnostics,
-) -> Row<'a> {
+) -> HostRow<'a> {
     let machine_id =
         input.knowledge.facts(&host.name).map(|facts| facts.machine_id.clone()).unwrap_or_default();
     let mut control_plane = via.contains(&host.name);
@@ -171,5 +171,5 @@ fn row<'a>(
             .filter(|name| is_node_name(name)),
     };
     let subject = Subject { host: host.name.as_str().to_owned(), node, control_plane };
-    Row { host, subject, machine_id, node_uid }
+    HostRow { host, subject, machine_id, node_uid }
 }

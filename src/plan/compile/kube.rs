@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Input;
+use super::CompileInput;
 use super::hosts::HostTable;
 use crate::inventory::HostName;
 use crate::plan::PlannedKube;
@@ -10,7 +10,7 @@ use crate::runbook::KubeVia;
 use crate::step::KubeCx;
 
 /// The hosts of `kube.via`, in the inventory's order; none where kubectl runs on the controller.
-pub(super) fn via_hosts(input: &Input<'_>) -> Vec<HostName> {
+pub(super) fn via_hosts(input: &CompileInput<'_>) -> Vec<HostName> {
     match input.runbook.kube.as_ref().map(|kube| &kube.via) {
         Some(KubeVia::Hosts(selector)) => selector.value.select(input.inventory).unwrap_or_default(),
         _ => Vec::new(),
@@ -18,7 +18,11 @@ pub(super) fn via_hosts(input: &Input<'_>) -> Vec<HostName> {
 }
 
 /// `kube:` as the plan keeps it.
-pub(super) fn planned(input: &Input<'_>, table: &HostTable<'_>, via: &[HostName]) -> Option<PlannedKube> {
+pub(super) fn planned(
+    input: &CompileInput<'_>,
+    table: &HostTable<'_>,
+    via: &[HostName],
+) -> Option<PlannedKube> {
     let spec = input.runbook.kube.as_ref()?;
     let on_hosts = matches!(spec.via, KubeVia::Hosts(_));
     let cx = KubeCx {

@@ -34,7 +34,7 @@ pub(crate) use scopes::{facts_value, run_value, secrets_value};
 
 /// Everything that a plan is made from.
 #[derive(Clone, Copy, Debug)]
-pub struct Input<'a> {
+pub struct CompileInput<'a> {
     /// The runbook.
     pub runbook: &'a Runbook,
     /// The inventory.
@@ -111,7 +111,7 @@ pub fn reads_facts(runbook: &Runbook) -> bool {
 }
 
 /// Compiles. `None` when anything is an error; the diagnostics say what, all of it.
-pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan> {
+pub fn compile(input: &CompileInput<'_>, diagnostics: &mut Diagnostics) -> Option<Plan> {
     let errors_before = diagnostics.count_errors();
     let everything = WrittenChoice::default();
     let chosen = input.runbook.choose(input.overrides.choice.unwrap_or(&everything), diagnostics);
@@ -154,7 +154,7 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
     policy.control_plane_outage |= input.overrides.accept_outage;
     policy.accept_controller_reboot |= input.overrides.accept_controller_reboot;
     let etcd = etcd(input, &table);
-    let tasks::Steps { actions, deferred, frozen } = lowering.finish();
+    let tasks::PlannedSteps { actions, deferred, frozen } = lowering.finish();
     Some(Plan {
         format: Plan::FORMAT,
         runbook: input.runbook.name.clone(),
@@ -178,15 +178,15 @@ pub fn compile(input: &Input<'_>, diagnostics: &mut Diagnostics) -> Option<Plan>
 }
 
 /// The etcd on hosts of its own, with those of its hosts that the plan knows.
-fn etcd(input: &Input<'_>, table: &hosts::HostTable<'_>) -> Option<PlannedEtcd> {
+fn etcd(input: &CompileInput<'_>, table: &hosts::HostTable<'_>) -> Option<PlannedEtcd> {
     let etcd = input.inventory.etcd.as_ref()?;
-    let named = |row: &hosts::Row<'_>| etcd.hosts.contains(&row.host.name);
+    let named = |row: &hosts::HostRow<'_>| etcd.hosts.contains(&row.host.name);
     let hosts = table.rows().filter(|(_, row)| named(row)).map(|(id, _)| id).collect();
     let (cacert, cert, key) = (etcd.cacert.clone(), etcd.cert.clone(), etcd.key.clone());
     Some(PlannedEtcd { hosts, access: EtcdAccess { cacert, cert, key } })
 }
 
-fn select(input: &Input<'_>, chosen: &Chosen, diagnostics: &mut Diagnostics) -> Vec<Selection> {
+fn select(input: &CompileInput<'_>, chosen: &Chosen, diagnostics: &mut Diagnostics) -> Vec<Selection> {
     // What matches nothing is told here and is empty below.
     input.runbook.check_selection(input.inventory, diagnostics);
     let limit = input.limit.and_then(|limit| {
@@ -211,7 +211,7 @@ fn select(input: &Input<'_>, chosen: &Chosen, diagnostics: &mut Diagnostics) -> 
         .collect()
 }
 
-fn no_hosts(input: &Input<'_>, diagnostics: &mut Diagnostics) {
+fn no_hosts(input: &CompileInput<'_>, diagnostics: &mut Diagnostics) {
     let hint = match input.limit {
         None if input.overrides.choice.is_some_and(|choice| !choice.is_empty()) => {
             "every phase of which `--only` and `--skip` leave anything selects an empty slice".to_owned()

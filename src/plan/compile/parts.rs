@@ -2,10 +2,10 @@
 
 use super::dependence::Dependence;
 use crate::plan::{Forecast, HostId, HostTasks, LeftOut, Sections, Task};
-use crate::runbook::{ChosenPhase, NotChosen, Phase, Runbook, Step, Then, Ties, ties};
+use crate::runbook::{ChosenPhase, NotChosen, Phase, Runbook, Step, StepTies, Then, ties};
 
 /// A step as it is written, and what is known of it for every host.
-pub(super) struct Written<'a> {
+pub(super) struct WrittenStep<'a> {
     pub(super) step: &'a Step,
     pub(super) dependence: Dependence,
     /// The same without its conditions.
@@ -13,34 +13,34 @@ pub(super) struct Written<'a> {
     /// Its place in [`Phase::host_steps`].
     pub(super) at: usize,
     /// What it has to do with brackets that others opened.
-    pub(super) ties: Ties,
+    pub(super) ties: StepTies,
     /// Why no host has it.
     pub(super) left_out: Option<LeftOut>,
 }
 
 /// The steps of a phase by part.
-pub(super) struct Parts<'a> {
-    pub(super) steps: Vec<Written<'a>>,
-    pub(super) rescue: Vec<Written<'a>>,
-    pub(super) always: Vec<Written<'a>>,
+pub(super) struct PhaseParts<'a> {
+    pub(super) steps: Vec<WrittenStep<'a>>,
+    pub(super) rescue: Vec<WrittenStep<'a>>,
+    pub(super) always: Vec<WrittenStep<'a>>,
     then: Then,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> PhaseParts<'a> {
     pub(super) fn of(runbook: &Runbook, phase: &'a Phase, chosen: &ChosenPhase) -> Self {
         let mut ties = ties(phase, &runbook.frames).into_iter().enumerate();
         // Called for each step in the order of `Phase::host_steps`.
         let mut written = |step: &'a Step, left_out: Option<LeftOut>| {
             let (at, ties) = ties.next().expect("invariant: there are ties for every step");
             let (dependence, values) = (Dependence::of(runbook, step), Dependence::of_values(runbook, step));
-            Written { step, dependence, values, at, ties, left_out }
+            WrittenStep { step, dependence, values, at, ties, left_out }
         };
         let steps = phase.steps.iter().zip(&chosen.steps);
         // What answers to steps goes where they go.
         let goes = chosen.only_checks.then_some(LeftOut::OnlyChecks);
         let rescue = phase.rescue.as_ref();
         let steps = steps.map(|(step, out)| written(step, out.as_ref().map(left_out))).collect();
-        let mut with = |steps: &'a [Step]| -> Vec<Written<'a>> {
+        let mut with = |steps: &'a [Step]| -> Vec<WrittenStep<'a>> {
             steps.iter().map(|step| written(step, goes.clone())).collect()
         };
         Self {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::dependence::Dependence;
-use super::parts::Written;
+use super::parts::WrittenStep;
 use super::step_error;
 use super::tasks::{Lowering, Visit};
 use crate::plan::{Forecast, LeftOut};
@@ -19,7 +19,7 @@ const MOST_TASKS: usize = 10_000;
 
 /// One round of the loops around a step and of its own.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Round {
+pub(super) struct LoopRound {
     frames: Vec<(FrameId, Item)>,
     own: Option<Item>,
 }
@@ -39,7 +39,7 @@ impl Item {
     }
 }
 
-impl Round {
+impl LoopRound {
     fn inside(&self, frame: FrameId, item: Item) -> Self {
         let mut frames = self.frames.clone();
         frames.push((frame, item));
@@ -144,14 +144,14 @@ impl<'a> Lowering<'a, '_> {
     /// Adds the tasks of these steps, all of which stand in `container` or in fragments that it includes.
     pub(super) fn unroll(
         &mut self,
-        steps: &[Written<'a>],
+        steps: &[WrittenStep<'a>],
         container: Option<FrameId>,
-        round: &Round,
+        round: &LoopRound,
         visit: &mut Visit<'a, '_>,
         diagnostics: &mut Diagnostics,
     ) {
         let mut rest = steps;
-        while let Some((Written { step, left_out, .. }, after)) = rest.split_first() {
+        while let Some((WrittenStep { step, left_out, .. }, after)) = rest.split_first() {
             if let Some(why) = left_out {
                 let nothing = round.of_none(step, self.runbook());
                 self.leave_out(step, &nothing, Forecast::LeftOut { why: why.clone() }, visit);
@@ -163,8 +163,9 @@ impl<'a> Lowering<'a, '_> {
                 rest = after;
                 continue;
             };
-            let belongs =
-                |written: &&Written<'_>| child(self.runbook(), written.step.frame, container) == Some(frame);
+            let belongs = |written: &&WrittenStep<'_>| {
+                child(self.runbook(), written.step.frame, container) == Some(frame)
+            };
             let (inside, after) = rest.split_at(rest.iter().take_while(belongs).count());
             self.unroll_frame(frame, inside, round, visit, diagnostics);
             rest = after;
@@ -174,8 +175,8 @@ impl<'a> Lowering<'a, '_> {
     fn unroll_frame(
         &mut self,
         frame: FrameId,
-        steps: &[Written<'a>],
-        round: &Round,
+        steps: &[WrittenStep<'a>],
+        round: &LoopRound,
         visit: &mut Visit<'a, '_>,
         diagnostics: &mut Diagnostics,
     ) {
@@ -190,7 +191,7 @@ impl<'a> Lowering<'a, '_> {
         };
         if items.is_empty() {
             let nothing = round.inside(frame, Item::none());
-            for Written { step, .. } in steps {
+            for WrittenStep { step, .. } in steps {
                 let nothing = nothing.of_none(step, self.runbook());
                 self.leave_out(step, &nothing, forecast.clone(), visit);
             }
@@ -202,12 +203,12 @@ impl<'a> Lowering<'a, '_> {
 
     fn unroll_step(
         &mut self,
-        written: &Written<'a>,
-        round: &Round,
+        written: &WrittenStep<'a>,
+        round: &LoopRound,
         visit: &mut Visit<'a, '_>,
         diagnostics: &mut Diagnostics,
     ) {
-        let Written { step, dependence, .. } = written;
+        let WrittenStep { step, dependence, .. } = written;
         if visit.tasks.len() >= MOST_TASKS {
             let message = format!("more than {MOST_TASKS} tasks for the host `{}`", visit.row.host.name);
             let hint = "loops inside loops multiply; shorten the lists, or write the loop in a `script`";
@@ -241,8 +242,8 @@ impl<'a> Lowering<'a, '_> {
     /// `for_each: "{{ host.vars.extra }}"`.
     fn is_excluded_as_a_whole(
         &mut self,
-        Written { step, dependence, ties, .. }: &Written<'a>,
-        round: &Round,
+        WrittenStep { step, dependence, ties, .. }: &WrittenStep<'a>,
+        round: &LoopRound,
         visit: &mut Visit<'a, '_>,
     ) -> bool {
         // What closes a bracket goes by what opened it.
@@ -264,7 +265,7 @@ impl<'a> Lowering<'a, '_> {
         &mut self,
         items: &Arg,
         frame: Option<FrameId>,
-        round: &Round,
+        round: &LoopRound,
         visit: &mut Visit<'a, '_>,
         diagnostics: &mut Diagnostics,
     ) -> Option<Items> {

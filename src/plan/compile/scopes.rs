@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::Input;
-use super::rounds::Round;
+use super::CompileInput;
+use super::rounds::LoopRound;
 use crate::facts::HostFacts;
 use crate::inventory::Host;
 use crate::op::{run_symbol, secret_symbol};
@@ -25,7 +25,7 @@ pub(super) struct Scopes<'a> {
 
 impl<'a> Scopes<'a> {
     /// The error names a constant that cannot be rendered.
-    pub(super) fn new(input: &Input<'a>) -> Result<Self, RenderError> {
+    pub(super) fn new(input: &CompileInput<'a>) -> Result<Self, RenderError> {
         let groups = groups_value(input);
         let mut scope = Scope::new();
         scope.set("params", Value::Map(input.params.clone()));
@@ -65,7 +65,7 @@ impl<'a> Scopes<'a> {
         &mut self,
         outer: &Arc<Scope>,
         frame: Option<FrameId>,
-        round: &Round,
+        round: &LoopRound,
         cached: bool,
     ) -> Result<Arc<Scope>, RenderError> {
         let Some(id) = frame else { return Ok(Arc::clone(outer)) };
@@ -83,7 +83,7 @@ impl<'a> Scopes<'a> {
         &mut self,
         outer: &Arc<Scope>,
         id: FrameId,
-        round: &Round,
+        round: &LoopRound,
         cached: bool,
     ) -> Result<Value, RenderError> {
         let runbook = self.runbook;
@@ -103,7 +103,7 @@ impl<'a> Scopes<'a> {
         &mut self,
         outer: &Arc<Scope>,
         step: &Step,
-        round: &Round,
+        round: &LoopRound,
         cached: bool,
     ) -> Result<Arc<Scope>, RenderError> {
         let scope = self.with_args(outer, step.frame, round, cached)?;
@@ -115,7 +115,7 @@ impl<'a> Scopes<'a> {
         &mut self,
         outer: &Arc<Scope>,
         step: &Step,
-        round: &Round,
+        round: &LoopRound,
         cached: bool,
     ) -> Result<bool, RenderError> {
         if !self.frames_run(outer, step.frame, round, cached)? {
@@ -132,7 +132,7 @@ impl<'a> Scopes<'a> {
         &mut self,
         outer: &Arc<Scope>,
         mut frame: Option<FrameId>,
-        round: &Round,
+        round: &LoopRound,
         cached: bool,
     ) -> Result<bool, RenderError> {
         let runbook = self.runbook;
@@ -186,7 +186,7 @@ pub(crate) fn secrets_value<'s>(names: impl Iterator<Item = &'s String>) -> Valu
     Value::Map(names.map(|name| (name.clone(), Value::Str(secret_symbol(name)))).collect())
 }
 
-fn groups_value(input: &Input<'_>) -> Value {
+fn groups_value(input: &CompileInput<'_>) -> Value {
     let names = |group: &crate::inventory::Group| {
         Value::List(group.hosts.iter().map(|host| Value::Str(host.as_str().to_owned())).collect())
     };

@@ -1,6 +1,6 @@
 //! What is known to break on the way to the version that a plan goes to, for its reader.
 
-use super::{Input, Knowledge, warning};
+use super::{CompileInput, Knowledge, warning};
 use crate::kubernetes::some_of;
 use crate::kubernetes::traps::{Concern, Machine, Trap, on_the_way};
 use crate::plan::{Action, Warning};
@@ -9,7 +9,7 @@ use crate::value::{Value, Version};
 /// Warns of the traps of the hop, unless facts say that they concern nobody. Without a look at the cluster nothing is known
 /// of the hop.
 pub(super) fn warn<'p>(
-    input: &Input<'_>,
+    input: &CompileInput<'_>,
     actions: impl Iterator<Item = &'p Action>,
     warnings: &mut Vec<Warning>,
 ) {

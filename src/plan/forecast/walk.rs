@@ -3,40 +3,40 @@
 
 use std::collections::BTreeSet;
 
-use super::{Before, Outlook, Part, foresee};
+use super::{Before, BracketPart, Outlook, forecast_plan};
 use crate::op::{Effect, SYMBOL_OPEN};
 use crate::plan::{Bracket, Forecast, HostId, HostTasks, Plan, Section, StepRef, TaskId};
 use crate::runbook::Mode;
 use crate::step::{Change, Fidelity, Matter, Role};
 
 /// Where something that all hosts share may be changed: phase and host.
-pub(super) type Shared = BTreeSet<(u16, HostId)>;
+pub(super) type SharedMatters = BTreeSet<(u16, HostId)>;
 
 /// What is foreseen of a host's tasks.
 pub(super) struct Walk<'p> {
     plan: &'p Plan,
     host: HostId,
     /// What other hosts may change.
-    elsewhere: &'p Shared,
+    elsewhere: &'p SharedMatters,
     outlooks: std::iter::Peekable<std::slice::Iter<'p, (TaskId, Outlook)>>,
     /// What earlier tasks of the host will or may change, each with the task.
     changed: Vec<(Matter, TaskId)>,
     /// Of every task gone through so far, in the order of the plan.
-    pub(super) told: Vec<(TaskId, Told)>,
+    pub(super) told: Vec<(TaskId, TaskForecast)>,
     /// Phases in which it may change what all hosts share.
     pub(super) shares: BTreeSet<u16>,
 }
 
 /// What is foreseen of one task.
 #[derive(Clone, Debug)]
-pub(super) struct Told {
+pub(super) struct TaskForecast {
     pub(super) forecast: Forecast,
     pub(super) effect: Effect,
 }
 
 /// Whether a bracket is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Need {
+enum BracketNeed {
     No,
     /// An earlier step decides it.
     Maybe,
@@ -48,7 +48,7 @@ impl<'p> Walk<'p> {
         plan: &'p Plan,
         host: HostId,
         outlooks: &'p [(TaskId, Outlook)],
-        elsewhere: &'p Shared,
+        elsewhere: &'p SharedMatters,
     ) -> Self {
         let mut walk = Self {
             plan,
@@ -80,7 +80,7 @@ impl<'p> Walk<'p> {
     }
 
     /// What the probes say of the tasks of a phase, each on its own.
-    fn look(&mut self, phase: u16, tasks: &HostTasks) -> Vec<Told> {
+    fn look(&mut self, phase: u16, tasks: &HostTasks) -> Vec<TaskForecast> {
         let read_only = self.plan.phase(phase).mode == Mode::ReadOnly;
         let mut before = Before { changed: !self.changed.is_empty(), opaque: false };
         let mut all = Vec::with_capacity(tasks.tasks.len());
@@ -90,20 +90,22 @@ impl<'p> Walk<'p> {
             let (forecast, effect) = match outlook {
                 Some(Outlook::Later(what)) => (Forecast::Deferred { waits_for: vec![what.clone()] }, None),
                 Some(Outlook::Settled(assessment)) => {
-                    foresee(self.plan, id, Some(assessment), Before::default(), read_only)
+                    forecast_plan(self.plan, id, Some(assessment), Before::default(), read_only)
                 }
-                Some(Outlook::Now(assessment)) => foresee(self.plan, id, Some(assessment), before, read_only),
-                None => foresee(self.plan, id, None, before, read_only),
+                Some(Outlook::Now(assessment)) => {
+                    forecast_plan(self.plan, id, Some(assessment), before, read_only)
+                }
+                None => forecast_plan(self.plan, id, None, before, read_only),
             };
             before.changed |= may_run(&forecast) && task.effect > Effect::Reads;
             before.opaque |= matches!(forecast, Forecast::Runs { fidelity: Fidelity::Opaque })
                 || matches!(task.step, StepRef::Deferred(_));
-            all.push(Told { forecast, effect: task.effect.max(effect.unwrap_or(task.effect)) });
+            all.push(TaskForecast { forecast, effect: task.effect.max(effect.unwrap_or(task.effect)) });
         }
         all
     }
 
-    fn section(&mut self, phase: u16, tasks: &HostTasks, section: Section, told: &mut [Told]) {
+    fn section(&mut self, phase: u16, tasks: &HostTasks, section: Section, told: &mut [TaskForecast]) {
         let range = tasks.range(section);
         let mut index = range.start;
         while index < range.end {
@@ -121,7 +123,7 @@ impl<'p> Walk<'p> {
     }
 
     /// One task whose turn will come: it may change what later ones read.
-    fn task(&mut self, phase: u16, index: u16, told: &mut [Told]) {
+    fn task(&mut self, phase: u16, index: u16, told: &mut [TaskForecast]) {
         let id = self.id(phase, index);
         let told = &mut told[usize::from(index)];
         told.forecast = self.doubted(id, &told.forecast);
@@ -139,16 +141,16 @@ impl<'p> Walk<'p> {
     }
 
     /// A bracket whose goals all hold, and whatever earlier steps do, is one line: nothing to do.
-    fn bracket(&mut self, phase: u16, tasks: &HostTasks, bracket: &Bracket, told: &mut [Told]) {
+    fn bracket(&mut self, phase: u16, tasks: &HostTasks, bracket: &Bracket, told: &mut [TaskForecast]) {
         let inside = bracket.first..=bracket.last;
         let need = self.need(phase, tasks, bracket, told);
         for index in inside {
             let is_left_out = told[usize::from(index)].forecast.is_left_out();
             match need {
                 _ if is_left_out => {}
-                Need::No => told[usize::from(index)].forecast = Forecast::BracketHolds,
-                Need::Yes => self.task(phase, index, told),
-                Need::Maybe => {
+                BracketNeed::No => told[usize::from(index)].forecast = Forecast::BracketHolds,
+                BracketNeed::Yes => self.task(phase, index, told),
+                BracketNeed::Maybe => {
                     self.task(phase, index, told);
                     let forecast = &mut told[usize::from(index)].forecast;
                     if self.role(phase, index) == Some(Role::Means) {
@@ -159,26 +161,26 @@ impl<'p> Walk<'p> {
         }
     }
 
-    fn need(&self, phase: u16, tasks: &HostTasks, bracket: &Bracket, told: &[Told]) -> Need {
+    fn need(&self, phase: u16, tasks: &HostTasks, bracket: &Bracket, told: &[TaskForecast]) -> BracketNeed {
         let mut goals = false;
-        let mut need = Need::No;
+        let mut need = BracketNeed::No;
         for index in bracket.first..=bracket.last {
             let id = self.id(phase, index);
             let forecast = &told[usize::from(index)].forecast;
             let (part, open) = match tasks.tasks[usize::from(index)].step {
                 _ if forecast.is_left_out() => continue,
-                StepRef::Deferred(_) => (Part::Open, Need::Yes),
+                StepRef::Deferred(_) => (BracketPart::Open, BracketNeed::Yes),
                 StepRef::Action(action) if !self.plan.action(action).lowered.is_reason() => continue,
                 StepRef::Action(_) => match self.doubted(id, forecast) {
-                    Forecast::Holds { .. } => (Part::Holds, Need::No),
-                    Forecast::Deferred { .. } => (Part::Open, Need::Maybe),
-                    _ => (Part::Open, Need::Yes),
+                    Forecast::Holds { .. } => (BracketPart::Holds, BracketNeed::No),
+                    Forecast::Deferred { .. } => (BracketPart::Open, BracketNeed::Maybe),
+                    _ => (BracketPart::Open, BracketNeed::Yes),
                 },
             };
             goals = true;
-            need = if part == Part::Open && need != Need::Yes { open } else { need };
+            need = if part == BracketPart::Open && need != BracketNeed::Yes { open } else { need };
         }
-        if goals { need } else { Need::Yes }
+        if goals { need } else { BracketNeed::Yes }
     }
 
     /// What can be said of a task once it is known what is changed before: a goal that holds now may not, then.
@@ -262,7 +264,7 @@ fn perhaps(forecast: &Forecast) -> Forecast {
 }
 
 /// Whether nothing that changes anything would be sent for the phase's own steps.
-fn is_idle(tasks: &HostTasks, told: &[Told]) -> bool {
+fn is_idle(tasks: &HostTasks, told: &[TaskForecast]) -> bool {
     let acts = |index: u16| {
         let told = &told[usize::from(index)];
         let runs = may_run(&told.forecast) || told.forecast == Forecast::NotProbed;
@@ -272,7 +274,7 @@ fn is_idle(tasks: &HostTasks, told: &[Told]) -> bool {
 }
 
 /// There is nothing to tidy up after steps that do nothing.
-fn leave_always_out(tasks: &HostTasks, told: &mut [Told]) {
+fn leave_always_out(tasks: &HostTasks, told: &mut [TaskForecast]) {
     let always = tasks.range(Section::Always);
     for told in &mut told[usize::from(always.start)..usize::from(always.end)] {
         if !told.forecast.is_left_out() {

@@ -7,7 +7,7 @@ use similar::{ChangeTag, DiffOp};
 
 use super::bodies::{Bodies, unseen};
 use super::bytes;
-use super::text::{Detail, Style, Text, abridged, choice, shown_value};
+use super::text::{Detail, PlanStyle, Text, abridged, choice, shown_value};
 use crate::edits::edits;
 use crate::plan::{HostTasks, Plan, PlannedPhase};
 
@@ -46,7 +46,7 @@ fn write(old: &Plan, new: &Plan, detail: Detail, out: &mut String) -> fmt::Resul
     for name in names {
         let sides = [old, new].map(|plan| {
             let index = plan.phases.iter().position(|phase| phase.name == name);
-            index.map(|index| Side { plan, index, phase: &plan.phases[index], detail })
+            index.map(|index| PhaseSide { plan, index, phase: &plan.phases[index], detail })
         });
         phase(name, sides, out)?;
     }
@@ -64,17 +64,18 @@ fn head(plan: &Plan) -> Vec<String> {
 
 /// A phase of one of the two plans.
 #[derive(Clone, Copy)]
-struct Side<'p> {
+struct PhaseSide<'p> {
     plan: &'p Plan,
     index: usize,
     phase: &'p PlannedPhase,
     detail: Detail,
 }
 
-impl Side<'_> {
+impl PhaseSide<'_> {
     fn header(&self) -> Vec<String> {
         let mut out = String::new();
-        let text = Text::new(self.plan, Style { detail: self.detail, color: false }, Bodies::All, &mut out);
+        let text =
+            Text::new(self.plan, PlanStyle { detail: self.detail, color: false }, Bodies::All, &mut out);
         let (header, between) = (text.header(self.index, self.phase), text.between(self.phase));
         // Where a phase stands among the others says nothing of the phase.
         let header = header.split_once(": ").map_or(header.as_str(), |(_, rest)| rest).to_owned();
@@ -94,7 +95,7 @@ impl Side<'_> {
     fn of_host(&self, tasks: &HostTasks) -> Vec<String> {
         let mut out = String::new();
         let mut text =
-            Text::new(self.plan, Style { detail: self.detail, color: false }, Bodies::All, &mut out);
+            Text::new(self.plan, PlanStyle { detail: self.detail, color: false }, Bodies::All, &mut out);
         text.tasks(tasks).expect("invariant: writing to a string works");
         let batch = self.phase.batches.iter().position(|batch| batch.contains(&tasks.host));
         let batch = batch.map(|batch| format!("in batch {}", batch + 1));
@@ -105,13 +106,13 @@ impl Side<'_> {
     }
 }
 
-fn phase(name: &str, [old, new]: [Option<Side<'_>>; 2], out: &mut String) -> fmt::Result {
-    let header = |side: Option<Side<'_>>| side.map(|side| side.header()).unwrap_or_default();
+fn phase(name: &str, [old, new]: [Option<PhaseSide<'_>>; 2], out: &mut String) -> fmt::Result {
+    let header = |side: Option<PhaseSide<'_>>| side.map(|side| side.header()).unwrap_or_default();
     let changed = lines_that_differ(&header(old), &header(new));
-    let hosts: indexmap::IndexSet<String> = new.iter().chain(&old).flat_map(Side::names).collect();
+    let hosts: indexmap::IndexSet<String> = new.iter().chain(&old).flat_map(PhaseSide::names).collect();
     let mut groups: Vec<(Vec<String>, Vec<String>)> = Vec::new();
     for host in hosts {
-        let lines = |side: Option<Side<'_>>| side.map(|side| side.lines(&host)).unwrap_or_default();
+        let lines = |side: Option<PhaseSide<'_>>| side.map(|side| side.lines(&host)).unwrap_or_default();
         let differs = lines_that_differ(&lines(old), &lines(new));
         if differs.is_empty() {
             continue;

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::bodies::{Apart, Bodies};
-use super::text::{Detail, Style, Text, abridged, choice, shown_value};
+use super::text::{Detail, PlanStyle, Text, abridged, choice, shown_value};
 use crate::plan::{Plan, PlannedPhase};
 
 /// The plan as Markdown.
@@ -77,7 +77,7 @@ fn in_html(text: &str) -> String {
 }
 
 fn of<'a>(plan: &'a Plan, detail: Detail, out: &'a mut String) -> Text<'a> {
-    Text::new(plan, Style { detail, color: false }, Bodies::Folded, out)
+    Text::new(plan, PlanStyle { detail, color: false }, Bodies::Folded, out)
 }
 
 /// Longer than any run of backticks inside, so that no command ends the block.

@@ -4,7 +4,7 @@
 use std::fmt::{self, Write};
 
 use super::bodies::{Apart, Bodies};
-use crate::op::{Deed, Effect, Op, show_symbols};
+use crate::op::{Effect, Op, OpKind, show_symbols};
 use crate::plan::{
     ActionId, Forecast, GateOpens, HostId, HostTasks, LeftOut, Plan, PlannedPhase, Section, StepRef, Task,
     Topology, worst_case,
@@ -24,7 +24,7 @@ pub enum Detail {
 
 /// How it is shown.
 #[derive(Clone, Copy, Debug)]
-pub struct Style {
+pub struct PlanStyle {
     /// How much.
     pub detail: Detail,
     /// Whether lines that come and go have a colour; only for a terminal.
@@ -32,7 +32,7 @@ pub struct Style {
 }
 
 /// The plan as text.
-pub fn text(plan: &Plan, digest: &str, style: Style) -> String {
+pub fn text(plan: &Plan, digest: &str, style: PlanStyle) -> String {
     let mut out = String::new();
     let bodies = if style.detail == Detail::Verbose { Bodies::All } else { Bodies::First };
     Text::new(plan, style, bodies, &mut out).all(digest).expect("invariant: writing to a string works");
@@ -50,8 +50,8 @@ pub(super) struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    pub(super) fn new(plan: &'a Plan, style: Style, bodies: Bodies, out: &'a mut String) -> Self {
-        let Style { detail, color } = style;
+    pub(super) fn new(plan: &'a Plan, style: PlanStyle, bodies: Bodies, out: &'a mut String) -> Self {
+        let PlanStyle { detail, color } = style;
         Self { plan, detail, color, bodies, apart: Vec::new(), out }
     }
 }
@@ -318,9 +318,9 @@ impl Text<'_> {
 
     /// What is sent.
     pub(super) fn op(&mut self, op: &Op) -> fmt::Result {
-        let what = match &op.deed {
-            Deed::Exec { argv } => shown_argv(argv),
-            Deed::Write { path, mode, .. } => {
+        let what = match &op.kind {
+            OpKind::Exec { argv } => shown_argv(argv),
+            OpKind::Write { path, mode, .. } => {
                 // A length would tell of what is in it.
                 let size = if op.body_holds_symbols() {
                     "a text with values known only later".to_owned()
@@ -329,7 +329,7 @@ impl Text<'_> {
                 };
                 format!("write {} (mode {mode}, {size})", escape(path))
             }
-            Deed::Reboot => "reboot".to_owned(),
+            OpKind::Reboot => "reboot".to_owned(),
         };
         let root = if op.r#become { "# " } else { "$ " };
         writeln!(self.out, "        {root}{what}   (at most {})", op.timeout)

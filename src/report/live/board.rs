@@ -75,7 +75,7 @@ pub(super) enum Doing {
 pub(super) struct Soak {
     pub(super) until: Timestamp,
     /// What its checks last found wrong.
-    pub(super) red: Option<String>,
+    pub(super) failed_check: Option<String>,
 }
 
 /// A wait at a gate that opens by itself.
@@ -84,7 +84,7 @@ pub(super) struct AtGate {
     pub(super) what: String,
     pub(super) until: Option<Timestamp>,
     /// What its check last saw.
-    pub(super) red: Option<String>,
+    pub(super) failed_check: Option<String>,
 }
 
 /// A host in trouble.
@@ -153,10 +153,10 @@ impl Board {
                 self.batch = (batches > 1).then(|| (usize::from(*batch) + 1, batches));
             }
             Event::BatchEnded { .. } => (self.soak, self.gate) = (None, None),
-            Event::SoakStarted { until, .. } => self.soak = Some(Soak { until: *until, red: None }),
-            Event::Verified { red, .. } => {
+            Event::SoakStarted { until, .. } => self.soak = Some(Soak { until: *until, failed_check: None }),
+            Event::Verified { failed_check, .. } => {
                 if let Some(soak) = &mut self.soak {
-                    soak.red.clone_from(red);
+                    soak.failed_check.clone_from(failed_check);
                 }
             }
             Event::StopRequested { level, by } => {
@@ -174,7 +174,7 @@ impl Board {
             Event::GateReached { phase, batch, until } => self.at_gate(plan, *phase, *batch, *until),
             Event::GateWaiting { reason, .. } => {
                 if let Some(gate) = &mut self.gate {
-                    gate.red = Some(reason.clone());
+                    gate.failed_check = Some(reason.clone());
                 }
             }
             Event::GatePassed { .. } | Event::GateRefused { .. } => {
@@ -204,7 +204,7 @@ impl Board {
         if matches!(gate.opens, GateOpens::Approve { .. }) {
             self.asks.insert(Awaited::Gate { phase, batch }, words);
         } else {
-            self.gate = Some(AtGate { what: words, until, red: None });
+            self.gate = Some(AtGate { what: words, until, failed_check: None });
         }
     }
 

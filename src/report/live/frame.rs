@@ -8,7 +8,7 @@ use crate::value::{Duration, Timestamp};
 
 /// What a terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct TerminalStyle {
     /// Colours.
     pub color: bool,
     /// Characters beyond ASCII.
@@ -17,7 +17,7 @@ pub struct Look {
 
 /// Columns and rows of a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Size {
+pub(super) struct TerminalSize {
     pub(super) columns: usize,
     pub(super) rows: usize,
 }
@@ -32,7 +32,7 @@ enum Paint {
     Cyan,
 }
 
-impl Look {
+impl TerminalStyle {
     fn paint(self, paint: Paint, text: &str) -> String {
         let code = match paint {
             Paint::Bold => "1",
@@ -56,7 +56,7 @@ impl Look {
 }
 
 /// The lines to show, top to bottom.
-pub(super) fn frame(board: &Board, now: Timestamp, size: Size, look: Look) -> Vec<String> {
+pub(super) fn frame(board: &Board, now: Timestamp, size: TerminalSize, look: TerminalStyle) -> Vec<String> {
     let mut room = Room { left: size.rows.saturating_sub(1) };
     let mut lines = room.take(vec![head(board, now, look)], 1);
     let foot = room.take(foot(board, look), 1);
@@ -88,21 +88,21 @@ impl Room {
     }
 }
 
-fn head(board: &Board, now: Timestamp, look: Look) -> String {
+fn head(board: &Board, now: Timestamp, look: TerminalStyle) -> String {
     let passed = board.began.map_or(Duration::ZERO, |began| now.since(began));
     format!("{}  {}", look.paint(Paint::Bold, &board.title), clock(passed))
 }
 
-fn foot(board: &Board, look: Look) -> Vec<String> {
+fn foot(board: &Board, look: TerminalStyle) -> Vec<String> {
     board.stopping.iter().map(|stopping| look.paint(Paint::Yellow, stopping)).collect()
 }
 
-fn phases(board: &Board, now: Timestamp, size: Size, look: Look) -> Vec<String> {
+fn phases(board: &Board, now: Timestamp, size: TerminalSize, look: TerminalStyle) -> Vec<String> {
     let columns = Columns::of(&board.phases);
     board.phases.iter().flat_map(|phase| phase_lines(board, phase, columns, now, size, look)).collect()
 }
 
-fn open_phase(board: &Board, now: Timestamp, size: Size, look: Look) -> Vec<String> {
+fn open_phase(board: &Board, now: Timestamp, size: TerminalSize, look: TerminalStyle) -> Vec<String> {
     let columns = |phase| Columns::of(std::slice::from_ref(phase));
     board.phase().map(|phase| phase_lines(board, phase, columns(phase), now, size, look)).unwrap_or_default()
 }
@@ -129,8 +129,8 @@ fn phase_lines(
     phase: &PhaseLine,
     columns: Columns,
     now: Timestamp,
-    size: Size,
-    look: Look,
+    size: TerminalSize,
+    look: TerminalStyle,
 ) -> Vec<String> {
     let width = columns.name;
     let name = pad_str(&phase.name, width, Alignment::Left, Some(look.sign("…", "~")));
@@ -165,7 +165,7 @@ fn below(board: &Board) -> String {
     batch.into_iter().chain(budget).collect::<Vec<_>>().join(", ")
 }
 
-fn bar(phase: &PhaseLine, size: Size, look: Look) -> String {
+fn bar(phase: &PhaseLine, size: TerminalSize, look: TerminalStyle) -> String {
     let width = match size.columns {
         0..60 => return String::new(),
         60..120 => 10,
@@ -176,7 +176,7 @@ fn bar(phase: &PhaseLine, size: Size, look: Look) -> String {
     format!("{}{} ", look.paint(Paint::Cyan, &done), look.paint(Paint::Dim, &open))
 }
 
-fn at_work(board: &Board, now: Timestamp, rows: usize, look: Look) -> Vec<String> {
+fn at_work(board: &Board, now: Timestamp, rows: usize, look: TerminalStyle) -> Vec<String> {
     let ask = |text: &String| look.paint(Paint::Yellow, &format!("  waits for approval: {text}"));
     let mut lines: Vec<String> = board.asks.values().map(ask).collect();
     lines.extend(board.gate.iter().map(|gate| gate_line(gate, now, look)));
@@ -195,23 +195,25 @@ fn at_work(board: &Board, now: Timestamp, rows: usize, look: Look) -> Vec<String
     lines
 }
 
-fn gate_line(gate: &AtGate, now: Timestamp, look: Look) -> String {
+fn gate_line(gate: &AtGate, now: Timestamp, look: TerminalStyle) -> String {
     let left = gate.until.map(|until| format!(", {} left", clock(until.since(now)))).unwrap_or_default();
-    match &gate.red {
-        Some(red) => look.paint(Paint::Yellow, &format!("  at the gate{left}: {red}")),
+    match &gate.failed_check {
+        Some(failed_check) => look.paint(Paint::Yellow, &format!("  at the gate{left}: {failed_check}")),
         None => format!("  at the gate{left}: {}", gate.what),
     }
 }
 
-fn soak_line(soak: &Soak, now: Timestamp, look: Look) -> String {
+fn soak_line(soak: &Soak, now: Timestamp, look: TerminalStyle) -> String {
     let left = clock(soak.until.since(now));
-    match &soak.red {
-        Some(red) => look.paint(Paint::Yellow, &format!("  {left} of the soak left, and not well: {red}")),
+    match &soak.failed_check {
+        Some(failed_check) => {
+            look.paint(Paint::Yellow, &format!("  {left} of the soak left, and not well: {failed_check}"))
+        }
         None => format!("  {left} of the soak left"),
     }
 }
 
-fn host_line(host: &AtWork, width: usize, now: Timestamp, look: Look) -> String {
+fn host_line(host: &AtWork, width: usize, now: Timestamp, look: TerminalStyle) -> String {
     let name = pad_str(&host.name, width, Alignment::Left, Some(look.sign("…", "~")));
     let name = if host.out { look.paint(Paint::Yellow, &name) } else { name.into_owned() };
     let passed = clock(now.since(host.since));
@@ -226,7 +228,7 @@ fn host_line(host: &AtWork, width: usize, now: Timestamp, look: Look) -> String 
 }
 
 /// The newest failures, each with as much of its output as there is room for.
-fn failures(failed: &[Failed], rows: usize, look: Look) -> Vec<String> {
+fn failures(failed: &[Failed], rows: usize, look: TerminalStyle) -> Vec<String> {
     let mut blocks: Vec<Vec<String>> = Vec::new();
     let mut used = 0;
     for host in failed.iter().rev() {

@@ -6,8 +6,8 @@ use super::*;
 use crate::engine::Awaited;
 use crate::plan::HostId;
 
-const PLAIN: Look = Look { color: false, unicode: false };
-const FULL: Look = Look { color: true, unicode: true };
+const PLAIN: TerminalStyle = TerminalStyle { color: false, unicode: false };
+const FULL: TerminalStyle = TerminalStyle { color: true, unicode: true };
 
 fn second(secs: i64) -> Timestamp {
     Timestamp(secs * 1000)
@@ -61,8 +61,8 @@ fn board() -> Board {
     }
 }
 
-fn shown(board: &Board, columns: usize, rows: usize, look: Look) -> Vec<String> {
-    frame(board, second(200), Size { columns, rows }, look)
+fn shown(board: &Board, columns: usize, rows: usize, look: TerminalStyle) -> Vec<String> {
+    frame(board, second(200), TerminalSize { columns, rows }, look)
 }
 
 #[test]
@@ -99,7 +99,7 @@ Ctrl-C: no new host starts";
 fn the_soak_says_what_is_not_well() {
     let mut board = board();
     board.at_work.clear();
-    board.soak = Some(Soak { until: second(260), red: Some("w03 is not Ready".to_owned()) });
+    board.soak = Some(Soak { until: second(260), failed_check: Some("w03 is not Ready".to_owned()) });
     let lines = shown(&board, 120, 24, PLAIN).join("\n");
     assert!(lines.contains("  01:00 of the soak left, and not well: w03 is not Ready"), "{lines}");
 }
@@ -113,9 +113,9 @@ fn what_people_are_asked_stands_above_everything_that_goes_on() {
     assert!(lines.contains("  waits for approval: look at the dashboards"), "{lines}");
     board.asks.clear();
     let (what, until) = ("30m pass".to_owned(), Some(second(260)));
-    board.gate = Some(AtGate { what, until, red: None });
+    board.gate = Some(AtGate { what, until, failed_check: None });
     assert!(shown(&board, 80, 24, PLAIN).join("\n").contains("  at the gate, 01:00 left: 30m pass"));
-    board.gate.as_mut().expect("there").red = Some("1 of 3 nodes".to_owned());
+    board.gate.as_mut().expect("there").failed_check = Some("1 of 3 nodes".to_owned());
     assert!(shown(&board, 80, 24, PLAIN).join("\n").contains("  at the gate, 01:00 left: 1 of 3 nodes"));
 }
 

@@ -16,10 +16,10 @@ use crate::engine::{Stamped, State};
 use crate::plan::{HostId, Plan};
 use crate::value::{self, Timestamp};
 
-pub use frame::Look;
+pub use frame::TerminalStyle;
 
 use board::Board;
-use frame::{Size, frame};
+use frame::{TerminalSize, frame};
 use screen::Screen;
 
 /// Between two frames while nothing happens: seconds pass.
@@ -30,15 +30,15 @@ const LEAST: Duration = Duration::from_millis(50);
 /// Shows a run on a terminal.
 pub struct Live {
     shared: Arc<Mutex<Display>>,
-    lines: Plain<Lines>,
-    buffer: Lines,
+    lines: Plain<PlainLines>,
+    buffer: PlainLines,
     ticker: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 struct Display {
     board: Option<Board>,
     screen: Screen<Box<dyn Write + Send>>,
-    look: Look,
+    look: TerminalStyle,
     size: fn() -> (u16, u16),
     /// The last event: when it was, by both clocks.
     last: Option<(Instant, Timestamp)>,
@@ -56,11 +56,11 @@ impl Live {
     pub fn new(
         out: Box<dyn Write + Send>,
         size: fn() -> (u16, u16),
-        look: Look,
+        look: TerminalStyle,
         verbose: bool,
         speed: f64,
     ) -> Self {
-        let buffer = Lines::default();
+        let buffer = PlainLines::default();
         let display = Display {
             board: None,
             screen: Screen::new(out),
@@ -108,7 +108,7 @@ impl Display {
         let passed = real.elapsed().mul_f64(self.speed);
         let passed = value::Duration::from_millis(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX));
         let (rows, columns) = (self.size)();
-        let size = Size { columns: columns.into(), rows: rows.into() };
+        let size = TerminalSize { columns: columns.into(), rows: rows.into() };
         let block =
             if self.is_asking() { Vec::new() } else { frame(board, at.after(passed), size, self.look) };
         self.screen.show(&std::mem::take(&mut self.above), &block, size.columns);
@@ -166,16 +166,16 @@ impl Drop for Live {
 
 /// Where the plain lines gather until the next frame.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+struct PlainLines(Arc<Mutex<Vec<u8>>>);
 
-impl Lines {
+impl PlainLines {
     fn take(&self) -> String {
         let mut bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&std::mem::take(&mut *bytes)).into_owned()
     }
 }
 
-impl Write for Lines {
+impl Write for PlainLines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
         Ok(bytes.len())

@@ -1,14 +1,14 @@
 //! How the steps of a phase hang together through the brackets that they open, stand in and close. Looks only at what is
 //! written, as the check of brackets does.
 
-use super::{What, closes, conditions, covers, opens};
+use super::{BracketKind, closes, conditions, covers, opens};
 use crate::op::Effect;
 use crate::runbook::{Frame, FrameId, Phase, Step};
 use crate::template::Reference;
 
 /// What a step has to do with brackets that others opened; by the places of steps in [`Phase::host_steps`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ties {
+pub struct StepTies {
     /// Steps that open what it closes.
     pub closes: Vec<usize>,
     /// Steps that opened the brackets it stands in, or closes.
@@ -19,13 +19,13 @@ pub struct Ties {
 }
 
 /// Of every step of a phase.
-pub fn ties(phase: &Phase, frames: &[Frame]) -> Vec<Ties> {
+pub fn ties(phase: &Phase, frames: &[Frame]) -> Vec<StepTies> {
     let steps: Vec<&Step> = phase.host_steps().collect();
-    let mut ties = vec![Ties::default(); steps.len()];
+    let mut ties = vec![StepTies::default(); steps.len()];
     let before_rescue = phase.steps.len();
     let before_always = steps.len() - phase.always.len();
     let mut walk = |path: &mut dyn Iterator<Item = usize>| {
-        let mut open: Vec<(What, usize)> = Vec::new();
+        let mut open: Vec<(BracketKind, usize)> = Vec::new();
         for at in path {
             let tie = &mut ties[at];
             add(&mut tie.follows, open.iter().map(|(_, opener)| *opener));
@@ -54,12 +54,12 @@ pub fn ties(phase: &Phase, frames: &[Frame]) -> Vec<Ties> {
 }
 
 /// What cordons the node around a step, where none of it is sure to have run when this step does.
-fn apart(step: &Step, open: &[(What, usize)], steps: &[&Step], frames: &[Frame]) -> Vec<usize> {
+fn apart(step: &Step, open: &[(BracketKind, usize)], steps: &[&Step], frames: &[Frame]) -> Vec<usize> {
     let own = conditions(step, frames);
-    if own.is_empty() || opens(step).contains(&What::Cordon) {
+    if own.is_empty() || opens(step).contains(&BracketKind::Cordon) {
         return Vec::new();
     }
-    let cordons = open.iter().filter(|(what, _)| *what == What::Cordon).map(|(_, at)| *at);
+    let cordons = open.iter().filter(|(what, _)| *what == BracketKind::Cordon).map(|(_, at)| *at);
     let cordons: Vec<usize> = cordons.collect();
     let is_sure = |opener: &usize| covers(&conditions(steps[*opener], frames), &own);
     if cordons.iter().any(is_sure) { Vec::new() } else { cordons }

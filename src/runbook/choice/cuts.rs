@@ -14,7 +14,7 @@ use crate::template::{Arg, Reference};
 const FATES: [&str; 4] = ["ran", "changed", "satisfied", "failed"];
 
 /// A step that runs with others or not at all.
-struct Member<'r> {
+struct BoundStep<'r> {
     phase: &'r Phase,
     step: &'r Step,
     /// Why it is left out.
@@ -43,17 +43,17 @@ impl Runbook {
         }
     }
 
-    fn member<'r>(&self, phase: &'r Phase, at: usize, outs: &'r [Option<NotChosen>]) -> Member<'r> {
+    fn member<'r>(&self, phase: &'r Phase, at: usize, outs: &'r [Option<NotChosen>]) -> BoundStep<'r> {
         let step = &phase.steps[at];
-        Member { phase, step, out: outs[at].as_ref(), names: self.names_of(phase, step) }
+        BoundStep { phase, step, out: outs[at].as_ref(), names: self.names_of(phase, step) }
     }
 
     /// A step of `always` goes by the names of the steps to which it answers, and runs with any that does something.
-    fn answer<'r>(&self, phase: &'r Phase, at: usize, outs: &'r [Option<NotChosen>]) -> Member<'r> {
+    fn answer<'r>(&self, phase: &'r Phase, at: usize, outs: &'r [Option<NotChosen>]) -> BoundStep<'r> {
         let acts = |at: &usize| outs[*at].is_none() && !only_looks(phase, *at);
         let out = if (0..outs.len()).any(|at| acts(&at)) { None } else { outs.iter().flatten().next() };
         let names = phase.steps.iter().flat_map(|step| self.names_of(phase, step)).collect();
-        Member { phase, step: &phase.always[at], out, names }
+        BoundStep { phase, step: &phase.always[at], out, names }
     }
 
     /// A step that reads the result of one that is left out would never run, or run with nothing. What stands in `rescue`
@@ -115,9 +115,9 @@ impl Runbook {
 
 /// A bracket of which only a part would run leaves a node cordoned, or a package without its hold; one without its
 /// middle takes a host out of service for nothing.
-fn check_whole(choice: &Choice, members: &[Member<'_>], diagnostics: &mut Diagnostics) {
+fn check_whole(choice: &Choice, members: &[BoundStep<'_>], diagnostics: &mut Diagnostics) {
     let out: Vec<&NotChosen> = members.iter().filter_map(|member| member.out).collect();
-    let ([Member { phase, step: first, .. }, .., Member { step: last, .. }], false) =
+    let ([BoundStep { phase, step: first, .. }, .., BoundStep { step: last, .. }], false) =
         (members, out.is_empty())
     else {
         return;

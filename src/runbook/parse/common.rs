@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Cx, Place, allow, names, tables};
+use super::{ParseContext, StepScope, allow, names, tables};
 use crate::op::{Effect, Site};
 use crate::runbook::{Allow, Retry};
 use crate::source::codes::{BAD_NAME, COMMON_KEY, DUPLICATE_NAME, SECRET_IN_PUBLIC};
@@ -34,7 +34,7 @@ fn takes_env(kind: &str) -> bool {
 
 /// The common keys of a step.
 #[derive(Default)]
-pub(super) struct Common {
+pub(super) struct CommonKeys {
     pub(super) id: Option<String>,
     pub(super) name: Option<String>,
     pub(super) when: Option<Expression>,
@@ -56,11 +56,11 @@ pub(super) struct Common {
 pub(super) fn common(
     written: &[&Entry],
     kind: Option<&'static dyn StepKind>,
-    place: &mut Place,
-    cx: &mut Cx<'_>,
-) -> Option<Common> {
+    place: &mut StepScope,
+    cx: &mut ParseContext<'_>,
+) -> Option<CommonKeys> {
     let before = cx.errors.items().len();
-    let mut found = Common::default();
+    let mut found = CommonKeys::default();
     for entry in written {
         let node = &entry.value;
         check_fits(entry, kind, cx);
@@ -108,7 +108,7 @@ pub(super) fn common(
 }
 
 /// Whether a common key means anything for this kind; one that nothing reads would be silently ignored.
-fn check_fits(entry: &Entry, kind: Option<&'static dyn StepKind>, cx: &mut Cx<'_>) {
+fn check_fits(entry: &Entry, kind: Option<&'static dyn StepKind>, cx: &mut ParseContext<'_>) {
     let Some(name) = kind.map(StepKind::name) else { return };
     let (fits, belongs) = match entry.key.value.as_str() {
         "changed_when" | "fail_when" | "run_on" => (OWN_COMMANDS.contains(&name), "`command` and `script`"),
@@ -125,7 +125,7 @@ fn check_fits(entry: &Entry, kind: Option<&'static dyn StepKind>, cx: &mut Cx<'_
 }
 
 /// An id, which must be new among the steps before it.
-pub(super) fn id(entry: &Entry, place: &mut Place, cx: &mut Cx<'_>) -> Option<String> {
+pub(super) fn id(entry: &Entry, place: &mut StepScope, cx: &mut ParseContext<'_>) -> Option<String> {
     let text = entry.value.text("a name", &mut cx.errors)?;
     if !super::is_identifier(text) {
         let error = cx.errors.error(BAD_NAME, entry.value.span, format!("`{}` is no id", shorten(text)));
@@ -142,7 +142,12 @@ pub(super) fn id(entry: &Entry, place: &mut Place, cx: &mut Cx<'_>) -> Option<St
 }
 
 /// An expression that decides; a secret in it could be guessed from what happens.
-pub(super) fn condition(node: &Node, names: &Names, place: &Place, cx: &mut Cx<'_>) -> Option<Expression> {
+pub(super) fn condition(
+    node: &Node,
+    names: &Names,
+    place: &StepScope,
+    cx: &mut ParseContext<'_>,
+) -> Option<Expression> {
     let arg = compile_arg(node, &Type::Expr, names, &mut cx.errors)?;
     if place.holds_secret(&arg) {
         let error =
@@ -155,7 +160,7 @@ pub(super) fn condition(node: &Node, names: &Names, place: &Place, cx: &mut Cx<'
     }
 }
 
-fn env(node: &Node, place: &Place, cx: &mut Cx<'_>) -> BTreeMap<String, Arg> {
+fn env(node: &Node, place: &StepScope, cx: &mut ParseContext<'_>) -> BTreeMap<String, Arg> {
     let mut env = BTreeMap::new();
     let NodeKind::Map(entries) = &node.kind else {
         cx.errors.wrong_type(node, "a mapping from environment variables to texts");
@@ -171,7 +176,7 @@ fn env(node: &Node, place: &Place, cx: &mut Cx<'_>) -> BTreeMap<String, Arg> {
 }
 
 /// Words of which a command line may name several, separated by commas.
-pub(super) fn tags(node: &Node, cx: &mut Cx<'_>) -> Vec<String> {
+pub(super) fn tags(node: &Node, cx: &mut ParseContext<'_>) -> Vec<String> {
     let items = match &node.kind {
         NodeKind::Seq(items) => items.as_slice(),
         _ => std::slice::from_ref(node),
@@ -190,7 +195,7 @@ pub(super) fn tags(node: &Node, cx: &mut Cx<'_>) -> Vec<String> {
 }
 
 /// A reason is asked for, because whoever reviews the plan will ask for it too.
-fn reason(entry: &Entry, cx: &mut Cx<'_>) -> Option<String> {
+fn reason(entry: &Entry, cx: &mut ParseContext<'_>) -> Option<String> {
     let key = &entry.key.value;
     let bare =
         entry.value.is_plain() && matches!(entry.value.scalar(), Some("true" | "false" | "yes" | "no"));
@@ -204,7 +209,7 @@ fn reason(entry: &Entry, cx: &mut Cx<'_>) -> Option<String> {
     reason
 }
 
-fn retry(node: &Node, cx: &mut Cx<'_>) -> Option<Retry> {
+fn retry(node: &Node, cx: &mut ParseContext<'_>) -> Option<Retry> {
     let errors = &mut cx.errors;
     let mut reader = MapReader::open_table(node, &tables::RETRY, errors)?;
     let attempts = reader.require("attempts", "`retry`", errors).and_then(|entry| {
@@ -238,7 +243,7 @@ fn backoff_percent(text: &str) -> Option<u32> {
 }
 
 /// The item or the entry that holds a secret.
-fn place_of_secret(arg: &Arg, place: &Place) -> Option<crate::source::Span> {
+fn place_of_secret(arg: &Arg, place: &StepScope) -> Option<crate::source::Span> {
     let inner: Vec<&Arg> = match &arg.kind {
         ArgKind::List(items) => items.iter().collect(),
         ArgKind::Map(entries) => entries.iter().map(|(_, arg)| arg).collect(),
@@ -248,7 +253,14 @@ fn place_of_secret(arg: &Arg, place: &Place) -> Option<crate::source::Span> {
 }
 
 /// Reports a secret where other users of the host could read it.
-pub(super) fn check_secret(arg: &Arg, field: &str, what: &str, node: &Node, place: &Place, cx: &mut Cx<'_>) {
+pub(super) fn check_secret(
+    arg: &Arg,
+    field: &str,
+    what: &str,
+    node: &Node,
+    place: &StepScope,
+    cx: &mut ParseContext<'_>,
+) {
     if place.holds_secret(arg) && !SECRET_FIELDS.contains(&field) {
         let message = format!("`{field}` of {what} would show a secret to every user of the host");
         let error =

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::habits::Habit;
+use super::foreign_keys::Habit;
 use super::tables::DECLARATION;
 use super::{check_identifier, finish};
 use crate::runbook::ParamSpec;

@@ -1,7 +1,7 @@
 //! `for_each:`: a list or a mapping, of which each item becomes a step of its own. What is checked here needs no value;
 //! the plan unrolls it.
 
-use super::{Cx, Place, names};
+use super::{ParseContext, StepScope, names};
 use crate::runbook::MOST_ITEMS;
 use crate::source::codes::{FOR_EACH, SECRET_IN_PUBLIC, TYPE_OF_EXPRESSION};
 use crate::source::{Entry, Node, NodeKind};
@@ -9,7 +9,7 @@ use crate::template::{Arg, ArgKind, Expression, NameType, Names, compile_arg};
 use crate::value::{Type, Value};
 
 /// Reads the items, where they are written, and lets the expressions of the step see `each`.
-pub(super) fn open(common: &[&Entry], place: &mut Place, cx: &mut Cx<'_>) -> Option<Arg> {
+pub(super) fn open(common: &[&Entry], place: &mut StepScope, cx: &mut ParseContext<'_>) -> Option<Arg> {
     let entry = common.iter().find(|entry| entry.key.value == "for_each")?;
     let items = items(&entry.value, place, cx);
     // Also where the items have mistakes: that `each` is there is known.
@@ -19,11 +19,11 @@ pub(super) fn open(common: &[&Entry], place: &mut Place, cx: &mut Cx<'_>) -> Opt
 }
 
 /// Ends what [`open`] began.
-pub(super) fn close(place: &mut Place) {
+pub(super) fn close(place: &mut StepScope) {
     place.names.roots.shift_remove("each");
 }
 
-fn items(node: &Node, place: &Place, cx: &mut Cx<'_>) -> Option<Arg> {
+fn items(node: &Node, place: &StepScope, cx: &mut ParseContext<'_>) -> Option<Arg> {
     let (list, map) = (Type::List(Box::new(Type::Any)), Type::Map(Box::new(Type::Any)));
     if node.scalar().map_or(matches!(node.kind, NodeKind::Null), |text| !text.contains('{')) {
         let error = cx.errors.wrong_type(node, "a list or a mapping");

@@ -1,7 +1,7 @@
 //! `gate:` of a rollout.
 
 use super::phase::{check_decides, check_read_only};
-use super::{Cx, Place, finish, names, start, step, tables};
+use super::{ParseContext, StepScope, finish, names, start, step, tables};
 use crate::runbook::{GateAfter, GateOpensBy, GateSpec};
 use crate::source::codes::GATE;
 use crate::source::{Diagnostics, Entry, MapReader, Node, NodeKind};
@@ -9,7 +9,7 @@ use crate::value::{Duration, escape};
 
 const WHAT: &str = "`gate`";
 
-pub(super) fn read(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> Option<GateSpec> {
+pub(super) fn read(node: &Node, place: &mut StepScope, cx: &mut ParseContext<'_>) -> Option<GateSpec> {
     let mut reader = MapReader::open_table(node, &tables::GATE, &mut cx.errors)?;
     let [approve, time, check] = ["approve", "duration", "check"].map(|key| reader.take(key));
     let within_entry = reader.take("for");
@@ -55,8 +55,8 @@ fn check(
     entry: &Entry,
     within: Option<Duration>,
     has_time: bool,
-    place: &mut Place,
-    cx: &mut Cx<'_>,
+    place: &mut StepScope,
+    cx: &mut ParseContext<'_>,
 ) -> Option<GateOpensBy> {
     if !has_time {
         let error = cx.errors.error(GATE, entry.key.span, "`check` needs `for`: how long it is looked at");

@@ -8,8 +8,8 @@ use indexmap::IndexMap;
 
 use super::common::{self, condition, id};
 use super::declare::{Declarations, declarations, misfit};
-use super::step::{self, Parts};
-use super::{Cx, Place, finish, for_each, header, names, tables, take_header};
+use super::step::{self, StepEntries};
+use super::{ParseContext, StepScope, finish, for_each, header, names, tables, take_header};
 use crate::runbook::{Frame, FrameId, Step};
 use crate::source::codes::{COMMON_KEY, INCLUDE, MISSING_KEY, PARAM_VALUE};
 use crate::source::{self, Entry, Limits, MapReader, Node};
@@ -20,10 +20,10 @@ use crate::value::Value;
 const DEEPEST: usize = 16;
 
 pub(super) fn include(
-    parts: &Parts<'_>,
+    parts: &StepEntries<'_>,
     entry: &Entry,
-    place: &mut Place,
-    cx: &mut Cx<'_>,
+    place: &mut StepScope,
+    cx: &mut ParseContext<'_>,
     out: &mut Vec<Step>,
 ) {
     let for_each = for_each::open(&parts.common, place, cx);
@@ -70,8 +70,8 @@ fn fragment(
     entry: &Entry,
     id: Option<&str>,
     around: Around,
-    place: &mut Place,
-    cx: &mut Cx<'_>,
+    place: &mut StepScope,
+    cx: &mut ParseContext<'_>,
     out: &mut Vec<Step>,
 ) -> Option<NameType> {
     let (file, with) = written(entry, cx)?;
@@ -97,16 +97,16 @@ fn fragment(
     let mut files = place.files.clone();
     files.push(path);
     let names = names::of_fragment(&declared);
-    let mut inner = Place { names, frame: Some(frame), prefix, tags, secret_args, late_args, files };
+    let mut inner = StepScope { names, frame: Some(frame), prefix, tags, secret_args, late_args, files };
     if let Some(steps) = reader.require("steps", "a fragment", &mut cx.errors) {
         out.extend(step::list(&steps.value, &mut inner, cx));
     }
-    finish(reader, "a fragment", super::habits::FRAGMENT, &mut cx.errors);
+    finish(reader, "a fragment", super::foreign_keys::FRAGMENT, &mut cx.errors);
     inner.names.roots.swap_remove("steps")
 }
 
 /// The file's name and `with:`, from `include: FILE` or `include: { file: FILE, with: { … } }`.
-fn written<'n>(entry: &'n Entry, cx: &mut Cx<'_>) -> Option<(&'n Node, Option<&'n Node>)> {
+fn written<'n>(entry: &'n Entry, cx: &mut ParseContext<'_>) -> Option<(&'n Node, Option<&'n Node>)> {
     if entry.value.scalar().is_some() {
         return Some((&entry.value, None));
     }
@@ -118,7 +118,7 @@ fn written<'n>(entry: &'n Entry, cx: &mut Cx<'_>) -> Option<(&'n Node, Option<&'
 }
 
 /// The fragment's tree, read once for all its includes.
-fn load(file: &Node, place: &Place, cx: &mut Cx<'_>) -> Option<(Utf8PathBuf, Rc<Node>)> {
+fn load(file: &Node, place: &StepScope, cx: &mut ParseContext<'_>) -> Option<(Utf8PathBuf, Rc<Node>)> {
     let text = file.text("the path of a fragment", &mut cx.errors)?;
     let (path, content) = match cx.reader.read(place.file(), text) {
         Ok(found) => found,
@@ -157,8 +157,8 @@ fn arguments(
     include: &Entry,
     path: &Utf8PathBuf,
     declared: &Declarations,
-    place: &Place,
-    cx: &mut Cx<'_>,
+    place: &StepScope,
+    cx: &mut ParseContext<'_>,
 ) -> IndexMap<String, Arg> {
     let mut args = IndexMap::new();
     let mut reader = with.and_then(|node| MapReader::open(node, "`with`", &mut cx.errors));

@@ -5,8 +5,8 @@ mod allow;
 mod common;
 mod declare;
 mod for_each;
+mod foreign_keys;
 mod gate;
-mod habits;
 mod include;
 mod names;
 mod phase;
@@ -69,7 +69,7 @@ pub fn parse_leniently(
     let mut errors = Diagnostics::default();
     let root = source::parse(sources, file, Limits::default(), &mut errors);
     let path = sources.file(file).name.clone();
-    let mut cx = Cx {
+    let mut cx = ParseContext {
         sources,
         reader,
         errors,
@@ -91,7 +91,7 @@ pub fn parse_leniently(
 }
 
 /// What every part of reading needs.
-struct Cx<'a> {
+struct ParseContext<'a> {
     sources: &'a mut SourceMap,
     reader: &'a dyn FileReader,
     errors: Diagnostics,
@@ -105,7 +105,7 @@ struct Cx<'a> {
 }
 
 /// Where a list of steps stands: in the runbook or in a fragment, and what its expressions may name.
-struct Place {
+struct StepScope {
     names: Names,
     frame: Option<FrameId>,
     /// Ids of the includes around it, joined by dots; empty in the runbook itself.
@@ -120,7 +120,7 @@ struct Place {
     files: Vec<Utf8PathBuf>,
 }
 
-impl Place {
+impl StepScope {
     /// Whether an argument's text would hold a secret once rendered.
     fn holds_secret(&self, arg: &Arg) -> bool {
         arg.references().into_iter().any(|reference| match reference.root.as_str() {
@@ -200,8 +200,8 @@ fn take_header<'n>(reader: &mut MapReader<'n>) -> Option<&'n Node> {
 }
 
 /// Reports the keys nobody took: those of other tools with what to write instead, those of later versions as such.
-fn finish(reader: MapReader<'_>, what: &str, habits: &[habits::Habit], errors: &mut Diagnostics) {
-    reader.finish_with(what, errors, |entry, errors| habits::answer(habits, entry, what, errors));
+fn finish(reader: MapReader<'_>, what: &str, foreign_keys: &[foreign_keys::Habit], errors: &mut Diagnostics) {
+    reader.finish_with(what, errors, |entry, errors| foreign_keys::answer(foreign_keys, entry, what, errors));
 }
 
 /// The first byte of a span; a page of carets says nothing.
@@ -229,7 +229,7 @@ fn check_identifier(name: &source::Spanned<String>, what: &str, errors: &mut Dia
 }
 
 /// A key of another tool, with what to write instead.
-fn habit(span: Span, message: String, instead: &str, errors: &mut Diagnostics) {
+fn foreign_key(span: Span, message: String, instead: &str, errors: &mut Diagnostics) {
     errors.error(HABIT, span, message).hint(instead);
 }
 

@@ -40,14 +40,14 @@ fn texts() -> NameType {
 }
 
 /// A member of a namespace: its name, its type, and what it is.
-type Member = (&'static str, fn() -> NameType, &'static str);
+type NamespaceMember = (&'static str, fn() -> NameType, &'static str);
 
-const RUN: &[Member] = &[
+const RUN: &[NamespaceMember] = &[
     ("id", text, "The run's id; known only while it runs."),
     ("started", text, "When it began; known only while it runs."),
 ];
 
-const HOST: &[Member] = &[
+const HOST: &[NamespaceMember] = &[
     ("name", text, "As in the inventory."),
     ("address", text, "How it is reached; its name if nothing else is written."),
     ("labels", open, "Labels of the inventory: `host.labels.zone`."),
@@ -56,7 +56,7 @@ const HOST: &[Member] = &[
 ];
 
 /// A test holds them against the facts that are really read.
-const FACTS: &[Member] = &[
+const FACTS: &[NamespaceMember] = &[
     ("os", text, "`ID` of /etc/os-release: `debian`."),
     ("os_version", text, "`VERSION_ID` of /etc/os-release."),
     ("kernel", text, "`uname -r`."),
@@ -77,7 +77,7 @@ const FACTS: &[Member] = &[
     ("clock", number, "Its time, in seconds since 1970."),
 ];
 
-const STEP: &[Member] = &[
+const STEP: &[NamespaceMember] = &[
     ("ran", flag, "Whether it was sent."),
     ("changed", flag, "Whether it changed anything."),
     ("satisfied", flag, "Whether its goal held before, or its check passed."),
@@ -87,7 +87,7 @@ const STEP: &[Member] = &[
     ("json", open, "Standard output read as JSON."),
 ];
 
-const LOOP: &[Member] = &[
+const LOOP: &[NamespaceMember] = &[
     ("ran", flag, "Whether any of them was sent."),
     ("changed", flag, "Whether any of them changed anything."),
     ("satisfied", flag, "Whether the goals of all held before; false where there are none."),
@@ -99,7 +99,7 @@ fn results() -> NameType {
     NameType::List(Box::new(of_step()))
 }
 
-const FAILURE: &[Member] = &[
+const FAILURE: &[NamespaceMember] = &[
     ("step", text, "The id of the step that failed; its kind where it has none."),
     (
         "cause",
@@ -109,7 +109,7 @@ const FAILURE: &[Member] = &[
     ("message", text, "What people are told of it."),
 ];
 
-const RESULT: &[Member] = &[
+const RESULT: &[NamespaceMember] = &[
     ("rc", number, "The exit code."),
     ("stdout", text, "Standard output."),
     ("stderr", text, "Standard error."),
@@ -117,7 +117,7 @@ const RESULT: &[Member] = &[
 ];
 
 /// A namespace for the reference page: its name, what it is, and its members as far as they are always the same.
-type Namespace = (&'static str, &'static str, &'static [Member]);
+type Namespace = (&'static str, &'static str, &'static [NamespaceMember]);
 
 /// Every namespace.
 pub(in crate::runbook) const NAMESPACES: [Namespace; 13] = [
@@ -153,7 +153,7 @@ pub(in crate::runbook) const NAMESPACES: [Namespace; 13] = [
     ),
 ];
 
-fn members(members: &[Member]) -> NameType {
+fn members(members: &[NamespaceMember]) -> NameType {
     closed(members.iter().map(|(name, ty, _)| (*name, ty())))
 }
 

@@ -1,6 +1,9 @@
 //! Phases and how they roll.
 
-use super::{Cx, Place, common, finish, gate, habit, habits, names, rescue, step, tables, top, topology};
+use super::{
+    ParseContext, StepScope, common, finish, foreign_key, foreign_keys, gate, names, rescue, step, tables,
+    top, topology,
+};
 use crate::op::Effect;
 use crate::runbook::brackets;
 use crate::runbook::{Frame, HostOrder, Mode, OnFailure, Phase, RolloutSpec, Step};
@@ -10,7 +13,7 @@ use crate::value::{Amount, Duration, escape};
 
 const AN_AMOUNT: &str = "a count such as 2, or a percentage such as 25%";
 
-pub(super) fn phases(node: &Node, mut place: Place, cx: &mut Cx<'_>) -> Vec<Phase> {
+pub(super) fn phases(node: &Node, mut place: StepScope, cx: &mut ParseContext<'_>) -> Vec<Phase> {
     let items = node.items("a list of phases", &mut cx.errors).unwrap_or_default();
     if items.is_empty() && matches!(node.kind, NodeKind::Seq(_)) {
         cx.errors.wrong_type(node, "at least one phase");
@@ -28,7 +31,7 @@ pub(super) fn phases(node: &Node, mut place: Place, cx: &mut Cx<'_>) -> Vec<Phas
     phases
 }
 
-fn phase(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> Option<Phase> {
+fn phase(node: &Node, place: &mut StepScope, cx: &mut ParseContext<'_>) -> Option<Phase> {
     let mut reader = MapReader::open_table(node, &tables::PHASE, &mut cx.errors)?;
     let name = reader.require("name", "a phase", &mut cx.errors);
     let name = name.and_then(|entry| {
@@ -59,7 +62,7 @@ fn phase(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> Option<Phase> {
     let rescue = reader.take("rescue").and_then(|entry| rescue::rescue(entry, place, cx));
     let always = reader.take("always").map(|entry| rescue::always(entry, place, cx)).unwrap_or_default();
     let is_read = cx.errors.items().len() == before;
-    finish(reader, "a phase", habits::PHASE, &mut cx.errors);
+    finish(reader, "a phase", foreign_keys::PHASE, &mut cx.errors);
     let phase = Phase { name: name?, hosts: hosts?, mode, rollout, steps, rescue, always };
     // Where a step could not be read, what it opens or closes is not known.
     if is_read {
@@ -89,7 +92,7 @@ fn without_rollout() -> RolloutSpec {
     }
 }
 
-fn rollout(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> RolloutSpec {
+fn rollout(node: &Node, place: &mut StepScope, cx: &mut ParseContext<'_>) -> RolloutSpec {
     let mut spec = without_rollout();
     spec.span = Some(node.span);
     let Some(mut reader) = MapReader::open_table(node, &tables::ROLLOUT, &mut cx.errors) else { return spec };
@@ -161,7 +164,7 @@ fn rollout(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> RolloutSpec {
         }
     }
     spec.gate = reader.take("gate").and_then(|entry| gate::read(&entry.value, place, cx));
-    finish(reader, "`rollout`", habits::ROLLOUT, &mut cx.errors);
+    finish(reader, "`rollout`", foreign_keys::ROLLOUT, &mut cx.errors);
     warn_about_failures(&spec, node, &mut cx.errors);
     spec
 }
@@ -178,7 +181,7 @@ fn on_failure(node: &Node, errors: &mut Diagnostics) -> Option<OnFailure> {
         let instead = "write how many hosts may fail: `max_failures: 3`; `on_failure: halt` or `freeze` says how the phase \
                        stops once more have";
         let message = format!("`on_failure` has no `{}`", node.scalar().unwrap_or_default());
-        habit(node.span, message, instead, errors);
+        foreign_key(node.span, message, instead, errors);
         return None;
     }
     node.word(&[("halt", OnFailure::Halt), ("freeze", OnFailure::Freeze)], errors)

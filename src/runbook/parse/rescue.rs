@@ -1,6 +1,6 @@
 //! `rescue:` and `always:` of a phase: what is done on a host that failed, and on every host in the end.
 
-use super::{Cx, Place, names, start, step, tables};
+use super::{ParseContext, StepScope, names, start, step, tables};
 use crate::runbook::{Rescue, Step, Then};
 use crate::source::codes::{RESCUE, WRONG_TYPE};
 use crate::source::{Entry, MapReader, Node, NodeKind};
@@ -9,7 +9,7 @@ use crate::source::{Entry, MapReader, Node, NodeKind};
 const THEN: [(&str, Then); 2] = [("failed", Then::Failed), ("ok", Then::Ok)];
 
 /// Reads `rescue:`. Its expressions see `failure` beside all that steps see.
-pub(super) fn rescue(entry: &Entry, place: &mut Place, cx: &mut Cx<'_>) -> Option<Rescue> {
+pub(super) fn rescue(entry: &Entry, place: &mut StepScope, cx: &mut ParseContext<'_>) -> Option<Rescue> {
     if let NodeKind::Seq(_) = entry.value.kind {
         let message = "`rescue` is a mapping with `steps`, found a list";
         let error = cx.errors.error(RESCUE, start(entry.value.span), message);
@@ -29,7 +29,7 @@ pub(super) fn rescue(entry: &Entry, place: &mut Place, cx: &mut Cx<'_>) -> Optio
 }
 
 /// Reads `always:`.
-pub(super) fn always(entry: &Entry, place: &mut Place, cx: &mut Cx<'_>) -> Vec<Step> {
+pub(super) fn always(entry: &Entry, place: &mut StepScope, cx: &mut ParseContext<'_>) -> Vec<Step> {
     if let NodeKind::Map(_) = entry.value.kind {
         let message = "`always` is a list of steps, found a mapping";
         let error = cx.errors.error(WRONG_TYPE, start(entry.value.span), message);
@@ -39,7 +39,7 @@ pub(super) fn always(entry: &Entry, place: &mut Place, cx: &mut Cx<'_>) -> Vec<S
     step::list(&entry.value, place, cx)
 }
 
-fn steps(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> Vec<Step> {
+fn steps(node: &Node, place: &mut StepScope, cx: &mut ParseContext<'_>) -> Vec<Step> {
     place.names.roots.insert("failure".to_owned(), names::of_failure());
     let steps = step::list(node, place, cx);
     place.names.roots.swap_remove("failure");

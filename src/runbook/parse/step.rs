@@ -2,8 +2,8 @@
 
 use indexmap::IndexMap;
 
-use super::common::{self, Common, check_secret, common};
-use super::{Cx, Place, for_each, habits, include, start, template_file, top, trial};
+use super::common::{self, CommonKeys, check_secret, common};
+use super::{ParseContext, StepScope, for_each, foreign_keys, include, start, template_file, top, trial};
 use crate::runbook::{Step, StepOrigin};
 use crate::source::codes::{
     MISSING_KEY, NO_STEP_KIND, NOT_A_STEP, SEVERAL_STEP_KINDS, STEP_RULE, TOO_LARGE, UNKNOWN_KEY,
@@ -18,7 +18,7 @@ use crate::value::{Field, Type, Value};
 const MOST_STEPS: usize = 20_000;
 
 /// Reads a list of steps, fragments included in place.
-pub(super) fn list(node: &Node, place: &mut Place, cx: &mut Cx<'_>) -> Vec<Step> {
+pub(super) fn list(node: &Node, place: &mut StepScope, cx: &mut ParseContext<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
     let items = node.items("a list of steps", &mut cx.errors).unwrap_or_default();
     if items.is_empty() && matches!(node.kind, NodeKind::Seq(_)) {
@@ -50,7 +50,7 @@ fn id_of(step: &Node) -> Option<String> {
 }
 
 /// The entries of a step, sorted by what they are.
-pub(super) struct Parts<'n> {
+pub(super) struct StepEntries<'n> {
     kind: Option<(&'n Entry, Kind)>,
     pub(super) common: Vec<&'n Entry>,
 }
@@ -61,7 +61,7 @@ enum Kind {
     Include,
 }
 
-fn step(node: &Node, place: &mut Place, cx: &mut Cx<'_>, out: &mut Vec<Step>) {
+fn step(node: &Node, place: &mut StepScope, cx: &mut ParseContext<'_>, out: &mut Vec<Step>) {
     let Some(parts) = parts(node, cx) else { return };
     match parts.kind {
         Some((entry, Kind::Include)) => include::include(&parts, entry, place, cx, out),
@@ -84,7 +84,7 @@ fn step(node: &Node, place: &mut Place, cx: &mut Cx<'_>, out: &mut Vec<Step>) {
     }
 }
 
-fn parts<'n>(node: &'n Node, cx: &mut Cx<'_>) -> Option<Parts<'n>> {
+fn parts<'n>(node: &'n Node, cx: &mut ParseContext<'_>) -> Option<StepEntries<'n>> {
     let NodeKind::Map(entries) = &node.kind else {
         let error = cx.errors.error(NOT_A_STEP, start(node.span), "a step is a mapping with one kind");
         if let Some(hint) = slip(node, "a mapping") {
@@ -100,7 +100,7 @@ fn parts<'n>(node: &'n Node, cx: &mut Cx<'_>) -> Option<Parts<'n>> {
         };
         return None;
     };
-    let mut parts = Parts { kind: None, common: Vec::new() };
+    let mut parts = StepEntries { kind: None, common: Vec::new() };
     let mut unknown = Vec::new();
     for entry in entries {
         let key = entry.key.value.as_str();
@@ -150,10 +150,10 @@ fn is_field_of(entry: &Entry, kind: &Entry, known: &Kind) -> bool {
 }
 
 /// Reports a key that is neither a kind nor common. Says whether it was probably meant to be the kind.
-fn report_unknown(entry: &Entry, has_kind: bool, cx: &mut Cx<'_>) -> bool {
+fn report_unknown(entry: &Entry, has_kind: bool, cx: &mut ParseContext<'_>) -> bool {
     let key = entry.key.value.as_str();
     let errors = &mut cx.errors;
-    if habits::answer(habits::STEP, entry, "a step", errors) {
+    if foreign_keys::answer(foreign_keys::STEP, entry, "a step", errors) {
         return false;
     }
     // `ansible.builtin.apt` and `kubernetes.core.k8s_drain`: the last word says what was meant.
@@ -162,7 +162,7 @@ fn report_unknown(entry: &Entry, has_kind: bool, cx: &mut Cx<'_>) -> bool {
         key: crate::source::Spanned { value: word.replace('-', "_"), span: entry.key.span },
         value: Node { kind: NodeKind::Null, span: entry.value.span },
     };
-    if habits::answer(habits::KINDS, &short, "a step", errors) {
+    if foreign_keys::answer(foreign_keys::KINDS, &short, "a step", errors) {
         return true;
     }
     let kinds = || crate::step::all().iter().map(|kind| kind.name()).chain(["include"]);
@@ -194,8 +194,8 @@ fn report_unknown(entry: &Entry, has_kind: bool, cx: &mut Cx<'_>) -> bool {
 fn arguments(
     entry: &Entry,
     kind: &'static dyn StepKind,
-    place: &Place,
-    cx: &mut Cx<'_>,
+    place: &StepScope,
+    cx: &mut ParseContext<'_>,
 ) -> Option<IndexMap<String, Arg>> {
     let what = format!("`{}`", kind.name());
     let errors_before = cx.errors.items().len();
@@ -268,9 +268,9 @@ fn assemble(
     node: &Node,
     kind: &'static dyn StepKind,
     args: IndexMap<String, Arg>,
-    common: Common,
-    place: &Place,
-    cx: &Cx<'_>,
+    common: CommonKeys,
+    place: &StepScope,
+    cx: &ParseContext<'_>,
 ) -> Step {
     let (line, _) = cx.sources.line_column(node.span);
     let prefixed = |id: String| if place.prefix.is_empty() { id } else { format!("{}.{id}", place.prefix) };

@@ -1,6 +1,6 @@
 //! Every mapping of a runbook and of a fragment, key by key: what the parsers read, and what the reference page shows.
 
-use crate::source::{Key, Table};
+use crate::source::{KeyInfo, Table};
 
 const A_MAPPING: &str = "a mapping";
 
@@ -9,32 +9,32 @@ pub(super) const RUNBOOK: Table = Table {
     what: "a runbook",
     doc: "The top of the file.",
     keys: &[
-        Key::required("apiVersion", "`rollbook/v1`", "The format of the file."),
-        Key::required("kind", "`Runbook`", "What the file is."),
-        Key::required("metadata", A_MAPPING, "Its name."),
-        Key::optional(
+        KeyInfo::required("apiVersion", "`rollbook/v1`", "The format of the file."),
+        KeyInfo::required("kind", "`Runbook`", "What the file is."),
+        KeyInfo::required("metadata", A_MAPPING, "Its name."),
+        KeyInfo::optional(
             "params",
             "a mapping from names to declarations",
             "All that a caller may set. Values come from the default, from `params:` of the inventory, from `--params-file` and from `-p`; the later is stronger.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "secrets",
             "a mapping from names to where they are read",
             "Values that are never shown: `secrets.NAME` may stand only in `stdin` and `content`.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "vars",
             "a mapping from names to values",
             "Constants, seen as `vars.NAME`. They may name `params`, `run` and `groups`.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "kube",
             A_MAPPING,
             "Where kubectl runs. Left out, the runbook has nothing to do with Kubernetes.",
         ),
-        Key::optional("policy", A_MAPPING, "What bounds the run as a whole."),
-        Key::optional("defaults", A_MAPPING, "What steps are like that do not say otherwise."),
-        Key::required("phases", "a list of phases", "What is done, in order."),
+        KeyInfo::optional("policy", A_MAPPING, "What bounds the run as a whole."),
+        KeyInfo::optional("defaults", A_MAPPING, "What steps are like that do not say otherwise."),
+        KeyInfo::required("phases", "a list of phases", "What is done, in order."),
     ],
 };
 
@@ -43,8 +43,8 @@ pub(super) const METADATA: Table = Table {
     what: "`metadata`",
     doc: "What people call it.",
     keys: &[
-        Key::required("name", "a name", "Stands in plans and records."),
-        Key::optional("description", "a text", "For readers."),
+        KeyInfo::required("name", "a name", "Stands in plans and records."),
+        KeyInfo::optional("description", "a text", "For readers."),
     ],
 };
 
@@ -53,24 +53,24 @@ pub(super) const DECLARATION: Table = Table {
     what: "a declaration",
     doc: "A parameter of a runbook, or an argument of a fragment (`args.NAME`).",
     keys: &[
-        Key::required("type", "the name of a type", "One of the types below."),
-        Key::with_default("required", "`true` or `false`", "false", "Whether a value must be given."),
-        Key::optional("default", "a constant of the type", "The value where none is given."),
-        Key::optional("min", "a constant of the type", "The smallest value; for types with an order."),
-        Key::optional("max", "a constant of the type", "The largest value; for types with an order."),
-        Key::optional("example", "a constant of the type", "Shown where the value is missing or wrong."),
-        Key::optional(
+        KeyInfo::required("type", "the name of a type", "One of the types below."),
+        KeyInfo::with_default("required", "`true` or `false`", "false", "Whether a value must be given."),
+        KeyInfo::optional("default", "a constant of the type", "The value where none is given."),
+        KeyInfo::optional("min", "a constant of the type", "The smallest value; for types with an order."),
+        KeyInfo::optional("max", "a constant of the type", "The largest value; for types with an order."),
+        KeyInfo::optional("example", "a constant of the type", "Shown where the value is missing or wrong."),
+        KeyInfo::optional(
             "matches",
             "a glob such as `v*`",
             "What a text must look like; for `string` and `host`.",
         ),
-        Key::optional("values", "a list of words", "The words of an `enum`."),
-        Key::optional(
+        KeyInfo::optional("values", "a list of words", "The words of an `enum`."),
+        KeyInfo::optional(
             "items",
             "the name of a type",
             "The type of the items of a `list`; `string` if not written.",
         ),
-        Key::optional("description", "a text", "For readers, and where the value is missing."),
+        KeyInfo::optional("description", "a text", "For readers, and where the value is missing."),
     ],
 };
 
@@ -79,8 +79,8 @@ pub(super) const SECRET: Table = Table {
     what: "a secret",
     doc: "Where a secret is read, on the machine that runs Rollbook. Exactly one of the two.",
     keys: &[
-        Key::optional("env", "the name of an environment variable", "Read from the environment."),
-        Key::optional("file", "a path", "Read from a file; one line break at its end is cut off."),
+        KeyInfo::optional("env", "the name of an environment variable", "Read from the environment."),
+        KeyInfo::optional("file", "a path", "Read from a file; one line break at its end is cut off."),
     ],
 };
 
@@ -89,21 +89,21 @@ pub(super) const POLICY: Table = Table {
     what: "`policy`",
     doc: "What bounds the run as a whole.",
     keys: &[
-        Key::optional("lock", A_MAPPING, "Who else may run at the same time."),
-        Key::optional("deadline", "a duration such as 10m", "Start no new host after this long."),
-        Key::with_default(
+        KeyInfo::optional("lock", A_MAPPING, "Who else may run at the same time."),
+        KeyInfo::optional("deadline", "a duration such as 10m", "Start no new host after this long."),
+        KeyInfo::with_default(
             "control_plane_outage",
             "`accept` or `refuse`",
             "refuse",
             "Whether the Kubernetes API may be away while one or two control planes are upgraded.",
         ),
-        Key::with_default(
+        KeyInfo::with_default(
             "accept_controller_reboot",
             "`true` or `false`",
             "false",
             "Whether the machine that runs Rollbook may be restarted, as the last host of the run.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "allow",
             "a mapping from rules to reasons",
             "Rules of the linter that the runbook breaks on purpose, each with the reason.",
@@ -116,12 +116,12 @@ pub(super) const LOCK: Table = Table {
     what: "`lock`",
     doc: "The lock of a cluster.",
     keys: &[
-        Key::optional(
+        KeyInfo::optional(
             "scope",
             "`cluster` or `none`",
             "`cluster` where the runbook has `kube:`, else `none`.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "ttl",
             "a duration of at least 1m, such as 10m",
             "How long a holder that died keeps it.",
@@ -134,25 +134,25 @@ pub(super) const KUBE: Table = Table {
     what: "`kube`",
     doc: "Where and how kubectl runs.",
     keys: &[
-        Key::required(
+        KeyInfo::required(
             "via",
             "a selector such as `control_plane`, or `controller`",
             "Hosts of which one runs kubectl, preferring one that is not being worked on; or the machine that runs Rollbook.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "kubeconfig",
             "a text that does not begin with `-`",
             "Its path where kubectl runs: `/etc/kubernetes/admin.conf` on a host, kubectl's own choice on the controller.",
         ),
-        Key::optional("context", "a text that does not begin with `-`", "A context of that file."),
-        Key::with_default("request_timeout", "a duration such as 10m", "30s", "Of one request."),
-        Key::with_default(
+        KeyInfo::optional("context", "a text that does not begin with `-`", "A context of that file."),
+        KeyInfo::with_default("request_timeout", "a duration such as 10m", "30s", "Of one request."),
+        KeyInfo::with_default(
             "retry_for",
             "a duration such as 10m",
             "5m",
             "How long an API that is away is asked again.",
         ),
-        Key::with_default(
+        KeyInfo::with_default(
             "new_nodes",
             "`warn` or `drift`",
             "warn",
@@ -167,8 +167,13 @@ pub(super) const DEFAULTS: Table = Table {
     what: "`defaults`",
     doc: "What steps are like that do not say otherwise.",
     keys: &[
-        Key::with_default("become", "`true` or `false`", "true", "Whether steps run as root."),
-        Key::with_default("timeout", "a duration such as 10m", "10m", "How long an op of a step may take."),
+        KeyInfo::with_default("become", "`true` or `false`", "true", "Whether steps run as root."),
+        KeyInfo::with_default(
+            "timeout",
+            "a duration such as 10m",
+            "10m",
+            "How long an op of a step may take.",
+        ),
     ],
 };
 
@@ -177,31 +182,31 @@ pub(super) const PHASE: Table = Table {
     what: "a phase",
     doc: "Steps over a set of hosts. A phase begins when the one before it has ended.",
     keys: &[
-        Key::required("name", "a name", "Stands in messages; used once."),
-        Key::required(
+        KeyInfo::required("name", "a name", "Stands in messages; used once."),
+        KeyInfo::required(
             "hosts",
             "a selector such as `workers` or `control_plane[0]`",
             "Evaluated over the whole inventory.",
         ),
-        Key::with_default(
+        KeyInfo::with_default(
             "mode",
             "`read_only` or `read_write`",
             "read_write",
             "In a `read_only` phase a step that changes anything is an error when the file is loaded.",
         ),
-        Key::optional("rollout", A_MAPPING, "How the phase moves over its hosts."),
-        Key::optional(
+        KeyInfo::optional("rollout", A_MAPPING, "How the phase moves over its hosts."),
+        KeyInfo::optional(
             "tags",
             "a word, or a list of them",
             "For `--only` and `--skip`: tags of each of its steps.",
         ),
-        Key::required("steps", "a list of steps", "What is done on each host, in order."),
-        Key::optional(
+        KeyInfo::required("steps", "a list of steps", "What is done on each host, in order."),
+        KeyInfo::optional(
             "rescue",
             "a mapping such as `{ steps: […] }`",
             "What is done on a host that failed in the phase.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "always",
             "a list of steps",
             "What is done on every host in the end, whether it went well, failed or was rescued. Left out on a host on which nothing was sent that changes anything, and on one that a stop takes away.",
@@ -214,12 +219,12 @@ pub(super) const RESCUE: Table = Table {
     what: "`rescue`",
     doc: "Steps for a host that failed in the phase, such as putting an old version back or collecting logs. Steps after the one that failed do not run. It is not tried on a host whose state is not known, nor on one that is not what the plan saw.",
     keys: &[
-        Key::required(
+        KeyInfo::required(
             "steps",
             "a list of steps",
             "What is done on the host, in order. Expressions see `failure` beside all that steps see.",
         ),
-        Key::with_default(
+        KeyInfo::with_default(
             "then",
             "`failed` or `ok`",
             "failed",
@@ -233,60 +238,65 @@ pub(super) const ROLLOUT: Table = Table {
     what: "`rollout`",
     doc: "How a phase moves over its hosts.",
     keys: &[
-        Key::optional(
+        KeyInfo::optional(
             "order",
             "`inventory`, `group`, `reverse` or `sorted`",
             "How the phase's hosts follow each other: as the inventory has them, as the selector's groups list them, backwards, or by name. Where it is left out, a phase over one group takes its hosts as the group lists them. Slices such as `control_plane[0]` always count in the inventory's order.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "batches",
             "a count such as 2, or a percentage such as 25%, or a list of them",
             "Hosts of each batch; the last size repeats. A batch begins when the one before it has ended well. Left out: one batch of all.",
         ),
-        Key::with_default(
+        KeyInfo::with_default(
             "max_unavailable",
             "a count such as 2, or a percentage such as 25%",
             "1",
             "Most hosts of the phase that may be out of service, whoever took them out.",
         ),
-        Key::with_default(
+        KeyInfo::with_default(
             "max_failures",
             "a count of hosts such as 0",
             "0",
             "More failed hosts than this end the phase.",
         ),
-        Key::with_default(
+        KeyInfo::with_default(
             "parallel",
             "a count of at least 1",
             "10",
             "Most hosts that are worked on at the same time.",
         ),
-        Key::with_default(
+        KeyInfo::with_default(
             "on_failure",
             "`halt` or `freeze`",
             "halt",
             "What happens when more hosts fail than `max_failures` allows: with `halt` no new host starts and those that are out finish, with `freeze` nothing new starts at all.",
         ),
-        Key::with_default("soak", "a duration such as 5m", "0s", "Time between a batch and what follows it."),
-        Key::with_default(
+        KeyInfo::with_default(
+            "soak",
+            "a duration such as 5m",
+            "0s",
+            "Time between a batch and what follows it.",
+        ),
+        KeyInfo::with_default(
             "wait_for_budget",
             "a duration such as 5m",
             "10m",
             "How long a host waits for a slot that others hold.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "topology",
             "a mapping such as `{ key: zone, max_domains: 1 }`",
             "How many zones, racks or the like may have hosts out of service at the same time.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "verify",
             "a list of steps",
             "Checks after every batch, before the next one: on the first host of the phase, or through kubectl. A `command`, \
              `script` or `kubectl` that only reads (`effect: reads`) runs each time, and its exit code decides, or its \
              `fail_when`.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "gate",
             "a mapping such as `{ approve: look at the dashboards }`",
             "What stands between a batch that ended well and the next one.",
@@ -299,23 +309,23 @@ pub(super) const GATE: Table = Table {
     what: "`gate`",
     doc: "Stands behind a batch, after its `soak` and its `verify`: exactly one of `approve`, `duration` and `check`. A gate that is not passed pauses the run, with exit code 15: every host is in service, and `rollbook resume RUN` comes to the same gate again, after the checks of `verify`; `rollbook resume RUN --approve` passes it. There is none behind the last batch; before a phase, write the step `pause`.",
     keys: &[
-        Key::optional(
+        KeyInfo::optional(
             "approve",
             "a text for a person",
             "A person has to say that the run goes on, and this is what they have to see to. On a terminal the run asks; where nobody is there to ask, or the answer is `no`, it pauses.",
         ),
-        Key::optional("duration", "a duration such as 30m", "The run waits for so long."),
-        Key::optional(
+        KeyInfo::optional("duration", "a duration such as 30m", "The run waits for so long."),
+        KeyInfo::optional(
             "check",
             "a step that only looks, such as `{ wait: { nodes: ready } }`",
             "Looked at again and again until it holds, for as long as its own `stable_for` asks; its own `for` does not count.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "for",
             "a duration such as 1h",
             "How long the answer or the check is waited for; then the run pauses. A check needs it; without it, an answer is waited for without end.",
         ),
-        Key::with_default(
+        KeyInfo::with_default(
             "after",
             "`each` or `first`",
             "each",
@@ -329,12 +339,12 @@ pub(super) const TOPOLOGY: Table = Table {
     what: "`topology`",
     doc: "Where hosts of the phase may be out of service, whoever took them out. A host goes out only if all that are out, itself included, then stand in at most `max_domains` places; of the hosts that wait, the first that fits goes.",
     keys: &[
-        Key::required(
+        KeyInfo::required(
             "key",
             "the name of a label, such as `zone`",
             "The label whose value is a host's place. Every host of the phase needs it.",
         ),
-        Key::with_default(
+        KeyInfo::with_default(
             "max_domains",
             "a count of at least 1",
             "1",
@@ -348,11 +358,15 @@ pub(super) const FRAGMENT: Table = Table {
     what: "a fragment",
     doc: "Steps in a file of their own, which runbooks `include`. Its expressions see `args`, `host`, `facts`, `steps` and `run`.",
     keys: &[
-        Key::required("apiVersion", "`rollbook/v1`", "The format of the file."),
-        Key::required("kind", "`Steps`", "What the file is."),
-        Key::optional("metadata", A_MAPPING, "For readers."),
-        Key::optional("args", "a mapping from names to declarations", "What an include gives with `with:`."),
-        Key::required("steps", "a list of steps", "What stands in the place of the include."),
+        KeyInfo::required("apiVersion", "`rollbook/v1`", "The format of the file."),
+        KeyInfo::required("kind", "`Steps`", "What the file is."),
+        KeyInfo::optional("metadata", A_MAPPING, "For readers."),
+        KeyInfo::optional(
+            "args",
+            "a mapping from names to declarations",
+            "What an include gives with `with:`.",
+        ),
+        KeyInfo::required("steps", "a list of steps", "What stands in the place of the include."),
     ],
 };
 
@@ -361,12 +375,12 @@ pub(super) const INCLUDE: Table = Table {
     what: "an `include`, such as `{ file: steps/kubelet.yaml }`",
     doc: "A fragment's steps in the place of one. `include: FILE` is short for `include: { file: FILE }`. Beside it only `id`, `name`, `when`, `for_each` and `tags` may stand; `when` holds for every step of the fragment, and with `for_each` all of the steps run for one item before the next.",
     keys: &[
-        Key::required(
+        KeyInfo::required(
             "file",
             "the path of a fragment",
             "Relative to the file that includes, and below the runbook's directory.",
         ),
-        Key::optional("with", "a mapping from arguments to values", "Values for the fragment's `args`."),
+        KeyInfo::optional("with", "a mapping from arguments to values", "Values for the fragment's `args`."),
     ],
 };
 
@@ -375,9 +389,9 @@ pub(super) const RETRY: Table = Table {
     what: "`retry`, such as `{ attempts: 3, delay: 10s }`",
     doc: "How a step that failed is tried again.",
     keys: &[
-        Key::required("attempts", "a count of tries from 2 to 100", "With the first."),
-        Key::with_default("delay", "a duration such as 10s", "10s", "Before the second try."),
-        Key::with_default(
+        KeyInfo::required("attempts", "a count of tries from 2 to 100", "With the first."),
+        KeyInfo::with_default("delay", "a duration such as 10s", "10s", "Before the second try."),
+        KeyInfo::with_default(
             "backoff",
             "a factor from 1 to 10, such as 2 or 1.5",
             "1",
@@ -392,55 +406,59 @@ pub(super) const COMMON: Table = Table {
     what: "a step",
     doc: "A step is exactly one kind, such as `drain`, or an `include`, and these keys beside it.",
     keys: &[
-        Key::optional("id", "a name", "For expressions of later steps of the phase: `steps.ID.changed`."),
-        Key::optional("name", "a text", "What people read instead of the step's own words."),
-        Key::optional("when", "an expression without braces", "The step runs only where it is true."),
-        Key::optional(
+        KeyInfo::optional("id", "a name", "For expressions of later steps of the phase: `steps.ID.changed`."),
+        KeyInfo::optional("name", "a text", "What people read instead of the step's own words."),
+        KeyInfo::optional("when", "an expression without braces", "The step runs only where it is true."),
+        KeyInfo::optional(
             "for_each",
             "a list, a mapping, or one `{{ … }}` that gives one",
             "A task for each item, seen as `each`; of a mapping as `each.key` and `each.value`. `when` is asked for each. The plan shows every one, so the items must be known then: no `steps`.",
         ),
-        Key::optional("timeout", "a duration such as 10m", "How long an op may take; enforced on the host."),
-        Key::optional("retry", A_MAPPING, "How a step that failed is tried again."),
-        Key::optional("become", "`true` or `false`", "Whether it runs as root."),
-        Key::optional("env", "a mapping from environment variables to texts", "Public: no secrets."),
-        Key::optional(
+        KeyInfo::optional(
+            "timeout",
+            "a duration such as 10m",
+            "How long an op may take; enforced on the host.",
+        ),
+        KeyInfo::optional("retry", A_MAPPING, "How a step that failed is tried again."),
+        KeyInfo::optional("become", "`true` or `false`", "Whether it runs as root."),
+        KeyInfo::optional("env", "a mapping from environment variables to texts", "Public: no secrets."),
+        KeyInfo::optional(
             "tags",
             "a word, or a list of them",
             "Words by which `--only` and `--skip` name it. Those of an include and of a phase are for each of its steps.",
         ),
-        Key::with_default(
+        KeyInfo::with_default(
             "run_on",
             "`subject` or `kube` or `controller`",
             "subject",
             "Where a `command` or `script` runs: on the host that the step is about, where kubectl runs, or on the machine that runs Rollbook.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "effect",
             "`reads` or `changes` or `disrupts`",
             "What a `command`, `script` or `kubectl` does; one that `disrupts` takes a slot of the budget.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "allow_failure",
             "the reason, as a text",
             "The run goes on without it, and the summary names it.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "changed_when",
             "an expression without braces",
             "Whether a `command` or `script` changed anything. Sees `result`.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "fail_when",
             "an expression without braces",
             "Whether a `command` or `script` failed. Sees `result`.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "leave_cordoned",
             "the reason, as a text",
             "At a `drain` or `cordon`: the phase has no `uncordon` for it, on purpose.",
         ),
-        Key::optional(
+        KeyInfo::optional(
             "lint",
             "a mapping with `allow`, such as `{ allow: { RULE: reason } }`",
             "Rules of the linter that this step breaks on purpose, each with the reason.",

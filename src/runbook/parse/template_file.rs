@@ -3,7 +3,7 @@
 
 use camino::Utf8PathBuf;
 
-use super::{Cx, Place};
+use super::{ParseContext, StepScope};
 use crate::source::codes::{NOT_UTF8, TEMPLATE_FILE, TEMPLATE_PATH, TOO_LARGE};
 use crate::source::{FileId, Node, Span, refuse_characters, shorten};
 use crate::template::{Arg, compile_file};
@@ -21,7 +21,7 @@ pub(super) struct TemplateFile {
 }
 
 /// Reads the file that a step names. What is wrong in it is told there.
-pub(super) fn read(node: &Node, place: &Place, cx: &mut Cx<'_>) -> Option<TemplateFile> {
+pub(super) fn read(node: &Node, place: &StepScope, cx: &mut ParseContext<'_>) -> Option<TemplateFile> {
     let path = path(node, cx)?;
     let file = load(path, node, place, cx)?;
     let text = compile_file(cx.sources, file, &place.names, &mut cx.errors)?;
@@ -29,7 +29,7 @@ pub(super) fn read(node: &Node, place: &Place, cx: &mut Cx<'_>) -> Option<Templa
     Some(TemplateFile { path, text })
 }
 
-fn load(path: &str, node: &Node, place: &Place, cx: &mut Cx<'_>) -> Option<FileId> {
+fn load(path: &str, node: &Node, place: &StepScope, cx: &mut ParseContext<'_>) -> Option<FileId> {
     let read = cx.reader.bytes(place.file(), path);
     let (path, bytes) = match read {
         Ok(found) => found,
@@ -50,7 +50,7 @@ fn load(path: &str, node: &Node, place: &Place, cx: &mut Cx<'_>) -> Option<FileI
 }
 
 /// The path as written. It names one file: each template is compiled when the runbook is loaded.
-fn path<'n>(node: &'n Node, cx: &mut Cx<'_>) -> Option<&'n str> {
+fn path<'n>(node: &'n Node, cx: &mut ParseContext<'_>) -> Option<&'n str> {
     let holds_template = |path: &str| ["{{", "{%"].iter().any(|opening| path.contains(opening));
     let (message, hint) = if node.scalar().is_some_and(holds_template) {
         let hint = "write a step for each file, with `when`; or one file with `{% if %}` in it";
@@ -68,7 +68,7 @@ fn path<'n>(node: &'n Node, cx: &mut Cx<'_>) -> Option<&'n str> {
 }
 
 /// The bytes as a source, where they are text.
-fn text(path: &Utf8PathBuf, bytes: Vec<u8>, node: &Node, cx: &mut Cx<'_>) -> Option<FileId> {
+fn text(path: &Utf8PathBuf, bytes: Vec<u8>, node: &Node, cx: &mut ParseContext<'_>) -> Option<FileId> {
     if bytes.len() > MOST_BYTES {
         let message =
             format!("the template `{path}` has {} bytes, more than the limit of {MOST_BYTES}", bytes.len());

@@ -4,7 +4,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 
 use super::declare::{Declarations, declarations};
-use super::{Cx, Place, allow, check_identifier, finish, habits, header, names, phase, tables, take_header};
+use super::{
+    ParseContext, StepScope, allow, check_identifier, finish, foreign_keys, header, names, phase, tables,
+    take_header,
+};
 use crate::inventory::Selector;
 use crate::runbook::{Allow, KubeSpec, KubeVia, NewNodes, Phase, Policy, Runbook, SecretSource, Step};
 use crate::source::codes::{BAD_SELECTOR, BAD_SETTING, NEEDS_KUBE, SECRET_IN_PUBLIC};
@@ -15,7 +18,7 @@ use crate::value::{Duration, Type, escape};
 /// Of a step without `timeout:`.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
-pub(super) fn runbook(root: &Node, path: Utf8PathBuf, cx: &mut Cx<'_>) -> Option<Runbook> {
+pub(super) fn runbook(root: &Node, path: Utf8PathBuf, cx: &mut ParseContext<'_>) -> Option<Runbook> {
     if !header(root, "a runbook", "Runbook", &mut cx.errors) {
         return None;
     }
@@ -35,7 +38,7 @@ pub(super) fn runbook(root: &Node, path: Utf8PathBuf, cx: &mut Cx<'_>) -> Option
     if let Some(entry) = reader.take("defaults") {
         defaults(&entry.value, cx);
     }
-    let place = Place {
+    let place = StepScope {
         names: names::of_runbook(&params, &vars, secrets.keys()),
         frame: None,
         prefix: String::new(),
@@ -49,7 +52,7 @@ pub(super) fn runbook(root: &Node, path: Utf8PathBuf, cx: &mut Cx<'_>) -> Option
     if !has_kube && !reader.is_misspelt("kube") {
         kube_is_missing(&phases, &mut cx.errors);
     }
-    finish(reader, "a runbook", habits::TOP, &mut cx.errors);
+    finish(reader, "a runbook", foreign_keys::TOP, &mut cx.errors);
     let frames = std::mem::take(&mut cx.frames);
     let Declarations { specs: params, broken: broken_params } = params;
     Some(Runbook {
@@ -188,7 +191,7 @@ fn policy(entry: Option<&Entry>, with_kube: bool, errors: &mut Diagnostics) -> (
             entry.value.word(&[("true", true), ("false", false)], errors) == Some(true);
     }
     let allow = reader.take("allow").map(|entry| allow::rules(&entry.value, errors)).unwrap_or_default();
-    finish(reader, "`policy`", habits::POLICY, errors);
+    finish(reader, "`policy`", foreign_keys::POLICY, errors);
     (policy, allow)
 }
 
@@ -292,7 +295,7 @@ pub(super) fn selector(node: &Node, errors: &mut Diagnostics) -> Option<Spanned<
     }
 }
 
-fn defaults(node: &Node, cx: &mut Cx<'_>) {
+fn defaults(node: &Node, cx: &mut ParseContext<'_>) {
     let Some(mut reader) = MapReader::open_table(node, &tables::DEFAULTS, &mut cx.errors) else { return };
     if let Some(entry) = reader.take("become")
         && let Some(value) = entry.value.boolean(&mut cx.errors)

@@ -3,8 +3,8 @@
 
 use indexmap::IndexMap;
 
-use super::Cx;
-use super::common::Common;
+use super::ParseContext;
+use super::common::CommonKeys;
 use crate::runbook::place_of;
 use crate::source::codes::STEP_MEANING;
 use crate::source::{Entry, Span};
@@ -20,8 +20,8 @@ pub(super) fn check(
     entry: &Entry,
     kind: &'static dyn StepKind,
     args: &IndexMap<String, Arg>,
-    common: &Common,
-    cx: &mut Cx<'_>,
+    common: &CommonKeys,
+    cx: &mut ParseContext<'_>,
 ) {
     let known = args.values().all(|arg| arg.as_const().is_some());
     let trials = if known { 1 } else { TEXTS.len() };
@@ -55,7 +55,7 @@ pub(super) fn check(
 fn tried(
     kind: &'static dyn StepKind,
     args: &IndexMap<String, Arg>,
-    common: &Common,
+    common: &CommonKeys,
     trial: usize,
 ) -> Result<(), LowerError> {
     let values = args.iter().map(|(name, arg)| (name.clone(), stand_in(arg, trial))).collect();

@@ -1,7 +1,7 @@
 //! Faults of a scenario.
 
 use super::{duration, list_of, number, selector, spanned, text};
-use crate::scenario::fields::{Befalls, COMPONENTS, FAULTS, FaultInfo, HOLDER, INHIBITOR};
+use crate::scenario::fields::{COMPONENTS, FAULTS, FaultInfo, FaultTarget, HOLDER, INHIBITOR};
 use crate::scenario::{Fault, FaultKind, Trigger};
 use crate::source::codes::BAD_FAULT;
 use crate::source::{Diagnostics, Entry, MapReader, Node, Spanned, nearest, shorten};
@@ -26,7 +26,7 @@ fn fault(node: &Node, errors: &mut Diagnostics) -> Option<Fault> {
     let info = info(&word, errors)?;
     let kind = kind(info, &mut reader, errors);
     reader.finish(&format!("a fault `{}`", info.word), errors);
-    befalls(info, &word, [hosts, step, after_event, after], errors);
+    targets(info, &word, [hosts, step, after_event, after], errors);
     let selected = hosts.and_then(|entry| selector(&entry.value, errors));
     let delay = after.map(|entry| duration(entry, errors));
     let trigger = trigger(info, step, phase, after_event, after, errors);
@@ -55,7 +55,7 @@ fn info(word: &Spanned<String>, errors: &mut Diagnostics) -> Option<&'static Fau
 }
 
 /// What must be written, and what must not, by whom a fault befalls.
-fn befalls(
+fn targets(
     info: &FaultInfo,
     word: &Spanned<String>,
     [hosts, step, after_event, after]: [Option<&Entry>; 4],
@@ -65,25 +65,25 @@ fn befalls(
     let mut wrong = |message: String, hint: &str| {
         errors.error(BAD_FAULT, word.span, message).hint(hint);
     };
-    if info.on != Befalls::Controller && hosts.is_none() {
+    if info.on != FaultTarget::Controller && hosts.is_none() {
         wrong(format!("`{name}` needs `host`"), "write whom it befalls: a selector, such as `host: w1`");
     }
     match info.on {
-        Befalls::Step if step.is_none() => {
+        FaultTarget::Step if step.is_none() => {
             wrong(
                 format!("`{name}` needs `step`"),
                 "write the step's kind, id or name, such as `step: drain`",
             );
         }
-        Befalls::Step if after.is_some() => wrong(
+        FaultTarget::Step if after.is_some() => wrong(
             format!("`{name}` befalls a step from its beginning"),
             "leave `after` out; a link or the power can be lost in the middle of a step",
         ),
-        Befalls::Controller if after_event.is_none() && after.is_none() && step.is_none() => wrong(
+        FaultTarget::Controller if after_event.is_none() && after.is_none() && step.is_none() => wrong(
             format!("`{name}` needs `after_event`, `after` or `step`"),
             "before the run begins there is nothing that it could befall",
         ),
-        Befalls::Controller if hosts.is_some() != step.is_some() => wrong(
+        FaultTarget::Controller if hosts.is_some() != step.is_some() => wrong(
             format!("`{name}` befalls no host"),
             "write `host` and `step` together, to let it strike when a step of a host begins",
         ),
@@ -115,13 +115,15 @@ fn trigger(
         (None, Some(event)) => {
             // Before the run there is no controller.
             let (least, wanted) = match info.on {
-                Befalls::Controller => (1, "the number of an event, from 1"),
-                Befalls::Hosts | Befalls::Step => (0, "the number of an event, or 0 for before the first"),
+                FaultTarget::Controller => (1, "the number of an event, from 1"),
+                FaultTarget::Hosts | FaultTarget::Step => {
+                    (0, "the number of an event, or 0 for before the first")
+                }
             };
             let number = |text: &str| text.parse().ok().filter(|number| *number >= least);
             event.value.parsed(wanted, errors, number).map(Trigger::Event)
         }
-        (None, None) if after.is_some() || info.on == Befalls::Controller => Some(Trigger::Start),
+        (None, None) if after.is_some() || info.on == FaultTarget::Controller => Some(Trigger::Start),
         (None, None) => Some(Trigger::Before),
     }
 }

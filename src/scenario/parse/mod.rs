@@ -4,7 +4,7 @@ mod expect;
 mod faults;
 mod given;
 
-use super::{Command, Scenario};
+use super::{CommandAnswer, Scenario};
 use crate::inventory::Selector;
 use crate::source::codes::{BAD_SELECTOR, NOT_A_SCENARIO};
 use crate::source::{Diagnostics, Entry, MapReader, Node, NodeKind, Span, Spanned};
@@ -106,7 +106,7 @@ fn metadata(entry: &Entry, errors: &mut Diagnostics) -> Option<String> {
 }
 
 /// How a command answers.
-fn command(node: &Node, errors: &mut Diagnostics) -> Option<Command> {
+fn command(node: &Node, errors: &mut Diagnostics) -> Option<CommandAnswer> {
     const WHAT: &str = "a command";
     let mut reader = MapReader::open(node, WHAT, errors)?;
     let matched = reader.require("match", WHAT, errors);
@@ -127,7 +127,7 @@ fn command(node: &Node, errors: &mut Diagnostics) -> Option<Command> {
     });
     let installs = reader.take("installs").map(|entry| given::versions(&entry.value, errors));
     reader.finish(WHAT, errors);
-    Some(Command {
+    Some(CommandAnswer {
         text: matched?,
         hosts,
         exit: exit.unwrap_or(0),

@@ -14,7 +14,7 @@ use super::super::{Diagnostics, Entry, FileId, Node, NodeKind, ScalarStyle, Span
 use super::{Limits, characters, slips, syntax};
 
 /// The file cannot be read further; the reason is already reported.
-pub(super) struct Stop;
+pub(super) struct Unreadable;
 
 /// A finished node with what the limits need to know of it.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ struct Built {
 }
 
 /// A collection that is still open.
-struct Frame {
+struct OpenCollection {
     contents: Contents,
     start: usize,
     flow: bool,
@@ -40,11 +40,11 @@ struct Frame {
 
 enum Contents {
     Seq(Vec<Node>),
-    Map { entries: Vec<Entry>, seen: HashMap<String, Span>, key: Option<Key>, merges: Vec<Node> },
+    Map { entries: Vec<Entry>, seen: HashMap<String, Span>, key: Option<PendingKey>, merges: Vec<Node> },
 }
 
 /// A key whose value is still to come.
-enum Key {
+enum PendingKey {
     Text(Spanned<String>),
     Merge,
     /// Already reported; its value is read and dropped.
@@ -58,7 +58,7 @@ pub(super) struct Builder<'t, 'd> {
     file: FileId,
     limits: Limits,
     diagnostics: &'d mut Diagnostics,
-    stack: Vec<Frame>,
+    stack: Vec<OpenCollection>,
     anchors: HashMap<usize, Built>,
     names: Vec<String>,
     root: Option<Node>,
@@ -175,7 +175,7 @@ impl<'t, 'd> Builder<'t, 'd> {
     }
 
     /// Takes one event.
-    pub(super) fn take(&mut self, event: Event<'_>, raw: RawSpan) -> Result<(), Stop> {
+    pub(super) fn take(&mut self, event: Event<'_>, raw: RawSpan) -> Result<(), Unreadable> {
         let range = raw.byte_range().unwrap_or(0..0);
         let span = self.span(range.start, range.end);
         match event {
@@ -221,7 +221,7 @@ impl<'t, 'd> Builder<'t, 'd> {
         Span::new(self.file, start, end)
     }
 
-    fn start_document(&mut self, span: Span) -> Result<(), Stop> {
+    fn start_document(&mut self, span: Span) -> Result<(), Unreadable> {
         self.documents += 1;
         if self.documents == 1 {
             return Ok(());
@@ -229,7 +229,7 @@ impl<'t, 'd> Builder<'t, 'd> {
         self.diagnostics
             .error(SEVERAL_DOCUMENTS, span, "a second document starts here")
             .hint("a file holds one document; put the other one into a file of its own");
-        Err(Stop)
+        Err(Unreadable)
     }
 
     fn refuse_tag(&mut self, tag: Option<&Tag>, raw: &RawSpan, span: Span) {
@@ -245,7 +245,7 @@ impl<'t, 'd> Builder<'t, 'd> {
         self.diagnostics.error(TAG, span, format!("the tag `{written}` is not supported")).hint(hint);
     }
 
-    fn scalar(&mut self, text: &str, style: RawStyle, span: Span) -> Result<Built, Stop> {
+    fn scalar(&mut self, text: &str, style: RawStyle, span: Span) -> Result<Built, Unreadable> {
         self.count(1, span)?;
         if let Some(character) = characters::never_allowed(text) {
             let message = format!("an escape gives the character U+{:04X}", u32::from(character));
@@ -274,11 +274,11 @@ impl<'t, 'd> Builder<'t, 'd> {
         style: StructureStyle,
         anchor: usize,
         span: Span,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Unreadable> {
         self.count(1, span)?;
         self.check_depth(self.stack.len() + 1, span)?;
         let (start, flow) = (span.start as usize, style == StructureStyle::Flow);
-        self.stack.push(Frame { contents, start, flow, anchor, size: 1, height: 1 });
+        self.stack.push(OpenCollection { contents, start, flow, anchor, size: 1, height: 1 });
         Ok(())
     }
 
@@ -292,7 +292,7 @@ impl<'t, 'd> Builder<'t, 'd> {
             Contents::Map { entries, seen, merges, key } => {
                 let last = entries.last().map(|entry| entry.value.span.end);
                 let entries = self.merge(entries, seen, &merges);
-                (NodeKind::Map(entries), last, matches!(key, Some(Key::Template)))
+                (NodeKind::Map(entries), last, matches!(key, Some(PendingKey::Template)))
             }
         };
         // The parser ends a block where the next thing starts, which may be pages later.
@@ -307,11 +307,11 @@ impl<'t, 'd> Builder<'t, 'd> {
         self.add(built, frame.anchor);
     }
 
-    fn alias(&mut self, id: usize, span: Span) -> Result<(), Stop> {
+    fn alias(&mut self, id: usize, span: Span) -> Result<(), Unreadable> {
         let Some(target) = self.anchors.get(&id) else {
             // The anchor's own node is still open: the alias stands inside it.
             self.diagnostics.error(ALIAS, span, "an alias inside of what it repeats would never end");
-            return Err(Stop);
+            return Err(Unreadable);
         };
         let (size, height) = (target.size, target.height);
         self.count(size, span)?;
@@ -353,16 +353,16 @@ impl<'t, 'd> Builder<'t, 'd> {
             Contents::Seq(items) => items.push(built.node),
             Contents::Map { entries, seen, key, merges } => match key.take() {
                 None => *key = Some(self.key(built, frame.start, seen)),
-                Some(Key::Text(name)) => entries.push(entry(name, built.node)),
-                Some(Key::Merge) => merges.push(built.node),
-                Some(Key::Refused) => {}
-                Some(Key::Template) => *key = Some(Key::Template),
+                Some(PendingKey::Text(name)) => entries.push(entry(name, built.node)),
+                Some(PendingKey::Merge) => merges.push(built.node),
+                Some(PendingKey::Refused) => {}
+                Some(PendingKey::Template) => *key = Some(PendingKey::Template),
             },
         }
         self.stack.push(frame);
     }
 
-    fn key(&mut self, built: Built, map_start: usize, seen: &mut HashMap<String, Span>) -> Key {
+    fn key(&mut self, built: Built, map_start: usize, seen: &mut HashMap<String, Span>) -> PendingKey {
         let span = built.node.span;
         let text = match built.node.kind {
             NodeKind::Scalar { text, .. } if !text.is_empty() => text,
@@ -375,28 +375,28 @@ impl<'t, 'd> Builder<'t, 'd> {
                     )
                     .hint("put the whole value in quotes: \"{{ … }}\"");
                 self.template = Some(map_start);
-                return Key::Template;
+                return PendingKey::Template;
             }
             NodeKind::Seq(_) | NodeKind::Map(_) => {
                 self.diagnostics
                     .error(BAD_KEY, span, "a key must be text")
                     .hint("write a plain word before the `:`");
-                return Key::Refused;
+                return PendingKey::Refused;
             }
             _ => {
                 self.diagnostics
                     .error(BAD_KEY, span, "a key is empty")
                     .hint("write a word before the `:`, in quotes if it must be `null` or `~`");
-                return Key::Refused;
+                return PendingKey::Refused;
             }
         };
         if let Some(first) = seen.get(&text) {
             let message = format!("the key `{}` is written twice", text.escape_debug());
             self.diagnostics.error(DUPLICATE_KEY, span, message).related(*first, "first defined here");
-            return Key::Refused;
+            return PendingKey::Refused;
         }
         seen.insert(text.clone(), span);
-        if built.merge { Key::Merge } else { Key::Text(Spanned { value: text, span }) }
+        if built.merge { PendingKey::Merge } else { PendingKey::Text(Spanned { value: text, span }) }
     }
 
     /// Adds what `<<` brings in. Keys that are written out win; of several mappings the first wins.
@@ -429,23 +429,23 @@ impl<'t, 'd> Builder<'t, 'd> {
         entries
     }
 
-    fn count(&mut self, nodes: usize, span: Span) -> Result<(), Stop> {
+    fn count(&mut self, nodes: usize, span: Span) -> Result<(), Unreadable> {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes <= self.limits.nodes {
             return Ok(());
         }
         let message = format!("the file has more than {} values", self.limits.nodes);
         self.diagnostics.error(TOO_LARGE, span, message).hint("an alias counts with all that it repeats");
-        Err(Stop)
+        Err(Unreadable)
     }
 
-    fn check_depth(&mut self, depth: usize, span: Span) -> Result<(), Stop> {
+    fn check_depth(&mut self, depth: usize, span: Span) -> Result<(), Unreadable> {
         if depth <= self.limits.depth {
             return Ok(());
         }
         let message = format!("the nesting is deeper than {} levels", self.limits.depth);
         self.diagnostics.error(TOO_LARGE, span, message);
-        Err(Stop)
+        Err(Unreadable)
     }
 }
 

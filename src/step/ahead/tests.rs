@@ -19,8 +19,8 @@ fn probe() -> Probe {
     Probe { site: Site::Subject, queries, r#become: true, timeout: Duration::from_secs(60) }
 }
 
-fn answered(stdout: &str) -> Answer {
-    Answer { stdout: stdout.to_owned(), ..Answer::default() }
+fn answered(stdout: &str) -> ProbeOutput {
+    ProbeOutput { stdout: stdout.to_owned(), ..ProbeOutput::default() }
 }
 
 #[test]
@@ -45,14 +45,17 @@ fn files_keys_and_commands_travel_on_standard_input_only() {
 #[test]
 fn answers_come_back_as_if_they_were_asked_one_by_one() {
     let seen = read(&answered("@ 0 1 0\nHit\n@ 1 0 1\nno\n@ 0 2 1\na\n@ b\nc\n"), 2);
-    let answer =
-        |rc, stdout: &str, stderr: &str| Answer { rc, stdout: stdout.to_owned(), stderr: stderr.to_owned() };
-    assert_eq!(seen, Seen::Answers(vec![answer(1, "", "no\n"), answer(0, "a\n@ b\n", "c\n")]));
+    let answer = |rc, stdout: &str, stderr: &str| ProbeOutput {
+        rc,
+        stdout: stdout.to_owned(),
+        stderr: stderr.to_owned(),
+    };
+    assert_eq!(seen, StagedLists::Answers(vec![answer(1, "", "no\n"), answer(0, "a\n@ b\n", "c\n")]));
 }
 
 #[test]
 fn what_was_cut_off_or_never_began_is_unknown() {
-    let ended = |rc, stderr: &str| Answer { rc, stdout: String::new(), stderr: stderr.to_owned() };
+    let ended = |rc, stderr: &str| ProbeOutput { rc, stdout: String::new(), stderr: stderr.to_owned() };
     let cases = [
         (answered("@ 0 1 0\nHit\n@ 0 2 0\na\n"), "the look was cut off"),
         (answered("@ 0 0 0\n@ 0 0 0\n"), "the look was cut off"),
@@ -63,7 +66,7 @@ fn what_was_cut_off_or_never_began_is_unknown() {
         (ended(90, "mktemp: no space\n"), "no private directory can be made on the host: mktemp: no space"),
     ];
     for (answer, wanted) in cases {
-        assert_eq!(read(&answer, 2), Seen::Unknown(wanted.to_owned()), "{answer:?}");
+        assert_eq!(read(&answer, 2), StagedLists::Unknown(wanted.to_owned()), "{answer:?}");
     }
 }
 
@@ -73,8 +76,8 @@ fn an_apt_that_only_warns_of_a_dead_mirror_is_not_believed() {
                   W: Some index files failed to download. They have been ignored, or old ones used instead.\n";
     assert_eq!(
         read(&answered(warned), 0),
-        Seen::Unusable("Failed to fetch http://m/InRelease Could not connect".to_owned())
+        StagedLists::Unusable("Failed to fetch http://m/InRelease Could not connect".to_owned())
     );
     let harmless = "@ 0 0 1\nW: Download is performed unsandboxed as root\n";
-    assert_eq!(read(&answered(harmless), 0), Seen::Answers(Vec::new()));
+    assert_eq!(read(&answered(harmless), 0), StagedLists::Answers(Vec::new()));
 }

@@ -1,6 +1,6 @@
 //! The command lines of apt and dpkg: plain, read-only where they look, noninteractive where they change. Pure.
 
-use super::name::{Pattern, Wanted};
+use super::name::{Pattern, WantedPackage};
 use crate::op::Query;
 use crate::step::build::{argv, query, query_of};
 use crate::value::Duration;
@@ -30,14 +30,14 @@ pub(super) struct AptGet {
 }
 
 impl AptGet {
-    pub(super) fn install(&self, packages: &[&Wanted]) -> Vec<String> {
+    pub(super) fn install(&self, packages: &[&WantedPackage]) -> Vec<String> {
         let mut command = self.changing();
         // Belt and braces: what the simulation did not show must not happen either.
         command.extend(argv(&["--no-remove", "--no-install-recommends"]));
         self.with_packages(command, self.change_held, packages)
     }
 
-    pub(super) fn download(&self, packages: &[&Wanted]) -> Vec<String> {
+    pub(super) fn download(&self, packages: &[&WantedPackage]) -> Vec<String> {
         let mut command = self.changing();
         command.extend(argv(&["--no-remove", "--no-install-recommends", "--download-only"]));
         // Nothing is installed, so no hold is lost.
@@ -53,14 +53,14 @@ impl AptGet {
 
     /// What [`Self::install`] would do. Holds never stop a simulation: when a bracket is looked at before it is opened,
     /// the package is still held, and will not be.
-    pub(super) fn simulate_install(&self, packages: &[&Wanted]) -> Query {
+    pub(super) fn simulate_install(&self, packages: &[&WantedPackage]) -> Query {
         let mut command = simulating();
         command.push("--no-install-recommends".to_owned());
         query_of(self.with_packages(command, true, packages))
     }
 
     /// Prints the archives that [`Self::download`] would fetch, whole and intact ones in the cache left out.
-    pub(super) fn missing(&self, packages: &[&Wanted]) -> Query {
+    pub(super) fn missing(&self, packages: &[&WantedPackage]) -> Query {
         let command =
             argv(&["apt-get", "--print-uris", "-q", "-y", "--no-install-recommends", "--download-only"]);
         query_of(self.with_packages(command, true, packages))
@@ -86,7 +86,7 @@ impl AptGet {
         &self,
         mut command: Vec<String>,
         change_held: bool,
-        packages: &[&Wanted],
+        packages: &[&WantedPackage],
     ) -> Vec<String> {
         if change_held {
             command.push("--allow-change-held-packages".to_owned());

@@ -11,8 +11,8 @@ mod verdict;
 
 use self::commands::AptGet;
 pub use self::commands::is_own_variable;
-use self::name::{Pattern, Wanted, package_name, takes_host_out};
-use self::upgrade::Upgrade;
+use self::name::{Pattern, WantedPackage, package_name, takes_host_out};
+use self::upgrade::UpgradeSpec;
 use super::ahead::SourcesUse;
 use super::args::Args;
 use super::build::{exec, probe, wrong};
@@ -20,7 +20,7 @@ use super::{
     AssessError, Assessment, BracketKey, Doc, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
     Subject, Touches, Verify,
 };
-use crate::op::{Answer, Effect, Op, Query, RunWhen};
+use crate::op::{Effect, Op, ProbeOutput, Query, RunWhen};
 use crate::value::{Duration, Field, Value};
 
 use self::commands::update_argv;
@@ -32,19 +32,19 @@ pub(crate) struct Apt;
 
 /// What a step does; exactly one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Job {
-    Install(Vec<Wanted>),
-    Download(Vec<Wanted>),
+enum AptJob {
+    Install(Vec<WantedPackage>),
+    Download(Vec<WantedPackage>),
     Remove(Vec<String>),
-    Upgrade(Upgrade),
+    Upgrade(UpgradeSpec),
     /// Only the lists: whenever it runs, or when they are older than this.
     Update(Option<Duration>),
 }
 
 /// What a step asks for.
 #[derive(Clone, Debug)]
-struct Wish {
-    job: Job,
+struct AptSpec {
+    job: AptJob,
     /// `None`: holds stay what they are, and a held package is not touched.
     hold: Option<bool>,
     update_first: bool,
@@ -107,7 +107,7 @@ impl StepKind for Apt {
     }
 
     fn touches(&self, args: &Value) -> Touches {
-        let wish = Wish::from_lowered(args).ok();
+        let spec = AptSpec::from_lowered(args).ok();
         let args = Args(args);
         let downloads = args.has("download") || args.flag("download_only");
         let moves = !downloads && JOBS.iter().any(|job| args.has(job));
@@ -135,7 +135,7 @@ impl StepKind for Apt {
         }
         // An installed version that fits is there whatever else is offered. How old lists are is not read here: what
         // other steps do makes them younger at most.
-        if wish.is_none_or(|wish| wish.wants_the_newest()) {
+        if spec.is_none_or(|spec| spec.wants_the_newest()) {
             reads.extend([Matter::Lists, Matter::file("/etc/apt")]);
         }
         Touches { changes, reads }
@@ -160,27 +160,27 @@ impl StepKind for Apt {
         if reads { SourcesUse::Reads } else { SourcesUse::Nothing }
     }
 
-    fn is_out_of_reach(&self, args: &Value, answers: &[Answer]) -> bool {
-        Wish::from_lowered(args).is_ok_and(|wish| verdict::lacks_candidate(&wish, answers))
+    fn is_out_of_reach(&self, args: &Value, answers: &[ProbeOutput]) -> bool {
+        AptSpec::from_lowered(args).is_ok_and(|spec| verdict::lacks_candidate(&spec, answers))
     }
 
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let wish = Wish::read(Args(args))?;
-        let ops = wish.ops(cx);
-        let verify = wish.verify_queries();
+        let spec = AptSpec::read(Args(args))?;
+        let ops = spec.ops(cx);
+        let verify = spec.verify_queries();
         let poll = Poll {
             interval: Duration::from_secs(1),
             stable_for: Duration::ZERO,
             within: Duration::from_secs(10),
         };
-        let queries = wish.queries();
+        let queries = spec.queries();
         Ok(Lowered {
-            title: wish.title(),
+            title: spec.title(),
             role: Role::Goal,
             effect: ops.iter().map(|op| op.effect).max().unwrap_or(Effect::Changes),
             opens: Vec::new(),
             // What an `unhold` before this step opened, `hold: true` closes.
-            closes: wish.held_after().map(|name| BracketKey::Hold(name.to_owned())).collect(),
+            closes: spec.held_after().map(|name| BracketKey::Hold(name.to_owned())).collect(),
             probe: (!queries.is_empty()).then(|| probe(cx, queries)),
             poll: None,
             ops,
@@ -194,36 +194,36 @@ impl StepKind for Apt {
         upgrade::outcome(stderr)
     }
 
-    fn assess(&self, args: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
-        no_apt(answers).map_or_else(|| verdict::before(&Wish::from_lowered(args)?, answers), Ok)
+    fn assess(&self, args: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
+        no_apt(answers).map_or_else(|| verdict::before(&AptSpec::from_lowered(args)?, answers), Ok)
     }
 
     fn assess_verify(
         &self,
         args: &Value,
         _: &Subject,
-        answers: &[Answer],
+        answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
-        verdict::after(&Wish::from_lowered(args)?, answers)
+        verdict::after(&AptSpec::from_lowered(args)?, answers)
     }
 }
 
-impl Wish {
+impl AptSpec {
     fn read(args: Args<'_>) -> Result<Self, LowerError> {
         let update = args.get("update");
         let job = if args.has("install") {
-            Job::Install(wanted(args, "install")?)
+            AptJob::Install(wanted(args, "install")?)
         } else if args.has("download") {
-            Job::Download(wanted(args, "download")?)
+            AptJob::Download(wanted(args, "download")?)
         } else if args.has("remove") {
             let names = args.texts("remove").into_iter();
-            Job::Remove(
+            AptJob::Remove(
                 names.map(|name| package_name(name).map(ToOwned::to_owned)).collect::<Result<_, _>>()?,
             )
         } else if args.has("upgrade") {
-            Job::Upgrade(Upgrade::read(args)?)
+            AptJob::Upgrade(UpgradeSpec::read(args)?)
         } else {
-            Job::Update(match update {
+            AptJob::Update(match update {
                 Some(Value::Bool(true)) => None,
                 Some(Value::Duration(age)) => Some(*age),
                 _ => {
@@ -235,10 +235,10 @@ impl Wish {
             })
         };
         let nothing = match &job {
-            Job::Install(packages) | Job::Download(packages) => packages.is_empty(),
-            Job::Remove(names) => names.is_empty(),
-            Job::Upgrade(upgrade) => upgrade.is_empty(),
-            Job::Update(_) => false,
+            AptJob::Install(packages) | AptJob::Download(packages) => packages.is_empty(),
+            AptJob::Remove(names) => names.is_empty(),
+            AptJob::Upgrade(upgrade) => upgrade.is_empty(),
+            AptJob::Update(_) => false,
         };
         if nothing {
             return Err(wrong(
@@ -247,7 +247,7 @@ impl Wish {
             ));
         }
         let update_first =
-            !matches!(job, Job::Update(_)) && !matches!(update, None | Some(Value::Bool(false)));
+            !matches!(job, AptJob::Update(_)) && !matches!(update, None | Some(Value::Bool(false)));
         let apt = AptGet {
             allow_downgrade: args.flag("allow_downgrade"),
             // A held package may be changed only by a step that says what its hold is afterwards.
@@ -266,44 +266,46 @@ impl Wish {
     /// Whether its goal follows what the lists offer.
     fn wants_the_newest(&self) -> bool {
         match &self.job {
-            Job::Install(packages) => packages.iter().any(|package| package.pattern == Pattern::Latest),
-            Job::Download(_) | Job::Upgrade(_) => true,
-            Job::Remove(_) | Job::Update(_) => false,
+            AptJob::Install(packages) => packages.iter().any(|package| package.pattern == Pattern::Latest),
+            AptJob::Download(_) | AptJob::Upgrade(_) => true,
+            AptJob::Remove(_) | AptJob::Update(_) => false,
         }
     }
 
     /// Packages that this step puts on hold.
     fn held_after(&self) -> impl Iterator<Item = &str> {
         let packages = match &self.job {
-            Job::Install(packages) if self.hold == Some(true) => packages.as_slice(),
+            AptJob::Install(packages) if self.hold == Some(true) => packages.as_slice(),
             _ => &[],
         };
         packages.iter().map(|package| package.name.as_str())
     }
 
     fn title(&self) -> String {
-        let all = |packages: &[Wanted]| packages.iter().map(Wanted::show).collect::<Vec<_>>().join(", ");
+        let all = |packages: &[WantedPackage]| {
+            packages.iter().map(WantedPackage::show).collect::<Vec<_>>().join(", ")
+        };
         match &self.job {
-            Job::Install(packages) => match self.hold {
+            AptJob::Install(packages) => match self.hold {
                 Some(true) => format!("install and hold {}", all(packages)),
                 Some(false) => format!("install and unhold {}", all(packages)),
                 None => format!("install {}", all(packages)),
             },
-            Job::Download(packages) => format!("download {}", all(packages)),
-            Job::Remove(names) => format!("remove {}", names.join(", ")),
-            Job::Upgrade(upgrade) => upgrade.title(),
-            Job::Update(None) => "update the package lists".to_owned(),
-            Job::Update(Some(age)) => format!("update package lists older than {age}"),
+            AptJob::Download(packages) => format!("download {}", all(packages)),
+            AptJob::Remove(names) => format!("remove {}", names.join(", ")),
+            AptJob::Upgrade(upgrade) => upgrade.title(),
+            AptJob::Update(None) => "update the package lists".to_owned(),
+            AptJob::Update(Some(age)) => format!("update package lists older than {age}"),
         }
     }
 
     fn ops(&self, cx: &LowerCx<'_>) -> Vec<Op> {
         let mut ops = Vec::new();
-        if self.update_first || matches!(self.job, Job::Update(_)) {
+        if self.update_first || matches!(self.job, AptJob::Update(_)) {
             ops.push(update_op(cx));
         }
         match &self.job {
-            Job::Install(packages) => {
+            AptJob::Install(packages) => {
                 ops.extend(groups(packages).into_iter().map(|group| {
                     let shown: Vec<_> = group.iter().map(|package| package.show()).collect();
                     let effect = effect_of(group.iter().map(|package| package.name.as_str()));
@@ -311,7 +313,7 @@ impl Wish {
                 }));
                 ops.extend(self.hold.map(|hold| hold_op(cx, hold, &names(packages))));
             }
-            Job::Download(packages) => ops.extend(groups(packages).into_iter().map(|group| {
+            AptJob::Download(packages) => ops.extend(groups(packages).into_iter().map(|group| {
                 let shown: Vec<_> = group.iter().map(|package| package.show()).collect();
                 apt_op(
                     cx,
@@ -320,18 +322,18 @@ impl Wish {
                     Effect::Changes,
                 )
             })),
-            Job::Remove(names) => {
+            AptJob::Remove(names) => {
                 let effect = effect_of(names.iter().map(String::as_str));
                 ops.push(apt_op(cx, format!("remove {}", names.join(", ")), self.apt.remove(names), effect));
             }
-            Job::Upgrade(upgrade) => {
+            AptJob::Upgrade(upgrade) => {
                 if !upgrade.is_download() {
                     let finish = "finish what dpkg left half-way".to_owned();
                     ops.push(apt_op(cx, finish, upgrade::configure(&self.apt), upgrade.effect()));
                 }
                 ops.push(apt_op(cx, upgrade.title(), upgrade.command(&self.apt), upgrade.effect()));
             }
-            Job::Update(_) => {}
+            AptJob::Update(_) => {}
         }
         ops
     }
@@ -339,62 +341,67 @@ impl Wish {
     /// The look before; read by [`verdict::before`].
     fn queries(&self) -> Vec<Query> {
         match &self.job {
-            Job::Install(packages) => {
+            AptJob::Install(packages) => {
                 let mut queries = commands::state(&names(packages));
                 queries.push(commands::madison(&names(packages)));
                 queries.extend(groups(packages).iter().map(|group| self.apt.simulate_install(group)));
                 queries
             }
-            Job::Download(packages) => {
+            AptJob::Download(packages) => {
                 let mut queries =
                     vec![commands::versions(&names(packages)), commands::madison(&names(packages))];
                 queries.extend(groups(packages).iter().map(|group| self.apt.missing(group)));
                 queries
             }
-            Job::Remove(names) => {
+            AptJob::Remove(names) => {
                 let names: Vec<_> = names.iter().map(String::as_str).collect();
                 vec![commands::versions(&names), commands::simulate_remove(&names)]
             }
-            Job::Upgrade(upgrade) => upgrade.queries(),
-            Job::Update(None) => Vec::new(),
-            Job::Update(Some(_)) => commands::lists_age(),
+            AptJob::Upgrade(upgrade) => upgrade.queries(),
+            AptJob::Update(None) => Vec::new(),
+            AptJob::Update(Some(_)) => commands::lists_age(),
         }
     }
 
     /// The look after; read by [`verdict::after`].
     fn verify_queries(&self) -> Vec<Query> {
         match &self.job {
-            Job::Install(packages) => commands::state(&names(packages)),
-            Job::Download(packages) => groups(packages).iter().map(|group| self.apt.missing(group)).collect(),
-            Job::Remove(names) => {
+            AptJob::Install(packages) => commands::state(&names(packages)),
+            AptJob::Download(packages) => {
+                groups(packages).iter().map(|group| self.apt.missing(group)).collect()
+            }
+            AptJob::Remove(names) => {
                 vec![commands::versions(&names.iter().map(String::as_str).collect::<Vec<_>>())]
             }
-            Job::Upgrade(upgrade) => upgrade.queries(),
+            AptJob::Upgrade(upgrade) => upgrade.queries(),
             // Its exit code says it: with `Error-Mode=any` it counts.
-            Job::Update(_) => Vec::new(),
+            AptJob::Update(_) => Vec::new(),
         }
     }
 }
 
 /// The packages of a field: a mapping to versions, or a list that stands for `present`.
-fn wanted(args: Args<'_>, field: &str) -> Result<Vec<Wanted>, LowerError> {
+fn wanted(args: Args<'_>, field: &str) -> Result<Vec<WantedPackage>, LowerError> {
     let names = args.texts(field).into_iter().map(|name| (name, "present".to_owned()));
     let pairs = names.chain(args.entries(field));
     pairs
         .map(|(name, version)| {
-            Ok(Wanted { name: package_name(name)?.to_owned(), pattern: Pattern::read(name, &version)? })
+            Ok(WantedPackage {
+                name: package_name(name)?.to_owned(),
+                pattern: Pattern::read(name, &version)?,
+            })
         })
         .collect()
 }
 
 /// `present` packages go into a call of their own: its `--no-upgrade` would hold for the others too.
-fn groups(packages: &[Wanted]) -> Vec<Vec<&Wanted>> {
+fn groups(packages: &[WantedPackage]) -> Vec<Vec<&WantedPackage>> {
     let (present, versioned): (Vec<_>, Vec<_>) =
         packages.iter().partition(|package| package.pattern == Pattern::Present);
     [versioned, present].into_iter().filter(|group| !group.is_empty()).collect()
 }
 
-fn names(packages: &[Wanted]) -> Vec<&str> {
+fn names(packages: &[WantedPackage]) -> Vec<&str> {
     packages.iter().map(|package| package.name.as_str()).collect()
 }
 

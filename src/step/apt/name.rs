@@ -97,12 +97,12 @@ impl Pattern {
 
 /// A package and the version to have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(super) struct WantedPackage {
     pub(super) name: String,
     pub(super) pattern: Pattern,
 }
 
-impl Wanted {
+impl WantedPackage {
     /// As one operand of apt-get.
     pub(super) fn operand(&self) -> String {
         match &self.pattern {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::op::Answer;
+use crate::op::ProbeOutput;
 use crate::step::build::{refused, unreadable};
 use crate::step::{AssessError, Assessment};
 
@@ -15,7 +15,7 @@ pub(super) struct Installed {
 }
 
 /// Reads `dpkg-query -W`: packages that are there, by name. Exit code 1 means that some are unknown, which is an answer.
-pub(super) fn installed(answer: &Answer) -> Result<BTreeMap<String, Installed>, AssessError> {
+pub(super) fn installed(answer: &ProbeOutput) -> Result<BTreeMap<String, Installed>, AssessError> {
     if answer.rc > 1 {
         return Err(unreadable("dpkg-query -W", "a list of packages", answer));
     }
@@ -37,7 +37,7 @@ pub(super) fn installed(answer: &Answer) -> Result<BTreeMap<String, Installed>, 
 }
 
 /// Reads `apt-mark showhold`: names of held packages.
-pub(crate) fn holds(answer: &Answer) -> Result<BTreeSet<String>, AssessError> {
+pub(crate) fn holds(answer: &ProbeOutput) -> Result<BTreeSet<String>, AssessError> {
     if !answer.ok() {
         return Err(unreadable("apt-mark showhold", "names of packages", answer));
     }
@@ -45,7 +45,7 @@ pub(crate) fn holds(answer: &Answer) -> Result<BTreeSet<String>, AssessError> {
 }
 
 /// A host without dpkg and apt: nothing that these kinds do would get anywhere there.
-pub(crate) fn no_apt(answers: &[Answer]) -> Option<Assessment> {
+pub(crate) fn no_apt(answers: &[ProbeOutput]) -> Option<Assessment> {
     let absent = answers.iter().any(|answer| answer.rc == 127);
     absent.then(|| {
         refused("the host has no apt", "limit the phase to Debian hosts, such as by a group of the inventory")
@@ -53,13 +53,13 @@ pub(crate) fn no_apt(answers: &[Answer]) -> Option<Assessment> {
 }
 
 /// Reads `dpkg --audit`: packages that were left half-way. Their lines begin with a space, the explanations do not.
-pub(super) fn audit(answer: &Answer) -> Vec<String> {
+pub(super) fn audit(answer: &ProbeOutput) -> Vec<String> {
     let lines = answer.stdout.lines().filter(|line| line.starts_with(' '));
     lines.filter_map(|line| line.split_whitespace().next()).map(ToOwned::to_owned).collect()
 }
 
 /// Reads `apt-cache madison`: versions on offer by package, the newest first. Its exit code says nothing.
-pub(super) fn offers(answer: &Answer) -> BTreeMap<&str, Vec<&str>> {
+pub(super) fn offers(answer: &ProbeOutput) -> BTreeMap<&str, Vec<&str>> {
     let mut offers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for line in answer.stdout.lines() {
         let mut columns = line.split('|').map(str::trim);
@@ -78,7 +78,7 @@ pub(super) fn offers(answer: &Answer) -> BTreeMap<&str, Vec<&str>> {
 
 /// What apt-get would do, by its own simulation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Simulation {
+pub(super) struct AptSimulation {
     /// Name, version before (empty where it is new), version after.
     pub(super) installs: Vec<(String, String, String)>,
     /// Name and version.
@@ -88,8 +88,8 @@ pub(super) struct Simulation {
 }
 
 /// Reads `apt-get -s`: `Inst kubelet [1.30.8-1.1] (1.31.4-1.1 repo [amd64])`, `Remv oldrt [1.0]`.
-pub(super) fn simulation(answer: &Answer) -> Result<Simulation, AssessError> {
-    let mut simulation = Simulation { errors: errors(answer), ..Simulation::default() };
+pub(super) fn simulation(answer: &ProbeOutput) -> Result<AptSimulation, AssessError> {
+    let mut simulation = AptSimulation { errors: errors(answer), ..AptSimulation::default() };
     if !answer.ok() && simulation.errors.is_empty() {
         return Err(unreadable("apt-get -s", "a simulation or an error", answer));
     }
@@ -116,7 +116,9 @@ fn bracketed(text: &str) -> (&str, &str) {
 
 /// Reads `apt-get --print-uris`: file names of archives that are not on the host yet, or why apt-get refused. What a
 /// `file:` source has is installed from there and never copied to the cache, so apt lists it every time (apt 2.6).
-pub(super) fn missing_archives(answer: &Answer) -> Result<Result<Vec<String>, Vec<String>>, AssessError> {
+pub(super) fn missing_archives(
+    answer: &ProbeOutput,
+) -> Result<Result<Vec<String>, Vec<String>>, AssessError> {
     if !answer.ok() {
         let errors = errors(answer);
         return if errors.is_empty() {
@@ -130,7 +132,7 @@ pub(super) fn missing_archives(answer: &Answer) -> Result<Result<Vec<String>, Ve
 }
 
 /// Packages that `apt-get upgrade` leaves as they are, on hold or not: the lines below its announcement.
-pub(super) fn kept_back(answer: &Answer) -> impl Iterator<Item = &str> {
+pub(super) fn kept_back(answer: &ProbeOutput) -> impl Iterator<Item = &str> {
     let after =
         answer.stdout.lines().skip_while(|line| *line != "The following packages have been kept back:");
     after.skip(1).take_while(|line| line.starts_with(' ')).flat_map(str::split_whitespace)
@@ -156,7 +158,7 @@ fn unescape(name: &str) -> String {
 }
 
 /// Dependencies that cannot be met, which alone name the packages, and lines of apt that begin with `E: `.
-fn errors(answer: &Answer) -> Vec<String> {
+fn errors(answer: &ProbeOutput) -> Vec<String> {
     let lines = answer.stderr.lines().chain(answer.stdout.lines());
     let unmet = unmet_dependencies(&answer.stdout).map(ToOwned::to_owned);
     unmet.chain(lines.filter_map(|line| line.strip_prefix("E: ")).map(ToOwned::to_owned)).collect()

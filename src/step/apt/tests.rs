@@ -114,8 +114,8 @@ fn only_a_lock_makes_a_failure_pass_by_itself() {
 fn only_lists_that_were_read_put_a_version_out_of_reach() {
     let args = cases::typed_args(&Apt, &json!({ "download": { "kubelet": "1.31.9-*" } }));
     let madison = |stdout: &str, stderr: &str| {
-        let none = Answer { rc: 1, ..Answer::default() };
-        let offers = Answer { rc: 0, stdout: stdout.to_owned(), stderr: stderr.to_owned() };
+        let none = ProbeOutput { rc: 1, ..ProbeOutput::default() };
+        let offers = ProbeOutput { rc: 0, stdout: stdout.to_owned(), stderr: stderr.to_owned() };
         Apt.is_out_of_reach(&args, &[none, offers])
     };
     assert!(madison(" kubelet | 1.31.4-1.1 | https://m  Packages\n", ""));

@@ -4,14 +4,14 @@
 use super::commands::{AptGet, simulating};
 use super::name::{package_name, takes_host_out};
 use super::output::{audit, holds, kept_back, kept_conffiles, missing_archives, simulation};
-use crate::op::{Answer, Effect, Query};
+use crate::op::{Effect, ProbeOutput, Query};
 use crate::step::args::Args;
 use crate::step::build::{argv, change, exactly, query, query_of, refused, satisfied, would_change, wrong};
 use crate::step::{AssessError, Assessment, Fidelity, LowerError};
 
 /// Which packages.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum What {
+enum UpgradeScope {
     /// All but these.
     All { except: Vec<String> },
     /// These, where they are installed.
@@ -20,8 +20,8 @@ enum What {
 
 /// What a step asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Upgrade {
-    what: What,
+pub(super) struct UpgradeSpec {
+    what: UpgradeScope,
     /// Fetches the archives and installs nothing.
     download_only: bool,
 }
@@ -29,7 +29,7 @@ pub(super) struct Upgrade {
 /// The word that stands for every package. Debian has no package of this name.
 const ALL: &str = "all";
 
-impl Upgrade {
+impl UpgradeSpec {
     pub(super) fn read(args: Args<'_>) -> Result<Self, LowerError> {
         let names = |field: &str| -> Result<Vec<String>, LowerError> {
             args.texts(field).into_iter().map(|name| package_name(name).map(ToOwned::to_owned)).collect()
@@ -39,35 +39,37 @@ impl Upgrade {
             return Err(wrong(format!("`except` has `{name}`"), "write the name without its architecture"));
         }
         let what = match args.texts("upgrade").as_slice() {
-            [ALL] => What::All { except },
+            [ALL] => UpgradeScope::All { except },
             several if several.contains(&ALL) => {
                 return Err(wrong("`upgrade` names packages beside `all`", "write `all`, or names"));
             }
             _ if !except.is_empty() => {
                 return Err(wrong("`except` goes with `upgrade: all`", "leave the packages out of the list"));
             }
-            _ => What::Named(names("upgrade")?),
+            _ => UpgradeScope::Named(names("upgrade")?),
         };
         Ok(Self { what, download_only: args.flag("download_only") })
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.what == What::Named(Vec::new())
+        self.what == UpgradeScope::Named(Vec::new())
     }
 
     pub(super) fn title(&self) -> String {
         let verb = if self.download_only { "download upgrades of" } else { "upgrade" };
         match &self.what {
-            What::All { except } if except.is_empty() => format!("{verb} all packages"),
-            What::All { except } => format!("{verb} all packages but {}", except.join(", ")),
-            What::Named(names) => format!("{verb} {}", names.join(", ")),
+            UpgradeScope::All { except } if except.is_empty() => format!("{verb} all packages"),
+            UpgradeScope::All { except } => format!("{verb} all packages but {}", except.join(", ")),
+            UpgradeScope::Named(names) => format!("{verb} {}", names.join(", ")),
         }
     }
 
     /// As far as it shows before apt is asked.
     pub(super) fn effect(&self) -> Effect {
         match &self.what {
-            What::Named(names) if !self.download_only && names.iter().any(|name| takes_host_out(name)) => {
+            UpgradeScope::Named(names)
+                if !self.download_only && names.iter().any(|name| takes_host_out(name)) =>
+            {
                 Effect::Disrupts
             }
             _ => Effect::Changes,
@@ -103,13 +105,13 @@ impl Upgrade {
 
     fn with_packages(&self, mut command: Vec<String>, change_held: bool) -> Vec<String> {
         match &self.what {
-            What::All { except } => {
+            UpgradeScope::All { except } => {
                 command.extend(argv(&["--with-new-pkgs", "upgrade", "--"]));
                 // The version that is installed is the wanted one. The pattern finds nothing where the package is not
                 // there, which a plain name would make an error (apt 2.6).
                 command.extend(except.iter().map(|name| format!("?installed?exact-name({name})/now")));
             }
-            What::Named(names) => {
+            UpgradeScope::Named(names) => {
                 if change_held {
                     command.push("--allow-change-held-packages".to_owned());
                 }
@@ -120,7 +122,7 @@ impl Upgrade {
         command
     }
 
-    pub(super) fn before(&self, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    pub(super) fn before(&self, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
         if self.download_only {
             let [uris] = exactly(answers)?;
             return Ok(match missing_archives(uris)? {
@@ -166,7 +168,7 @@ impl Upgrade {
     }
 
     /// What is still to be done.
-    pub(super) fn after(&self, answers: &[Answer]) -> Result<Vec<String>, AssessError> {
+    pub(super) fn after(&self, answers: &[ProbeOutput]) -> Result<Vec<String>, AssessError> {
         Ok(match self.before(answers)? {
             Assessment::Satisfied { .. } => Vec::new(),
             Assessment::WouldChange { changes, .. } => {
@@ -178,8 +180,10 @@ impl Upgrade {
 
     fn up_to_date<'n>(&self, kept: impl Iterator<Item = &'n str>) -> String {
         let kept: Vec<_> = match &self.what {
-            What::All { except } => kept.filter(|name| !except.iter().any(|except| except == name)).collect(),
-            What::Named(_) => Vec::new(),
+            UpgradeScope::All { except } => {
+                kept.filter(|name| !except.iter().any(|except| except == name)).collect()
+            }
+            UpgradeScope::Named(_) => Vec::new(),
         };
         match kept.as_slice() {
             [] => "nothing to upgrade".to_owned(),
@@ -189,8 +193,8 @@ impl Upgrade {
 
     fn refusal(&self, errors: &[String]) -> Assessment {
         let same = match &self.what {
-            What::All { .. } => "apt-get -s --with-new-pkgs upgrade",
-            What::Named(_) => "apt-get -s --only-upgrade install",
+            UpgradeScope::All { .. } => "apt-get -s --with-new-pkgs upgrade",
+            UpgradeScope::Named(_) => "apt-get -s --only-upgrade install",
         };
         let hint = format!("run the same `{same}` on the host to see why");
         refused(format!("apt-get refuses: {}", errors.join("; ")), hint)

@@ -3,30 +3,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::name::{Pattern, Wanted, takes_host_out};
-use super::output::{Installed, Simulation, audit, holds, installed, missing_archives, offers, simulation};
-use super::{Job, Wish};
-use crate::op::{Answer, Effect};
+use super::name::{Pattern, WantedPackage, takes_host_out};
+use super::output::{
+    AptSimulation, Installed, audit, holds, installed, missing_archives, offers, simulation,
+};
+use super::{AptJob, AptSpec};
+use crate::op::{Effect, ProbeOutput};
 use crate::step::build::{change, exactly, refused, satisfied, would_change};
 use crate::step::{AssessError, Assessment, Change, Fidelity};
 use crate::value::Duration;
 
-/// Reads the answers to [`Wish::queries`].
-pub(super) fn before(wish: &Wish, answers: &[Answer]) -> Result<Assessment, AssessError> {
-    match &wish.job {
-        Job::Install(packages) => before_install(wish, packages, answers),
-        Job::Download(packages) => before_download(wish, packages, answers),
-        Job::Remove(names) => before_remove(names, answers),
-        Job::Upgrade(upgrade) => upgrade.before(answers),
-        Job::Update(age) => before_update(*age, answers),
+/// Reads the answers to [`AptSpec::queries`].
+pub(super) fn before(spec: &AptSpec, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
+    match &spec.job {
+        AptJob::Install(packages) => before_install(spec, packages, answers),
+        AptJob::Download(packages) => before_download(spec, packages, answers),
+        AptJob::Remove(names) => before_remove(names, answers),
+        AptJob::Upgrade(upgrade) => upgrade.before(answers),
+        AptJob::Update(age) => before_update(*age, answers),
     }
 }
 
-/// Reads the answers to [`Wish::verify_queries`].
-pub(super) fn after(wish: &Wish, answers: &[Answer]) -> Result<Assessment, AssessError> {
-    let waiting = match &wish.job {
-        Job::Install(packages) => after_install(wish, packages, answers)?,
-        Job::Download(_) => {
+/// Reads the answers to [`AptSpec::verify_queries`].
+pub(super) fn after(spec: &AptSpec, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
+    let waiting = match &spec.job {
+        AptJob::Install(packages) => after_install(spec, packages, answers)?,
+        AptJob::Download(_) => {
             let missing = answers.iter().map(missing_archives).collect::<Result<Vec<_>, _>>()?;
             let problems = missing.into_iter().flat_map(|missing| match missing {
                 Ok(files) => files.into_iter().map(|file| format!("{file} is not in the cache")).collect(),
@@ -34,7 +36,7 @@ pub(super) fn after(wish: &Wish, answers: &[Answer]) -> Result<Assessment, Asses
             });
             problems.collect()
         }
-        Job::Remove(names) => {
+        AptJob::Remove(names) => {
             let [versions] = exactly(answers)?;
             let left = installed(versions)?;
             names
@@ -43,11 +45,11 @@ pub(super) fn after(wish: &Wish, answers: &[Answer]) -> Result<Assessment, Asses
                 .map(|name| format!("{name} is still there"))
                 .collect()
         }
-        Job::Upgrade(upgrade) => upgrade.after(answers)?,
-        Job::Update(_) => Vec::new(),
+        AptJob::Upgrade(upgrade) => upgrade.after(answers)?,
+        AptJob::Update(_) => Vec::new(),
     };
     Ok(if waiting.is_empty() {
-        satisfied(wish.title())
+        satisfied(spec.title())
     } else {
         Assessment::NotYet { reason: waiting.join("; ") }
     })
@@ -59,35 +61,35 @@ fn bare(name: &str) -> &str {
 }
 
 /// Packages as they are.
-struct State {
+struct PackageState {
     installed: BTreeMap<String, Installed>,
     held: BTreeSet<String>,
     /// Left half-way by dpkg.
     broken: Vec<String>,
 }
 
-impl State {
-    fn read(answers: &[Answer; 3]) -> Result<Self, AssessError> {
+impl PackageState {
+    fn read(answers: &[ProbeOutput; 3]) -> Result<Self, AssessError> {
         let [versions, showhold, dpkg_audit] = answers;
         let held = holds(showhold)?.iter().map(|name| bare(name).to_owned()).collect();
         Ok(Self { installed: installed(versions)?, held, broken: audit(dpkg_audit) })
     }
 
-    fn is_held(&self, package: &Wanted) -> bool {
+    fn is_held(&self, package: &WantedPackage) -> bool {
         self.held.contains(bare(&package.name))
     }
 
-    fn version_holds(&self, package: &Wanted) -> bool {
+    fn version_holds(&self, package: &WantedPackage) -> bool {
         let package_is = self.installed.get(bare(&package.name));
         package_is.is_some_and(|is| is.configured && package.pattern.matches(&is.version))
     }
 
-    fn hold_holds(&self, package: &Wanted, wish: &Wish) -> bool {
-        wish.hold.is_none_or(|hold| hold == self.is_held(package))
+    fn hold_holds(&self, package: &WantedPackage, spec: &AptSpec) -> bool {
+        spec.hold.is_none_or(|hold| hold == self.is_held(package))
     }
 
     /// "1.31.4-1.1, held", "not installed".
-    fn show(&self, package: &Wanted) -> String {
+    fn show(&self, package: &WantedPackage) -> String {
         let mut text = match self.installed.get(bare(&package.name)) {
             Some(is) if is.configured => is.version.clone(),
             Some(is) => format!("{} (left half-way by dpkg)", is.version),
@@ -100,20 +102,25 @@ impl State {
     }
 }
 
-fn before_install(wish: &Wish, packages: &[Wanted], answers: &[Answer]) -> Result<Assessment, AssessError> {
+fn before_install(
+    spec: &AptSpec,
+    packages: &[WantedPackage],
+    answers: &[ProbeOutput],
+) -> Result<Assessment, AssessError> {
     let Some((look, [madison, simulations @ ..])) = answers.split_first_chunk::<3>() else {
         return Err(too_few(answers));
     };
-    let state = State::read(look)?;
+    let state = PackageState::read(look)?;
     let simulations = simulations.iter().map(simulation).collect::<Result<Vec<_>, _>>()?;
     let moves = |name: &str| {
         simulations.iter().flat_map(|simulation| &simulation.installs).any(|(moved, ..)| moved == name)
     };
-    let is_latest = |package: &Wanted| package.pattern != Pattern::Latest || !moves(bare(&package.name));
-    let done = |package: &&Wanted| {
-        state.version_holds(package) && is_latest(package) && state.hold_holds(package, wish)
+    let is_latest =
+        |package: &WantedPackage| package.pattern != Pattern::Latest || !moves(bare(&package.name));
+    let done = |package: &&WantedPackage| {
+        state.version_holds(package) && is_latest(package) && state.hold_holds(package, spec)
     };
-    let pending: Vec<&Wanted> = packages.iter().filter(|package| !done(package)).collect();
+    let pending: Vec<&WantedPackage> = packages.iter().filter(|package| !done(package)).collect();
     if pending.is_empty() {
         let shown: Vec<_> =
             packages.iter().map(|package| format!("{} {}", package.name, state.show(package))).collect();
@@ -133,11 +140,11 @@ fn before_install(wish: &Wish, packages: &[Wanted], answers: &[Answer]) -> Resul
         ));
     }
     let unmatched: Vec<_> = pending.iter().copied().filter(|package| !state.version_holds(package)).collect();
-    if let Some(refusal) = stopped(wish, &unmatched, madison, &simulations) {
+    if let Some(refusal) = stopped(spec, &unmatched, madison, &simulations) {
         return Ok(refusal);
     }
     let mut changes: Vec<Change> =
-        pending.iter().map(|package| pending_change(package, &state, wish, &simulations)).collect();
+        pending.iter().map(|package| pending_change(package, &state, spec, &simulations)).collect();
     let along = simulations.iter().flat_map(|simulation| &simulation.installs);
     let along = along.filter(|(name, ..)| !pending.iter().any(|package| bare(&package.name) == bare(name)));
     changes.extend(along.map(|(name, before, after)| {
@@ -153,21 +160,26 @@ fn before_install(wish: &Wish, packages: &[Wanted], answers: &[Answer]) -> Resul
     })
 }
 
-fn too_few(answers: &[Answer]) -> AssessError {
+fn too_few(answers: &[ProbeOutput]) -> AssessError {
     let reason = format!("more answers are expected than the {} that came", answers.len());
     AssessError { command: "dpkg-query -W".to_owned(), reason }
 }
 
 /// One line of the plan for a package that the step names.
-fn pending_change(package: &Wanted, state: &State, wish: &Wish, simulations: &[Simulation]) -> Change {
+fn pending_change(
+    package: &WantedPackage,
+    state: &PackageState,
+    spec: &AptSpec,
+    simulations: &[AptSimulation],
+) -> Change {
     let mut installs = simulations.iter().flat_map(|simulation| &simulation.installs);
     let moved =
         installs.find(|(name, ..)| bare(name) == bare(&package.name)).map(|(.., after)| after.as_str());
     let stays = state.installed.get(bare(&package.name)).map(|is| is.version.as_str());
     let mut after = moved.or(stays).unwrap_or(package.goal()).to_owned();
-    if wish.hold == Some(true) {
+    if spec.hold == Some(true) {
         after.push_str(", held");
-    } else if wish.hold == Some(false) && state.is_held(package) {
+    } else if spec.hold == Some(false) && state.is_held(package) {
         after.push_str(", not held");
     }
     change(&package.name, state.show(package), after)
@@ -175,23 +187,24 @@ fn pending_change(package: &Wanted, state: &State, wish: &Wish, simulations: &[S
 
 /// What keeps apt from doing what is asked, or from saying what it would do.
 fn stopped(
-    wish: &Wish,
-    unmatched: &[&Wanted],
-    madison: &Answer,
-    simulations: &[Simulation],
+    spec: &AptSpec,
+    unmatched: &[&WantedPackage],
+    madison: &ProbeOutput,
+    simulations: &[AptSimulation],
 ) -> Option<Assessment> {
     let offers = offers(madison);
-    let offered = |package: &Wanted| offers.get(bare(&package.name)).map(Vec::as_slice).unwrap_or_default();
+    let offered =
+        |package: &WantedPackage| offers.get(bare(&package.name)).map(Vec::as_slice).unwrap_or_default();
     let errors: Vec<_> =
         simulations.iter().flat_map(|simulation| &simulation.errors).map(String::as_str).collect();
     // madison knows real packages only; where apt has found a way to a name without a version, there is one.
-    let is_absent = |package: &&&Wanted| {
+    let is_absent = |package: &&&WantedPackage| {
         let versioned = matches!(package.pattern, Pattern::Match(_));
         (versioned || !errors.is_empty())
             && !offered(package).iter().any(|version| package.pattern.matches(version))
     };
     let absent: Vec<_> = unmatched.iter().filter(is_absent).collect();
-    if wish.update_first && (!absent.is_empty() || !errors.is_empty()) {
+    if spec.update_first && (!absent.is_empty() || !errors.is_empty()) {
         // The step itself fetches new lists first; what they hold is not known yet.
         let unknown = unmatched
             .iter()
@@ -225,10 +238,10 @@ fn stopped(
 }
 
 /// Whether a package that is not there yet is wanted at a version that no repository offers. Reads the answers to
-/// [`Wish::queries`], as [`before`] does.
-pub(super) fn lacks_candidate(wish: &Wish, answers: &[Answer]) -> bool {
-    let ((Job::Install(packages), [versions, _, _, madison, ..])
-    | (Job::Download(packages), [versions, madison, ..])) = (&wish.job, answers)
+/// [`AptSpec::queries`], as [`before`] does.
+pub(super) fn lacks_candidate(spec: &AptSpec, answers: &[ProbeOutput]) -> bool {
+    let ((AptJob::Install(packages), [versions, _, _, madison, ..])
+    | (AptJob::Download(packages), [versions, madison, ..])) = (&spec.job, answers)
     else {
         return false;
     };
@@ -239,7 +252,7 @@ pub(super) fn lacks_candidate(wish: &Wish, answers: &[Answer]) -> bool {
         return false;
     }
     let offers = offers(madison);
-    let has = |package: &Wanted, version: &str| package.pattern.matches(version);
+    let has = |package: &WantedPackage, version: &str| package.pattern.matches(version);
     packages.iter().filter(|package| matches!(package.pattern, Pattern::Match(_))).any(|package| {
         let name = bare(&package.name);
         let is_there = installed.get(name).is_some_and(|is| is.configured && has(package, &is.version));
@@ -271,7 +284,7 @@ fn numbers(version: &str) -> Vec<u64> {
     upstream.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
 }
 
-fn no_candidate(package: &Wanted, offered: &[&str]) -> Assessment {
+fn no_candidate(package: &WantedPackage, offered: &[&str]) -> Assessment {
     let wanted = match &package.pattern {
         Pattern::Match(pattern) => format!("{}={pattern}", package.name),
         Pattern::Present | Pattern::Latest => package.name.clone(),
@@ -295,14 +308,18 @@ fn no_candidate(package: &Wanted, offered: &[&str]) -> Assessment {
     refused(format!("{wanted} is in no repository of this host: {have}"), hint)
 }
 
-fn before_download(wish: &Wish, packages: &[Wanted], answers: &[Answer]) -> Result<Assessment, AssessError> {
+fn before_download(
+    spec: &AptSpec,
+    packages: &[WantedPackage],
+    answers: &[ProbeOutput],
+) -> Result<Assessment, AssessError> {
     let [versions, madison, missing @ ..] = answers else { return Err(too_few(answers)) };
     let installed = installed(versions)?;
-    let is_there = |package: &&Wanted| {
+    let is_there = |package: &&WantedPackage| {
         let pinned = matches!(package.pattern, Pattern::Match(_) | Pattern::Present);
         pinned && installed.get(bare(&package.name)).is_some_and(|is| package.pattern.matches(&is.version))
     };
-    let pending: Vec<&Wanted> = packages.iter().filter(|package| !is_there(package)).collect();
+    let pending: Vec<&WantedPackage> = packages.iter().filter(|package| !is_there(package)).collect();
     if pending.is_empty() {
         return Ok(satisfied("installed already"));
     }
@@ -310,10 +327,10 @@ fn before_download(wish: &Wish, packages: &[Wanted], answers: &[Answer]) -> Resu
     for answer in missing {
         match missing_archives(answer)? {
             Ok(names) => files.extend(names),
-            Err(errors) => simulations.push(Simulation { errors, ..Simulation::default() }),
+            Err(errors) => simulations.push(AptSimulation { errors, ..AptSimulation::default() }),
         }
     }
-    if let Some(refusal) = stopped(wish, &pending, madison, &simulations) {
+    if let Some(refusal) = stopped(spec, &pending, madison, &simulations) {
         return Ok(refusal);
     }
     if files.is_empty() {
@@ -323,7 +340,7 @@ fn before_download(wish: &Wish, packages: &[Wanted], answers: &[Answer]) -> Resu
     Ok(would_change(changes.collect(), Fidelity::Exact))
 }
 
-fn before_remove(names: &[String], answers: &[Answer]) -> Result<Assessment, AssessError> {
+fn before_remove(names: &[String], answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
     let [versions, simulated] = exactly(answers)?;
     let installed = installed(versions)?;
     let present: Vec<_> = names.iter().filter_map(|name| Some((name, installed.get(bare(name))?))).collect();
@@ -348,9 +365,9 @@ fn before_remove(names: &[String], answers: &[Answer]) -> Result<Assessment, Ass
     Ok(Assessment::WouldChange { changes, effect, fidelity: Fidelity::Predicted })
 }
 
-fn before_update(age: Option<Duration>, answers: &[Answer]) -> Result<Assessment, AssessError> {
+fn before_update(age: Option<Duration>, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
     let [stamp, clock] = exactly(answers)?;
-    let seconds = |answer: &Answer| answer.stdout.trim().parse::<u64>().ok();
+    let seconds = |answer: &ProbeOutput| answer.stdout.trim().parse::<u64>().ok();
     let now = seconds(clock).ok_or_else(|| crate::step::build::unreadable("date +%s", "seconds", clock))?;
     let limit = age.unwrap_or(Duration::ZERO);
     let wanted = format!("updated within {limit}");
@@ -374,13 +391,17 @@ fn before_update(age: Option<Duration>, answers: &[Answer]) -> Result<Assessment
 }
 
 /// What dpkg does not show yet after an install.
-fn after_install(wish: &Wish, packages: &[Wanted], answers: &[Answer]) -> Result<Vec<String>, AssessError> {
-    let state = State::read(exactly(answers)?)?;
+fn after_install(
+    spec: &AptSpec,
+    packages: &[WantedPackage],
+    answers: &[ProbeOutput],
+) -> Result<Vec<String>, AssessError> {
+    let state = PackageState::read(exactly(answers)?)?;
     let mut waiting = Vec::new();
     for package in packages {
         if !state.version_holds(package) {
             waiting.push(format!("{} is {}, not {}", package.name, state.show(package), package.goal()));
-        } else if !state.hold_holds(package, wish) {
+        } else if !state.hold_holds(package, spec) {
             let is = if state.is_held(package) { "still held" } else { "not held" };
             waiting.push(format!("{} is {is}", package.name));
         }

@@ -1,7 +1,7 @@
 //! The file as it is on a host, read from the answers of the probe.
 
-use super::{File, lines, sha256};
-use crate::op::Answer;
+use super::{FileSpec, lines, sha256};
+use crate::op::ProbeOutput;
 use crate::step::build::{change, exactly, refused, unreadable};
 use crate::step::{AssessError, Assessment, Change};
 
@@ -11,7 +11,7 @@ pub(super) fn readable_by_all(mode: &str) -> bool {
 
 /// The file as it is.
 #[derive(Default)]
-pub(super) struct Look {
+pub(super) struct FileProbe {
     pub(super) there: bool,
     mode: String,
     /// Name and number.
@@ -22,9 +22,12 @@ pub(super) struct Look {
     text: Option<String>,
 }
 
-impl Look {
+impl FileProbe {
     /// The inner error is a destination that cannot be replaced.
-    pub(super) fn read(file: &File<'_>, answers: &[Answer]) -> Result<Result<Self, Assessment>, AssessError> {
+    pub(super) fn read(
+        file: &FileSpec<'_>,
+        answers: &[ProbeOutput],
+    ) -> Result<Result<Self, Assessment>, AssessError> {
         let (stat, digest, text) = match answers {
             [stat] if file.is_secret() => (stat, None, None),
             [stat, digest] if !file.is_secret() && !file.is_public() => (stat, Some(digest), None),
@@ -65,7 +68,7 @@ impl Look {
         }))
     }
 
-    pub(super) fn attribute_changes(&self, file: &File<'_>) -> Vec<Change> {
+    pub(super) fn attribute_changes(&self, file: &FileSpec<'_>) -> Vec<Change> {
         if !self.there {
             return Vec::new();
         }
@@ -87,7 +90,7 @@ impl Look {
     }
 
     /// That the content differs: by its digest, at any length, and by its lines where they may be shown.
-    pub(super) fn content_change(&self, file: &File<'_>, digest: &str) -> Change {
+    pub(super) fn content_change(&self, file: &FileSpec<'_>, digest: &str) -> Change {
         let short = |digest: &str| format!("sha256 {}", &digest[..12]);
         let diff = self.text.as_deref().and_then(|text| lines::between(text, file.content));
         Change { diff, ..change(file.dest, short(digest), short(&file.digest())) }
@@ -95,7 +98,7 @@ impl Look {
 }
 
 /// Reads `sha256sum`, which marks lines with an escaped file name by a backslash in front.
-fn read_digest(answer: &Answer) -> Option<String> {
+fn read_digest(answer: &ProbeOutput) -> Option<String> {
     let word = answer.stdout.split_whitespace().next()?.trim_start_matches('\\');
     let good = word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     good.then(|| word.to_owned())

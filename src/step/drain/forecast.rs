@@ -6,11 +6,11 @@ use crate::kubernetes::node::NodeRow;
 use crate::kubernetes::pdb::{Pressure, parse_budgets, weigh};
 use crate::kubernetes::pod::{PodRow, parse_pods};
 use crate::kubernetes::some_of;
-use crate::op::Answer;
+use crate::op::ProbeOutput;
 use crate::step::args::Args;
 use crate::step::build::{change, exactly, refused, satisfied, would_change};
 use crate::step::node_state::{
-    Owner, api_away, no_such_node, read_cordon, read_nodes, succeeded, unreadable_rows,
+    CordonOwner, api_away, no_such_node, read_cordon, read_nodes, succeeded, unreadable_rows,
 };
 use crate::step::{AssessError, Assessment, Change, Fidelity, Subject};
 
@@ -18,7 +18,7 @@ use crate::step::{AssessError, Assessment, Change, Fidelity, Subject};
 pub(super) fn assess(
     args: Args<'_>,
     subject: &Subject,
-    answers: &[Answer],
+    answers: &[ProbeOutput],
 ) -> Result<Assessment, AssessError> {
     let [nodes, run, pods, budgets] = exactly::<4>(answers)?;
     let Some((node, owner)) = read_cordon(nodes, run)? else { return Ok(no_such_node(subject)) };
@@ -40,17 +40,17 @@ pub(super) fn assess(
             "leave one budget for each pod",
         ));
     }
-    let cordoned = matches!(owner, Owner::Us | Owner::Run(_) | Owner::Somebody);
+    let cordoned = matches!(owner, CordonOwner::Us | CordonOwner::Run(_) | CordonOwner::Somebody);
     if cordoned && told.evicted.is_empty() {
         return Ok(satisfied(format!("{} is cordoned and empty", node.name)));
     }
     let mut changes = Vec::new();
     match owner {
-        Owner::Nobody | Owner::Lifted => changes.push(change("node", "schedulable", "cordoned")),
-        Owner::Run(_) | Owner::Somebody => {
+        CordonOwner::Nobody | CordonOwner::Lifted => changes.push(change("node", "schedulable", "cordoned")),
+        CordonOwner::Run(_) | CordonOwner::Somebody => {
             changes.push(change("node", format!("cordoned by {owner}"), "stays theirs"));
         }
-        Owner::Us => {}
+        CordonOwner::Us => {}
     }
     changes.extend(pod_changes(&told));
     changes.extend(pressures.iter().map(pressure_change));
@@ -72,7 +72,7 @@ fn not_ready(args: Args<'_>, node: &NodeRow<'_>) -> Assessment {
     satisfied(format!("{state}: its pods are left as they are (`on_not_ready: skip`)"))
 }
 
-fn read_pods(answer: &Answer) -> Result<Vec<PodRow>, AssessError> {
+fn read_pods(answer: &ProbeOutput) -> Result<Vec<PodRow>, AssessError> {
     succeeded("kubectl get pods", answer)?;
     parse_pods(&answer.stdout).map_err(|error| unreadable_rows("kubectl get pods", &error))
 }
@@ -80,7 +80,7 @@ fn read_pods(answer: &Answer) -> Result<Vec<PodRow>, AssessError> {
 /// The budgets that do not let all pods go at once, and the pods that are under two of them.
 fn budget_pressure(
     args: Args<'_>,
-    answer: &Answer,
+    answer: &ProbeOutput,
     told: &DrainForecast<'_>,
 ) -> Result<(Vec<Pressure>, Vec<String>), AssessError> {
     if args.flag("disable_eviction") {
@@ -113,7 +113,7 @@ fn pressure_change(pressure: &Pressure) -> Change {
 pub(super) fn assess_verify(
     args: Args<'_>,
     subject: &Subject,
-    answers: &[Answer],
+    answers: &[ProbeOutput],
 ) -> Result<Assessment, AssessError> {
     let (pods, nodes) = match answers {
         [pods] => (pods, None),

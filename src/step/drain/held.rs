@@ -4,7 +4,7 @@ use super::{Drain, options, pods_query_as};
 use crate::kubernetes::drain::forecast;
 use crate::kubernetes::pod::{PodRow, TOLERATING_PODS, parse_tolerating_pods};
 use crate::kubernetes::some_of;
-use crate::op::{Answer, Probe};
+use crate::op::{Probe, ProbeOutput};
 use crate::step::args::Args;
 use crate::step::build::exactly;
 use crate::step::cordoned::{self, CordonNow, CordonSet, Cordons, IfUncordoned};
@@ -20,7 +20,7 @@ impl Cordons for Drain {
         Ok(kubectl_probe(on.kube, queries))
     }
 
-    fn read(&self, args: &Value, set: CordonSet, answers: &[Answer]) -> Result<CordonNow, AssessError> {
+    fn read(&self, args: &Value, set: CordonSet, answers: &[ProbeOutput]) -> Result<CordonNow, AssessError> {
         let [nodes, run, pods] = exactly::<3>(answers)?;
         let args = Args(args);
         let (node, now) = cordoned::read(nodes, run, set)?;
@@ -56,7 +56,7 @@ impl Cordons for Drain {
 }
 
 /// Pods that the drain would move, or would not be allowed to, and that a cordon keeps away.
-fn came(args: Args<'_>, answer: &Answer) -> Result<Vec<String>, AssessError> {
+fn came(args: Args<'_>, answer: &ProbeOutput) -> Result<Vec<String>, AssessError> {
     let command = "kubectl get pods";
     succeeded(command, answer)?;
     let pods = parse_tolerating_pods(&answer.stdout).map_err(|error| unreadable_rows(command, &error))?;

@@ -16,7 +16,7 @@ use super::{
 use crate::kubernetes::drain::DrainOptions;
 use crate::kubernetes::pdb::BUDGETS;
 use crate::kubernetes::pod::PODS;
-use crate::op::{Answer, Effect, Op, Query, RunWhen, run_symbol};
+use crate::op::{Effect, Op, ProbeOutput, Query, RunWhen, run_symbol};
 use crate::value::{Duration, Field, Type, Value};
 
 /// Evicts the pods of the host's node.
@@ -182,7 +182,12 @@ impl StepKind for Drain {
         })
     }
 
-    fn assess(&self, args: &Value, subject: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess(
+        &self,
+        args: &Value,
+        subject: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         forecast::assess(Args(args), subject, answers)
     }
 
@@ -190,7 +195,7 @@ impl StepKind for Drain {
         &self,
         args: &Value,
         subject: &Subject,
-        answers: &[Answer],
+        answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
         forecast::assess_verify(Args(args), subject, answers)
     }

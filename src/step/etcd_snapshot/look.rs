@@ -4,11 +4,11 @@ use serde::Deserialize;
 
 /// The host, as far as a snapshot is concerned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct SnapshotProbe {
     /// "absent", "good", or what is wrong with the file.
     pub(super) state: String,
     /// The snapshot's record, where the snapshot is good.
-    pub(super) saved: Option<Saved>,
+    pub(super) saved: Option<SnapshotRecord>,
     elsewhere: bool,
     unreadable: Vec<String>,
     /// Whether something on the host can run etcdctl; not asked where the snapshot is there.
@@ -21,7 +21,7 @@ pub(super) struct Look {
 
 /// FILE.json.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub(super) struct Saved {
+pub(super) struct SnapshotRecord {
     file: String,
     hash: u64,
     revision: u64,
@@ -29,7 +29,7 @@ pub(super) struct Saved {
     size: u64,
 }
 
-impl Saved {
+impl SnapshotRecord {
     pub(super) fn read(json: &str) -> Option<Self> {
         serde_json::from_str(json).ok()
     }
@@ -41,7 +41,7 @@ impl Saved {
     }
 }
 
-impl Look {
+impl SnapshotProbe {
     /// `None` where a line is not one of its own.
     pub(super) fn read(stdout: &str) -> Option<Self> {
         let mut look = Self::default();
@@ -49,7 +49,7 @@ impl Look {
             let (word, value) = line.split_once(' ')?;
             match word {
                 "snapshot" => value.clone_into(&mut look.state),
-                "record" => look.saved = Some(Saved::read(value)?),
+                "record" => look.saved = Some(SnapshotRecord::read(value)?),
                 "etcd" => look.elsewhere = value == "elsewhere",
                 "unreadable" => look.unreadable.push(value.to_owned()),
                 "etcdctl" => look.has_tool = value != "none",
@@ -117,7 +117,7 @@ mod tests {
             (format!("{ABLE}etcd elsewhere\n"), Some("etcd does not run on this host")),
         ];
         for (text, expected) in rows {
-            let obstacle = Look::read(&text).expect("readable").obstacle();
+            let obstacle = SnapshotProbe::read(&text).expect("readable").obstacle();
             let fits = match expected {
                 Some(words) => obstacle.as_ref().is_some_and(|(reason, _)| reason.starts_with(words)),
                 None => obstacle.is_none(),
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn other_words_are_no_look() {
         for text in ["", "sh: 1: Syntax error", "snapshot good\nrecord {}", "free x /b"] {
-            assert_eq!(Look::read(text), None, "{text}");
+            assert_eq!(SnapshotProbe::read(text), None, "{text}");
         }
     }
 }

@@ -5,14 +5,14 @@ mod look;
 
 use std::sync::LazyLock;
 
-use self::look::Look;
+use self::look::SnapshotProbe;
 use super::args::Args;
 use super::build::{change, exactly, exec, probe, refused, satisfied, unreadable, would_change, wrong};
 use super::{
     AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
     Subject, Touches, Verify,
 };
-use crate::op::{Answer, Effect, Query, run_symbol, subject_symbol};
+use crate::op::{Effect, ProbeOutput, Query, run_symbol, subject_symbol};
 use crate::value::{Duration, Field, Type, Value};
 
 /// The kind `etcd_snapshot`.
@@ -112,9 +112,9 @@ read, and less free space than etcd's database takes and a tenth more.
     }
 
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let wish = Wish::read(Args(args))?;
-        let title = format!("save etcd to {}", wish.to);
-        let call = |verb: &str| wish.call(verb, cx);
+        let spec = SnapshotSpec::read(Args(args))?;
+        let title = format!("save etcd to {}", spec.to);
+        let call = |verb: &str| spec.call(verb, cx);
         let mut save = exec(cx, title.clone(), call("save"), Effect::Changes);
         SCRIPT.clone_into(&mut save.stdin);
         // Gigabytes take their time, and a lost connection must not cut them off.
@@ -140,7 +140,7 @@ read, and less free space than etcd's database takes and a tenth more.
         })
     }
 
-    fn assess(&self, _: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess(&self, _: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
         let look = read(answers)?;
         if let Some(saved) = &look.saved {
             return Ok(satisfied(saved.show()));
@@ -155,7 +155,12 @@ read, and less free space than etcd's database takes and a tenth more.
         Ok(would_change(vec![change("snapshot of etcd", before, "saved and opened again")], Fidelity::Exact))
     }
 
-    fn assess_verify(&self, _: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess_verify(
+        &self,
+        _: &Value,
+        _: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         let look = read(answers)?;
         Ok(match &look.saved {
             Some(saved) => satisfied(saved.show()),
@@ -165,19 +170,19 @@ read, and less free space than etcd's database takes and a tenth more.
 
     fn outcome(&self, stdout: &str, _: &str) -> Option<String> {
         let record = stdout.lines().rev().find(|line| line.starts_with('{'))?;
-        look::Saved::read(record).map(|saved| saved.show())
+        look::SnapshotRecord::read(record).map(|saved| saved.show())
     }
 }
 
-fn read(answers: &[Answer]) -> Result<Look, AssessError> {
+fn read(answers: &[ProbeOutput]) -> Result<SnapshotProbe, AssessError> {
     let [answer] = exactly(answers)?;
-    Look::read(&answer.stdout)
+    SnapshotProbe::read(&answer.stdout)
         .filter(|_| answer.ok())
         .ok_or_else(|| unreadable("the look for a snapshot of etcd", "what is there", answer))
 }
 
 /// What a step asks for.
-struct Wish<'a> {
+struct SnapshotSpec<'a> {
     to: &'a str,
     keep: i64,
     endpoints: Vec<&'a str>,
@@ -185,7 +190,7 @@ struct Wish<'a> {
     pki: [&'a str; 3],
 }
 
-impl<'a> Wish<'a> {
+impl<'a> SnapshotSpec<'a> {
     fn read(args: Args<'a>) -> Result<Self, LowerError> {
         let keep = match args.get("keep") {
             Some(Value::Int(keep)) if *keep >= 1 => *keep,

@@ -7,7 +7,7 @@ use crate::kubernetes::manifest::{
 };
 use crate::kubernetes::pod::{COMPONENTS as COMPONENT_ROWS, ComponentRow, parse_components};
 use crate::kubernetes::skew::{SkewError, check_hop};
-use crate::op::{Answer, Probe, Query, Site};
+use crate::op::{Probe, ProbeOutput, Query, Site};
 use crate::step::build::{argv, change, exactly, refused, satisfied, unreadable, would_change};
 use crate::step::node_state::{
     OnNode, api_away, kubectl_probe, kubectl_query, read_nodes, succeeded, unreadable_rows,
@@ -85,7 +85,7 @@ fn both_sides(on: OnNode<'_>, cx: &LowerCx<'_>, queries: Vec<Query>) -> Probe {
 }
 
 /// The version of the kubeadm binary; `None` where there is no such program.
-fn read_binary(answer: &Answer) -> Result<Option<Version>, AssessError> {
+fn read_binary(answer: &ProbeOutput) -> Result<Option<Version>, AssessError> {
     match answer.rc {
         127 => Ok(None),
         0 => match Version::parse(answer.stdout.trim()) {
@@ -96,7 +96,7 @@ fn read_binary(answer: &Answer) -> Result<Option<Version>, AssessError> {
     }
 }
 
-fn read_cluster(answer: &Answer) -> Result<Version, AssessError> {
+fn read_cluster(answer: &ProbeOutput) -> Result<Version, AssessError> {
     succeeded("kubectl get configmap kubeadm-config", answer)?;
     configured_version(&answer.stdout).ok_or_else(|| {
         unreadable(
@@ -108,7 +108,7 @@ fn read_cluster(answer: &Answer) -> Result<Version, AssessError> {
 }
 
 /// The image in a manifest; `None` where there is no manifest.
-fn read_manifest<'a>(component: &str, answer: &'a Answer) -> Result<Option<&'a str>, AssessError> {
+fn read_manifest<'a>(component: &str, answer: &'a ProbeOutput) -> Result<Option<&'a str>, AssessError> {
     let command = || format!("cat {MANIFESTS}/{component}.yaml");
     if !answer.ok() {
         return if answer.stderr.contains("No such file") {
@@ -122,7 +122,10 @@ fn read_manifest<'a>(component: &str, answer: &'a Answer) -> Result<Option<&'a s
 }
 
 /// What the answers to [`control_plane`] mean.
-pub(super) fn assess_control_plane(target: &Version, answers: &[Answer]) -> Result<Assessment, AssessError> {
+pub(super) fn assess_control_plane(
+    target: &Version,
+    answers: &[ProbeOutput],
+) -> Result<Assessment, AssessError> {
     let [kubeadm, manifests @ .., cluster] = exactly::<5>(answers)?;
     let mut changes = Vec::new();
     differs(&mut changes, "kubeadm", read_binary(kubeadm)?.as_ref(), target);
@@ -180,7 +183,7 @@ fn hop(changes: &mut Vec<Change>, cluster: &Version, target: &Version) -> Option
 pub(super) fn assess_components(
     target: &Version,
     subject: &Subject,
-    answers: &[Answer],
+    answers: &[ProbeOutput],
 ) -> Result<Assessment, AssessError> {
     let [pods, cluster] = exactly::<2>(answers)?;
     if let Some(away) = [pods, cluster].into_iter().find_map(api_away) {
@@ -222,7 +225,7 @@ fn sick(row: &ComponentRow) -> String {
 }
 
 /// What is known of a worker.
-pub(super) struct Worker {
+pub(super) struct WorkerState {
     kubeadm: Option<Version>,
     cluster: Version,
     noted: String,
@@ -232,7 +235,7 @@ pub(super) struct Worker {
 }
 
 /// Reads the answers to [`worker`].
-pub(super) fn read_worker(subject: &Subject, answers: &[Answer]) -> Result<Worker, AssessError> {
+pub(super) fn read_worker(subject: &Subject, answers: &[ProbeOutput]) -> Result<WorkerState, AssessError> {
     let (answers, instance) = match answers {
         [answers @ .., instance] if answers.len() == 5 => (answers, instance.stdout.as_str()),
         answers => (answers, ""),
@@ -244,7 +247,7 @@ pub(super) fn read_worker(subject: &Subject, answers: &[Answer]) -> Result<Worke
         reason: format!("the cluster has no node `{}`", subject.node.as_deref().unwrap_or(&subject.host)),
     })?;
     succeeded("kubectl get configmap", in_cluster)?;
-    Ok(Worker {
+    Ok(WorkerState {
         kubeadm: read_binary(kubeadm)?,
         cluster: read_cluster(cluster)?,
         noted: node.kubeadm_node.to_owned(),
@@ -253,7 +256,7 @@ pub(super) fn read_worker(subject: &Subject, answers: &[Answer]) -> Result<Worke
     })
 }
 
-impl Worker {
+impl WorkerState {
     /// Before: whether there is anything to do. `patched` hosts may differ from the cluster's configuration for ever.
     pub(super) fn assess(&self, target: &Version, patched: bool) -> Assessment {
         let mut changes = Vec::new();

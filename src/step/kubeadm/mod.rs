@@ -13,7 +13,7 @@ use super::{
     Touches, Verify,
 };
 use crate::kubernetes::KUBEADM_NODE;
-use crate::op::{Answer, Effect, Op, RunWhen};
+use crate::op::{Effect, Op, ProbeOutput, RunWhen};
 use crate::value::{Duration, Field, Type, Value, Version};
 
 /// Runs `kubeadm upgrade` on the host.
@@ -118,20 +118,20 @@ impl StepKind for Kubeadm {
         let args = Args(args);
         let on = on_node(cx, self.name())?;
         let version = target(args)?;
-        let part = Part::of(args, cx.subject);
+        let part = NodeRole::of(args, cx.subject);
         let title = title(args, &version);
         let effect = cx.effect.map_or(part.effect(), |stated| stated.max(Effect::Changes));
         let mut ops = vec![Op { long: true, ..exec(cx, &title, argv(args, &version)?, effect) }];
-        if part == Part::Worker {
+        if part == NodeRole::Worker {
             ops.push(annotate(on, cx, &version));
             ops.push(take_back(on, cx));
         }
         let (probe, verify) = match part {
-            Part::ControlPlane => {
+            NodeRole::ControlPlane => {
                 let probe = look::components(on, cx);
                 (look::control_plane(on, cx), Verify { probe, poll: COMPONENTS_READY })
             }
-            Part::Worker => {
+            NodeRole::Worker => {
                 let probe = look::worker(on, cx, &version);
                 (probe.clone(), Verify { probe, poll: WORKER_DONE })
             }
@@ -151,12 +151,17 @@ impl StepKind for Kubeadm {
         })
     }
 
-    fn assess(&self, args: &Value, subject: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess(
+        &self,
+        args: &Value,
+        subject: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         let args = Args(args);
         let target = known_target(args)?;
-        match Part::of(args, subject) {
-            Part::ControlPlane => look::assess_control_plane(&target, answers),
-            Part::Worker => Ok(look::read_worker(subject, answers)?.assess(&target, args.has("patches"))),
+        match NodeRole::of(args, subject) {
+            NodeRole::ControlPlane => look::assess_control_plane(&target, answers),
+            NodeRole::Worker => Ok(look::read_worker(subject, answers)?.assess(&target, args.has("patches"))),
         }
     }
 
@@ -164,13 +169,13 @@ impl StepKind for Kubeadm {
         &self,
         args: &Value,
         subject: &Subject,
-        answers: &[Answer],
+        answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
         let args = Args(args);
         let target = known_target(args)?;
-        match Part::of(args, subject) {
-            Part::ControlPlane => look::assess_components(&target, subject, answers),
-            Part::Worker => match answers.iter().find_map(api_away) {
+        match NodeRole::of(args, subject) {
+            NodeRole::ControlPlane => look::assess_components(&target, subject, answers),
+            NodeRole::Worker => match answers.iter().find_map(api_away) {
                 Some(away) => Ok(away),
                 None => Ok(look::read_worker(subject, answers)?.assess_done(&target)),
             },
@@ -180,12 +185,12 @@ impl StepKind for Kubeadm {
 
 /// What the host is to `kubeadm upgrade`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum NodeRole {
     ControlPlane,
     Worker,
 }
 
-impl Part {
+impl NodeRole {
     fn of(args: Args<'_>, subject: &Subject) -> Self {
         let control_plane = subject.control_plane || args.text("upgrade") == Some("apply");
         if control_plane { Self::ControlPlane } else { Self::Worker }

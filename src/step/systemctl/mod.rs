@@ -1,21 +1,21 @@
 //! `systemctl`: units that run, are enabled or masked, and processes that are newer than what they were started from.
-//! What a step asks for is in [`wish`], what a look at units says in [`units`], what processes were started from in
+//! What a step asks for is in [`spec`], what a look at units says in [`units`], what processes were started from in
 //! [`sources`].
 
 mod sources;
+mod spec;
 mod units;
-mod wish;
 
 use std::sync::LazyLock;
 
-use self::wish::{Goal, VERBS, Verb, Wish};
+use self::spec::{Goal, UnitSpec, UnitVerb, VERBS};
 use super::args::Args;
 use super::build::{probe, satisfied, would_change, wrong};
 use super::{
     AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
     Subject, Touches, Verify,
 };
-use crate::op::{Answer, Effect};
+use crate::op::{Effect, ProbeOutput};
 use crate::value::{Duration, Field, Type, Value};
 
 /// The kind `systemctl`.
@@ -114,7 +114,7 @@ whatever happens to be loaded.",
     }
 
     fn touches(&self, args: &Value) -> Touches {
-        let sources = Wish::from_lowered(args).map_or(vec![Matter::Anything], |wish| wish.started_from());
+        let sources = UnitSpec::from_lowered(args).map_or(vec![Matter::Anything], |spec| spec.started_from());
         let reads = [Matter::Units, Matter::Packages].into_iter().chain(sources).collect();
         Touches { changes: vec![Matter::Units], reads }
     }
@@ -124,8 +124,8 @@ whatever happens to be loaded.",
     }
 
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let wish = Wish::read(Args(args))?;
-        let ops = wish.ops(cx);
+        let spec = UnitSpec::read(Args(args))?;
+        let ops = spec.ops(cx);
         let Some(effect) = ops.iter().map(|op| op.effect).max() else {
             return Err(wrong(
                 "nothing to do",
@@ -133,32 +133,32 @@ whatever happens to be loaded.",
             ));
         };
         let title = ops.iter().map(|op| op.title.as_str()).collect::<Vec<_>>().join(", ");
-        let watched = wish.units_of(&[Verb::Start, Verb::Restart]).next().is_some();
-        let stable_for = if watched { wish.stable_for } else { Duration::ZERO };
-        let poll = Poll { interval: Duration::from_secs(1), stable_for, within: wish.within };
+        let watched = spec.units_of(&[UnitVerb::Start, UnitVerb::Restart]).next().is_some();
+        let stable_for = if watched { spec.stable_for } else { Duration::ZERO };
+        let poll = Poll { interval: Duration::from_secs(1), stable_for, within: spec.within };
         Ok(Lowered {
             title,
             role: Role::Goal,
             effect,
             opens: Vec::new(),
             closes: Vec::new(),
-            probe: (!wish.always).then(|| probe(cx, wish.queries(Goal::Reached))),
+            probe: (!spec.always).then(|| probe(cx, spec.queries(Goal::Reached))),
             poll: None,
             ops,
-            verify: Some(Verify { probe: probe(cx, wish.queries(Goal::Settled)), poll }),
+            verify: Some(Verify { probe: probe(cx, spec.queries(Goal::Settled)), poll }),
             repeatable: true,
         })
     }
 
-    fn assess(&self, args: &Value, _: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
-        let wish = Wish::from_lowered(args)?;
-        let look = match wish.look(Goal::Reached, answers) {
+    fn assess(&self, args: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
+        let spec = UnitSpec::from_lowered(args)?;
+        let look = match spec.look(Goal::Reached, answers) {
             Ok(look) => look,
-            Err(blind) => return blind.means(&wish),
+            Err(blind) => return blind.means(&spec),
         };
-        let changes = wish.differences(&look);
+        let changes = spec.differences(&look);
         Ok(if changes.is_empty() {
-            satisfied(wish.state(&look))
+            satisfied(spec.state(&look))
         } else {
             would_change(changes, Fidelity::Exact)
         })
@@ -168,16 +168,16 @@ whatever happens to be loaded.",
         &self,
         args: &Value,
         _: &Subject,
-        answers: &[Answer],
+        answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
-        let wish = Wish::from_lowered(args)?;
-        let look = match wish.look(Goal::Settled, answers) {
+        let spec = UnitSpec::from_lowered(args)?;
+        let look = match spec.look(Goal::Settled, answers) {
             Ok(look) => look,
-            Err(blind) => return blind.means(&wish),
+            Err(blind) => return blind.means(&spec),
         };
-        let waiting = wish.unsettled(&look);
+        let waiting = spec.unsettled(&look);
         Ok(if waiting.is_empty() {
-            satisfied(wish.state(&look))
+            satisfied(spec.state(&look))
         } else {
             Assessment::NotYet { reason: waiting.join("; ") }
         })

@@ -6,8 +6,8 @@
 
 use jiff::Timestamp;
 
-use super::units::{Unit, short_name};
-use crate::op::{Answer, Query};
+use super::units::{UnitState, short_name};
+use crate::op::{ProbeOutput, Query};
 use crate::step::build::{argv, change, query_of, unreadable};
 use crate::step::{AssessError, Change};
 
@@ -103,7 +103,7 @@ pub(super) struct Sources {
 
 /// Reads the answers to [`queries`]. Both commands fail by habit: most places do not exist, kernel threads have no
 /// binary, processes end meanwhile. What counts is what they found.
-pub(super) fn parse(files: &Answer, replaced: &Answer) -> Result<Sources, AssessError> {
+pub(super) fn parse(files: &ProbeOutput, replaced: &ProbeOutput) -> Result<Sources, AssessError> {
     for answer in [files, replaced] {
         if answer.rc > 1 {
             return Err(unreadable("find", "a list of files", answer));
@@ -131,7 +131,7 @@ fn parse_epoch(text: &str) -> Option<Timestamp> {
 
 impl Sources {
     /// Why the process of a unit is older than something it was started from.
-    pub(super) fn difference(&self, unit: &Unit, newer_than: &[String]) -> Option<Change> {
+    pub(super) fn difference(&self, unit: &UnitState, newer_than: &[String]) -> Option<Change> {
         let name = short_name(&unit.name);
         if unit.active != "active" {
             return super::units::difference("start", unit);

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::op::Answer;
+use crate::op::ProbeOutput;
 use crate::step::build::{argv, change, unreadable, wrong};
 use crate::step::{AssessError, Change, LowerError};
 
@@ -58,7 +58,7 @@ pub(super) fn show_argv(dated: bool, units: &[&str]) -> Vec<String> {
 
 /// One unit, as `systemctl show` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Unit {
+pub(super) struct UnitState {
     /// The name that was asked for; `Id` is another one where that is an alias.
     pub(super) name: String,
     pub(super) load: String,
@@ -72,7 +72,7 @@ pub(super) struct Unit {
     pub(super) started: Option<Timestamp>,
 }
 
-impl Unit {
+impl UnitState {
     /// A few words for people: "kubelet active, enabled".
     pub(super) fn state(&self) -> String {
         let mut state = format!("{} {}", short_name(&self.name), self.activity());
@@ -96,7 +96,7 @@ impl Unit {
 }
 
 /// Reads the blocks of `systemctl show`, one per name and in the order of the names.
-pub(super) fn parse_units(answer: &Answer, names: &[&str]) -> Result<Vec<Unit>, AssessError> {
+pub(super) fn parse_units(answer: &ProbeOutput, names: &[&str]) -> Result<Vec<UnitState>, AssessError> {
     let blocks: Vec<&str> = answer.stdout.split("\n\n").filter(|block| !block.trim().is_empty()).collect();
     if blocks.len() != names.len() {
         return Err(unreadable("systemctl show", &format!("{} units", names.len()), answer));
@@ -104,7 +104,7 @@ pub(super) fn parse_units(answer: &Answer, names: &[&str]) -> Result<Vec<Unit>, 
     names.iter().zip(blocks).map(|(name, block)| parse_unit(name, block, answer)).collect()
 }
 
-fn parse_unit(name: &str, block: &str, answer: &Answer) -> Result<Unit, AssessError> {
+fn parse_unit(name: &str, block: &str, answer: &ProbeOutput) -> Result<UnitState, AssessError> {
     let property = |key: &str| block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     let text = |key: &str| property(key).unwrap_or_default().to_owned();
     // Every systemd that can show a unit shows this; without it the block is something else.
@@ -112,7 +112,7 @@ fn parse_unit(name: &str, block: &str, answer: &Answer) -> Result<Unit, AssessEr
         return Err(unreadable("systemctl show", "ActiveState", answer));
     }
     let time = |key: &str| property(key).and_then(parse_time);
-    Ok(Unit {
+    Ok(UnitState {
         name: name.to_owned(),
         load: text("LoadState"),
         active: text("ActiveState"),
@@ -143,7 +143,7 @@ pub(super) fn stale(stdout: &str) -> Vec<String> {
 }
 
 /// What differs from what `systemctl WORD UNIT` gives; nothing where it holds already.
-pub(super) fn difference(word: &str, unit: &Unit) -> Option<Change> {
+pub(super) fn difference(word: &str, unit: &UnitState) -> Option<Change> {
     let file = unit.file_state.as_str();
     let (holds, before, after) = match word {
         "unmask" => (!file.starts_with("masked"), file.to_owned(), "not masked"),

@@ -10,7 +10,7 @@ use super::node_state::{kube, kubectl_probe, kubectl_query, on_node};
 use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Poll, Role, StepKind, Subject};
 use crate::kubernetes::node::NODES;
 use crate::kubernetes::pod::PODS;
-use crate::op::{Answer, Effect, Probe, Query, Site};
+use crate::op::{Effect, Probe, ProbeOutput, Query, Site};
 use crate::value::{Duration, Field, Type, Value};
 
 /// Waits until something is so.
@@ -102,7 +102,12 @@ impl StepKind for Wait {
         Ok(Lowered { probe: Some(probe), poll: Some(poll), ..Lowered::idle(title, Role::Check) })
     }
 
-    fn assess(&self, args: &Value, subject: &Subject, answers: &[Answer]) -> Result<Assessment, AssessError> {
+    fn assess(
+        &self,
+        args: &Value,
+        subject: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         seen::assess(Args(args), subject, answers)
     }
 }

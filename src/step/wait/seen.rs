@@ -3,7 +3,7 @@
 use crate::kubernetes::node::NodeRow;
 use crate::kubernetes::pod::parse_pods;
 use crate::kubernetes::some_of;
-use crate::op::Answer;
+use crate::op::ProbeOutput;
 use crate::step::args::Args;
 use crate::step::build::{exactly, refused, satisfied};
 use crate::step::node_state::{api_away, no_such_node, read_nodes, succeeded, unreadable_rows};
@@ -14,7 +14,7 @@ use crate::value::{Value, Version, escape_quoted};
 pub(super) fn assess(
     args: Args<'_>,
     subject: &Subject,
-    answers: &[Answer],
+    answers: &[ProbeOutput],
 ) -> Result<Assessment, AssessError> {
     if let Some(Value::Int(port)) = args.get("port") {
         let [four, six] = exactly::<2>(answers)?;
@@ -76,7 +76,7 @@ fn nodes_state(rows: &[NodeRow<'_>]) -> Assessment {
     }
 }
 
-fn pods_state(answer: &Answer) -> Result<Assessment, AssessError> {
+fn pods_state(answer: &ProbeOutput) -> Result<Assessment, AssessError> {
     let command = "kubectl get pods";
     succeeded(command, answer)?;
     let pods = parse_pods(&answer.stdout).map_err(|error| unreadable_rows(command, &error))?;
@@ -92,7 +92,7 @@ fn pods_state(answer: &Answer) -> Result<Assessment, AssessError> {
 /// Whether a table of the kernel has a socket that listens on the port. The second column is `address:port` in
 /// hexadecimal and the fourth the state, 0A for listening (proc_net_tcp in the kernel's documentation). A host
 /// without IPv6 has no second table.
-fn port_state(port: i64, tables: &[&Answer]) -> Assessment {
+fn port_state(port: i64, tables: &[&ProbeOutput]) -> Assessment {
     let listens = |line: &str| {
         let mut columns = line.split_whitespace().skip(1);
         let local = columns.next().and_then(|address| address.rsplit_once(':'));
@@ -105,7 +105,7 @@ fn port_state(port: i64, tables: &[&Answer]) -> Assessment {
     not_yet(format!("nothing listens on port {port}"))
 }
 
-fn command_state(args: Args<'_>, answer: &Answer) -> Assessment {
+fn command_state(args: Args<'_>, answer: &ProbeOutput) -> Assessment {
     if answer.ok() {
         return satisfied("as wanted");
     }

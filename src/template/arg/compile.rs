@@ -8,8 +8,8 @@ use crate::source::codes::{
 use crate::source::{
     Diagnostics, Entry, FileId, MapReader, Node, NodeKind, ScalarStyle, Severity, SourceMap, Span, shorten,
 };
-use crate::template::lexer::{self, Mistake, Part};
-use crate::template::references::Found;
+use crate::template::lexer::{self, Mistake, TemplatePart};
+use crate::template::references::TemplateNames;
 use crate::template::{Expression, Names, Scope, Template, machine, printed, scalar, types};
 use crate::value::{Field, Type, Value};
 
@@ -224,7 +224,7 @@ impl Compiler<'_, '_> {
 
     /// Checks names, and types where they are known. Without `wanted`, names stand inside a text; `base` is where the
     /// compiled source starts in the scalar.
-    fn check(&mut self, node: &Node, base: usize, found: &Found, wanted: Option<&Type>) {
+    fn check(&mut self, node: &Node, base: usize, found: &TemplateNames, wanted: Option<&Type>) {
         for (local, range) in &found.locals {
             if self.names.roots.contains_key(local) {
                 let span = within(node, base + range.start, range.len());
@@ -313,7 +313,7 @@ fn folded(node: &Node, ty: &Type, kind: ArgKind) -> Arg {
 fn only_expression(text: &str) -> Option<(usize, &str)> {
     let parts = lexer::parts(text).ok()?;
     match parts.as_slice() {
-        [Part::Expression(tokens)] if text.starts_with("{{") && text.ends_with("}}") => {
+        [TemplatePart::Expression(tokens)] if text.starts_with("{{") && text.ends_with("}}") => {
             let (first, last) = (tokens.first()?, tokens.last()?);
             Some((first.range.start, &text[first.range.start..last.range.end]))
         }

@@ -56,7 +56,7 @@ fn exec(argv: &[&str]) -> Op {
     Op {
         title: "try".to_owned(),
         site: Site::Subject,
-        deed: Deed::Exec { argv: argv.iter().map(|word| (*word).to_owned()).collect() },
+        kind: OpKind::Exec { argv: argv.iter().map(|word| (*word).to_owned()).collect() },
         env: BTreeMap::new(),
         stdin: String::new(),
         r#become: false,
@@ -124,7 +124,7 @@ fn every_shell_passes_arguments_environment_and_input_on() {
             "for w; do printf '<%s>' \"$w\"; done; printf '[%s]' \"$ODD\" >&2; cat",
             "sh",
         ]);
-        let Deed::Exec { argv } = &mut op.deed else { unreachable!() };
+        let OpKind::Exec { argv } = &mut op.kind else { unreachable!() };
         argv.extend(odd.map(str::to_owned));
         op.env.insert("ODD".to_owned(), odd.concat());
         op.stdin = format!("\\n\\c\0{}", odd.concat());
@@ -209,9 +209,12 @@ fn a_restart_is_done_when_the_boot_id_is_another() {
     assert_ne!(harmless, script);
     run(async {
         let asked = bench.session.follow(false, &harmless, &mut Ignore).await.unwrap();
-        assert!(matches!(asked.0, End::Rebooting));
+        assert!(matches!(asked.0, OpEndMark::Rebooting));
         let attach = script::attach(&id("1"), &bench.session.place(false)).unwrap();
-        assert!(matches!(bench.session.follow(false, &attach, &mut Ignore).await.unwrap().0, End::Rebooting));
+        assert!(matches!(
+            bench.session.follow(false, &attach, &mut Ignore).await.unwrap().0,
+            OpEndMark::Rebooting
+        ));
         std::fs::write(&boot, "second\n").unwrap();
         let attached = bench.session.attach(&id("1"), false, &mut Ignore).await.unwrap();
         let result = OpResult { exit: Exit::Code(0), stdout: String::new(), stderr: String::new() };

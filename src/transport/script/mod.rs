@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use super::{Launch, LaunchId};
 use crate::inventory::is_open_to_all;
-use crate::op::{Deed, Op, Probe, Query};
+use crate::op::{Op, OpKind, Probe, Query};
 use crate::value::Duration;
 
 /// The launcher without comments and indentation: it is sent with every op.
@@ -46,7 +46,7 @@ pub(crate) enum ScriptError {
     /// Not what [`LaunchId`] promises.
     #[error("`{0}` cannot name a run or an op: only a-z, 0-9 and `-`")]
     Id(String),
-    /// Not what [`Deed::Write`] promises.
+    /// Not what [`OpKind::Write`] promises.
     #[error("cannot write `{path}`: {what}")]
     File {
         /// The path.
@@ -63,7 +63,7 @@ pub(crate) enum ScriptError {
 
 /// Where the launcher keeps its records on a host.
 #[derive(Clone, Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct RecordDir<'a> {
     /// The inventory's `remote_dir`.
     pub(crate) remote_dir: Option<&'a str>,
     /// Whether root does it.
@@ -72,7 +72,7 @@ pub(crate) struct Place<'a> {
     pub(crate) boot_id: &'a str,
 }
 
-impl<'a> Place<'a> {
+impl<'a> RecordDir<'a> {
     /// The place of an op that needs root or does not.
     pub(crate) fn new(remote_dir: Option<&'a str>, root: bool) -> Self {
         Self { remote_dir, root, boot_id: BOOT_ID }
@@ -106,9 +106,9 @@ pub(crate) fn quote(value: &str, what: &'static str) -> Result<String, ScriptErr
 }
 
 /// Starts an op, or attaches to it where it was started before.
-pub(crate) fn launch(launch: &Launch<'_>, place: &Place<'_>) -> Result<String, ScriptError> {
+pub(crate) fn launch(launch: &Launch<'_>, place: &RecordDir<'_>) -> Result<String, ScriptError> {
     let op = launch.op;
-    let kind = if op.deed == Deed::Reboot { "reboot" } else { "exec" };
+    let kind = if op.kind == OpKind::Reboot { "reboot" } else { "exec" };
     let mut head = about("launch", &launch.id, place)?;
     launch.over.iter().try_for_each(|run| check_id(run))?;
     let _ = writeln!(head, "rb_over={}", quote(&launch.over.join(" "), "a run's id")?);
@@ -133,22 +133,22 @@ pub(crate) fn launch(launch: &Launch<'_>, place: &Place<'_>) -> Result<String, S
 }
 
 /// Follows an op.
-pub(crate) fn attach(id: &LaunchId, place: &Place<'_>) -> Result<String, ScriptError> {
+pub(crate) fn attach(id: &LaunchId, place: &RecordDir<'_>) -> Result<String, ScriptError> {
     Ok(with_launcher(&about("attach", id, place)?))
 }
 
 /// Ends an op.
-pub(crate) fn stop(id: &LaunchId, place: &Place<'_>) -> Result<String, ScriptError> {
+pub(crate) fn stop(id: &LaunchId, place: &RecordDir<'_>) -> Result<String, ScriptError> {
     Ok(with_launcher(&about("stop", id, place)?))
 }
 
 /// Empties the output of an op that has ended.
-pub(crate) fn hush(id: &LaunchId, place: &Place<'_>) -> Result<String, ScriptError> {
+pub(crate) fn hush(id: &LaunchId, place: &RecordDir<'_>) -> Result<String, ScriptError> {
     Ok(with_launcher(&about("hush", id, place)?))
 }
 
 /// Removes the records of these runs, but of none that goes on.
-pub(crate) fn prune(runs: &[&str], place: &Place<'_>) -> Result<String, ScriptError> {
+pub(crate) fn prune(runs: &[&str], place: &RecordDir<'_>) -> Result<String, ScriptError> {
     let nobody = LaunchId { run: "0".to_owned(), op: "0".to_owned() };
     let mut head = about("prune", &nobody, place)?;
     for run in runs {
@@ -183,7 +183,7 @@ pub(crate) fn whole_seconds(limit: Duration) -> u64 {
 }
 
 /// What every verb of the launcher needs to know.
-fn about(verb: &str, id: &LaunchId, place: &Place<'_>) -> Result<String, ScriptError> {
+fn about(verb: &str, id: &LaunchId, place: &RecordDir<'_>) -> Result<String, ScriptError> {
     check_id(&id.run)?;
     check_id(&id.op)?;
     let LaunchId { run, op } = id;
@@ -228,15 +228,15 @@ fn check_argv(argv: &[String]) -> Result<&[String], ScriptError> {
     Ok(argv)
 }
 
-/// What runs on the host for a deed.
+/// What runs on the host for this kind of op.
 fn argv(op: &Op, id: &LaunchId) -> Result<Vec<String>, ScriptError> {
     let shell = |script: &str, rest: &[&str]| {
         ["/bin/sh", "-c", script, "sh"].iter().chain(rest).map(|word| (*word).to_owned()).collect()
     };
-    match &op.deed {
-        Deed::Exec { argv } => check_argv(argv).map(<[String]>::to_vec),
-        Deed::Reboot => Ok(shell(&REBOOT, &[])),
-        Deed::Write { path, mode, owner } => {
+    match &op.kind {
+        OpKind::Exec { argv } => check_argv(argv).map(<[String]>::to_vec),
+        OpKind::Reboot => Ok(shell(&REBOOT, &[])),
+        OpKind::Write { path, mode, owner } => {
             let bad = |what| Err(ScriptError::File { path: path.clone(), what });
             let octal =
                 (3..=4).contains(&mode.len()) && mode.bytes().all(|byte| (b'0'..=b'7').contains(&byte));

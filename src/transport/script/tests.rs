@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::op::{Effect, RunWhen, Site};
 
-fn op(deed: Deed) -> Op {
+fn op(kind: OpKind) -> Op {
     Op {
         title: String::new(),
         site: Site::Subject,
-        deed,
+        kind,
         env: BTreeMap::new(),
         stdin: String::new(),
         r#become: true,
@@ -24,12 +24,12 @@ fn op(deed: Deed) -> Op {
 }
 
 fn exec(argv: &[&str]) -> Op {
-    op(Deed::Exec { argv: argv.iter().map(|word| (*word).to_owned()).collect() })
+    op(OpKind::Exec { argv: argv.iter().map(|word| (*word).to_owned()).collect() })
 }
 
 fn compose(op: &Op) -> Result<String, ScriptError> {
     let id = LaunchId { run: "r1".to_owned(), op: "1-2-1-0".to_owned() };
-    launch(&Launch { id, op, over: &[] }, &Place::new(None, true))
+    launch(&Launch { id, op, over: &[] }, &RecordDir::new(None, true))
 }
 
 #[test]
@@ -66,12 +66,13 @@ fn what_a_host_would_misread_is_refused() {
         ("/etc/x", "0644", "-R"),
         ("/etc/x", "0644", "a b"),
     ] {
-        let write = op(Deed::Write { path: path.to_owned(), mode: mode.to_owned(), owner: owner.to_owned() });
+        let write =
+            op(OpKind::Write { path: path.to_owned(), mode: mode.to_owned(), owner: owner.to_owned() });
         assert!(matches!(compose(&write), Err(ScriptError::File { .. })), "{path} {mode} {owner}");
     }
     for run in ["", "../x", "a b", "-x", "A", "a/b"] {
         let id = LaunchId { run: run.to_owned(), op: "1".to_owned() };
-        assert_eq!(attach(&id, &Place::new(None, true)), Err(ScriptError::Id(run.to_owned())));
+        assert_eq!(attach(&id, &RecordDir::new(None, true)), Err(ScriptError::Id(run.to_owned())));
     }
 }
 
@@ -89,7 +90,7 @@ fn the_directory_is_never_below_one_that_anybody_may_write_to() {
         ("/", false),
         ("/a b", false),
     ] {
-        assert_eq!(Place::new(Some(path), true).expression().is_ok(), good, "{path}");
+        assert_eq!(RecordDir::new(Some(path), true).expression().is_ok(), good, "{path}");
     }
 }
 

@@ -24,7 +24,7 @@ use super::words::on_one_line;
 use super::{ConnectError, Session, SessionError, Target, Transport};
 use crate::inventory::HostKeyPolicy;
 use classify::{connect_error, was_dropped};
-use mux::{Asked, Ended};
+use mux::{Asked, SessionEnd};
 
 mod classify;
 mod config;
@@ -44,11 +44,11 @@ const DIRECTORY_LIMIT: usize = 61;
 
 /// Connects with ssh.
 pub struct SshTransport {
-    shared: Rc<Shared>,
+    shared: Rc<SshShared>,
 }
 
 /// What all connections of a run share.
-struct Shared {
+struct SshShared {
     /// Private, short, one per run; taken by `close`.
     directory: RefCell<Option<TempDir>>,
     /// Locked for as long as this process lives.
@@ -104,7 +104,7 @@ impl SshTransport {
         if directory.path().as_os_str().len() > DIRECTORY_LIMIT {
             (directory, owned) = own_directory(Path::new("/tmp"))?;
         }
-        let shared = Shared {
+        let shared = SshShared {
             directory: RefCell::new(Some(directory)),
             _owned: owned,
             configs: RefCell::default(),
@@ -135,7 +135,7 @@ impl Transport for SshTransport {
     }
 }
 
-impl Shared {
+impl SshShared {
     /// Makes a master, trying again where sshd dropped the handshake.
     async fn connect(&self, target: &Target) -> Result<Rc<Master>, ConnectError> {
         let host = &target.host;
@@ -223,7 +223,7 @@ impl Shared {
 
 /// One host.
 struct SshLink {
-    shared: Rc<Shared>,
+    shared: Rc<SshShared>,
     target: Target,
     master: RefCell<Rc<Master>>,
 }
@@ -274,9 +274,9 @@ fn channel(asked: Asked, master: Rc<Master>, slot: OwnedSemaphorePermit) -> Chan
             let ended = ending.wait().await;
             drop((slot, master));
             match ended {
-                Ok(Ended::Code(code)) => Ok(code),
-                Ok(Ended::Refused(why)) => Err(NoCode::Refused(why)),
-                Ok(Ended::CutOff) => Err(NoCode::CutOff("ssh tells no exit code".to_owned())),
+                Ok(SessionEnd::Code(code)) => Ok(code),
+                Ok(SessionEnd::Refused(why)) => Err(NoCode::Refused(why)),
+                Ok(SessionEnd::CutOff) => Err(NoCode::CutOff("ssh tells no exit code".to_owned())),
                 Err(error) => Err(NoCode::CutOff(error.to_string())),
             }
         }),

@@ -49,7 +49,7 @@ pub(super) struct Ending(UnixStream);
 
 /// How a session ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum SessionEnd {
     /// With this exit code.
     Code(i32),
     /// Without one: the connection broke, or a signal ended the command.
@@ -121,7 +121,7 @@ impl Unsaid {
 
 impl Ending {
     /// Waits for it. To be asked when the streams have ended: mostly all of the answers lie there then.
-    pub(super) async fn wait(mut self) -> io::Result<Ended> {
+    pub(super) async fn wait(mut self) -> io::Result<SessionEnd> {
         let mut answers = vec![0; 256];
         let mut heard = match self.0.read(&mut answers) {
             Ok(count) => count,
@@ -138,8 +138,10 @@ impl Ending {
             }
             match socket.read(&mut answers[heard..]).await {
                 // A master that was killed closes its connections, or resets them.
-                Ok(0) => return Ok(Ended::CutOff),
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(Ended::CutOff),
+                Ok(0) => return Ok(SessionEnd::CutOff),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    return Ok(SessionEnd::CutOff);
+                }
                 Ok(count) => heard += count,
                 Err(error) => return Err(error),
             }
@@ -173,7 +175,7 @@ fn new_session(line: &str) -> Vec<u8> {
 }
 
 /// What the answers so far come to; `None` where the end is still to come.
-fn read_answers(mut answers: &[u8]) -> io::Result<Option<Ended>> {
+fn read_answers(mut answers: &[u8]) -> io::Result<Option<SessionEnd>> {
     let strange =
         |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("the ssh master answers {what}"));
     while let Some((size, rest)) = number(answers) {
@@ -190,11 +192,11 @@ fn read_answers(mut answers: &[u8]) -> io::Result<Option<Ended>> {
             HELLO | SESSION_OPENED => {}
             EXIT_MESSAGE => {
                 let (code, _) = number(second).ok_or_else(|| strange("without an exit code"))?;
-                return Ok(Some(Ended::Code(i32::try_from(code).unwrap_or(255))));
+                return Ok(Some(SessionEnd::Code(i32::try_from(code).unwrap_or(255))));
             }
             FAILURE | PERMISSION_DENIED => {
                 let reason = number(second).map(|(_, reason)| reason).unwrap_or_default();
-                return Ok(Some(Ended::Refused(String::from_utf8_lossy(reason).into_owned())));
+                return Ok(Some(SessionEnd::Refused(String::from_utf8_lossy(reason).into_owned())));
             }
             other => return Err(strange(&format!("with a message of the unknown type {other:#x}"))),
         }
@@ -220,10 +222,10 @@ mod tests {
     fn a_session_ends_as_its_master_says_however_its_words_are_cut() {
         let refusal = "Session open refused by peer";
         for (last, expected) in [
-            (message(&[EXIT_MESSAGE, 3, 0], &[]), Ended::Code(0)),
-            (message(&[EXIT_MESSAGE, 3, 255], &[]), Ended::Code(255)),
-            (message(&[FAILURE, 0], &[refusal]), Ended::Refused(refusal.to_owned())),
-            (message(&[PERMISSION_DENIED, 0], &["no"]), Ended::Refused("no".to_owned())),
+            (message(&[EXIT_MESSAGE, 3, 0], &[]), SessionEnd::Code(0)),
+            (message(&[EXIT_MESSAGE, 3, 255], &[]), SessionEnd::Code(255)),
+            (message(&[FAILURE, 0], &[refusal]), SessionEnd::Refused(refusal.to_owned())),
+            (message(&[PERMISSION_DENIED, 0], &["no"]), SessionEnd::Refused("no".to_owned())),
         ] {
             let answers = [opened(), last].concat();
             for cut in 0..answers.len() {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use rollbook::engine::{Event, TaskEnd};
 use rollbook::op::Effect;
-use rollbook::transport::simulated::Fault;
+use rollbook::simulation::Fault;
 
 use super::drill::{Death, Drill, End, commands};
 use crate::support::cluster::{Cluster, story};

@@ -3,7 +3,7 @@
 
 use rollbook::engine::HostStatus;
 use rollbook::report::Summary;
-use rollbook::transport::simulated::Fault;
+use rollbook::simulation::Fault;
 use rollbook::value::Duration;
 
 use super::drill::{Death, Drill, End};

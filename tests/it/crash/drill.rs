@@ -14,7 +14,7 @@ use rollbook::engine::{Event, History, Stamped};
 use rollbook::executor::{RollError, Setup, roll};
 use rollbook::journal::Record;
 use rollbook::plan::{Plan, TaskId};
-use rollbook::transport::simulated::Simulated;
+use rollbook::simulation::Simulated;
 use tokio::sync::mpsc;
 
 use crate::support::cluster::Cluster;
@@ -57,7 +57,7 @@ struct Journal {
     events: Rc<RefCell<Vec<Stamped>>>,
     death: Option<Death>,
     /// Told when the event came after which the controller dies later.
-    doom: mpsc::UnboundedSender<Duration>,
+    op_fault: mpsc::UnboundedSender<Duration>,
     incident: Incident,
     witness: Witness,
 }
@@ -79,7 +79,7 @@ impl Record for Journal {
             match self.death {
                 Some(Death::After(seq)) if seq == event.seq => resume_unwind(Box::new(Killed)),
                 Some(Death::Later(seq, millis)) if seq == event.seq => {
-                    self.doom.send(Duration::from_millis(millis)).expect("the drill listens");
+                    self.op_fault.send(Duration::from_millis(millis)).expect("the drill listens");
                 }
                 _ => {}
             }
@@ -158,14 +158,14 @@ impl Drill {
 
     /// One life of the controller: starts the run, or goes on with it from its journal.
     pub(super) async fn live(&self, death: Option<Death>) -> End {
-        let (doom, mut dooms) = mpsc::unbounded_channel();
+        let (op_fault, mut dooms) = mpsc::unbounded_channel();
         let events = self.events();
         let past =
             (!events.is_empty()).then(|| History::of(&self.plan, events).expect("the journal fits the plan"));
         let record = Box::new(Journal {
             events: Rc::clone(&self.journal),
             death,
-            doom,
+            op_fault,
             incident: Rc::clone(&self.incident),
             witness: Rc::clone(&self.witness),
         });

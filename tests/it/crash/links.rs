@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rollbook::transport::simulated::Fault;
+use rollbook::simulation::Fault;
 
 use super::drill::{Drill, End, commands};
 use super::undone::{HOSTS, hosts};

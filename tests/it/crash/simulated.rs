@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use rollbook::transport::simulated::HostState;
+use rollbook::simulation::HostState;
 
 use super::drill::{Death, Drill, End, commands};
 use crate::support::cluster::story;

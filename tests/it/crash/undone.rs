@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rollbook::engine::{Event, History};
 use rollbook::executor::{Undoing, undoing};
 use rollbook::plan::Plan;
-use rollbook::transport::simulated::HostState;
+use rollbook::simulation::HostState;
 
 use super::drill::{Death, Drill, End};
 use super::simulated::comparable;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use rollbook::engine::{Event, History};
-use rollbook::executor::{Claim, LeaseApi, Leave, Lock, LockError, Refusal, Setup, Wish, roll};
+use rollbook::executor::{Claim, LeaseApi, Leave, Lock, LockError, LockRefusal, LockRequest, Setup, roll};
 use rollbook::kubernetes::lease::{Progress, Unfinished};
 use rollbook::plan::Plan;
 use rollbook::report::{Summary, exit};
@@ -54,11 +54,11 @@ pub(super) fn unfinished(run: &str) -> Unfinished {
     }
 }
 
-pub(super) fn claim(run: &str, wish: Wish) -> Claim {
+pub(super) fn claim(run: &str, request: LockRequest) -> Claim {
     thread_local!(static PROCESSES: Cell<u32> = const { Cell::new(0) });
     let process = PROCESSES.replace(PROCESSES.get() + 1);
     Claim {
-        wish,
+        request,
         holder: format!("ops@{run}, process {process}"),
         ttl: TTL,
         unfinished: Some(unfinished(run)),
@@ -68,7 +68,7 @@ pub(super) fn claim(run: &str, wish: Wish) -> Claim {
     }
 }
 
-pub(super) const BEGIN: Wish = Wish::Begin { over: None };
+pub(super) const BEGIN: LockRequest = LockRequest::Begin { over: None };
 
 pub(super) async fn take(setup: &Setup, claim: &Claim) -> Result<Rc<Lock>, LockError> {
     let kube = setup.plan.kube.as_ref().unwrap();
@@ -97,7 +97,7 @@ fn commands(cluster: &Cluster) -> Vec<(Duration, String, String)> {
 
 fn refused(error: LockError) -> Unfinished {
     match error {
-        LockError::Refused(Refusal::Unfinished(unfinished)) => unfinished,
+        LockError::Refused(LockRefusal::Unfinished(unfinished)) => unfinished,
         other => panic!("{other:?}"),
     }
 }
@@ -182,7 +182,7 @@ fn a_holder_that_was_stopped_past_its_ttl_sends_nothing_to_a_host_where_another_
                 process.stop();
                 let give_up = Claim {
                     unfinished: None,
-                    ..claim("b", Wish::Clear { run: Some("a".to_owned()), dead: false })
+                    ..claim("b", LockRequest::Clear { run: Some("a".to_owned()), dead: false })
                 };
                 let lock = take(&cluster.setup(&plan_b), &give_up).await.unwrap();
                 lock.clear(&["a".to_owned()], "ops@b: it does not answer").await.unwrap();
@@ -235,7 +235,7 @@ fn a_run_that_was_cut_off_is_in_the_way_until_it_goes_on_or_is_given_up() {
         // Time does not help.
         sleep(TTL.to_std() * 20).await;
         let setup = cluster.setup(&plan);
-        let cut_off = Some(LockError::Refused(Refusal::CutOff(unfinished("a"))));
+        let cut_off = Some(LockError::Refused(LockRefusal::CutOff(unfinished("a"))));
         for patience in [Duration::ZERO, Duration::from_secs(600)] {
             // Who waits for others is told as soon as it is known: a dead one never ends.
             let before = cluster.simulated.elapsed();
@@ -246,20 +246,20 @@ fn a_run_that_was_cut_off_is_in_the_way_until_it_goes_on_or_is_given_up() {
         }
         // Who has its record and its machine goes on at once; elsewhere one ttl is watched.
         let Unfinished { run, journal, machine, .. } = unfinished("a");
-        let here = Wish::GoOn { run: run.clone(), journal: journal.clone(), machine };
-        let elsewhere = Wish::GoOn { run: run.clone(), journal, machine: "another".to_owned() };
-        for (wish, waits) in [(here, 0), (elsewhere.clone(), 60)] {
+        let here = LockRequest::GoOn { run: run.clone(), journal: journal.clone(), machine };
+        let elsewhere = LockRequest::GoOn { run: run.clone(), journal, machine: "another".to_owned() };
+        for (request, waits) in [(here, 0), (elsewhere.clone(), 60)] {
             let before = cluster.simulated.elapsed();
-            take(&setup, &claim("a", wish)).await.unwrap();
+            take(&setup, &claim("a", request)).await.unwrap();
             let waited = cluster.simulated.elapsed().saturating_sub(before).as_secs();
             assert!((waits..waits + 5).contains(&waited), "{waited} s, not {waits}");
         }
-        let give_up = Wish::Clear { run: Some(run), dead: true };
+        let give_up = LockRequest::Clear { run: Some(run), dead: true };
         let lock = take(&setup, &Claim { unfinished: None, ..claim("b", give_up) }).await.unwrap();
         lock.clear(&["a".to_owned()], "ops@b: its disk is gone").await.unwrap();
         let gone = take(&setup, &claim("a", elsewhere)).await.err().unwrap();
         let why = "ops@b: its disk is gone".to_owned();
-        assert_eq!(gone, LockError::Refused(Refusal::Superseded { why }));
+        assert_eq!(gone, LockError::Refused(LockRefusal::Superseded { why }));
         take(&setup, &claim("b", BEGIN)).await.unwrap();
     });
 }
@@ -284,7 +284,7 @@ fn a_lease_that_somebody_deleted_stops_the_run_and_it_can_go_on() {
         let ran = commands(&cluster).len();
         assert!((1..6).contains(&ran), "{ran}");
         let Unfinished { run, journal, machine, .. } = unfinished("a");
-        let go_on = claim("a", Wish::GoOn { run, journal, machine });
+        let go_on = claim("a", LockRequest::GoOn { run, journal, machine });
         let setup = Setup { past: Some(history), ..cluster.setup(&plan) };
         let history = controller(setup, &go_on).await.unwrap();
         assert_eq!(Summary::of(&plan, &history).exit_code(), exit::OK);

@@ -4,8 +4,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use rollbook::executor::{Claim, LockError, Refusal, Wish};
-use rollbook::transport::simulated::{HostState, Simulated};
+use rollbook::executor::{Claim, LockError, LockRefusal, LockRequest};
+use rollbook::simulation::{HostState, Simulated};
 use tokio::time::sleep;
 
 use super::controllers::{BEGIN, claim, controller, take, unfinished};
@@ -56,9 +56,9 @@ fn with_its_state_directory_lost_a_dead_run_is_told_by_the_cluster_and_a_new_one
         }
         let setup = cluster.setup(&plan);
         let refused = take(&setup, &claim("b", BEGIN)).await.err().unwrap();
-        assert_eq!(refused, LockError::Refused(Refusal::CutOff(unfinished("a"))));
+        assert_eq!(refused, LockError::Refused(LockRefusal::CutOff(unfinished("a"))));
 
-        let give_up = Wish::Clear { run: Some("a".to_owned()), dead: false };
+        let give_up = LockRequest::Clear { run: Some("a".to_owned()), dead: false };
         let lock = take(&setup, &Claim { unfinished: None, ..claim("b", give_up) }).await.unwrap();
         lock.clear(&["a".to_owned()], "ops@b: its disk is gone").await.unwrap();
         cluster.adopt = Some("a".to_owned());

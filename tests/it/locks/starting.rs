@@ -4,10 +4,10 @@
 use std::rc::Rc;
 
 use rollbook::engine::Event;
-use rollbook::executor::{Claim, LeaseError, Leave, LockError, Wish};
+use rollbook::executor::{Claim, LeaseError, Leave, LockError, LockRequest};
 use rollbook::op::Exit;
 use rollbook::report::{Summary, exit};
-use rollbook::transport::simulated::Fault;
+use rollbook::simulation::Fault;
 use rollbook::value::Duration;
 use tokio::time::sleep;
 
@@ -27,12 +27,12 @@ fn a_plan_and_the_lock_wait_until_the_api_server_has_read_its_rules() {
         let plan = marks(&cluster, "a").await;
         assert!(cluster.simulated.elapsed() >= Duration::from_secs(20));
         let setup = cluster.setup(&plan);
-        for wish in
-            [BEGIN, Wish::GoOn { run: "a".to_owned(), journal: String::new(), machine: String::new() }]
+        for request in
+            [BEGIN, LockRequest::GoOn { run: "a".to_owned(), journal: String::new(), machine: String::new() }]
         {
             starts(&cluster, Some(20));
             let before = cluster.simulated.elapsed();
-            let lock = take(&setup, &claim("a", wish)).await.unwrap();
+            let lock = take(&setup, &claim("a", request)).await.unwrap();
             let waited = cluster.simulated.elapsed().saturating_sub(before).as_secs();
             assert!((20..25).contains(&waited), "{waited} s");
             starts(&cluster, Some(20));

@@ -21,10 +21,12 @@ fn every_op_that_the_journal_starts_it_also_ends() {
     let (mut started, mut ended) = (HashSet::new(), HashSet::new());
     for stamped in &events {
         match stamped.event {
-            Event::OpStarted { task, attempt, go, op, .. } => {
-                assert!(started.insert((task, attempt, go, op)));
+            Event::OpStarted { task, attempt, pass, op, .. } => {
+                assert!(started.insert((task, attempt, pass, op)));
             }
-            Event::OpEnded { task, attempt, go, op, .. } => assert!(ended.insert((task, attempt, go, op))),
+            Event::OpEnded { task, attempt, pass, op, .. } => {
+                assert!(ended.insert((task, attempt, pass, op)));
+            }
             _ => {}
         }
     }

@@ -190,7 +190,7 @@ fn a_command_in_doubt_is_left_alone_until_somebody_says_what_to_do() {
         ("rerun", ["long begin", "long begin", "long end", "after begin", "after end"].as_slice()),
         ("assume-done", ["long begin", "after begin", "after end"].as_slice()),
     ];
-    for (wish, expected) in cases {
+    for (request, expected) in cases {
         let fleet = Fleet::of(1);
         fleet.runbook(
             "",
@@ -206,9 +206,9 @@ fn a_command_in_doubt_is_left_alone_until_somebody_says_what_to_do() {
         running.end().exits(11).says("unknown").says("to go on: rollbook resume");
         // By itself nothing is repeated and nothing is taken for done.
         fleet.resume(&[]).run().exits(11).says("--in-doubt");
-        assert_eq!(fleet.steps(1), ["long begin"], "{wish}");
-        fleet.resume(&["--in-doubt", wish]).run().exits(0);
-        assert_eq!(fleet.steps(1), expected, "{wish}");
+        assert_eq!(fleet.steps(1), ["long begin"], "{request}");
+        fleet.resume(&["--in-doubt", request]).run().exits(0);
+        assert_eq!(fleet.steps(1), expected, "{request}");
     }
 }
 

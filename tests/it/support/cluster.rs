@@ -12,18 +12,19 @@ use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 use rollbook::engine::Stamped;
 use rollbook::executor::{
-    Answer, Approver, Clock, Depth, InDoubt, Pool, Question, Redactor, Secrets, Setup, foresee, roll, survey,
+    ApprovalAnswer, Approver, Clock, Depth, InDoubt, Pool, Question, Redactor, Secrets, Setup, forecast_plan,
+    gather_facts, roll,
 };
 use rollbook::inventory::{Become, Connection, HostName, Inventory};
-use rollbook::op::{Deed, Effect, Exit, Op, RunWhen, Site};
-use rollbook::plan::compile::{Input, Knowledge, Overrides, compile, settle_outage};
-use rollbook::plan::show::{Detail, Style, bytes, digest, text};
+use rollbook::op::{Effect, Exit, Op, OpKind, RunWhen, Site};
+use rollbook::plan::compile::{CompileInput, Knowledge, Overrides, compile, settle_outage};
+use rollbook::plan::show::{Detail, PlanStyle, bytes, digest, text};
 use rollbook::plan::{Plan, forecast};
 use rollbook::report::{Plain, Summary, Verbosity};
 use rollbook::runbook::{FileReader, ParamSources, Runbook, resolve_params};
+use rollbook::simulation::{Simulated, SimulatedCommand, SimulatedHost};
 use rollbook::source::{Diagnostics, Limits, SourceMap};
 use rollbook::step::KubeCx;
-use rollbook::transport::simulated::{Simulated, SimulatedCommand, SimulatedHost};
 use rollbook::transport::{Launch, LaunchId, OutputSink, Stream, Target};
 use rollbook::value::{Timestamp, Version};
 
@@ -138,10 +139,10 @@ impl Cluster {
             r#become: true,
         };
         let kube = Some((&cx, self.control_planes.as_slice()));
-        let found = survey(&pool, &controller, &self.hosts, Depth::Facts, kube, &mut |_, _| {}).await;
+        let found = gather_facts(&pool, &controller, &self.hosts, Depth::Facts, kube, &mut |_, _| {}).await;
         let cluster = found.cluster.as_ref().and_then(|cluster| cluster.as_ref().ok());
         let mut diagnostics = Diagnostics::default();
-        let input = Input {
+        let input = CompileInput {
             runbook: &runbook,
             inventory: &inventory,
             params: &values,
@@ -151,7 +152,8 @@ impl Cluster {
         };
         let plan = compile(&input, &mut diagnostics);
         let plan = plan.ok_or_else(|| format!("{:?}", diagnostics.items()))?;
-        let (mut plan, failed) = foresee(plan, &pool, &controller, Redactor::default(), &mut |_, _| {}).await;
+        let (mut plan, failed) =
+            forecast_plan(plan, &pool, &controller, Redactor::default(), &mut |_, _| {}).await;
         assert!(failed.is_empty(), "{failed:?}");
         settle_outage(&mut plan, cluster, &mut diagnostics);
         if diagnostics.has_errors() {
@@ -191,7 +193,7 @@ impl Cluster {
         let op = Op {
             title: line.to_owned(),
             site: Site::Subject,
-            deed: Deed::Exec { argv: line.split(' ').map(str::to_owned).collect() },
+            kind: OpKind::Exec { argv: line.split(' ').map(str::to_owned).collect() },
             env: BTreeMap::new(),
             stdin: String::new(),
             r#become: true,
@@ -273,7 +275,7 @@ impl Rolled {
 
 /// A plan as people see it.
 pub(crate) fn shown(plan: &Plan) -> String {
-    text(plan, "sha256:test", Style { detail: Detail::Normal, color: false })
+    text(plan, "sha256:test", PlanStyle { detail: Detail::Normal, color: false })
 }
 
 /// Refusals of a plan: host, reason.
@@ -303,8 +305,8 @@ pub(crate) struct Always;
 
 #[async_trait(?Send)]
 impl Approver for Always {
-    async fn ask(&self, _: &Question) -> Answer {
-        Answer::Yes { by: "ops".to_owned() }
+    async fn ask(&self, _: &Question) -> ApprovalAnswer {
+        ApprovalAnswer::Yes { by: "ops".to_owned() }
     }
 }
 

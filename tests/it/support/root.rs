@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
 
-use rollbook::op::Answer;
+use rollbook::op::ProbeOutput;
 use rollbook::step::{LowerCx, Lowered, Subject, find};
 use rollbook::value::{Duration, Value};
 use sha2::{Digest, Sha256};
@@ -70,8 +70,8 @@ pub(crate) fn worker() -> Subject {
 }
 
 /// What a command said, as a probe hears it.
-pub(crate) fn answer(output: &Output) -> Answer {
-    Answer {
+pub(crate) fn answer(output: &Output) -> ProbeOutput {
+    ProbeOutput {
         rc: output.status.code().unwrap_or(143),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use rollbook::inventory::{Become, Connection, HostName, TransportKind};
-use rollbook::op::{Answer, Deed, Effect, Op, Probe, Query, RunWhen, Site};
+use rollbook::op::{Effect, Op, OpKind, Probe, ProbeOutput, Query, RunWhen, Site};
 use rollbook::transport::{
     Launch, LaunchId, LocalTransport, OpResult, OutputSink, Session, SessionError, SshTransport, Stream,
     Target, Transport,
@@ -82,7 +82,7 @@ impl Bench {
         self.session.launch(&Launch { id: launch_id(id), op, over: &[] }, seen).await
     }
 
-    pub(crate) async fn ask(&self, queries: &[&[&str]], timeout: Duration) -> Vec<Answer> {
+    pub(crate) async fn ask(&self, queries: &[&[&str]], timeout: Duration) -> Vec<ProbeOutput> {
         self.session.probe(&probe(queries, timeout)).await.unwrap()
     }
 
@@ -154,7 +154,7 @@ pub(crate) fn exec(argv: &[&str]) -> Op {
     Op {
         title: "try".to_owned(),
         site: Site::Subject,
-        deed: Deed::Exec { argv: argv.iter().map(|word| (*word).to_owned()).collect() },
+        kind: OpKind::Exec { argv: argv.iter().map(|word| (*word).to_owned()).collect() },
         env: BTreeMap::new(),
         stdin: String::new(),
         r#become: false,

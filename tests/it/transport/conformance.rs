@@ -6,7 +6,7 @@ use std::process::Command;
 use std::rc::Rc;
 
 use rollbook::inventory::Become;
-use rollbook::op::{Deed, Exit, Op};
+use rollbook::op::{Exit, Op, OpKind};
 use rollbook::transport::{Attached, Launch, LaunchId, OUTPUT_LIMIT, OpResult, Session, SessionError};
 use rollbook::value::Duration;
 
@@ -80,7 +80,7 @@ async fn arguments_environment_and_input_arrive_as_they_were(bench: &Bench) {
         "\r",
     ];
     let mut op = sh("for w; do printf '<%s>' \"$w\"; done; printf '[%s]' \"$ODD\" >&2; cat");
-    let Deed::Exec { argv } = &mut op.deed else { unreachable!() };
+    let OpKind::Exec { argv } = &mut op.kind else { unreachable!() };
     argv.push("sh".to_owned());
     argv.extend(odd.map(str::to_owned));
     op.env.insert("ODD".to_owned(), odd.concat());
@@ -99,7 +99,7 @@ async fn a_megabyte_of_input_arrives(bench: &Bench) {
     let sum = Command::new("sha256sum").stdin(fs::File::open(expected).unwrap()).output().unwrap();
     assert_eq!(bench.launch(&op).await.stdout.as_bytes(), sum.stdout);
     // An op need not read what it is given.
-    op.deed = exec(&["true"]).deed;
+    op.kind = exec(&["true"]).kind;
     assert_eq!(bench.try_launch("2", &op, &mut Seen::default()).await.unwrap().exit, Exit::Code(0));
 }
 
@@ -366,12 +366,12 @@ async fn a_run_that_was_given_up_is_refused_for_good(bench: &Bench) {
 }
 
 fn write(path: &std::path::Path, mode: &str, owner: &str, content: &str) -> Op {
-    let deed = Deed::Write {
+    let kind = OpKind::Write {
         path: path.to_str().unwrap().to_owned(),
         mode: mode.to_owned(),
         owner: owner.to_owned(),
     };
-    Op { deed, stdin: content.to_owned(), ..exec(&[]) }
+    Op { kind, stdin: content.to_owned(), ..exec(&[]) }
 }
 
 async fn a_file_is_replaced_whole(bench: &Bench) {

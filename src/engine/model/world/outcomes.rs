@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Order, World, failure};
+use super::{ModelWorld, Order, failure};
 use crate::engine::decide::decide_by;
 use crate::engine::model::oracle::Violation;
 use crate::engine::rules::Bug;
@@ -10,7 +10,7 @@ use crate::engine::{BracketFinding, Cause, EtcdSeen, Event, SkipReason, Stamped,
 use crate::op::{Effect, Exit};
 use crate::plan::{Cordoning, Forecast, HostId, OutCause, OutOfService, TaskId};
 
-impl World<'_> {
+impl ModelWorld<'_> {
     pub(super) fn outcome(&mut self, order: Order) -> VecDeque<Event> {
         match order {
             Order::Look(phase) => VecDeque::from([self.look(phase)]),
@@ -28,8 +28,9 @@ impl World<'_> {
                 VecDeque::from([Event::BracketProbed { phase, host, bracket, finding }])
             }
             Order::Verify(phase, batch) => {
-                let red = self.random.percent(self.mood.failures).then(|| "node h0 is not Ready".to_owned());
-                VecDeque::from([Event::Verified { phase, batch, red }])
+                let failed_check =
+                    self.random.percent(self.mood.failures).then(|| "node h0 is not Ready".to_owned());
+                VecDeque::from([Event::Verified { phase, batch, failed_check }])
             }
             Order::Gate(phase, batch) => self.gate(phase, batch),
             Order::Attempt(task, attempt) => self.attempt(task, attempt),
@@ -146,19 +147,28 @@ impl World<'_> {
         let ops = if matches!(end, TaskEnd::Satisfied { .. }) { 0 } else { self.random.below(3) };
         // Something that passes by itself stood in the way of the goes before the last one.
         let goes = if self.random.percent(10) { 2 } else { 1 };
-        for (go, op) in (0..goes).flat_map(|go| (0..ops).map(move |op| (go, op))) {
-            let lost = (go, op + 1) == (goes - 1, ops) && matches!(end, TaskEnd::Unknown { .. });
+        for (pass, op) in (0..goes).flat_map(|pass| (0..ops).map(move |op| (pass, op))) {
+            let lost = (pass, op + 1) == (goes - 1, ops) && matches!(end, TaskEnd::Unknown { .. });
             let op = u16::try_from(op).expect("invariant: small");
-            events.push_back(Event::OpStarted { task, attempt, go, op, on: None });
+            events.push_back(Event::OpStarted { task, attempt, pass, op, on: None });
             // The launcher refuses; ops that always run, such as putting a hold back, may still follow.
             if matches!(end, TaskEnd::Failed { .. }) && self.random.percent(30) {
-                events.push_back(Event::OpNotStarted { task, attempt, go, op });
+                events.push_back(Event::OpNotStarted { task, attempt, pass, op });
                 continue;
             }
             if !lost {
                 let (exit, last_line, stdout) = (Exit::Code(0), String::new(), Some("out".to_owned()));
                 let refused = matches!(end, TaskEnd::Failed { .. }) && self.random.percent(20);
-                events.push_back(Event::OpEnded { task, attempt, go, op, exit, last_line, stdout, refused });
+                events.push_back(Event::OpEnded {
+                    task,
+                    attempt,
+                    pass,
+                    op,
+                    exit,
+                    last_line,
+                    stdout,
+                    refused,
+                });
             }
         }
         events.push_back(Event::TaskEnded { task, attempt, end });

@@ -4,7 +4,7 @@ use super::*;
 
 const TTL: u64 = 1000;
 
-fn ms(millis: u64) -> Moment {
+fn ms(millis: u64) -> MonotonicTime {
     Duration::from_millis(millis)
 }
 
@@ -28,14 +28,14 @@ fn version(version: u64, lease: Lease) -> Lease {
     Lease { version: version.to_string(), ..lease }
 }
 
-fn go_on(run: &str, journal: &str, machine: &str) -> Wish {
-    Wish::GoOn { run: run.to_owned(), journal: journal.to_owned(), machine: machine.to_owned() }
+fn go_on(run: &str, journal: &str, machine: &str) -> LockRequest {
+    LockRequest::GoOn { run: run.to_owned(), journal: journal.to_owned(), machine: machine.to_owned() }
 }
 
-const BEGIN: Wish = Wish::Begin { over: None };
+const BEGIN: LockRequest = LockRequest::Begin { over: None };
 
-fn clear(run: &str) -> Wish {
-    Wish::Clear { run: Some(run.to_owned()), dead: false }
+fn clear(run: &str) -> LockRequest {
+    LockRequest::Clear { run: Some(run.to_owned()), dead: false }
 }
 
 #[test]
@@ -45,8 +45,8 @@ fn who_may_take_the_lock_at_first_sight() {
     let over = Lease { holder: String::new(), unfinished: None, superseded: vec!["a".to_owned()], ..held() };
     let by_hand = Lease { unfinished: None, ..held() };
     let let_go = Lease { holder: String::new(), ..held() };
-    let over_here = Wish::Begin { over: Some("a".to_owned()) };
-    let dead = Wish::Clear { run: Some("a".to_owned()), dead: true };
+    let over_here = LockRequest::Begin { over: Some("a".to_owned()) };
+    let dead = LockRequest::Clear { run: Some("a".to_owned()), dead: true };
     let here = go_on("a", "bastion:/r/a", "m1");
     let cases = [
         ("there is none", BEGIN, None, "take"),
@@ -71,19 +71,19 @@ fn who_may_take_the_lock_at_first_sight() {
         ("another run is given up", clear("b"), Some(&held()), "unfinished"),
         (
             "a run that did not end is no leftover",
-            Wish::Clear { run: None, dead: false },
+            LockRequest::Clear { run: None, dead: false },
             Some(&held()),
             "unfinished",
         ),
     ];
-    for (what, wish, lease, expected) in cases {
-        let word = match Contender::new(wish).decide(lease, ms(5)) {
-            Decision::Take => "take",
-            Decision::Watch { .. } => "watch",
-            Decision::Refuse(Refusal::Unfinished(_)) => "unfinished",
-            Decision::Refuse(Refusal::CutOff(_)) => "cut off",
-            Decision::Refuse(Refusal::Superseded { .. }) => "superseded",
-            Decision::Refuse(Refusal::Alive { .. }) => "alive",
+    for (what, request, lease, expected) in cases {
+        let word = match Contender::new(request).decide(lease, ms(5)) {
+            LockDecision::Take => "take",
+            LockDecision::Watch { .. } => "watch",
+            LockDecision::Refuse(LockRefusal::Unfinished(_)) => "unfinished",
+            LockDecision::Refuse(LockRefusal::CutOff(_)) => "cut off",
+            LockDecision::Refuse(LockRefusal::Superseded { .. }) => "superseded",
+            LockDecision::Refuse(LockRefusal::Alive { .. }) => "alive",
         };
         assert_eq!(word, expected, "{what}");
     }
@@ -92,46 +92,46 @@ fn who_may_take_the_lock_at_first_sight() {
 #[test]
 fn a_holder_is_dead_when_it_wrote_nothing_for_one_ttl_while_it_was_watched() {
     let mut contender = Contender::new(clear("a"));
-    let left = |left| Decision::Watch { holder: "a's process".to_owned(), left: ms(left) };
+    let left = |left| LockDecision::Watch { holder: "a's process".to_owned(), left: ms(left) };
     assert_eq!(contender.decide(Some(&held()), ms(7_000)), left(1000));
     assert_eq!(contender.decide(Some(&held()), ms(7_999)), left(1));
-    assert_eq!(contender.decide(Some(&held()), ms(8_000)), Decision::Take);
+    assert_eq!(contender.decide(Some(&held()), ms(8_000)), LockDecision::Take);
 }
 
 #[test]
 fn another_run_is_told_as_cut_off_only_when_its_controller_is_known_to_be_dead() {
     let running = unfinished("a", Progress::Running);
     let stopped = Unfinished { left: "w1".to_owned(), ..unfinished("a", Progress::Paused) };
-    let (alive, dead) = (Refusal::Unfinished(running.clone()), Refusal::CutOff(running));
-    for wish in [BEGIN, go_on("b", "bastion:/r/b", "m1")] {
+    let (alive, dead) = (LockRefusal::Unfinished(running.clone()), LockRefusal::CutOff(running));
+    for request in [BEGIN, go_on("b", "bastion:/r/b", "m1")] {
         // This machine has its record.
-        let mut contender = Contender::new(wish.clone());
+        let mut contender = Contender::new(request.clone());
         for (known, refusal) in [
-            (Known::Alive, alive.clone()),
-            (Known::Dead, dead.clone()),
-            (Known::Stopped(stopped.clone()), Refusal::Unfinished(stopped.clone())),
+            (HolderState::Alive, alive.clone()),
+            (HolderState::Dead, dead.clone()),
+            (HolderState::Stopped(stopped.clone()), LockRefusal::Unfinished(stopped.clone())),
         ] {
             contender.hears(Some(known));
-            assert_eq!(contender.decide(Some(&held()), ms(0)), Decision::Refuse(refusal));
+            assert_eq!(contender.decide(Some(&held()), ms(0)), LockDecision::Refuse(refusal));
         }
         // What was known at one look says nothing of the next.
-        let watch = |left| Decision::Watch { holder: "a's process".to_owned(), left: ms(left) };
+        let watch = |left| LockDecision::Watch { holder: "a's process".to_owned(), left: ms(left) };
         assert_eq!(contender.decide(Some(&held()), ms(0)), watch(1000));
         assert_eq!(contender.decide(Some(&held()), ms(999)), watch(1));
         let again = contender.decide(Some(&version(2, held())), ms(1_000));
-        assert_eq!(again, Decision::Refuse(alive.clone()), "it was renewed");
+        assert_eq!(again, LockDecision::Refuse(alive.clone()), "it was renewed");
         assert_eq!(contender.decide(Some(&version(2, held())), ms(1_500)), watch(500));
         contender.forget();
         assert_eq!(contender.decide(Some(&version(2, held())), ms(2_000)), watch(1000));
         let end = contender.decide(Some(&version(2, held())), ms(3_000));
-        assert_eq!(end, Decision::Refuse(dead.clone()));
+        assert_eq!(end, LockDecision::Refuse(dead.clone()));
     }
 }
 
 #[test]
 fn time_in_which_the_api_was_silent_is_not_held_against_the_holder() {
     let mut contender = Contender::new(clear("a"));
-    let left = Decision::Watch { holder: "a's process".to_owned(), left: ms(1000) };
+    let left = LockDecision::Watch { holder: "a's process".to_owned(), left: ms(1000) };
     assert_eq!(contender.decide(Some(&held()), ms(0)), left);
     contender.forget();
     assert_eq!(contender.decide(Some(&held()), ms(1_000)), left);
@@ -141,26 +141,26 @@ fn time_in_which_the_api_was_silent_is_not_held_against_the_holder() {
 fn a_holder_that_writes_while_it_is_watched_is_alive() {
     let mut contender = Contender::new(clear("a"));
     let _ = contender.decide(Some(&held()), ms(0));
-    let alive = Refusal::Alive { holder: "a's process".to_owned() };
-    assert_eq!(contender.decide(Some(&version(2, held())), ms(2_000)), Decision::Refuse(alive));
+    let alive = LockRefusal::Alive { holder: "a's process".to_owned() };
+    assert_eq!(contender.decide(Some(&version(2, held())), ms(2_000)), LockDecision::Refuse(alive));
     // Who only waits for the lock to be free waits on.
     let by_hand = Lease { unfinished: None, ..held() };
     let mut contender = Contender::new(BEGIN);
     let _ = contender.decide(Some(&by_hand), ms(0));
-    let left = Decision::Watch { holder: "a's process".to_owned(), left: ms(1000) };
+    let left = LockDecision::Watch { holder: "a's process".to_owned(), left: ms(1000) };
     assert_eq!(contender.decide(Some(&version(2, by_hand)), ms(2_000)), left);
 }
 
 #[test]
 fn half_a_ttl_after_its_last_renewal_was_sent_the_holder_starts_nothing() {
     let mut holder = Holder::of("a".to_owned(), held(), ms(100));
-    assert_eq!(holder.may_start(ms(599)), May::Start);
-    assert_eq!(holder.may_start(ms(600)), May::NotYet { age: ms(500) });
+    assert_eq!(holder.may_start(ms(599)), Permission::Start);
+    assert_eq!(holder.may_start(ms(600)), Permission::NotYet { age: ms(500) });
     holder.landed(version(2, held()), ms(550));
-    assert_eq!(holder.may_start(ms(1_000)), May::Start);
+    assert_eq!(holder.may_start(ms(1_000)), Permission::Start);
     // The answer to an older renewal that comes late makes nothing older.
     holder.landed(version(3, held()), ms(200));
-    assert_eq!(holder.may_start(ms(1_000)), May::Start);
+    assert_eq!(holder.may_start(ms(1_000)), Permission::Start);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_write_whose_answer_was_lost_keeps_the_lock_and_makes_it_no_younger() {
     let mut holder = Holder::of("a".to_owned(), held(), ms(100));
     holder.saw(Some(version(2, held())));
     assert_eq!((holder.lost(), holder.lease().version.as_str()), (None, "2"));
-    assert_eq!(holder.may_start(ms(600)), May::NotYet { age: ms(500) });
+    assert_eq!(holder.may_start(ms(600)), Permission::NotYet { age: ms(500) });
 }
 
 #[test]
@@ -198,13 +198,13 @@ fn a_lock_that_is_lost_says_to_whom_and_stays_lost() {
         let mut holder = Holder::of("a".to_owned(), held(), ms(0));
         holder.saw(seen);
         holder.landed(held(), ms(10));
-        assert_eq!(holder.may_start(ms(11)), May::Never { why: why.to_owned() });
+        assert_eq!(holder.may_start(ms(11)), Permission::Never { why: why.to_owned() });
     }
 }
 
 /// What the rim could do wrong, each of which the property must catch.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Bug {
+enum LockBug {
     /// A renewal counts from its answer.
     CountsFromAnswer,
     /// A look that finds the lock held counts as a renewal.
@@ -221,8 +221,8 @@ enum Bug {
 
 /// A holder that is slow, stopped and cut off, and a contender that gives its run up: after the contender's write
 /// nothing may be started by the holder, also where it was stopped for half a ttl between asking and starting.
-fn first_violation(bug: Option<Bug>, seed: u64) -> Option<String> {
-    let mut random = Random::new(seed);
+fn first_violation(bug: Option<LockBug>, seed: u64) -> Option<String> {
+    let mut random = LockRandom::new(seed);
     let broken = |one| bug == Some(one);
     let mut store = held();
     let mut holder = Holder::of("a".to_owned(), held(), ms(0));
@@ -241,17 +241,17 @@ fn first_violation(bug: Option<Bug>, seed: u64) -> Option<String> {
                     let answered = now + random.below(TTL / 2);
                     holder.landed(
                         store.clone(),
-                        ms(if broken(Bug::CountsFromAnswer) { answered } else { sent }),
+                        ms(if broken(LockBug::CountsFromAnswer) { answered } else { sent }),
                     );
                 }
             } else if random.percent(70) {
                 let found = store.clone();
-                if broken(Bug::AdoptsAnything) {
+                if broken(LockBug::AdoptsAnything) {
                     holder.landed(found, ms(sent));
                 } else {
                     holder.saw(Some(found));
                 }
-                if broken(Bug::LooksRenew) && holder.lost().is_none() {
+                if broken(LockBug::LooksRenew) && holder.lost().is_none() {
                     holder.landed(store.clone(), ms(now));
                 }
             }
@@ -261,15 +261,15 @@ fn first_violation(bug: Option<Bug>, seed: u64) -> Option<String> {
         if now >= look_at && store.holder == "a's process" {
             let found = store.clone();
             let decision = contender.decide(Some(&found), ms(now));
-            let takes = decision == Decision::Take || broken(Bug::DoesNotWatch);
+            let takes = decision == LockDecision::Take || broken(LockBug::DoesNotWatch);
             match decision {
-                Decision::Refuse(_) if !takes => contender = Contender::new(clear("a")),
+                LockDecision::Refuse(_) if !takes => contender = Contender::new(clear("a")),
                 _ if takes => {
                     if random.percent(50) && holder.lost().is_none() {
                         store = version(now + 50_000, store);
                         holder.landed(store.clone(), ms(now));
                     }
-                    if store.version == found.version || broken(Bug::WritesBlindly) {
+                    if store.version == found.version || broken(LockBug::WritesBlindly) {
                         let over = vec!["a".to_owned()];
                         let empty = Lease { holder: String::new(), unfinished: None, ..store };
                         store = version(now + 90_000, Lease { superseded: over, ..empty });
@@ -281,9 +281,9 @@ fn first_violation(bug: Option<Bug>, seed: u64) -> Option<String> {
         }
         let may = holder.may_start(ms(now));
         let starts = match &may {
-            May::Start => true,
-            May::NotYet { age } => broken(Bug::WholeTtl) && age.as_millis() < TTL,
-            May::Never { .. } => false,
+            Permission::Start => true,
+            Permission::NotYet { age } => broken(LockBug::WholeTtl) && age.as_millis() < TTL,
+            Permission::Never { .. } => false,
         };
         let taken = store.holder.is_empty();
         if starts && taken {
@@ -292,7 +292,7 @@ fn first_violation(bug: Option<Bug>, seed: u64) -> Option<String> {
         if starts {
             // It asked, and is stopped before it starts.
             let stopped = now + TTL / 2;
-            if let Decision::Take = contender_after(&contender, &store, stopped) {
+            if let LockDecision::Take = contender_after(&contender, &store, stopped) {
                 return Some(format!("seed {seed}: at {stopped} it starts what it asked for at {now}"));
             }
         }
@@ -301,8 +301,9 @@ fn first_violation(bug: Option<Bug>, seed: u64) -> Option<String> {
 }
 
 /// What the contender would decide at this time, were nothing written until then.
-fn contender_after(contender: &Contender, store: &Lease, at: u64) -> Decision {
-    let copy = Contender { wish: contender.wish.clone(), watched: contender.watched.clone(), known: None };
+fn contender_after(contender: &Contender, store: &Lease, at: u64) -> LockDecision {
+    let copy =
+        Contender { request: contender.request.clone(), watched: contender.watched.clone(), known: None };
     { copy }.decide(Some(store), ms(at - 1))
 }
 
@@ -312,12 +313,12 @@ fn after_the_lock_is_taken_its_old_holder_starts_nothing() {
         assert_eq!(first_violation(None, seed), None);
     }
     let bugs = [
-        Bug::CountsFromAnswer,
-        Bug::LooksRenew,
-        Bug::WholeTtl,
-        Bug::DoesNotWatch,
-        Bug::WritesBlindly,
-        Bug::AdoptsAnything,
+        LockBug::CountsFromAnswer,
+        LockBug::LooksRenew,
+        LockBug::WholeTtl,
+        LockBug::DoesNotWatch,
+        LockBug::WritesBlindly,
+        LockBug::AdoptsAnything,
     ];
     for bug in bugs {
         let caught = (0..3_000).any(|seed| first_violation(Some(bug), seed).is_some());
@@ -326,9 +327,9 @@ fn after_the_lock_is_taken_its_old_holder_starts_nothing() {
 }
 
 /// SplitMix64, by Sebastiano Vigna's public-domain description (https://prng.di.unimi.it/splitmix64.c).
-struct Random(u64);
+struct LockRandom(u64);
 
-impl Random {
+impl LockRandom {
     fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x2545_F491_4F6C_DD1D).wrapping_add(1))
     }

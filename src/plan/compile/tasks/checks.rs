@@ -2,7 +2,7 @@
 
 use super::{Lowering, TaskError};
 use crate::op::SYMBOL_OPEN;
-use crate::plan::compile::rounds::Round;
+use crate::plan::compile::rounds::LoopRound;
 use crate::plan::compile::step_error;
 use crate::plan::{ActionId, Forecast, Gate, GateOpens, HostId, StepRef, Task};
 use crate::runbook::{GateOpensBy, Phase, Step};
@@ -58,7 +58,7 @@ impl<'a> Lowering<'a, '_> {
         let row = self.table.row(host);
         let mut checks = Vec::new();
         for step in steps {
-            match self.task(host, step, row, &Round::default()) {
+            match self.task(host, step, row, &LoopRound::default()) {
                 Ok(Task { step: StepRef::Action(action), forecast, .. })
                     if forecast != Forecast::Excluded =>
                 {

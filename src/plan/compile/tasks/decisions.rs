@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use super::{Lowering, Visit};
 use crate::plan::compile::dependence::Dependence;
-use crate::plan::compile::parts::Written;
-use crate::plan::compile::rounds::Round;
+use crate::plan::compile::parts::WrittenStep;
+use crate::plan::compile::rounds::LoopRound;
 use crate::runbook::{FrameId, Runbook, Step};
 use crate::template::{Expression, RenderError, Scope};
 
@@ -37,7 +37,7 @@ struct Condition<'a> {
 
 /// One condition of a task.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(super) struct TaskCondition {
     key: Key,
     of: Option<FrameId>,
     pub(super) decided: Decided,
@@ -46,9 +46,9 @@ pub(super) struct Answer {
 }
 
 /// Whether a task runs, as far as that is known.
-pub(super) struct Verdict {
+pub(super) struct ConditionVerdict {
     /// Up to the first that fails, outermost first. Empty where its bracket is open for sure.
-    pub(super) answers: Vec<Answer>,
+    pub(super) answers: Vec<TaskCondition>,
     /// Tasks whose bracket it closes, where it has a condition.
     pub(super) closes: Vec<u16>,
     /// Tasks that cordon the node under other conditions.
@@ -57,7 +57,7 @@ pub(super) struct Verdict {
     pub(super) is_forced: bool,
 }
 
-impl Verdict {
+impl ConditionVerdict {
     pub(super) fn fails(&self) -> bool {
         self.answers.iter().any(|answer| answer.decided == Decided::Fails)
     }
@@ -91,7 +91,7 @@ struct Turn {
     at: usize,
     round: String,
     task: u16,
-    answers: Vec<Answer>,
+    answers: Vec<TaskCondition>,
     runs: Runs,
 }
 
@@ -106,7 +106,7 @@ pub(in crate::plan::compile) struct Decisions {
 
 impl Decisions {
     /// The tasks of these steps, of the same round where there is one.
-    fn turns_of<'d>(&'d self, steps: &'d [usize], round: &Round) -> impl Iterator<Item = &'d Turn> {
+    fn turns_of<'d>(&'d self, steps: &'d [usize], round: &LoopRound) -> impl Iterator<Item = &'d Turn> {
         let key = round.key();
         steps.iter().flat_map(move |at| {
             let of_step = || self.turns.iter().filter(move |turn| turn.at == *at);
@@ -122,7 +122,14 @@ impl Decisions {
     }
 
     /// A task of this step was made.
-    pub(super) fn note(&mut self, at: usize, round: &Round, task: u16, verdict: &Verdict, is_left_out: bool) {
+    pub(super) fn note(
+        &mut self,
+        at: usize,
+        round: &LoopRound,
+        task: u16,
+        verdict: &ConditionVerdict,
+        is_left_out: bool,
+    ) {
         let runs = match verdict.late().0.is_empty() {
             _ if is_left_out => Runs::No,
             true => Runs::Yes,
@@ -156,10 +163,10 @@ impl<'a> Lowering<'a, '_> {
     /// Decides the conditions of a step whose turn has come.
     pub(super) fn decide(
         &mut self,
-        written: &Written<'a>,
-        round: &Round,
+        written: &WrittenStep<'a>,
+        round: &LoopRound,
         visit: &mut Visit<'a, '_>,
-    ) -> Result<Verdict, RenderError> {
+    ) -> Result<ConditionVerdict, RenderError> {
         let runbook = self.runbook();
         let conditions = conditions(runbook, written.step);
         let ties = &written.ties;
@@ -170,7 +177,7 @@ impl<'a> Lowering<'a, '_> {
         let cordons = || visit.decisions.turns_of(&ties.apart_from, round);
         let is_sure = cordons().any(|turn| turn.runs == Runs::Yes);
         let apart_from = cordons().filter(|_| !is_sure).map(|turn| turn.task).collect();
-        let mut verdict = Verdict { answers: Vec::new(), closes, apart_from, is_forced };
+        let mut verdict = ConditionVerdict { answers: Vec::new(), closes, apart_from, is_forced };
         if is_forced {
             return Ok(verdict);
         }
@@ -189,11 +196,11 @@ impl<'a> Lowering<'a, '_> {
     fn answer(
         &mut self,
         condition: &Condition<'a>,
-        written: &Written<'a>,
-        round: &Round,
+        written: &WrittenStep<'a>,
+        round: &LoopRound,
         visit: &mut Visit<'a, '_>,
         is_behind_late: bool,
-    ) -> Result<Answer, RenderError> {
+    ) -> Result<TaskCondition, RenderError> {
         let runbook = self.runbook();
         let Condition { when, of, sees } = *condition;
         let key = key(condition, round, runbook);
@@ -225,13 +232,13 @@ impl<'a> Lowering<'a, '_> {
         }
         let facts =
             dependence.facts.iter().filter(|_| is_first).map(|fact| format!("facts.{fact}")).collect();
-        Ok(Answer { key, of, decided, facts })
+        Ok(TaskCondition { key, of, decided, facts })
     }
 
     fn holds(
         &mut self,
         condition: &Condition<'a>,
-        round: &Round,
+        round: &LoopRound,
         visit: &mut Visit<'a, '_>,
     ) -> Result<bool, RenderError> {
         let outer = self.host_scope(visit);
@@ -249,12 +256,13 @@ impl<'a> Lowering<'a, '_> {
     /// A step that is known only in the run is looked at by nobody before: what facts decided for it alone now is decided
     /// there, too.
     pub(super) fn put_off(
-        verdict: &mut Verdict,
-        round: &Round,
+        verdict: &mut ConditionVerdict,
+        round: &LoopRound,
         runbook: &Runbook,
         decisions: &mut Decisions,
     ) {
-        let is_by_facts = |answer: &&mut Answer| !answer.facts.is_empty() && answer.decided == Decided::Holds;
+        let is_by_facts =
+            |answer: &&mut TaskCondition| !answer.facts.is_empty() && answer.decided == Decided::Holds;
         for answer in verdict.answers.iter_mut().filter(is_by_facts) {
             answer.decided = decisions.next(answer.facts.clone());
             if let Some(frame) = answer.of {
@@ -276,7 +284,7 @@ fn conditions<'a>(runbook: &'a Runbook, step: &'a Step) -> Vec<Condition<'a>> {
     all
 }
 
-fn key(condition: &Condition<'_>, round: &Round, runbook: &Runbook) -> Key {
+fn key(condition: &Condition<'_>, round: &LoopRound, runbook: &Runbook) -> Key {
     let place = match condition.sees {
         Some(frame) if names(condition.when, &["args", "steps"]) => round.prefix(frame, runbook),
         _ => String::new(),
@@ -286,7 +294,7 @@ fn key(condition: &Condition<'_>, round: &Round, runbook: &Runbook) -> Key {
     (condition.when.source.clone(), format!("{place}\u{0}{}", each.unwrap_or_default()))
 }
 
-fn each_at<'r>(condition: &Condition<'_>, round: &'r Round) -> Option<&'r crate::value::Value> {
+fn each_at<'r>(condition: &Condition<'_>, round: &'r LoopRound) -> Option<&'r crate::value::Value> {
     condition.of.map_or_else(|| round.of_step(), |frame| round.of_frame(frame))
 }
 

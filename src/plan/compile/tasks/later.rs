@@ -5,8 +5,8 @@ use indexmap::IndexMap;
 
 use super::Lowering;
 use super::rendered::DEFAULT_TIMEOUT;
-use crate::plan::compile::Input;
-use crate::plan::compile::rounds::Round;
+use crate::plan::compile::CompileInput;
+use crate::plan::compile::rounds::LoopRound;
 use crate::plan::{DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId, StepRef, Task, Ties};
 use crate::runbook::Step;
 use crate::template::Arg;
@@ -17,7 +17,7 @@ impl<'a> Lowering<'a, '_> {
     pub(super) fn defer(
         &mut self,
         step: &'a Step,
-        round: &Round,
+        round: &LoopRound,
         waits_for: Vec<String>,
         asks: &[bool],
     ) -> Task {
@@ -50,7 +50,12 @@ impl<'a> Lowering<'a, '_> {
 
     /// Keeps a step as it was written, so that it can be looked at again with the facts of then; without its conditions
     /// where those do not count.
-    pub(in crate::plan::compile) fn freeze(&mut self, step: &'a Step, round: &Round, asks: bool) -> FrozenId {
+    pub(in crate::plan::compile) fn freeze(
+        &mut self,
+        step: &'a Step,
+        round: &LoopRound,
+        asks: bool,
+    ) -> FrozenId {
         let next =
             FrozenId(u32::try_from(self.frozen.len()).expect("invariant: fewer than 2^32 frozen steps"));
         let mut found = deferred(&self.input, step, round, Vec::new());
@@ -87,7 +92,12 @@ fn items_of(step: &DeferredStep) -> String {
     }
 }
 
-fn deferred(input: &Input<'_>, step: &Step, round: &Round, waits_for: Vec<String>) -> DeferredStep {
+fn deferred(
+    input: &CompileInput<'_>,
+    step: &Step,
+    round: &LoopRound,
+    waits_for: Vec<String>,
+) -> DeferredStep {
     let sources = |args: &IndexMap<String, Arg>| {
         args.iter().map(|(name, arg)| (name.clone(), arg.to_source())).collect()
     };

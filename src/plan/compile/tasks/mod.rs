@@ -13,11 +13,11 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::brackets::{Marks, outermost};
-use super::hosts::{HostTable, Row};
-use super::parts::{Parts, Written};
-use super::rounds::Round;
+use super::hosts::{HostRow, HostTable};
+use super::parts::{PhaseParts, WrittenStep};
+use super::rounds::LoopRound;
 use super::scopes::Scopes;
-use super::{Input, Selection, adopt, batches, placeless, step_error};
+use super::{CompileInput, Selection, adopt, batches, placeless, step_error};
 use crate::facts::HostFacts;
 use crate::op::Effect;
 use crate::plan::{
@@ -29,12 +29,12 @@ use crate::source::{Diagnostics, codes};
 use crate::step::{BracketKey, LowerError, Lowered, Role};
 use crate::template::{RenderError, Scope};
 use crate::value::{Duration, Value};
-use decisions::{Decisions, Verdict};
+use decisions::{ConditionVerdict, Decisions};
 use rendered::{Rendered, lower};
 
 /// Everything that lowering collects.
 pub(super) struct Lowering<'a, 't> {
-    input: Input<'a>,
+    input: CompileInput<'a>,
     table: &'t HostTable<'a>,
     kube: Option<&'t PlannedKube>,
     pub(super) scopes: Result<Scopes<'a>, RenderError>,
@@ -51,7 +51,7 @@ pub(super) struct Lowering<'a, 't> {
 }
 
 /// Every step of a plan.
-pub(super) struct Steps {
+pub(super) struct PlannedSteps {
     /// Known now.
     pub(super) actions: Vec<Arc<Action>>,
     /// Known only later.
@@ -63,7 +63,7 @@ pub(super) struct Steps {
 /// The work on one host in one phase.
 pub(super) struct Visit<'a, 'v> {
     pub(super) id: HostId,
-    pub(super) row: &'v Row<'a>,
+    pub(super) row: &'v HostRow<'a>,
     pub(super) facts: Option<&'a HostFacts>,
     /// What expressions about the host see, once one asked.
     pub(super) scope: Option<Arc<Scope>>,
@@ -98,7 +98,11 @@ impl From<RenderError> for TaskError {
 }
 
 impl<'a, 't> Lowering<'a, 't> {
-    pub(super) fn new(input: &Input<'a>, table: &'t HostTable<'a>, kube: Option<&'t PlannedKube>) -> Self {
+    pub(super) fn new(
+        input: &CompileInput<'a>,
+        table: &'t HostTable<'a>,
+        kube: Option<&'t PlannedKube>,
+    ) -> Self {
         Self {
             input: *input,
             table,
@@ -120,8 +124,8 @@ impl<'a, 't> Lowering<'a, 't> {
         self.actions.iter().map(AsRef::as_ref)
     }
 
-    pub(super) fn finish(self) -> Steps {
-        Steps { actions: self.actions, deferred: self.deferred, frozen: self.frozen }
+    pub(super) fn finish(self) -> PlannedSteps {
+        PlannedSteps { actions: self.actions, deferred: self.deferred, frozen: self.frozen }
     }
 
     /// Whether expressions are evaluated while the plan runs.
@@ -148,7 +152,7 @@ impl<'a, 't> Lowering<'a, 't> {
     ) -> PlannedPhase {
         let (population, batches, mut rollout) =
             batches::cut(&self.input, self.table, &phase.rollout, selection);
-        let parts = Parts::of(self.input.runbook, phase, &selection.chosen);
+        let parts = PhaseParts::of(self.input.runbook, phase, &selection.chosen);
         let mut ids: Vec<HostId> = batches.iter().flatten().copied().collect();
         ids.sort_unstable();
         let mut hosts: Vec<HostTasks> = Vec::with_capacity(ids.len());
@@ -184,7 +188,7 @@ impl<'a, 't> Lowering<'a, 't> {
         }
     }
 
-    fn host(&mut self, id: HostId, parts: &Parts<'a>, diagnostics: &mut Diagnostics) -> HostTasks {
+    fn host(&mut self, id: HostId, parts: &PhaseParts<'a>, diagnostics: &mut Diagnostics) -> HostTasks {
         // The table outlives the lowering that looks at it.
         let table: &'t HostTable<'a> = self.table;
         let row = table.row(id);
@@ -215,19 +219,19 @@ impl<'a, 't> Lowering<'a, 't> {
     /// The tasks of one part of a phase.
     fn tasks(
         &mut self,
-        steps: &[Written<'a>],
+        steps: &[WrittenStep<'a>],
         visit: &mut Visit<'a, '_>,
         diagnostics: &mut Diagnostics,
     ) -> Vec<Task> {
-        self.unroll(steps, None, &Round::default(), visit, diagnostics);
+        self.unroll(steps, None, &LoopRound::default(), visit, diagnostics);
         std::mem::take(&mut visit.tasks)
     }
 
     /// One step in one round of the loops around it.
     pub(super) fn turn(
         &mut self,
-        written: &Written<'a>,
-        round: &Round,
+        written: &WrittenStep<'a>,
+        round: &LoopRound,
         visit: &mut Visit<'a, '_>,
         diagnostics: &mut Diagnostics,
     ) {
@@ -261,12 +265,12 @@ impl<'a, 't> Lowering<'a, 't> {
     /// The task of a step whose conditions are decided, as far as they can be now.
     fn decided(
         &mut self,
-        written: &Written<'a>,
-        round: &Round,
-        verdict: &mut Verdict,
+        written: &WrittenStep<'a>,
+        round: &LoopRound,
+        verdict: &mut ConditionVerdict,
         visit: &mut Visit<'a, '_>,
     ) -> Result<Task, TaskError> {
-        let Written { step, dependence, values, .. } = written;
+        let WrittenStep { step, dependence, values, .. } = written;
         let altered = self.altered.entry(visit.id).or_default();
         let values_wait_for = values.waits_for(altered, visit.facts.is_some());
         let mut task = if verdict.fails() {
@@ -304,7 +308,7 @@ impl<'a, 't> Lowering<'a, 't> {
     pub(super) fn leave_out(
         &mut self,
         step: &'a Step,
-        round: &Round,
+        round: &LoopRound,
         forecast: Forecast,
         visit: &mut Visit<'a, '_>,
     ) {
@@ -313,7 +317,7 @@ impl<'a, 't> Lowering<'a, 't> {
     }
 
     /// A task whose `when` is false.
-    fn excluded(&mut self, step: &Step, round: &Round) -> Task {
+    fn excluded(&mut self, step: &Step, round: &LoopRound) -> Task {
         Task {
             step: StepRef::Action(self.placeholder(step, round)),
             effect: Effect::Reads,
@@ -372,7 +376,13 @@ impl<'a, 't> Lowering<'a, 't> {
     }
 
     /// A task of a step that stands in no host's list: its conditions are its own.
-    fn task(&mut self, id: HostId, step: &'a Step, row: &Row<'a>, round: &Round) -> Result<Task, TaskError> {
+    fn task(
+        &mut self,
+        id: HostId,
+        step: &'a Step,
+        row: &HostRow<'a>,
+        round: &LoopRound,
+    ) -> Result<Task, TaskError> {
         let scopes = self.scopes.as_mut().map_err(|error| error.clone())?;
         let outer = Arc::clone(scopes.base());
         if scopes.runs(&outer, step, round, true)? {
@@ -387,8 +397,8 @@ impl<'a, 't> Lowering<'a, 't> {
         &mut self,
         id: HostId,
         step: &'a Step,
-        row: &Row<'a>,
-        round: &Round,
+        row: &HostRow<'a>,
+        round: &LoopRound,
         host_scope: Option<&Arc<Scope>>,
     ) -> Result<Task, TaskError> {
         let cached = host_scope.is_none();
@@ -442,7 +452,7 @@ impl<'a, 't> Lowering<'a, 't> {
         }
     }
 
-    fn action(&self, step: &Step, round: &Round, args: Value, lowered: Lowered) -> Action {
+    fn action(&self, step: &Step, round: &LoopRound, args: Value, lowered: Lowered) -> Action {
         Action {
             kind: step.kind.name().to_owned(),
             id: round.id(step, self.input.runbook),
@@ -464,7 +474,7 @@ impl<'a, 't> Lowering<'a, 't> {
     }
 
     /// An action that never runs: it only carries the title of a step whose `when` is false.
-    fn placeholder(&mut self, step: &Step, round: &Round) -> ActionId {
+    fn placeholder(&mut self, step: &Step, round: &LoopRound) -> ActionId {
         let key = ActionKey {
             step: std::ptr::from_ref(step),
             control_plane: false,

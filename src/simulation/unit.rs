@@ -1,0 +1,401 @@
+//! systemd's units on a simulated host, and `systemctl`.
+
+use std::collections::BTreeMap;
+
+use super::command::Invocation;
+use super::kubelet;
+use super::process::{Output, ProcessStep};
+use super::world::{Millis, World};
+
+/// A service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SimulatedUnit {
+    /// `ActiveState`.
+    active: &'static str,
+    /// `UnitFileState`.
+    enabled: &'static str,
+    /// When its main process started; `None` where it never did.
+    started: Option<Millis>,
+    /// Its main process, while there is one.
+    pid: u32,
+    /// Nobody said that it is there.
+    is_assumed: bool,
+}
+
+impl SimulatedUnit {
+    fn new(active: bool, at: Millis, pid: u32) -> Self {
+        let started = active.then_some(at);
+        let active = if active { "active" } else { "inactive" };
+        Self { active, enabled: "enabled", started, pid, is_assumed: false }
+    }
+
+    /// The services of a usual host.
+    pub(super) fn usual(on_node: bool, at: Millis) -> BTreeMap<String, Self> {
+        let everywhere = [("ssh.service", 512), ("cron.service", 498), ("systemd-timesyncd.service", 431)];
+        let on_nodes = [("containerd.service", 601), ("kubelet.service", 702)];
+        let names = everywhere.iter().chain(on_nodes.iter().filter(|_| on_node));
+        names.map(|(name, pid)| ((*name).to_owned(), Self::new(true, at + 20_000, *pid))).collect()
+    }
+
+    /// As systemd said of it. A word that nothing here depends on becomes the nearest one that does.
+    pub(super) fn recorded(active: &str, enabled: &str, at: Millis) -> Self {
+        let active = match active {
+            "active" | "reloading" => "active",
+            "activating" => "activating",
+            "failed" => "failed",
+            _ => "inactive",
+        };
+        let enabled = match enabled {
+            "enabled" | "enabled-runtime" | "static" | "indirect" | "generated" => "enabled",
+            "masked" | "masked-runtime" => "masked",
+            _ => "disabled",
+        };
+        let started = (active == "active").then_some(at + 20_000);
+        Self { active, enabled, started, pid: 800, is_assumed: false }
+    }
+
+    /// Runs, with a new main process.
+    pub(super) fn start(&mut self, at: Millis) {
+        self.active = "active";
+        self.started = Some(at);
+        self.pid += 1;
+    }
+
+    /// Does not run.
+    pub(super) fn stop(&mut self) {
+        self.active = "inactive";
+    }
+
+    /// Dies and is started again and again.
+    pub(super) fn fail(&mut self) {
+        self.active = "activating";
+    }
+
+    /// Whether systemd starts it with the machine.
+    pub(super) fn starts_at_boot(&self) -> bool {
+        self.enabled == "enabled"
+    }
+
+    /// The machine starts anew.
+    pub(super) fn boot(&mut self, at: Millis) {
+        if self.starts_at_boot() {
+            self.start(at + 5000);
+        } else {
+            self.active = "inactive";
+            self.started = None;
+        }
+    }
+
+    /// Its main process and when that started.
+    pub(super) fn main_process(&self) -> Option<(u32, Millis)> {
+        Some((self.pid, self.started.filter(|_| self.active == "active")?))
+    }
+
+    /// `ActiveState`.
+    pub(super) fn active(&self) -> &'static str {
+        self.active
+    }
+}
+
+/// Whether a verb of systemctl may change anything.
+pub(super) fn changes(verb: &str) -> bool {
+    !matches!(
+        verb,
+        "show"
+            | "is-active"
+            | "is-enabled"
+            | "is-failed"
+            | "is-system-running"
+            | "status"
+            | "cat"
+            | "list-units"
+            | ""
+    )
+}
+
+/// The package that brings a unit's binary.
+pub(super) fn package_of(unit: &str) -> &str {
+    match unit {
+        "ssh.service" => "openssh-server",
+        "systemd-timesyncd.service" => "systemd",
+        other => other.trim_end_matches(".service"),
+    }
+}
+
+/// A unit that nobody else knows of, which runs. Where that is only assumed, whoever asks for it hears so.
+pub(super) fn add(world: &mut World, host: &str, unit: &str, is_assumed: bool) {
+    let Some(index) = world.host_index(host) else { return };
+    let name = full_name(unit);
+    if !world.hosts[index].units.contains_key(&name) {
+        add_to(world, index, name, is_assumed);
+    }
+}
+
+fn add_to(world: &mut World, host: usize, name: String, is_assumed: bool) {
+    let now = world.now;
+    let units = &mut world.hosts[host].units;
+    let pid = 900 + u32::try_from(units.len()).unwrap_or(0);
+    units.insert(name, SimulatedUnit { is_assumed, ..SimulatedUnit::new(true, now, pid) });
+}
+
+/// Units that a verb changes and nobody knows are there, where a rehearsal takes such things to hold.
+fn suppose(world: &mut World, host: usize, verb: &str, units: &[String], out: &mut Output) {
+    for name in units {
+        if world.assumed.is_on && changes(verb) && !world.hosts[host].units.contains_key(name) {
+            add_to(world, host, name.clone(), true);
+        }
+        if world.hosts[host].units.get(name).is_some_and(|unit| unit.is_assumed) {
+            out.assume(format!("unit {name} is there and runs"));
+        }
+    }
+}
+
+fn full_name(name: &str) -> String {
+    let has_suffix = [".service", ".socket", ".timer", ".mount", ".target", ".slice", ".path"];
+    if has_suffix.iter().any(|suffix| name.ends_with(suffix)) {
+        name.to_owned()
+    } else {
+        format!("{name}.service")
+    }
+}
+
+/// `systemctl VERB UNIT…`.
+pub(super) fn systemctl(world: &mut World, command: &Invocation, out: &mut Output) -> ProcessStep {
+    let operands = command.operands(&["-p", "--property", "-t", "--type", "-n", "--lines", "--state"]);
+    let Some((verb, units)) = operands.split_first() else { return ProcessStep::Exit(0) };
+    let (verb, units): (String, Vec<String>) =
+        ((*verb).to_owned(), units.iter().map(|unit| full_name(unit)).collect());
+    if changes(&verb) && !command.root {
+        out.complain(format!("Failed to {verb} units: Interactive authentication required."));
+        return ProcessStep::Exit(1);
+    }
+    suppose(world, command.host, &verb, &units, out);
+    out.unheard = units.iter().any(|unit| !world.hosts[command.host].units.contains_key(unit));
+    match verb.as_str() {
+        "show" => ProcessStep::Exit(show(world, command, &units, out)),
+        "is-active" | "is-failed" => ProcessStep::Exit(is_active(world, command, &units, out)),
+        "is-enabled" => ProcessStep::Exit(is_enabled(world, command, &units, out)),
+        "is-system-running" => {
+            out.line("running");
+            ProcessStep::Exit(0)
+        }
+        "daemon-reload" | "daemon-reexec" | "reset-failed" => {
+            ProcessStep::after(300, |_, _| ProcessStep::Exit(0))
+        }
+        "enable" | "disable" | "mask" | "unmask" => {
+            let code = set_state(world, command, &verb, &units, out);
+            if code == 0 && command.has("--now") {
+                let verb = if verb == "enable" { "start" } else { "stop" };
+                return run_state(world, command.host, verb, units, out);
+            }
+            ProcessStep::Exit(code)
+        }
+        "reboot" => {
+            let host = command.host;
+            ProcessStep::after(1000, move |world, _| {
+                kubelet::reboot(world, host);
+                ProcessStep::Exit(0)
+            })
+        }
+        "start" | "stop" | "restart" | "try-restart" | "reload" | "reload-or-restart" | "kill" => {
+            run_state(world, command.host, &verb, units, out)
+        }
+        _ => {
+            out.complain(format!("Unknown command verb {verb}."));
+            ProcessStep::Exit(1)
+        }
+    }
+}
+
+fn run_state(
+    world: &mut World,
+    host: usize,
+    verb: &str,
+    units: Vec<String>,
+    out: &mut Output,
+) -> ProcessStep {
+    if let Some(unknown) = units.iter().find(|name| !world.hosts[host].units.contains_key(*name)) {
+        out.complain(format!("Failed to {verb} {unknown}: Unit {unknown} not found."));
+        return ProcessStep::Exit(5);
+    }
+    if let Some(masked) =
+        units.iter().find(|name| world.hosts[host].units[*name].enabled == "masked" && verb != "stop")
+    {
+        out.complain(format!("Failed to {verb} {masked}: Unit {masked} is masked."));
+        return ProcessStep::Exit(1);
+    }
+    let verb = verb.to_owned();
+    let wait = if matches!(verb.as_str(), "reload" | "kill") { 200 } else { 1300 };
+    ProcessStep::after(wait, move |world, _| {
+        for unit in &units {
+            apply(world, host, &verb, unit);
+        }
+        ProcessStep::Exit(0)
+    })
+}
+
+fn apply(world: &mut World, host: usize, verb: &str, name: &str) {
+    let now = world.now;
+    let is_kubelet = name == "kubelet.service";
+    let Some(unit) = world.hosts[host].units.get_mut(name) else { return };
+    let runs = unit.active == "active";
+    match verb {
+        "stop" if is_kubelet => kubelet::stop(world, host),
+        "stop" => unit.stop(),
+        "start" if runs => {}
+        "try-restart" if !runs => {}
+        "reload" | "kill" => {}
+        _ if is_kubelet => kubelet::start(world, host, false),
+        _ => unit.start(now),
+    }
+}
+
+fn set_state(world: &mut World, command: &Invocation, verb: &str, units: &[String], out: &mut Output) -> i32 {
+    for name in units {
+        let Some(unit) = world.hosts[command.host].units.get_mut(name) else {
+            out.complain(format!("Failed to {verb} unit: Unit file {name} does not exist."));
+            return 1;
+        };
+        unit.enabled = match verb {
+            "enable" | "unmask" => "enabled",
+            "disable" => "disabled",
+            _ => "masked",
+        };
+    }
+    0
+}
+
+fn is_active(world: &World, command: &Invocation, units: &[String], out: &mut Output) -> i32 {
+    let states = units
+        .iter()
+        .map(|name| world.hosts[command.host].units.get(name).map_or("inactive", SimulatedUnit::active));
+    let states: Vec<&str> = states.collect();
+    let quiet = command.has("-q") || command.has("--quiet");
+    for state in states.iter().filter(|_| !quiet) {
+        out.line(state);
+    }
+    if states.contains(&"active") { 0 } else { 3 }
+}
+
+fn is_enabled(world: &World, command: &Invocation, units: &[String], out: &mut Output) -> i32 {
+    let mut any = false;
+    for name in units {
+        match world.hosts[command.host].units.get(name) {
+            Some(unit) => {
+                out.line(unit.enabled);
+                any |= unit.enabled == "enabled";
+            }
+            None => {
+                out.complain(format!("Failed to get unit file state for {name}: No such file or directory"));
+            }
+        }
+    }
+    i32::from(!any)
+}
+
+/// `systemctl show`: one `ObjectKey=value` per line in systemd's own order, an empty line between units.
+fn show(world: &World, command: &Invocation, units: &[String], out: &mut Output) -> i32 {
+    let args = command.args();
+    let mut wanted: Vec<&str> = Vec::new();
+    for (index, arg) in args.iter().enumerate() {
+        let list = match arg
+            .strip_prefix("--property=")
+            .or_else(|| arg.strip_prefix("-p").filter(|v| !v.is_empty()))
+        {
+            Some(list) => Some(list),
+            None if arg == "-p" || arg == "--property" => args.get(index + 1).map(String::as_str),
+            None => None,
+        };
+        wanted.extend(list.into_iter().flat_map(|list| list.split(',')));
+    }
+    let style = match command.option("--timestamp") {
+        Some("unix") => TimeStyle::Unix,
+        Some("us+utc" | "µs+utc" | "us") => TimeStyle::Micros,
+        _ => TimeStyle::Pretty,
+    };
+    for (index, name) in units.iter().enumerate() {
+        if index > 0 {
+            out.line("");
+        }
+        for (key, value) in properties(world, command.host, name, style) {
+            if !wanted.is_empty() && !wanted.contains(&key) {
+                continue;
+            }
+            if command.has("--value") {
+                out.line(value);
+            } else {
+                out.line(format!("{key}={value}"));
+            }
+        }
+    }
+    0
+}
+
+fn properties(world: &World, host: usize, name: &str, style: TimeStyle) -> Vec<(&'static str, String)> {
+    let machine = &world.hosts[host];
+    let Some(unit) = machine.units.get(name) else {
+        return vec![
+            ("MainPID", "0".to_owned()),
+            ("ExecMainStartTimestamp", String::new()),
+            ("ExecMainStartTimestampMonotonic", "0".to_owned()),
+            ("Id", name.to_owned()),
+            ("LoadState", "not-found".to_owned()),
+            ("ActiveState", "inactive".to_owned()),
+            ("SubState", "dead".to_owned()),
+            ("FragmentPath", String::new()),
+            ("DropInPaths", String::new()),
+            ("UnitFileState", String::new()),
+            ("NeedDaemonReload", "no".to_owned()),
+        ];
+    };
+    let short = name.trim_end_matches(".service");
+    let running = unit.active == "active";
+    let sub = match unit.active {
+        "active" => "running",
+        "activating" => "auto-restart",
+        _ => "dead",
+    };
+    let since_boot = unit.started.map_or(0, |at| (at - machine.booted_at).max(0) * 1000);
+    let stamp = unit.started.map_or_else(String::new, |at| date(world, host, at, style));
+    let drop_ins =
+        if short == "kubelet" { "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf" } else { "" };
+    let binary = if short == "ssh" { "/usr/sbin/sshd".to_owned() } else { format!("/usr/bin/{short}") };
+    vec![
+        ("MainPID", if running { unit.pid } else { 0 }.to_string()),
+        ("ExecMainStartTimestamp", stamp.clone()),
+        ("ExecMainStartTimestampMonotonic", since_boot.to_string()),
+        ("ExecStart", format!("{{ path={binary} ; argv[]={binary} ; ignore_errors=no }}")),
+        ("Id", name.to_owned()),
+        ("LoadState", if unit.enabled == "masked" { "masked" } else { "loaded" }.to_owned()),
+        ("ActiveState", unit.active.to_owned()),
+        ("SubState", sub.to_owned()),
+        ("FragmentPath", format!("/lib/systemd/system/{name}")),
+        ("DropInPaths", drop_ins.to_owned()),
+        ("UnitFileState", unit.enabled.to_owned()),
+        ("ActiveEnterTimestamp", stamp),
+        ("ActiveEnterTimestampMonotonic", since_boot.to_string()),
+        ("NeedDaemonReload", "no".to_owned()),
+        ("NRestarts", "0".to_owned()),
+        ("Result", "success".to_owned()),
+    ]
+}
+
+/// How `systemctl show --timestamp=` writes times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TimeStyle {
+    Pretty,
+    Micros,
+    Unix,
+}
+
+/// `Mon 2026-01-05 22:00:00 UTC`, as systemd shows times.
+fn date(world: &World, host: usize, at: Millis, style: TimeStyle) -> String {
+    let format = match style {
+        TimeStyle::Unix => return format!("@{}", world.unix(host, at)),
+        TimeStyle::Pretty => "%a %Y-%m-%d %H:%M:%S UTC",
+        TimeStyle::Micros => "%a %Y-%m-%d %H:%M:%S.%6f UTC",
+    };
+    jiff::Timestamp::from_millisecond(world.clock(host, at))
+        .map(|stamp| stamp.to_zoned(jiff::tz::TimeZone::UTC).strftime(format).to_string())
+        .unwrap_or_default()
+}
