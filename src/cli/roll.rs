@@ -209,14 +209,23 @@ pub(super) fn reporters(
     Ok(reporters)
 }
 
-/// Stops before a record is begun, where no copy of the events can be written.
+/// Stops before a record is begun, where no copy of the events can be written. A pipe or device is opened only once: whoever
+/// reads a pipe would see its end. A file that is there keeps its content until the run begins.
 pub(super) fn check_events(roll: &Roll) -> anyhow::Result<()> {
-    roll.events.as_deref().map_or(Ok(()), |path| events_file(path).map(drop))
+    let Some(path) = roll.events.as_deref() else { return Ok(()) };
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return Ok(());
+    }
+    let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    opened.map(drop).map_err(|error| cannot_write(path, error))
 }
 
 fn events_file(path: &Utf8Path) -> anyhow::Result<std::fs::File> {
-    std::fs::File::create(path)
-        .map_err(|error| anyhow::Error::from(error).context(format!("cannot write {path}")))
+    std::fs::File::create(path).map_err(|error| cannot_write(path, error))
+}
+
+fn cannot_write(path: &Utf8Path, error: std::io::Error) -> anyhow::Error {
+    anyhow::Error::from(error).context(format!("cannot write {path}"))
 }
 
 /// Takes the state directory for a run.
