@@ -132,7 +132,7 @@ pub(super) fn nobody_to_ask(
     if yes || terminal.is_interactive() && !no_input {
         return Ok(());
     }
-    terminal.error("nobody is there to ask, and `--yes` is not given");
+    terminal.error("confirmation required: there is no terminal to ask on, and `--yes` was not given");
     terminal.hint(hint);
     Err(Stopped::Told(exit::USAGE))
 }

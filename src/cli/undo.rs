@@ -24,7 +24,7 @@ use crate::value::Duration;
 
 pub(super) fn run(args: &Args, state_dir: Option<&Utf8PathBuf>, terminal: &Terminal) -> Outcome {
     if (args.no_input || !terminal.is_interactive()) && !args.yes {
-        terminal.error("nobody is there to ask, and `--yes` is not given");
+        terminal.error("confirmation required: there is no terminal to ask on, and `--yes` was not given");
         terminal.hint("look at it with `rollbook runs show`, then undo it with --yes");
         return Err(Stopped::Told(exit::USAGE));
     }

@@ -55,7 +55,7 @@ pub static TOP: LazyLock<Vec<Field>> = LazyLock::new(|| {
             Type::Str,
             "The runbook, relative to the scenario's directory; one on the command line is stronger.",
         ),
-        Field::optional("inventory", Type::Str, "The inventory, likewise; `-i` is stronger."),
+        Field::optional("inventory", Type::Str, "The inventory, in the same form; `-i` overrides it."),
         Field::optional(
             "params",
             Type::Map(Box::new(Type::Any)),
@@ -102,7 +102,7 @@ pub static COMMON: LazyLock<Vec<Field>> = LazyLock::new(|| {
         Field::optional(
             "host",
             Type::Str,
-            "A selector of the inventory: whom it befalls. Faults of the controller need none.",
+            "A selector of the inventory: the hosts it affects. Faults of the controller need none.",
         ),
         Field::optional(
             "step",
@@ -227,7 +227,7 @@ pub static FAULTS: LazyLock<Vec<FaultInfo>> = LazyLock::new(|| {
         hosts("node_cordoned", "Somebody else cordons the node.", vec![lasting()]),
         hosts(
             "node_uncordoned",
-            "Somebody else uncordons the node, as `kubectl uncordon` does, whoever cordoned it: pods may come back.",
+            "Somebody else uncordons the node, as `kubectl uncordon` does, regardless of who cordoned it: pods may come back.",
             vec![],
         ),
         hosts(

@@ -76,7 +76,7 @@ pub enum Trigger {
     Start,
     /// An event of the journal, by its number. Zero: the plan is made, and the run has not begun.
     Event(u64),
-    /// The beginning of a step on the host that it befalls.
+    /// The beginning of a step on the host that it affects.
     Step {
         /// The step's kind, id or name.
         step: Spanned<String>,

@@ -343,7 +343,7 @@ codes! {
         "A scenario begins with `apiVersion: rollbook/v1` and `kind: Scenario`, and says under `faults:` what goes wrong \
          in a rehearsal.";
     BAD_FAULT = 801, "bad-fault", "A fault cannot be read",
-        "Each fault is one word, with the host that it befalls and what it waits for. The reference of scenarios lists the \
+        "Each fault is one word, with the host that it affects and what it waits for. The reference of scenarios lists the \
          words, and what belongs to each.";
     FAULT_MISSES = 802, "fault-misses", "A fault could never strike",
         "The host, the step or the phase that it names is not there, so the rehearsal would go as if nothing were wrong. \

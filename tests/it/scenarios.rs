@@ -106,7 +106,7 @@ fn a_scenario_exits_as_the_run_would_and_shows_what_is_left() {
     outcome
         .says("w01.example.com  is left out of service\n    a real run names here what brings it back")
         .says("w01.example.com: Ready is Unknown, cordoned by this run")
-        .says("Everything came as the scenario expects.");
+        .says("All expectations of the scenario were met.");
 }
 
 #[test]

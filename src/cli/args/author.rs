@@ -7,13 +7,14 @@ use super::{Format, key_value};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Validate {
-    /// Runbooks or inventories; their `kind:` tells. A fragment is checked with each runbook that includes it.
+    /// Runbooks or inventories, told apart by `kind:`. A fragment is checked with each runbook that
+    /// includes it.
     #[arg(required = true, value_name = "FILE")]
     pub(in crate::cli) files: Vec<Utf8PathBuf>,
     /// Also check selectors and parameters against this inventory.
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) inventory: Option<Utf8PathBuf>,
-    /// Also check what `plan` would refuse of this choice of steps.
+    /// Also check that `plan` would accept this choice of steps.
     #[arg(long, value_name = "WORDS")]
     pub(in crate::cli) only: Vec<String>,
     /// Likewise.
@@ -63,19 +64,20 @@ pub(in crate::cli) struct Explain {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct New {
-    /// What it is for; asked on a terminal.
+    /// What the runbook is for; asked for on a terminal.
     #[arg(value_enum)]
     pub(in crate::cli) kind: Option<NewKind>,
-    /// Its name, from which its file has its own [default: that of its kind].
+    /// Name of the runbook and of its file [default: the kind].
     #[arg(long)]
     pub(in crate::cli) name: Option<String>,
-    /// Its hosts, separated by commas, with ranges such as `w[1:12].example.com`; of a cluster, its workers.
+    /// Hosts, separated by commas, with ranges such as `w[1:12].example.com`; the workers of a
+    /// cluster.
     #[arg(long, value_name = "HOSTS")]
     pub(in crate::cli) hosts: Option<String>,
-    /// The control planes of a cluster, likewise.
+    /// Control planes of a cluster, in the same form.
     #[arg(long, value_name = "HOSTS")]
     pub(in crate::cli) control_planes: Option<String>,
-    /// Who logs in [default: ssh's own choice].
+    /// User to log in as [default: ssh decides].
     #[arg(long)]
     pub(in crate::cli) user: Option<String>,
     /// The unit to restart.
@@ -84,10 +86,10 @@ pub(in crate::cli) struct New {
     /// The Kubernetes version to reach.
     #[arg(long, value_name = "VERSION")]
     pub(in crate::cli) target: Option<String>,
-    /// Where to write; it is made where it is missing.
+    /// Directory to write to; created if it does not exist.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(in crate::cli) dir: Utf8PathBuf,
-    /// Never ask anything; implied without a terminal.
+    /// Never prompt; implied without a terminal.
     #[arg(long)]
     pub(in crate::cli) no_input: bool,
 }

@@ -32,7 +32,7 @@ pub(in crate::cli) enum InventoryCommand {
         #[arg(short, long, value_name = "FILE")]
         inventory: Utf8PathBuf,
     },
-    /// Look for what is odd: hosts that share an address, hosts in no group, groups without hosts
+    /// Check for oddities: hosts that share an address, hosts in no group, groups without hosts
     Check {
         /// The inventory file.
         #[arg(short, long, value_name = "FILE")]
@@ -56,7 +56,8 @@ pub(in crate::cli) struct Facts {
     /// The inventory file.
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) inventory: Utf8PathBuf,
-    /// Write hosts and cluster to this file, from which `rollbook rehearse --from FILE` begins. It holds no secrets.
+    /// Record hosts and cluster in this file, for `rollbook rehearse --from FILE`. It holds no
+    /// secrets.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) record: Option<Utf8PathBuf>,
     /// How to print it.
@@ -77,25 +78,25 @@ pub(in crate::cli) struct Exec {
     /// The inventory file.
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) inventory: Utf8PathBuf,
-    /// Run it as root, by the inventory's `become`.
+    /// Run it as root, using the inventory's `become`.
     #[arg(long)]
     pub(in crate::cli) r#become: bool,
-    /// It changes something: plan it, ask, take the lock, and record it as a run.
+    /// The command changes something: plan it, ask, take the lock, and record it as a run.
     #[arg(long)]
     pub(in crate::cli) change: bool,
-    /// On so many hosts at the same time.
+    /// Hosts to run on at the same time.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub(in crate::cli) parallel: u32,
-    /// End it on a host after this long [default: 1m].
+    /// Kill it on a host after this long [default: 1m].
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(in crate::cli) timeout: Option<Duration>,
-    /// Print what a host says below its name, not behind it.
+    /// Group output by host, below its name.
     #[arg(long)]
     pub(in crate::cli) grouped: bool,
     /// Do not ask; with --change.
     #[arg(short, long)]
     pub(in crate::cli) yes: bool,
-    /// Never ask anything; implied without a terminal.
+    /// Never prompt; implied without a terminal.
     #[arg(long)]
     pub(in crate::cli) no_input: bool,
     /// Wait this long for another run of the cluster to end; with --change.
@@ -113,10 +114,10 @@ pub(in crate::cli) struct Doctor {
     /// Which hosts.
     #[arg(default_value = "all")]
     pub(in crate::cli) selector: String,
-    /// With no more of an environment than cron gives: no agent, no terminal, a short PATH.
+    /// Use only the environment that cron gives: no agent, no terminal, a short PATH.
     #[arg(long)]
     pub(in crate::cli) as_cron: bool,
-    /// The version of Kubernetes that the hosts are to run: what cannot is a problem, and no note.
+    /// Kubernetes version that the hosts are to run; a host that cannot is a problem, not a note.
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub(in crate::cli) target: Option<Version>,
     #[command(flatten)]

@@ -53,7 +53,7 @@ pub(super) enum ColorChoice {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Write a runbook to begin with, its inventory, and a check for CI
+    /// Create a starter runbook, its inventory and a check for CI
     #[command(
         after_help = "Examples:\n  rollbook new\n  rollbook new service-restart --service nginx.service --hosts 'web[1:4].example.com' --dir web\n\nWhat is written validates and rehearses as it is. Nothing that exists is touched."
     )]
@@ -71,12 +71,12 @@ pub(super) enum Command {
         after_help = "Examples:\n  rollbook run up.yaml -i inventory.yaml -p target=1.31.4\n  rollbook run up.plan.json --yes        # from cron"
     )]
     Run(Run),
-    /// Go on with a run that was cut off or stopped
+    /// Continue an interrupted or stopped run
     #[command(
         after_help = "Examples:\n  rollbook resume\n  rollbook resume 20260105-220000-3f2a --in-doubt rerun\n\nWhat was in flight is taken up again: the hosts' own records say how it ended, and nothing that ended is\nrepeated. The runbook and the inventory are not read again; the plan of the run is rolled to its end."
     )]
     Resume(Resume),
-    /// Follow a run that goes on, from another terminal
+    /// Follow a run in progress from another terminal
     #[command(
         after_help = "Examples:\n  rollbook watch\n  rollbook watch 20260105-220000-3f2a --plain\n\nReads the run's record and touches neither the run nor a host; Ctrl-C ends the watching, not the run."
     )]
@@ -85,7 +85,7 @@ pub(super) enum Command {
     Runs(Runs),
     /// Show and release the lock of a cluster
     Lock(Lock),
-    /// Run against a built-in simulated cluster: the real plan, engine and reporters, and no host
+    /// Simulate a run on a built-in cluster: real plan, engine and output, and no host is contacted
     #[command(
         after_help = "Examples:\n  rollbook rehearse up.yaml -i inventory.yaml -p target=1.31.4\n  rollbook rehearse up.yaml -i inventory.yaml -p target=1.31.4 --scenario scenarios/mirror-dies.yaml\n  rollbook rehearse --check scenarios/*.yaml   # 0: all as expected, 10: not"
     )]
@@ -108,7 +108,7 @@ pub(super) enum Command {
     Explain(Explain),
     /// Check that hosts can be reached and worked on
     Doctor(Doctor),
-    /// Run one command on many hosts: a look, or with --change a run with a record
+    /// Run one command on many hosts (read-only; with --change a recorded run)
     #[command(
         after_help = "Examples:\n  rollbook exec workers -i inventory.yaml -- uptime\n  rollbook exec all -i inventory.yaml --become --change -- systemctl restart chrony\n\nNo shell reads the command. Without --change nothing is recorded: give it commands that only read.\nExit codes: 0 on every host, 10 where it failed on one, 12 where one cannot be reached; with --change those of a run,\nso that a failed change is 11: its host may be half-changed."
     )]
@@ -157,13 +157,13 @@ pub(super) struct RunbookArgs {
     /// Allow steps that run commands on this machine (`run_on: controller`).
     #[arg(long)]
     pub(super) allow_commands: bool,
-    /// Accept that the Kubernetes API is away while one or two control planes are upgraded.
+    /// Accept that the Kubernetes API is unavailable while one or two control planes are upgraded.
     #[arg(long)]
     pub(super) accept_control_plane_outage: bool,
     /// Accept that the machine that runs Rollbook is restarted, as the last host; `rollbook resume` then continues the run.
     #[arg(long)]
     pub(super) accept_controller_reboot: bool,
-    /// Take over the cordons that this earlier run left, and uncordon those nodes in the end.
+    /// Adopt the cordons that this earlier run left, and uncordon those nodes at the end.
     #[arg(long, value_name = "RUN")]
     pub(super) adopt_cordons: Option<String>,
 }

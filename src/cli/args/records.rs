@@ -32,9 +32,8 @@ pub(in crate::cli) enum RunsCommand {
     },
     /// Show what the commands of a run printed
     #[command(
-        long_about = "Show what the commands of a run printed.\n\nEach stands below its host and step, in the order of the plan. \
-                      Where a command was tried several times, every try is shown. Secrets are taken out before anything is \
-                      kept.",
+        long_about = "Show what the commands of a run printed.\n\nGrouped by host and step, in plan order. If a command was tried \
+                      several times, every try is shown. Secrets are redacted before anything is stored.",
         after_help = "Examples:\n  rollbook runs output 20260105-220000-3f2a\n  rollbook runs output 20260105-220000-3f2a w1 disk"
     )]
     Output {
@@ -45,22 +44,22 @@ pub(in crate::cli) enum RunsCommand {
         /// Only this step's: its `id`, its title, or its kind.
         step: Option<String>,
     },
-    /// Put back the cordons and holds that a run left which will not go on
+    /// Revert the cordons and holds left by a run that will not be resumed
     #[command(
-        long_about = "Put back the cordons and holds that a run left which will not go on.\n\nOnly what that run did, as its \
-                      journal says, and only where it still stands: a node whose cordon is somebody else's by now stays \
-                      cordoned. What is put back is a run of its own, shown first and recorded. The run that is undone \
-                      cannot be resumed afterwards; a new run does what is still to be done.",
+        long_about = "Revert the cordons and holds left by a run that will not be resumed.\n\nReverts only what that run did, \
+                      according to its journal, and only where it still stands: a node that somebody else cordoned \
+                      meanwhile stays cordoned. Reverting is a run of its own, shown first and recorded. The undone run \
+                      cannot be resumed afterwards; a new run does what is left.",
         after_help = "Example:\n  rollbook runs undo 20260105-220000-3f2a"
     )]
     Undo(Undo),
     /// Remove the records of runs that are over and left nothing behind
     #[command(after_help = "Example:\n  rollbook runs prune --keep 20")]
     Prune {
-        /// Keep this many of the newest runs, whatever they came to.
+        /// Keep this many of the newest runs, whatever their result.
         #[arg(long, value_name = "N", default_value_t = 20)]
         keep: usize,
-        /// Say what would be removed, and remove nothing.
+        /// Show what would be removed, and remove nothing.
         #[arg(long)]
         dry_run: bool,
     },
@@ -73,7 +72,7 @@ pub(in crate::cli) struct Undo {
     /// Do not ask.
     #[arg(short, long)]
     pub(in crate::cli) yes: bool,
-    /// Never ask anything; implied without a terminal.
+    /// Never prompt; implied without a terminal.
     #[arg(long)]
     pub(in crate::cli) no_input: bool,
     /// Take addresses and connections from this inventory, in place of the plan's; users and directories on hosts stay.
@@ -91,7 +90,7 @@ pub(in crate::cli) struct Lock {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum LockCommand {
-    /// Show who works on a cluster, and which run was begun there and has not ended
+    /// Show who holds the lock of a cluster, and which run there has not ended
     #[command(after_help = "Example:\n  rollbook lock show -i inventory.yaml")]
     Show {
         #[command(flatten)]
@@ -100,7 +99,7 @@ pub(in crate::cli) enum LockCommand {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Give up a run that nobody will go on with, or take away what a dead controller left
+    /// Give up a run that will not be resumed, or release the lock of a dead controller
     #[command(
         after_help = "Example:\n  rollbook lock release -i inventory.yaml --supersede 20260105-220000-3f2a --reason 'its disk is gone'\n\nA run that is given up can never go on: its hosts are left as they are, and refuse its commands. Without an\ninventory only the record in the state directory is given up, for fleets that are no cluster."
     )]
@@ -110,7 +109,7 @@ pub(in crate::cli) enum LockCommand {
         /// The run to give up.
         #[arg(long, value_name = "RUN")]
         supersede: Option<String>,
-        /// Why, for whoever finds it.
+        /// Why, for the next person.
         #[arg(long, value_name = "TEXT")]
         reason: String,
         /// Where runs are recorded [default: $XDG_STATE_HOME/rollbook].

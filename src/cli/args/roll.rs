@@ -23,7 +23,7 @@ pub(in crate::cli) struct Plan {
     pub(in crate::cli) runbook: Utf8PathBuf,
     #[command(flatten)]
     pub(in crate::cli) input: RunbookArgs,
-    /// Touch no host: show the order and the commands, not what would change.
+    /// Contact no host: show the order and the commands, not what would change.
     #[arg(long)]
     pub(in crate::cli) offline: bool,
     /// Save the plan, for review and for `rollbook run FILE`.
@@ -52,7 +52,7 @@ pub(in crate::cli) struct Run {
     /// Do not ask.
     #[arg(short, long)]
     pub(in crate::cli) yes: bool,
-    /// Never ask anything; implied without a terminal.
+    /// Never prompt; implied without a terminal.
     #[arg(long)]
     pub(in crate::cli) no_input: bool,
     /// Wait this long for another run of the cluster to end.
@@ -79,21 +79,21 @@ pub(in crate::cli) enum UnfinishedChoice {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Resume {
-    /// The run's id, or a directory with its record [default: the newest run that can go on].
+    /// The run's id, or a directory with its record [default: the newest run that can be resumed].
     pub(in crate::cli) run: Option<String>,
-    /// Pass the gate, or take the pauses as done, at which the run stands; what comes later is asked.
+    /// Approve the gate or pauses at which the run waits; later ones still ask.
     #[arg(long)]
     pub(in crate::cli) approve: bool,
-    /// Never ask anything; implied without a terminal.
+    /// Never prompt; implied without a terminal.
     #[arg(long)]
     pub(in crate::cli) no_input: bool,
-    /// What to do with a command that was interrupted on its host, and of which nothing can tell whether it is done.
+    /// How to treat an interrupted command whose outcome is unknown.
     #[arg(long, value_enum, default_value_t = InDoubtChoice::Leave, value_name = "WHAT")]
     pub(in crate::cli) in_doubt: InDoubtChoice,
     /// Take addresses and connections from this inventory, in place of the plan's; users and directories on hosts stay.
     #[arg(long, value_name = "INVENTORY")]
     pub(in crate::cli) connection: Option<Utf8PathBuf>,
-    /// Let the plan of a directory that is named run commands on this machine.
+    /// Allow the plan in a named directory to run commands on this machine.
     #[arg(long)]
     pub(in crate::cli) allow_commands: bool,
     #[command(flatten)]
@@ -121,7 +121,7 @@ pub(in crate::cli) struct Watch {
     /// Print every task.
     #[arg(short, long)]
     pub(in crate::cli) verbose: bool,
-    /// Print plain lines on a terminal, too: nothing is drawn twice.
+    /// Print plain lines on a terminal, too.
     #[arg(long)]
     pub(in crate::cli) plain: bool,
     /// Where runs are recorded [default: $XDG_STATE_HOME/rollbook].
@@ -143,7 +143,7 @@ pub(in crate::cli) struct Roll {
     /// Print every task.
     #[arg(short, long, conflicts_with = "quiet")]
     pub(in crate::cli) verbose: bool,
-    /// Print plain lines on a terminal, too: nothing is drawn twice.
+    /// Print plain lines on a terminal, too.
     #[arg(long)]
     pub(in crate::cli) plain: bool,
 }
@@ -160,22 +160,25 @@ pub(in crate::cli) struct Rehearse {
     /// Kubernetes version that the simulated cluster starts with [default: one minor below the `target` parameter].
     #[arg(long, value_name = "VERSION")]
     pub(in crate::cli) kubernetes: Option<String>,
-    /// Show it as it would happen, so many times as fast: `--speed 60` makes a minute a second [default: at once].
+    /// Play it in time, this many times as fast: `--speed 60` makes a minute a second [default: at
+    /// once].
     #[arg(long, value_name = "FACTOR", value_parser = speed)]
     pub(in crate::cli) speed: Option<f64>,
     /// The same seed gives the same rehearsal [default: 1].
     #[arg(long)]
     pub(in crate::cli) seed: Option<u64>,
-    /// Begin as the hosts and the cluster were that `rollbook facts --record FILE` wrote down.
+    /// Start from the hosts and the cluster that `rollbook facts --record FILE` recorded.
     #[arg(long, value_name = "FILE", conflicts_with = "kubernetes")]
     pub(in crate::cli) from: Option<Utf8PathBuf>,
-    /// Let go wrong what this file says; it may also name the runbook, the inventory and parameters.
+    /// Inject the faults described in this file; it may also name the runbook, the inventory and
+    /// parameters.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) scenario: Option<Utf8PathBuf>,
-    /// Rehearse each of these scenarios, and say whether what they expect came true: one line for each.
+    /// Rehearse each of these scenarios and check its expectations, one line each.
     #[arg(long, value_name = "SCENARIO", num_args = 1.., conflicts_with_all = ["runbook", "scenario", "state_dir", "events"])]
     pub(in crate::cli) check: Vec<Utf8PathBuf>,
-    /// Keep a record of the rehearsal, from which `rollbook resume` can go on [default: only where the scenario
+    /// Keep a record of the rehearsal, which `rollbook resume` can continue [default: only where
+    /// the scenario
     /// leaves a killed controller, in $XDG_STATE_HOME/rollbook].
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) state_dir: Option<Utf8PathBuf>,

@@ -65,7 +65,7 @@ fn section(info: &CodeInfo) -> String {
     if let Some(rule) = RULES.iter().find(|rule| rule.code == info.code) {
         write!(
             out,
-            "\n{}\n\nNot so:\n\n```yaml\n{}```\n\nBut so:\n\n```yaml\n{}```\n",
+            "\n{}\n\nExample:\n\n```yaml\n{}```\n\nFix:\n\n```yaml\n{}```\n",
             rule.why, rule.bad, rule.good
         )
         .expect("invariant: writing to a string works");
@@ -78,11 +78,10 @@ fn section(info: &CodeInfo) -> String {
         Shape::File => ("yaml", ""),
         Shape::Shell => ("sh", ""),
     };
-    for (title, text) in [("Provoked", example.wrong), ("Instead", example.right)] {
-        let (within, by) = if title == "Provoked" { (within, " by") } else { ("", "") };
+    for (title, within, text) in [("Example", within, example.wrong), ("Fix", "", example.right)] {
         // What a reader's screen would hide is written out.
         let text: String = text.chars().map(shown).collect();
-        write!(out, "\n{title}{within}{by}:\n\n```{language}\n{text}\n```\n")
+        write!(out, "\n{title}{within}:\n\n```{language}\n{text}\n```\n")
             .expect("invariant: writing to a string works");
     }
     out

@@ -217,7 +217,7 @@ fn world(
             fault.hosts.as_ref().map(|selector| chosen(selector, inventory, diagnostics)).unwrap_or_default();
         for host in hosts.iter().filter(|host| chosen.contains(&host.name)) {
             if let Err(reason) = can_inject_on(&fault.kind, host) {
-                let message = format!("`{}` cannot befall {}: {reason}", fault.word(), host.name);
+                let message = format!("`{}` cannot affect {}: {reason}", fault.word(), host.name);
                 diagnostics.error(FAULT_MISSES, fault.span, message);
             }
         }

@@ -109,6 +109,6 @@ pub(super) fn expected(staged: &Staged, differences: &[String], terminal: &Termi
         terminal.say(&format!("not as expected: {difference}"));
     }
     if differences.is_empty() && scenario.expect.is_some() {
-        terminal.say("Everything came as the scenario expects.");
+        terminal.say("All expectations of the scenario were met.");
     }
 }

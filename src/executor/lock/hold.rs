@@ -42,7 +42,7 @@ pub enum LockError {
     #[error(transparent)]
     Lease(#[from] LeaseError),
     /// Somebody else has it, or the run may not go on.
-    #[error("the lock of the cluster cannot be had")]
+    #[error("cannot acquire the cluster lock")]
     Refused(LockRefusal),
     /// Somebody holds it without a run.
     #[error("{holder} holds the lock of the cluster")]

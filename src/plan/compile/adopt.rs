@@ -58,7 +58,7 @@ pub(super) fn warn_about_cordons(
         warnings.push(if run.is_empty() {
             warning(
                 format!("cordoned already, and stays so: {hosts}"),
-                "whoever did it has to uncordon; until then it counts as out of service",
+                "the person who cordoned it has to uncordon it; until then it counts as out of service",
             )
         } else {
             warning(

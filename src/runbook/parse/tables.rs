@@ -252,7 +252,7 @@ pub(super) const ROLLOUT: Table = Table {
             "max_unavailable",
             "a count such as 2, or a percentage such as 25%",
             "1",
-            "Most hosts of the phase that may be out of service, whoever took them out.",
+            "Most hosts of the phase that may be out of service, including those that others took out.",
         ),
         KeyInfo::with_default(
             "max_failures",
@@ -337,7 +337,7 @@ pub(super) const GATE: Table = Table {
 pub(super) const TOPOLOGY: Table = Table {
     path: "phases[].rollout.topology",
     what: "`topology`",
-    doc: "Where hosts of the phase may be out of service, whoever took them out. A host goes out only if all that are out, itself included, then stand in at most `max_domains` places; of the hosts that wait, the first that fits goes.",
+    doc: "Where hosts of the phase may be out of service, including those that others took out. A host goes out only if all that are out, itself included, then stand in at most `max_domains` places; of the hosts that wait, the first that fits goes.",
     keys: &[
         KeyInfo::required(
             "key",

@@ -66,7 +66,7 @@ fn targets(
         errors.error(BAD_FAULT, word.span, message).hint(hint);
     };
     if info.on != FaultTarget::Controller && hosts.is_none() {
-        wrong(format!("`{name}` needs `host`"), "write whom it befalls: a selector, such as `host: w1`");
+        wrong(format!("`{name}` needs `host`"), "add `host:` with a selector, such as `host: w1`");
     }
     match info.on {
         FaultTarget::Step if step.is_none() => {
@@ -76,15 +76,15 @@ fn targets(
             );
         }
         FaultTarget::Step if after.is_some() => wrong(
-            format!("`{name}` befalls a step from its beginning"),
+            format!("`{name}` takes effect when the step starts"),
             "leave `after` out; a link or the power can be lost in the middle of a step",
         ),
         FaultTarget::Controller if after_event.is_none() && after.is_none() && step.is_none() => wrong(
             format!("`{name}` needs `after_event`, `after` or `step`"),
-            "before the run begins there is nothing that it could befall",
+            "this fault needs a run in progress",
         ),
         FaultTarget::Controller if hosts.is_some() != step.is_some() => wrong(
-            format!("`{name}` befalls no host"),
+            format!("`{name}` takes effect on no host"),
             "write `host` and `step` together, to let it strike when a step of a host begins",
         ),
         _ => {}

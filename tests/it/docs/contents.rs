@@ -27,7 +27,7 @@ fn contents(written: &str, pages: &[Page]) -> String {
         let Some((folder, _, indent)) = LISTED.iter().find(|(_, above, _)| *above == line) else { continue };
         out.push_str(if indent.is_empty() { "\n" } else { "" });
         for page in pages.iter().filter(|page| page.path.starts_with(folder) && listed(&page.path)) {
-            let title = page.text.lines().next().and_then(|line| line.strip_prefix("# ")).expect("a title");
+            let title = page.text.lines().find_map(|line| line.strip_prefix("# ")).expect("a title");
             let path = page.path.strip_prefix("docs/").expect("below docs/");
             writeln!(out, "{indent}- [{title}]({path})").expect("a string takes it");
         }

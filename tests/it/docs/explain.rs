@@ -259,13 +259,13 @@ fn said(info: &CodeInfo) -> Option<String> {
 fn page(info: &CodeInfo) -> String {
     let explained = Rollbook::new(["explain", &info.code.to_string()]).run().exits(0).stdout;
     let Some(said) = said(info) else { return explained };
-    let (before, after) = ["\nInstead:\n", "\nBut so:\n"]
+    let (before, after) = ["\nFix:\n"]
         .iter()
         .find_map(|instead| {
             explained.split_once(instead).map(|(before, after)| (before, format!("{instead}{after}")))
         })
         .unwrap_or((&explained, String::new()));
-    format!("{before}\nIt is told so:\n\n```text\n{said}\n```\n{after}")
+    format!("{before}\nError:\n\n```text\n{said}\n```\n{after}")
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn the_page_of_every_code_is_fresh() {
 
 #[test]
 fn what_is_told_of_an_example_stands_on_its_page() {
-    let told = CODES.iter().filter(|info| page(info).contains("It is told so:")).count();
+    let told = CODES.iter().filter(|info| page(info).contains("Error:")).count();
     // Those that only machines provoke, and those that are no longer given, have nothing to tell.
     assert!(told + 5 > CODES.len(), "{told} of {}", CODES.len());
 }
