@@ -21,7 +21,7 @@ const RUNS: u64 = 100_000;
 const RUNS_PER_BUG: u64 = 20_000;
 
 /// Deliberate bugs, each with the property that is there to notice it.
-const BUGS: [(Bug, &str); 54] = [
+const BUGS: [(Bug, &str); 55] = [
     (Bug::OneSlotTooMany, "budget"),
     (Bug::FailuresDoNotSpend, "budget"),
     (Bug::WorkDoesNotSpend, "budget"),
@@ -68,6 +68,7 @@ const BUGS: [(Bug, &str); 54] = [
     (Bug::TakesEndsTwice, "results twice"),
     (Bug::CordonsDoNotSpend, "budget"),
     (Bug::WaitsForCordons, "halts"),
+    (Bug::WaitsIdly, "bounded"),
     (Bug::AsksAgain, "decided once"),
     (Bug::LeavesBracketsOpen, "closed"),
     (Bug::DisruptsApart, "apart"),

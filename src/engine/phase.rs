@@ -180,9 +180,10 @@ impl PhaseRun {
         self.slots.tell(situation, by_others, now);
     }
 
-    /// Whether others hold the budget, or the domains that all hosts that wait would need others free of.
+    /// Whether only others can help: they hold the budget, or the domains that all hosts that wait would need free, or
+    /// nobody of this run is at work.
     pub(super) fn by_others(&self, phase: &PlannedPhase, situation: &Situation) -> bool {
-        if self.slots.by_others(situation) {
+        if self.slots.by_others(situation) || self.only_waits() {
             return true;
         }
         let Some(topology) = &phase.topology else { return false };
@@ -190,6 +191,12 @@ impl PhaseRun {
         let domain = |position: &usize| topology.domain(phase.hosts[*position].host);
         let bars = |position| domain(position).is_some_and(|domain| !topology.fits(&taken, domain));
         !self.want_slot.is_empty() && self.want_slot.iter().all(bars)
+    }
+
+    /// Whether hosts wait and none is at work: no end of the run's own work can make room any more.
+    pub(super) fn only_waits(&self) -> bool {
+        let is_idle = self.working.is_empty() && self.ready.is_empty() && self.backing_off.is_empty();
+        is_idle && !self.want_slot.is_empty()
     }
 
     /// Hosts of the open batch that may still start, in order, with their places in the batch.

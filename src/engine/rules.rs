@@ -92,6 +92,8 @@ pub(super) enum Bug {
     EndsInDoubt,
     /// The end of an op is taken twice.
     TakesEndsTwice,
+    /// Hosts wait for others as long as it takes where none is at work, whatever `wait_for_budget` says.
+    WaitsIdly,
     /// Nodes that the run left cordoned do not count against the budget.
     CordonsDoNotSpend,
     /// Nodes that the run left cordoned are waited for, though nobody uncordons them.

@@ -22,6 +22,7 @@ mod limits;
 mod membership;
 mod rescue;
 mod topology;
+mod waits;
 
 /// A run, one answer at a time.
 struct Story {

@@ -352,7 +352,11 @@ pub(super) fn halt_words(plan: &Plan, cause: &HaltCause) -> String {
                 out_list(plan, out)
             ),
             (None, None) => {
-                format!("others held the budget for {}: {}", waited.rounded(), out_list(plan, out))
+                let is_own = |out: &OutOfService| {
+                    matches!(out.cause, OutCause::LeftCordoned | OutCause::Failed | OutCause::Unknown)
+                };
+                let who = if out.iter().all(is_own) { "hosts that wait themselves" } else { "others" };
+                format!("{who} held the budget for {}: {}", waited.rounded(), out_list(plan, out))
             }
         },
         HaltCause::DomainsSpentByFailures { host, domains } => format!(

@@ -259,7 +259,7 @@ impl DecisionRound<'_> {
             waiting.situation == situation && waiting.by_others_since.is_some() == by_others
         };
         let told = run.slots.waiting.as_ref().filter(is_told);
-        let nothing_to_tell = situation.out.is_empty() && situation.blocked.is_none();
+        let nothing_to_tell = situation.out.is_empty() && situation.blocked.is_none() && !by_others;
         let host = planned.hosts[first].host;
         // A spent budget is the better reason: it holds up everybody.
         let topology = planned.topology.as_ref().filter(|_| budget.may_take(host).is_ok());
@@ -274,7 +274,8 @@ impl DecisionRound<'_> {
             self.emit(Event::ObservationStarted { phase });
             return;
         }
-        let give_up = told.and_then(|told| told.by_others_since).map(|since| {
+        let is_endless = self.rules.broken(Bug::WaitsIdly) && run.only_waits();
+        let give_up = told.and_then(|told| told.by_others_since).filter(|_| !is_endless).map(|since| {
             let patience = planned.rollout.wait_for_budget;
             (since, if self.rules.broken(Bug::DoesNotWaitForOthers) { since } else { since.after(patience) })
         });

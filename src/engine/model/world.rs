@@ -73,10 +73,13 @@ struct ModelWorld<'a> {
 }
 
 /// How bad the world is; worlds that are always bad never get anywhere.
+#[expect(clippy::struct_excessive_bools, reason = "each is a kind of bad world by itself")]
 struct Mood {
     failures: u64,
     silence: u64,
     outages: u64,
+    /// Who is out stays out: others never come back.
+    lasting: bool,
     uncordons: u64,
     crashes: u64,
     slow: bool,
@@ -90,6 +93,7 @@ pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<Mod
         failures: random.pick(&[0, 5, 10, 30]),
         silence: random.pick(&[0, 2, 10]),
         outages: random.pick(&[0, 0, 0, 10, 30]),
+        lasting: random.percent(30),
         uncordons: random.pick(&[0, 0, 10, 40]),
         crashes: random.pick(&[0, 1, 5]),
         slow: random.percent(30),

@@ -83,7 +83,7 @@ impl ModelWorld<'_> {
                 OutCause::Cordoned,
                 OutCause::Unreachable,
             ]);
-            if self.outages.remove(&host).is_none() {
+            if self.mood.lasting || self.outages.remove(&host).is_none() {
                 self.outages.insert(host, cause);
             }
         }
@@ -211,6 +211,7 @@ impl ModelWorld<'_> {
                 Cause::Output,
                 Cause::Privilege,
                 Cause::Busy,
+                Cause::NodeLost,
             ];
             return TaskEnd::Failed { failure: failure(self.random.pick(&causes)) };
         }
