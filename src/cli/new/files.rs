@@ -114,6 +114,11 @@ fn renamed(shipped: &Shipped, answers: &Wishes) -> String {
     let name = shipped.file.trim_end_matches(".yaml");
     let text = shipped.text;
     let text = if answers.kind.is_for_cluster() { with_outage(text, answers) } else { text.to_owned() };
+    let text = if count(&answers.hosts) > BUDGET {
+        text
+    } else {
+        text.replace(SHIPPED_BUDGET, "max_unavailable: 1\n")
+    };
     text.replace("../docs/schema/", "schema/")
         .replace(&format!("runbooks/{}", shipped.file), &format!("{}.yaml", answers.name))
         .replace("inventory.example.yaml", "inventory.yaml")
@@ -127,12 +132,19 @@ fn restart(answers: &Wishes) -> String {
         .replace("@service@", &quoted(&answers.service))
 }
 
+/// The budget of workers as it is shipped. Where there are no more workers than that, all of them could be out at once.
+const SHIPPED_BUDGET: &str = "max_unavailable: 2\n";
+const BUDGET: usize = 2;
+
+/// How many hosts these names and ranges are.
+fn count(parts: &[String]) -> usize {
+    parts.iter().map(|part| expand(part).map_or(0, |names| names.len())).sum()
+}
+
 /// With one or two control planes the API is away while one of them is upgraded. Whoever names no more has no choice.
 fn with_outage(text: &str, answers: &Wishes) -> String {
     const POLICY: &str = "\npolicy:\n";
-    let parts = answers.control_planes.iter();
-    let count: usize = parts.map(|part| expand(part).map_or(0, |names| names.len())).sum();
-    if count > 2 {
+    if count(&answers.control_planes) > 2 {
         return text.to_owned();
     }
     let accept =
