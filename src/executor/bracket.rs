@@ -11,7 +11,7 @@ use crate::engine::{BracketFinding, Cause, Event, Failure};
 use crate::plan::drift::{contradiction, stands_by};
 use crate::plan::forecast::{BracketPart, bracket_is_needed};
 use crate::plan::{Action, HostId, StepRef, Task, TaskId};
-use crate::step::Assessment;
+use crate::step::{Assessment, SourcesUse};
 use crate::value::escape;
 
 /// Probes a bracket and says what was found.
@@ -59,6 +59,7 @@ async fn find(
     let mut parts = Vec::new();
     let mut why = String::new();
     let mut holds = HashSet::new();
+    let mut new_sources = false;
     for ((id, action), answers) in goals.iter().zip(answers) {
         let kind = crate::step::find(&action.kind).expect("invariant: a plan names registered kinds");
         let assessment =
@@ -83,12 +84,18 @@ async fn find(
                 holds.insert(std::ptr::from_ref(*action));
                 parts.push(BracketPart::Holds);
             }
+            // A step before it in this bracket sets the sources that it reads: the plan has looked into those.
+            Assessment::Refused { .. } if new_sources && kind.sources(&action.args) == SourcesUse::Reads => {
+                parts.push(BracketPart::Open);
+            }
             // Found before the bracket is opened, a refusal costs nothing: nothing was drained for it.
             Assessment::Refused { reason, hint } => {
                 return Err(Failure { cause: Cause::Refused, message: reason, hint });
             }
             Assessment::WouldChange { .. } | Assessment::NotYet { .. } => {
                 parts.push(BracketPart::Open);
+                new_sources |=
+                    matches!(kind.sources(&action.args), SourcesUse::Sets(_) | SourcesUse::MayChange);
                 if why.is_empty() {
                     why.clone_from(&action.title);
                 }

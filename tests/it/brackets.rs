@@ -166,3 +166,27 @@ fn packages_that_turn_out_to_disrupt_do_not_move_on_a_node_whose_drain_was_skipp
         assert_eq!(cluster.simulated.log(), [], "nothing was sent");
     });
 }
+
+const SWITCHES: &str = "
+- drain: { timeout: 10m, delete_emptydir_data: true, reason: caches only }
+- apt_repo: { kubernetes: '1.31' }
+- apt: { install: { kubelet: 1.31.4-* }, hold: true }
+- systemctl: { daemon_reload: true, restart: kubelet }
+- wait: { node: ready, kubelet: 1.31.4, for: 10m }
+- uncordon: {}
+";
+
+/// The look before a bracket sees the host as it is, with the lists of the old repository.
+#[test]
+fn a_version_that_a_repository_inside_the_bracket_brings_is_not_refused_before_it() {
+    let mut cluster = Cluster::new(3, 2, "1.30.1");
+    story(async {
+        let plan = cluster.plan_of(&runbook(SWITCHES), &[]).await.unwrap();
+        let rolled = cluster.roll(plan).await;
+        assert_eq!(rolled.code, 0, "{}", rolled.told);
+        for host in ["w1", "w2"] {
+            let after = cluster.simulated.host(host).unwrap();
+            assert_eq!(after.packages["kubelet"], "1.31.4-1.1", "{host}");
+        }
+    });
+}
