@@ -55,7 +55,7 @@ export const dialogue = [
   { name: 'a kind explains itself', kind: 'runbook', text: step('dra‸in: { timeout: 5m }'), hover: ['Evicts', '```yaml'] },
   { name: 'a field explains itself', kind: 'runbook', text: step('drain: { time‸out: 5m }'), hover: ['long'] },
   { name: 'a common key explains itself', kind: 'runbook', text: step('drain: {}\n        wh‸en: params.x'), hover: ['runs only where'] },
-  { name: 'a key explains itself', kind: 'runbook', text: rollout('max_un‸available: 2'), hover: ['whoever took them out'] },
+  { name: 'a key explains itself', kind: 'runbook', text: rollout('max_un‸available: 2'), hover: ['including those that others took out'] },
   { name: 'a key of an inventory explains itself', kind: 'inventory', text: 'apiVersion: rollbook/v1\nkind: Inventory\nmetadata: { name: t }\nconnection: { ju‸mp: bastion }\nhosts: { w1: {} }\n', hover: ['ProxyJump'] },
 
   ...lines(step, 9, [
