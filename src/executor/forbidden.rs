@@ -39,6 +39,18 @@ pub(super) fn starting(stderr: &str) -> String {
     )
 }
 
+/// What an op is told to wait for that was forbidden under a right which the account has by now.
+pub(super) fn given(stderr: &str) -> String {
+    format!("the API server forbade it, and by now says that the account has the right: {}", words(stderr))
+}
+
+/// Whether kubectl said nothing but that it was forbidden. What it printed beside that, it has done; and where a program in
+/// a pod was refused, kubectl adds how that ended.
+pub(super) fn is_all_it_said(stdout: &str, stderr: &str) -> bool {
+    let mut lines = stderr.lines().filter(|line| !line.trim().is_empty());
+    stdout.trim().is_empty() && lines.next().is_some_and(rights::may_pass) && lines.next().is_none()
+}
+
 fn words(stderr: &str) -> String {
     escape(stderr.lines().rev().find(|line| rights::may_pass(line)).unwrap_or(stderr).trim())
 }
@@ -129,6 +141,15 @@ impl Refusals {
             }
         }
     }
+
+    /// What follows for an op, which is sent again only for a good reason: what nobody can explain stands at once, be it a
+    /// quota, a policy or a webhook.
+    pub(super) fn weigh_op(&mut self, standing: RightState, stderr: &str) -> RefusalVerdict {
+        if standing == RightState::Unclear {
+            return RefusalVerdict::Stands;
+        }
+        self.weigh(standing, stderr)
+    }
 }
 
 /// What follows where the API server forbade one of these questions; it stands where it did not.
@@ -193,5 +214,28 @@ mod tests {
         assert_eq!(weighed([(0, Missing), (0, Missing)]), (1, "stands"));
         assert_eq!(weighed([(0, Starting), (1, Missing), (0, Starting), (1, Given)]), (4, "answered"));
         assert_eq!(weighed([(0, Given), (1, Unclear), (1, Given), (1, Given)]), (3, "stands"));
+    }
+
+    #[test]
+    fn an_op_is_sent_again_only_for_a_good_reason() {
+        let weighed = |standing| Refusals::default().weigh_op(standing, NODES);
+        assert!(matches!(weighed(RightState::Unclear), RefusalVerdict::Stands));
+        assert!(matches!(weighed(RightState::Starting), RefusalVerdict::Again { starting: Some(_), .. }));
+        assert!(matches!(weighed(RightState::Given), RefusalVerdict::Again { starting: None, .. }));
+    }
+
+    #[test]
+    fn what_kubectl_says_beside_a_refusal_may_be_work_that_it_did() {
+        let program =
+            "Error from server (Forbidden): pods is forbidden\ncommand terminated with exit code 1\n";
+        for (stdout, stderr, expected) in [
+            ("", NODES, true),
+            ("\n", &format!("\n{NODES}\n"), true),
+            ("configmap/a created\n", NODES, false),
+            ("", program, false),
+            ("", "", false),
+        ] {
+            assert_eq!(is_all_it_said(stdout, stderr), expected, "{stdout}{stderr}");
+        }
     }
 }

@@ -8,6 +8,10 @@ use crate::value::escape_quoted;
 pub(crate) const GRANT: &str =
     "give it that right, or use another account; `rollbook doctor` names every right that is missing";
 
+/// What stands in a refusal that is about no right of the account: that of a quota or an admission plugin, of a webhook or
+/// a policy.
+const NO_RIGHT: [&str; 2] = [" is forbidden: ", " denied "];
+
 /// Why a kubectl command failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KubectlError {
@@ -196,9 +200,18 @@ pub fn explain(stdout: &str, stderr: &str) -> (String, String) {
     let text = format!("{stdout}\n{stderr}");
     if let Some(cause) = causes(&text).first() {
         let (what, hint) = cause.explain();
-        if let Some(right) = Right::refused(&text).filter(|_| *cause == KubectlError::Forbidden) {
+        if *cause != KubectlError::Forbidden {
+            return (what.to_owned(), hint.to_owned());
+        }
+        if let Some(right) = Right::refused(&text) {
             let what = format!("the account \"{}\" may not {}", right.user, right.words());
             return (what.escape_debug().to_string().replace("\\\"", "\""), GRANT.to_owned());
+        }
+        if NO_RIGHT.iter().any(|words| text.contains(words)) {
+            return (
+                "the API server refuses it".to_owned(),
+                "its words say why, such as a quota, a policy or a webhook".to_owned(),
+            );
         }
         return (what.to_owned(), hint.to_owned());
     }

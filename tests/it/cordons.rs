@@ -123,6 +123,13 @@ fn a_cordon_that_may_not_be_set_is_nobody_elses() {
             Fault::RightMissing { host, verb, resource },
             "the account \"kubernetes-admin\" may not patch nodes: Error from server (Forbidden): nodes \"w1\" is",
         ),
+        (
+            fails(
+                SETS,
+                "Error from server (Forbidden): nodes \"w1\" is forbidden: policy \"p\" denied request: no",
+            ),
+            "the API server refuses it: Error from server (Forbidden): nodes \"w1\" is forbidden: policy",
+        ),
         (fails(SETS, "Error from server (NotFound): nodes \"w1\" not found"), "node w1 no longer exists"),
         (fails(SETS, "The Node \"w1\" is invalid: metadata.annotations: Invalid value: \"x\""), "is invalid"),
     ] {

@@ -49,6 +49,31 @@ fn what_was_foreseen_is_what_is_installed() {
     });
 }
 
+/// What no right explains stands at once: the upgrade in front of the annotation is not repeated for it.
+#[test]
+fn a_policy_that_refuses_the_note_of_an_upgrade_repeats_no_upgrade() {
+    let mut cluster = Cluster::new(3, 1, "1.30.2");
+    let policy = "admission webhook \"notes\" denied the request: no such annotation";
+    cluster.simulated.inject(Fault::OpFails {
+        host: "cp1".to_owned(),
+        command: "rollbook.dev/kubeadm-node=".to_owned(),
+        code: 1,
+        stderr: format!("Error from server (Forbidden): {policy}"),
+        times: 100,
+    });
+    story(async {
+        let plan = cluster.plan("1.31.4").await.unwrap();
+        let rolled = cluster.roll(plan).await;
+        assert_ne!(rolled.code, 0, "{}", rolled.told);
+        assert!(rolled.told.contains("the API server refuses it: Error from server (Forbidden): admission"));
+        assert!(!rolled.told.contains("is starting"), "{}", rolled.told);
+        let log = cluster.simulated.log();
+        let is_upgrade = |argv: &[String]| argv.windows(2).any(|words| words == ["upgrade", "node"]);
+        let upgrades = log.iter().filter(|entry| entry.host == "w1" && is_upgrade(&entry.argv));
+        assert_eq!(upgrades.count(), 1, "{}", rolled.told);
+    });
+}
+
 #[test]
 fn a_version_that_no_repository_has_is_refused_with_its_neighbours_before_anything_changes() {
     let cluster = Cluster::new(1, 2, "1.30.2");

@@ -6,6 +6,7 @@ mod sends;
 mod verdict;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use tokio::time::{Instant, sleep};
@@ -105,8 +106,8 @@ struct Worker<'a> {
     told: RefCell<Option<(String, Instant)>>,
     /// What was seen before the machine was restarted, for the result.
     notes: RefCell<Option<String>>,
-    /// What the API server forbade an op, since one last ended well.
-    refusals: RefCell<Refusals>,
+    /// What the API server forbade each op, by its index, since it last ended well itself.
+    refusals: RefCell<BTreeMap<u16, Refusals>>,
 }
 
 /// Between two goes at a task that something was in the way of.

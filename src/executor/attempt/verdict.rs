@@ -31,14 +31,14 @@ impl Worker<'_> {
         match result.exit {
             // `fail_when` decides in the end, whatever the code.
             Exit::Code(code) if is_good(op, code, &result.stderr) || self.action.fail_when.is_some() => {
-                self.refusals.take();
+                self.refusals.borrow_mut().remove(&sending.index);
                 Ok(result)
             }
             Exit::Code(code) if is_kubectl && api_is_silent(code, &result.stderr) => {
                 Err(self.api_silent(&result.stderr))
             }
             Exit::Code(_) if is_kubectl && rights::may_pass(&result.stderr) => {
-                match self.weigh_refusal(&result.stderr).await {
+                match self.weigh_refusal(sending, &result).await {
                     Some(pass) => Err(pass),
                     None => self.failed(sending, &result, last_line),
                 }
@@ -77,7 +77,7 @@ impl Worker<'_> {
         let reason = said.reason();
         if sending.op.when != RunWhen::OnFailure {
             let OpId { task, attempt, pass, index, .. } = sending;
-            let (OutputTail { stderr, stdout }, file) = (said, sending.file(self.shared));
+            let (OutputTail { stderr, stdout, .. }, file) = (said, sending.file(self.shared));
             self.event_sender.say(Event::OpSaid { task, attempt, pass, op: index, stderr, stdout, file });
         }
         reason
@@ -105,21 +105,28 @@ impl Worker<'_> {
         op.site == Site::Kube && !self.action.has_its_own_words()
     }
 
-    /// How the attempt goes on where the API server forbade an op, judged as a refused look is; nothing where the refusal
-    /// stands.
-    async fn weigh_refusal(&self, stderr: &str) -> Option<Interrupt> {
+    /// How the attempt goes on where the API server forbade an op; nothing where the refusal stands. It stands as well where
+    /// the op would be sent blindly: it may have done a part of its work, and neither a probe nor its kind makes that good.
+    async fn weigh_refusal(&self, sending: OpId<'_>, result: &OpResult) -> Option<Interrupt> {
         let kube = self.shared.plan.kube.as_ref()?;
+        let may_have_acted = sending.index > 0 || !forbidden::is_all_it_said(&result.stdout, &result.stderr);
+        if may_have_acted && !self.may_go_again(false) {
+            return None;
+        }
+        let stderr = &result.stderr;
         loop {
             let ask = async |probe| {
                 let (_, _, session) = kube_session(self.shared, self.assignment.task.host).await.ok()?;
                 session.probe(&probe).await.ok()
             };
             let standing = forbidden::review(&kube.cx, stderr, ask).await;
-            let verdict = self.refusals.borrow_mut().weigh(standing, stderr);
+            let verdict =
+                self.refusals.borrow_mut().entry(sending.index).or_default().weigh_op(standing, stderr);
             match verdict {
                 RefusalVerdict::Again { pause: Duration::ZERO, .. } => {}
-                RefusalVerdict::Again { .. } => {
-                    return Some(Interrupt::Again { reason: forbidden::starting(stderr), within: STARTING });
+                RefusalVerdict::Again { starting, .. } => {
+                    let reason = starting.unwrap_or_else(|| forbidden::given(stderr));
+                    return Some(Interrupt::Again { reason, within: STARTING });
                 }
                 RefusalVerdict::Over(failure) => return Some(Interrupt::End(TaskEnd::Failed { failure })),
                 RefusalVerdict::Stands => return None,
