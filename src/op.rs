@@ -1,12 +1,16 @@
 //! The closed set of things done to a host, as data. Nothing here runs anything, and nothing here is a shell line:
 //! a command is an argument vector, so that no value ever becomes syntax.
 
+mod prefix;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::value::Duration;
+
+pub use prefix::{base_name, command_behind};
 
 /// What running something may do to a host; the plan shows it and the budget counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

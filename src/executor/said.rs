@@ -49,6 +49,8 @@ const IDLE: &[Idle] = &[
 pub(super) struct OutputTail {
     pub(super) stderr: Vec<String>,
     pub(super) stdout: Vec<String>,
+    /// Each line belongs to a reason that kubeadm's own checks gave.
+    is_given: bool,
 }
 
 impl OutputTail {
@@ -57,9 +59,10 @@ impl OutputTail {
         let given = Self {
             stderr: shown_all(&kubeadm::reasons(&stderr)),
             stdout: shown_all(&kubeadm::reasons(&stdout)),
+            is_given: true,
         };
-        if given == Self::default() {
-            return Self { stderr: last_lines(&stderr), stdout: last_lines(&stdout) };
+        if given.stderr.is_empty() && given.stdout.is_empty() {
+            return Self { stderr: last_lines(&stderr), stdout: last_lines(&stdout), is_given: false };
         }
         given
     }
@@ -69,8 +72,7 @@ impl OutputTail {
     pub(super) fn reason(&self) -> Option<String> {
         let said = if self.stderr.is_empty() { &self.stdout } else { &self.stderr };
         let last = said.last()?.clone();
-        let given = kubeadm::reasons(&said.join("\n")).join("; ");
-        Some(if given.is_empty() { last } else { given })
+        Some(if self.is_given { said.join("; ") } else { last })
     }
 }
 
@@ -171,6 +173,16 @@ mod tests {
         assert_eq!(OutputTail::of(stderr, "exit status 1\n").reason().as_deref(), Some(reason));
         let coloured = OutputTail::of("", "\u{1b}[31merror\u{1b}[0m: it is gone\n");
         assert_eq!(coloured.reason().as_deref(), Some("error: it is gone"));
+    }
+
+    #[test]
+    fn a_script_that_marks_its_own_lines_as_errors_is_no_kubeadm() {
+        let retries = "[ERROR 10:00:01] retrying\n[ERROR 10:00:02] retrying\nmount: /data: no such device\n";
+        let said = OutputTail::of("", retries);
+        assert_eq!(said.reason().as_deref(), Some("mount: /data: no such device"));
+        assert_eq!(said.stderr.len(), 3);
+        let said = OutputTail::of(retries, "E: cannot mount\n");
+        assert_eq!(said.reason().as_deref(), Some("E: cannot mount"));
     }
 
     #[test]

@@ -5,6 +5,9 @@ use crate::value::without_colours;
 /// What begins each reason of a failed check: `[ERROR SystemVerification]: …`.
 const REASON: &str = "[ERROR ";
 
+/// What stands above the reasons of failed checks, behind `[preflight]` or, in an upgrade, `[upgrade/health] FATAL:`.
+const HEADING: &str = "Some fatal errors occurred:";
+
 /// Each way in which the checks of `kubeadm upgrade` end that come before its first change: preflight and health since
 /// 1.20, and the rules between versions.
 const REFUSALS: [&str; 2] =
@@ -19,12 +22,15 @@ const CHANGES: [&str; 5] = [
     "[upgrade/kubelet-config]",
 ];
 
-/// The reasons in a text without colours, each with the lines that belong to it.
+/// The reasons in a text without colours, each with the lines that belong to it: those below kubeadm's own heading, because
+/// other programs begin lines of their logs in the same way.
 pub fn reasons(text: &str) -> Vec<&str> {
     let mut reasons = Vec::new();
-    let mut is_inside = false;
+    let (mut is_below, mut is_inside) = (false, false);
     for line in text.lines().map(str::trim) {
-        is_inside = line.starts_with(REASON) || (is_inside && goes_on(line));
+        let is_reason = line.starts_with(REASON);
+        is_below = line.contains(HEADING) || (is_below && (is_reason || !line.starts_with('[')));
+        is_inside = is_below && (is_reason || (is_inside && goes_on(line)));
         if is_inside {
             reasons.push(line);
         }
@@ -40,10 +46,10 @@ fn goes_on(line: &str) -> bool {
 }
 
 /// Whether a command that failed is a `kubeadm upgrade` whose own checks refused it, so that nothing of its host changed.
-pub fn refused(argv: &[String], stdout: &str, stderr: &str) -> bool {
-    let mut words = argv.iter().map(String::as_str);
+/// Its first word is the program that ran: what another one did before it called kubeadm is not known.
+pub fn refused(command: &[&str], stdout: &str, stderr: &str) -> bool {
     let is_upgrade =
-        words.any(|word| word.rsplit('/').next() == Some("kubeadm")) && words.next() == Some("upgrade");
+        matches!(command, [program, "upgrade", ..] if program.rsplit('/').next() == Some("kubeadm"));
     let says = |phrases: &[&str]| {
         [stdout, stderr].iter().any(|text| phrases.iter().any(|phrase| plain(text).contains(phrase)))
     };
@@ -78,11 +84,13 @@ mod tests {
             ]
         );
         assert!(reasons("error: something else\n[WARNING Swap]: it is on\n").is_empty());
+        assert!(reasons("[ERROR 10:00:01] retrying\n").is_empty(), "not below kubeadm's heading");
+        assert_eq!(reasons(&format!("{CGROUPS}[ERROR 10:00:01] retrying\n")).len(), 1, "behind its end");
     }
 
     #[test]
     fn only_its_checks_keep_kubeadm_from_changing_anything() {
-        let argv = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let argv = |line: &'static str| line.split(' ').collect::<Vec<_>>();
         let apply = "kubeadm upgrade apply v1.36.2 --yes";
         let health =
             "[upgrade/health] FATAL: [preflight] Some fatal errors occurred:\n\t[ERROR CreateJob]: Job\n";
@@ -92,7 +100,8 @@ mod tests {
         for (line, stdout, stderr, is_refused) in [
             (apply, "[upgrade/preflight] Running preflight checks\n", CGROUPS, true),
             ("/usr/bin/kubeadm upgrade node", "", CGROUPS, true),
-            ("env X=y kubeadm upgrade node", CGROUPS, "", true),
+            ("kubeadm upgrade node", CGROUPS, "", true),
+            ("/opt/wrap kubeadm upgrade node", "", CGROUPS, false),
             (apply, "", health, true),
             (apply, "", version, true),
             (apply, "[upgrade/staticpods] Preparing for \"etcd\" upgrade\n", CGROUPS, false),

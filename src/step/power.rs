@@ -4,7 +4,7 @@
 use super::args::Args;
 use super::build::{exactly, query, unreadable};
 use super::{AssessError, Lowered, Poll, Verify};
-use crate::op::{Effect, Op, OpKind, Probe, ProbeOutput, Site};
+use crate::op::{Effect, Op, OpKind, Probe, ProbeOutput, Site, base_name, command_behind};
 use crate::value::{Duration, Value, escape};
 
 /// How long a lock or an inhibitor is waited for where the step says nothing.
@@ -58,7 +58,7 @@ pub fn command_power_cycles(program: &str, args: &[&str]) -> bool {
     let asks = has(&["--help", "--version", "--show", "--wtmp-only", "-w", "--dry-run"]);
     let verb = args.iter().find(|arg| !arg.starts_with('-'));
     let verb = verb.copied().unwrap_or_default();
-    match program.rsplit('/').next().unwrap_or(program) {
+    match base_name(program) {
         _ if asks => false,
         "reboot" | "poweroff" | "halt" => true,
         // `-k` only sends the warning.
@@ -75,28 +75,8 @@ pub fn command_power_cycles(program: &str, args: &[&str]) -> bool {
     }
 }
 
-/// Programs that run what stands behind them.
-const BEFORE: [&str; 12] = [
-    "sudo",
-    "env",
-    "nice",
-    "ionice",
-    "nohup",
-    "setsid",
-    "exec",
-    "time",
-    "timeout",
-    "systemd-run",
-    "command",
-    "doas",
-];
-
-fn base(word: &str) -> &str {
-    word.rsplit('/').next().unwrap_or(word)
-}
-
 fn is_shell(word: &str) -> bool {
-    matches!(base(word), "sh" | "bash" | "dash" | "ash" | "zsh" | "ksh")
+    matches!(base_name(word), "sh" | "bash" | "dash" | "ash" | "zsh" | "ksh")
 }
 
 fn reads_script(words: &[&str]) -> bool {
@@ -104,30 +84,12 @@ fn reads_script(words: &[&str]) -> bool {
 }
 
 fn line_power_cycles(words: &[&str]) -> bool {
-    let Some((first, rest)) = words.split_first() else { return false };
+    let Some((first, rest)) = command_behind(words).split_first() else { return false };
     if is_shell(first) {
         let text = rest.iter().position(|word| word.starts_with('-') && word.ends_with('c'));
         return text.and_then(|at| rest.get(at + 1)).is_some_and(|text| text_power_cycles(text));
     }
-    if BEFORE.contains(&base(first)) {
-        return line_power_cycles(behind_options(rest));
-    }
     command_power_cycles(first, rest)
-}
-
-/// The command behind options, their values, assignments and lengths of time.
-fn behind_options<'w, 'a>(mut words: &'w [&'a str]) -> &'w [&'a str] {
-    while let Some((first, rest)) = words.split_first() {
-        let takes_value = ["-u", "-g", "-k", "-s", "-C", "-p", "-h", "-D"].contains(first);
-        let is_before =
-            first.starts_with('-') || first.contains('=') || first.starts_with(|c: char| c.is_ascii_digit());
-        match rest {
-            [_, rest @ ..] if takes_value => words = rest,
-            _ if is_before => words = rest,
-            _ => break,
-        }
-    }
-    words
 }
 
 /// The commands of a shell text, roughly: what only prints such a word between quotes counts, too, and costs a look.

@@ -7,7 +7,7 @@ use crate::engine::{Cause, Event, OpRun, TaskEnd};
 use crate::executor::lock::Barred;
 use crate::executor::ops::{OpEnd, OpId, hush, place, recall, send, take_up};
 use crate::kubernetes::kubeadm;
-use crate::op::{Exit, Op, OpKind, RunWhen};
+use crate::op::{Exit, Op, OpKind, RunWhen, command_behind};
 use crate::plan::HostId;
 use crate::step::Role;
 use crate::transport::OpResult;
@@ -186,8 +186,9 @@ impl Worker<'_> {
 /// Whether the op's command failed by checks of its own, before it changed anything.
 fn is_refused(op: &Op, result: &OpResult) -> bool {
     let OpKind::Exec { argv } = &op.kind else { return false };
+    let words: Vec<&str> = argv.iter().map(String::as_str).collect();
     matches!(result.exit, Exit::Code(code) if code != 0)
-        && kubeadm::refused(argv, &result.stdout, &result.stderr)
+        && kubeadm::refused(command_behind(&words), &result.stdout, &result.stderr)
 }
 
 /// Whether an op was sent of which nobody knows whether it has ended.
