@@ -60,8 +60,11 @@ fn members_moved(plan: &Plan, host: HostId, op: &Op) -> BTreeSet<HostId> {
     for text in
         argv.iter().copied().chain([op.stdin.as_str()]).filter(|text| text.contains(char::is_whitespace))
     {
-        let ends = |letter: char| matches!(letter, ';' | '&' | '|' | '\n' | '(' | ')' | '{' | '}' | '`');
-        commands.extend(text.split(ends).map(words));
+        let ends = |letter: char| matches!(letter, ';' | '&' | '|' | '(' | ')' | '{' | '}' | '`');
+        // A comment goes on to the end of its line.
+        for line in text.lines() {
+            commands.extend(line.split(ends).take_while(|command| !is_comment(command)).map(words));
+        }
     }
     for words in commands {
         if calls(&words, "kubeadm")
@@ -69,7 +72,11 @@ fn members_moved(plan: &Plan, host: HostId, op: &Op) -> BTreeSet<HostId> {
         {
             hosts.insert(host);
         }
-        hosts.extend(calls(&words, "kubectl").into_iter().flat_map(|rest| deleted(plan, host, rest)));
+        let Some(rest) = calls(&words, "kubectl") else { continue };
+        hosts.extend(deleted(plan, host, rest));
+        if selects_nodes(rest) {
+            hosts.extend((0..).zip(&plan.hosts).map(|(number, _)| HostId(number)));
+        }
     }
     hosts
 }
@@ -93,25 +100,52 @@ fn calls<'w, 't>(words: &'w [&'t str], program: &str) -> Option<&'w [&'t str]> {
 
 /// Hosts whose nodes kubectl deletes with these words. A name that only the host knows is taken for its own.
 fn deleted(plan: &Plan, host: HostId, words: &[&str]) -> Vec<HostId> {
-    let mut words = words.iter().copied().filter(|word| !word.starts_with('-'));
-    if words.next() != Some("delete") {
-        return Vec::new();
-    }
-    let is_node = |word: &str| matches!(word, "node" | "nodes" | "no");
+    let Some(objects) = behind(words, |word| word == "delete") else { return Vec::new() };
     let named = |name: &str| {
         if name.contains('$') {
             return Some(host);
         }
         plan.host_of_node(&plan.spelled(name, host))
     };
-    match words.next() {
-        Some(first) if is_node(first) => words.filter_map(named).collect(),
-        Some(first) => {
-            let each = std::iter::once(first).chain(words).filter_map(|word| word.split_once('/'));
-            each.filter(|(kind, _)| is_node(kind)).filter_map(|(_, name)| named(name)).collect()
-        }
-        None => Vec::new(),
+    if let Some(names) = behind(objects, is_node) {
+        return names.iter().filter(|word| !word.starts_with('-')).filter_map(|name| named(name)).collect();
     }
+    let each = objects.iter().filter_map(|word| word.split_once('/'));
+    each.filter(|(kind, _)| is_node(kind)).filter_map(|(_, name)| named(name)).collect()
+}
+
+/// Whether kubectl deletes nodes with these words that a selector finds, or all: any of them may be among these.
+fn selects_nodes(words: &[&str]) -> bool {
+    let Some(objects) = behind(words, |word| word == "delete") else { return false };
+    let selects = |word: &&str| {
+        let flag = word.split('=').next().unwrap_or_default();
+        matches!(flag, "--all" | "--selector" | "--field-selector") || word.starts_with("-l")
+    };
+    behind(objects, is_node).is_some() && words.iter().any(selects)
+}
+
+fn is_node(word: &str) -> bool {
+    matches!(word, "node" | "nodes" | "no")
+}
+
+/// The words behind the wanted one, where nothing but options and their values stands before it.
+fn behind<'w, 't>(words: &'w [&'t str], is_wanted: impl Fn(&str) -> bool) -> Option<&'w [&'t str]> {
+    let mut may_be_value = false;
+    for (at, word) in words.iter().enumerate() {
+        if is_wanted(word) {
+            return words.get(at + 1..);
+        }
+        let is_option = word.starts_with('-');
+        if !is_option && !may_be_value {
+            return None;
+        }
+        may_be_value = is_option && !word.contains('=');
+    }
+    None
+}
+
+fn is_comment(command: &str) -> bool {
+    command.trim_start().starts_with('#')
 }
 
 /// The words of a command of a shell, without quotes around them.

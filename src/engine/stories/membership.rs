@@ -27,7 +27,7 @@ fn moved(words: &[&str], stdin: &str, began: bool) -> Vec<u32> {
 fn what_takes_a_node_out_or_lets_it_in_is_known_however_it_is_written() {
     let script = |text: &str| format!("{{ :; {text}\n}} </dev/null\n");
     let sh = &["/bin/sh", "-s", "--"][..];
-    let cases: [(&[&str], String, &[u32]); 13] = [
+    let cases: [(&[&str], String, &[u32]); 23] = [
         (&["kubectl", "--request-timeout=30s", "delete", "node", "h0"], String::new(), &[0]),
         (&["/usr/bin/kubectl", "delete", "nodes", "h0", "h1", "--wait"], String::new(), &[0, 1]),
         (&["kubectl", "delete", "node/h0", "node/h2"], String::new(), &[0, 2]),
@@ -41,6 +41,20 @@ fn what_takes_a_node_out_or_lets_it_in_is_known_however_it_is_written() {
         (sh, script("set -e\nkubectl delete node \"h2\"; kubeadm join x"), &[1, 2]),
         (sh, script("kubectl delete node $(hostname)"), &[1]),
         (sh, script("echo join; kubeadm version"), &[]),
+        (sh, script("# never kubeadm reset here\n  # kubectl delete node h0\necho ok"), &[]),
+        (sh, script("# first of all\nkubeadm reset -f"), &[1]),
+        (
+            &["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "delete", "node", "h0"],
+            String::new(),
+            &[0],
+        ),
+        (&["kubectl", "-n", "x", "delete", "-n", "x", "no", "h2", "--timeout", "60s"], String::new(), &[2]),
+        (sh, script("kubectl -n x delete --force node/h0"), &[0]),
+        (&["kubectl", "delete", "nodes", "--all"], String::new(), &[0, 1, 2]),
+        (&["kubectl", "--context", "c", "delete", "node", "-l", "old=yes"], String::new(), &[0, 1, 2]),
+        (&["kubectl", "delete", "pod", "-l", "app=node"], String::new(), &[]),
+        (&["kubectl", "delete", "pods", "--all", "-n", "node"], String::new(), &[]),
+        (&["kubectl", "get", "pod", "delete", "node", "h0"], String::new(), &[]),
     ];
     for (words, stdin, expected) in cases {
         assert_eq!(moved(words, &stdin, true), expected, "{words:?} {stdin:?}");
