@@ -1,6 +1,7 @@
 //! `rollbook runs undo`: puts back the cordons and holds that a run left which will not go on. That is a run of its own,
 //! with a plan that is shown first and a record; the undone run's journal says that it cannot go on any more.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use camino::Utf8PathBuf;
@@ -14,11 +15,11 @@ use super::resume::{open, ways};
 use super::roll::{ReadyRun, lock_state, roll_on};
 use super::runs::{Found, Which, find};
 use super::terminal::Terminal;
-use crate::engine::{Event, Stamped};
+use crate::engine::{Event, History, Stamped};
 use crate::executor::{Nobody, Secrets, Undoing, undoing};
 use crate::journal::{Journal, Record, Recorded, RunDir, StateDir};
-use crate::plan::Plan;
 use crate::plan::show::{Detail, PlanStyle, bytes, digest, text};
+use crate::plan::{HostId, Plan};
 use crate::report::exit;
 use crate::value::Duration;
 
@@ -69,30 +70,48 @@ impl Undo<'_> {
         let found = undoing(of, history, here, pools, &mut |line| terminal.say(line)).await;
         let Undoing { plan, kept, is_unsure } =
             found.map_err(|error| anyhow::anyhow!("{}", error.message))?;
+        let left = left_as_it_is(of, history, &kept);
+        if !self.args.yes && !is_unsure {
+            // Whoever is asked has to know it.
+            left.iter().for_each(|line| terminal.say(line));
+        }
         let code = match plan {
             Some(plan) => self.roll(plan, connections).await?,
-            None if is_unsure => exit::LEFT_OUT,
-            None => self.give_up(connections).await?,
+            None if is_unsure => self.not_given_up(),
+            None => self.give_up(!left.is_empty(), connections).await?,
         };
-        for (host, reasons) in &kept {
-            let name = &self.recorded.plan.host(*host).name;
-            for why in reasons {
-                terminal.say(&format!("{name}  is left as it was: {why}"));
-            }
-        }
+        left.iter().for_each(|line| terminal.say(line));
         Ok(if kept.is_empty() { code } else { exit::LEFT_OUT })
     }
 
+    /// What is left on a host is not known: its run stays as it is.
+    fn not_given_up(&self) -> u8 {
+        let history = &self.recorded.history;
+        let goes_on = history.state.can_resume() && self.record.superseded().is_none();
+        if let Some(run) = history.run().filter(|_| goes_on) {
+            self.terminal.say(&format!("run {run} is not given up: what it left is not known of every host"));
+            self.terminal.hint(&format!(
+                "undo it when they answer, from the machine that it was started on; to give it up as it is: \
+                 rollbook lock release --supersede {run} --reason '…'"
+            ));
+        }
+        exit::LEFT_OUT
+    }
+
     /// Nothing is to be put back. A run that could go on is given up all the same: that is what was asked for, and the next
-    /// run would find it in its way.
-    async fn give_up(&self, connections: &Connections) -> Outcome {
+    /// run would find it in its way. `is_left` is whether something stays as it was.
+    async fn give_up(&self, is_left: bool, connections: &Connections) -> Outcome {
         let Recorded { plan, digest, history } = &self.recorded;
         let terminal = self.terminal;
+        let what = match is_left {
+            true => "what the run left cannot be put back from here, or is put back",
+            false => "what the run left is put back, or was never changed",
+        };
         let Some(run) = history.run().filter(|_| history.state.can_resume()) else {
-            terminal.say("nothing to do: what the run left is put back, or was never changed");
+            terminal.say(&format!("nothing to do: {what}"));
             return Ok(exit::OK);
         };
-        terminal.say("nothing to do on the hosts: what the run left is put back, or was never changed");
+        terminal.say(&format!("nothing to do on the hosts: {what}"));
         if let Some(why) = self.record.superseded() {
             terminal.say(&format!("run {run} was given up already by {why}"));
             return Ok(exit::OK);
@@ -117,7 +136,7 @@ impl Undo<'_> {
         lock::give_up(&begin, run, &why, connections, terminal).await?;
         self.record.supersede(&why).map_err(anyhow::Error::from)?;
         terminal.say(&format!("run {run} is given up; a new run does what is still to be done"));
-        Ok(exit::OK)
+        Ok(if is_left { exit::LEFT_OUT } else { exit::OK })
     }
 
     async fn roll(&mut self, plan: Plan, connections: &Connections) -> Outcome {
@@ -180,4 +199,24 @@ impl Undo<'_> {
                 .context("the journal of the run cannot be written, so nothing was put back")
         })
     }
+}
+
+/// What stays as it was, a line each: what only a person can put back, and hosts in the middle of the run's steps.
+fn left_as_it_is(plan: &Plan, history: &History, kept: &BTreeMap<HostId, Vec<String>>) -> Vec<String> {
+    let name = |host: HostId| &plan.host(host).name;
+    let mut lines = Vec::new();
+    for (host, reasons) in kept {
+        lines.extend(reasons.iter().map(|why| format!("{}  is left as it was: {why}", name(*host))));
+    }
+    let half = history.state.half_changed(plan);
+    let under_way = history.state.out_of_service(plan);
+    let hosts: BTreeSet<HostId> = half.iter().chain(&under_way).copied().collect();
+    for host in hosts {
+        let what = if half.contains(&host) { "half-changed" } else { "in the middle of its steps" };
+        lines.push(format!(
+            "{}  is left {what} by the run: look at it, and let a new run do what is still to be done",
+            name(host)
+        ));
+    }
+    lines
 }

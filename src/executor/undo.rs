@@ -43,13 +43,7 @@ pub async fn undoing(
         let (name, title) = (&of.host(host).name, orphan.title(of));
         tell(&format!("{name}  waits for the end of `{title}`, if it still runs"));
         if let Err(why) = await_orphan(of, &orphan, here, pool, controller).await {
-            let why = format!("nobody can tell whether `{title}` still runs: {why}");
-            if work.wanted.contains_key(&host) {
-                work.keep(host, why);
-            } else {
-                // Nothing of it could be put back anyway, and the next run's commands wait for no host that is away.
-                tell(&format!("{name}  {why}"));
-            }
+            work.keep(host, format!("nobody can tell whether `{title}` still runs: {why}"));
         }
     }
     while !work.wanted.is_empty() {

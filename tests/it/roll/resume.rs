@@ -259,15 +259,38 @@ fn an_undo_that_finds_nothing_to_put_back_gives_the_run_up() {
     let run = fleet.run_dir().file_name().unwrap().to_str().unwrap().to_owned();
     let runs = |verb: &str, more: &[&str]| {
         let state = ["--state-dir", "state"];
-        fleet.rollbook_on("runs", verb, &[more, &state].concat()).run().exits(0)
+        fleet.rollbook_on("runs", verb, &[more, &state].concat()).run()
     };
-    let undo = runs("undo", &[&run, "--yes"]).says("nothing to do on the hosts");
-    undo.says(&format!("run {run} is given up; a new run does what is still to be done"));
-    runs("list", &[]).shows("given up");
-    let show = runs("show", &[&run]).shows("given up by ");
+    // Its command on h1 has ended by now, and the run never did the next one.
+    let undo = runs("undo", &[&run, "--yes"]).exits(11).says("nothing to do on the hosts");
+    let undo = undo.says("h1  is left in the middle of its steps by the run");
+    let undo = undo.says(&format!("run {run} is given up; a new run does what is still to be done"));
+    assert!(
+        !undo.stderr.contains("never changed") && !undo.stderr.contains("h2  is left"),
+        "{}",
+        undo.stderr
+    );
+    runs("list", &[]).exits(0).shows("given up");
+    let show = runs("show", &[&run]).exits(0).shows("given up by ");
     assert!(!show.stdout.contains("to go on"), "{}", show.stdout);
-    runs("undo", &[&run, "--yes"]).says("was given up already by ");
+    runs("undo", &[&run, "--yes"]).exits(0).says("was given up already by ");
     fleet.run(&[]).run().exits(0);
+}
+
+#[test]
+fn a_run_whose_command_may_go_on_where_nobody_can_look_is_not_given_up() {
+    let mut fleet = Fleet::that_talks(1);
+    let running = fleet.run(&[]).start();
+    fleet.await_lines(1, 1);
+    fleet.hosts[0].stop();
+    running.signal(Signal::KILL);
+    running.end();
+    let run = fleet.run_dir().file_name().unwrap().to_str().unwrap().to_owned();
+    let undo = fleet.rollbook_on("runs", "undo", &[&run, "--yes", "--state-dir", "state"]).run().exits(11);
+    let undo = undo.says("h1  is left as it was: nobody can tell whether");
+    undo.says(&format!("run {run} is not given up")).says(&format!("lock release --supersede {run}"));
+    fleet.hosts[0].go_on();
+    fleet.resume(&[&run]).run().exits(0);
 }
 
 #[test]

@@ -133,7 +133,8 @@ fn a_cordon_that_is_somebody_elses_by_now_stays() {
     let run = nodes.killed();
     nodes.open();
     fs::write(nodes.fleet.path("nodes/h1/by"), "another\n").unwrap();
-    nodes.undo(&run, &["--yes"]).exits(0).says("nothing to do");
+    let undo = nodes.undo(&run, &["--yes"]).exits(11).says("nothing to do").says("h1  is left half-changed");
+    assert!(!undo.stderr.contains("never changed"), "{}", undo.stderr);
     assert_eq!(nodes.cordons(), [("h1".to_owned(), "another".to_owned())]);
 }
 
