@@ -101,7 +101,7 @@ impl Undo<'_> {
     /// Nothing is to be put back. A run that could go on is given up all the same: that is what was asked for, and the next
     /// run would find it in its way. `is_left` is whether something stays as it was.
     async fn give_up(&self, is_left: bool, connections: &Connections) -> Outcome {
-        let Recorded { plan, digest, history } = &self.recorded;
+        let Recorded { plan, history, .. } = &self.recorded;
         let terminal = self.terminal;
         let what = match is_left {
             true => "what the run left cannot be put back from here, or is put back",
@@ -123,17 +123,8 @@ impl Undo<'_> {
             return Err(Stopped::Told(exit::APPROVAL));
         }
         let why = format!("{}: `rollbook runs undo` found nothing to put back", who());
-        let begin = Begin {
-            plan,
-            digest,
-            run: &run_id(),
-            record: Some(&self.record),
-            given_up: Some(run),
-            goes_on_since: None,
-            is_saved: false,
-            patience: Duration::ZERO,
-        };
-        lock::give_up(&begin, run, &why, connections, terminal).await?;
+        let here = history.machine() == Some(&machine());
+        lock::give_up(plan, (run, here), &why, connections, terminal).await?;
         self.record.supersede(&why).map_err(anyhow::Error::from)?;
         terminal.say(&format!("run {run} is given up; a new run does what is still to be done"));
         Ok(if is_left { exit::LEFT_OUT } else { exit::OK })

@@ -228,15 +228,29 @@ pub(in crate::cli) async fn leave(lock: &Lock, leave: &Leave, plan: &Plan, termi
     }
 }
 
-/// Takes a run off the plan's cluster for good, where there is a lock: it can never go on.
+/// Takes a run off the plan's cluster for good, where there is a lock: it can never go on. The Lease names that run and no
+/// other until it does so, and whoever is stopped half-way can try again. `dead`: nobody writes the run's record, which is
+/// this one.
 pub(in crate::cli) async fn give_up(
-    begin: &Begin<'_>,
-    run: &str,
+    plan: &Plan,
+    (run, dead): (&str, bool),
     why: &str,
     connections: &Connections,
     terminal: &Terminal,
 ) -> Result<(), Stopped> {
-    let Some(lock) = take(begin, connections, terminal).await? else { return Ok(()) };
+    let Some(way) = api(plan, connections) else { return Ok(()) };
+    let claim = Claim {
+        request: LockRequest::Clear { run: Some(run.to_owned()), dead },
+        holder: holder(),
+        ttl: plan.policy.lock_ttl.unwrap_or(USUAL_TTL),
+        unfinished: None,
+        saved_plan: false,
+        patience: Duration::ZERO,
+        knows: known_here,
+    };
+    let clock = Clock::starting_at(now());
+    let lock = Lock::take(way, &claim, clock, &mut |text| terminal.say(text)).await;
+    let lock = lock.map_err(|error| lock_error(&error, terminal))?;
     let cleared = lock.clear(&[run.to_owned()], why).await;
     cleared.map_err(|error| lock_error(&error.into(), terminal))
 }

@@ -129,3 +129,19 @@ fn a_node_that_is_uncordoned_before_its_run_goes_on_is_cordoned_again_before_it_
     assert_eq!(nodes.api.cordons(), []);
     assert_eq!(nodes.fleet.steps(1).iter().filter(|step| step.contains("disrupted")).count(), 2);
 }
+
+#[test]
+fn an_undo_that_gives_a_run_up_never_puts_another_name_on_the_lease() {
+    let nodes = Nodes::new();
+    nodes.fleet.runbook(TOP, "batches: [1]", "- command: { argv: [\"@gated\", \"{{ host.name }}\"] }");
+    let running = nodes.rollbook("run", &["--yes", "--state-dir", "state"]).start();
+    nodes.fleet.await_lines(1, 2);
+    running.signal(Signal::KILL);
+    running.end();
+    let run = nodes.fleet.run_dir().file_name().unwrap().to_str().unwrap().to_owned();
+    nodes.settle();
+    // Who is stopped half-way must be able to try again: the Lease still names the run that is meant.
+    nodes.undo(&run).exits(11).says(&format!("run {run} is given up"));
+    assert_eq!(nodes.api.runs_named(), [run]);
+    nodes.rollbook("run", &["--yes", "--state-dir", "state"]).run().exits(0);
+}

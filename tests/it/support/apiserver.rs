@@ -1,7 +1,7 @@
 //! A small API server for the real kubectl: it knows Leases with their resource versions, nodes with JSON patches, and who
 //! may do what. It can keep an answer to itself. Its texts are those that kubectl 1.32.4 was seen to turn into its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -20,6 +20,8 @@ pub(crate) struct ApiServer {
 struct Store {
     version: u64,
     leases: BTreeMap<String, Value>,
+    /// Runs that a Lease has named.
+    runs: BTreeSet<String>,
     /// Verb and resource that nobody may use.
     denied: Option<(String, String)>,
     /// What is forbidden is called allowed by a review.
@@ -80,6 +82,11 @@ impl ApiServer {
     pub(crate) fn annotation(&self, key: &str) -> Option<String> {
         let store = self.store.lock().unwrap();
         Some(store.leases.get("rollbook")?["metadata"]["annotations"][key].as_str()?.to_owned())
+    }
+
+    /// Every run that a Lease has named so far.
+    pub(crate) fn runs_named(&self) -> Vec<String> {
+        self.store.lock().unwrap().runs.iter().cloned().collect()
     }
 
     /// A Ready node on the machine of this id.
@@ -319,6 +326,8 @@ fn lease(verb: &str, name: &str, body: &[u8], store: &mut Store) -> (u16, Value)
         }
         ("POST", Some(mut object), None) | ("PUT", Some(mut object), Some(_)) => {
             store.version += 1;
+            let run = object["metadata"]["annotations"]["rollbook.dev/run"].as_str();
+            store.runs.extend(run.filter(|run| !run.is_empty()).map(str::to_owned));
             object["metadata"]["resourceVersion"] = store.version.to_string().into();
             store.leases.insert(name, object.clone());
             (if verb == "POST" { 201 } else { 200 }, object)
