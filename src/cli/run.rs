@@ -249,17 +249,17 @@ async fn begun(
     let same = if args.yes && args.wait_lock.is_none() {
         Ok(())
     } else {
-        same_cluster::at_the_start(begin.plan, connections, terminal).await
+        same_cluster::under_the_lock(begin.plan, connections, terminal).await
     };
-    let stopped = match same {
-        Ok(()) if !begin.is_saved || state.use_plan(begin.digest).map_err(anyhow::Error::from)? => {
-            return Ok(lock);
-        }
-        Ok(()) => used_before(args, terminal),
-        Err(stopped) => stopped,
+    let may =
+        same.and_then(|()| Ok(!begin.is_saved || state.use_plan(begin.digest).map_err(anyhow::Error::from)?));
+    let (stopped, left) = match may {
+        Ok(true) => return Ok(lock),
+        Ok(false) => (used_before(args, terminal), Leave::Over),
+        Err(stopped) => (stopped, Leave::NeverBegan),
     };
     if let Some(lock) = lock {
-        lock::leave(&lock, &Leave::Over, begin.plan, terminal).await;
+        lock::leave(&lock, &left, begin.plan, terminal).await;
     }
     Err(stopped)
 }

@@ -18,6 +18,15 @@ pub(super) async fn at_the_start(
     compared(plan, &[], Duration::ZERO, connections, terminal).await
 }
 
+/// The same once the run has the lock: an API that is silent for a moment is asked for as long as in the run.
+pub(super) async fn under_the_lock(
+    plan: &Plan,
+    connections: &Connections,
+    terminal: &Terminal,
+) -> Result<(), Stopped> {
+    compared(plan, &[], patience(plan), connections, terminal).await
+}
+
 /// The same for a run that goes on. What its own events made of nodes is no drift. Its own work may have taken the API
 /// away, which is then asked for as long as in the run.
 pub(super) async fn when_it_goes_on(
@@ -26,8 +35,11 @@ pub(super) async fn when_it_goes_on(
     connections: &Connections,
     terminal: &Terminal,
 ) -> Result<(), Stopped> {
-    let patience = plan.kube.as_ref().map_or(Duration::ZERO, |kube| kube.retry_for);
-    compared(plan, events, patience, connections, terminal).await
+    compared(plan, events, patience(plan), connections, terminal).await
+}
+
+fn patience(plan: &Plan) -> Duration {
+    plan.kube.as_ref().map_or(Duration::ZERO, |kube| kube.retry_for)
 }
 
 async fn compared(

@@ -73,14 +73,14 @@ impl Undo<'_> {
         let left = left_as_it_is(of, history, &kept);
         if !self.args.yes && !is_unsure {
             // Whoever is asked has to know it.
-            left.iter().for_each(|line| terminal.say(line));
+            say_all(&left, terminal);
         }
         let code = match plan {
             Some(plan) => self.roll(plan, connections).await?,
             None if is_unsure => self.not_given_up(),
             None => self.give_up(!left.is_empty(), connections).await?,
         };
-        left.iter().for_each(|line| terminal.say(line));
+        say_all(&left, terminal);
         Ok(if kept.is_empty() { code } else { exit::LEFT_OUT })
     }
 
@@ -103,9 +103,10 @@ impl Undo<'_> {
     async fn give_up(&self, is_left: bool, connections: &Connections) -> Outcome {
         let Recorded { plan, history, .. } = &self.recorded;
         let terminal = self.terminal;
-        let what = match is_left {
-            true => "what the run left cannot be put back from here, or is put back",
-            false => "what the run left is put back, or was never changed",
+        let what = if is_left {
+            "what the run left cannot be put back from here, or is put back"
+        } else {
+            "what the run left is put back, or was never changed"
         };
         let Some(run) = history.run().filter(|_| history.state.can_resume()) else {
             terminal.say(&format!("nothing to do: {what}"));
@@ -210,4 +211,10 @@ fn left_as_it_is(plan: &Plan, history: &History, kept: &BTreeMap<HostId, Vec<Str
         ));
     }
     lines
+}
+
+fn say_all(lines: &[String], terminal: &Terminal) {
+    for line in lines {
+        terminal.say(line);
+    }
 }

@@ -223,7 +223,7 @@ pub(in crate::cli) async fn leave(lock: &Lock, leave: &Leave, plan: &Plan, termi
         }
     };
     terminal.say(&format!("warning: the lock of the cluster was not released: {error}"));
-    if *leave == Leave::Over {
+    if matches!(leave, Leave::Over | Leave::NeverBegan) {
         terminal.hint("the next run from here takes it; from elsewhere: rollbook lock release");
     }
 }

@@ -60,6 +60,8 @@ pub enum LockError {
 pub enum Leave {
     /// It is over: nothing of it stays on the Lease.
     Over,
+    /// It never began: nothing of it stays, and its saved plan is not used up.
+    NeverBegan,
     /// It stopped and can go on: its record stays.
     Paused {
         /// Why it stopped.
@@ -192,6 +194,10 @@ impl Lock {
                 unfinished.state = Progress::Paused;
                 unfinished.stopped_by.clone_from(by);
                 unfinished.left.clone_from(left);
+            }
+            (Leave::NeverBegan, Some(unfinished)) => {
+                lease.used_plans.retain(|plan| *plan != unfinished.plan);
+                lease.unfinished = None;
             }
             _ => lease.unfinished = None,
         };

@@ -300,6 +300,9 @@ fn a_saved_plan_is_rolled_once_on_a_cluster() {
         let plan = marks(&cluster, "a").await;
         let setup = cluster.setup(&plan);
         let saved = |run: &str| Claim { saved_plan: true, ..claim(run, BEGIN) };
+        // A check under the lock failed: the plan is still good.
+        let lock = take(&setup, &saved("never")).await.unwrap();
+        lock.leave(Leave::NeverBegan).await.unwrap();
         let lock = take(&setup, &saved("a")).await.unwrap();
         lock.leave(Leave::Over).await.unwrap();
         assert_eq!(take(&setup, &saved("b")).await.err(), Some(LockError::PlanUsed));
