@@ -153,11 +153,12 @@ impl State {
             Event::ConditionDecided { task, attempt, condition, holds } => {
                 self.condition_decided(plan, *task, *attempt, *condition, *holds)
             }
-            Event::OpStarted { task, attempt, pass, op, on } => {
+            Event::OpStarted { task, attempt, pass, op, on, sent } => {
                 let sent = OpRun {
                     pass: *pass,
                     op: *op,
                     on: *on,
+                    sent: sent.clone(),
                     exit: None,
                     said: String::new(),
                     stdout: None,

@@ -222,6 +222,10 @@ pub enum Event {
         /// The host where kubectl runs, where that is a host of the plan.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         on: Option<HostId>,
+        /// The digest of what the launcher receives, `sha256:…`, with the names of secrets in the place of their values
+        /// (design/sent-digests.md). Journals of before have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sent: Option<String>,
     },
     /// An op's own record says how it ended.
     OpEnded {

@@ -39,6 +39,8 @@ pub struct OpRun {
     pub op: u16,
     /// The host where kubectl runs, where that is a host of the plan.
     pub on: Option<HostId>,
+    /// The digest of what its launcher receives, where it was recorded.
+    pub sent: Option<String>,
     /// How it ended; `None` while its own record has not said so.
     pub exit: Option<Exit>,
     /// Its last line, where it failed.

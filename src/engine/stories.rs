@@ -270,7 +270,7 @@ fn a_host_whose_disrupting_op_failed_is_out_of_service() {
     story.goes_on();
     story.sees(&[]);
     let task = TaskId { phase: 0, host: HostId(0), index: 0 };
-    story.tell(Event::OpStarted { task, attempt: 1, pass: 0, op: 0, on: None });
+    story.tell(Event::OpStarted { task, attempt: 1, pass: 0, op: 0, on: None, sent: None });
     assert_eq!(story.state.out_of_service(&story.plan), [HostId(0)], "while it is worked on");
     let (last_line, exit) = (String::new(), Exit::Code(1));
     story.tell(Event::OpEnded {
@@ -351,7 +351,7 @@ fn an_op_that_never_began_leaves_nothing_half_changed() {
     for begins in [false, true] {
         let mut story = story(1, "c", |_| {});
         story.goes_on();
-        story.tell(Event::OpStarted { task, attempt, pass: 0, op: 0, on: None });
+        story.tell(Event::OpStarted { task, attempt, pass: 0, op: 0, on: None, sent: None });
         story.tell(if begins {
             let (exit, last_line, stdout) = (Exit::Code(1), String::new(), None);
             Event::OpEnded { task, attempt, pass: 0, op: 0, exit, last_line, stdout, refused: false }
@@ -359,7 +359,7 @@ fn an_op_that_never_began_leaves_nothing_half_changed() {
             Event::OpNotStarted { task, attempt, pass: 0, op: 0 }
         });
         // What always runs, such as putting a hold back, may follow and meet the same fate.
-        story.tell(Event::OpStarted { task, attempt, pass: 0, op: 1, on: None });
+        story.tell(Event::OpStarted { task, attempt, pass: 0, op: 1, on: None, sent: None });
         story.tell(Event::OpNotStarted { task, attempt, pass: 0, op: 1 });
         story.task_ends(0, 0, TaskEnd::Failed { failure: refused(Cause::Privilege) });
         let half_changed = story.state.half_changed(&story.plan);
@@ -469,7 +469,7 @@ fn a_worker_may_answer_with_a_skip_and_later_tasks_see_results() {
     let mut story = story(1, "rr", |_| {});
     story.goes_on();
     let task = |index| TaskId { phase: 0, host: HostId(0), index };
-    story.tell(Event::OpStarted { task: task(0), attempt: 1, pass: 0, op: 0, on: None });
+    story.tell(Event::OpStarted { task: task(0), attempt: 1, pass: 0, op: 0, on: None, sent: None });
     story.tell(Event::OpEnded {
         task: task(0),
         attempt: 1,
@@ -520,7 +520,10 @@ fn events_that_cannot_happen_are_refused() {
         (ended(2, changed()), "no such attempt"),
         (Event::TaskEnded { task: task(1), attempt: 1, end: changed() }, "no such attempt"),
         (Event::TaskSkipped { task: task(0), why: SkipReason::BracketHolds }, "does not skip"),
-        (Event::OpStarted { task: task(0), attempt: 7, pass: 0, op: 0, on: None }, "no such attempt"),
+        (
+            Event::OpStarted { task: task(0), attempt: 7, pass: 0, op: 0, on: None, sent: None },
+            "no such attempt",
+        ),
         (
             Event::OpEnded {
                 task: task(0),

@@ -57,7 +57,8 @@ mod tests {
     fn a_host_is_touched_by_ops_that_change_and_began() {
         let (attempt, pass) = (1, 0);
         let task = |index| TaskId { phase: 0, host: HostId(3), index };
-        let starts = |index, op| Event::OpStarted { task: task(index), attempt, pass, op, on: None };
+        let starts =
+            |index, op| Event::OpStarted { task: task(index), attempt, pass, op, on: None, sent: None };
         let never = |index, op| Event::OpNotStarted { task: task(index), attempt, pass, op };
         let (exit, last_line, stdout) = (Exit::Code(0), String::new(), None);
         let ended =

@@ -30,6 +30,7 @@ mod runtime_values;
 mod said;
 mod same_cluster;
 mod secrets;
+mod sent;
 mod single_flight;
 mod sweep;
 mod undo;

@@ -11,10 +11,12 @@ use super::lock::Barred;
 use super::look::{await_kube_session, controller_name, pool_failure, session_failure};
 use super::output::{Listener, OpOutput};
 use super::pool::Pool;
+use super::secrets::Secrets;
+use super::sent::digest as sent_digest;
 use crate::engine::{Failure, OpRun};
 use crate::inventory::HostName;
 use crate::journal::OUTPUT_DIR;
-use crate::op::{Op, OpKind, Site};
+use crate::op::{Op, OpKind, SYMBOL_CLOSE, SYMBOL_OPEN, Site, secret_symbol};
 use crate::plan::{HostId, TaskId};
 use crate::transport::{Attached, Launch, LaunchId, OpResult, Session, SessionError};
 use crate::value::Duration;
@@ -31,6 +33,19 @@ pub(super) enum OpEnd<E> {
     HeldBack(E),
     /// It was sent, and nobody knows.
     Unknown(String),
+}
+
+impl<E> OpEnd<Option<E>> {
+    /// The same with a reason; `None` where it was held back without one.
+    pub(super) fn with_reason(self) -> Option<OpEnd<E>> {
+        Some(match self {
+            Self::Ended(result, last_line) => OpEnd::Ended(result, last_line),
+            Self::NotStarted(failure) => OpEnd::NotStarted(failure),
+            Self::Barred(why) => OpEnd::Barred(why),
+            Self::HeldBack(why) => OpEnd::HeldBack(why?),
+            Self::Unknown(reason) => OpEnd::Unknown(reason),
+        })
+    }
 }
 
 /// One sending of one op of a task.
@@ -52,6 +67,16 @@ impl OpId<'_> {
     /// Whether a secret is sent with it, so that what it says may hold one.
     pub(super) fn is_given_a_secret(self) -> bool {
         self.op.is_given_a_secret()
+    }
+
+    /// The digest of what its launcher receives, with the names of secrets in the place of their values.
+    pub(super) fn digest(self, shared: &Shared) -> String {
+        let host = self.task.host;
+        let stdin = Secrets::none().resolve(&self.op.stdin, |symbol| match symbol.strip_prefix("secret:") {
+            Some(name) => secret_symbol(name),
+            None => public_value(shared, host, symbol),
+        });
+        sent_digest(&Op { stdin, ..public_parts(shared, host, self.op) })
     }
 
     /// The file of its output, in the run's directory; empty where nothing is kept.
@@ -290,6 +315,12 @@ async fn settle<E>(
 
 /// The op with its symbols resolved. Secrets go into stdin only; loading refused them anywhere else.
 fn resolved(shared: &Shared, host: HostId, op: &Op) -> Op {
+    let stdin = shared.secrets.resolve(&op.stdin, |symbol| public_value(shared, host, symbol));
+    Op { stdin, ..public_parts(shared, host, op) }
+}
+
+/// All of it but stdin.
+fn public_parts(shared: &Shared, host: HostId, op: &Op) -> Op {
     let text = |text: &String| shared.public_text(host, text);
     let kind = match &op.kind {
         OpKind::Exec { argv } => OpKind::Exec { argv: argv.iter().map(text).collect() },
@@ -300,10 +331,10 @@ fn resolved(shared: &Shared, host: HostId, op: &Op) -> Op {
     };
     let env: BTreeMap<String, String> =
         op.env.iter().map(|(key, value)| (key.clone(), text(value))).collect();
-    let stdin = shared.secrets.resolve(&op.stdin, |symbol| {
-        let open = crate::op::SYMBOL_OPEN;
-        let close = crate::op::SYMBOL_CLOSE;
-        shared.public_text(host, &format!("{open}{symbol}{close}"))
-    });
-    Op { kind, env, stdin, ..op.clone() }
+    Op { kind, env, ..op.clone() }
+}
+
+/// What a symbol of stdin that is no secret stands for.
+fn public_value(shared: &Shared, host: HostId, symbol: &str) -> String {
+    shared.public_text(host, &format!("{SYMBOL_OPEN}{symbol}{SYMBOL_CLOSE}"))
 }

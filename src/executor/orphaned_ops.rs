@@ -37,7 +37,7 @@ impl Leftover {
         let mut open: BTreeMap<(TaskId, Sent), Option<HostId>> = BTreeMap::new();
         for stamped in events {
             match stamped.event {
-                Event::OpStarted { task, attempt, pass, op, on } => {
+                Event::OpStarted { task, attempt, pass, op, on, .. } => {
                     open.insert((task, (attempt, pass, op)), on);
                 }
                 Event::OpEnded { task, attempt, pass, op, .. }

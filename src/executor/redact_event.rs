@@ -73,7 +73,7 @@ impl Redactor {
             }
             Event::LockLost { why } => Event::LockLost { why: self.words(&why) },
             Event::Halted { phase, cause } => Event::Halted { phase, cause: self.halt(cause) },
-            // Numbers and words of our own.
+            // Numbers, digests and words of our own; what `sent` is over holds no secret.
             event @ (Event::RunStarted { run: _, digest: _, version: _, machine: _ }
             | Event::RunResumed { version: _, machine: _ }
             | Event::PhaseStarted { phase: _ }
@@ -83,7 +83,7 @@ impl Redactor {
             | Event::SlotTaken { phase: _, host: _ }
             | Event::BracketProbeStarted { phase: _, host: _, bracket: _ }
             | Event::TaskStarted { task: _, attempt: _ }
-            | Event::OpStarted { task: _, attempt: _, pass: _, op: _, on: _ }
+            | Event::OpStarted { task: _, attempt: _, pass: _, op: _, on: _, sent: _ }
             | Event::OpNotStarted { task: _, attempt: _, pass: _, op: _ }
             | Event::TaskSkipped { task: _, why: _ }
             | Event::ConditionDecided { task: _, attempt: _, condition: _, holds: _ }

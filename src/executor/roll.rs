@@ -98,6 +98,8 @@ struct Roller {
     plan: Rc<Plan>,
     digest: String,
     history: History,
+    /// When the run began.
+    began: Timestamp,
     /// It goes on with what an earlier process began.
     resumed: bool,
     machine: String,
@@ -148,10 +150,11 @@ impl Roller {
         }
         let (sender, inbox) = mpsc::unbounded_channel();
         let event_sender = EventSender::new(sender);
+        let began = past.as_ref().and_then(History::began).unwrap_or_else(|| clock.now());
         let shared = Shared {
             plan: Rc::clone(&plan),
             run,
-            started: rfc3339(past.as_ref().and_then(History::began).unwrap_or_else(|| clock.now())),
+            started: rfc3339(began),
             pool,
             controller,
             redactor: Rc::new(secrets.redactor()),
@@ -184,6 +187,7 @@ impl Roller {
             resumed,
             machine,
             history,
+            began,
             deadline: deadline.or(plan.policy.deadline).map(|deadline| clock.now().after(deadline)),
             plan,
             digest,
@@ -330,8 +334,9 @@ impl Roller {
 
     /// The one place where something becomes true.
     fn commit(&mut self, events: Vec<Event>) -> Result<(), RollError> {
-        let at = self.shared.clock.now();
         let first = self.history.state.seq() + 1;
+        // Hosts are told this time as the run's beginning, also by whoever resumes it.
+        let at = if first == 1 { self.began } else { self.shared.clock.now() };
         let stamped: Vec<Stamped> = (first..)
             .zip(events)
             .map(|(seq, event)| Stamped { seq, at, event: self.shared.redactor.event(event) })

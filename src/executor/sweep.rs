@@ -150,7 +150,7 @@ async fn apply(session: &dyn Session, broom: &Broom, r#become: bool) -> Result<(
 /// Every op that was sent: its task, how often, and where kubectl ran.
 fn sendings(history: &History) -> impl Iterator<Item = (TaskId, (u32, u32, u16), Option<HostId>)> {
     history.events.iter().filter_map(|stamped| match stamped.event {
-        Event::OpStarted { task, attempt, pass, op, on } => Some((task, (attempt, pass, op), on)),
+        Event::OpStarted { task, attempt, pass, op, on, .. } => Some((task, (attempt, pass, op), on)),
         _ => None,
     })
 }

@@ -195,10 +195,13 @@ fn an_event_of_another_plan_is_refused_by_its_line() {
     let out = || vec![OutOfService { host: far, cause: OutCause::Cordoned }];
     let (phase, host, attempt, pass) = (0, HostId(0), 1, 0);
     let cases = [
-        (Event::OpStarted { task: task(far, 0), attempt, pass, op: 0, on: None }, "no host 70"),
-        (Event::OpStarted { task: task(host, 9), attempt, pass, op: 0, on: None }, "no task 9"),
-        (Event::OpStarted { task: task(host, 0), attempt, pass, op: 9, on: None }, "no op 9"),
-        (Event::OpStarted { task: task(host, 0), attempt, pass, op: 0, on: Some(far) }, "no host 70"),
+        (Event::OpStarted { task: task(far, 0), attempt, pass, op: 0, on: None, sent: None }, "no host 70"),
+        (Event::OpStarted { task: task(host, 9), attempt, pass, op: 0, on: None, sent: None }, "no task 9"),
+        (Event::OpStarted { task: task(host, 0), attempt, pass, op: 9, on: None, sent: None }, "no op 9"),
+        (
+            Event::OpStarted { task: task(host, 0), attempt, pass, op: 0, on: Some(far), sent: None },
+            "no host 70",
+        ),
         (Event::OpNotStarted { task: TaskId { phase: 9, ..task(host, 0) }, attempt, pass, op: 0 }, "phase 9"),
         (Event::BracketProbeStarted { phase, host, bracket: 9 }, "no bracket 9"),
         (Event::BudgetWaiting { phase, host, out: out(), blocked: None, domains: None }, "no host 70"),

@@ -448,6 +448,7 @@ mod tests {
                 pass: 0,
                 op: 0,
                 on: None,
+                sent: None,
                 exit: None,
                 said: String::new(),
                 stdout: None,

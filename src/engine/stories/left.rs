@@ -34,7 +34,7 @@ impl Story {
     fn op_ends(&mut self, index: u16, op: u16, exit: Option<i32>, says: &str, refused: bool) {
         let (task, pass) = (TaskId { phase: 0, host: HostId(0), index }, 0);
         let attempt = self.attempt(0, index);
-        self.tell(Event::OpStarted { task, attempt, pass, op, on: None });
+        self.tell(Event::OpStarted { task, attempt, pass, op, on: None, sent: None });
         if let Some(code) = exit {
             let (exit, last_line, stdout) = (Exit::Code(code), says.to_owned(), None);
             self.tell(Event::OpEnded { task, attempt, pass, op, exit, last_line, stdout, refused });

@@ -16,7 +16,7 @@ fn moved(words: &[&str], stdin: &str, began: bool) -> Vec<u32> {
     stdin.clone_into(&mut op.stdin);
     let (task, attempt, pass, op) = (TaskId { phase: 0, host: HostId(1), index: 0 }, 1, 0, 0);
     let mut membership = Membership::default();
-    membership.note(&story.plan, &Event::OpStarted { task, attempt, pass, op, on: None });
+    membership.note(&story.plan, &Event::OpStarted { task, attempt, pass, op, on: None, sent: None });
     if !began {
         membership.note(&story.plan, &Event::OpNotStarted { task, attempt, pass, op });
     }

@@ -71,6 +71,12 @@ impl Worker<'_> {
         if let Some(sent) = self.recorded(sending) {
             return self.take_up(sending, sent).await;
         }
+        self.begin(sending).await
+    }
+
+    /// Sends an op that has not begun, once its event is durable.
+    async fn begin(&self, sending: OpId<'_>) -> AttemptResult<OpResult> {
+        let OpId { task, attempt, pass, index, op } = sending;
         // What closes a bracket is announced by the line of its opening.
         let closes = self.action.lowered.role == Role::Means && !self.action.lowered.closes.is_empty();
         if !self.sent.get() && !closes && !self.shared.plan.task(task).forecast.announces() {
@@ -84,7 +90,9 @@ impl Worker<'_> {
         loop {
             self.rely_on_cordon(op).await?;
             self.shared.may_send().await.map_err(barred)?;
-            if !self.event_sender.durable(Event::OpStarted { task, attempt, pass, op: index, on }).await {
+            let sent = Some(sending.digest(self.shared));
+            if !self.event_sender.durable(Event::OpStarted { task, attempt, pass, op: index, on, sent }).await
+            {
                 self.event_sender.say(Event::OpNotStarted { task, attempt, pass, op: index });
                 return fail(Cause::Command, "the journal cannot be written, so nothing was sent", "");
             }
@@ -107,8 +115,18 @@ impl Worker<'_> {
     /// Goes on with an op of an earlier process: brings its end back, or the result where the end is known.
     async fn take_up(&self, sending: OpId<'_>, sent: &OpRun) -> AttemptResult<OpResult> {
         let Some(exit) = sent.exit else {
-            let may_begin = async || self.rely_on_cordon(sending.op).await;
-            let end = take_up(self.shared, sending, sent, may_begin).await;
+            // A step that is known later is lowered anew, and may give another op than the one that was recorded.
+            let is_as_recorded =
+                sent.sent.as_ref().is_none_or(|digest| *digest == sending.digest(self.shared));
+            let may_begin = async || {
+                self.rely_on_cordon(sending.op).await.map_err(Some)?;
+                if is_as_recorded { Ok(()) } else { Err(None) }
+            };
+            let Some(end) = take_up(self.shared, sending, sent, may_begin).await.with_reason() else {
+                let OpId { task, attempt, pass, index, .. } = sending;
+                self.event_sender.say(Event::OpNotStarted { task, attempt, pass, op: index });
+                return self.begin(sending).await;
+            };
             return self.op_ended(sending, end, sent.on).await;
         };
         self.done.set(true);

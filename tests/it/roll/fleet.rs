@@ -10,6 +10,7 @@ use rollbook::engine::Stamped;
 
 use crate::support::announced::unannounced_in;
 use crate::support::rollbook::Rollbook;
+use crate::support::sent::untrue_in;
 use crate::support::sshd::Sshd;
 
 /// Hosts `h1`, `h2` and so on, a directory for what a test writes, and a state directory.
@@ -168,7 +169,8 @@ impl Fleet {
     }
 }
 
-/// Whatever a test was about: no run did what its plan had called "nothing to do".
+/// Whatever a test was about: no run did what its plan had called "nothing to do", and the journal tells truly what was
+/// sent.
 impl Drop for Fleet {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -179,6 +181,7 @@ impl Drop for Fleet {
         };
         for record in folders(self.dir.path()).iter().flat_map(|state| folders(&state.join("runs"))) {
             assert_eq!(unannounced_in(&record), [""; 0], "{}", record.display());
+            assert_eq!(untrue_in(&record), [""; 0], "{}", record.display());
         }
     }
 }

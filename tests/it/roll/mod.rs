@@ -19,6 +19,7 @@ mod records;
 mod rescue;
 pub(crate) mod resume;
 pub(crate) mod secrets;
+mod sent;
 mod signals;
 mod swept;
 mod templates;

@@ -7,4 +7,5 @@ pub(crate) mod disk;
 pub(crate) mod proxy;
 pub(crate) mod rollbook;
 pub(crate) mod root;
+pub(crate) mod sent;
 pub(crate) mod sshd;

@@ -150,7 +150,7 @@ impl ModelWorld<'_> {
         for (pass, op) in (0..goes).flat_map(|pass| (0..ops).map(move |op| (pass, op))) {
             let lost = (pass, op + 1) == (goes - 1, ops) && matches!(end, TaskEnd::Unknown { .. });
             let op = u16::try_from(op).expect("invariant: small");
-            events.push_back(Event::OpStarted { task, attempt, pass, op, on: None });
+            events.push_back(Event::OpStarted { task, attempt, pass, op, on: None, sent: None });
             // The launcher refuses; ops that always run, such as putting a hold back, may still follow.
             if matches!(end, TaskEnd::Failed { .. }) && self.random.percent(30) {
                 events.push_back(Event::OpNotStarted { task, attempt, pass, op });
