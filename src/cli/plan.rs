@@ -7,9 +7,8 @@ use super::load::{load, refuse_commands};
 use super::lock;
 use super::outcome::{Outcome, Stopped};
 use super::plan_file;
-use super::stage::{has_rights, live, offline};
+use super::stage::{IfMissing, has_rights, live, offline};
 use super::terminal::Terminal;
-use crate::kubernetes::rights::needed_by_lock;
 use crate::plan::show::{Detail, PlanStyle, Saved, diff, markdown, saved, text};
 use crate::plan::{Plan, forecast};
 use crate::report::exit;
@@ -54,12 +53,13 @@ fn planned(args: &Args, terminal: &Terminal) -> Result<Saved, Stopped> {
         let runtime = runtime()?;
         runtime.block_on(async {
             let connections = Connections::real(targets(&loaded.inventory))?;
-            let mut plan = live(&loaded, &args.input, &connections, terminal).await;
+            let plan = live(&loaded, &args.input, IfMissing::Warn, &connections, terminal).await;
             // A run acquires the lock before anything else, and names then what it lacks.
             if let Ok(made) = &plan
                 && made.policy.lock_cluster
             {
-                plan = has_rights(made, &needed_by_lock(), &connections, terminal).await.and(plan);
+                let needed = lock::needed_rights(made, &connections).await;
+                has_rights(made, &needed, IfMissing::Warn, &connections, terminal).await?;
             }
             if let Ok(plan) = &plan
                 && let Some((what, hint)) = lock::note(plan, &connections).await

@@ -12,7 +12,7 @@ use super::plan_file;
 use super::roll::{ReadyRun, check_events, lock_state, roll_on, secrets};
 use super::runs::Found;
 use super::same_cluster;
-use super::stage::{as_planned, live, refuse};
+use super::stage::{IfMissing, as_planned, live, refuse};
 use super::swept;
 use super::terminal::Terminal;
 use crate::executor::{Leave, Lock, target_of};
@@ -156,7 +156,7 @@ async fn run_async(args: &Args, source: RunSource, terminal: &Terminal) -> Outco
         }
         RunSource::Written(loaded) => {
             let connections = Connections::real(targets(&loaded.inventory))?;
-            match live(&loaded, &args.input, &connections, terminal).await {
+            match live(&loaded, &args.input, IfMissing::Stop, &connections, terminal).await {
                 Ok(plan) => (Saved::of(plan), connections),
                 Err(stopped) => {
                     connections.close().await;

@@ -38,16 +38,18 @@ pub(super) fn offline(loaded: &Loaded, input: &RunbookArgs, terminal: &Terminal)
 pub(super) async fn live(
     loaded: &Loaded,
     input: &RunbookArgs,
+    if_missing: IfMissing,
     connections: &Connections,
     terminal: &Terminal,
 ) -> Result<Plan, Stopped> {
-    live_with(loaded, input, connections, |_| {}, terminal).await
+    live_with(loaded, input, if_missing, connections, |_| {}, terminal).await
 }
 
 /// The same, with a look at the plan before anything is probed.
 pub(super) async fn live_with(
     loaded: &Loaded,
     input: &RunbookArgs,
+    if_missing: IfMissing,
     connections: &Connections,
     compiled_to: impl FnOnce(&Plan),
     terminal: &Terminal,
@@ -72,7 +74,7 @@ pub(super) async fn live_with(
     };
     let plan = compiled(loaded, input, Knowledge::Live { hosts: &found.hosts, cluster }, terminal)?;
     compiled_to(&plan);
-    has_rights(&plan, &plan.needed_rights(), connections, terminal).await?;
+    has_rights(&plan, &plan.needed_rights(), if_missing, connections, terminal).await?;
     let (pool, controller) = (&connections.pool, &connections.controller);
     let (mut plan, failed) = forecast_plan(plan, pool, controller, redactor, &mut |_, _| {}).await;
     if let Some((host, failure)) = failed.first_key_value() {
@@ -170,7 +172,7 @@ pub(super) async fn as_planned(
     .await;
     unreadable(&found, terminal)?;
     same_cluster::at_the_start(plan, connections, terminal).await?;
-    has_rights(plan, &plan.needed_rights(), connections, terminal).await?;
+    has_rights(plan, &plan.needed_rights(), IfMissing::Stop, connections, terminal).await?;
     let changed = changed_since(plan, &connections.pool, &connections.controller, redactor).await;
     for (host, failure) in &changed {
         terminal.error(&format!("{host}: {}", failure.message));
@@ -179,10 +181,20 @@ pub(super) async fn as_planned(
     stopped_by(changed.iter().map(|(_, failure)| failure))
 }
 
-/// Stops where the account of the kubeconfig may not do what is to be done: better by day than in the middle of a run.
+/// What it comes to that the account of the kubeconfig lacks a right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IfMissing {
+    /// It is an error, before anything changes.
+    Stop,
+    /// Who only makes a plan is told that a run with this account stops: another account may run it.
+    Warn,
+}
+
+/// Tells what is to be done that the account of the kubeconfig may not do: better by day than in the middle of a run.
 pub(super) async fn has_rights(
     plan: &Plan,
     rights: &[Right],
+    if_missing: IfMissing,
     connections: &Connections,
     terminal: &Terminal,
 ) -> Result<(), Stopped> {
@@ -191,9 +203,13 @@ pub(super) async fn has_rights(
         return Ok(());
     }
     let words: Vec<String> = missing.iter().map(Right::words).collect();
-    terminal.error(&format!("the account of `kube.kubeconfig` may not {}", escape(&words.join(", "))));
+    let what = format!("the account of `kube.kubeconfig` may not {}", escape(&words.join(", ")));
+    match if_missing {
+        IfMissing::Stop => terminal.error(&what),
+        IfMissing::Warn => terminal.say(&format!("warning: {what}: `run` refuses to start with it")),
+    }
     terminal.hint(GRANT);
-    Err(Stopped::Told(exit::FAILED))
+    if if_missing == IfMissing::Stop { Err(Stopped::Told(exit::FAILED)) } else { Ok(()) }
 }
 
 /// A plan that was made elsewhere may restart the machine that it was brought to.

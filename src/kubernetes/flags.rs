@@ -2,6 +2,38 @@
 //! told from one that is rare. Sources: `kubectl options` and the help of every subcommand, kubeadm's reference,
 //! apt-get(8) and apt(8), `etcdctl help`.
 
+/// The flags of kubectl whose value may be the next word, as far as a runbook is likely to write them so.
+pub(crate) const KUBECTL_WITH_VALUES: [&str; 28] = [
+    "--kubeconfig",
+    "--context",
+    "--cluster",
+    "--user",
+    "--server",
+    "--request-timeout",
+    "--namespace",
+    "--selector",
+    "--output",
+    "--as",
+    "--as-group",
+    "--as-uid",
+    "--token",
+    "--field-selector",
+    "--field-manager",
+    "--filename",
+    "--grace-period",
+    "--patch",
+    "--patch-file",
+    "--pod-selector",
+    "--timeout",
+    "--type",
+    "-n",
+    "-s",
+    "-l",
+    "-o",
+    "-f",
+    "-p",
+];
+
 /// A program, its verbs, and its flags without hyphens before them. Behind another verb, which may be that of a
 /// plugin, nothing is known.
 struct Known {

@@ -5,7 +5,26 @@
 
 use serde_json::{Value, json};
 
+use super::flags::KUBECTL_WITH_VALUES as WITH_VALUES;
 use super::kubectl_errors::{KubectlError, causes};
+
+/// Flags with which a call has another account, or asks another cluster, than `kube:` says.
+const OF_ANOTHER_ACCOUNT: [&str; 14] = [
+    "--kubeconfig",
+    "--context",
+    "--cluster",
+    "--user",
+    "--server",
+    "-s",
+    "--token",
+    "--as",
+    "--as-group",
+    "--as-uid",
+    "--username",
+    "--password",
+    "--client-certificate",
+    "--client-key",
+];
 
 /// A right, as the API server names it where it forbids something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +39,8 @@ pub struct Right {
     pub group: String,
     /// The namespace, unless it is about the whole cluster.
     pub namespace: Option<String>,
+    /// The object, where it is about one alone: rules with `resourceNames` may give just that.
+    pub name: Option<String>,
 }
 
 /// Whether kubectl failed because the API server forbids this to the account. That nobody is logged in is another thing.
@@ -42,60 +63,157 @@ impl Right {
         let group = between(rest, "in API group \"", "\"").map_or("", |(group, _)| group);
         let namespace = between(rest, "in the namespace \"", "\"").map(|(name, _)| name.to_owned());
         let [user, verb, resource, group] = [user, verb, resource, group].map(str::to_owned);
-        Some(Self { user, verb, resource, group, namespace })
+        Some(Self { user, verb, resource, group, namespace, name: None })
     }
 
     /// For people: `list nodes`, `create leases.coordination.k8s.io in kube-system`.
     pub fn words(&self) -> String {
         let group = if self.group.is_empty() { String::new() } else { format!(".{}", self.group) };
         let within = self.namespace.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
-        format!("{} {}{group}{within}", self.verb, self.resource)
+        let named = self.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+        format!("{} {}{group}{named}{within}", self.verb, self.resource)
     }
 }
 
-/// Rights that a call of kubectl needs beyond a look at nodes, by its words without the program and its global flags.
+/// Rights that a call of kubectl needs beyond a look at nodes, by its own words, without the program and what `kube:` adds.
+/// What cannot be told from them is not asked: the rights of a call with an account of its own, and what a call does in the
+/// namespace of its context.
 pub fn needed_by(words: &[&str]) -> Vec<Right> {
-    let mut bare = words.iter().filter(|word| !word.starts_with('-'));
-    let (verb, object) = (bare.next().copied().unwrap_or_default(), bare.next().copied().unwrap_or_default());
-    let kind = object.split('/').next().unwrap_or_default();
-    let of_node = matches!(kind, "node" | "nodes" | "no");
-    let patch = || right("patch", "nodes", "");
-    match verb {
-        "cordon" | "uncordon" | "taint" => vec![patch()],
-        "patch" | "annotate" | "label" if of_node => vec![patch()],
-        "delete" if of_node => vec![right("delete", "nodes", "")],
-        "delete" if matches!(kind, "pod" | "pods" | "po") => vec![right("delete", "pods", "")],
+    let call = CallWords::of(words);
+    if call.is_of_another_account() || call.only_tries() {
+        return Vec::new();
+    }
+    let nodes =
+        || call.targets().into_iter().filter(|(kind, _)| is_kind(kind, "nodes")).map(|(_, name)| name);
+    let on_nodes = |verb| nodes().map(|name| Right { name, ..right(verb, "nodes", "") }).collect();
+    match call.bare.first().copied().unwrap_or_default() {
+        "cordon" | "uncordon" => call.patch_each(),
+        "patch" | "annotate" | "label" | "taint" => on_nodes("patch"),
+        "delete" => {
+            let mut rights: Vec<Right> = on_nodes("delete");
+            rights.extend(call.deleted_pods());
+            rights
+        }
         // kubectl cordons by itself, and looks for what keeps each pod.
         "drain" => {
             let deletes =
                 words.iter().any(|word| matches!(*word, "--disable-eviction" | "--disable-eviction=true"));
             let leave =
                 if deletes { right("delete", "pods", "") } else { right("create", "pods/eviction", "") };
-            vec![
-                patch(),
+            let mut rights = call.patch_each();
+            rights.extend([
                 right("list", "pods", ""),
                 right("get", "pods", ""),
                 leave,
                 right("get", "daemonsets", "apps"),
-            ]
+            ]);
+            rights
         }
         _ => Vec::new(),
     }
 }
 
-/// What the lock of a cluster needs.
-pub fn needed_by_lock() -> Vec<Right> {
-    let on_leases = |verb| {
+/// The words of a call, told apart.
+struct CallWords<'w> {
+    /// The verb and what follows it.
+    bare: Vec<&'w str>,
+    /// Flags with their values; empty where they have none.
+    flags: Vec<(&'w str, &'w str)>,
+}
+
+impl<'w> CallWords<'w> {
+    fn of(words: &[&'w str]) -> Self {
+        let (mut bare, mut flags) = (Vec::new(), Vec::new());
+        let mut words = words.iter().copied();
+        while let Some(word) = words.next() {
+            if word == "--" {
+                bare.extend(words.by_ref());
+            } else if !word.starts_with('-') {
+                bare.push(word);
+            } else if let Some((flag, value)) = word.split_once('=') {
+                flags.push((flag, value));
+            } else if WITH_VALUES.contains(&word) {
+                flags.push((word, words.next().unwrap_or_default()));
+            } else {
+                // A short flag may have its value right behind it: `-nshop`.
+                let mut short = WITH_VALUES.iter().filter(|flag| flag.len() == 2);
+                let parted = short.find_map(|flag| Some((*flag, word.strip_prefix(flag)?)));
+                flags.push(parted.unwrap_or((word, "")));
+            }
+        }
+        Self { bare, flags }
+    }
+
+    fn flag(&self, names: &[&str]) -> Option<&'w str> {
+        self.flags.iter().rev().find(|(flag, _)| names.contains(flag)).map(|(_, value)| *value)
+    }
+
+    fn is_of_another_account(&self) -> bool {
+        self.flag(&OF_ANOTHER_ACCOUNT).is_some()
+    }
+
+    fn only_tries(&self) -> bool {
+        matches!(self.flag(&["--dry-run"]), Some("" | "client" | "true"))
+    }
+
+    /// Kinds with names, as `KIND NAME…` or `KIND/NAME…`; no name where labels or all are meant.
+    fn targets(&self) -> Vec<(&'w str, Option<String>)> {
+        let [_, first, rest @ ..] = self.bare.as_slice() else { return Vec::new() };
+        if first.contains('/') {
+            let each = std::iter::once(first).chain(rest).filter_map(|word| word.split_once('/'));
+            return each.map(|(kind, name)| (kind, Some(name.to_owned()))).collect();
+        }
+        // Labels, annotations and taints stand behind the names.
+        let names = rest.iter().take_while(|word| !word.contains('=') && !word.ends_with('-'));
+        let targets: Vec<_> = names.map(|name| (*first, Some((*name).to_owned()))).collect();
+        if targets.is_empty() { vec![(*first, None)] } else { targets }
+    }
+
+    /// Of the nodes that `cordon` and `drain` name.
+    fn patch_each(&self) -> Vec<Right> {
+        let patch = || right("patch", "nodes", "");
+        match self.bare.get(1..) {
+            Some(names @ [_, ..]) => {
+                let bare = |name: &&str| name.rsplit('/').next().map(str::to_owned);
+                names.iter().map(|name| Right { name: bare(name), ..patch() }).collect()
+            }
+            _ => vec![patch()],
+        }
+    }
+
+    fn deleted_pods(&self) -> Vec<Right> {
+        let delete = || right("delete", "pods", "");
+        let pods = self.targets().into_iter().filter(|(kind, _)| is_kind(kind, "pods"));
+        if self.flag(&["-A", "--all-namespaces"]).is_some_and(|value| value != "false") {
+            return pods.take(1).map(|_| delete()).collect();
+        }
+        let Some(namespace) = self.flag(&["-n", "--namespace"]) else { return Vec::new() };
+        pods.map(|(_, name)| Right { name, namespace: Some(namespace.to_owned()), ..delete() }).collect()
+    }
+}
+
+/// Whether a word stands for nodes or pods.
+fn is_kind(word: &str, plural: &str) -> bool {
+    word == plural || plural.strip_suffix('s') == Some(word) || plural.get(..2) == Some(word)
+}
+
+/// What the lock of a cluster needs: to make its Lease only where it is known that there is none.
+pub fn needed_by_lock(has_lease: Option<bool>) -> Vec<Right> {
+    let on_lease = |verb| {
         let namespace = Some(super::lease::NAMESPACE.to_owned());
-        Right { namespace, ..right(verb, "leases", "coordination.k8s.io") }
+        // Nobody is given the right to make one of a name.
+        let name = (verb != "create").then(|| super::lease::NAME.to_owned());
+        Right { namespace, name, ..right(verb, "leases", "coordination.k8s.io") }
     };
-    ["get", "create", "update"].map(on_leases).to_vec()
+    let verbs: &[&str] =
+        if has_lease == Some(false) { &["get", "create", "update"] } else { &["get", "update"] };
+    verbs.iter().map(|verb| on_lease(*verb)).collect()
 }
 
 /// Over every object of a kind, in all namespaces.
 fn right(verb: &str, resource: &str, group: &str) -> Right {
     let [verb, resource, group] = [verb, resource, group].map(str::to_owned);
-    Right { user: String::new(), verb, resource, group, namespace: None }
+    Right { user: String::new(), verb, resource, group, namespace: None, name: None }
 }
 
 fn between<'t>(text: &'t str, open: &str, close: &str) -> Option<(&'t str, &'t str)> {
@@ -117,6 +235,7 @@ pub fn review(right: Option<&Right>) -> String {
             json!({
                 "verb": right.verb, "group": right.group, "resource": resource, "subresource": subresource,
                 "namespace": right.namespace.as_deref().unwrap_or_default(),
+                "name": right.name.as_deref().unwrap_or_default(),
             })
         }
         None => json!({ "verb": "list", "resource": "nodes" }),
@@ -178,103 +297,4 @@ impl RightState {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NODES: &str = "Error from server (Forbidden): nodes is forbidden: User \"kubernetes-admin\" cannot list resource \"nodes\" in API group \"\" at the cluster scope";
-
-    fn fails(stderr: &str) -> RightAnswer<'_> {
-        RightAnswer { rc: 1, stdout: "", stderr }
-    }
-
-    fn says(stdout: &str) -> RightAnswer<'_> {
-        RightAnswer { rc: 0, stdout, stderr: "" }
-    }
-
-    #[test]
-    fn a_refusal_names_the_right_that_is_missing() {
-        let lease = "Error from server (Forbidden): error when replacing \"STDIN\": leases.coordination.k8s.io \"rollbook\" is \
-                     forbidden: User \"ops\" cannot get resource \"leases\" in API group \"coordination.k8s.io\" in the namespace \"kube-system\"";
-        let cases = [
-            (NODES, Some("list nodes")),
-            (lease, Some("get leases.coordination.k8s.io in kube-system")),
-            ("Error from server (Forbidden): pods \"a\" is forbidden: exceeded quota: q", None),
-        ];
-        for (text, words) in cases {
-            assert_eq!(Right::refused(text).map(|right| right.words()).as_deref(), words, "{text}");
-            assert!(is_forbidden(text), "{text}");
-        }
-        assert!(!is_forbidden("error: You must be logged in to the server (Unauthorized)"));
-        // Seen from kubectl 1.20.2 a second after the start of an API server.
-        assert!(may_pass("error: the server doesn't have a resource type \"leases\""));
-        assert!(!may_pass("error: You must be logged in to the server (Unauthorized)"));
-    }
-
-    #[test]
-    fn a_call_of_kubectl_needs_the_rights_for_what_it_changes() {
-        for (line, rights) in [
-            ("patch node w1 --type=json -p []", "patch nodes"),
-            ("annotate node w1 rollbook.dev/kubeadm-node=1.31.4 --overwrite", "patch nodes"),
-            ("patch deployment web -p {}", ""),
-            ("--context=a cordon w1", "patch nodes"),
-            ("delete nodes/w1", "delete nodes"),
-            ("delete pod web-1 -n shop", "delete pods"),
-            ("get nodes", ""),
-            (
-                "drain w1 --timeout=1m",
-                "patch nodes, list pods, get pods, create pods/eviction, get daemonsets.apps",
-            ),
-            (
-                "drain w1 --disable-eviction",
-                "patch nodes, list pods, get pods, delete pods, get daemonsets.apps",
-            ),
-        ] {
-            let words: Vec<&str> = line.split(' ').collect();
-            let needed: Vec<String> = needed_by(&words).iter().map(Right::words).collect();
-            assert_eq!(needed.join(", "), rights, "{line}");
-        }
-        let lock: Vec<String> = needed_by_lock().iter().map(Right::words).collect();
-        assert_eq!(lock[2], "update leases.coordination.k8s.io in kube-system");
-    }
-
-    #[test]
-    fn a_review_asks_for_the_very_right() {
-        let right = Right::refused(&NODES.replace("nodes\" in", "pods/eviction\" in")).expect("a right");
-        let asked: Value = serde_json::from_str(&review(Some(&right))).expect("JSON");
-        let attributes = &asked["spec"]["resourceAttributes"];
-        assert_eq!(
-            (&attributes["resource"], &attributes["subresource"]),
-            (&json!("pods"), &json!("eviction"))
-        );
-    }
-
-    /// Only a server that forbids what every authenticated user may is starting, and only one that answers the review is
-    /// believed that a right is missing.
-    #[test]
-    fn a_server_that_starts_is_told_from_a_right_that_is_missing() {
-        let review = NODES.replace("nodes", "selfsubjectaccessreviews.authorization.k8s.io");
-        let version = "Error from server (Forbidden): forbidden: User \"kubernetes-admin\" cannot get path \"/version\"";
-        let (forbidden, no_version) = (fails(&review), fails(version));
-        let (yes, no) = (says("{\"status\":{\"allowed\":true}}"), says("{\"status\":{\"allowed\":false}}"));
-        let known = says("{\"gitVersion\":\"v1.36.2\"}");
-        let away = fails(
-            "The connection to the server h:6443 was refused - did you specify the right host or port?",
-        );
-        let cases = [
-            (forbidden, no_version, true, RightState::Starting),
-            (forbidden, no_version, false, RightState::Starting),
-            (forbidden, known, true, RightState::Unclear),
-            (no, known, true, RightState::Missing),
-            (no, no_version, true, RightState::Missing),
-            (no, known, false, RightState::Unclear),
-            (yes, known, true, RightState::Given),
-            (yes, known, false, RightState::Unclear),
-            (says("yes"), known, true, RightState::Unclear),
-            (away, no_version, true, RightState::Unclear),
-            (forbidden, away, true, RightState::Unclear),
-        ];
-        for (review, version, named, expected) in cases {
-            assert_eq!(RightState::of(review, version, named), expected, "{review:?} {version:?}");
-        }
-    }
-}
+mod tests;

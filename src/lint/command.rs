@@ -150,22 +150,7 @@ const TRIALS: [&str; 8] = [
 /// The options of a program whose value may be the next word.
 fn options_with_values(program: &str) -> &'static [&'static str] {
     match program {
-        "kubectl" => &[
-            "--kubeconfig",
-            "--context",
-            "--cluster",
-            "--user",
-            "--server",
-            "--request-timeout",
-            "--namespace",
-            "--selector",
-            "--output",
-            "-n",
-            "-s",
-            "-l",
-            "-o",
-            "-f",
-        ],
+        "kubectl" => &crate::kubernetes::flags::KUBECTL_WITH_VALUES,
         "apt" | "apt-get" => &["-o", "-t", "-c", "-a"],
         "kubeadm" => &["--config", "--kubeconfig", "--rootfs", "-v"],
         "systemctl" => &["-H", "-M", "-t", "-p", "-n", "-o", "-s"],

@@ -2,7 +2,8 @@
 
 use super::Plan;
 use crate::kubernetes::rights::{Right, needed_by};
-use crate::op::{Op, OpKind, Site};
+use crate::op::{Op, OpKind, Site, show_symbols};
+use crate::step::KubeCx;
 
 /// Kinds of steps that are known later, with the call that stands for them.
 const LATER: [(&str, &str); 3] = [("cordon", "cordon"), ("drain", "drain"), ("uncordon", "uncordon")];
@@ -10,7 +11,9 @@ const LATER: [(&str, &str); 3] = [("cordon", "cordon"), ("drain", "drain"), ("un
 impl Plan {
     /// Each right once, in the order in which the plan comes to them.
     pub fn needed_rights(&self) -> Vec<Right> {
-        let ops = self.actions.iter().flat_map(|action| &action.lowered.ops).flat_map(of_op);
+        let Some(kube) = &self.kube else { return Vec::new() };
+        let ops = self.actions.iter().flat_map(|action| &action.lowered.ops);
+        let ops = ops.flat_map(|op| of_op(op, &kube.cx));
         let later = self.deferred.iter().filter_map(|step| LATER.iter().find(|(kind, _)| *kind == step.kind));
         let later = later.flat_map(|(_, verb)| needed_by(&[verb]));
         let mut rights = Vec::new();
@@ -23,12 +26,20 @@ impl Plan {
     }
 }
 
-fn of_op(op: &Op) -> Vec<Right> {
-    match &op.kind {
-        OpKind::Exec { argv } if op.site == Site::Kube => {
-            let words: Vec<&str> = argv.iter().skip(1).map(String::as_str).collect();
-            needed_by(&words)
-        }
-        _ => Vec::new(),
+/// Of a call of kubectl as `kube:` says, and of no other: another program, or another account, needs others.
+fn of_op(op: &Op, kube: &KubeCx) -> Vec<Right> {
+    let OpKind::Exec { argv } = &op.kind else { return Vec::new() };
+    let has_its_own = kube.kubeconfig.is_empty() && op.env.contains_key("KUBECONFIG");
+    let Some(words) = argv.strip_prefix(kube.argv().as_slice()) else { return Vec::new() };
+    if op.site != Site::Kube || has_its_own {
+        return Vec::new();
     }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    needed_by(&words).into_iter().map(unnamed).collect()
+}
+
+/// A name that only the host knows is any.
+fn unnamed(right: Right) -> Right {
+    let name = right.name.filter(|name| show_symbols(name) == *name);
+    Right { name, ..right }
 }

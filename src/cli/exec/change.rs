@@ -12,7 +12,7 @@ use crate::cli::connections::{Connections, run_id, runtime, state_dir, targets};
 use crate::cli::load::Loaded;
 use crate::cli::outcome::{Outcome, Stopped, invalid};
 use crate::cli::run::{approved, nobody_to_ask};
-use crate::cli::stage::live;
+use crate::cli::stage::{IfMissing, live};
 use crate::cli::terminal::Terminal;
 use crate::inventory::{HostName, Inventory};
 use crate::journal::runs;
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args, inventory: Inventory, hosts: &[HostName], termina
 async fn rolled(args: &Args, hosts: &[HostName], loaded: &Loaded, terminal: &Terminal) -> Outcome {
     let input = RunbookArgs { inventory: Some(args.inventory.clone()), ..RunbookArgs::default() };
     let connections = Connections::real(targets(&loaded.inventory))?;
-    let plan = match live(loaded, &input, &connections, terminal).await {
+    let plan = match live(loaded, &input, IfMissing::Stop, &connections, terminal).await {
         Ok(plan) => plan,
         Err(stopped) => {
             connections.close().await;

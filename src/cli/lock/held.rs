@@ -16,6 +16,7 @@ use crate::executor::{
 };
 use crate::journal::{Recorded, RunDir, runs};
 use crate::kubernetes::lease::{Lease, Progress, Unfinished};
+use crate::kubernetes::rights::{Right, needed_by_lock};
 use crate::kubernetes::some_of;
 use crate::plan::{Plan, PlannedHost};
 use crate::report::{Summary, exit};
@@ -121,6 +122,12 @@ pub(super) fn over_here(lease: &Lease) -> Option<String> {
     let names_it = history.run().is_none_or(|run| run == unfinished.run);
     let is_over = history.events.is_empty() || !history.state.can_resume();
     (names_it && is_over && !record.goes_on()).then(|| unfinished.run.clone())
+}
+
+/// What the lock of the plan's cluster needs of the account of its kubeconfig.
+pub(in crate::cli) async fn needed_rights(plan: &Plan, connections: &Connections) -> Vec<Right> {
+    let Some(api) = api(plan, connections) else { return Vec::new() };
+    needed_by_lock(api.read(&mut |_| {}).await.ok().map(|lease| lease.is_some()))
 }
 
 /// What stands in the way of a new run on the plan's cluster, for the reader of a plan. An API that does not answer

@@ -18,7 +18,9 @@ use crate::report::exit;
 use crate::step::KubeCx;
 use crate::value::Duration;
 
-pub(super) use held::{Begin, give_up, leave, leave_of, look_first, note, refuse_beside, take};
+pub(super) use held::{
+    Begin, give_up, leave, leave_of, look_first, needed_rights, note, refuse_beside, take,
+};
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     match &args.command {

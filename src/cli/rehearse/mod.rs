@@ -21,7 +21,7 @@ use super::args::{Rehearse as Args, Roll};
 use super::connections::{Connections, targets};
 use super::outcome::{Outcome, Stopped, invalid};
 use super::roll::{Written, finish, reporters};
-use super::stage::{live_with, refuse};
+use super::stage::{IfMissing, live_with, refuse};
 use super::terminal::Terminal;
 use crate::engine::{Awaited, History, REHEARSAL};
 use crate::executor::InDoubt;
@@ -223,7 +223,8 @@ async fn plan(staged: &Staged, terminal: &Terminal) -> Result<Plan, Stopped> {
     let transport = Rc::new(simulated.clone());
     let connections = Connections::over(transport.clone(), targets(&staged.loaded.inventory), transport);
     let assume = |plan: &Plan| assumed::assume(&simulated, plan);
-    let plan = live_with(&staged.loaded, &staged.input, &connections, assume, terminal).await?;
+    let plan =
+        live_with(&staged.loaded, &staged.input, IfMissing::Stop, &connections, assume, terminal).await?;
     refuse(&plan, terminal)?;
     Ok(Plan { rehearsal: true, ..plan })
 }

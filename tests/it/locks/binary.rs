@@ -123,6 +123,9 @@ fn a_run_waits_for_an_api_server_that_starts_and_names_a_missing_right_at_once()
     let refused = locked.run("state", &[]).run();
     refused.exits(10).says("the account \"ops\" may not update leases.coordination.k8s.io in kube-system");
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    // Another account may run what this one plans.
+    let plan = locked.fleet.rollbook("plan", &["--allow-commands"]).run().exits(0);
+    plan.says("warning: the account of `kube.kubeconfig` may not update leases.coordination.k8s.io rollbook in kube-system");
     locked.api.lie();
     locked.run("state", &[]).run().exits(10).says("may not update leases.coordination.k8s.io");
     assert_eq!(locked.fleet.log(1).len(), 4, "nothing began");
