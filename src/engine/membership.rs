@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Event, Stamped};
-use crate::op::{Op, OpKind};
-use crate::plan::{HostId, Plan};
+use crate::op::{Op, OpKind, RunWhen, Site};
+use crate::plan::{HostId, Plan, StepRef, TaskId};
+use crate::template::as_written;
 
 /// Hosts by the number of ops that began, or may have, and change whether their node is of the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,9 +31,13 @@ impl Membership {
             Event::OpNotStarted { task, op, .. } => (task, op, false),
             _ => return,
         };
-        let Some(lowered) = plan.lowered(task) else { return };
-        let Some(op) = lowered.ops.get(usize::from(op)) else { return };
-        for host in members_moved(plan, task.host, op) {
+        let lowered = plan.lowered(task);
+        let op = match &lowered {
+            Some(lowered) => lowered.ops.get(usize::from(op)).cloned(),
+            None => written_op(plan, task),
+        };
+        let Some(op) = op else { return };
+        for host in members_moved(plan, task.host, &op) {
             let count = self.0.entry(host).or_default();
             *count = if began { *count + 1 } else { count.saturating_sub(1) };
         }
@@ -48,6 +53,47 @@ impl Membership {
     pub fn hosts(&self) -> BTreeSet<HostId> {
         self.0.keys().copied().collect()
     }
+}
+
+/// What stands for the op of a command or script that is known only when its turn comes: its words as they are written,
+/// with a `$` for each that is not known, such as the token of a join.
+fn written_op(plan: &Plan, task: TaskId) -> Option<Op> {
+    let StepRef::Deferred(id) = plan.task(task).step else { return None };
+    let step = plan.deferred.get(id.0 as usize)?;
+    let program = match step.kind.as_str() {
+        "command" | "script" => "",
+        "kubectl" => "kubectl ",
+        _ => return None,
+    };
+    let of_field = |(_, source): (&String, &serde_json::Value)| {
+        let words = match source.get("list").and_then(serde_json::Value::as_array) {
+            Some(items) => items.iter().map(as_written).collect::<Vec<_>>().join(" "),
+            None => as_written(source),
+        };
+        format!("{program}{}\n", unknown_as_variable(&words))
+    };
+    let does = step.args.iter().filter(|(name, _)| *name != "unless");
+    Some(Op {
+        title: step.title.clone(),
+        site: Site::Subject,
+        kind: OpKind::Exec { argv: Vec::new() },
+        env: BTreeMap::new(),
+        stdin: does.map(of_field).collect(),
+        r#become: step.r#become,
+        timeout: step.timeout,
+        effect: step.effect,
+        long: false,
+        when: RunWhen::InOrder,
+        success: vec![0],
+        yields: false,
+        undo: String::new(),
+    })
+}
+
+fn unknown_as_variable(text: &str) -> String {
+    let mut parts = text.split("{{");
+    let known = parts.next().unwrap_or_default().to_owned();
+    parts.fold(known, |known, part| known + "$" + part.split_once("}}").map_or("", |(_, rest)| rest))
 }
 
 /// Hosts whose node an op on behalf of `host` takes out of the cluster or lets in.

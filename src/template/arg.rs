@@ -10,6 +10,7 @@ use crate::source::{Span, shorten};
 use crate::value::{Type, Value};
 
 pub use compile::{compile_arg, compile_file};
+pub use stored::as_written;
 
 /// An argument that may hold templates.
 #[derive(Clone, Debug)]

@@ -18,7 +18,7 @@ mod slips;
 mod types;
 mod words;
 
-pub use arg::{Arg, ArgKind, compile_arg, compile_file};
+pub use arg::{Arg, ArgKind, as_written, compile_arg, compile_file};
 pub use convert::convert;
 pub use engine::{Expression, RenderError, Template};
 pub use glob::glob_matches;

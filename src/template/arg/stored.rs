@@ -76,6 +76,33 @@ impl Arg {
     }
 }
 
+/// What [`Arg::to_source`] gave as people write it: texts and values plainly, expressions between braces.
+pub fn as_written(source: &Json) -> String {
+    let Some((form, content)) = source.as_object().and_then(|map| map.iter().next()) else {
+        return source.to_string();
+    };
+    let text = || content.as_str().unwrap_or_default();
+    let all = |each: fn(&Json) -> String| {
+        content.as_array().into_iter().flatten().map(each).collect::<Vec<_>>().join(", ")
+    };
+    match form.as_str() {
+        "const" => {
+            Value::deserialize(content).map_or_else(|_| content.to_string(), |value| value.to_string())
+        }
+        "text" | "when" => text().to_owned(),
+        "file" => pair(content).and_then(|(_, text)| text.as_str()).unwrap_or_default().to_owned(),
+        "expr" => format!("{{{{ {} }}}}", text().trim()),
+        "list" => format!("[{}]", all(as_written)),
+        "map" => {
+            let entry = |entry: &Json| {
+                pair(entry).map(|(key, value)| format!("{key}: {}", as_written(value))).unwrap_or_default()
+            };
+            format!("{{{}}}", all(entry))
+        }
+        _ => source.to_string(),
+    }
+}
+
 fn pair(pair: &Json) -> Option<(&str, &Json)> {
     match pair.as_array()?.as_slice() {
         [key, value] => Some((key.as_str()?, value)),

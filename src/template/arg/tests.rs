@@ -189,3 +189,18 @@ fn a_value_that_turns_out_wrong_is_named_by_its_expression() {
     let error = arg.render(&scope).expect_err("no version");
     assert_eq!(error.message, "`host.vars.x`: expected a version such as 1.31.4, found a string");
 }
+
+#[test]
+fn people_read_arguments_as_they_are_written() {
+    for (yaml, ty, written) in [
+        ("1.30", Type::Version, "1.30"),
+        ("\"{{ params.target }}\"", Type::Version, "{{ params.target }}"),
+        ("\"a{{ params.target }}\"", Type::Str, "a{{ params.target }}"),
+        ("params.flag", Type::Expr, "params.flag"),
+        ("[x, \"{{ params.wait }}\"]", many(Type::Str), "[x, {{ params.wait }}]"),
+        ("{b: 1, a: [\"{{ params.wait }}\"]}", Type::Any, "{b: 1, a: [{{ params.wait }}]}"),
+    ] {
+        let arg = compile(yaml, &ty).unwrap_or_else(|shown| panic!("{yaml}\n{shown}"));
+        assert_eq!(as_written(&arg.to_source()), written, "{yaml}");
+    }
+}
