@@ -167,3 +167,28 @@ fn a_rehearsal_writes_the_file_and_finds_it_again() {
     let told = files.rollbook("rehearse", &[]).exits(0);
     assert!((told.stdout + &told.stderr).contains("write /etc/app.conf"));
 }
+
+/// What waits for an earlier step is shown in the author's words, and a private file not at all.
+#[test]
+fn a_step_that_is_known_later_is_shown_as_it_is_written() {
+    let files = Files::new(
+        "- command: [kubeadm, token, create]\n  id: token\n\
+         - script: |\n    set -eu\n    join {{ steps.token.stdout | quote }}\n\
+         - command: [join, \"{{ steps.token.stdout }}\", \"{{ params.level }}\"]\n\
+         - copy: { content: \"hidden {{ steps.token.stdout }}\", dest: /etc/token, mode: \"0600\" }\n",
+    );
+    for more in [&["-v"][..], &["--format", "markdown"], &["--format", "markdown", "-v"]] {
+        let args = [&["--offline", "--allow-commands"], more].concat();
+        let plan = files.rollbook("plan", &args).exits(0).stdout;
+        for words in [
+            "| join {{ steps.token.stdout | quote }}",
+            "[join, {{ steps.token.stdout }}, ",
+            "dest: /etc/token",
+        ] {
+            assert!(plan.contains(words), "{words}:\n{plan}");
+        }
+        for words in ["\"const\"", "\"text\"", "\"list\"", "\"expr\"", "hidden {{"] {
+            assert!(!plan.contains(words), "{words}:\n{plan}");
+        }
+    }
+}

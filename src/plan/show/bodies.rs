@@ -7,6 +7,7 @@ use super::text::{Detail, Text, shown_argv};
 use crate::op::{Op, show_symbols};
 use crate::plan::{Action, DeferredStep, Forecast, HostId, Plan, Task};
 use crate::step::{is_own_variable, shown_line};
+use crate::template::as_written;
 use crate::value::{Value, escape};
 
 /// How much of a text is shown.
@@ -107,22 +108,22 @@ impl Text<'_> {
     /// The arguments of a step that is lowered later, as they are written.
     pub(super) fn deferred_bodies(&mut self, step: &DeferredStep, title: &str) -> fmt::Result {
         for (name, value) in &step.env {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            writeln!(self.out, "          {name}={}", show_symbols(&escape(&value)))?;
+            writeln!(self.out, "          {name}={}", show_symbols(&escape(&as_written(value))))?;
         }
-        let is_private = step.args.get("dest").and_then(serde_json::Value::as_str).is_some_and(|dest| {
-            let mode = step.args.get("mode").and_then(serde_json::Value::as_str).unwrap_or("0644");
-            !crate::step::may_be_shown(dest, mode)
+        let is_private = step.args.get("dest").map(as_written).is_some_and(|dest| {
+            let mode = step.args.get("mode").map_or_else(|| "0644".to_owned(), as_written);
+            !crate::step::may_be_shown(&dest, &mode)
         });
-        for (name, value) in &step.args {
-            match value.as_str() {
-                Some(text) if is_text(name) && is_private => {
-                    let digest = super::digest(text.as_bytes());
-                    writeln!(self.out, "        {name} not shown, the file is not for everybody: {digest}")?;
-                }
-                Some(text) if is_text(name) => self.body(name, &show_symbols(text), title)?,
-                _ if self.bodies == Bodies::First => {}
-                _ => writeln!(self.out, "        {name}: {}", show_symbols(&escape(&value.to_string())))?,
+        let is_shown = self.bodies != Bodies::First;
+        for (name, value) in step.args.iter().filter(|_| is_shown) {
+            let written = as_written(value);
+            if is_text(name) && is_private {
+                let digest = super::digest(written.as_bytes());
+                writeln!(self.out, "        {name} not shown, the file is not for everybody: {digest}")?;
+            } else if is_text(name) {
+                self.body(name, &show_symbols(&written), title)?;
+            } else {
+                writeln!(self.out, "        {name}: {}", show_symbols(&escape(&written)))?;
             }
         }
         Ok(())
