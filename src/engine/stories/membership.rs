@@ -97,7 +97,7 @@ fn a_join_that_is_known_later_is_the_runs_own() {
         }
         let (task, attempt, pass, op) = (TaskId { phase: 0, host: HostId(1), index: 0 }, 1, 0, 0);
         let mut membership = Membership::default();
-        membership.note(&story.plan, &Event::OpStarted { task, attempt, pass, op, on: None });
+        membership.note(&story.plan, &Event::OpStarted { task, attempt, pass, op, on: None, sent: None });
         let moved: Vec<u32> = membership.hosts().into_iter().map(|host| host.0).collect();
         membership.note(&story.plan, &Event::OpNotStarted { task, attempt, pass, op });
         assert_eq!(membership, Membership::default(), "it never began");
