@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Event, Stamped};
 use crate::op::{Op, OpKind, RunWhen, Site};
 use crate::plan::{HostId, Plan, StepRef, TaskId};
-use crate::template::as_written;
 
 /// Hosts by the number of ops that began, or may have, and change whether their node is of the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,14 +64,8 @@ fn written_op(plan: &Plan, task: TaskId) -> Option<Op> {
         "kubectl" => "kubectl ",
         _ => return None,
     };
-    let of_field = |(_, source): (&String, &serde_json::Value)| {
-        let words = match source.get("list").and_then(serde_json::Value::as_array) {
-            Some(items) => items.iter().map(as_written).collect::<Vec<_>>().join(" "),
-            None => as_written(source),
-        };
-        format!("{program}{}\n", unknown_as_variable(&words))
-    };
-    let does = step.args.iter().filter(|(name, _)| *name != "unless");
+    let does = step.words_as_written().filter(|(name, _)| *name != "unless");
+    let of_field = |(_, words): (&str, String)| format!("{program}{}\n", unknown_as_variable(&words));
     Some(Op {
         title: step.title.clone(),
         site: Site::Subject,

@@ -1,3 +1,5 @@
+//! Rights of calls of kubectl, what reviews mean, and how refusals read.
+
 use super::*;
 
 const NODES: &str = "Error from server (Forbidden): nodes is forbidden: User \"kubernetes-admin\" cannot list resource \"nodes\" in API group \"\" at the cluster scope";

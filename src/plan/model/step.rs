@@ -7,6 +7,7 @@ use super::{ActionId, DeferredId};
 use crate::op::{Effect, Site};
 use crate::runbook::Retry;
 use crate::step::Lowered;
+use crate::template::as_written;
 use crate::value::{Duration, Value};
 
 /// A lowered step with its common keys: all that is needed to run it.
@@ -105,6 +106,19 @@ pub struct DeferredStep {
     pub fail_when: Option<String>,
     /// "steps/kubelet.yaml:9".
     pub place: String,
+}
+
+impl DeferredStep {
+    /// Its fields as they are written, a list's items with blanks between.
+    pub fn words_as_written(&self) -> impl Iterator<Item = (&str, String)> {
+        self.args.iter().map(|(name, source)| {
+            let words = match source.get("list").and_then(serde_json::Value::as_array) {
+                Some(items) => items.iter().map(as_written).collect::<Vec<_>>().join(" "),
+                None => as_written(source),
+            };
+            (name.as_str(), words)
+        })
+    }
 }
 
 /// One `include` around a deferred step.

@@ -60,7 +60,7 @@ fn a_change_is_a_run_that_was_approved_and_is_recorded() {
         "it",
     ];
     let change = |more: &[&str]| exec(&fleet, &[&["--change"], more, &state, &command].concat());
-    change(&[]).run().exits(64).says("nobody is there to ask");
+    change(&[]).run().exits(64).says("there is no terminal to ask on");
     assert!(!fleet.dir.path().join("made").exists());
     let outcome = change(&["--yes"]).run().exits(0);
     assert_eq!(sorted(&outcome.stdout), ["h1  did {{ it }}", "h2  did {{ it }}"]);
