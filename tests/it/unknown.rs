@@ -177,7 +177,9 @@ commands:
   - { match: dnf install, installs: { kubelet: 1.30.9 } }
 expect: { exit: 0, nodes: { w1: { kubelet: 1.30.9 } } }
 ";
-    rehearse(dir.path(), runbook, Some(told), &["--quiet"]).exits(0).says("All expectations of the scenario were met");
+    rehearse(dir.path(), runbook, Some(told), &["--quiet"])
+        .exits(0)
+        .says("All expectations of the scenario were met");
     // What is not Debian's is not taken to succeed.
     rehearse(dir.path(), runbook, Some("kubernetes: 1.30.8\n"), &["--quiet"])
         .exits(11)
