@@ -1,7 +1,7 @@
 //! The closed set of things done to a host, as data. Nothing here runs anything, and nothing here is a shell line:
 //! a command is an argument vector, so that no value ever becomes syntax.
 
-mod prefix;
+mod program;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::Duration;
 
-pub use prefix::{base_name, command_behind};
+pub use program::{base_name, command_behind, is_shell, only_runs_another};
 
 /// What running something may do to a host; the plan shows it and the budget counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Event, Stamped};
-use crate::op::{Op, OpKind, RunWhen, Site};
+use crate::op::{Op, OpKind, RunWhen, Site, base_name};
 use crate::plan::{HostId, Plan, StepRef, TaskId};
 
 /// Hosts by the number of ops that began, or may have, and change whether their node is of the cluster.
@@ -124,7 +124,7 @@ fn members_moved(plan: &Plan, host: HostId, op: &Op) -> BTreeSet<HostId> {
 pub(super) fn nodes_deleted(plan: &Plan, host: HostId, op: &Op) -> Vec<HostId> {
     let OpKind::Exec { argv } = &op.kind else { return Vec::new() };
     let [program, words @ ..] = argv.as_slice() else { return Vec::new() };
-    if program.rsplit('/').next() != Some("kubectl") {
+    if base_name(program) != "kubectl" {
         return Vec::new();
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -133,7 +133,7 @@ pub(super) fn nodes_deleted(plan: &Plan, host: HostId, op: &Op) -> Vec<HostId> {
 
 /// The words behind a program, wherever it stands in a command.
 fn calls<'w, 't>(words: &'w [&'t str], program: &str) -> Option<&'w [&'t str]> {
-    let at = words.iter().position(|word| word.rsplit('/').next() == Some(program))?;
+    let at = words.iter().position(|word| base_name(word) == program)?;
     words.get(at + 1..)
 }
 

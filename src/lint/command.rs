@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::shell;
 use super::values::{KnownValue, Values, name_for};
 use super::variables::{Variables, assignment};
+use crate::op::{base_name, is_shell, only_runs_another};
 use crate::runbook::Step;
 use crate::source::{SourceMap, Span};
 use crate::template::{Arg, ArgKind};
@@ -64,8 +65,7 @@ impl CommandWord {
 impl CommandLine {
     /// The program without its directory.
     pub(super) fn program(&self) -> &str {
-        let text = &self.words[0].text;
-        text.rsplit('/').next().unwrap_or(text)
+        base_name(&self.words[0].text)
     }
 
     /// The word that names the program.
@@ -190,7 +190,7 @@ pub(super) fn of_step(step: &Step, values: &Values<'_>) -> Vec<CommandLine> {
             for name in LOOKS {
                 list(name, None, false);
             }
-            if let Some(text) = field("text").filter(|_| is_shell(step, values)) {
+            if let Some(text) = field("text").filter(|_| reads_shell(step, values)) {
                 let script: Rc<str> = text_of_script(step, text, values).into();
                 let env = step
                     .env
@@ -207,19 +207,12 @@ pub(super) fn of_step(step: &Step, values: &Values<'_>) -> Vec<CommandLine> {
 /// Commands around a step that tell whether it is needed.
 const LOOKS: [&str; 3] = ["check", "unless", "only_if"];
 
-const SHELLS: [&str; 7] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"];
-
-/// Whether a word names a shell, with its directory or without.
-pub(super) fn is_shell_name(word: &str) -> bool {
-    SHELLS.contains(&word.rsplit('/').next().unwrap_or_default())
-}
-
-fn is_shell(step: &Step, values: &Values<'_>) -> bool {
+fn reads_shell(step: &Step, values: &Values<'_>) -> bool {
     let Some(interpreter) = step.args.get("interpreter") else { return true };
     match values.see(step, interpreter) {
         KnownValue::Known(Value::List(words)) => {
             let program = words.first().and_then(Value::as_str).unwrap_or_default();
-            is_shell_name(program)
+            is_shell(program)
         }
         _ => false,
     }
@@ -285,9 +278,8 @@ fn add_script<'s>(
 fn add(words: Vec<CommandWord>, acts: bool, script: Option<&Rc<str>>, found: &mut Vec<CommandLine>) {
     let words = without_prefix(words);
     let Some(first) = words.first() else { return };
-    let program = first.text.rsplit('/').next().unwrap_or_default();
     let line = words.iter().position(|word| word.text == "-c" || word.text == "-ec").map(|at| at + 1);
-    if let Some(line) = line.and_then(|at| words.get(at)).filter(|_| SHELLS.contains(&program)) {
+    if let Some(line) = line.and_then(|at| words.get(at)).filter(|_| is_shell(&first.text)) {
         let span = match &line.place {
             WordSource::At(span) => *span,
             WordSource::In { span, .. } => *span,
@@ -305,11 +297,9 @@ fn add(words: Vec<CommandWord>, acts: bool, script: Option<&Rc<str>>, found: &mu
     found.push(CommandLine { words, acts, script: script.map(Rc::clone) });
 }
 
-/// Words that stand before a command and leave it what it is.
-const BEFORE: [&str; 20] = [
-    "sudo", "env", "nice", "ionice", "nohup", "time", "exec", "command", "timeout", "xargs", "if", "then",
-    "elif", "else", "do", "while", "until", "!", "{", "}",
-];
+/// Words of the shell that stand before a command and leave it what it is, and `xargs`, which adds to it.
+const SHELL_WORDS: [&str; 11] =
+    ["if", "then", "elif", "else", "do", "while", "until", "!", "{", "}", "xargs"];
 
 fn without_prefix(words: Vec<CommandWord>) -> Vec<CommandWord> {
     let mut at = 0;
@@ -319,7 +309,7 @@ fn without_prefix(words: Vec<CommandWord>) -> Vec<CommandWord> {
         let takes_value = inside && ["-u", "-g", "-n", "-k", "-s", "-C", "-I", "-L"].contains(&text);
         // `sudo -n` takes none, `nice -n 5` does; a number after it settles that.
         let number = words.get(at + 1).is_some_and(|next| next.text.parse::<f64>().is_ok());
-        if BEFORE.contains(&text.rsplit('/').next().unwrap_or_default()) {
+        if only_runs_another(text) || SHELL_WORDS.contains(&base_name(text)) {
             inside = true;
         } else if takes_value && (text != "-n" || number) {
             at += 1;

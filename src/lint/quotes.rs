@@ -57,7 +57,7 @@ impl Quotes {
         let last = words.next().unwrap_or_default();
         self.word.is_empty()
             && self.around() == QuoteContext::Words
-            && (last == "eval" || is_command_flag(last) && words.any(super::command::is_shell_name))
+            && (last == "eval" || is_command_flag(last) && words.any(crate::op::is_shell))
     }
 
     /// Goes on behind a value, which counts as part of a word.

@@ -4,7 +4,7 @@
 use super::args::Args;
 use super::build::{exactly, query, unreadable};
 use super::{AssessError, Lowered, Poll, Verify};
-use crate::op::{Effect, Op, OpKind, Probe, ProbeOutput, Site, base_name, command_behind};
+use crate::op::{Effect, Op, OpKind, Probe, ProbeOutput, Site, base_name, command_behind, is_shell};
 use crate::value::{Duration, Value, escape};
 
 /// How long a lock or an inhibitor is waited for where the step says nothing.
@@ -73,10 +73,6 @@ pub fn command_power_cycles(program: &str, args: &[&str]) -> bool {
         "kexec" => has(&["-e", "--exec"]),
         _ => false,
     }
-}
-
-fn is_shell(word: &str) -> bool {
-    matches!(base_name(word), "sh" | "bash" | "dash" | "ash" | "zsh" | "ksh")
 }
 
 fn reads_script(words: &[&str]) -> bool {

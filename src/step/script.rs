@@ -7,14 +7,11 @@ use super::args::Args;
 use super::build::{exec, has_symbol, wrong};
 use super::guard::{self, Guard};
 use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject, Touches};
-use crate::op::{Effect, ProbeOutput};
+use crate::op::{Effect, ProbeOutput, is_shell};
 use crate::value::{Field, Type, Value};
 
 /// The kind `script`.
 pub(crate) struct Script;
-
-/// Interpreters that take `-s -- ARGS`; others take `- ARGS`.
-const SHELLS: [&str; 7] = ["ash", "bash", "dash", "ksh", "mksh", "sh", "zsh"];
 
 static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
     let texts = || Type::List(Box::new(Type::Str));
@@ -87,6 +84,7 @@ impl StepKind for Script {
             words.push("/bin/sh".to_owned());
         }
         guard::runnable("interpreter", &words)?;
+        // Shells take `-s -- ARGS`; others take `- ARGS`.
         let shell = is_shell(&words[0]);
         words.extend(super::build::argv(if shell { &["-s", "--"] } else { &["-"] }));
         words.extend(args.owned_texts("args"));
@@ -130,10 +128,6 @@ impl StepKind for Script {
 fn read(args: &Value) -> Result<Guard, AssessError> {
     Guard::read(Args(args))
         .map_err(|error| AssessError { command: "the probe".to_owned(), reason: error.message })
-}
-
-fn is_shell(program: &str) -> bool {
-    SHELLS.contains(&program.rsplit('/').next().unwrap_or(program))
 }
 
 /// The whole text as one command whose input is empty. It begins on the first line, so that the shell's messages count

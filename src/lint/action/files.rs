@@ -2,6 +2,7 @@
 
 use super::ActionKind;
 use crate::lint::command::{CommandLine, CommandWord};
+use crate::op::base_name;
 
 /// A file, or everything in a directory, and the unit that reads it when it starts.
 const CONFIGS: [(&str, &str); 10] = [
@@ -65,7 +66,7 @@ fn written(command: &CommandLine) -> impl Iterator<Item = &CommandWord> {
 fn restored_into(command: &CommandLine) -> Option<&CommandWord> {
     let words = command.words();
     let is_tool = |word: &CommandWord| {
-        let program = word.text.rsplit('/').next().unwrap_or_default();
+        let program = base_name(&word.text);
         ["etcdctl", "etcdutl"].contains(&program)
     };
     let tool = words.iter().position(is_tool)?;

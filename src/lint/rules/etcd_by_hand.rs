@@ -5,6 +5,7 @@ use crate::lint::command::CommandLine;
 use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
+use crate::op::base_name;
 use crate::runbook::Step;
 use crate::source::{Severity, codes};
 
@@ -83,7 +84,7 @@ fn etcd_words(command: &CommandLine) -> Option<Vec<&str>> {
         return None;
     }
     let words: Vec<&str> = command.words().iter().flat_map(|word| word.text.split_whitespace()).collect();
-    let at = words.iter().position(|word| word.rsplit('/').next() == Some("etcdctl"))?;
+    let at = words.iter().position(|word| base_name(word) == "etcdctl")?;
     Some(words[at + 1..].to_vec())
 }
 

@@ -1,10 +1,11 @@
 //! A command is a program with its arguments: no shell reads it.
 
-use crate::lint::command::{CommandLine, is_shell_name};
+use crate::lint::command::CommandLine;
 use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::lint::values::is_open;
+use crate::op::is_shell;
 use crate::source::{Severity, Span, codes};
 
 pub(in crate::lint) const RULE: Rule = Rule {
@@ -106,6 +107,6 @@ fn is_operator(text: &str) -> bool {
 fn takes_operators(command: &CommandLine) -> bool {
     let program = command.program();
     TAKE_THEM.contains(&program)
-        || is_shell_name(program)
-        || command.args().iter().any(|word| is_shell_name(&word.text))
+        || is_shell(program)
+        || command.args().iter().any(|word| is_shell(&word.text))
 }

@@ -1,11 +1,11 @@
 //! A text that is put into a script is a word there, never code.
 
-use crate::lint::command::is_shell_name;
 use crate::lint::context::LintContext;
 use crate::lint::quotes::{QuoteContext, Quotes, is_command_flag};
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::lint::values::KnownValue;
+use crate::op::{base_name, is_shell};
 use crate::runbook::Step;
 use crate::source::{Severity, Span, codes};
 use crate::template::{Arg, ArgKind, Gives, Printed};
@@ -67,7 +67,7 @@ fn other_interpreter(cx: &LintContext<'_>, step: &Step) -> Option<String> {
         KnownValue::Known(Value::List(words)) => words.first()?.as_str()?.to_owned(),
         _ => return None,
     };
-    (!is_shell_name(&program)).then(|| program.rsplit('/').next().unwrap_or(&program).to_owned())
+    (!is_shell(&program)).then(|| base_name(&program).to_owned())
 }
 
 /// Finds `sh -c TEXT` in lists of arguments, at any depth.
@@ -86,7 +86,7 @@ fn lists(cx: &LintContext<'_>, step: &Step, arg: &Arg, report: &mut Report) {
                     shell_before = false;
                 }
                 let is_option = text.starts_with(['-', '+']) || option_before;
-                shell_before = is_shell_name(&text) || shell_before && is_option;
+                shell_before = is_shell(&text) || shell_before && is_option;
                 option_before = ["-o", "-O", "+o", "+O"].contains(&text.as_str());
                 lists(cx, step, item, report);
             }

@@ -1,4 +1,5 @@
-//! Programs such as sudo that run the command behind them and change nothing by themselves.
+//! What is known of programs by their names: shells, and those such as sudo that run the command behind them and change
+//! nothing by themselves.
 
 const BEFORE: [&str; 12] = [
     "sudo",
@@ -15,6 +16,16 @@ const BEFORE: [&str; 12] = [
     "doas",
 ];
 
+/// Whether a program is a shell, with its directory or without.
+pub fn is_shell(program: &str) -> bool {
+    matches!(base_name(program), "sh" | "bash" | "dash" | "ash" | "ksh" | "mksh" | "zsh")
+}
+
+/// Whether a program only runs what stands behind it.
+pub fn only_runs_another(program: &str) -> bool {
+    BEFORE.contains(&base_name(program))
+}
+
 /// A program's name without its directory.
 pub fn base_name(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
@@ -23,7 +34,7 @@ pub fn base_name(word: &str) -> &str {
 /// The command that is run in the end: `kubeadm upgrade node` of `sudo -n timeout 30m kubeadm upgrade node`.
 pub fn command_behind<'w, 'a>(mut words: &'w [&'a str]) -> &'w [&'a str] {
     while let [first, rest @ ..] = words
-        && BEFORE.contains(&base_name(first))
+        && only_runs_another(first)
     {
         words = behind_options(rest);
     }
