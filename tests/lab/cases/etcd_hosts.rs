@@ -3,12 +3,11 @@
 
 use std::fs;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use super::Level;
 use super::rollbook::{Files, Outcome, start_with};
+use super::watch::Watch;
 use crate::lab::{Lab, Stage, lab as lab_command};
 
 const MEMBERS: [&str; 3] = ["w1", "w2", "w3"];
@@ -78,9 +77,9 @@ pub(super) fn members_go_one_at_a_time(stage: &Stage, _: Level) {
 
 fn one_at_a_time(lab: &Lab, addresses: &[String]) {
     let before = boots(lab);
-    let watch = Watch::start(lab, addresses);
+    let watching = watch(lab, addresses);
     roll(lab, "one at a time", "workers", "/etc/etcd/tls.crt").exits(0);
-    let samples = watch.end();
+    let samples = watching.end();
     let after = boots(lab);
     assert!(
         before.iter().zip(&after).all(|(before, after)| before != after),
@@ -169,36 +168,14 @@ fn well(lab: &Lab, host: &str) -> usize {
     lab.root(host, &health).matches("is healthy").count()
 }
 
-/// Looks from cp1 again and again how many members answer.
-struct Watch {
-    ended: std::sync::Arc<AtomicBool>,
-    thread: thread::JoinHandle<Vec<usize>>,
-}
-
-impl Watch {
-    fn start(lab: &Lab, addresses: &[String]) -> Self {
-        let endpoints: Vec<String> =
-            addresses.iter().map(|address| format!("https://{address}:2379")).collect();
-        // Who answers at all: while a new leader is elected nobody is healthy.
-        let status =
-            format!("{ETCDCTL} --endpoints={} endpoint status 2>/dev/null; true", endpoints.join(","));
-        let ended = std::sync::Arc::new(AtomicBool::new(false));
-        let (name, until) = (lab.name.clone(), ended.clone());
-        let thread = thread::spawn(move || {
-            let mut samples = Vec::new();
-            while !until.load(Ordering::Relaxed) {
-                let mut look = lab_command(&name, &["ssh", "-n", "-l", "root", "cp1", &status]);
-                let said = look.stderr(Stdio::null()).output().expect("the lab's ssh starts");
-                samples.push(String::from_utf8_lossy(&said.stdout).matches("https://").count());
-                thread::sleep(Duration::from_millis(100));
-            }
-            samples
-        });
-        Self { ended, thread }
-    }
-
-    fn end(self) -> Vec<usize> {
-        self.ended.store(true, Ordering::Relaxed);
-        self.thread.join().expect("the watch ends")
-    }
+/// Looks from cp1 again and again how many members answer. While a new leader is elected nobody is healthy, so they are asked
+/// for their status.
+fn watch(lab: &Lab, addresses: &[String]) -> Watch<usize> {
+    let endpoints: Vec<String> = addresses.iter().map(|address| format!("https://{address}:2379")).collect();
+    let status = format!("{ETCDCTL} --endpoints={} endpoint status 2>/dev/null; true", endpoints.join(","));
+    Watch::of(lab, Duration::from_millis(100), move |name| {
+        let mut look = lab_command(name, &["ssh", "-n", "-l", "root", "cp1", &status]);
+        let said = look.stderr(Stdio::null()).output().expect("the lab's ssh starts");
+        Some(String::from_utf8_lossy(&said.stdout).matches("https://").count())
+    })
 }

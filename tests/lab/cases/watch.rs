@@ -32,27 +32,33 @@ pub(crate) enum Service {
 }
 
 /// A watcher; ends when asked for what it saw.
-pub(crate) struct Watch {
+pub(crate) struct Watch<S = Sample> {
     stop: Arc<AtomicBool>,
     /// How often it has looked and seen something.
     looks: Arc<AtomicUsize>,
-    thread: Option<JoinHandle<Vec<Sample>>>,
+    thread: Option<JoinHandle<Vec<S>>>,
 }
 
 impl Watch {
     /// Starts to look at nodes and workload.
     pub(crate) fn start(lab: &Lab) -> Self {
-        Self::of(lab, sample)
+        Self::of(lab, PAUSE, sample)
     }
 
     /// Starts to look at nodes, where there is no workload.
     pub(crate) fn of_nodes(lab: &Lab) -> Self {
-        Self::of(lab, |name| {
+        Self::of(lab, PAUSE, |name| {
             Some(Sample { out: out(&state(name, "nodes")?), replicas: 0, service: Service::Nobody })
         })
     }
+}
 
-    fn of(lab: &Lab, look: fn(&str) -> Option<Sample>) -> Self {
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(700);
+
+impl<S: Send + 'static> Watch<S> {
+    /// Starts to look at the lab of this name, with such pauses.
+    pub(crate) fn of(lab: &Lab, pause: Duration, look: impl Fn(&str) -> Option<S> + Send + 'static) -> Self {
         let name = lab.name.clone();
         let stop = Arc::new(AtomicBool::new(false));
         let looks = Arc::new(AtomicUsize::new(0));
@@ -62,14 +68,14 @@ impl Watch {
             while !stopped.load(Ordering::Relaxed) {
                 samples.extend(look(&name));
                 looked.store(samples.len(), Ordering::Relaxed);
-                std::thread::sleep(Duration::from_millis(700));
+                std::thread::sleep(pause);
             }
             samples
         });
         Self { stop, looks, thread: Some(thread) }
     }
 
-    /// Waits until it has looked so many times more, 0.7 s apart.
+    /// Waits until it has looked so many times more.
     pub(crate) fn sees(&self, more: usize) {
         let enough = self.looks.load(Ordering::Relaxed) + more;
         while self.looks.load(Ordering::Relaxed) < enough {
@@ -79,13 +85,13 @@ impl Watch {
     }
 
     /// What it saw, oldest first. Moments at which the API did not answer are no samples.
-    pub(crate) fn end(mut self) -> Vec<Sample> {
+    pub(crate) fn end(mut self) -> Vec<S> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.take().expect("it ends once").join().expect("the watcher ends well")
     }
 }
 
-impl Drop for Watch {
+impl<S> Drop for Watch<S> {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
