@@ -16,7 +16,7 @@ A scenario says what goes wrong in a rehearsal, and what must come of it.
     rollbook rehearse --scenario FILE          # the file names its runbook, inventory and parameters
     rollbook rehearse --check scenarios/*.yaml # a unit test of the runbook: one line for each
 
-`--scenario` shows the run, the state that is left and the commands that recover, and exits as the real run would.
+`--scenario` shows the run and the state that is left, and exits as the real run would.
 `--check` compares what came with `expect`, and exits 0 where everything came as expected, 10 where something did not,
 and 65 where a file has mistakes. A fault that never struck is a failure of its scenario: it tested nothing.
 
