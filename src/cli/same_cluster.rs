@@ -50,20 +50,21 @@ async fn compared(
     terminal: &Terminal,
 ) -> Result<(), Stopped> {
     let (pool, controller) = (&connections.pool, &connections.controller);
-    let since = match cluster_since(plan, events, patience, pool, controller).await {
-        Ok(since) => since,
-        // Only the run itself brings it back, and asks for each node before it disrupts one.
-        Err(failure) if !events.is_empty() && plan.policy.control_plane_outage => {
-            let why = &failure.message;
-            terminal.say(&format!("warning: the cluster cannot be compared with the plan: {why}"));
-            return Ok(());
-        }
-        Err(failure) => {
-            terminal.error(&format!("the cluster cannot be compared with the plan: {}", failure.message));
-            terminal.hint(&failure.hint);
-            return Err(Stopped::Told(exit::UNREACHABLE));
-        }
-    };
+    let since =
+        match cluster_since(plan, events, (patience, &|text| terminal.say(text)), pool, controller).await {
+            Ok(since) => since,
+            // Only the run itself brings it back, and asks for each node before it disrupts one.
+            Err(failure) if !events.is_empty() && plan.policy.control_plane_outage => {
+                let why = &failure.message;
+                terminal.say(&format!("warning: the cluster cannot be compared with the plan: {why}"));
+                return Ok(());
+            }
+            Err(failure) => {
+                terminal.error(&format!("the cluster cannot be compared with the plan: {}", failure.message));
+                terminal.hint(&failure.hint);
+                return Err(Stopped::Told(exit::UNREACHABLE));
+            }
+        };
     for warning in &since.warnings {
         terminal.say(&format!("warning: {warning}"));
     }

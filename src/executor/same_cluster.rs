@@ -31,11 +31,11 @@ pub struct ClusterSince {
 const ASK_AGAIN: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Compares the cluster with what the plan saw. What these events of the run itself made of nodes is as it should be. A
-/// cluster that does not answer is asked again for this long.
+/// cluster that does not answer is asked again for this long, which is told once.
 pub async fn cluster_since(
     plan: &Plan,
     events: &[Stamped],
-    patience: Duration,
+    (patience, tell): (Duration, &dyn Fn(&str)),
     pool: &Pool,
     controller: &Pool,
 ) -> Result<ClusterSince, Failure> {
@@ -44,11 +44,17 @@ pub async fn cluster_since(
     };
     let via: Vec<HostName> = kube.hosts.iter().map(|host| plan.host(*host).name.clone()).collect();
     let end = Instant::now() + patience.to_std();
+    let mut is_told = false;
     let now = loop {
         match cluster_facts(pool, controller, &kube.cx, &via).await {
             Ok(now) => break now,
             Err(failure) if Instant::now() >= end => return Err(failure),
-            Err(_) => sleep(ASK_AGAIN).await,
+            Err(failure) => {
+                if !std::mem::replace(&mut is_told, true) {
+                    tell(&format!("{}; asked again for {patience} at most", failure.message));
+                }
+                sleep(ASK_AGAIN).await;
+            }
         }
     };
     let own = Membership::of(plan, events).hosts();

@@ -1,6 +1,7 @@
 //! Nodes that somebody deletes, and those that come back as others under their old names: between plan and run, while a run
 //! stands still, and in the middle of one. Over simulated hosts.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use rollbook::engine::{Event, History, Stamped, State, TaskEnd};
@@ -29,7 +30,7 @@ fn inject(cluster: &Cluster, faults: &[Fault]) {
 
 async fn since(cluster: &Cluster, plan: &Plan, events: &[Stamped]) -> ClusterSince {
     let (pool, controller) = cluster.pools();
-    cluster_since(plan, events, Duration::ZERO, &pool, &controller).await.unwrap()
+    cluster_since(plan, events, (Duration::ZERO, &tell_nobody), &pool, &controller).await.unwrap()
 }
 
 /// Host and message of every node that is not the planned one.
@@ -69,6 +70,30 @@ fn a_node_that_is_gone_or_another_since_the_plan_is_drift() {
         );
     });
 }
+
+#[test]
+fn a_cluster_that_does_not_answer_is_waited_for_and_that_is_told_once() {
+    story(async {
+        let cluster = Cluster::new(1, 2, "1.30.0");
+        let plan = cluster.plan_of(DRAINED, &[]).await.unwrap();
+        let away = Duration::from_secs(90);
+        inject(&cluster, &[Fault::PowerLost { host: "cp1".to_owned(), lasting: Some(away) }]);
+        let (pool, controller) = cluster.pools();
+        let said = RefCell::new(Vec::new());
+        let tell = |text: &str| said.borrow_mut().push(text.to_owned());
+        let patience = Duration::from_secs(600);
+        let since = cluster_since(&plan, &[], (patience, &tell), &pool, &controller).await.unwrap();
+        assert_eq!(since, ClusterSince::default());
+        let said = said.into_inner();
+        assert!(matches!(&said[..], [one] if one.ends_with("; asked again for 10m at most")), "{said:?}");
+        // Without patience it is an error at once.
+        inject(&cluster, &[Fault::PowerLost { host: "cp1".to_owned(), lasting: Some(away) }]);
+        let failed = cluster_since(&plan, &[], (Duration::ZERO, &tell_nobody), &pool, &controller).await;
+        assert!(failed.is_err());
+    });
+}
+
+fn tell_nobody(_: &str) {}
 
 /// A drain, something that takes a while, a disruption, a word about the end, and the uncordon.
 const STEPS: &str = r"
