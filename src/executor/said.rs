@@ -44,6 +44,18 @@ const IDLE: &[Idle] = &[
     Idle::Line("--help' for usage"),
 ];
 
+/// What tools say of a disk without room, in lower case: whatever they say after that comes of it.
+const FULL: &[&str] = &[
+    // The system's own words, and Go's
+    "no space left on device",
+    "disk quota exceeded",
+    // apt, before it fetches anything
+    "have enough free space in",
+    // dnf and rpm
+    "more space needed on the",
+    "more space on the",
+];
+
 /// The last lines of a command's streams that say something, escaped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct OutputTail {
@@ -51,6 +63,8 @@ pub(super) struct OutputTail {
     pub(super) stdout: Vec<String>,
     /// Each line belongs to a reason that kubeadm's own checks gave.
     is_given: bool,
+    /// The line that tells of a disk without room.
+    full: Option<String>,
 }
 
 impl OutputTail {
@@ -60,19 +74,31 @@ impl OutputTail {
             stderr: shown_all(&kubeadm::reasons(&stderr)),
             stdout: shown_all(&kubeadm::reasons(&stdout)),
             is_given: true,
+            full: [&stderr, &stdout]
+                .iter()
+                .find_map(|text| text.lines().rfind(|line| is_full(line)))
+                .map(shown),
         };
-        if given.stderr.is_empty() && given.stdout.is_empty() {
-            return Self { stderr: last_lines(&stderr), stdout: last_lines(&stdout), is_given: false };
+        if !given.stderr.is_empty() || !given.stdout.is_empty() {
+            return given;
         }
-        given
+        Self { stderr: last_lines(&stderr), stdout: last_lines(&stdout), is_given: false, ..given }
     }
 
-    /// What tells most: the reasons that a tool itself calls so, or the last line of stderr, because that is where reasons
-    /// go, or else of stdout.
+    /// Whether a disk without room is why the command failed.
+    pub(super) fn tells_of_a_full_disk(&self) -> bool {
+        self.full.is_some()
+    }
+
+    /// What tells most: the reasons that a tool itself calls so, or a disk without room, or the last line of stderr, because
+    /// that is where reasons go, or else of stdout.
     pub(super) fn reason(&self) -> Option<String> {
         let said = if self.stderr.is_empty() { &self.stdout } else { &self.stderr };
         let last = said.last()?.clone();
-        Some(if self.is_given { said.join("; ") } else { last })
+        if self.is_given {
+            return Some(said.join("; "));
+        }
+        Some(self.full.clone().unwrap_or(last))
     }
 }
 
@@ -87,7 +113,12 @@ fn shown_all(lines: &[&str]) -> Vec<String> {
     all
 }
 
-/// The last lines that say something; where none does, the last ones.
+fn is_full(line: &str) -> bool {
+    let line = line.to_lowercase();
+    FULL.iter().any(|words| line.contains(words))
+}
+
+/// The last lines that say something; where none does, the last ones. A line about a full disk is kept wherever it stood.
 fn last_lines(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let mut telling: Vec<&str> = Vec::new();
@@ -104,7 +135,11 @@ fn last_lines(text: &str) -> Vec<String> {
         };
     }
     let kept = if telling.is_empty() { lines } else { telling };
-    kept[kept.len().saturating_sub(LINES)..].iter().map(|line| shown(line)).collect()
+    let (before, last) = kept.split_at(kept.len().saturating_sub(LINES));
+    let full =
+        before.iter().rev().find(|line| is_full(line)).filter(|_| !last.iter().any(|line| is_full(line)));
+    let last = &last[usize::from(full.is_some())..];
+    full.into_iter().chain(last).map(|line| shown(line)).collect()
 }
 
 fn idle(line: &str) -> Option<&'static Idle> {
@@ -155,6 +190,41 @@ mod tests {
             assert_eq!(OutputTail::of(stdout, stderr).reason().as_deref(), Some(reason), "{stderr}");
         }
         assert_eq!(OutputTail::of(" \n", "").reason(), None);
+    }
+
+    #[test]
+    fn a_full_disk_is_the_reason_whatever_is_said_after_it() {
+        for (stdout, stderr, reason) in [
+            // As dpkg said it on a host whose disk was full.
+            (
+                "Unpacking lab-large (1) ...\n",
+                "dpkg: error processing archive /var/cache/apt/archives/lab-large_1_all.deb (--unpack):\n \
+                 cannot copy extracted data for './opt/lab-large' to '/opt/lab-large.dpkg-new': failed to write (No space left on device)\n\
+                 dpkg-deb: error: paste subprocess was killed by signal (Broken pipe)\n\
+                 Errors were encountered while processing:\n /var/cache/apt/archives/lab-large_1_all.deb\n\
+                 E: Sub-process /usr/bin/dpkg returned an error code (1)\n",
+                "cannot copy extracted data for './opt/lab-large' to '/opt/lab-large.dpkg-new': failed to write (No space left on device)",
+            ),
+            (
+                "",
+                "E: You don't have enough free space in /var/cache/apt/archives/.\nE: it ends\n",
+                "E: You don't have enough free space in /var/cache/apt/archives/.",
+            ),
+            (
+                "write /etc/x: no space left on device\n",
+                "exit status 1\n",
+                "write /etc/x: no space left on device",
+            ),
+            ("", "tee: /srv/x: Disk quota exceeded\n1\n2\n3\n4\n5\n6\n", "tee: /srv/x: Disk quota exceeded"),
+        ] {
+            let said = OutputTail::of(stdout, stderr);
+            assert_eq!(said.reason().as_deref(), Some(reason), "{stderr}");
+            assert!(said.tells_of_a_full_disk());
+            let shown = said.stderr.iter().chain(&said.stdout);
+            assert_eq!(shown.filter(|line| *line == reason).count(), 1, "{said:?}");
+            assert!(said.stderr.len() <= LINES, "{said:?}");
+        }
+        assert!(!OutputTail::of("", "3 MB more space is used\n").tells_of_a_full_disk());
     }
 
     #[test]

@@ -18,6 +18,9 @@ use crate::value::{Duration, escape};
 /// for which apt does not wait at all.
 const LOCKS_PASS_WITHIN: Duration = Duration::from_secs(300);
 
+/// What to do where a disk is full.
+const FULL_DISK_HINT: &str = "a disk of the host is full: make room (`df -h` shows where), then run again";
+
 impl Worker<'_> {
     pub(super) async fn judge(
         &self,
@@ -72,21 +75,21 @@ impl Worker<'_> {
 
     /// Tells what a failed op said last, and gives the line that tells most. How something was taken back is not why the
     /// task failed.
-    fn said(&self, sending: OpId<'_>, result: &OpResult) -> Option<String> {
+    fn said(&self, sending: OpId<'_>, result: &OpResult) -> OutputTail {
         let said = OutputTail::of(&result.stdout, &result.stderr);
-        let reason = said.reason();
         if sending.op.when != RunWhen::OnFailure {
             let OpId { task, attempt, pass, index, .. } = sending;
-            let (OutputTail { stderr, stdout, .. }, file) = (said, sending.file(self.shared));
+            let (OutputTail { stderr, stdout, .. }, file) = (said.clone(), sending.file(self.shared));
             self.event_sender.say(Event::OpSaid { task, attempt, pass, op: index, stderr, stdout, file });
         }
-        reason
+        said
     }
 
     /// An op that ended with a code that is none of success.
     fn failed(&self, sending: OpId<'_>, result: &OpResult, last_line: &str) -> AttemptResult<OpResult> {
         let title = self.shown(&sending.op.title);
-        let said = self.said(sending, result).unwrap_or_else(|| last_line.to_owned());
+        let output = self.said(sending, result);
+        let said = output.reason().unwrap_or_else(|| last_line.to_owned());
         if self.is_kubectl(sending.op) {
             if let Some(failure) = not_found(self.shared, sending.task.host, &title, &result.stderr) {
                 return Err(Interrupt::End(TaskEnd::Failed { failure }));
@@ -98,7 +101,8 @@ impl Worker<'_> {
             Exit::Code(code) => code.to_string(),
             exit => format!("{exit:?}"),
         };
-        fail(Cause::Command, format!("{title}: exit code {code}: {said}"), "")
+        let hint = if output.tells_of_a_full_disk() { FULL_DISK_HINT } else { "" };
+        fail(Cause::Command, format!("{title}: exit code {code}: {said}"), hint)
     }
 
     fn is_kubectl(&self, op: &Op) -> bool {

@@ -10,7 +10,7 @@
 # One op is one directory, ROOT/RUN/OP:
 #   started  created with O_EXCL by whoever runs the op, its first act: "BOOT PID BORN KIND DEADLINE"
 #   pid      the op's process, which leads its own session: "PID BORN"
-#   out err  its output
+#   out err  its output; room for the first 64 KiB of a long op's `err` is kept, so that a full disk can be spoken of
 #   out.end  the last of what was cut from `out`, where it grew too long; err.end the same
 #   out.cut  how many bytes were cut from `out`; err.cut the same
 #   expired  exists when the time limit ended it
@@ -457,6 +457,8 @@ rb_make_room() {
   { printf '%16384s' '' >"$rb_dir/spare"; } 2>/dev/null && [ -s "$rb_dir/room" ]
   rb_room=$?
   : >"$rb_dir/spare"
+  # What apt or kubeadm says of a disk that fills up has room as well; where there is no fallocate, it may be lost.
+  [ "$rb_long" != 1 ] || fallocate -n -l 65536 "$rb_dir/err" 2>/dev/null
   [ "$rb_room" != 0 ] && [ ! -e "$rb_dir/started" ] || return 0
   rm -f "$rb_dir/room"
   rb_unwritten "cannot write $rb_dir"

@@ -568,5 +568,17 @@ async fn a_full_disk_takes_no_result_away(bench: &Bench) {
     fs::remove_file(root.join("fill")).unwrap();
     let result = bench.try_launch("2", &sh("exit 3"), &mut Seen::default()).await.unwrap();
     assert_eq!(result.exit, Exit::Code(3));
+    // Room is kept for what a long op says of it: whoever asks afterwards finds a disk with room, as after dpkg.
+    let words = format!(
+        "dd if=/dev/zero of={0} bs=4k; echo own words >&2; rm {0}; exit 7",
+        root.join("fill").display()
+    );
+    let long = Op { long: true, ..sh(&words) };
+    let told = bench.try_launch("3", &long, &mut Seen::default()).await.unwrap();
+    assert_eq!(told.exit, Exit::Code(7));
+    assert!(
+        told.stderr.contains("No space left on device") && told.stderr.ends_with("own words\n"),
+        "{told:?}"
+    );
     drop(disk);
 }

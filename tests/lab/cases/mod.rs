@@ -8,6 +8,7 @@ mod durable;
 mod etcd;
 mod etcd_hosts;
 mod failures;
+mod full_disk;
 mod idle;
 mod inhibited;
 mod instance;
@@ -153,6 +154,12 @@ pub(crate) const CASES: &[Case] = &[
         level: Level::Full,
         says: "the operating system is patched, planned with old package lists: nothing runs that was not announced",
         run: patched::as_announced_with_old_lists,
+    },
+    Case {
+        name: "full-disk",
+        level: Level::Full,
+        says: "hosts only: apt on a disk that fills up fails with words about the disk, and goes on with room again",
+        run: full_disk::is_what_a_person_reads,
     },
     Case {
         name: "idle",
