@@ -9,6 +9,6 @@ pub(crate) use host::is_open_to_all;
 pub use host::{
     Become, Connection, EtcdHosts, Group, Host, HostKeyPolicy, HostName, Inventory, Reconnect, TransportKind,
 };
-pub use parse::{connection_keys, parse, parse_leniently, tables};
+pub use parse::{INVENTORY, parse, parse_leniently, tables};
 pub use range::expand;
 pub use selector::{Selector, SelectorError};

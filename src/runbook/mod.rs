@@ -21,6 +21,6 @@ pub use model::{
     SecretSource, Step, StepOrigin, Then, TopologySpec,
 };
 pub use params::{ParamSources, resolve_params};
-pub use parse::{FileReader, parse, parse_leniently};
+pub use parse::{FileReader, parse, parse_leniently, tables as written};
 pub use reference::{NamespaceDoc, namespaces, param_types, tables};
 pub use selection::{check_limit, limit_error};

@@ -1,8 +1,9 @@
 //! What a runbook may hold, for the reference pages: from the same tables that the parser reads by.
 
-use super::parse::{NAMESPACES, TABLES, TYPES};
-use crate::source::Table;
+use super::parse::NAMESPACES;
+use super::written;
 use crate::template::NameType;
+use crate::value::Table;
 
 /// A namespace of expressions.
 #[derive(Clone, Debug)]
@@ -17,12 +18,12 @@ pub struct NamespaceDoc {
 
 /// Every mapping of a runbook and of a fragment.
 pub fn tables() -> &'static [&'static Table] {
-    &TABLES
+    &written::ALL
 }
 
 /// Every type of a parameter, with what it is.
-pub fn param_types() -> impl Iterator<Item = (&'static str, &'static str)> {
-    TYPES.into_iter().map(|(name, _, doc)| (name, doc))
+pub fn param_types() -> Vec<(&'static str, &'static str)> {
+    written::type_names()
 }
 
 /// Every namespace that expressions see.

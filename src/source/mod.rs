@@ -9,7 +9,6 @@ mod file;
 mod foreign;
 mod render;
 mod suggest;
-mod table;
 mod tree;
 mod yaml;
 
@@ -17,6 +16,5 @@ pub use characters::refuse_characters;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, odd_space, shorten, slip};
 pub use file::{FileId, NotUtf8, SourceFile, SourceMap, Span, Spanned, read_utf8};
 pub use suggest::nearest;
-pub use table::{KeyInfo, Need, Table};
 pub use tree::{Entry, MapReader, Node, NodeKind, ScalarStyle};
 pub use yaml::{Limits, parse};

@@ -1,6 +1,7 @@
 //! The tree of a YAML document as written: raw text of scalars, order of keys, a span on everything.
 
-use super::{Diagnostics, Span, Spanned, Table, nearest};
+use super::{Diagnostics, Span, Spanned, nearest};
+use crate::value::Table;
 
 /// How a scalar was written. Only a plain one may mean a number, a boolean or null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl<'n> MapReader<'n> {
     /// Takes the value of `key`, if it was written.
     pub fn take(&mut self, key: &str) -> Option<&'n Entry> {
         if let Some(table) = self.table {
-            table.key(key);
+            table.field(key);
         }
         self.expected.push(key.to_owned());
         let index = self.entries.iter().position(|entry| entry.key.value == key)?;
@@ -94,7 +95,7 @@ impl<'n> MapReader<'n> {
     /// Whether a key stands here that is none of the table's and nearly this one: reported as unknown, it is not missing too.
     pub fn is_misspelt(&self, key: &str) -> bool {
         let Some(table) = self.table else { return false };
-        let known = || table.keys.iter().map(|key| key.name);
+        let known = || table.names();
         let mut keys = self.entries.iter().map(|entry| entry.key.value.as_str());
         keys.any(|written| !known().any(|known| known == written) && nearest(written, known()) == Some(key))
     }
@@ -120,7 +121,7 @@ impl<'n> MapReader<'n> {
     /// A key that the reference page promises and nobody reads would be refused as unknown.
     pub(super) fn check_table(&self) {
         let Some(table) = self.table else { return };
-        let unread = table.keys.iter().find(|key| !self.expected.iter().any(|taken| taken == key.name));
+        let unread = table.names().find(|key| !self.expected.iter().any(|taken| taken == key));
         debug_assert!(unread.is_none(), "invariant: {} reads {unread:?}", table.what);
     }
 }

@@ -65,7 +65,8 @@ fn typed(json: &Json, ty: &Type) -> Option<Value> {
             let text = Value::Str(json.get("text")?.as_str()?.to_owned());
             Some(Value::Map([("text".to_owned(), text), ("value".to_owned(), value)].into_iter().collect()))
         }
-        Type::Any => None,
+        Type::Called(inner, _) => typed(json, inner),
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 mod amount;
 mod duration;
 mod escape;
+mod table;
 mod ty;
 mod version;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use amount::{Amount, Percent, Size};
 pub use duration::{Duration, Timestamp};
 pub use escape::{escape, escape_quoted, push_shown, without_colours};
+pub use table::Table;
 pub use ty::{Field, Type};
 pub use version::{Version, VersionError};
 

@@ -1,6 +1,8 @@
-//! Types: of runbook parameters, of fragment arguments and of step fields, all from this one list.
+//! Types: of every key that people write, of runbook parameters and of fragment arguments, all from this one list.
 
-use super::Value;
+use std::borrow::Cow;
+
+use super::{Table, Value};
 
 /// What a value must be. Reference pages, JSON Schema and error messages all come from it.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +41,38 @@ pub enum Type {
     Record(Vec<Field>),
     /// The first of these that fits, tried in order.
     OneOf(Vec<Type>),
+    /// A whole number within bounds.
+    Whole {
+        /// The smallest.
+        least: i64,
+        /// The largest, where there is one.
+        most: Option<i64>,
+    },
+    /// A number, perhaps with a fraction, within bounds.
+    Decimal {
+        /// The smallest.
+        least: i64,
+        /// The largest.
+        most: i64,
+    },
+    /// A text that holds something.
+    NotEmpty,
+    /// A name that expressions or the environment could use.
+    Identifier,
+    /// One of these words; each comes with what it means.
+    Explained(Vec<(&'static str, &'static str)>),
+    /// Rules of the linter, each with the reason why it is broken on purpose.
+    LintRules,
+    /// A list of this type with at least one item.
+    OneOrMore(Box<Type>),
+    /// A mapping with keys of its own.
+    Table(&'static Table),
+    /// A step of a runbook.
+    Step,
+    /// This type, or a template that gives it once a host is known.
+    Rendered(Box<Type>),
+    /// This type, by other words in messages and on reference pages. They say the same, and mean nothing to a schema.
+    Called(Box<Type>, Cow<'static, str>),
 }
 
 impl Type {
@@ -56,7 +90,24 @@ impl Type {
             Self::Amount => "a count or a percentage, such as 2 or 25%",
             Self::Expr => "an expression without braces",
             Self::Host => "the name of a host",
-            Self::Record(_) | Self::Map(_) => "a mapping",
+            Self::Record(_) | Self::Map(_) | Self::Table(_) => "a mapping",
+            Self::NotEmpty => "a text that is not empty",
+            Self::Identifier => "a name of letters, digits and `_`",
+            Self::LintRules => "a mapping from rules to reasons",
+            Self::Step => "a step",
+            Self::Called(_, words) => return words.clone().into_owned(),
+            Self::Whole { least, most: Some(most) } => {
+                return format!("a whole number from {least} to {most}");
+            }
+            Self::Whole { least, most: None } => return format!("a whole number of at least {least}"),
+            Self::Decimal { least, most } => return format!("a number from {least} to {most}"),
+            Self::Explained(words) => {
+                return one_of(words.iter().map(|(word, _)| format!("`{word}`")));
+            }
+            Self::Rendered(inner) => return inner.expected(),
+            Self::OneOrMore(inner) => {
+                return format!("a list of at least one item, each {}", inner.expected());
+            }
             Self::List(inner) => return format!("a list, each item {}", inner.expected()),
             Self::OneOrMany(inner) => return format!("{}, or a list of them", inner.expected()),
             Self::Enum(words) => return one_of(words.iter().map(|word| format!("`{word}`"))),
@@ -66,6 +117,46 @@ impl Type {
         };
         fixed.to_owned()
     }
+
+    /// The same, by these words.
+    #[must_use]
+    pub fn called(self, words: &'static str) -> Self {
+        Self::Called(Box::new(self), Cow::Borrowed(words))
+    }
+
+    /// One of these words; told as "`a` or `b`".
+    pub fn either(words: &[&str]) -> Self {
+        let told = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ");
+        Self::Called(Box::new(Self::words(words)), Cow::Owned(told))
+    }
+
+    /// One of these words.
+    pub fn words(words: &[&str]) -> Self {
+        Self::Enum(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
+    /// A list of this type.
+    #[must_use]
+    pub fn listed(self) -> Self {
+        Self::List(Box::new(self))
+    }
+
+    /// A mapping from names to this type.
+    #[must_use]
+    pub fn mapped(self) -> Self {
+        Self::Map(Box::new(self))
+    }
+
+    /// One of this type, or a list of it.
+    #[must_use]
+    pub fn one_or_many(self) -> Self {
+        Self::OneOrMany(Box::new(self))
+    }
+
+    /// Steps of a runbook.
+    pub fn steps() -> Self {
+        Self::OneOrMore(Box::new(Self::Step)).called("a list of steps")
+    }
 }
 
 fn one_of(words: impl Iterator<Item = String>) -> String {
@@ -73,7 +164,7 @@ fn one_of(words: impl Iterator<Item = String>) -> String {
     if let [word] = words.as_slice() { word.clone() } else { format!("one of {}", words.join(", ")) }
 }
 
-/// One field of a record or of a step kind.
+/// One key of a mapping that people write: of a table, of a record, of a step kind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     /// The key as written.

@@ -1,7 +1,7 @@
 //! The page of inventories and selectors.
 
-use super::markdown::{keys, row, section, yaml};
-use crate::inventory::{connection_keys, tables};
+use super::markdown::{row, section, yaml};
+use crate::inventory::tables;
 
 const HEAD: &str = "# Inventories
 
@@ -57,12 +57,6 @@ pub(super) fn page() -> String {
     let mut out = format!("{HEAD}{}", yaml(INVENTORY));
     for table in tables() {
         out.push_str(&section(table));
-        if table.path == "metadata" {
-            out.push_str(
-                "\n## `connection`\n\nHow hosts are reached, at the top, at a group or at a host.\n\n",
-            );
-            out.push_str(&keys(connection_keys()));
-        }
     }
     out.push_str(
         "\n## Selectors\n\n`hosts:` of a phase, `select:` of a group, `--limit` and several commands take a selector. A name, glob or \

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::source::{KeyInfo, Need, Table};
+use crate::value::{Field, Table};
 
 /// The keys of a mapping as a table, below a heading with its path.
 pub(super) fn section(table: &Table) -> String {
@@ -11,19 +11,19 @@ pub(super) fn section(table: &Table) -> String {
     } else {
         format!("`{}`", table.path)
     };
-    format!("\n## {title}\n\n{}\n\n{}", table.doc, keys(table.keys.iter()))
+    format!("\n## {title}\n\n{}\n\n{}", table.doc, keys(&table.fields))
 }
 
 /// Keys as a table.
-pub(super) fn keys<'k>(keys: impl Iterator<Item = &'k KeyInfo>) -> String {
+fn keys(fields: &[Field]) -> String {
     let mut out = String::from("| key | value | if left out | |\n|---|---|---|---|\n");
-    for key in keys {
-        let need = match key.need {
-            Need::Required => "an error".to_owned(),
-            Need::Optional => String::new(),
-            Need::Default(value) => format!("`{value}`"),
+    for field in fields {
+        let need = match &field.default {
+            _ if field.required => "an error".to_owned(),
+            Some(value) => format!("`{value}`"),
+            None => String::new(),
         };
-        row(&mut out, &[&format!("`{}`", key.name), key.expects, &need, key.doc]);
+        row(&mut out, &[&format!("`{}`", field.name), &field.ty.expected(), &need, field.doc]);
     }
     out
 }

@@ -1,7 +1,6 @@
 //! `rollbook schema`: JSON Schemas of the files that people write, made from the tables by which they are read. For editors:
 //! completion, hover texts, and marks at the right place. Draft 7, which every editor understands.
 
-mod keys;
 mod runbook;
 mod scenario;
 mod shapes;

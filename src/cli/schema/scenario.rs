@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::keys::constants;
 use super::runbook::head;
-use super::shapes::{documented, extend};
+use super::shapes::{Templates, documented, extend, record};
 use crate::scenario::{
     COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FILE, FaultInfo, FaultTarget, METADATA,
     PACKAGE, PORT, TOP,
 };
+use crate::value::Field;
 
 pub(super) fn scenario() -> Json {
     let mut expect = constants(&EXPECT);
@@ -89,4 +89,9 @@ fn of_word(info: &FaultInfo) -> Json {
         },
         "then": { "properties": properties, "required": required },
     })
+}
+
+/// A mapping with these fields, none of which is a template.
+fn constants(fields: &[Field]) -> Json {
+    record(fields, Templates::No)
 }

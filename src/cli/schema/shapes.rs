@@ -5,7 +5,8 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::value::{Field, Type, Value};
+use crate::lint::RULES;
+use crate::value::{Field, Table, Type, Value};
 
 /// Whether a value may hold templates, or is read before any value is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,11 +70,42 @@ pub(super) fn of(ty: &Type, templates: Templates) -> Json {
             let shapes: Vec<Json> = types.iter().map(|ty| of(ty, templates)).collect();
             json!({ "anyOf": shapes })
         }
+        Type::Whole { least, most } => bounded("integer", *least, *most),
+        Type::Decimal { least, most } => bounded("number", *least, Some(*most)),
+        Type::NotEmpty => json!({ "type": "string", "minLength": 1 }),
+        Type::Identifier => json!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" }),
+        Type::Explained(words) => {
+            let (words, docs): (Vec<_>, Vec<_>) = words.iter().copied().unzip();
+            json!({ "type": "string", "enum": words, "enumDescriptions": docs, "markdownEnumDescriptions": docs })
+        }
+        Type::LintRules => rules(),
+        Type::OneOrMore(inner) => json!({ "type": "array", "minItems": 1, "items": of(inner, templates) }),
+        Type::Table(table) => record(&table.fields, templates),
+        Type::Step => json!({ "$ref": "#/definitions/step" }),
+        Type::Rendered(inner) => of(inner, Templates::Yes),
+        Type::Called(inner, _) => of(inner, templates),
     }
 }
 
+fn bounded(ty: &str, least: i64, most: Option<i64>) -> Json {
+    let mut shape = json!({ "type": ty, "minimum": least });
+    if let Some(most) = most {
+        shape["maximum"] = json!(most);
+    }
+    shape
+}
+
+/// Opt-outs of the linter, by the names of its rules.
+fn rules() -> Json {
+    let reason = |rule: &crate::lint::Rule| {
+        let shape = of(&Type::NotEmpty, Templates::No);
+        (rule.name().to_owned(), documented(shape, &format!("{}. {}", rule.title(), rule.text())))
+    };
+    mapping(RULES.iter().map(reason).collect(), &[])
+}
+
 /// Words of which one is written.
-pub(super) fn one_of(words: &[impl AsRef<str>], templates: Templates) -> Json {
+fn one_of(words: &[impl AsRef<str>], templates: Templates) -> Json {
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     match templates {
         Templates::No => json!({ "type": "string", "enum": words }),
@@ -86,7 +118,7 @@ pub(super) fn one_of(words: &[impl AsRef<str>], templates: Templates) -> Json {
 }
 
 /// One of these or a list of them.
-pub(super) fn one_or_many(inner: &Json) -> Json {
+fn one_or_many(inner: &Json) -> Json {
     let mut shape = json!({ "type": with_type(inner.get("type"), "array") });
     // What says something of lists only, or of scalars only, can stand side by side.
     let flat = ["if", "anyOf", "items"].iter().all(|key| inner.get(key).is_none());
@@ -105,12 +137,18 @@ pub(super) fn one_or_many(inner: &Json) -> Json {
 
 /// A mapping with these fields and no others.
 pub(super) fn record(fields: &[Field], templates: Templates) -> Json {
-    let mut properties = Map::new();
-    for field in fields {
-        properties.insert(field.name.to_owned(), self::field(field, templates));
-    }
     let required: Vec<&str> = fields.iter().filter(|field| field.required).map(|field| field.name).collect();
-    mapping(properties, &required)
+    mapping(properties(fields, templates), &required)
+}
+
+/// A table whose values are read before there is a host, as a part of a whole file.
+pub(super) fn table(table: &Table) -> Json {
+    record(&table.fields, Templates::No)
+}
+
+/// Fields by their names.
+pub(super) fn properties(fields: &[Field], templates: Templates) -> Map<String, Json> {
+    fields.iter().map(|field| (field.name.to_owned(), self::field(field, templates))).collect()
 }
 
 /// A mapping with these members and no others.

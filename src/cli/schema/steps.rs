@@ -6,18 +6,18 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::keys::Tables;
 use super::shapes::{self, Templates, mapping, record, with_type};
+use crate::runbook::written::{INCLUDE, STEP};
 use crate::step::{StepKind, all};
 
 /// `definitions` of a schema whose file holds steps.
-pub(super) fn definitions(tables: &Tables<'_>) -> Json {
+pub(super) fn definitions() -> Json {
     let mut definitions = Map::new();
-    definitions.insert("step".to_owned(), step(tables));
+    definitions.insert("step".to_owned(), step());
     for kind in all() {
         definitions.insert(kind.name().to_owned(), of_kind(*kind));
     }
-    definitions.insert("include".to_owned(), include(tables));
+    definitions.insert("include".to_owned(), include());
     definitions.into()
 }
 
@@ -41,7 +41,7 @@ fn spellings() -> Vec<Spelling> {
     spellings
 }
 
-fn step(tables: &Tables<'_>) -> Json {
+fn step() -> Json {
     let spellings = spellings();
     let reference = |spelling: &Spelling| {
         (spelling.key.clone(), json!({ "$ref": format!("#/definitions/{}", spelling.definition) }))
@@ -50,8 +50,7 @@ fn step(tables: &Tables<'_>) -> Json {
     let none: Map<String, Json> = spellings.iter().map(never).collect();
     let kinds: Map<String, Json> =
         spellings.iter().filter(|spelling| !spelling.is_other).map(reference).collect();
-    let common = tables.at("a step");
-    let mut properties = tables.properties(common.path, common.keys);
+    let mut properties = shapes::properties(&STEP.fields, Templates::No);
     properties.extend(spellings.iter().map(|spelling| (spelling.key.clone(), json!(true))));
     let mut dependencies = Map::new();
     for (index, spelling) in spellings.iter().enumerate() {
@@ -70,7 +69,7 @@ fn step(tables: &Tables<'_>) -> Json {
         "errorMessage": "a step has no kind, so there is nothing to do: add one, such as `drain: {}`",
     });
     step["dependencies"] = dependencies.into();
-    shapes::documented(step, common.doc)
+    shapes::documented(step, STEP.doc)
 }
 
 fn of_kind(kind: &dyn StepKind) -> Json {
@@ -100,12 +99,10 @@ fn of_kind(kind: &dyn StepKind) -> Json {
     shape
 }
 
-fn include(tables: &Tables<'_>) -> Json {
-    let table = tables.all.iter().find(|table| table.path == "include");
-    let table = table.expect("invariant: there is a table of `include`");
-    let mut shape = tables.mapping(table);
+fn include() -> Json {
+    let mut shape = shapes::table(&INCLUDE);
     shape["type"] = json!(["object", "string"]);
-    shapes::documented(shape, table.doc)
+    shapes::documented(shape, INCLUDE.doc)
 }
 
 fn types(shape: &Json) -> Vec<String> {

@@ -8,14 +8,17 @@ mod tables;
 
 use super::Inventory;
 use crate::source::codes::{MISSING_KEY, NOT_AN_INVENTORY};
-use crate::source::{Diagnostics, KeyInfo, MapReader, Node, NodeKind, Spanned, Table};
-use crate::value::escape;
+use crate::source::{Diagnostics, MapReader, Node, NodeKind, Spanned};
+use crate::value::{Table, escape};
+
+pub use tables::INVENTORY;
 
 /// Every mapping of an inventory, for the reference page.
-pub fn tables() -> [&'static Table; 8] {
+pub fn tables() -> [&'static Table; 9] {
     [
         &tables::INVENTORY,
         &tables::METADATA,
+        &tables::CONNECTION_KEYS,
         &tables::RECONNECT,
         &tables::HOST,
         &tables::GROUP,
@@ -23,11 +26,6 @@ pub fn tables() -> [&'static Table; 8] {
         &tables::ETCD,
         &tables::BECOME_KEYS,
     ]
-}
-
-/// The keys of `connection:`, for the reference page.
-pub fn connection_keys() -> impl Iterator<Item = &'static KeyInfo> {
-    settings::CONNECTION.iter().map(|(key, _)| key).chain([&settings::RECONNECT])
 }
 
 /// Keys that people bring along, and what to write instead.

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::tables;
 use crate::inventory::{Become, Connection, HostKeyPolicy, TransportKind, is_open_to_all};
 use crate::source::codes::BAD_SETTING;
-use crate::source::{self, Diagnostics, MapReader, Node, NodeKind, Span};
+use crate::source::{Diagnostics, MapReader, Node, NodeKind, Span};
 use crate::value::{Duration, Value};
 
 /// Names one setting.
@@ -61,84 +61,25 @@ pub(super) fn read(reader: &mut MapReader<'_>, level: Level, diagnostics: &mut D
     settings
 }
 
-/// One key of `connection:`, and its value.
-type ConnectionRule = (source::KeyInfo, Reads);
 /// What a text means, where it can be used.
 type Reads = fn(&str) -> Option<Value>;
 
-pub(super) const CONNECTION: [ConnectionRule; 10] = [
-    (
-        source::KeyInfo::with_default(
-            "transport",
-            "`ssh` or `local`",
-            "ssh",
-            "`local` is this machine, without ssh.",
-        ),
-        |text| word(text, &["ssh", "local"]),
-    ),
-    (
-        source::KeyInfo::optional(
-            "user",
-            "a user name, without spaces and not beginning with `-`",
-            "Who logs in; ssh's own choice if not written.",
-        ),
-        |text| clean(text, "._-@+\\$"),
-    ),
-    (source::KeyInfo::optional("port", "a port from 1 to 65535", "ssh's own choice if not written."), port),
-    (
-        source::KeyInfo::optional(
-            "jump",
-            "jump hosts such as `ops@bastion.example.com:22`, separated by commas",
-            "As ssh's `ProxyJump`; `none` overrules a group's.",
-        ),
-        |text| clean(text, "._-@:,[]%"),
-    ),
-    (source::KeyInfo::optional("identity_file", "a path", "A private key."), path),
-    (
-        source::KeyInfo::optional(
-            "ssh_config",
-            "a path",
-            "Read in place of `~/.ssh/config`; the system's own still applies.",
-        ),
-        path,
-    ),
-    (source::KeyInfo::optional("known_hosts", "a path", "Read in place of `~/.ssh/known_hosts`."), path),
-    (
-        source::KeyInfo::with_default(
-            "host_key",
-            "`strict` or `accept_new`",
-            "strict",
-            "`strict` talks to hosts whose key is known; `accept_new` also to those that have none yet.",
-        ),
-        |text| word(text, &["strict", "accept_new"]),
-    ),
-    (
-        source::KeyInfo::with_default(
-            "connect_timeout",
-            "a duration such as 10s",
-            "10s",
-            "Of a connection being set up.",
-        ),
-        |text| Duration::parse(text).filter(|duration| *duration > Duration::ZERO).map(Value::Duration),
-    ),
-    (
-        source::KeyInfo::optional(
-            "remote_dir",
-            "an absolute path without `..`, not below /tmp, /var/tmp or /dev/shm, where anybody may write",
-            "Where the launcher keeps its records on the host: `/var/lib/rollbook` with `become`, else below the user's home.",
-        ),
-        remote_dir,
-    ),
+const CONNECTION: [(&str, Reads); 10] = [
+    ("transport", |text| word(text, &["ssh", "local"])),
+    ("user", |text| clean(text, "._-@+\\$")),
+    ("port", port),
+    ("jump", |text| clean(text, "._-@:,[]%")),
+    ("identity_file", path),
+    ("ssh_config", path),
+    ("known_hosts", path),
+    ("host_key", |text| word(text, &["strict", "accept_new"])),
+    ("connect_timeout", |text| {
+        Duration::parse(text).filter(|duration| *duration > Duration::ZERO).map(Value::Duration)
+    }),
+    ("remote_dir", remote_dir),
 ];
 
-/// A mapping of its own below `connection:`.
-pub(super) const RECONNECT: source::KeyInfo = source::KeyInfo::optional(
-    "reconnect",
-    "a mapping",
-    "How a connection that a run has lost is made again; see below.",
-);
-
-/// What stands there, under the names by which settings are told apart.
+/// What stands below `reconnect:`, under the names by which settings are told apart.
 const RECONNECT_RULES: [(&str, &str, Reads); 2] = [
     ("attempts", ATTEMPTS, |text| {
         let count = text.parse::<i64>().ok().filter(|count| (1..=1000).contains(count));
@@ -166,14 +107,15 @@ const CONNECTION_HABITS: [(&str, &str); 7] = [
 ];
 
 fn connection(node: &Node, settings: &mut Settings, diagnostics: &mut Diagnostics) {
-    let Some(mut reader) = MapReader::open(node, "`connection`", diagnostics) else { return };
+    let table = &tables::CONNECTION_KEYS;
+    let Some(mut reader) = MapReader::open_table(node, table, diagnostics) else { return };
     for (key, rule) in CONNECTION {
-        let Some(entry) = reader.take(key.name) else { continue };
-        if let Some(value) = entry.value.parsed(key.expects, diagnostics, rule) {
-            settings.insert(SettingKey::Connection(key.name), (value, entry.value.span));
+        let Some(entry) = reader.take(key) else { continue };
+        if let Some(value) = entry.value.parsed(&table.expects(key), diagnostics, rule) {
+            settings.insert(SettingKey::Connection(key), (value, entry.value.span));
         }
     }
-    if let Some(entry) = reader.take(RECONNECT.name) {
+    if let Some(entry) = reader.take("reconnect") {
         reconnect(&entry.value, settings, diagnostics);
     }
     reader.finish_with_foreign_keys("`connection`", &CONNECTION_HABITS, diagnostics);
@@ -183,7 +125,7 @@ fn reconnect(node: &Node, settings: &mut Settings, diagnostics: &mut Diagnostics
     let Some(mut reader) = MapReader::open_table(node, &tables::RECONNECT, diagnostics) else { return };
     for (key, name, rule) in RECONNECT_RULES {
         let Some(entry) = reader.take(key) else { continue };
-        if let Some(value) = entry.value.parsed(tables::RECONNECT.key(key).expects, diagnostics, rule) {
+        if let Some(value) = entry.value.parsed(&tables::RECONNECT.expects(key), diagnostics, rule) {
             settings.insert(SettingKey::Connection(name), (value, entry.value.span));
         }
     }

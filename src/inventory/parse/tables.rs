@@ -1,154 +1,221 @@
 //! Every mapping of an inventory, key by key: what the parsers read, and what the reference page shows.
 
-use crate::source::{KeyInfo, Table};
+use std::sync::LazyLock;
 
-const CONNECTION: KeyInfo = KeyInfo::optional(
-    "connection",
-    "a mapping",
-    "How hosts are reached. What `~/.ssh/config` says applies; this is stronger.",
-);
-const BECOME: KeyInfo = KeyInfo::optional("become", "a mapping", "How root is reached.");
-const LABELS: KeyInfo = KeyInfo::optional(
-    "labels",
-    "a mapping from labels to values",
-    "What selectors choose by: `label(zone=a)`.",
-);
-const VARS: KeyInfo = KeyInfo::optional(
-    "vars",
-    "a mapping from variables to values",
-    "Seen by expressions as `host.vars.NAME`. Plain `true`, `false` and whole numbers are what they look like; the rest is text.",
-);
+use crate::value::{Duration, Field, Table, Type, Value};
 
-pub(super) const INVENTORY: Table = Table {
+fn seconds(seconds: u64) -> Value {
+    Value::Duration(Duration::from_secs(seconds))
+}
+
+fn word(word: &str) -> Value {
+    Value::Str(word.to_owned())
+}
+
+fn connection() -> Field {
+    Field::optional(
+        "connection",
+        CONNECTION_KEYS.ty(),
+        "How hosts are reached. What `~/.ssh/config` says applies; this is stronger.",
+    )
+}
+
+fn r#become() -> Field {
+    Field::optional("become", BECOME_KEYS.ty(), "How root is reached.")
+}
+
+fn labels() -> Field {
+    Field::optional(
+        "labels",
+        Type::Str.mapped().called("a mapping from labels to values"),
+        "What selectors choose by: `label(zone=a)`.",
+    )
+}
+
+fn vars() -> Field {
+    Field::optional(
+        "vars",
+        Type::Any.mapped().called("a mapping from variables to values"),
+        "Seen by expressions as `host.vars.NAME`. Plain `true`, `false` and whole numbers are what they look like; the rest is text.",
+    )
+}
+
+/// An inventory.
+pub static INVENTORY: Table = Table {
     path: "",
     what: "an inventory",
     doc: "The top of the file. What it says of connections and variables holds for every host; what a group says is stronger, and what a host says is strongest.",
-    keys: &[
-        KeyInfo::required("apiVersion", "`rollbook/v1`", "The format of the file."),
-        KeyInfo::required("kind", "`Inventory`", "What the file is."),
-        KeyInfo::required("metadata", "a mapping", "Its name."),
-        CONNECTION,
-        BECOME,
-        VARS,
-        KeyInfo::required(
-            "hosts",
-            "a mapping from host names to what is known of each",
-            "A name may hold ranges that include both ends and keep their padding: `w[01:12]`.",
-        ),
-        KeyInfo::optional("groups", "a mapping from group names to groups", "The group `all` always exists."),
-        KeyInfo::optional("kube", "a mapping", "What of Kubernetes runs on hosts of its own."),
-        KeyInfo::optional(
-            "params",
-            "a mapping from parameters to values",
-            "This fleet's values for parameters of runbooks. Those that a runbook does not declare are not looked at.",
-        ),
-    ],
+    fields: LazyLock::new(|| {
+        vec![
+            Field::required("apiVersion", Type::words(&["rollbook/v1"]), "The format of the file."),
+            Field::required("kind", Type::words(&["Inventory"]), "What the file is."),
+            Field::required("metadata", METADATA.ty(), "Its name."),
+            connection(),
+            r#become(),
+            vars(),
+            Field::required(
+                "hosts",
+                HOST.ty().mapped().called("a mapping from host names to what is known of each"),
+                "A name may hold ranges that include both ends and keep their padding: `w[01:12]`.",
+            ),
+            Field::optional(
+                "groups",
+                GROUP.ty().mapped().called("a mapping from group names to groups"),
+                "The group `all` always exists.",
+            ),
+            Field::optional("kube", KUBE.ty(), "What of Kubernetes runs on hosts of its own."),
+            Field::optional(
+                "params",
+                Type::Any.mapped().called("a mapping from parameters to values"),
+                "This fleet's values for parameters of runbooks. Those that a runbook does not declare are not looked at.",
+            ),
+        ]
+    }),
 };
 
-pub(super) const KUBE: Table = Table {
+pub(super) static KUBE: Table = Table {
     path: "kube",
     what: "`kube`",
     doc: "What of Kubernetes runs on hosts of its own.",
-    keys: &[KeyInfo::optional("etcd", "a mapping", "An etcd that is not stacked on the control planes.")],
+    fields: LazyLock::new(|| {
+        vec![Field::optional("etcd", ETCD.ty(), "An etcd that is not stacked on the control planes.")]
+    }),
 };
 
-pub(super) const ETCD: Table = Table {
+pub(super) static ETCD: Table = Table {
     path: "kube.etcd",
     what: "`kube.etcd`",
     doc: "An etcd on hosts of its own. No two of its members are out of service together, and none while another one is not healthy. etcd itself is asked, by etcdctl on the member's host.",
-    keys: &[
-        KeyInfo::required(
-            "hosts",
-            "a selector such as `etcd` or `label(role=etcd)`",
-            "The hosts of its members.",
-        ),
-        KeyInfo::optional(
-            "cacert",
-            "an absolute path",
-            "Certificate of etcd's authority on those hosts. Without it etcdctl uses plain HTTP on 127.0.0.1:2379, with it HTTPS.",
-        ),
-        KeyInfo::optional("cert", "an absolute path", "A client's certificate on those hosts."),
-        KeyInfo::optional("key", "an absolute path", "Its key."),
-    ],
+    fields: LazyLock::new(|| {
+        vec![
+            Field::required(
+                "hosts",
+                Type::Str.called("a selector such as `etcd` or `label(role=etcd)`"),
+                "The hosts of its members.",
+            ),
+            Field::optional(
+                "cacert",
+                Type::Str.called("an absolute path"),
+                "Certificate of etcd's authority on those hosts. Without it etcdctl uses plain HTTP on 127.0.0.1:2379, with it HTTPS.",
+            ),
+            Field::optional(
+                "cert",
+                Type::Str.called("an absolute path"),
+                "A client's certificate on those hosts.",
+            ),
+            Field::optional("key", Type::Str.called("an absolute path"), "Its key."),
+        ]
+    }),
 };
 
-pub(super) const METADATA: Table = Table {
+pub(super) static METADATA: Table = Table {
     path: "metadata",
     what: "`metadata`",
     doc: "What people call it.",
-    keys: &[
-        KeyInfo::required("name", "a name", "Stands in plans and records."),
-        KeyInfo::optional("description", "a text", "For readers."),
-    ],
+    fields: LazyLock::new(|| {
+        vec![
+            Field::required("name", Type::Str.called("a name"), "Stands in plans and records."),
+            Field::optional("description", Type::Str, "For readers."),
+        ]
+    }),
 };
 
-pub(super) const HOST: Table = Table {
+pub(super) static HOST: Table = Table {
     path: "hosts.NAME",
     what: "a host",
     doc: "A host, or a range of hosts. `w1: {}` says nothing but that it exists.",
-    keys: &[
-        KeyInfo::optional(
-            "address",
-            "a text",
-            "How ssh reaches it; its name if not written. For a single host only.",
-        ),
-        KeyInfo::optional(
-            "node_name",
-            "a text",
-            "The name of its Kubernetes node; its name if not written. For a single host only.",
-        ),
-        CONNECTION,
-        BECOME,
-        LABELS,
-        VARS,
-    ],
+    fields: LazyLock::new(|| {
+        vec![
+            Field::optional(
+                "address",
+                Type::Str,
+                "How ssh reaches it; its name if not written. For a single host only.",
+            ),
+            Field::optional(
+                "node_name",
+                Type::Str,
+                "The name of its Kubernetes node; its name if not written. For a single host only.",
+            ),
+            connection(),
+            r#become(),
+            labels(),
+            vars(),
+        ]
+    }),
 };
 
-pub(super) const GROUP: Table = Table {
+pub(super) static GROUP: Table = Table {
     path: "groups.NAME",
     what: "a group",
     doc: "A set of hosts, by exactly one of `hosts` and `select`. Two groups that say different things of a host are an error, unless the host itself decides.",
-    keys: &[
-        KeyInfo::optional("hosts", "a list of hosts", "By name, with ranges."),
-        KeyInfo::optional(
-            "select",
-            "a selector such as `label(role=worker)`",
-            "Sees the groups that list `hosts`, and the groups above it.",
-        ),
-        CONNECTION,
-        BECOME,
-        LABELS,
-        VARS,
-    ],
+    fields: LazyLock::new(|| {
+        vec![
+            Field::optional("hosts", Type::Str.listed().called("a list of hosts"), "By name, with ranges."),
+            Field::optional(
+                "select",
+                Type::Str.called("a selector such as `label(role=worker)`"),
+                "Sees the groups that list `hosts`, and the groups above it.",
+            ),
+            connection(),
+            r#become(),
+            labels(),
+            vars(),
+        ]
+    }),
 };
 
-pub(super) const RECONNECT: Table = Table {
+pub(super) static CONNECTION_KEYS: Table = Table {
+    path: "connection",
+    what: "`connection`",
+    doc: "How hosts are reached, at the top, at a group or at a host.",
+    fields: LazyLock::new(|| {
+        vec![
+        Field::with_default("transport", Type::either(&["ssh", "local"]), word("ssh"), "`local` is this machine, without ssh."),
+        Field::optional("user", Type::Str.called("a user name, without spaces and not beginning with `-`"), "Who logs in; ssh's own choice if not written."),
+        Field::optional("port", Type::Whole { least: 1, most: Some(65535) }.called("a port from 1 to 65535"), "ssh's own choice if not written."),
+        Field::optional("jump", Type::Str.called("jump hosts such as `ops@bastion.example.com:22`, separated by commas"), "As ssh's `ProxyJump`; `none` overrules a group's."),
+        Field::optional("identity_file", Type::Str.called("a path"), "A private key."),
+        Field::optional("ssh_config", Type::Str.called("a path"), "Read in place of `~/.ssh/config`; the system's own still applies."),
+        Field::optional("known_hosts", Type::Str.called("a path"), "Read in place of `~/.ssh/known_hosts`."),
+        Field::with_default("host_key", Type::either(&["strict", "accept_new"]), word("strict"), "`strict` talks to hosts whose key is known; `accept_new` also to those that have none yet."),
+        Field::with_default("connect_timeout", Type::Duration.called("a duration such as 10s"), seconds(10), "Of a connection being set up."),
+        Field::optional("remote_dir", Type::Str.called("an absolute path without `..`, not below /tmp, /var/tmp or /dev/shm, where anybody may write"), "Where the launcher keeps its records on the host: `/var/lib/rollbook` with `become`, else below the user's home."),
+        Field::optional("reconnect", RECONNECT.ty(), "How a connection that a run has lost is made again; see below."),
+    ]
+    }),
+};
+
+pub(super) static RECONNECT: Table = Table {
     path: "connection.reconnect",
     what: "`reconnect`, such as `{ attempts: 16, max_delay: 15s }`",
     doc: "How a connection is made again that a run has lost, whatever it was about to do: at once, then after 1 s, 2 s, 4 s and so on. Only then does the host fail as unreachable. A command that was running goes on meanwhile and is found again. The first look at a host, before a run begins, connects once.",
-    keys: &[
-        KeyInfo::with_default(
-            "attempts",
-            "a whole number from 1 to 1000",
-            "16",
-            "So many in a row may fail.",
-        ),
-        KeyInfo::with_default(
-            "max_delay",
-            "a duration of 1s or more, such as 15s",
-            "15s",
-            "The longest pause between two.",
-        ),
-    ],
+    fields: LazyLock::new(|| {
+        vec![
+            Field::with_default(
+                "attempts",
+                Type::Whole { least: 1, most: Some(1000) },
+                Value::Int(16),
+                "So many in a row may fail.",
+            ),
+            Field::with_default(
+                "max_delay",
+                Type::Duration.called("a duration of 1s or more, such as 15s"),
+                seconds(15),
+                "The longest pause between two.",
+            ),
+        ]
+    }),
 };
 
-pub(super) const BECOME_KEYS: Table = Table {
+pub(super) static BECOME_KEYS: Table = Table {
     path: "become",
     what: "`become`, such as `{ method: sudo }`",
     doc: "How root is reached on a host.",
-    keys: &[KeyInfo::required(
-        "method",
-        "`sudo` or `none`",
-        "`sudo -n`, which never asks; or nothing, where the user is root. `sudo` if `become` is not written.",
-    )],
+    fields: LazyLock::new(|| {
+        vec![Field::required(
+            "method",
+            Type::either(&["sudo", "none"]),
+            "`sudo -n`, which never asks; or nothing, where the user is root. `sudo` if `become` is not written.",
+        )]
+    }),
 };

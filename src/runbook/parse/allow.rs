@@ -1,12 +1,12 @@
 //! Opt-outs of the linter: names of rules, each with its reason. Which rules there are is the linter's to know.
 
+use super::tables;
 use crate::runbook::Allow;
 use crate::source::{Diagnostics, MapReader, Node, NodeKind};
 
 /// `lint: { allow: { … } }` of a step.
 pub(super) fn of_step(node: &Node, errors: &mut Diagnostics) -> Vec<Allow> {
-    let Some(mut reader) = MapReader::open(node, "`lint`, such as `{ allow: { RULE: reason } }`", errors)
-    else {
+    let Some(mut reader) = MapReader::open_table(node, &tables::LINT, errors) else {
         return Vec::new();
     };
     let allow = reader.require("allow", "`lint`", errors).map(|entry| rules(&entry.value, errors));

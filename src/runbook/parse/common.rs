@@ -13,7 +13,7 @@ use crate::value::{Duration, Type, Value, escape};
 
 /// Keys that any step may have.
 pub(super) fn keys() -> impl Iterator<Item = &'static str> + Clone {
-    tables::COMMON.keys.iter().map(|key| key.name)
+    tables::STEP.names()
 }
 
 /// Fields whose text goes to a host as data, where nobody else can read it.
@@ -200,7 +200,7 @@ fn reason(entry: &Entry, cx: &mut ParseContext<'_>) -> Option<String> {
     let bare =
         entry.value.is_plain() && matches!(entry.value.scalar(), Some("true" | "false" | "yes" | "no"));
     let text = |text: &str| (!bare && !text.trim().is_empty()).then(|| escape(text.trim()));
-    let reason = entry.value.parsed(tables::COMMON.expects(key), &mut cx.errors, text);
+    let reason = entry.value.parsed(&tables::STEP.expects(key), &mut cx.errors, text);
     if reason.is_none()
         && let Some(error) = cx.errors.last_mut()
     {
@@ -214,14 +214,14 @@ fn retry(node: &Node, cx: &mut ParseContext<'_>) -> Option<Retry> {
     let mut reader = MapReader::open_table(node, &tables::RETRY, errors)?;
     let attempts = reader.require("attempts", "`retry`", errors).and_then(|entry| {
         let count = |text: &str| text.parse::<u32>().ok().filter(|count| (2..=100).contains(count));
-        entry.value.parsed(tables::RETRY.expects("attempts"), errors, count)
+        entry.value.parsed(&tables::RETRY.expects("attempts"), errors, count)
     });
     let delay = reader
         .take("delay")
-        .map(|entry| entry.value.parsed(tables::RETRY.expects("delay"), errors, Duration::parse));
+        .map(|entry| entry.value.parsed(&tables::RETRY.expects("delay"), errors, Duration::parse));
     let backoff = reader
         .take("backoff")
-        .map(|entry| entry.value.parsed(tables::RETRY.expects("backoff"), errors, backoff_percent));
+        .map(|entry| entry.value.parsed(&tables::RETRY.expects("backoff"), errors, backoff_percent));
     reader.finish("`retry`", errors);
     Some(Retry {
         attempts: attempts?,

@@ -86,7 +86,7 @@ fn declaration(entry: &Entry, what: &str, errors: &mut Diagnostics) -> Option<Pa
     let example = written("example", &mut reader, errors);
     let matches = reader
         .take("matches")
-        .map(|entry| (entry.value.text(DECLARATION.expects("matches"), errors), entry.value.span));
+        .map(|entry| (entry.value.text(&DECLARATION.expects("matches"), errors), entry.value.span));
     let description = reader.take("description").and_then(|entry| entry.value.text("a text", errors));
     finish(reader, "a declaration", NO_HABITS, errors);
 

@@ -40,13 +40,13 @@ pub(super) fn read(node: &Node, place: &mut StepScope, cx: &mut ParseContext<'_>
 }
 
 fn duration(key: &str, entry: &Entry, errors: &mut Diagnostics) -> Option<Duration> {
-    entry.value.parsed(tables::GATE.expects(key), errors, Duration::parse)
+    entry.value.parsed(&tables::GATE.expects(key), errors, Duration::parse)
 }
 
 /// One line, because it is asked on one.
 fn text(entry: &Entry, errors: &mut Diagnostics) -> Option<String> {
     let words = |text: &str| escape(&text.split_whitespace().collect::<Vec<_>>().join(" "));
-    entry.value.parsed(tables::GATE.expects("approve"), errors, |text| {
+    entry.value.parsed(&tables::GATE.expects("approve"), errors, |text| {
         Some(words(text)).filter(|text| !text.is_empty())
     })
 }

@@ -12,7 +12,7 @@ mod names;
 mod phase;
 mod rescue;
 mod step;
-mod tables;
+pub mod tables;
 mod template_file;
 mod top;
 mod topology;
@@ -30,9 +30,8 @@ use crate::source::{
 };
 use crate::template::{Arg, Names, Reference};
 
-pub(super) use declare::{TYPES, constant, misfit};
+pub(super) use declare::{constant, misfit};
 pub(super) use names::NAMESPACES;
-pub(super) use tables::ALL as TABLES;
 
 /// Reads the files that a runbook names. The cli gives one that stays below the runbook's directory.
 pub trait FileReader {

@@ -116,7 +116,7 @@ fn rollout(node: &Node, place: &mut StepScope, cx: &mut ParseContext<'_>) -> Rol
     }
     if let Some(entry) = reader.take("max_unavailable")
         && let Some(amount) =
-            entry.value.parsed(tables::ROLLOUT.expects("max_unavailable"), errors, Amount::parse)
+            entry.value.parsed(&tables::ROLLOUT.expects("max_unavailable"), errors, Amount::parse)
     {
         if is_nothing(amount) {
             let error = errors.error(ROLLOUT, entry.value.span, "a budget of 0 lets no host start");
@@ -125,14 +125,14 @@ fn rollout(node: &Node, place: &mut StepScope, cx: &mut ParseContext<'_>) -> Rol
         spec.max_unavailable = amount;
     }
     if let Some(entry) = reader.take("max_failures")
-        && let Some(count) = entry.value.parsed(tables::ROLLOUT.expects("max_failures"), errors, count)
+        && let Some(count) = entry.value.parsed(&tables::ROLLOUT.expects("max_failures"), errors, count)
     {
         spec.max_failures = count;
     }
     if let Some(entry) = reader.take("parallel")
         && let Some(count) = entry
             .value
-            .parsed(tables::ROLLOUT.expects("parallel"), errors, |text| count(text).filter(|n| *n > 0))
+            .parsed(&tables::ROLLOUT.expects("parallel"), errors, |text| count(text).filter(|n| *n > 0))
     {
         spec.parallel = count;
     }
@@ -143,7 +143,7 @@ fn rollout(node: &Node, place: &mut StepScope, cx: &mut ParseContext<'_>) -> Rol
     }
     for (key, value) in [("soak", &mut spec.soak), ("wait_for_budget", &mut spec.wait_for_budget)] {
         if let Some(entry) = reader.take(key)
-            && let Some(duration) = entry.value.parsed(tables::ROLLOUT.expects(key), errors, Duration::parse)
+            && let Some(duration) = entry.value.parsed(&tables::ROLLOUT.expects(key), errors, Duration::parse)
         {
             *value = duration;
         }

@@ -179,7 +179,7 @@ fn policy(entry: Option<&Entry>, with_kube: bool, errors: &mut Diagnostics) -> (
         lock(&entry.value, with_kube, &mut policy, errors);
     }
     if let Some(entry) = reader.take("deadline") {
-        policy.deadline = entry.value.parsed(tables::POLICY.expects("deadline"), errors, positive);
+        policy.deadline = entry.value.parsed(&tables::POLICY.expects("deadline"), errors, positive);
     }
     if let Some(entry) = reader.take("control_plane_outage") {
         // The word says what is accepted; a bare `true` would not.
@@ -207,7 +207,7 @@ fn lock(node: &Node, with_kube: bool, policy: &mut Policy, errors: &mut Diagnost
         }
     }
     if let Some(entry) = reader.take("ttl") {
-        policy.lock_ttl = entry.value.parsed(tables::LOCK.expects("ttl"), errors, |text| {
+        policy.lock_ttl = entry.value.parsed(&tables::LOCK.expects("ttl"), errors, |text| {
             // The holder renews well within a ttl and stops at half of it; less leaves no room for a slow API.
             Duration::parse(text).filter(|ttl| *ttl >= Duration::from_secs(60))
         });
@@ -224,14 +224,14 @@ fn kube(entry: &Entry, errors: &mut Diagnostics) -> Option<KubeSpec> {
     };
     let text = |key: &str, reader: &mut MapReader<'_>, errors: &mut Diagnostics| {
         let clean = |text: &str| (!text.is_empty() && !text.starts_with('-')).then(|| text.to_owned());
-        reader.take(key).and_then(|entry| entry.value.parsed(tables::KUBE.expects(key), errors, clean))
+        reader.take(key).and_then(|entry| entry.value.parsed(&tables::KUBE.expects(key), errors, clean))
     };
     let kubeconfig = text("kubeconfig", &mut reader, errors).unwrap_or_else(|| usual.to_owned());
     let context = text("context", &mut reader, errors).unwrap_or_default();
     let duration = |key: &str, usual: u64, reader: &mut MapReader<'_>, errors: &mut Diagnostics| {
         let written = reader
             .take(key)
-            .and_then(|entry| entry.value.parsed(tables::KUBE.expects(key), errors, positive));
+            .and_then(|entry| entry.value.parsed(&tables::KUBE.expects(key), errors, positive));
         written.unwrap_or(Duration::from_secs(usual))
     };
     let request_timeout = duration("request_timeout", 30, &mut reader, errors);
@@ -303,7 +303,8 @@ fn defaults(node: &Node, cx: &mut ParseContext<'_>) {
         cx.defaults.r#become = value;
     }
     if let Some(entry) = reader.take("timeout")
-        && let Some(value) = entry.value.parsed(tables::DEFAULTS.expects("timeout"), &mut cx.errors, positive)
+        && let Some(value) =
+            entry.value.parsed(&tables::DEFAULTS.expects("timeout"), &mut cx.errors, positive)
     {
         cx.defaults.timeout = value;
     }
