@@ -107,7 +107,7 @@ fn host_text(facts: &HostFacts, out: &mut String) -> std::fmt::Result {
     writeln!(out, "  system      {os} {os_version}, kernel {kernel} {arch}, cgroup {cgroup}")?;
     writeln!(out, "  machine id  {machine_id}")?;
     writeln!(out, "  boot id     {boot_id}")?;
-    let version = |version: &Option<crate::value::Version>| {
+    let version = |version: &Option<crate::value::KubeVersion>| {
         version.as_ref().map_or("-".to_owned(), ToString::to_string)
     };
     writeln!(out, "  kubeadm     {}   kubelet {}", version(&facts.kubeadm), version(&facts.kubelet))?;

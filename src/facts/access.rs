@@ -82,8 +82,8 @@ pub fn parse_access(answers: &[ProbeOutput]) -> Result<Access, FactsError> {
 
 impl Access {
     /// How many minor versions kubectl is away from the API server, where both can be read.
-    pub fn minors_apart(&self) -> Option<u32> {
-        let minor = |text: &str| Version::parse(text).ok().map(|version| version.minor);
+    pub fn minors_apart(&self) -> Option<u64> {
+        let minor = |text: &str| Version::parse(text).ok().map(|version| version.minor().minor);
         Some(minor(&self.client)?.abs_diff(minor(&self.server)?))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::op::{Probe, ProbeOutput, Query, Site};
-use crate::value::{Duration, Size, Value, Version, escape_quoted};
+use crate::value::{Duration, KubeVersion, Size, Value, escape_quoted};
 
 /// What is true of a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +29,9 @@ pub struct HostFacts {
     /// `dpkg --audit` found half-installed packages.
     pub dpkg_broken: bool,
     /// Version of the kubeadm binary, where there is one. Not the package's.
-    pub kubeadm: Option<Version>,
+    pub kubeadm: Option<KubeVersion>,
     /// Version of the kubelet binary, where there is one.
-    pub kubelet: Option<Version>,
+    pub kubelet: Option<KubeVersion>,
     /// Bytes of active swap.
     pub swap_total: u64,
     /// /var/run/reboot-required is there.
@@ -280,9 +280,9 @@ fn os_release_value(text: &str, key: &str) -> String {
 }
 
 /// `v1.31.4`, or `Kubernetes v1.31.4`; `None` where the binary is absent or does not run.
-fn binary_version(answer: &ProbeOutput) -> Option<Version> {
+fn binary_version(answer: &ProbeOutput) -> Option<KubeVersion> {
     let word = answer.stdout.split_whitespace().last().filter(|_| answer.ok())?;
-    Version::parse(word).ok()
+    KubeVersion::parse(word).ok()
 }
 
 fn packages(
@@ -356,7 +356,9 @@ impl HostFacts {
     /// As the namespace `facts` of templates.
     pub fn to_value(&self) -> Value {
         let text = |text: &str| Value::Str(text.to_owned());
-        let version = |version: &Option<Version>| version.clone().map_or(Value::Null, Value::Version);
+        let version = |version: &Option<KubeVersion>| {
+            version.as_ref().map_or(Value::Null, |version| Value::Version(version.into()))
+        };
         let number = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
         let package = |facts: &PackageFacts| {
             map([("version", text(&facts.version)), ("held", Value::Bool(facts.held))])

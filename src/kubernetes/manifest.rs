@@ -2,7 +2,7 @@
 //! the kubelet's configuration. kubeadm's own marshaller writes all of them, one field per line; a file that reads
 //! differently is unknown, never guessed.
 
-use crate::value::Version;
+use crate::value::{KubeVersion, Minor};
 
 /// Where kubeadm keeps static pods.
 pub const MANIFESTS: &str = "/etc/kubernetes/manifests";
@@ -11,14 +11,14 @@ pub const MANIFESTS: &str = "/etc/kubernetes/manifests";
 pub const COMPONENTS: [&str; 3] = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
 /// The version in an image's tag: `registry.k8s.io/kube-apiserver:v1.31.4`. A digest or a tag of one's own is `None`.
-pub fn image_version(image: &str) -> Option<Version> {
+pub fn image_version(image: &str) -> Option<KubeVersion> {
     let (name, _digest) = image.split_once('@').unwrap_or((image, ""));
     let (path, tag) = name.rsplit_once(':')?;
     // `registry:5000/kube-apiserver` has a port and no tag. A build suffix follows a hyphen or underscore.
     if tag.contains('/') || path.is_empty() {
         return None;
     }
-    Version::parse(tag.split_once('_').map_or(tag, |(version, _)| version)).ok()
+    KubeVersion::parse(tag.split_once('_').map_or(tag, |(version, _)| version)).ok()
 }
 
 /// The image in a static pod's manifest.
@@ -27,8 +27,8 @@ pub fn manifest_image(manifest: &str) -> Option<&str> {
 }
 
 /// The version in a ClusterConfiguration.
-pub fn configured_version(configuration: &str) -> Option<Version> {
-    Version::parse(scalar(configuration, "kubernetesVersion")?).ok()
+pub fn configured_version(configuration: &str) -> Option<KubeVersion> {
+    KubeVersion::parse(scalar(configuration, "kubernetesVersion")?).ok()
 }
 
 /// The value of the first line that is `key: value`, at any depth.
@@ -41,12 +41,9 @@ fn scalar<'t>(text: &'t str, key: &str) -> Option<&'t str> {
 
 /// The name of the ConfigMap with the kubelet's configuration: one per minor up to 1.23, a single one from 1.24,
 /// when kubeadm's feature gate `UnversionedKubeletConfigMap` became true by default.
-pub fn kubelet_config_map(version: &Version) -> String {
-    if version.major == 1 && version.minor < 24 {
-        format!("kubelet-config-{}.{}", version.major, version.minor)
-    } else {
-        "kubelet-config".to_owned()
-    }
+pub fn kubelet_config_map(version: &KubeVersion) -> String {
+    let minor = version.minor();
+    if minor < Minor::new(1, 24) { format!("kubelet-config-{minor}") } else { "kubelet-config".to_owned() }
 }
 
 #[cfg(test)]
@@ -63,7 +60,7 @@ mod tests {
             ("kube-apiserver:latest", None),
             ("kube-apiserver:v1.31.4_arm", Some("1.31.4")),
         ] {
-            let expected = expected.map(|text| Version::parse(text).expect(text));
+            let expected = expected.map(|text| KubeVersion::parse(text).expect(text));
             assert_eq!(image_version(image), expected, "{image}");
         }
     }
@@ -74,7 +71,7 @@ mod tests {
         assert_eq!(manifest_image(manifest), Some("k8s.gcr.io/kube-apiserver:v1.20.2"));
         let configuration =
             "imageRepository: k8s.gcr.io\nkind: ClusterConfiguration\nkubernetesVersion: v1.20.2\n";
-        assert_eq!(configured_version(configuration), Version::parse("1.20.2").ok());
+        assert_eq!(configured_version(configuration), KubeVersion::parse("1.20.2").ok());
         assert_eq!(manifest_image("metadata:\n  name: x\n"), None);
     }
 
@@ -84,7 +81,7 @@ mod tests {
             std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/transcripts/kubeadm-hollow");
         for (name, expected) in [("06-config-view.txt", "1.20.2"), ("34-config-after.txt", "1.21.0")] {
             let text = std::fs::read_to_string(folder.join(name)).expect(name);
-            assert_eq!(configured_version(&text), Version::parse(expected).ok(), "{name}");
+            assert_eq!(configured_version(&text), KubeVersion::parse(expected).ok(), "{name}");
         }
     }
 
@@ -96,7 +93,7 @@ mod tests {
             ("1.24.0", "kubelet-config"),
             ("1.31.4", "kubelet-config"),
         ] {
-            assert_eq!(kubelet_config_map(&Version::parse(version).expect(version)), name);
+            assert_eq!(kubelet_config_map(&KubeVersion::parse(version).expect(version)), name);
         }
     }
 }

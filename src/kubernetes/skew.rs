@@ -1,6 +1,6 @@
 //! Legal hops and version skew. Source: kubernetes.io/releases/version-skew-policy and the kubeadm upgrade page.
 
-use crate::value::Version;
+use crate::value::{Minor, Version};
 
 /// Why a hop or a pair of versions is not legal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,14 +14,12 @@ pub enum SkewError {
         to: Version,
     },
     /// A minor would be left out.
-    #[error("{from} to {to} leaves out a minor version; the control plane goes through {}", through(.path))]
+    #[error("{from} to {to} leaves out a minor version; the control plane goes through {}", through(.from, .to))]
     SkippedMinor {
         /// What is.
         from: Version,
         /// What is wanted.
         to: Version,
-        /// The minors on the way.
-        path: Vec<Version>,
     },
     /// Another major version.
     #[error("{from} and {to} are different major versions")]
@@ -51,46 +49,48 @@ pub enum SkewError {
     },
 }
 
-fn through(path: &[Version]) -> String {
-    path.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+/// The minors on the way.
+fn through(from: &Version, to: &Version) -> String {
+    let path = std::iter::successors(Some(from.minor().next()), |minor| Some(minor.next()));
+    // A number that somebody mistyped may be any.
+    let path = path.take_while(|minor| *minor <= to.minor()).take(100);
+    path.map(|minor| minor.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a control plane may go from one version to another in one hop: the same minor and no older patch, or the
 /// next minor. A target without a patch stands for any of its minor.
-pub fn check_hop(from: &Version, to: &Version) -> Result<(), SkewError> {
-    let (from, to) = (from.clone(), to.clone());
-    if from.major != to.major {
+pub fn check_hop(from: impl Into<Version>, to: impl Into<Version>) -> Result<(), SkewError> {
+    let (from, to) = (from.into(), to.into());
+    if from.minor().major != to.minor().major {
         return Err(SkewError::Major { from, to });
     }
-    let older = if to.patch.is_none() { to.minor < from.minor } else { to.is_older_than(&from) };
-    if older {
+    if to.cmp_loosely(&from).is_lt() {
         return Err(SkewError::Downgrade { from, to });
     }
-    if to.minor > from.minor + 1 {
-        let minor = |minor| Version { major: from.major, minor, patch: None, pre: None, build: None };
-        let path = (from.minor + 1..=to.minor).map(minor).collect();
-        return Err(SkewError::SkippedMinor { from, to, path });
+    if to.minor() > from.minor().next() {
+        return Err(SkewError::SkippedMinor { from, to });
     }
     Ok(())
 }
 
 /// How many minors a kubelet may be older than the API server.
-pub fn kubelet_limit(kubelet: &Version) -> u32 {
+pub fn kubelet_limit(kubelet: Minor) -> u32 {
     // Three since the kubelet 1.25 (KEP-3935, policy of 1.28); two before.
-    if (kubelet.major, kubelet.minor) < (1, 25) { 2 } else { 3 }
+    if kubelet < Minor::new(1, 25) { 2 } else { 3 }
 }
 
 /// Whether a kubelet may talk to an API server of this version.
-pub fn check_kubelet(kubelet: &Version, server: &Version) -> Result<(), SkewError> {
-    let (ours, theirs) = ((kubelet.major, kubelet.minor), (server.major, server.minor));
+pub fn check_kubelet(kubelet: impl Into<Version>, server: impl Into<Version>) -> Result<(), SkewError> {
+    let (kubelet, server) = (kubelet.into(), server.into());
+    let (ours, theirs) = (kubelet.minor(), server.minor());
     if ours > theirs {
-        return Err(SkewError::KubeletAhead { kubelet: kubelet.clone(), server: server.clone() });
+        return Err(SkewError::KubeletAhead { kubelet, server });
     }
     // kubeadm before 1.29 itself let kubelets trail by one minor only (kubernetes/kubernetes#120825).
-    let kubeadm = if theirs < (1, 29) { 1 } else { u32::MAX };
-    let limit = kubelet_limit(kubelet).min(kubeadm);
-    if kubelet.major != server.major || server.minor - kubelet.minor > limit {
-        return Err(SkewError::KubeletBehind { kubelet: kubelet.clone(), server: server.clone(), limit });
+    let kubeadm = if theirs < Minor::new(1, 29) { 1 } else { u32::MAX };
+    let limit = kubelet_limit(ours).min(kubeadm);
+    if ours.major != theirs.major || theirs.minor - ours.minor > limit.into() {
+        return Err(SkewError::KubeletBehind { kubelet, server, limit });
     }
     Ok(())
 }
@@ -116,13 +116,13 @@ mod tests {
             ("1.31.0", "1.31.0-rc.1", false),
             ("1.31.0", "2.0.0", false),
         ] {
-            assert_eq!(check_hop(&version(from), &version(to)).is_ok(), legal, "{from} to {to}");
+            assert_eq!(check_hop(version(from), version(to)).is_ok(), legal, "{from} to {to}");
         }
     }
 
     #[test]
     fn a_skipped_minor_names_the_way() {
-        let error = check_hop(&version("1.29.3"), &version("1.33.1")).expect_err("three minors left out");
+        let error = check_hop(version("1.29.3"), version("1.33.1")).expect_err("three minors left out");
         assert_eq!(
             error.to_string(),
             "1.29.3 to 1.33.1 leaves out a minor version; the control plane goes through 1.30, 1.31, 1.32, 1.33"
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn old_kubelets_may_trail_less() {
         for (kubelet, limit) in [("1.24.17", 2), ("1.25.0", 3), ("1.31.4", 3)] {
-            assert_eq!(kubelet_limit(&version(kubelet)), limit, "{kubelet}");
+            assert_eq!(kubelet_limit(version(kubelet).minor()), limit, "{kubelet}");
         }
     }
 
@@ -150,7 +150,7 @@ mod tests {
             ("1.26.0", "1.29.0", true),
         ] {
             assert_eq!(
-                check_kubelet(&version(kubelet), &version(server)).is_ok(),
+                check_kubelet(version(kubelet), version(server)).is_ok(),
                 legal,
                 "{kubelet} under {server}"
             );

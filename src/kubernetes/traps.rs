@@ -277,12 +277,12 @@ fn containerd(runtime: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// Whether a version is at or above a bound; a version without a patch stands for the last of its minor.
+/// Whether a version is at or above a bound. A minor stands for the last of its releases.
 pub(super) fn at_least(version: &Version, bound: &Version) -> bool {
-    if version.patch.is_none() {
-        return (version.major, version.minor) >= (bound.major, bound.minor);
+    match version {
+        Version::Minor(minor) => *minor >= bound.minor(),
+        Version::Release(_) => version.cmp_precedence(bound).is_ge(),
     }
-    !version.is_older_than(bound)
 }
 
 #[cfg(test)]
@@ -362,12 +362,13 @@ mod tests {
         for trap in TRAPS {
             let since = Version::parse(trap.since).expect(trap.since);
             assert!(
-                trap.until.is_empty() || since.is_older_than(&Version::parse(trap.until).expect(trap.until)),
+                trap.until.is_empty()
+                    || since.cmp_precedence(&Version::parse(trap.until).expect(trap.until)).is_lt(),
                 "{trap:?}"
             );
             assert!(!trap.source.is_empty() && !trap.what.ends_with('.'), "{trap:?}");
         }
         let order: Vec<_> = TRAPS.iter().map(|trap| Version::parse(trap.since).expect(trap.since)).collect();
-        assert!(order.is_sorted_by(|a, b| !b.is_older_than(a)), "{order:?}");
+        assert!(order.is_sorted_by(|a, b| a.cmp_precedence(b).is_le()), "{order:?}");
     }
 }

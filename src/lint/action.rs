@@ -203,10 +203,7 @@ pub(super) fn relation(left: Option<&str>, right: Option<&str>) -> Option<std::c
         return Some(std::cmp::Ordering::Equal);
     }
     let (left, right) = (version(Some(left))?, version(Some(right))?);
-    if left.patch.is_none() || right.patch.is_none() {
-        return Some((left.major, left.minor).cmp(&(right.major, right.minor)));
-    }
-    Some(left.cmp_precedence(&right))
+    Some(left.cmp_loosely(&right))
 }
 
 #[cfg(test)]

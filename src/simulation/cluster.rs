@@ -9,7 +9,7 @@ use super::objects::Objects;
 use super::pod::{Pod, Workload};
 use super::random::SimulationRandom;
 use super::world::{Millis, World};
-use crate::value::Version;
+use crate::value::{KubeVersion, Minor};
 
 /// The annotation that every node has.
 pub(super) const TTL: &str = "node.alpha.kubernetes.io/ttl";
@@ -96,7 +96,7 @@ pub(super) struct Cluster {
     /// Pods that no node could take.
     pub(super) pending: BTreeSet<u32>,
     /// `kubernetesVersion` of the kubeadm-config ConfigMap.
-    pub(super) kubeadm_config: Version,
+    pub(super) kubeadm_config: KubeVersion,
     /// `metadata.resourceVersion` of the kubelet-config ConfigMap.
     pub(super) kubelet_config: u64,
     /// Objects that somebody created through kubectl, such as Leases.
@@ -110,7 +110,7 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// A cluster without nodes.
-    pub(super) fn new(version: Version, seed: u64) -> Self {
+    pub(super) fn new(version: KubeVersion, seed: u64) -> Self {
         Self {
             nodes: Vec::new(),
             control_planes: Vec::new(),
@@ -191,7 +191,7 @@ impl World {
         if spec.control_plane {
             labels.insert("node-role.kubernetes.io/control-plane".to_owned(), String::new());
             // Up to 1.23 kubeadm set both.
-            if self.cluster.kubeadm_config.minor < 24 {
+            if self.cluster.kubeadm_config.minor() < Minor::new(1, 24) {
                 labels.insert("node-role.kubernetes.io/master".to_owned(), String::new());
             }
         }
@@ -227,14 +227,14 @@ impl World {
 
     /// Whether an API server answers, and with which version: the newest of those that do, as behind a load balancer
     /// that prefers none.
-    pub(super) fn api_server(&self) -> Option<Version> {
+    pub(super) fn api_server(&self) -> Option<KubeVersion> {
         self.cluster
             .control_planes
             .iter()
             .map(|index| &self.cluster.nodes[*index])
             .filter(|node| !self.hosts[node.host].down)
             .filter_map(|node| super::static_pod::serving_version(self, node))
-            .max_by(Version::cmp_precedence)
+            .max_by(KubeVersion::cmp_precedence)
     }
 
     /// Whether every API server that answers has only just started, and forbids everything until it has read its rules.
@@ -253,7 +253,7 @@ impl World {
     pub(super) fn start_api_server(&mut self, host: usize) {
         let Some(node) = self.hosts[host].node.map(|node| &self.cluster.nodes[node]) else { return };
         let serves = super::static_pod::serving_version(self, node);
-        if serves.is_some_and(|version| version.minor >= 29) {
+        if serves.is_some_and(|version| version.minor() >= Minor::new(1, 29)) {
             self.hosts[host].active_faults.forbids_until = self.now + RULES_TAKE;
         }
     }

@@ -16,7 +16,7 @@ use super::world::Millis;
 use super::{sockets, sources};
 use crate::inventory::HostName;
 use crate::transport::LaunchId;
-use crate::value::Version;
+use crate::value::{KubeVersion, Minor};
 
 /// Where the simulated community repository stands in sources files.
 pub(super) const REPOSITORY: &str = "https://pkgs.k8s.io/core:/stable:/";
@@ -152,7 +152,12 @@ pub(super) struct SimulatedMachine {
 
 impl SimulatedMachine {
     /// A machine as it stands before an upgrade.
-    pub(super) fn new(spec: &SimulatedHost, node: Option<usize>, kubernetes: &Version, seed: u64) -> Self {
+    pub(super) fn new(
+        spec: &SimulatedHost,
+        node: Option<usize>,
+        kubernetes: &KubeVersion,
+        seed: u64,
+    ) -> Self {
         let mut random = SimulationRandom::of(seed, spec.name.as_str());
         let on_node = node.is_some();
         let short = spec.name.as_str().split('.').next().unwrap_or_default();
@@ -193,7 +198,7 @@ impl SimulatedMachine {
         host
     }
 
-    fn write_usual_files(&mut self, kubernetes: &Version, labels: &BTreeMap<String, String>) {
+    fn write_usual_files(&mut self, kubernetes: &KubeVersion, labels: &BTreeMap<String, String>) {
         let at = LONG_AGO - 60_000;
         let machine_id = format!("{}\n", self.machine_id);
         let on_node = self.node.is_some();
@@ -227,9 +232,9 @@ impl SimulatedMachine {
 
     /// What kubeadm of this version writes for the kubelet. From 1.34 the runtime's socket stands in a file of the host's own,
     /// which is put over the cluster's configuration, instead of in a flag (NodeLocalCRISocket).
-    pub(super) fn put_kubelet_config(&mut self, kubeadm: &Version, at: Millis) {
+    pub(super) fn put_kubelet_config(&mut self, kubeadm: &KubeVersion, at: Millis) {
         let socket = "unix:///run/containerd/containerd.sock";
-        let (own, flag) = if kubeadm.minor >= 34 {
+        let (own, flag) = if kubeadm.minor() >= Minor::new(1, 34) {
             let instance = format!("containerRuntimeEndpoint: \"{socket}\"\n");
             self.files.put("/var/lib/kubelet/instance-config.yaml", instance, "644", at);
             (format!("containerRuntimeEndpoint: {socket}\n"), String::new())
@@ -247,7 +252,7 @@ impl SimulatedMachine {
     }
 
     /// Its packages come from the repository of that version's minor, whose lists are there.
-    pub(super) fn use_repository_of(&mut self, kubernetes: &Version) {
+    pub(super) fn use_repository_of(&mut self, kubernetes: &KubeVersion) {
         self.files.put(SOURCES, repository(kubernetes), "644", LONG_AGO - 60_000);
         let fetched = sources::read(&self.files, None);
         self.packages.fetched(String::new(), fetched);
@@ -312,8 +317,8 @@ impl SimulatedMachine {
 pub(super) const CONTAINERD: [&str; 2] = ["containerd", "containerd.io"];
 
 /// The line of the community's repository for a version's minor.
-fn repository(kubernetes: &Version) -> String {
-    format!("deb [signed-by={KEYRING}] {REPOSITORY}v{}/deb/ /\n", kubernetes.to_minor())
+fn repository(kubernetes: &KubeVersion) -> String {
+    format!("deb [signed-by={KEYRING}] {REPOSITORY}v{}/deb/ /\n", kubernetes.minor())
 }
 
 const NO_SWAP: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
@@ -322,7 +327,7 @@ const KUBELET_CONFIG: &str =
     "apiVersion: kubelet.config.k8s.io/v1beta1\ncgroupDriver: systemd\nkind: KubeletConfiguration\n";
 
 /// The kubelet's configuration in the cluster's ConfigMap.
-pub(super) fn cluster_kubelet_config(version: &Version) -> String {
-    let unset = if version.minor >= 34 { "containerRuntimeEndpoint: \"\"\n" } else { "" };
+pub(super) fn cluster_kubelet_config(version: &KubeVersion) -> String {
+    let unset = if version.minor() >= Minor::new(1, 34) { "containerRuntimeEndpoint: \"\"\n" } else { "" };
     format!("{KUBELET_CONFIG}{unset}")
 }

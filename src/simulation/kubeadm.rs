@@ -7,7 +7,7 @@ use super::kubeadm_says::{Age, HINT, cgroup_v1};
 use super::process::{Output, ProcessStep};
 use super::static_pod::{self, COMPONENTS};
 use super::world::World;
-use crate::value::Version;
+use crate::value::{KubeVersion, Minor};
 
 /// `kubelet --version`.
 pub(super) fn kubelet(world: &mut World, command: &Invocation, out: &mut Output) -> ProcessStep {
@@ -50,8 +50,8 @@ fn missing(program: &str, out: &mut Output) -> ProcessStep {
     ProcessStep::Exit(127)
 }
 
-fn print_version(command: &Invocation, version: &Version, out: &mut Output) -> ProcessStep {
-    let minor = version.minor;
+fn print_version(command: &Invocation, version: &KubeVersion, out: &mut Output) -> ProcessStep {
+    let minor = version.minor().minor;
     match command.option("-o").or_else(|| command.option("--output")) {
         Some("short") => out.line(format!("v{version}")),
         Some("json") => out.line(format!(
@@ -65,8 +65,8 @@ fn print_version(command: &Invocation, version: &Version, out: &mut Output) -> P
     ProcessStep::Exit(0)
 }
 
-fn pull(world: &mut World, command: &Invocation, version: &Version, out: &mut Output) -> ProcessStep {
-    let target = command.option("--kubernetes-version").and_then(|text| Version::parse(text).ok());
+fn pull(world: &mut World, command: &Invocation, version: &KubeVersion, out: &mut Output) -> ProcessStep {
+    let target = command.option("--kubernetes-version").and_then(|text| KubeVersion::parse(text).ok());
     let target = target.unwrap_or_else(|| version.clone());
     for component in COMPONENTS {
         out.line(format!("[config/images] Pulled {}", static_pod::image(component, &target)));
@@ -79,7 +79,7 @@ fn pull(world: &mut World, command: &Invocation, version: &Version, out: &mut Ou
 struct Apply {
     host: usize,
     age: Age,
-    target: Version,
+    target: KubeVersion,
     force: bool,
     ignores_job: bool,
 }
@@ -87,7 +87,7 @@ struct Apply {
 fn apply(
     world: &mut World,
     command: &Invocation,
-    kubeadm: &Version,
+    kubeadm: &KubeVersion,
     target: &str,
     out: &mut Output,
 ) -> ProcessStep {
@@ -108,7 +108,7 @@ fn apply(
     if let Some(next) = unfit_machine(world, command, kubeadm, out) {
         return next;
     }
-    let parsed = Version::parse(target).ok().filter(|version| version.patch.is_some());
+    let parsed = KubeVersion::parse(target).ok();
     let Some(version) = parsed else {
         out.complain(format!(
             "version \"{target}\" doesn't match patterns for neither semantic version nor labels (stable, latest, ...)\n{HINT}"
@@ -151,7 +151,7 @@ fn apply(
 }
 
 /// Health of the cluster and the rules between versions; `None` where nothing speaks against it.
-fn refused(world: &World, call: &Apply, kubeadm: &Version, out: &mut Output) -> Option<ProcessStep> {
+fn refused(world: &World, call: &Apply, kubeadm: &KubeVersion, out: &mut Output) -> Option<ProcessStep> {
     let nodes = world.cluster.all_nodes().map(|(_, node)| node);
     let not_ready = nodes.filter(|node| node.control_plane && node.ready != ReadyCondition::True);
     let not_ready: Vec<&str> = not_ready.map(|node| node.name.as_str()).collect();
@@ -173,14 +173,14 @@ fn refused(world: &World, call: &Apply, kubeadm: &Version, out: &mut Output) -> 
     let specified = format!("Specified version to upgrade to \"v{target}\"");
     let mut fatal = Vec::new();
     let mut bypassable = Vec::new();
-    if target.minor > cluster.minor + 1 {
+    if target.minor() > cluster.minor().next() {
         fatal.push(format!("{specified} is too high; kubeadm can upgrade only 1 minor version at a time"));
     }
-    if target.minor + 1 < cluster.minor {
+    if target.minor().next() < cluster.minor() {
         fatal.push(format!("{specified} is too low; kubeadm can downgrade only 1 minor version at a time"));
     }
-    if target.minor > kubeadm.minor {
-        let (theirs, ours) = (target.minor, kubeadm.minor);
+    if target.minor() > kubeadm.minor() {
+        let (theirs, ours) = (target.minor().minor, kubeadm.minor().minor);
         fatal.push(format!(
             "{specified} is at least one minor release higher than the kubeadm minor release ({theirs} > {ours}). \
              Such an upgrade is not supported"
@@ -191,7 +191,7 @@ fn refused(world: &World, call: &Apply, kubeadm: &Version, out: &mut Output) -> 
              to install kubeadm"
         ));
     }
-    if target.is_older_than(cluster) && target.minor + 1 >= cluster.minor {
+    if target.is_older_than(cluster) && target.minor().next() >= cluster.minor() {
         bypassable.push(format!("{specified} is lower than the cluster version \"v{cluster}\""));
     }
     let list =
@@ -230,11 +230,11 @@ fn not_root(command: &Invocation, age: Age, out: &mut Output) -> Option<ProcessS
 fn unfit_machine(
     world: &World,
     command: &Invocation,
-    kubeadm: &Version,
+    kubeadm: &KubeVersion,
     out: &mut Output,
 ) -> Option<ProcessStep> {
     let machine = &world.hosts[command.host];
-    if (kubeadm.major, kubeadm.minor) < (1, 35) || !machine.cgroup_v1 {
+    if kubeadm.minor() < Minor::new(1, 35) || !machine.cgroup_v1 {
         return None;
     }
     let error = cgroup_v1(machine.kernel(), ignores(command, "SystemVerification"), out)?;
@@ -245,7 +245,7 @@ fn unfit_machine(
 struct Way {
     host: usize,
     age: Age,
-    version: Version,
+    version: KubeVersion,
 }
 
 type Finish = Box<dyn FnOnce(&mut World, &mut Output) -> ProcessStep>;
@@ -300,7 +300,7 @@ fn write_kubelet_config(world: &mut World, host: usize, out: &mut Output) {
     }
 }
 
-fn node(world: &mut World, command: &Invocation, kubeadm: &Version, out: &mut Output) -> ProcessStep {
+fn node(world: &mut World, command: &Invocation, kubeadm: &KubeVersion, out: &mut Output) -> ProcessStep {
     let (host, age) = (command.host, Age::of(kubeadm));
     if let Some(next) = not_root(command, age, out) {
         return next;
@@ -322,10 +322,10 @@ fn node(world: &mut World, command: &Invocation, kubeadm: &Version, out: &mut Ou
         ));
         return ProcessStep::after(2000, |_, _| ProcessStep::Exit(1));
     }
-    if kubeadm.minor > cluster.minor + 1 {
-        let least = kubeadm.minor - 1;
+    if kubeadm.minor() > cluster.minor().next() {
+        let least = kubeadm.minor().previous();
         out.complain(format!(
-            "this version of kubeadm only supports deploying clusters with the control plane version >= 1.{least}.0. \
+            "this version of kubeadm only supports deploying clusters with the control plane version >= {least}.0. \
              Current version: v{cluster}\n{HINT}"
         ));
         return ProcessStep::Exit(1);

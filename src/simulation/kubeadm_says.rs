@@ -2,7 +2,7 @@
 //! upgrade phases brought. Texts only; what happens is in `kubeadm.rs`.
 
 use super::process::{Output, ProcessStep};
-use crate::value::Version;
+use crate::value::{KubeVersion, Minor};
 
 /// The last line of every failure.
 pub(super) const HINT: &str = "To see the stack trace of this error execute with --v=5 or higher";
@@ -22,8 +22,8 @@ pub(super) enum Age {
 }
 
 impl Age {
-    pub(super) fn of(kubeadm: &Version) -> Self {
-        if (kubeadm.major, kubeadm.minor) < (1, 32) { Self::Before } else { Self::Phases }
+    pub(super) fn of(kubeadm: &KubeVersion) -> Self {
+        if kubeadm.minor() < Minor::new(1, 32) { Self::Before } else { Self::Phases }
     }
 
     /// That the cluster's configuration is read.
@@ -74,7 +74,13 @@ impl Age {
         Some(self.refuses("[upgrade/health] FATAL: ", 1, text, out))
     }
 
-    pub(super) fn chose(self, target: &Version, cluster: &Version, kubeadm: &Version, out: &mut Output) {
+    pub(super) fn chose(
+        self,
+        target: &KubeVersion,
+        cluster: &KubeVersion,
+        kubeadm: &KubeVersion,
+        out: &mut Output,
+    ) {
         let (chosen, verb) = match self {
             Self::Before => ("[upgrade/version]", "change"),
             Self::Phases => ("[upgrade/preflight]", "upgrade"),
@@ -85,7 +91,7 @@ impl Age {
         ));
     }
 
-    pub(super) fn begins_apply(self, target: &Version, out: &mut Output) {
+    pub(super) fn begins_apply(self, target: &KubeVersion, out: &mut Output) {
         out.line(match self {
             Self::Before => format!(
                 "[upgrade/prepull] Pulling images required for setting up a Kubernetes cluster\n\
@@ -115,9 +121,9 @@ impl Age {
         }
     }
 
-    pub(super) fn ends_apply(self, target: &Version, out: &mut Output) {
+    pub(super) fn ends_apply(self, target: &KubeVersion, out: &mut Output) {
         match self {
-            Self::Before if target.minor < 31 => out.line(format!(
+            Self::Before if target.minor() < Minor::new(1, 31) => out.line(format!(
                 "[upgrade/successful] SUCCESS! Your cluster was upgraded to \"v{target}\". Enjoy!"
             )),
             Self::Before => out.line(format!(

@@ -98,7 +98,8 @@ impl Simulated {
         record: Option<&SimulatedRecord>,
     ) -> Self {
         // A minor stands for its first release.
-        let kubernetes = Version { patch: Some(kubernetes.patch.unwrap_or(0)), ..kubernetes.clone() };
+        let first = || kubernetes.minor().first_release();
+        let kubernetes = kubernetes.release().cloned().unwrap_or_else(first);
         Self { shared: Rc::new(SimulationState::new(World::new(hosts, &kubernetes, epoch, seed, record))) }
     }
 

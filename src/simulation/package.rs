@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::sources::SuiteSource;
 use super::world::Millis;
-use crate::value::Version;
+use crate::value::{KubeVersion, Minor};
 
 /// Oldest and newest minor that the simulated community repository serves.
 pub(super) const MINORS: std::ops::RangeInclusive<u32> = 20..=37;
@@ -37,7 +37,7 @@ const DISTRIBUTION: [(&str, Option<&str>, &str); 14] = [
 ];
 
 /// Clusters of this minor or a newer one begin with containerd 2.
-const CONTAINERD_2_FROM: u32 = 35;
+const CONTAINERD_2_FROM: Minor = Minor::new(1, 35);
 
 /// Packages of one host, and the state of its apt.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ fn versions_of(minor: u32) -> &'static [String] {
 
 impl Packages {
     /// A host as it stands before an upgrade: the distribution's packages and, on a node, Kubernetes on hold.
-    pub(super) fn new(kubernetes: Option<&Version>, at: Millis) -> Self {
+    pub(super) fn new(kubernetes: Option<&KubeVersion>, at: Millis) -> Self {
         let mut packages = Self {
             installed: BTreeMap::new(),
             held: BTreeSet::new(),
@@ -111,7 +111,7 @@ impl Packages {
         }
         if let Some(version) = kubernetes {
             // Newer kubelets are at home with containerd 2, which this distribution does not have.
-            if version.minor >= CONTAINERD_2_FROM {
+            if version.minor() >= CONTAINERD_2_FROM {
                 packages.remove("containerd");
                 packages.put("containerd.io", "2.1.9-1~debian.12~bookworm", at);
             }
@@ -179,9 +179,9 @@ impl Packages {
     }
 
     /// The Kubernetes version of an installed package, without its revision.
-    pub(super) fn kubernetes_version(&self, name: &str) -> Option<Version> {
+    pub(super) fn kubernetes_version(&self, name: &str) -> Option<KubeVersion> {
         let version = &self.installed.get(name)?.version;
-        Version::parse(version.split_once('-').map_or(version.as_str(), |(upstream, _)| upstream)).ok()
+        KubeVersion::parse(version.split_once('-').map_or(version.as_str(), |(upstream, _)| upstream)).ok()
     }
 
     /// Remembers what an update fetched into a directory of lists.
@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_is_on_offer_as_it_is_asked_for() {
-        let version = Version::parse("1.30.2").expect("a version");
+        let version = KubeVersion::parse("1.30.2").expect("a version");
         let mut packages = Packages::new(Some(&version), 0);
         let debian = SuiteSource::new("http://deb.debian.org/debian", "bookworm");
         packages.fetched(String::new(), vec![SuiteSource::new("https://mirror/v1.30/deb/", "/"), debian]);
@@ -392,7 +392,7 @@ mod tests {
 
     #[test]
     fn only_what_was_fetched_is_offered() {
-        let version = Version::parse("1.30.2").expect("a version");
+        let version = KubeVersion::parse("1.30.2").expect("a version");
         let mut packages = Packages::new(Some(&version), 0);
         assert_eq!(packages.candidates("kubelet", ""), None, "nothing was fetched");
         let source = |minor: u32| SuiteSource::new(&format!("https://mirror/v1.{minor}/deb/"), "/");

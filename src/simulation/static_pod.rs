@@ -6,7 +6,7 @@ use super::cluster::SimulatedNode;
 use super::host::LONG_AGO;
 use super::pod::{self, Pod, PodOwner};
 use super::world::{SimulationEvent, World};
-use crate::value::Version;
+use crate::value::{KubeVersion, Minor};
 
 /// `waiting.reason` of a container that crashes again and again.
 pub(super) const CRASH_LOOP: &str = "CrashLoopBackOff";
@@ -24,10 +24,10 @@ const ETCD: [&str; 16] = [
 ];
 
 /// The image of a component at a Kubernetes version.
-pub(super) fn image(component: &str, version: &Version) -> String {
-    let registry = if version.minor < 25 { "k8s.gcr.io" } else { "registry.k8s.io" };
+pub(super) fn image(component: &str, version: &KubeVersion) -> String {
+    let registry = if version.minor() < Minor::new(1, 25) { "k8s.gcr.io" } else { "registry.k8s.io" };
     if component == "etcd" {
-        let row = usize::try_from(version.minor).unwrap_or(usize::MAX).saturating_sub(20);
+        let row = usize::try_from(version.minor().minor).unwrap_or(usize::MAX).saturating_sub(20);
         return format!("{registry}/etcd:{}", ETCD[row.min(ETCD.len() - 1)]);
     }
     format!("{registry}/{component}:v{version}")
@@ -75,7 +75,7 @@ pub(super) fn place_all(world: &mut World, host: usize) {
     }
 }
 
-fn write_manifest(world: &mut World, host: usize, component: &str, version: &Version, at: i64) {
+fn write_manifest(world: &mut World, host: usize, component: &str, version: &KubeVersion, at: i64) {
     let text = manifest(component, &image(component, version));
     world.hosts[host].files.put(&manifest_path(component), text, "600", at);
 }
@@ -87,16 +87,16 @@ pub(super) fn find(world: &World, node: usize, component: &str) -> Option<u32> {
 }
 
 /// The version that a node's API server serves, unless it is down.
-pub(super) fn serving_version(world: &World, node: &SimulatedNode) -> Option<Version> {
+pub(super) fn serving_version(world: &World, node: &SimulatedNode) -> Option<KubeVersion> {
     let is_api = |pod: &&Pod| matches!(&pod.owner, PodOwner::Node(name) if name == "kube-apiserver");
     let pods = node.pods.iter().filter_map(|number| world.cluster.pods.get(number));
     let pod = pods.filter(is_api).find(|pod| pod.waiting.is_empty())?;
-    Version::parse(pod.image.rsplit(':').next()?).ok()
+    KubeVersion::parse(pod.image.rsplit(':').next()?).ok()
 }
 
 /// Writes a component's manifest for `version`; its kubelet ends the old container and starts the new one. `false`
 /// where the manifest was the same already and nothing restarts.
-pub(super) fn upgrade(world: &mut World, host: usize, component: &str, version: &Version) -> bool {
+pub(super) fn upgrade(world: &mut World, host: usize, component: &str, version: &KubeVersion) -> bool {
     let wanted = image(component, version);
     let path = manifest_path(component);
     let unchanged =

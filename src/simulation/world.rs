@@ -15,7 +15,7 @@ use super::process::{Output, Pid, Process, ProcessStep};
 use super::record::{self, SimulatedRecord};
 use super::{answers, kubelet, pod};
 use crate::op::Exit;
-use crate::value::{Duration, Timestamp, Version};
+use crate::value::{Duration, KubeVersion, Timestamp};
 
 /// Milliseconds since the simulation began; what was there before it has negative times.
 pub(super) type Millis = i64;
@@ -109,7 +109,7 @@ impl World {
     /// The world as it stands before an upgrade from `kubernetes`.
     pub(super) fn new(
         specs: &[SimulatedHost],
-        kubernetes: &Version,
+        kubernetes: &KubeVersion,
         epoch: Timestamp,
         seed: u64,
         record: Option<&SimulatedRecord>,

@@ -214,7 +214,7 @@ impl Repository {
         let owned = |field| args.owned_texts(field);
         let key = args.text("key").map(|key| format!("{}\n", key.trim_end()));
         let mut repository = if let Some(version) = args.version("kubernetes") {
-            let minor = version.to_minor();
+            let minor = version.minor();
             let base = args.text("base").unwrap_or(COMMUNITY).trim_end_matches('/');
             let suffix = if key.is_some() { "asc" } else { "gpg" };
             Self {

@@ -7,18 +7,20 @@ use minijinja::{Environment, Error};
 
 use super::machine::{Scalar, from_scalar, holds_symbol, raise, scalar_of, text_of, type_word};
 use super::{compare, glob_matches};
-use crate::value::{Duration, Version};
+use crate::value::{Duration, KubeVersion, Version};
 
 /// Adds them to the environment.
 pub(super) fn register(env: &mut Environment<'static>) {
     env.add_filter("default", |value: Engine, other: Engine| if missing(&value) { other } else { value });
     env.add_filter("version", |value: Engine| version(&value, "version").map(scalar_version));
     env.add_filter("minor", |value: Engine| {
-        version(&value, "minor").map(|version| scalar_version(version.to_minor()))
+        version(&value, "minor").map(|version| scalar_version(Version::Minor(version.minor())))
     });
-    env.add_filter("major", |value: Engine| version(&value, "major").map(|version| version.major));
+    env.add_filter("major", |value: Engine| version(&value, "major").map(|version| version.minor().major));
     env.add_filter("patch", |value: Engine| {
-        version(&value, "patch")?.patch.ok_or_else(|| raise("`patch`: the version has no third number"))
+        let version = version(&value, "patch")?;
+        let patch = version.release().map(KubeVersion::patch);
+        patch.ok_or_else(|| raise("`patch`: the version has no third number"))
     });
     env.add_filter("duration", |value: Engine| match scalar_of(&value) {
         Some(Scalar::Duration(_)) => Ok(value),

@@ -15,7 +15,7 @@ pub use duration::{Duration, Timestamp};
 pub use escape::{escape, escape_quoted, push_shown, without_colours};
 pub use table::Table;
 pub use ty::{Field, Type};
-pub use version::{Version, VersionError};
+pub use version::{KubeVersion, Minor, Version, VersionError};
 
 /// A typed value of the template language, of step arguments and of plans.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,24 +5,37 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// `1.31`, `1.31.4` or `1.31.4-rc.1`, with or without a leading `v`.
+/// What people write where a version is asked for: one release, or a minor that stands for any of its releases.
 ///
-/// Two versions are equal when all of their parts are, the build included: `1.31.4+k3s1` is not `1.31.4`. Precedence
-/// ignores the build, as semver says, so neither of those two is older; it is a method of its own and not `Ord`, which
-/// would disagree with equality. A version without a patch, such as `1.31`, is a minor: it comes before every `1.31.x`.
+/// There is no `Ord`: precedence ignores the build part and equality counts it. See [`KubeVersion`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Version {
+pub enum Version {
+    /// `1.31`. It comes before every `1.31.x`.
+    Minor(Minor),
+    /// `1.31.4`.
+    Release(KubeVersion),
+}
+
+/// Two numbers, such as `1.31`. Nothing can be installed from it: no program takes it for a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Minor {
     /// The first number.
-    pub major: u32,
+    pub major: u64,
     /// The second number.
-    pub minor: u32,
-    /// The third number, where one was written.
-    pub patch: Option<u32>,
-    /// What follows the hyphen, such as `rc.1`.
-    pub pre: Option<Box<str>>,
-    /// What follows the plus sign, such as `k3s1`.
-    pub build: Option<Box<str>>,
+    pub minor: u64,
+}
+
+/// One release: `1.31.4`, `1.31.4-rc.1` or `1.31.4+k3s1`, written with or without a leading `v`, printed without.
+///
+/// Two are equal when all of their parts are, the build included: `1.31.4+k3s1` is not `1.31.4`. Precedence ignores the
+/// build, as semver says, so that neither of those two is older.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct KubeVersion {
+    /// As written. Packages count revisions such as `1.20.2-00`, whose zeros semver does not allow.
+    text: Box<str>,
+    semver: semver::Version,
 }
 
 /// The text is no version.
@@ -30,53 +43,76 @@ pub struct Version {
 #[error("`{0}` is not a version such as 1.31.4")]
 pub struct VersionError(pub String);
 
+impl Minor {
+    /// `1.31` of 1 and 31.
+    pub const fn new(major: u64, minor: u64) -> Self {
+        Self { major, minor }
+    }
+
+    /// The minor after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self { minor: self.minor.saturating_add(1), ..self }
+    }
+
+    /// The minor before it; the first has none and gives itself.
+    #[must_use]
+    pub const fn previous(self) -> Self {
+        Self { minor: self.minor.saturating_sub(1), ..self }
+    }
+
+    /// Its first release: `1.31.0`.
+    #[must_use]
+    pub fn first_release(self) -> KubeVersion {
+        let semver = semver::Version::new(self.major, self.minor, 0);
+        KubeVersion { text: semver.to_string().into(), semver }
+    }
+}
+
 impl Version {
     /// Reads a version.
     pub fn parse(text: &str) -> Result<Self, VersionError> {
-        let wrong = || VersionError(text.to_owned());
-        let bare = text.strip_prefix('v').unwrap_or(text);
-        let (bare, build) = match bare.split_once('+') {
-            Some((bare, build)) => (bare, Some(Box::from(build))),
-            None => (bare, None),
-        };
-        let (numbers, pre) = match bare.split_once('-') {
-            Some((_, "")) => return Err(wrong()),
-            Some((numbers, pre)) => (numbers, Some(Box::from(pre))),
-            None => (bare, None),
-        };
-        let mut parts = numbers.split('.').map(|part| {
-            let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-            if digits { part.parse::<u32>().map_err(|_| wrong()) } else { Err(wrong()) }
-        });
-        let major = parts.next().ok_or_else(wrong)??;
-        let minor = parts.next().ok_or_else(wrong)??;
-        let patch = parts.next().transpose()?;
-        if parts.next().is_some() || ((pre.is_some() || build.is_some()) && patch.is_none()) {
-            return Err(wrong());
-        }
-        let is_clean = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
-        if !pre.as_deref().is_none_or(is_clean)
-            || !build.as_deref().is_none_or(|build: &str| !build.is_empty() && is_clean(build))
-        {
-            return Err(wrong());
-        }
-        Ok(Self { major, minor, patch, pre, build })
+        read(text).ok_or_else(|| VersionError(text.to_owned()))
     }
 
     /// `1.31` of `1.31.4`.
-    #[must_use]
-    pub fn to_minor(&self) -> Self {
-        Self { major: self.major, minor: self.minor, patch: None, pre: None, build: None }
+    pub fn minor(&self) -> Minor {
+        match self {
+            Self::Minor(minor) => *minor,
+            Self::Release(release) => release.minor(),
+        }
+    }
+
+    /// The release, where it names one.
+    pub fn release(&self) -> Option<&KubeVersion> {
+        match self {
+            Self::Minor(_) => None,
+            Self::Release(release) => Some(release),
+        }
+    }
+
+    /// Whether a release is the one that is written, or any of the minor that is written.
+    pub fn includes(&self, is: &KubeVersion) -> bool {
+        match self {
+            Self::Minor(minor) => is.minor() == *minor,
+            Self::Release(release) => is == release,
+        }
     }
 
     /// Which of two versions is older, as semver 2.0.0 §11 says; the build plays no part.
     pub fn cmp_precedence(&self, other: &Self) -> Ordering {
-        self.key().cmp(&other.key()).then_with(|| compare_pre(self.pre.as_deref(), other.pre.as_deref()))
+        match (self.release(), other.release()) {
+            (Some(ours), Some(theirs)) => ours.cmp_precedence(theirs),
+            (ours, theirs) => self.minor().cmp(&other.minor()).then(ours.is_some().cmp(&theirs.is_some())),
+        }
     }
 
-    /// Whether it comes before another.
-    pub fn is_older_than(&self, other: &Self) -> bool {
-        self.cmp_precedence(other).is_lt()
+    /// As [`Self::cmp_precedence`], but a minor is equal to each of its releases.
+    pub fn cmp_loosely(&self, other: &Self) -> Ordering {
+        match (self.release(), other.release()) {
+            (Some(ours), Some(theirs)) => ours.cmp_precedence(theirs),
+            _ => self.minor().cmp(&other.minor()),
+        }
     }
 
     /// The revision of a package in a text that looks like a version: `1.1` of `1.31.4-1.1`. Packages count their
@@ -86,45 +122,121 @@ impl Version {
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         (Self::parse(text).is_ok() && revision.split('.').all(is_number)).then_some(revision)
     }
+}
 
-    fn key(&self) -> (u32, u32, Option<u32>, bool) {
-        // A release sorts after all of its pre-releases.
-        (self.major, self.minor, self.patch, self.pre.is_none())
+impl KubeVersion {
+    /// Reads a release. A minor is none.
+    pub fn parse(text: &str) -> Result<Self, VersionError> {
+        match read(text) {
+            Some(Version::Release(release)) => Ok(release),
+            Some(Version::Minor(_)) | None => Err(VersionError(text.to_owned())),
+        }
+    }
+
+    /// `1.31` of `1.31.4`.
+    pub fn minor(&self) -> Minor {
+        Minor::new(self.semver.major, self.semver.minor)
+    }
+
+    /// `4` of `1.31.4`.
+    pub fn patch(&self) -> u64 {
+        self.semver.patch
+    }
+
+    /// Which of two releases is older, as semver 2.0.0 §11 says; the build plays no part.
+    pub fn cmp_precedence(&self, other: &Self) -> Ordering {
+        self.semver.cmp_precedence(&other.semver)
+    }
+
+    /// Whether it comes before another.
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        self.cmp_precedence(other).is_lt()
     }
 }
 
-/// Dot-separated identifiers, numbers as numbers and before words, as semver 2.0.0 §11 says.
-fn compare_pre(left: Option<&str>, right: Option<&str>) -> Ordering {
-    let (Some(left), Some(right)) = (left, right) else { return left.cmp(&right) };
-    let mut rights = right.split('.');
-    for left in left.split('.') {
-        let Some(right) = rights.next() else { return Ordering::Greater };
-        let order = match (left.parse::<u64>(), right.parse::<u64>()) {
-            (Ok(left), Ok(right)) => left.cmp(&right),
-            (Ok(_), Err(_)) => Ordering::Less,
-            (Err(_), Ok(_)) => Ordering::Greater,
-            (Err(_), Err(_)) => left.cmp(right),
-        };
-        if order != Ordering::Equal {
-            return order;
-        }
+fn read(text: &str) -> Option<Version> {
+    let bare = text.strip_prefix('v').unwrap_or(text);
+    let end = bare.find(['-', '+']).unwrap_or(bare.len());
+    let (numbers, rest) = bare.split_at(end);
+    let mut parts = numbers.split('.').map(|part| {
+        let digits = part.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| part.parse::<u32>().ok().map(u64::from)).flatten()
+    });
+    let minor = Minor { major: parts.next()??, minor: parts.next()?? };
+    let patch = parts.next();
+    if parts.next().is_some() {
+        return None;
     }
-    if rights.next().is_some() { Ordering::Less } else { Ordering::Equal }
+    let Some(patch) = patch else { return rest.is_empty().then_some(Version::Minor(minor)) };
+    let mut semver = semver::Version::new(minor.major, minor.minor, patch?);
+    let (pre, build) = match rest.split_once('+') {
+        Some((pre, build)) => (pre, Some(build)),
+        None => (rest, None),
+    };
+    if let Some(pre) = pre.strip_prefix('-') {
+        semver.pre = pre_release(pre)?;
+    }
+    if let Some(build) = build.map(semver::BuildMetadata::new) {
+        semver.build = build.ok().filter(|build| !build.is_empty())?;
+    }
+    let text = format!("{minor}.{}{rest}", semver.patch).into();
+    Some(Version::Release(KubeVersion { text, semver }))
+}
+
+/// What follows the hyphen, numbers with leading zeros included.
+fn pre_release(text: &str) -> Option<semver::Prerelease> {
+    let without_zeros = |part: &str| {
+        let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let bare = part.trim_start_matches('0');
+        (if !is_number {
+            part
+        } else if bare.is_empty() {
+            "0"
+        } else {
+            bare
+        })
+        .to_owned()
+    };
+    let parts: Vec<String> = text.split('.').map(without_zeros).collect();
+    semver::Prerelease::new(&parts.join(".")).ok().filter(|pre| !pre.is_empty())
+}
+
+impl fmt::Display for Minor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+impl fmt::Display for KubeVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.major, self.minor)?;
-        if let Some(patch) = self.patch {
-            write!(f, ".{patch}")?;
+        match self {
+            Self::Minor(minor) => minor.fmt(f),
+            Self::Release(release) => release.fmt(f),
         }
-        if let Some(pre) = &self.pre {
-            write!(f, "-{pre}")?;
-        }
-        if let Some(build) = &self.build {
-            write!(f, "+{build}")?;
-        }
-        Ok(())
+    }
+}
+
+impl From<KubeVersion> for Version {
+    fn from(release: KubeVersion) -> Self {
+        Self::Release(release)
+    }
+}
+
+impl From<&KubeVersion> for Version {
+    fn from(release: &KubeVersion) -> Self {
+        Self::Release(release.clone())
+    }
+}
+
+impl From<&Self> for Version {
+    fn from(version: &Self) -> Self {
+        version.clone()
     }
 }
 
@@ -139,6 +251,20 @@ impl TryFrom<String> for Version {
 impl From<Version> for String {
     fn from(version: Version) -> Self {
         version.to_string()
+    }
+}
+
+impl TryFrom<String> for KubeVersion {
+    type Error = VersionError;
+
+    fn try_from(text: String) -> Result<Self, VersionError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<KubeVersion> for String {
+    fn from(release: KubeVersion) -> Self {
+        release.text.into()
     }
 }
 
@@ -163,7 +289,7 @@ mod tests {
         for pair in ordered.windows(2) {
             let (low, high) =
                 (Version::parse(pair[0]).expect(pair[0]), Version::parse(pair[1]).expect(pair[1]));
-            assert!(low.is_older_than(&high), "{} < {}", pair[0], pair[1]);
+            assert!(low.cmp_precedence(&high).is_lt(), "{} < {}", pair[0], pair[1]);
         }
         assert_eq!(Version::parse("v1.31.4"), Version::parse("1.31.4"));
     }
@@ -177,6 +303,40 @@ mod tests {
         assert!(first.cmp_precedence(&second).is_eq() && first.cmp_precedence(&version("1.31.4")).is_eq());
         assert_eq!(first.to_string(), "1.31.4+k3s1");
         assert_eq!(version("1.31.4-rc.1+rke2r1").to_string(), "1.31.4-rc.1+rke2r1");
+    }
+
+    #[test]
+    fn a_minor_is_no_release_and_includes_its_releases() {
+        let release = KubeVersion::parse("v1.31.4-rc.1").expect("a release");
+        assert!(KubeVersion::parse("1.31").is_err());
+        assert_eq!((release.minor(), release.patch()), (Minor::new(1, 31), 4));
+        for (wanted, included) in [
+            ("1.31", true),
+            ("1.31.4-rc.1", true),
+            ("1.31.4", false),
+            ("1.31.4-rc.1+k3s1", false),
+            ("1.3", false),
+        ] {
+            assert_eq!(Version::parse(wanted).expect(wanted).includes(&release), included, "{wanted}");
+        }
+        assert_eq!(Minor::new(1, 31).first_release(), KubeVersion::parse("v1.31.0").expect("a release"));
+    }
+
+    #[test]
+    fn versions_are_printed_as_they_are_written() {
+        for (text, printed) in [
+            ("v1.31.4+k3s1", "1.31.4+k3s1"),
+            ("1.31", "1.31"),
+            ("v1.20.2-00", "1.20.2-00"),
+            ("1.31.4-rc.1+rke2r1", "1.31.4-rc.1+rke2r1"),
+            ("1.31.4+k3s-1", "1.31.4+k3s-1"),
+        ] {
+            let version = Version::parse(text).expect(text);
+            assert_eq!(version.to_string(), printed);
+            let json = serde_json::to_string(&version).expect("a string");
+            assert_eq!(json, format!("\"{printed}\""));
+            assert_eq!(serde_json::from_str::<Version>(&json).expect(&json), version);
+        }
     }
 
     #[test]

@@ -153,7 +153,12 @@ mod tests {
         let host = |cgroup: &str, package: &str| {
             let package = PackageFacts { version: package.to_owned(), held: false };
             let packages = [("containerd.io".to_owned(), package)].into();
-            HostFacts { cgroup: cgroup.to_owned(), packages, kubelet: Some(version("1.34.1")), ..sound() }
+            HostFacts {
+                cgroup: cgroup.to_owned(),
+                packages,
+                kubelet: version("1.34.1").release().cloned(),
+                ..sound()
+            }
         };
         let told = |facts: &HostFacts, node: Option<&NodeFacts>, target: Option<&str>| {
             let found = of_support(facts, node, target.map(version).as_ref());

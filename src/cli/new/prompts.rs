@@ -7,7 +7,7 @@ use crate::cli::outcome::Stopped;
 use crate::cli::terminal::Terminal;
 use crate::inventory::{HostName, expand};
 use crate::report::exit;
-use crate::value::Version;
+use crate::value::KubeVersion;
 
 /// What is wanted.
 pub(super) struct Wishes {
@@ -233,8 +233,6 @@ fn is_unit(text: &str) -> Result<(), String> {
 }
 
 fn is_version(text: &str) -> Result<(), String> {
-    match Version::parse(text) {
-        Ok(version) if version.patch.is_some() => Ok(()),
-        _ => Err("write a version with its patch, such as 1.31.4".to_owned()),
-    }
+    let wrong = |_| "write a version with its patch, such as 1.31.4".to_owned();
+    KubeVersion::parse(text).map(|_| ()).map_err(wrong)
 }

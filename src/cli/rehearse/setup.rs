@@ -19,7 +19,7 @@ use crate::scenario::{self, GivenWhat, Scenario, Trigger};
 use crate::simulation::{Simulated, SimulatedCommand, SimulatedHost, SimulatedRecord};
 use crate::source::codes::FAULT_MISSES;
 use crate::source::{Diagnostics, SourceMap, Spanned, nearest, shorten};
-use crate::value::{Timestamp, Value, Version};
+use crate::value::{Minor, Timestamp, Value, Version};
 
 /// Everything that a rehearsal begins with.
 pub(super) struct Staged {
@@ -286,15 +286,11 @@ fn version(
         _ => None,
     });
     Ok(match target {
-        Some(target) => Version {
-            minor: target.minor.saturating_sub(1),
-            patch: Some(0),
-            pre: None,
-            build: None,
-            ..target
-        },
-        None => Version { major: 1, minor: 30, patch: Some(0), pre: None, build: None },
-    })
+        Some(target) => target.minor().previous(),
+        None => Minor::new(1, 30),
+    }
+    .first_release()
+    .into())
 }
 
 /// Hosts with a member of an etcd of its own: those that the inventory names, and those that are called so and are no

@@ -48,8 +48,8 @@ fn a_debian_worker_is_read() {
     assert_eq!((facts.hostname.as_str(), facts.kernel.as_str()), ("w1", "6.1.0-18-amd64"));
     assert_eq!(facts.arch, "x86_64");
     assert_eq!(facts.machine_id, "0123456789abcdef0123456789abcdef");
-    assert_eq!(facts.kubeadm, Version::parse("1.31.4").ok());
-    assert_eq!(facts.kubelet, Version::parse("1.30.8").ok());
+    assert_eq!(facts.kubeadm, KubeVersion::parse("1.31.4").ok());
+    assert_eq!(facts.kubelet, KubeVersion::parse("1.30.8").ok());
     assert_eq!(facts.swap_total, (1_048_572 + 2_097_148) * 1024);
     assert!(!facts.reboot_required && !facts.dpkg_broken && facts.systemd);
     assert_eq!((facts.cgroup.as_str(), facts.clock), ("v2", 1_795_181_181));

@@ -7,7 +7,7 @@ use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::source::{Severity, Span, codes};
-use crate::value::Version;
+use crate::value::{Minor, Version};
 
 pub(in crate::lint) const RULE: Rule = Rule {
     code: codes::REMOVED_FLAG,
@@ -33,7 +33,7 @@ The target is the highest version that the runbook upgrades or installs to; wher
 };
 
 /// The oldest version that Rollbook is tested with.
-const OLDEST: Version = Version { major: 1, minor: 20, patch: None, pre: None, build: None };
+const OLDEST: Version = Version::Minor(Minor::new(1, 20));
 
 fn check(cx: &LintContext<'_>, report: &mut Report) {
     let target = target(cx).unwrap_or(OLDEST);

@@ -43,14 +43,14 @@ fn check(cx: &LintContext<'_>, report: &mut Report) {
                 let (Some((minor, place)), Some(wanted)) = (&repository, version(text.as_deref())) else {
                     continue;
                 };
-                if (minor.major, minor.minor) == (wanted.major, wanted.minor) {
+                if minor.minor() == wanted.minor() {
                     continue;
                 }
                 let message =
-                    format!("{} {wanted} is not in the repository of {}", package.name(), minor.to_minor());
+                    format!("{} {wanted} is not in the repository of {}", package.name(), minor.minor());
                 let error = report.say(step, action.span, message);
                 error.related(*place, "the repository");
-                error.hint(format!("name the repository of {}", wanted.to_minor()));
+                error.hint(format!("name the repository of {}", wanted.minor()));
             }
             _ => {}
         }

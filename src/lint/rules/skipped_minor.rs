@@ -50,7 +50,7 @@ fn check(cx: &LintContext<'_>, report: &mut Report) {
             continue;
         };
         if let Some((from, place)) = &before
-            && let Err(error) = check_hop(from, &target)
+            && let Err(error) = check_hop(from.clone(), &target)
         {
             let finding = report.say(step, action.span, error.to_string());
             finding.related(*place, "from here").hint("add a phase for each minor between them");

@@ -50,5 +50,5 @@ fn check(cx: &LintContext<'_>, report: &mut Report) {
 
 /// `1.31.*` and `1.31`: no patch.
 fn is_minor(text: &str) -> bool {
-    version(Some(text)).is_some_and(|version| version.patch.is_none())
+    version(Some(text)).is_some_and(|version| version.release().is_none())
 }

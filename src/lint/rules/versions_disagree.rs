@@ -96,9 +96,10 @@ fn under(
 ) {
     let (Some(server), Some(version)) = (server, version(text)) else { return };
     let wrong = match package {
-        Package::Kubelet => check_kubelet(&version, server).err().map(|error| error.to_string()),
+        Package::Kubelet => check_kubelet(version.clone(), server).err().map(|error| error.to_string()),
         Package::Kubectl => {
-            let apart = version.minor.abs_diff(server.minor) > 1 || version.major != server.major;
+            let (ours, theirs) = (version.minor(), server.minor());
+            let apart = ours.minor.abs_diff(theirs.minor) > 1 || ours.major != theirs.major;
             apart.then(|| {
                 format!("kubectl {version} is more than one minor away from the API server's {server}")
             })

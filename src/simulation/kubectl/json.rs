@@ -6,6 +6,7 @@ use super::super::budget::SimulatedBudget;
 use super::super::host::cluster_kubelet_config;
 use super::super::pod::{Pod, PodOwner};
 use super::super::world::World;
+use crate::value::Minor;
 
 /// A node.
 pub(super) fn node(world: &World, index: usize) -> Value {
@@ -100,7 +101,7 @@ pub(super) fn budget(world: &World, budget: &SimulatedBudget) -> Value {
 /// One of kubeadm's ConfigMaps, by its name.
 pub(super) fn kubeadm_config_map(world: &World, name: &str) -> Option<Value> {
     let version = &world.cluster.kubeadm_config;
-    let registry = if version.minor < 25 { "k8s.gcr.io" } else { "registry.k8s.io" };
+    let registry = if version.minor() < Minor::new(1, 25) { "k8s.gcr.io" } else { "registry.k8s.io" };
     let (data, revision) = match name {
         "kubeadm-config" => {
             let configuration = format!(
@@ -115,8 +116,8 @@ pub(super) fn kubeadm_config_map(world: &World, name: &str) -> Option<Value> {
         }
         // Up to 1.23 there is one per minor, and the old ones stay.
         other => {
-            let minor: u32 = other.strip_prefix("kubelet-config-1.")?.parse().ok()?;
-            let known = minor <= version.minor && minor < 24;
+            let minor: u64 = other.strip_prefix("kubelet-config-1.")?.parse().ok()?;
+            let known = Minor::new(1, minor) <= version.minor() && minor < 24;
             let object = known.then(|| json!({"kubelet": cluster_kubelet_config(version)}))?;
             (object, world.cluster.kubelet_config)
         }

@@ -19,6 +19,7 @@ use super::objects::ObjectKey;
 use super::process::{Output, ProcessStep};
 use super::world::World;
 use super::{answers, assumed};
+use crate::value::Minor;
 
 pub(super) use patch::merge;
 
@@ -138,7 +139,7 @@ pub(super) fn kubectl(world: &mut World, command: &Invocation, out: &mut Output)
         command,
         args: args.to_vec(),
         namespace: command.option("--namespace").or_else(|| command.option("-n")),
-        old: version.minor < 22,
+        old: version.minor() < Minor::new(1, 22),
     };
     if let Err(text) = access::reach(world, &call, verb) {
         if *verb == "version" {

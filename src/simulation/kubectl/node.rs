@@ -6,7 +6,7 @@ use super::super::pod;
 use super::super::process::Output;
 use super::super::world::World;
 use super::{KubectlCall, not_found, resource_and_names};
-use crate::value::Version;
+use crate::value::KubeVersion;
 
 /// `kubectl cordon|uncordon NODE…`.
 pub(super) fn cordon(world: &mut World, call: &KubectlCall<'_>, wanted: bool, out: &mut Output) -> i32 {
@@ -77,15 +77,15 @@ fn change<'a>(
 /// `kubectl version`.
 pub(super) fn print_version(
     call: &KubectlCall<'_>,
-    client: &Version,
-    server: Option<&Version>,
+    client: &KubeVersion,
+    server: Option<&KubeVersion>,
     out: &mut Output,
 ) {
     if call.output() == "json" {
-        let describe = |version: &Version| {
+        let describe = |version: &KubeVersion| {
             serde_json::json!({
-                "major": version.major.to_string(),
-                "minor": version.minor.to_string(),
+                "major": version.minor().major.to_string(),
+                "minor": version.minor().minor.to_string(),
                 "gitVersion": format!("v{version}"),
                 "platform": "linux/amd64",
             })

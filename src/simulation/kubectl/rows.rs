@@ -9,6 +9,7 @@ use super::super::host::SimulatedMachine;
 use super::super::pod::{Pod, PodOwner, label_key};
 use super::super::world::World;
 use super::json;
+use crate::value::Minor;
 
 /// A look that prints one line per object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +142,8 @@ pub(super) fn component(pod: &Pod, text: &mut String) {
 /// The line of a budget.
 pub(super) fn budget(world: &World, budget: &SimulatedBudget, text: &mut String) {
     let status = world.cluster.status_of(budget);
-    let api = if world.cluster.kubeadm_config.minor < 21 { "policy/v1beta1" } else { "policy/v1" };
+    let api =
+        if world.cluster.kubeadm_config.minor() < Minor::new(1, 21) { "policy/v1beta1" } else { "policy/v1" };
     let workload = &world.cluster.workloads[budget.workload];
     let (app, label) = (&workload.name, label_key(&workload.namespace));
     let _ = writeln!(

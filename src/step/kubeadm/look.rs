@@ -13,13 +13,13 @@ use crate::step::node_state::{
     OnNode, api_away, kubectl_probe, kubectl_query, read_nodes, succeeded, unreadable_rows,
 };
 use crate::step::{AssessError, Assessment, Change, Fidelity, LowerCx, Subject};
-use crate::value::Version;
+use crate::value::{KubeVersion, Minor};
 
 const KUBELET_CONFIG: &str = "/var/lib/kubelet/config.yaml";
 /// What kubeadm puts over the cluster's configuration on this host, from 1.34.
 const INSTANCE_CONFIG: &str = "/var/lib/kubelet/instance-config.yaml";
-/// The minor of 1.x from which kubeadm can write it: behind the gate NodeLocalCRISocket, alpha in 1.32, beta and on in 1.34.
-const INSTANCE_CONFIG_SINCE: u32 = 32;
+/// The minor from which kubeadm can write it: behind the gate NodeLocalCRISocket, alpha in 1.32, beta and on in 1.34.
+const INSTANCE_CONFIG_SINCE: Minor = Minor::new(1, 32);
 
 /// The look before `kubeadm upgrade` on a control plane: binary, manifests, cluster.
 pub(super) fn control_plane(on: OnNode<'_>, cx: &LowerCx<'_>) -> Probe {
@@ -45,11 +45,11 @@ pub(super) fn components(on: OnNode<'_>, _cx: &LowerCx<'_>) -> Probe {
 }
 
 /// The look before and after `kubeadm upgrade node` on a worker.
-pub(super) fn worker(on: OnNode<'_>, cx: &LowerCx<'_>, target: &Version) -> Probe {
+pub(super) fn worker(on: OnNode<'_>, cx: &LowerCx<'_>, target: &KubeVersion) -> Probe {
     let map = kubelet_config_map(target);
     let config = config_map(on, &map, "jsonpath={.data.kubelet}");
     let mut queries = vec![binary(), cluster(on), on.node_query(), cat(KUBELET_CONFIG), config];
-    if target.major > 1 || target.minor >= INSTANCE_CONFIG_SINCE {
+    if target.minor() >= INSTANCE_CONFIG_SINCE {
         queries.push(cat(INSTANCE_CONFIG));
     }
     both_sides(on, cx, queries)
@@ -85,10 +85,10 @@ fn both_sides(on: OnNode<'_>, cx: &LowerCx<'_>, queries: Vec<Query>) -> Probe {
 }
 
 /// The version of the kubeadm binary; `None` where there is no such program.
-fn read_binary(answer: &ProbeOutput) -> Result<Option<Version>, AssessError> {
+fn read_binary(answer: &ProbeOutput) -> Result<Option<KubeVersion>, AssessError> {
     match answer.rc {
         127 => Ok(None),
-        0 => match Version::parse(answer.stdout.trim()) {
+        0 => match KubeVersion::parse(answer.stdout.trim()) {
             Ok(version) => Ok(Some(version)),
             Err(_) => Err(unreadable("kubeadm version -o short", "a version such as v1.31.4", answer)),
         },
@@ -96,7 +96,7 @@ fn read_binary(answer: &ProbeOutput) -> Result<Option<Version>, AssessError> {
     }
 }
 
-fn read_cluster(answer: &ProbeOutput) -> Result<Version, AssessError> {
+fn read_cluster(answer: &ProbeOutput) -> Result<KubeVersion, AssessError> {
     succeeded("kubectl get configmap kubeadm-config", answer)?;
     configured_version(&answer.stdout).ok_or_else(|| {
         unreadable(
@@ -123,7 +123,7 @@ fn read_manifest<'a>(component: &str, answer: &'a ProbeOutput) -> Result<Option<
 
 /// What the answers to [`control_plane`] mean.
 pub(super) fn assess_control_plane(
-    target: &Version,
+    target: &KubeVersion,
     answers: &[ProbeOutput],
 ) -> Result<Assessment, AssessError> {
     let [kubeadm, manifests @ .., cluster] = exactly::<5>(answers)?;
@@ -155,7 +155,7 @@ pub(super) fn assess_control_plane(
 }
 
 /// Notes a difference between what is and the target.
-fn differs(changes: &mut Vec<Change>, what: &str, is: Option<&Version>, target: &Version) {
+fn differs(changes: &mut Vec<Change>, what: &str, is: Option<&KubeVersion>, target: &KubeVersion) {
     if is != Some(target) {
         let before = is.map_or("not installed".to_owned(), ToString::to_string);
         changes.push(change(what, before, target.to_string()));
@@ -164,7 +164,7 @@ fn differs(changes: &mut Vec<Change>, what: &str, is: Option<&Version>, target: 
 
 /// Notes the cluster's way to the target. Going back is refused; a minor left out is only noted, because a step that
 /// comes before may take it, and kubeadm itself refuses the skip at its place.
-fn hop(changes: &mut Vec<Change>, cluster: &Version, target: &Version) -> Option<Assessment> {
+fn hop(changes: &mut Vec<Change>, cluster: &KubeVersion, target: &KubeVersion) -> Option<Assessment> {
     match check_hop(cluster, target) {
         Ok(()) => {
             differs(changes, "cluster", Some(cluster), target);
@@ -181,7 +181,7 @@ fn hop(changes: &mut Vec<Change>, cluster: &Version, target: &Version) -> Option
 /// What the answers to [`components`] mean: the cluster's configuration written, and the pods Ready, of the target's image.
 /// The state names the restart counts, so that a component which restarts without ever looking sick changes it.
 pub(super) fn assess_components(
-    target: &Version,
+    target: &KubeVersion,
     subject: &Subject,
     answers: &[ProbeOutput],
 ) -> Result<Assessment, AssessError> {
@@ -226,8 +226,8 @@ fn sick(row: &ComponentRow) -> String {
 
 /// What is known of a worker.
 pub(super) struct WorkerState {
-    kubeadm: Option<Version>,
-    cluster: Version,
+    kubeadm: Option<KubeVersion>,
+    cluster: KubeVersion,
     noted: String,
     /// The version of the kubelet that runs, by the node's word.
     kubelet: String,
@@ -258,13 +258,13 @@ pub(super) fn read_worker(subject: &Subject, answers: &[ProbeOutput]) -> Result<
 
 impl WorkerState {
     /// Before: whether there is anything to do. `patched` hosts may differ from the cluster's configuration for ever.
-    pub(super) fn assess(&self, target: &Version, patched: bool) -> Assessment {
+    pub(super) fn assess(&self, target: &KubeVersion, patched: bool) -> Assessment {
         let mut changes = Vec::new();
         differs(&mut changes, "kubeadm", self.kubeadm.as_ref(), target);
         if let Some(refusal) = hop(&mut changes, &self.cluster, target) {
             return refusal;
         }
-        let is_target = |text: &str| Version::parse(text).ok().as_ref() == Some(target);
+        let is_target = |text: &str| KubeVersion::parse(text).ok().as_ref() == Some(target);
         let noted = is_target(&self.noted);
         // Somebody upgraded the node by hand: the target's kubelet runs already, so that no flag or file is left that
         // would keep it from starting.
@@ -289,7 +289,7 @@ impl WorkerState {
 
     /// After: whether it had its effect. kubeadm's exit code vouches for the kubelet's configuration, which may read
     /// differently on a host for good reasons; what it does not vouch for is that there was anything to do.
-    pub(super) fn assess_done(&self, target: &Version) -> Assessment {
+    pub(super) fn assess_done(&self, target: &KubeVersion) -> Assessment {
         if self.cluster.is_older_than(target) {
             return refused(
                 format!(

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::kubernetes::KUBEADM_NODE;
 use crate::op::{Effect, Op, ProbeOutput, RunWhen};
-use crate::value::{Duration, Field, Type, Value, Version};
+use crate::value::{Duration, Field, KubeVersion, Minor, Type, Value};
 
 /// Runs `kubeadm upgrade` on the host.
 pub(crate) struct Kubeadm;
@@ -119,11 +119,11 @@ impl StepKind for Kubeadm {
         let on = on_node(cx, self.name())?;
         let version = target(args)?;
         let part = NodeRole::of(args, cx.subject);
-        let title = title(args, &version);
+        let title = title(args, version);
         let effect = cx.effect.map_or(part.effect(), |stated| stated.max(Effect::Changes));
-        let mut ops = vec![Op { long: true, ..exec(cx, &title, argv(args, &version)?, effect) }];
+        let mut ops = vec![Op { long: true, ..exec(cx, &title, argv(args, version)?, effect) }];
         if part == NodeRole::Worker {
-            ops.push(annotate(on, cx, &version));
+            ops.push(annotate(on, cx, version));
             ops.push(take_back(on, cx));
         }
         let (probe, verify) = match part {
@@ -132,7 +132,7 @@ impl StepKind for Kubeadm {
                 (look::control_plane(on, cx), Verify { probe, poll: COMPONENTS_READY })
             }
             NodeRole::Worker => {
-                let probe = look::worker(on, cx, &version);
+                let probe = look::worker(on, cx, version);
                 (probe.clone(), Verify { probe, poll: WORKER_DONE })
             }
         };
@@ -160,8 +160,8 @@ impl StepKind for Kubeadm {
         let args = Args(args);
         let target = known_target(args)?;
         match NodeRole::of(args, subject) {
-            NodeRole::ControlPlane => look::assess_control_plane(&target, answers),
-            NodeRole::Worker => Ok(look::read_worker(subject, answers)?.assess(&target, args.has("patches"))),
+            NodeRole::ControlPlane => look::assess_control_plane(target, answers),
+            NodeRole::Worker => Ok(look::read_worker(subject, answers)?.assess(target, args.has("patches"))),
         }
     }
 
@@ -174,10 +174,10 @@ impl StepKind for Kubeadm {
         let args = Args(args);
         let target = known_target(args)?;
         match NodeRole::of(args, subject) {
-            NodeRole::ControlPlane => look::assess_components(&target, subject, answers),
+            NodeRole::ControlPlane => look::assess_components(target, subject, answers),
             NodeRole::Worker => match answers.iter().find_map(api_away) {
                 Some(away) => Ok(away),
-                None => Ok(look::read_worker(subject, answers)?.assess_done(&target)),
+                None => Ok(look::read_worker(subject, answers)?.assess_done(target)),
             },
         }
     }
@@ -205,7 +205,7 @@ impl NodeRole {
     }
 }
 
-fn title(args: Args<'_>, version: &Version) -> String {
+fn title(args: Args<'_>, version: &KubeVersion) -> String {
     let verb = args.text("upgrade").unwrap_or("node");
     let ignored = args.texts("ignore_preflight_errors").join(", ");
     match args.text("reason") {
@@ -217,25 +217,24 @@ fn title(args: Args<'_>, version: &Version) -> String {
 }
 
 /// The version to reach. kubeadm takes `1.31` for no version at all, after twenty seconds of checks.
-fn target(args: Args<'_>) -> Result<Version, LowerError> {
+fn target(args: Args<'_>) -> Result<&KubeVersion, LowerError> {
     let version = args
         .version("version")
         .ok_or_else(|| wrong("`version` has no value", "write a version such as `1.31.4`"))?;
-    if version.patch.is_none() {
-        return Err(wrong(
+    version.release().ok_or_else(|| {
+        wrong(
             format!("`version` is `{version}`, a minor without a patch"),
             format!("write all of it, such as `{version}.4`: kubeadm does not choose"),
-        ));
-    }
-    Ok(version.clone())
+        )
+    })
 }
 
 /// The version of arguments that have been lowered before.
-fn known_target(args: Args<'_>) -> Result<Version, AssessError> {
+fn known_target(args: Args<'_>) -> Result<&KubeVersion, AssessError> {
     target(args).map_err(|error| AssessError { command: "kubeadm".to_owned(), reason: error.message })
 }
 
-fn argv(args: Args<'_>, version: &Version) -> Result<Vec<String>, LowerError> {
+fn argv(args: Args<'_>, version: &KubeVersion) -> Result<Vec<String>, LowerError> {
     let mut words = vec!["kubeadm".to_owned(), "upgrade".to_owned()];
     if args.text("upgrade") == Some("apply") {
         words.extend(["apply".to_owned(), format!("v{version}"), "--yes".to_owned()]);
@@ -250,8 +249,7 @@ fn argv(args: Args<'_>, version: &Version) -> Result<Vec<String>, LowerError> {
     if let Some(patches) = args.text("patches") {
         let directory = super::build::absolute_path("patches", patches)?;
         // The flag lost its prefix in 1.22, when patches became beta.
-        let flag =
-            if (version.major, version.minor) < (1, 22) { "--experimental-patches" } else { "--patches" };
+        let flag = if version.minor() < Minor::new(1, 22) { "--experimental-patches" } else { "--patches" };
         words.push(format!("{flag}={directory}"));
     }
     let ignored = args.texts("ignore_preflight_errors");
@@ -274,7 +272,7 @@ fn argv(args: Args<'_>, version: &Version) -> Result<Vec<String>, LowerError> {
     Ok(words)
 }
 
-fn annotate(on: OnNode<'_>, cx: &LowerCx<'_>, version: &Version) -> Op {
+fn annotate(on: OnNode<'_>, cx: &LowerCx<'_>, version: &KubeVersion) -> Op {
     let value = format!("{KUBEADM_NODE}={version}");
     let title = format!("note on {} that kubeadm {version} ran", on.node);
     kubectl_op(cx, on.kube, title, &["annotate", "node", on.node, &value, "--overwrite"], Effect::Changes)

@@ -8,7 +8,7 @@ use crate::step::args::Args;
 use crate::step::build::{exactly, refused, satisfied};
 use crate::step::node_state::{api_away, no_such_node, read_nodes, succeeded, unreadable_rows};
 use crate::step::{AssessError, Assessment, Subject};
-use crate::value::{Value, Version, escape_quoted};
+use crate::value::{KubeVersion, Value, Version, escape_quoted};
 
 /// Reads the answers of the one look that the arguments ask for.
 pub(super) fn assess(
@@ -48,19 +48,14 @@ fn node_state(row: &NodeRow<'_>, kubelet: Option<&Version>) -> Assessment {
     if !row.is_ready() {
         return not_yet(format!("node {} is {}", row.name, row.condition()));
     }
-    let reported = Version::parse(row.kubelet_version).ok();
+    let reported = KubeVersion::parse(row.kubelet_version).ok();
     match kubelet {
-        Some(wanted) if !matches(reported.as_ref(), wanted) => not_yet(format!(
+        Some(wanted) if !reported.is_some_and(|is| wanted.includes(&is)) => not_yet(format!(
             "node {} is Ready, and its kubelet reports {}, not {wanted}",
             row.name, row.kubelet_version
         )),
         _ => satisfied(format!("node {} is Ready with kubelet {}", row.name, row.kubelet_version)),
     }
-}
-
-/// A version without a patch stands for any of its minor.
-fn matches(reported: Option<&Version>, wanted: &Version) -> bool {
-    reported.is_some_and(|is| if wanted.patch.is_none() { is.to_minor() == *wanted } else { is == wanted })
 }
 
 fn nodes_state(rows: &[NodeRow<'_>]) -> Assessment {
