@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+mod app;
 pub mod cli;
 pub mod edits;
 pub mod engine;

@@ -8,24 +8,24 @@ use camino::Utf8Path;
 use super::args::{Facts as Args, Format};
 use super::connections::{Connections, runtime, targets};
 use super::load::{load_inventory, selected};
-use super::outcome::{Outcome, Stopped};
+use super::outcome::Outcome;
 use super::terminal::Terminal;
+use crate::app::AppError;
 use crate::engine::Failure;
 use crate::executor::{Depth, Survey, gather_facts};
 use crate::facts::HostFacts;
 use crate::inventory::{HostName, Inventory};
-use crate::report::exit;
+use crate::report::ExitKind;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let inventory = load_inventory(&args.inventory, terminal)?;
-    let hosts = selected(&args.selector, "the selector", &inventory, terminal)?;
+    let hosts = selected(&args.selector, "the selector", &inventory)?;
     if let Some(file) = &args.record {
         return record(args, file, &inventory, &hosts, terminal);
     }
     if let Some((flag, _)) = args.kubectl.given().next() {
-        terminal.error(&format!("{flag} belongs to --record"));
-        terminal.hint("facts of hosts are asked without kubectl");
-        return Err(Stopped::Told(exit::USAGE));
+        return Err(AppError::new(ExitKind::Usage, format!("{flag} belongs to --record"))
+            .hint("facts of hosts are asked without kubectl"));
     }
     let found = runtime()?.block_on(async {
         let connections = Connections::real(targets(&inventory))?;
@@ -48,15 +48,11 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
             terminal.data(&format!("{json:#}\n"))?
         }
     };
-    tell(&found.failed, terminal)
+    all_read(&found.failed).map(|()| ExitKind::Ok)
 }
 
-fn tell(failed: &BTreeMap<HostName, Failure>, terminal: &Terminal) -> Outcome {
-    for failure in failed.values() {
-        terminal.error(&failure.message);
-        terminal.hint(&failure.hint);
-    }
-    if failed.is_empty() { Ok(exit::OK) } else { Err(Stopped::Told(exit::UNREACHABLE)) }
+fn all_read(failed: &BTreeMap<HostName, Failure>) -> Result<(), AppError> {
+    AppError::all(ExitKind::Unreachable, failed.values().map(|failure| (&failure.message, &failure.hint)))
 }
 
 /// Writes hosts and cluster down. Where a host could not be read nothing is written: a rehearsal needs them all.
@@ -67,7 +63,7 @@ fn record(
     hosts: &[HostName],
     terminal: &Terminal,
 ) -> Outcome {
-    let kube = args.kubectl.call(inventory, terminal)?;
+    let kube = args.kubectl.call(inventory)?;
     let (recording, failed) = runtime()?.block_on(async {
         let connections = Connections::real(targets(inventory))?;
         let kube = kube.as_ref().map(|(cx, via)| (cx, via.as_slice()));
@@ -75,13 +71,11 @@ fn record(
         connections.close().await;
         Ok::<_, anyhow::Error>(found)
     })?;
-    tell(&failed, terminal)?;
+    all_read(&failed)?;
     let recording = recording.map_err(|failure| {
-        terminal.error(&failure.message);
-        terminal.hint(
+        AppError::new(ExitKind::Unreachable, &failure.message).hint(
             "name where kubectl runs with `--via SELECTOR`, or record the hosts alone with `--via none`",
-        );
-        Stopped::Told(exit::UNREACHABLE)
+        )
     })?;
     std::fs::write(file, recording.to_json())
         .map_err(|error| anyhow::anyhow!("cannot write {file}: {error}"))?;
@@ -89,7 +83,7 @@ fn record(
         format!(", {} nodes and {} pods", cluster.facts.nodes.len(), cluster.pods.len())
     });
     terminal.say(&format!("{file} has {} hosts{cluster}", recording.hosts.len()));
-    Ok(exit::OK)
+    Ok(ExitKind::Ok)
 }
 
 fn text(found: &Survey) -> String {

@@ -6,16 +6,17 @@ use camino::Utf8Path;
 
 use super::args::{Format, Inventory as Args, InventoryCommand};
 use super::load::{load_inventory, selected};
-use super::outcome::{Outcome, invalid};
+use super::outcome::Outcome;
 use super::terminal::Terminal;
+use crate::app::AppError;
 use crate::inventory::{Host, HostName, Inventory, TransportKind};
-use crate::report::exit;
+use crate::report::ExitKind;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     match &args.command {
         InventoryCommand::List { selector: text, inventory, format } => {
             let inventory = load_inventory(inventory, terminal)?;
-            let hosts = selected(text, "the selector", &inventory, terminal)?;
+            let hosts = selected(text, "the selector", &inventory)?;
             let hosts: Vec<&Host> = hosts.iter().map(|host| &inventory.hosts[host]).collect();
             match format {
                 Format::Text => terminal.data(&lines(&hosts)),
@@ -33,9 +34,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
             let inventory = load_inventory(inventory, terminal)?;
             let found = HostName::parse(host).ok().and_then(|name| inventory.hosts.get(&name));
             let Some(found) = found else {
-                terminal.error(&format!("the inventory has no host `{host}`"));
-                terminal.hint("`rollbook inventory list` names them all");
-                return Err(invalid());
+                return Err(AppError::new(ExitKind::Invalid, format!("the inventory has no host `{host}`"))
+                    .hint("`rollbook inventory list` names them all"));
             };
             terminal.data(&format!("{:#}\n", json(found)))
         }
@@ -74,16 +74,16 @@ fn counted(count: usize, word: &str) -> String {
 
 /// Two names of one address are two hosts that are one machine: an error. The rest is only odd.
 fn check(path: &Utf8Path, inventory: &Inventory, terminal: &Terminal) -> Outcome {
-    let shared = sharing_an_address(inventory);
-    for (first, second, address) in &shared {
-        terminal.error(&format!("`{first}` and `{second}` have the same address, {address}"));
-        terminal.hint("two names of one machine would be worked on at the same time: keep one of them");
-    }
-    let nodes = sharing_a_node(inventory);
-    for (first, second, node) in &nodes {
-        terminal.error(&format!("`{first}` and `{second}` are both node `{node}`"));
-        terminal.hint("one node would be drained for two hosts: correct `node_name`");
-    }
+    let shared = sharing_an_address(inventory).into_iter().map(|(first, second, address)| {
+        let hint = "two names of one machine would be worked on at the same time: keep one of them";
+        (format!("`{first}` and `{second}` have the same address, {address}"), hint)
+    });
+    let nodes = sharing_a_node(inventory).into_iter().map(|(first, second, node)| {
+        let hint = "one node would be drained for two hosts: correct `node_name`";
+        (format!("`{first}` and `{second}` are both node `{node}`"), hint)
+    });
+    let mistakes = AppError::all(ExitKind::Invalid, shared.chain(nodes))
+        .map_err(|mistakes| AppError::told(terminal.tell(&mistakes)));
     let alone = in_no_group(inventory);
     if !alone.is_empty() {
         terminal.say(&format!("note: in no group: {}", alone.join(", ")));
@@ -91,16 +91,14 @@ fn check(path: &Utf8Path, inventory: &Inventory, terminal: &Terminal) -> Outcome
     for group in inventory.groups.values().filter(|group| group.hosts.is_empty()) {
         terminal.say(&format!("note: the group `{}` has no hosts", group.name.value));
     }
-    if !shared.is_empty() || !nodes.is_empty() {
-        return Err(invalid());
-    }
+    mistakes?;
     let groups = inventory.groups.len() - 1;
     terminal.say(&format!(
         "{path}: {} in {}: no mistakes",
         counted(inventory.hosts.len(), "host"),
         counted(groups, "group")
     ));
-    Ok(exit::OK)
+    Ok(ExitKind::Ok)
 }
 
 /// Pairs of hosts that would be one node, by what is written or by their own names; with the node.

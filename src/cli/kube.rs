@@ -2,10 +2,9 @@
 
 use super::args::KubectlArgs;
 use super::load::{selector, wrong_selector};
-use super::outcome::Stopped;
-use super::terminal::Terminal;
+use crate::app::AppError;
 use crate::inventory::{HostName, Inventory};
-use crate::report::exit;
+use crate::report::ExitKind;
 use crate::step::KubeCx;
 use crate::value::Duration;
 
@@ -20,14 +19,10 @@ impl KubectlArgs {
     }
 
     /// The call and the hosts that it may run on; `None` where there is no cluster.
-    pub(super) fn call(
-        &self,
-        inventory: &Inventory,
-        terminal: &Terminal,
-    ) -> Result<Option<(KubeCx, Vec<HostName>)>, Stopped> {
+    pub(super) fn call(&self, inventory: &Inventory) -> Result<Option<(KubeCx, Vec<HostName>)>, AppError> {
         let call =
             KubectlOptions { kubeconfig: self.kubeconfig.as_deref(), context: self.context.as_deref() };
-        self.place(inventory).map(|via| call.on(via, inventory, terminal)).transpose()
+        self.place(inventory).map(|via| call.on(via, inventory)).transpose()
     }
 
     /// What was given, as it is typed.
@@ -46,23 +41,17 @@ pub(super) struct KubectlOptions<'a> {
 
 impl KubectlOptions<'_> {
     /// The call and the hosts that it may run on: those of a selector, or none for `controller`, which is this machine.
-    pub(super) fn on(
-        self,
-        via: &str,
-        inventory: &Inventory,
-        terminal: &Terminal,
-    ) -> Result<(KubeCx, Vec<HostName>), Stopped> {
+    pub(super) fn on(self, via: &str, inventory: &Inventory) -> Result<(KubeCx, Vec<HostName>), AppError> {
         let on_hosts = via != "controller";
         let hosts = if on_hosts {
-            let parsed = selector(via, "--via", terminal)?;
-            parsed.select(inventory).map_err(|error| wrong_selector("--via", &error, terminal))?
+            let parsed = selector(via, "--via")?;
+            parsed.select(inventory).map_err(|error| wrong_selector("--via", &error))?
         } else {
             Vec::new()
         };
         if on_hosts && hosts.is_empty() {
-            terminal.error(&format!("--via: `{via}` has no hosts"));
-            terminal.hint("name the control planes: `--via SELECTOR`");
-            return Err(Stopped::Told(exit::INVALID));
+            return Err(AppError::new(ExitKind::Invalid, format!("--via: `{via}` has no hosts"))
+                .hint("name the control planes: `--via SELECTOR`"));
         }
         let kubeconfig = match self.kubeconfig {
             // Commands of this machine run in no directory of the user's.

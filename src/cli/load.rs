@@ -9,11 +9,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 
 use super::args::RunbookArgs;
-use super::outcome::{Stopped, invalid};
 use super::terminal::Terminal;
+use crate::app::AppError;
 use crate::inventory::{HostName, Inventory, Selector, SelectorError};
 use crate::lint;
-use crate::report::exit;
+use crate::report::ExitKind;
 use crate::runbook::{
     FileReader, ParamSources, Runbook, WrittenChoice, check_limit, limit_error, resolve_params,
 };
@@ -31,7 +31,7 @@ pub(super) struct Loaded {
 }
 
 /// Reads a runbook, its inventory and its parameters, or shows what is wrong with them.
-pub(super) fn load(runbook: &Utf8Path, input: &RunbookArgs, terminal: &Terminal) -> Result<Loaded, Stopped> {
+pub(super) fn load(runbook: &Utf8Path, input: &RunbookArgs, terminal: &Terminal) -> Result<Loaded, AppError> {
     load_with(SourceMap::default(), Diagnostics::default(), runbook, input, Beside::default(), terminal)
 }
 
@@ -52,11 +52,11 @@ pub(super) fn load_with(
     input: &RunbookArgs,
     beside: Beside,
     terminal: &Terminal,
-) -> Result<Loaded, Stopped> {
+) -> Result<Loaded, AppError> {
     let Some(inventory_path) = &input.inventory else {
-        terminal.error("there is no inventory");
-        terminal.hint("name one with `-i inventory.yaml`");
-        return Err(Stopped::Told(exit::USAGE));
+        return Err(
+            AppError::new(ExitKind::Usage, "there is no inventory").hint("name one with `-i inventory.yaml`")
+        );
     };
     let loaded_runbook = read_leniently(&mut sources, runbook, &mut diagnostics)?;
     let before_inventory = diagnostics.count_errors();
@@ -103,7 +103,7 @@ pub(super) fn load_with(
         (Some(runbook), Some(inventory), Some(params)) if !diagnostics.has_errors() => {
             Ok(Loaded { sources, runbook, inventory, params, limit, choice })
         }
-        _ => Err(invalid()),
+        _ => Err(AppError::invalid()),
     }
 }
 
@@ -135,59 +135,42 @@ pub(super) fn refuse_commands(
     loaded: &Loaded,
     input: &RunbookArgs,
     terminal: &Terminal,
-) -> Result<(), Stopped> {
+) -> Result<(), AppError> {
     let mut diagnostics = Diagnostics::default();
     if !input.allow_commands {
         loaded.runbook.refuse_controller_commands(&mut diagnostics);
     }
     terminal.diagnostics(&diagnostics, &loaded.sources);
-    if diagnostics.has_errors() { Err(invalid()) } else { Ok(()) }
+    if diagnostics.has_errors() { Err(AppError::invalid()) } else { Ok(()) }
 }
 
 /// Reads an inventory alone, or shows what is wrong with it.
-pub(super) fn load_inventory(path: &Utf8Path, terminal: &Terminal) -> Result<Inventory, Stopped> {
+pub(super) fn load_inventory(path: &Utf8Path, terminal: &Terminal) -> Result<Inventory, AppError> {
     let mut sources = SourceMap::default();
     let mut diagnostics = Diagnostics::default();
     let inventory = read_inventory(&mut sources, path, &mut diagnostics)?;
     terminal.diagnostics(&diagnostics, &sources);
-    inventory.filter(|_| !diagnostics.has_errors()).ok_or_else(invalid)
+    inventory.filter(|_| !diagnostics.has_errors()).ok_or_else(AppError::invalid)
 }
 
 /// A selector from the command line, or what is wrong with it.
-pub(super) fn selector(text: &str, what: &str, terminal: &Terminal) -> Result<Selector, Stopped> {
-    Selector::parse(text).map_err(|error| wrong_selector(what, &error, terminal))
+pub(super) fn selector(text: &str, what: &str) -> Result<Selector, AppError> {
+    Selector::parse(text).map_err(|error| wrong_selector(what, &error))
 }
 
 /// The hosts that a selector from the command line names, or everything that is wrong with it.
-pub(super) fn selected(
-    text: &str,
-    what: &str,
-    inventory: &Inventory,
-    terminal: &Terminal,
-) -> Result<Vec<HostName>, Stopped> {
-    let parsed = selector(text, what, terminal)?;
-    tell_mistakes(&parsed, what, inventory, terminal)?;
+pub(super) fn selected(text: &str, what: &str, inventory: &Inventory) -> Result<Vec<HostName>, AppError> {
+    let parsed = selector(text, what)?;
+    let mistakes = parsed.mistakes(inventory);
+    let problem = |error: SelectorError| (format!("{what}: {error}"), error.hint.unwrap_or_default());
+    AppError::all(ExitKind::Invalid, mistakes.into_iter().map(problem))?;
     Ok(parsed.select(inventory).expect("invariant: a selector without mistakes selects"))
 }
 
-fn tell_mistakes(
-    selector: &Selector,
-    what: &str,
-    inventory: &Inventory,
-    terminal: &Terminal,
-) -> Result<(), Stopped> {
-    let mistakes = selector.mistakes(inventory);
-    for error in &mistakes {
-        wrong_selector(what, error, terminal);
-    }
-    if mistakes.is_empty() { Ok(()) } else { Err(invalid()) }
-}
-
-/// Tells what is wrong with a selector from the command line.
-pub(super) fn wrong_selector(what: &str, error: &SelectorError, terminal: &Terminal) -> Stopped {
-    terminal.error(&format!("{what}: {error}"));
-    terminal.hint(error.hint.as_deref().unwrap_or_default());
-    invalid()
+/// What is wrong with a selector from the command line.
+pub(super) fn wrong_selector(what: &str, error: &SelectorError) -> AppError {
+    AppError::new(ExitKind::Invalid, format!("{what}: {error}"))
+        .hint(error.hint.as_deref().unwrap_or_default())
 }
 
 /// A runbook as far as it can be read: where there are errors, good only to look for more of them.
@@ -195,7 +178,7 @@ pub(super) fn read_leniently(
     sources: &mut SourceMap,
     path: &Utf8Path,
     diagnostics: &mut Diagnostics,
-) -> Result<Option<Runbook>, Stopped> {
+) -> Result<Option<Runbook>, AppError> {
     let Some(file) = read_file(sources, path, diagnostics)? else { return Ok(None) };
     let root = path.parent().filter(|parent| !parent.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
     Ok(crate::runbook::parse_leniently(sources, file, &Below { root: root.to_owned() }, diagnostics))
@@ -205,7 +188,7 @@ pub(super) fn read_inventory(
     sources: &mut SourceMap,
     path: &Utf8Path,
     diagnostics: &mut Diagnostics,
-) -> Result<Option<Inventory>, Stopped> {
+) -> Result<Option<Inventory>, AppError> {
     let tree = read_tree(sources, path, diagnostics)?;
     Ok(tree.and_then(|(_, tree)| crate::inventory::parse(&tree, diagnostics)))
 }
@@ -214,7 +197,7 @@ pub(super) fn read_tree(
     sources: &mut SourceMap,
     path: &Utf8Path,
     diagnostics: &mut Diagnostics,
-) -> Result<Option<(FileId, Node)>, Stopped> {
+) -> Result<Option<(FileId, Node)>, AppError> {
     let Some(file) = read_file(sources, path, diagnostics)? else { return Ok(None) };
     Ok(parse(sources, file, Limits::default(), diagnostics).map(|tree| (file, tree)))
 }
@@ -225,7 +208,7 @@ fn read_file(
     sources: &mut SourceMap,
     path: &Utf8Path,
     diagnostics: &mut Diagnostics,
-) -> Result<Option<FileId>, Stopped> {
+) -> Result<Option<FileId>, AppError> {
     let bytes = bytes_of(path)?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(sources.add(path, text))),

@@ -40,10 +40,11 @@ use std::process::ExitCode;
 use clap::builder::PossibleValuesParser;
 use clap::{CommandFactory, Parser};
 
-use crate::report::exit;
+use crate::app::AppError;
+use crate::report::ExitKind;
 use crate::source::nearest;
 use args::{Cli, Command};
-use outcome::{Outcome, Stopped};
+use outcome::Outcome;
 pub use reference::pages as reference_pages;
 pub use schema::schemas;
 use terminal::Terminal;
@@ -52,7 +53,7 @@ use terminal::Terminal;
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // A panic is a bug: its exit code must not look like a failed host's.
     let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(args)));
-    ExitCode::from(code.unwrap_or(exit::BUG))
+    ExitCode::from(code.unwrap_or(ExitKind::Bug.code()))
 }
 
 fn dispatch(args: impl IntoIterator<Item = OsString>) -> u8 {
@@ -61,11 +62,11 @@ fn dispatch(args: impl IntoIterator<Item = OsString>) -> u8 {
         Err(error) => {
             // Help and version go to stdout with 0. Everything else is a usage error; a closed pipe changes neither.
             let _ = error.print();
-            return if error.use_stderr() { exit::USAGE } else { exit::OK };
+            return if error.use_stderr() { ExitKind::Usage } else { ExitKind::Ok }.code();
         }
     };
     let terminal = Terminal::new(cli.color);
-    let result = match &cli.command {
+    let result: Outcome = match &cli.command {
         Command::Validate(args) => validate::run(args, &terminal),
         Command::Plan(args) => plan::run(args, &terminal),
         Command::Run(args) => run::run(args, &terminal),
@@ -85,13 +86,11 @@ fn dispatch(args: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Completions { shell } => completions(*shell, &terminal),
         Command::Man { command } => manual(command, &terminal),
     };
-    match result {
-        Ok(code) | Err(Stopped::Told(code)) => code,
-        Err(Stopped::Error(error)) => {
-            terminal.error(&format!("{error:#}"));
-            exit::IO
-        }
-    }
+    let exit = match result {
+        Ok(exit) => exit,
+        Err(error) => terminal.tell(&error),
+    };
+    exit.code()
 }
 
 fn completions(shell: clap_complete::Shell, terminal: &Terminal) -> Outcome {
@@ -117,14 +116,13 @@ fn manual(words: &[String], terminal: &Terminal) -> Outcome {
     let mut command = &root;
     for word in words {
         let Some(found) = command.find_subcommand(word) else {
-            terminal.error(&format!(
-                "`{}` has no command `{word}`",
-                command.get_bin_name().unwrap_or("rollbook")
-            ));
             let known: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
             let near = nearest(word, known.iter().copied());
-            terminal.hint(&near.map_or_else(String::new, |near| format!("did you mean `{near}`?")));
-            return Err(Stopped::Told(exit::USAGE));
+            let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
+            let name = command.get_bin_name().unwrap_or("rollbook");
+            return Err(
+                AppError::new(ExitKind::Usage, format!("`{name}` has no command `{word}`")).hint(hint)
+            );
         };
         command = found;
     }

@@ -5,46 +5,46 @@ use super::args::{Plan as Args, PlanFormat};
 use super::connections::{Connections, runtime, targets};
 use super::load::{load, refuse_commands};
 use super::lock;
-use super::outcome::{Outcome, Stopped};
+use super::outcome::Outcome;
 use super::plan_file;
 use super::stage::{IfMissing, has_rights, live, offline};
 use super::terminal::Terminal;
+use crate::app::AppError;
 use crate::plan::show::{Detail, PlanStyle, Saved, diff, markdown, saved, text};
 use crate::plan::{Plan, forecast};
-use crate::report::exit;
+use crate::report::ExitKind;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     // Before any host is asked: an old plan that cannot be read is known at once.
     let old = match &args.diff {
-        Some(path) => Some(plan_file::read(path, terminal)?.ok_or_else(|| {
-            terminal.error(&format!("{path} is no saved plan"));
-            Stopped::Told(exit::INVALID)
-        })?),
+        Some(path) => Some(
+            plan_file::read(path)?
+                .ok_or_else(|| AppError::new(ExitKind::Invalid, format!("{path} is no saved plan")))?,
+        ),
         None => None,
     };
-    let shown = match plan_file::read(&args.runbook, terminal)? {
+    let shown = match plan_file::read(&args.runbook)? {
         Some(saved) => {
-            plan_file::refuse_input(&args.input, terminal)?;
-            refuse_planning(args, terminal)?;
+            plan_file::refuse_input(&args.input)?;
+            refuse_planning(args)?;
             saved
         }
         None => planned(args, terminal)?,
     };
     show(&shown, old.as_ref(), args, terminal)?;
     if !forecast::refusals(&shown.plan).is_empty() {
-        terminal.error("the plan cannot succeed: look at the lines marked x");
-        return Err(Stopped::Told(exit::FAILED));
+        return Err(AppError::new(ExitKind::Failed, "the plan cannot succeed: look at the lines marked x"));
     }
     if let Some(path) = &args.output {
         plan_file::write(path, &shown.body)?;
         terminal.say(&format!("saved {path}; run it with: rollbook run {path}"));
     }
     let pending = args.detailed_exitcode && forecast::has_changes(&shown.plan);
-    Ok(if pending { exit::CHANGES } else { exit::OK })
+    Ok(if pending { ExitKind::Changes } else { ExitKind::Ok })
 }
 
 /// A plan of a runbook.
-fn planned(args: &Args, terminal: &Terminal) -> Result<Saved, Stopped> {
+fn planned(args: &Args, terminal: &Terminal) -> Result<Saved, AppError> {
     let loaded = load(&args.runbook, &args.input, terminal)?;
     refuse_commands(&loaded, &args.input, terminal)?;
     let plan: Plan = if args.offline {
@@ -75,12 +75,11 @@ fn planned(args: &Args, terminal: &Terminal) -> Result<Saved, Stopped> {
 }
 
 /// Flags that only make sense while a plan is made.
-fn refuse_planning(args: &Args, terminal: &Terminal) -> Result<(), Stopped> {
+fn refuse_planning(args: &Args) -> Result<(), AppError> {
     let given = [(args.offline, "--offline"), (args.output.is_some(), "--output")];
     let Some((_, flag)) = given.into_iter().find(|(given, _)| *given) else { return Ok(()) };
-    terminal.error(&format!("{flag} has no effect: {} is a plan already", args.runbook));
-    terminal.hint("without it the plan is shown again");
-    Err(Stopped::Told(exit::USAGE))
+    Err(AppError::new(ExitKind::Usage, format!("{flag} has no effect: {} is a plan already", args.runbook))
+        .hint("without it the plan is shown again"))
 }
 
 fn show(shown: &Saved, old: Option<&Saved>, args: &Args, terminal: &Terminal) -> Outcome {

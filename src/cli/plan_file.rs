@@ -7,13 +7,12 @@ use camino::Utf8Path;
 
 use super::args::RunbookArgs;
 use super::load::bytes_of;
-use super::outcome::{Stopped, invalid};
-use super::terminal::Terminal;
+use crate::app::AppError;
 use crate::plan::show::{Saved, SavedError, open, saved};
-use crate::report::exit;
+use crate::report::ExitKind;
 
 /// A plan saved by `rollbook plan -o`; `None` when the file is a runbook.
-pub(super) fn read(path: &Utf8Path, terminal: &Terminal) -> Result<Option<Saved>, Stopped> {
+pub(super) fn read(path: &Utf8Path) -> Result<Option<Saved>, AppError> {
     let bytes = bytes_of(path)?;
     // Some editors and mail programs put a byte order mark in front of it, which changes nothing that was reviewed.
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
@@ -21,22 +20,26 @@ pub(super) fn read(path: &Utf8Path, terminal: &Terminal) -> Result<Option<Saved>
         return Ok(None);
     }
     let saved = open(bytes).map_err(|error| {
-        terminal.error(&format!("{path} cannot be used: {error}"));
-        if matches!(error, SavedError::Edited { .. }) {
-            terminal.hint("what was reviewed is what runs: plan again with what you want to be different");
-        }
-        invalid()
+        let hint = match error {
+            SavedError::Edited { .. } => {
+                "what was reviewed is what runs: plan again with what you want to be different"
+            }
+            SavedError::NotAPlan(_) => "",
+        };
+        AppError::new(ExitKind::Invalid, format!("{path} cannot be used: {error}")).hint(hint)
     })?;
     if saved.plan.rehearsal {
-        terminal.error(&format!("{path} is the plan of a rehearsal, made over a simulated cluster"));
-        terminal.hint("plan again, over the real one");
-        return Err(invalid());
+        return Err(AppError::new(
+            ExitKind::Invalid,
+            format!("{path} is the plan of a rehearsal, made over a simulated cluster"),
+        )
+        .hint("plan again, over the real one"));
     }
     Ok(Some(saved))
 }
 
 /// A saved plan is what was reviewed: what would change it belongs to planning again.
-pub(super) fn refuse_input(input: &RunbookArgs, terminal: &Terminal) -> Result<(), Stopped> {
+pub(super) fn refuse_input(input: &RunbookArgs) -> Result<(), AppError> {
     let given = [
         (input.inventory.is_some(), "--inventory"),
         (!input.params.is_empty(), "--param"),
@@ -51,9 +54,11 @@ pub(super) fn refuse_input(input: &RunbookArgs, terminal: &Terminal) -> Result<(
         (input.adopt_cordons.is_some(), "--adopt-cordons"),
     ];
     let Some((_, flag)) = given.into_iter().find(|(given, _)| *given) else { return Ok(()) };
-    terminal.error(&format!("{flag} has no effect on a saved plan, which rolls exactly as it was reviewed"));
-    terminal.hint(&format!("plan again with {flag}, and run that plan"));
-    Err(Stopped::Told(exit::USAGE))
+    Err(AppError::new(
+        ExitKind::Usage,
+        format!("{flag} has no effect on a saved plan, which rolls exactly as it was reviewed"),
+    )
+    .hint(format!("plan again with {flag}, and run that plan")))
 }
 
 /// Written beside and renamed: a full disk leaves no half plan behind. Plans name a production's hosts: 0600.

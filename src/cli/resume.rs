@@ -10,107 +10,97 @@ use super::ask::{self, GivenApproval};
 use super::connections::{Connections, runtime, targets};
 use super::load::load_inventory;
 use super::lock::{self, Begin};
-use super::outcome::{Outcome, Stopped};
+use super::outcome::Outcome;
 use super::rehearse::{find_saved, refuse_rehearsal, resume_saved};
 use super::roll::{ReadyRun, lock_state, roll_on, secrets};
 use super::runs::{Found, Which, find};
 use super::same_cluster;
 use super::terminal::Terminal;
+use crate::app::AppError;
 use crate::engine::Awaited;
 use crate::executor::{Approver, InDoubt, Lock, Secrets, target_of};
 use crate::inventory::Connection;
 use crate::journal::{Journal, Recorded, RunDir};
 use crate::plan::Plan;
-use crate::report::{Summary, exit};
+use crate::report::{ExitKind, Summary};
 use crate::transport::Target;
 use crate::value::Duration;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     // A rehearsal that is named, or the newest one where no real run can go on.
     if let Some(kept) = find_saved(args)?
-        && (args.run.is_some() || find(args.state_dir.as_ref(), None, Which::Resumable, terminal)?.is_none())
+        && (args.run.is_some() || find(args.state_dir.as_ref(), None, Which::Resumable)?.is_none())
     {
         return resume_saved(args, kept, terminal);
     }
-    let held = lock_state(args.state_dir.as_ref(), args.run.as_deref().unwrap_or("being resumed"), terminal)?;
-    let Some(record) = find(args.state_dir.as_ref(), args.run.as_deref(), Which::Resumable, terminal)? else {
-        terminal.error("no run can go on");
-        terminal.hint("`rollbook runs list` shows what there is; start a new one with `rollbook run`");
-        return Err(Stopped::Told(exit::USAGE));
+    let held = lock_state(args.state_dir.as_ref(), args.run.as_deref().unwrap_or("being resumed"))?;
+    let Some(record) = find(args.state_dir.as_ref(), args.run.as_deref(), Which::Resumable)? else {
+        return Err(AppError::new(ExitKind::Usage, "no run can go on")
+            .hint("`rollbook runs list` shows what there is; start a new one with `rollbook run`"));
     };
     let hint = "what it was rehearsed on is not beside it any more, so it cannot go on: rehearse again";
-    refuse_rehearsal(&record.dir, hint, terminal)?;
+    refuse_rehearsal(&record.dir, hint)?;
     // Before it is read: the run may be going on at this moment, from another state directory.
-    let journal = open(&record.dir, terminal)?;
-    let recorded = record.read(terminal)?;
-    refuse(args, held.path(), &record.dir, &recorded, terminal)?;
+    let journal = open(&record.dir)?;
+    let recorded = record.read()?;
+    refuse(args, held.path(), &record.dir, &recorded)?;
     runtime()?.block_on(go_on(args, record, journal, recorded, terminal))
 }
 
-pub(super) fn open(run_dir: &RunDir, terminal: &Terminal) -> Result<Journal, Stopped> {
+pub(super) fn open(run_dir: &RunDir) -> Result<Journal, AppError> {
     let path = run_dir.journal();
     match Journal::reopen(&path) {
         Ok(journal) => Ok(journal),
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            terminal.error(&format!("the run of {path} goes on at this moment"));
-            Err(Stopped::Told(exit::LOCKED))
+            Err(AppError::new(ExitKind::Locked, format!("the run of {path} goes on at this moment")))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            terminal.error(&format!("{} holds no run that began", run_dir.path()));
-            terminal.hint("plan again: nothing was changed");
-            Err(Stopped::Told(exit::USAGE))
+            Err(AppError::new(ExitKind::Usage, format!("{} holds no run that began", run_dir.path()))
+                .hint("plan again: nothing was changed"))
         }
         Err(error) => Err(anyhow::Error::from(error).context(format!("cannot go on with {path}")).into()),
     }
 }
 
 /// Stops where there is nothing to go on with, or where a record from elsewhere would run commands here.
-fn refuse(
-    args: &Args,
-    state_dir: &Utf8Path,
-    run_dir: &RunDir,
-    recorded: &Recorded,
-    terminal: &Terminal,
-) -> Result<(), Stopped> {
+fn refuse(args: &Args, state_dir: &Utf8Path, run_dir: &RunDir, recorded: &Recorded) -> Result<(), AppError> {
     let Recorded { plan, history, .. } = recorded;
     if history.events.is_empty() {
-        terminal.error(&format!("{} holds no run that began", run_dir.path()));
-        terminal.hint("plan again: nothing was changed");
-        return Err(Stopped::Told(exit::USAGE));
+        return Err(AppError::new(ExitKind::Usage, format!("{} holds no run that began", run_dir.path()))
+            .hint("plan again: nothing was changed"));
     }
     if let Some(by) = history.state.undone_by() {
-        terminal.error(&format!("run {} was undone by run {by}", run_dir.id()));
-        terminal.hint("start a new run: it does what is still to be done");
-        return Err(Stopped::Told(exit::USAGE));
+        return Err(AppError::new(ExitKind::Usage, format!("run {} was undone by run {by}", run_dir.id()))
+            .hint("start a new run: it does what is still to be done"));
     }
     if let Some(why) = run_dir.superseded() {
-        terminal.error(&format!("run {} was given up by {why}", run_dir.id()));
-        terminal.hint("start a new run: it does what is still to be done");
-        return Err(Stopped::Told(exit::USAGE));
+        return Err(AppError::new(ExitKind::Usage, format!("run {} was given up by {why}", run_dir.id()))
+            .hint("start a new run: it does what is still to be done"));
     }
     if !history.state.can_resume() {
-        terminal.error(&format!("run {} is over", run_dir.id()));
-        let directory = run_dir.path().as_str();
-        terminal.say(Summary::of(plan, history).recorded_in(directory).text(plan).trim_end());
-        terminal.hint("start a new run: it does what is still to be done");
-        return Err(Stopped::Told(exit::USAGE));
+        let summary = Summary::of(plan, history).recorded_in(run_dir.path().as_str()).text(plan);
+        let message = format!("run {} is over\n{}", run_dir.id(), summary.trim_end());
+        return Err(
+            AppError::new(ExitKind::Usage, message).hint("start a new run: it does what is still to be done")
+        );
     }
     if args.approve && history.state.awaited(plan).is_empty() {
-        return Err(nothing_to_approve(run_dir.id(), terminal));
+        return Err(nothing_to_approve(run_dir.id()));
     }
     if plan.runs_on_controller() && !args.allow_commands && !run_dir.path().starts_with(state_dir) {
-        terminal.error(&format!("the plan of {} runs commands on this machine", run_dir.path()));
-        terminal.hint("look at it, then give --allow-commands");
-        return Err(Stopped::Told(exit::INVALID));
+        return Err(AppError::new(
+            ExitKind::Invalid,
+            format!("the plan of {} runs commands on this machine", run_dir.path()),
+        )
+        .hint("look at it, then give --allow-commands"));
     }
     Ok(())
 }
 
 /// What comes later is not known to whoever would approve it now.
-pub(super) fn nothing_to_approve(run: &str, terminal: &Terminal) -> Stopped {
-    terminal.error(&format!("run {run} waits for nobody's approval"));
-    terminal.hint("resume it without --approve");
-    Stopped::Told(exit::USAGE)
+pub(super) fn nothing_to_approve(run: &str) -> AppError {
+    AppError::new(ExitKind::Usage, format!("run {run} waits for nobody's approval"))
+        .hint("resume it without --approve")
 }
 
 async fn go_on(
@@ -167,7 +157,7 @@ async fn ready(
     begin: &Begin<'_>,
     connections: &Connections,
     terminal: &Terminal,
-) -> Result<(Secrets, Option<Rc<Lock>>), Stopped> {
+) -> Result<(Secrets, Option<Rc<Lock>>), AppError> {
     let secrets = secrets(begin.plan, terminal)?;
     Ok((secrets, lock::take(begin, connections, terminal).await?))
 }
@@ -177,7 +167,7 @@ pub(super) fn ways(
     plan: &Plan,
     connection: Option<&Utf8Path>,
     terminal: &Terminal,
-) -> Result<Vec<Target>, Stopped> {
+) -> Result<Vec<Target>, AppError> {
     let mut ways: Vec<Target> = plan.hosts.iter().map(target_of).collect();
     if let Some(path) = connection {
         let inventory = load_inventory(path, terminal)?;

@@ -8,16 +8,17 @@ use console::Term;
 use super::args::Roll;
 use super::connections::{Connections, machine, now, state_dir};
 use super::lock;
-use super::outcome::{Outcome, Stopped};
+use super::outcome::Outcome;
 use super::runs::Found;
 use super::stops;
 use super::swept;
 use super::terminal::Terminal;
+use crate::app::AppError;
 use crate::engine::{HaltCause, History};
 use crate::executor::{Approver, Clock, InDoubt, Lock, RollError, Secrets, Setup, roll};
 use crate::journal::{Journal, StateDir, StateDirError, runs};
 use crate::plan::Plan;
-use crate::report::{Events, Live, Plain, Reporter, Summary, Verbosity, exit};
+use crate::report::{Events, ExitKind, Live, Plain, Reporter, Summary, Verbosity};
 
 /// A run that is about to roll, or to go on.
 pub(super) struct ReadyRun {
@@ -133,11 +134,10 @@ pub(super) fn finish(
         Err(RollError::Journal { source, history }) => {
             let error = anyhow::Error::from(source)
                 .context("the journal cannot be written, so nothing more was started");
-            (*history, Some(error))
+            (*history, Some(AppError::from(error)))
         }
         Err(RollError::Illegal(illegal)) => {
-            terminal.error(&format!("this is a bug in rollbook: {illegal}"));
-            return Err(Stopped::Told(exit::BUG));
+            return Err(AppError::new(ExitKind::Bug, format!("this is a bug in rollbook: {illegal}")));
         }
     };
     let directory = record.map_or("", |record| record.directory);
@@ -148,14 +148,14 @@ pub(super) fn finish(
     {
         terminal.say(&way_on(&summary, called, &history, plan));
     }
-    match (trouble, summary.exit_code()) {
+    match (trouble, summary.exit()) {
         // What is left out of service matters more than the reason why the run stopped.
-        (Some(error), exit::LEFT_OUT) => {
-            terminal.error(&format!("{error:#}"));
-            Ok(exit::LEFT_OUT)
+        (Some(error), ExitKind::LeftOut) => {
+            terminal.tell(&error);
+            Ok(ExitKind::LeftOut)
         }
-        (Some(error), _) => Err(Stopped::Error(error)),
-        (None, code) => Ok(code),
+        (Some(error), _) => Err(error),
+        (None, exit) => Ok(exit),
     }
 }
 
@@ -229,18 +229,13 @@ fn cannot_write(path: &Utf8Path, error: std::io::Error) -> anyhow::Error {
 }
 
 /// Takes the state directory for a run.
-pub(super) fn lock_state(
-    given: Option<&Utf8PathBuf>,
-    run: &str,
-    terminal: &Terminal,
-) -> Result<StateDir, Stopped> {
+pub(super) fn lock_state(given: Option<&Utf8PathBuf>, run: &str) -> Result<StateDir, AppError> {
     let path = state_dir(given)?;
     match StateDir::lock(&path, run) {
         Ok(state) => Ok(state),
         Err(locked @ StateDirError::Locked { .. }) => {
-            terminal.error(&locked.to_string());
-            terminal.hint("wait until it has ended, or use another --state-dir for another fleet");
-            Err(Stopped::Told(exit::LOCKED))
+            Err(AppError::new(ExitKind::Locked, locked.to_string())
+                .hint("wait until it has ended, or use another --state-dir for another fleet"))
         }
         Err(error) => Err(anyhow::Error::from(error).into()),
     }

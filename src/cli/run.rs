@@ -7,7 +7,7 @@ use super::ask;
 use super::connections::{Connections, run_id, runtime, state_dir, targets};
 use super::load::{Loaded, load, refuse_commands};
 use super::lock::{self, Begin};
-use super::outcome::{Outcome, Stopped};
+use super::outcome::Outcome;
 use super::plan_file;
 use super::roll::{ReadyRun, check_events, lock_state, roll_on, secrets};
 use super::runs::Found;
@@ -15,11 +15,12 @@ use super::same_cluster;
 use super::stage::{IfMissing, as_planned, live, refuse};
 use super::swept;
 use super::terminal::Terminal;
+use crate::app::AppError;
 use crate::executor::{Leave, Lock, target_of};
 use crate::journal::{Journal, Recorded, RunDir, StateDir, plan_was_used, runs};
 use crate::plan::show::{Detail, PlanStyle, Saved, text};
 use crate::plan::{Plan, PlannedHost, forecast};
-use crate::report::exit;
+use crate::report::ExitKind;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     nobody_to_ask(args.yes, args.no_input, "review with `rollbook plan`, then run with --yes", terminal)?;
@@ -29,7 +30,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     {
         let code = go_on_first(args, &record, terminal)?;
         let is_same = |saved: &Saved| record.read().is_ok_and(|recorded| recorded.digest == saved.digest);
-        if code != exit::OK || source.saved().is_some_and(is_same) {
+        if code != ExitKind::Ok || source.saved().is_some_and(is_same) {
             return Ok(code);
         }
     }
@@ -43,17 +44,19 @@ enum RunSource {
 }
 
 impl RunSource {
-    fn read(args: &Args, terminal: &Terminal) -> Result<Self, Stopped> {
-        let Some(saved) = plan_file::read(&args.file, terminal)? else {
+    fn read(args: &Args, terminal: &Terminal) -> Result<Self, AppError> {
+        let Some(saved) = plan_file::read(&args.file)? else {
             let loaded = load(&args.file, &args.input, terminal)?;
             refuse_commands(&loaded, &args.input, terminal)?;
             return Ok(Self::Written(Box::new(loaded)));
         };
-        plan_file::refuse_input(&args.input, terminal)?;
+        plan_file::refuse_input(&args.input)?;
         if saved.plan.runs_on_controller() && !args.input.allow_commands {
-            terminal.error(&format!("{} runs commands on this machine", args.file));
-            terminal.hint("review them, then allow them with --allow-commands");
-            return Err(Stopped::Told(exit::INVALID));
+            return Err(AppError::new(
+                ExitKind::Invalid,
+                format!("{} runs commands on this machine", args.file),
+            )
+            .hint("review them, then allow them with --allow-commands"));
         }
         Ok(Self::Saved(Box::new(saved)))
     }
@@ -94,7 +97,7 @@ impl RunSource {
 }
 
 /// The newest run that has not ended, of the same runbook and inventory, where nobody goes on with it.
-fn unfinished_of(args: &Args, source: &RunSource) -> Result<Option<RunDir>, Stopped> {
+fn unfinished_of(args: &Args, source: &RunSource) -> Result<Option<RunDir>, AppError> {
     let all = runs(&state_dir(args.state_dir.as_ref())?).map_err(anyhow::Error::from)?;
     let is_meant = |record: &RunDir| {
         let is_out = record.superseded().is_some() || record.is_rehearsal() || record.goes_on();
@@ -128,13 +131,15 @@ pub(super) fn nobody_to_ask(
     no_input: bool,
     hint: &str,
     terminal: &Terminal,
-) -> Result<(), Stopped> {
+) -> Result<(), AppError> {
     if yes || terminal.is_interactive() && !no_input {
         return Ok(());
     }
-    terminal.error("confirmation required: there is no terminal to ask on, and `--yes` was not given");
-    terminal.hint(hint);
-    Err(Stopped::Told(exit::USAGE))
+    Err(AppError::new(
+        ExitKind::Usage,
+        "confirmation required: there is no terminal to ask on, and `--yes` was not given",
+    )
+    .hint(hint))
 }
 
 async fn run_async(args: &Args, source: RunSource, terminal: &Terminal) -> Outcome {
@@ -143,7 +148,7 @@ async fn run_async(args: &Args, source: RunSource, terminal: &Terminal) -> Outco
         RunSource::Saved(saved) => {
             // Before the hosts are asked what has changed: its own run has changed them.
             if plan_was_used(&state_dir(args.state_dir.as_ref())?, &saved.digest) {
-                return Err(used_before(args, terminal));
+                return Err(used_before(args));
             }
             let plan = &saved.plan;
             let connections = Connections::real(plan.hosts.iter().map(target_of).collect())?;
@@ -180,11 +185,11 @@ pub(super) async fn approved(
     terminal: &Terminal,
 ) -> Outcome {
     let Saved { plan, body, digest } = saved;
-    refuse(&plan, terminal)?;
+    refuse(&plan)?;
     if !forecast::has_work(&plan) {
         swept::before(&plan, &state_dir(args.state_dir.as_ref())?, connections).await;
         terminal.say("nothing to do: every goal of the runbook holds already");
-        return Ok(exit::OK);
+        return Ok(ExitKind::Ok);
     }
     if args.wait_lock.is_none() {
         lock::look_first(&plan, connections, terminal).await?;
@@ -194,13 +199,13 @@ pub(super) async fn approved(
         terminal.say(&text(&plan, &digest, style));
         if !terminal.confirm("Roll this plan?") {
             terminal.say("nothing was changed");
-            return Err(Stopped::Told(exit::APPROVAL));
+            return Err(AppError::told(ExitKind::Approval));
         }
     }
     let secrets = secrets(&plan, terminal)?;
     check_events(&args.roll)?;
-    let state = lock_state(args.state_dir.as_ref(), run, terminal)?;
-    lock::refuse_beside(&plan, state.path(), args.state_dir.as_ref(), terminal)?;
+    let state = lock_state(args.state_dir.as_ref(), run)?;
+    lock::refuse_beside(&plan, state.path(), args.state_dir.as_ref())?;
     let run_dir = state.create_run(run, &body).map_err(anyhow::Error::from)?;
     let journal = Journal::create(&run_dir.journal()).map_err(anyhow::Error::from)?;
     let begin = Begin {
@@ -243,7 +248,7 @@ async fn begun(
     args: &Args,
     connections: &Connections,
     terminal: &Terminal,
-) -> Result<Option<Rc<Lock>>, Stopped> {
+) -> Result<Option<Rc<Lock>>, AppError> {
     let lock = lock::take(begin, connections, terminal).await?;
     // While somebody was asked, or another run was waited for, the cluster went on.
     let same = if args.yes && args.wait_lock.is_none() {
@@ -255,7 +260,7 @@ async fn begun(
         same.and_then(|()| Ok(!begin.is_saved || state.use_plan(begin.digest).map_err(anyhow::Error::from)?));
     let (stopped, left) = match may {
         Ok(true) => return Ok(lock),
-        Ok(false) => (used_before(args, terminal), Leave::Over),
+        Ok(false) => (used_before(args), Leave::Over),
         Err(stopped) => (stopped, Leave::NeverBegan),
     };
     if let Some(lock) = lock {
@@ -264,8 +269,10 @@ async fn begun(
     Err(stopped)
 }
 
-fn used_before(args: &Args, terminal: &Terminal) -> Stopped {
-    terminal.error(&format!("{} was run already: a saved plan is good for one run", args.file));
-    terminal.hint("plan again: what has changed since is then in the new plan");
-    Stopped::Told(exit::APPROVAL)
+fn used_before(args: &Args) -> AppError {
+    AppError::new(
+        ExitKind::Approval,
+        format!("{} was run already: a saved plan is good for one run", args.file),
+    )
+    .hint("plan again: what has changed since is then in the new plan")
 }

@@ -8,14 +8,15 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::args::{Format, Runs as Args, RunsCommand};
 use super::connections::{self, state_dir};
-use super::outcome::{Outcome, Stopped};
+use super::outcome::Outcome;
 use super::rehearse::all_kept;
 use super::roll::{lock_state, way_on};
 use super::terminal::Terminal;
+use crate::app::AppError;
 use crate::engine::History;
 use crate::journal::{JournalError, Recorded, RecordedError, RunDir, runs};
 use crate::plan::Plan;
-use crate::report::{Plain, Reporter, Summary, Verbosity, exit};
+use crate::report::{ExitKind, Plain, Reporter, Summary, Verbosity};
 use crate::value::Timestamp;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
@@ -66,12 +67,10 @@ impl Found {
     }
 
     /// What the record tells.
-    pub(super) fn read(&self, terminal: &Terminal) -> Result<Recorded, Stopped> {
+    pub(super) fn read(&self) -> Result<Recorded, AppError> {
         self.dir.read().map_err(|error| {
             let hint = way_around(&error);
-            terminal.error(&format!("{:#}", anyhow::Error::from(error)));
-            terminal.hint(hint);
-            Stopped::Told(exit::IO)
+            AppError::new(ExitKind::Io, format!("{:#}", anyhow::Error::from(error))).hint(hint)
         })
     }
 }
@@ -99,8 +98,7 @@ pub(super) fn find(
     state_dir: Option<&Utf8PathBuf>,
     named: Option<&str>,
     which: Which,
-    terminal: &Terminal,
-) -> Result<Option<Found>, Stopped> {
+) -> Result<Option<Found>, AppError> {
     if let Some(path) = named.map(Utf8Path::new).filter(|path| path.join("plan.json").is_file()) {
         let path = path.canonicalize_utf8().map_err(anyhow::Error::from)?;
         return Ok(Some(Found { called: path.to_string(), dir: RunDir::at(path) }));
@@ -121,9 +119,8 @@ pub(super) fn find(
     };
     let rehearsals = all_kept(&place).map_err(anyhow::Error::from)?;
     let Some(dir) = all.into_iter().chain(rehearsals).find(|run| run.id() == id) else {
-        terminal.error(&format!("there is no run `{id}` in {place}"));
-        terminal.hint("`rollbook runs list` shows what there is; --state-dir names another place");
-        return Err(Stopped::Told(exit::USAGE));
+        return Err(AppError::new(ExitKind::Usage, format!("there is no run `{id}` in {place}"))
+            .hint("`rollbook runs list` shows what there is; --state-dir names another place"));
     };
     Ok(Some(Found::new(dir, state_dir)))
 }
@@ -177,12 +174,12 @@ impl RunRow {
         let given_up = run.superseded();
         let rehearsal = run.is_rehearsal();
         let can_resume = history.state.can_resume() && given_up.is_none();
-        let word = match (history.state.finished(), summary.exit_code()) {
+        let word = match (history.state.finished(), summary.exit()) {
             _ if history.state.undone_by().is_some() => "undone",
             (false, _) if run.goes_on() => "running",
             _ if given_up.is_some() => "given up",
             (false, _) => "cut off",
-            (true, exit::OK) => "done",
+            (true, ExitKind::Ok) => "done",
             (true, _) if can_resume => "stopped",
             (true, _) => "failed",
         };
@@ -264,11 +261,13 @@ fn table(rows: &[RunRow]) -> String {
 }
 
 fn show(args: &Args, named: Option<&str>, verbose: bool, terminal: &Terminal) -> Outcome {
-    let Some(found) = find(args.state_dir.as_ref(), named, Which::Newest, terminal)? else {
-        terminal.error(&format!("there are no runs in {}", state_dir(args.state_dir.as_ref())?));
-        return Err(Stopped::Told(exit::USAGE));
+    let Some(found) = find(args.state_dir.as_ref(), named, Which::Newest)? else {
+        return Err(AppError::new(
+            ExitKind::Usage,
+            format!("there are no runs in {}", state_dir(args.state_dir.as_ref())?),
+        ));
     };
-    let Recorded { plan, history, .. } = found.read(terminal)?;
+    let Recorded { plan, history, .. } = found.read()?;
     let way_on = found.way_on(&history, &plan);
     let mut text = Vec::new();
     let mut plain = Plain::new(&mut text, Verbosity::of_log(verbose));
@@ -297,7 +296,7 @@ fn show(args: &Args, named: Option<&str>, verbose: bool, terminal: &Terminal) ->
 
 /// Only what is over and left nothing behind is removed: the rest is somebody's evidence.
 fn prune(args: &Args, keep: usize, dry_run: bool, terminal: &Terminal) -> Outcome {
-    let held = lock_state(args.state_dir.as_ref(), "runs being pruned", terminal)?;
+    let held = lock_state(args.state_dir.as_ref(), "runs being pruned")?;
     let all = runs(held.path()).map_err(anyhow::Error::from)?;
     let old = all.len().saturating_sub(keep);
     for run in &all[..old] {
@@ -317,5 +316,5 @@ fn prune(args: &Args, keep: usize, dry_run: bool, terminal: &Terminal) -> Outcom
             terminal.say(&format!("removed {}", run.id()));
         }
     }
-    Ok(exit::OK)
+    Ok(ExitKind::Ok)
 }

@@ -1,12 +1,12 @@
 //! Before a run begins or goes on: the cluster must be the one that its plan was made over.
 
 use super::connections::Connections;
-use super::outcome::Stopped;
 use super::terminal::Terminal;
+use crate::app::AppError;
 use crate::engine::Stamped;
 use crate::executor::cluster_since;
 use crate::plan::Plan;
-use crate::report::exit;
+use crate::report::ExitKind;
 use crate::value::Duration;
 
 /// Stops a run that has not begun where a host's node is gone, renamed or replaced since the plan.
@@ -14,7 +14,7 @@ pub(super) async fn at_the_start(
     plan: &Plan,
     connections: &Connections,
     terminal: &Terminal,
-) -> Result<(), Stopped> {
+) -> Result<(), AppError> {
     compared(plan, &[], Duration::ZERO, connections, terminal).await
 }
 
@@ -23,7 +23,7 @@ pub(super) async fn under_the_lock(
     plan: &Plan,
     connections: &Connections,
     terminal: &Terminal,
-) -> Result<(), Stopped> {
+) -> Result<(), AppError> {
     compared(plan, &[], patience(plan), connections, terminal).await
 }
 
@@ -34,7 +34,7 @@ pub(super) async fn when_it_goes_on(
     events: &[Stamped],
     connections: &Connections,
     terminal: &Terminal,
-) -> Result<(), Stopped> {
+) -> Result<(), AppError> {
     compared(plan, events, patience(plan), connections, terminal).await
 }
 
@@ -48,7 +48,7 @@ async fn compared(
     patience: Duration,
     connections: &Connections,
     terminal: &Terminal,
-) -> Result<(), Stopped> {
+) -> Result<(), AppError> {
     let (pool, controller) = (&connections.pool, &connections.controller);
     let since =
         match cluster_since(plan, events, (patience, &|text| terminal.say(text)), pool, controller).await {
@@ -60,23 +60,21 @@ async fn compared(
                 return Ok(());
             }
             Err(failure) => {
-                terminal.error(&format!("the cluster cannot be compared with the plan: {}", failure.message));
-                terminal.hint(&failure.hint);
-                return Err(Stopped::Told(exit::UNREACHABLE));
+                return Err(AppError::new(
+                    ExitKind::Unreachable,
+                    format!("the cluster cannot be compared with the plan: {}", failure.message),
+                )
+                .hint(&failure.hint));
             }
         };
     for warning in &since.warnings {
         terminal.say(&format!("warning: {warning}"));
     }
-    for (host, failure) in &since.drifted {
-        terminal.error(&format!("host {host}: {}", failure.message));
-    }
-    for failure in &since.refused {
-        terminal.error(&failure.message);
-    }
-    if let Some(failure) = since.drifted.iter().map(|(_, failure)| failure).chain(&since.refused).next() {
-        terminal.hint(&failure.hint);
-        return Err(Stopped::Told(exit::DRIFT));
-    }
-    Ok(())
+    let drifted = since.drifted.iter().map(|(host, failure)| format!("host {host}: {}", failure.message));
+    let refused = since.refused.iter().map(|failure| failure.message.clone());
+    let first = since.drifted.iter().map(|(_, failure)| failure).chain(&since.refused).next();
+    let hint = first.map_or("", |failure| &failure.hint);
+    // One way out of all, after the last.
+    AppError::all(ExitKind::Drift, drifted.chain(refused).map(|message| (message, "")))
+        .map_err(|error| error.hint(hint))
 }

@@ -14,7 +14,7 @@ use crate::plan::compile::{
     CompileInput, Knowledge, Overrides, ThisMachine, compile, reads_facts, settle_controller, settle_outage,
 };
 use crate::plan::{HostId, Plan, forecast};
-use crate::report::exit;
+use crate::report::ExitKind;
 use crate::runbook::{KubeVia, Runbook, SecretSource};
 use crate::source::{Diagnostics, SourceMap};
 use crate::step::KubeCx;
@@ -23,12 +23,12 @@ use crate::value::escape;
 use super::args::RunbookArgs;
 use super::connections::{Connections, machine, own_node};
 use super::load::Loaded;
-use super::outcome::{Stopped, invalid};
 use super::same_cluster;
 use super::terminal::Terminal;
+use crate::app::AppError;
 
 /// A plan without a look at any host.
-pub(super) fn offline(loaded: &Loaded, input: &RunbookArgs, terminal: &Terminal) -> Result<Plan, Stopped> {
+pub(super) fn offline(loaded: &Loaded, input: &RunbookArgs, terminal: &Terminal) -> Result<Plan, AppError> {
     let mut plan = compiled(loaded, input, Knowledge::Offline, terminal)?;
     accept_outage(&mut plan, None, loaded, terminal)?;
     Ok(plan)
@@ -41,7 +41,7 @@ pub(super) async fn live(
     if_missing: IfMissing,
     connections: &Connections,
     terminal: &Terminal,
-) -> Result<Plan, Stopped> {
+) -> Result<Plan, AppError> {
     live_with(loaded, input, if_missing, connections, |_| {}, terminal).await
 }
 
@@ -53,7 +53,7 @@ pub(super) async fn live_with(
     connections: &Connections,
     compiled_to: impl FnOnce(&Plan),
     terminal: &Terminal,
-) -> Result<Plan, Stopped> {
+) -> Result<Plan, AppError> {
     let redactor = hide(&loaded.runbook.secrets, terminal);
     let hosts = named_hosts(loaded);
     let depth = if reads_facts(&loaded.runbook) { Depth::Facts } else { Depth::Identity };
@@ -62,13 +62,15 @@ pub(super) async fn live_with(
     let kube = cx.as_ref().map(|cx| (cx, via.as_slice()));
     let found =
         gather_facts(&connections.pool, &connections.controller, &hosts, depth, kube, &mut |_, _| {}).await;
-    unreadable(&found, terminal)?;
+    unreadable(&found)?;
     let cluster = match &found.cluster {
         Some(Ok(cluster)) => Some(cluster),
         Some(Err(failure)) => {
-            terminal.error(&format!("the cluster cannot be asked: {}", failure.message));
-            terminal.hint(&failure.hint);
-            return Err(Stopped::Told(exit::UNREACHABLE));
+            return Err(AppError::new(
+                ExitKind::Unreachable,
+                format!("the cluster cannot be asked: {}", failure.message),
+            )
+            .hint(&failure.hint));
         }
         None => None,
     };
@@ -78,9 +80,9 @@ pub(super) async fn live_with(
     let (pool, controller) = (&connections.pool, &connections.controller);
     let (mut plan, failed) = forecast_plan(plan, pool, controller, redactor, &mut |_, _| {}).await;
     if let Some((host, failure)) = failed.first_key_value() {
-        terminal.error(&format!("{host}: {}", failure.message));
-        terminal.hint(&failure.hint);
-        return Err(Stopped::Told(exit::UNREACHABLE));
+        return Err(
+            AppError::new(ExitKind::Unreachable, format!("{host}: {}", failure.message)).hint(&failure.hint)
+        );
     }
     accept_outage(&mut plan, cluster, loaded, terminal)?;
     Ok(plan)
@@ -92,12 +94,12 @@ fn accept_outage(
     cluster: Option<&ClusterFacts>,
     loaded: &Loaded,
     terminal: &Terminal,
-) -> Result<(), Stopped> {
+) -> Result<(), AppError> {
     let mut diagnostics = Diagnostics::default();
     settle_outage(plan, cluster, &mut diagnostics);
     settle_controller(plan, ThisMachine { id: &machine(), node: &own_node() }, &mut diagnostics);
     terminal.diagnostics(&diagnostics, &loaded.sources);
-    if diagnostics.has_errors() { Err(invalid()) } else { Ok(()) }
+    if diagnostics.has_errors() { Err(AppError::invalid()) } else { Ok(()) }
 }
 
 fn compiled(
@@ -105,7 +107,7 @@ fn compiled(
     input: &RunbookArgs,
     knowledge: Knowledge<'_>,
     terminal: &Terminal,
-) -> Result<Plan, Stopped> {
+) -> Result<Plan, AppError> {
     let mut diagnostics = Diagnostics::default();
     let overrides = Overrides {
         max_unavailable: input.max_unavailable,
@@ -125,17 +127,15 @@ fn compiled(
     };
     let plan = compile(&compile_input, &mut diagnostics);
     terminal.diagnostics(&diagnostics, &loaded.sources);
-    plan.ok_or_else(invalid)
+    plan.ok_or_else(AppError::invalid)
 }
 
 /// Refusals stop a run before anything changes; a plan shows them.
-pub(super) fn refuse(plan: &Plan, terminal: &Terminal) -> Result<(), Stopped> {
+pub(super) fn refuse(plan: &Plan) -> Result<(), AppError> {
     let refusals = forecast::distinct_refusals(plan);
-    for forecast::RefusedHosts { hosts, reason, hint } in &refusals {
-        terminal.error(&format!("{}: {reason}", who(plan, hosts)));
-        terminal.hint(hint);
-    }
-    if refusals.is_empty() { Ok(()) } else { Err(Stopped::Told(exit::FAILED)) }
+    let problem =
+        |forecast::RefusedHosts { hosts, reason, hint }| (format!("{}: {reason}", who(plan, &hosts)), hint);
+    AppError::all(ExitKind::Failed, refusals.into_iter().map(problem))
 }
 
 /// "w1", "on 14 hosts: w01, w02, …".
@@ -154,7 +154,7 @@ pub(super) async fn as_planned(
     plan: &Plan,
     connections: &Connections,
     terminal: &Terminal,
-) -> Result<(), Stopped> {
+) -> Result<(), AppError> {
     let redactor = hide(&plan.secrets, terminal);
     spare_this_machine(plan, terminal)?;
     for host in plan.hosts.iter().filter(|host| !host.machine_id.is_empty()) {
@@ -170,15 +170,13 @@ pub(super) async fn as_planned(
         &mut |_, _| {},
     )
     .await;
-    unreadable(&found, terminal)?;
+    unreadable(&found)?;
     same_cluster::at_the_start(plan, connections, terminal).await?;
     has_rights(plan, &plan.needed_rights(), IfMissing::Stop, connections, terminal).await?;
     let changed = changed_since(plan, &connections.pool, &connections.controller, redactor).await;
-    for (host, failure) in &changed {
-        terminal.error(&format!("{host}: {}", failure.message));
-        terminal.hint(&failure.hint);
-    }
-    stopped_by(changed.iter().map(|(_, failure)| failure))
+    let problems =
+        changed.iter().map(|(host, failure)| (format!("{host}: {}", failure.message), &failure.hint));
+    AppError::all(kind_of(changed.iter().map(|(_, failure)| failure)), problems)
 }
 
 /// What it comes to that the account of the kubeconfig lacks a right.
@@ -197,27 +195,27 @@ pub(super) async fn has_rights(
     if_missing: IfMissing,
     connections: &Connections,
     terminal: &Terminal,
-) -> Result<(), Stopped> {
+) -> Result<(), AppError> {
     let missing = missing_rights(plan, rights, &connections.pool, &connections.controller).await;
     if missing.is_empty() {
         return Ok(());
     }
     let words: Vec<String> = missing.iter().map(Right::words).collect();
     let what = format!("the account of `kube.kubeconfig` may not {}", escape(&words.join(", ")));
-    match if_missing {
-        IfMissing::Stop => terminal.error(&what),
-        IfMissing::Warn => terminal.say(&format!("warning: {what}: `run` refuses to start with it")),
+    if if_missing == IfMissing::Stop {
+        return Err(AppError::new(ExitKind::Failed, what).hint(GRANT));
     }
+    terminal.say(&format!("warning: {what}: `run` refuses to start with it"));
     terminal.hint(GRANT);
-    if if_missing == IfMissing::Stop { Err(Stopped::Told(exit::FAILED)) } else { Ok(()) }
+    Ok(())
 }
 
 /// A plan that was made elsewhere may restart the machine that it was brought to.
-fn spare_this_machine(plan: &Plan, terminal: &Terminal) -> Result<(), Stopped> {
+fn spare_this_machine(plan: &Plan, terminal: &Terminal) -> Result<(), AppError> {
     let mut diagnostics = Diagnostics::default();
     settle_controller(&mut plan.clone(), ThisMachine { id: &machine(), node: &own_node() }, &mut diagnostics);
     terminal.diagnostics(&diagnostics, &SourceMap::default());
-    if diagnostics.has_errors() { Err(invalid()) } else { Ok(()) }
+    if diagnostics.has_errors() { Err(AppError::invalid()) } else { Ok(()) }
 }
 
 /// Hides secrets from everything that is printed and written from here on, as far as they are known: a plan can be made
@@ -228,24 +226,16 @@ fn hide(secrets: &IndexMap<String, SecretSource>, terminal: &Terminal) -> Redact
     redactor
 }
 
-fn unreadable(found: &Survey, terminal: &Terminal) -> Result<(), Stopped> {
-    for failure in found.failed.values() {
-        terminal.error(&failure.message);
-        terminal.hint(&failure.hint);
-    }
-    stopped_by(found.failed.values())
+fn unreadable(found: &Survey) -> Result<(), AppError> {
+    let problems = found.failed.values().map(|failure| (&failure.message, &failure.hint));
+    AppError::all(kind_of(found.failed.values()), problems)
 }
 
 /// What hosts that are not as they should be come to before anything changed.
-fn stopped_by<'f>(failures: impl Iterator<Item = &'f Failure>) -> Result<(), Stopped> {
-    let causes: Vec<Cause> = failures.map(|failure| failure.cause).collect();
-    let drifted =
-        causes.iter().any(|cause| matches!(cause, Cause::Identity | Cause::Drift | Cause::NodeLost));
-    match causes.as_slice() {
-        [] => Ok(()),
-        _ if drifted => Err(Stopped::Told(exit::DRIFT)),
-        _ => Err(Stopped::Told(exit::UNREACHABLE)),
-    }
+fn kind_of<'f>(mut failures: impl Iterator<Item = &'f Failure>) -> ExitKind {
+    let is_drift =
+        |failure: &Failure| matches!(failure.cause, Cause::Identity | Cause::Drift | Cause::NodeLost);
+    if failures.any(is_drift) { ExitKind::Drift } else { ExitKind::Unreachable }
 }
 
 /// Every host that a phase names of which anything is left, in the inventory's order. Selectors that are wrong are the

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use super::args::Steps as Args;
-use super::outcome::{Outcome, Stopped};
+use super::outcome::Outcome;
 use super::terminal::Terminal;
-use crate::report::exit;
+use crate::app::AppError;
+use crate::report::ExitKind;
 use crate::source::nearest;
 use crate::step::{StepKind, all, find};
 
@@ -14,13 +15,12 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     match find(name) {
         Some(kind) => terminal.data(&page(kind)),
         None => {
-            terminal.error(&format!("there is no step kind `{name}`"));
             let near = nearest(name, all().iter().map(|kind| kind.name()));
-            terminal.hint(&near.map_or_else(
+            let hint = near.map_or_else(
                 || "`rollbook steps` lists them".to_owned(),
                 |near| format!("did you mean `{near}`?"),
-            ));
-            Err(Stopped::Told(exit::USAGE))
+            );
+            Err(AppError::new(ExitKind::Usage, format!("there is no step kind `{name}`")).hint(hint))
         }
     }
 }

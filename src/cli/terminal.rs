@@ -5,9 +5,10 @@ use std::io::{IsTerminal, Write};
 
 use super::args::ColorChoice;
 use super::outcome::Outcome;
+use crate::app::{AppError, Problem};
 use crate::executor::Redactor;
 use crate::op::show_symbols;
-use crate::report::{TerminalStyle, exit};
+use crate::report::{ExitKind, TerminalStyle};
 use crate::source::{Diagnostics, Severity, SourceMap};
 
 /// Which of the two streams has colours.
@@ -118,7 +119,7 @@ impl Terminal {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
                 Err(anyhow::Error::from(error).context("cannot write to stdout").into())
             }
-            _ => Ok(exit::OK),
+            _ => Ok(ExitKind::Ok),
         }
     }
 
@@ -151,6 +152,15 @@ impl Terminal {
         if !text.is_empty() {
             self.say(&format!("hint: {text}"));
         }
+    }
+
+    /// Tells why a use case did not do its work, and gives the kind of its end.
+    pub(super) fn tell(&self, error: &AppError) -> ExitKind {
+        for Problem { message, hint } in &error.problems {
+            self.error(message);
+            self.hint(hint);
+        }
+        error.kind
     }
 
     /// Mistakes in files, and where more is said of them.

@@ -9,34 +9,37 @@ use camino::Utf8PathBuf;
 use super::args::Undo as Args;
 use super::connections::{Connections, machine, now, run_id, runtime, who};
 use super::lock::{self, Begin};
-use super::outcome::{Outcome, Stopped};
+use super::outcome::Outcome;
 use super::rehearse::refuse_rehearsal;
 use super::resume::{open, ways};
 use super::roll::{ReadyRun, lock_state, roll_on};
 use super::runs::{Found, Which, find};
 use super::terminal::Terminal;
+use crate::app::AppError;
 use crate::engine::{Event, History, Stamped};
 use crate::executor::{Nobody, Secrets, Undoing, undoing};
 use crate::journal::{Journal, Record, Recorded, RunDir, StateDir};
 use crate::plan::show::{Detail, PlanStyle, bytes, digest, text};
 use crate::plan::{HostId, Plan};
-use crate::report::exit;
+use crate::report::ExitKind;
 use crate::value::Duration;
 
 pub(super) fn run(args: &Args, state_dir: Option<&Utf8PathBuf>, terminal: &Terminal) -> Outcome {
     if (args.no_input || !terminal.is_interactive()) && !args.yes {
-        terminal.error("confirmation required: there is no terminal to ask on, and `--yes` was not given");
-        terminal.hint("look at it with `rollbook runs show`, then undo it with --yes");
-        return Err(Stopped::Told(exit::USAGE));
+        return Err(AppError::new(
+            ExitKind::Usage,
+            "confirmation required: there is no terminal to ask on, and `--yes` was not given",
+        )
+        .hint("look at it with `rollbook runs show`, then undo it with --yes"));
     }
-    let Some(found) = find(state_dir, Some(&args.run), Which::Newest, terminal)? else {
-        return Err(Stopped::Told(exit::USAGE));
+    let Some(found) = find(state_dir, Some(&args.run), Which::Newest)? else {
+        return Err(AppError::told(ExitKind::Usage));
     };
-    refuse_rehearsal(&found.dir, "nothing is to be put back; `rollbook rehearse` begins anew", terminal)?;
-    let state = lock_state(state_dir, "a run being undone", terminal)?;
+    refuse_rehearsal(&found.dir, "nothing is to be put back; `rollbook rehearse` begins anew")?;
+    let state = lock_state(state_dir, "a run being undone")?;
     // Before it is read, and held to the end: nobody goes on with the run meanwhile.
-    let journal = open(&found.dir, terminal)?;
-    let recorded = found.read(terminal)?;
+    let journal = open(&found.dir)?;
+    let recorded = found.read()?;
     let record = found.dir.clone();
     let undo = Undo { args, recorded, journal, record, state, state_dir, terminal };
     runtime()?.block_on(undo.connected())
@@ -81,11 +84,11 @@ impl Undo<'_> {
             None => self.give_up(!left.is_empty(), connections).await?,
         };
         say_all(&left, terminal);
-        Ok(if kept.is_empty() { code } else { exit::LEFT_OUT })
+        Ok(if kept.is_empty() { code } else { ExitKind::LeftOut })
     }
 
     /// What is left on a host is not known: its run stays as it is.
-    fn not_given_up(&self) -> u8 {
+    fn not_given_up(&self) -> ExitKind {
         let history = &self.recorded.history;
         let goes_on = history.state.can_resume() && self.record.superseded().is_none();
         if let Some(run) = history.run().filter(|_| goes_on) {
@@ -95,7 +98,7 @@ impl Undo<'_> {
                  rollbook lock release --supersede {run} --reason '…'"
             ));
         }
-        exit::LEFT_OUT
+        ExitKind::LeftOut
     }
 
     /// Nothing is to be put back. A run that could go on is given up all the same: that is what was asked for, and the next
@@ -110,25 +113,25 @@ impl Undo<'_> {
         };
         let Some(run) = history.run().filter(|_| history.state.can_resume()) else {
             terminal.say(&format!("nothing to do: {what}"));
-            return Ok(exit::OK);
+            return Ok(ExitKind::Ok);
         };
         terminal.say(&format!("nothing to do on the hosts: {what}"));
         if let Some(why) = self.record.superseded() {
             terminal.say(&format!("run {run} was given up already by {why}"));
-            return Ok(exit::OK);
+            return Ok(ExitKind::Ok);
         }
         if !self.args.yes
             && !terminal.confirm(&format!("Give run {run} up? It cannot be resumed afterwards."))
         {
             terminal.say("nothing was changed");
-            return Err(Stopped::Told(exit::APPROVAL));
+            return Err(AppError::told(ExitKind::Approval));
         }
         let why = format!("{}: `rollbook runs undo` found nothing to put back", who());
         let here = history.machine() == Some(&machine());
         lock::give_up(plan, (run, here), &why, connections, terminal).await?;
         self.record.supersede(&why).map_err(anyhow::Error::from)?;
         terminal.say(&format!("run {run} is given up; a new run does what is still to be done"));
-        Ok(if is_left { exit::LEFT_OUT } else { exit::OK })
+        Ok(if is_left { ExitKind::LeftOut } else { ExitKind::Ok })
     }
 
     async fn roll(&mut self, plan: Plan, connections: &Connections) -> Outcome {
@@ -140,7 +143,7 @@ impl Undo<'_> {
         let question = format!("Put this back? Run {undone} cannot be resumed afterwards.");
         if !self.args.yes && !self.terminal.confirm(&question) {
             self.terminal.say("nothing was changed");
-            return Err(Stopped::Told(exit::APPROVAL));
+            return Err(AppError::told(ExitKind::Approval));
         }
         let run = run_id();
         let run_dir = self.state.create_run(&run, &body).map_err(anyhow::Error::from)?;

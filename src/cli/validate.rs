@@ -4,11 +4,12 @@ use camino::Utf8Path;
 
 use super::args::{Format, Validate};
 use super::load::{choice, read_inventory, read_leniently, read_tree};
-use super::outcome::{Outcome, Stopped, invalid};
+use super::outcome::Outcome;
 use super::terminal::Terminal;
+use crate::app::AppError;
 use crate::inventory::Inventory;
 use crate::lint;
-use crate::report::exit;
+use crate::report::ExitKind;
 use crate::runbook::WrittenChoice;
 use crate::source::{Diagnostics, Node, NodeKind, SourceMap};
 
@@ -31,10 +32,10 @@ pub(super) fn run(args: &Validate, terminal: &Terminal) -> Outcome {
     }
     let warnings = diagnostics.items().len();
     if diagnostics.has_errors() || args.strict && warnings > 0 {
-        return Err(invalid());
+        return Err(AppError::invalid());
     }
     terminal.say(&format!("{}: no mistakes{}", counted(args.files.len(), "file"), aside(warnings)));
-    Ok(exit::OK)
+    Ok(ExitKind::Ok)
 }
 
 fn counted(count: usize, word: &str) -> String {
@@ -52,7 +53,7 @@ fn check(
     inventory: Option<&Inventory>,
     choice: &WrittenChoice,
     diagnostics: &mut Diagnostics,
-) -> Result<(), Stopped> {
+) -> Result<(), AppError> {
     let before = diagnostics.count_errors();
     // The file says itself what it is; a file that does not parse says so once.
     let mut first = Diagnostics::default();

@@ -5,25 +5,28 @@ use std::time::Duration;
 
 use super::args::Watch as Args;
 use super::connections::state_dir;
-use super::outcome::{Outcome, Stopped};
+use super::outcome::Outcome;
 use super::roll::{PromptMode, eyes};
 use super::runs::{Found, Which, find};
 use super::terminal::Terminal;
+use crate::app::AppError;
 use crate::engine::History;
 use crate::journal::{Follow, Recorded};
 use crate::plan::Plan;
-use crate::report::{Summary, exit};
+use crate::report::{ExitKind, Summary};
 
 /// Between two looks at the journal.
 const PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
-    let Some(record) = find(args.state_dir.as_ref(), args.run.as_deref(), Which::Newest, terminal)? else {
-        terminal.error(&format!("there are no runs in {}", state_dir(args.state_dir.as_ref())?));
-        return Err(Stopped::Told(exit::USAGE));
+    let Some(record) = find(args.state_dir.as_ref(), args.run.as_deref(), Which::Newest)? else {
+        return Err(AppError::new(
+            ExitKind::Usage,
+            format!("there are no runs in {}", state_dir(args.state_dir.as_ref())?),
+        ));
     };
     // A journal that does not fit its plan is found out before anything is shown.
-    let Recorded { plan, .. } = record.read(terminal)?;
+    let Recorded { plan, .. } = record.read()?;
     let mut history = History::new(&plan);
     let mut journal = Follow::of(&record.dir.journal());
     // Questions are asked elsewhere: what they are is shown like everything else.

@@ -2,6 +2,7 @@
 //! needed for the run to go on.
 
 mod events;
+mod exit;
 mod gates;
 mod live;
 mod nodes;
@@ -18,10 +19,11 @@ use crate::engine::{Stamped, State};
 use crate::plan::{HostId, Plan};
 
 pub use events::Events;
+pub use exit::ExitKind;
 pub use live::{Live, TerminalStyle};
 pub use pace::Pace;
 pub use plain::{Plain, Verbosity};
-pub use summary::{Left, Summary, Troubled, exit};
+pub use summary::{Left, Summary, Troubled};
 pub use trouble::LastWords;
 
 /// Shows a run while it happens. Called after an event became true, never before.

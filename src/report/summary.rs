@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use super::exit::ExitKind;
 use super::nodes::Nodes;
 use super::phases::{self, Versions};
 use super::plain::{counted, halt_words, host_name, title};
@@ -160,46 +161,6 @@ enum StopCause {
     LockLost,
 }
 
-/// Exit codes, each by its name. `docs/reference/exit-codes.md` is the table for people.
-pub mod exit {
-    /// Done, or nothing to do.
-    pub const OK: u8 = 0;
-    /// The controller's own I/O failed.
-    pub const IO: u8 = 1;
-    /// `--detailed-exitcode` only: changes are pending.
-    pub const CHANGES: u8 = 2;
-    /// A host failed; all hosts are in service.
-    pub const FAILED: u8 = 10;
-    /// A host is left out of service or half-changed.
-    pub const LEFT_OUT: u8 = 11;
-    /// Hosts cannot be reached; nothing changed anywhere.
-    pub const UNREACHABLE: u8 = 12;
-    /// A host is not what the plan saw.
-    pub const DRIFT: u8 = 13;
-    /// The plan was used already, or its approval is missing.
-    pub const APPROVAL: u8 = 14;
-    /// Paused at a gate, or for a person.
-    pub const PAUSED: u8 = 15;
-    /// The deadline passed.
-    pub const DEADLINE: u8 = 16;
-    /// An earlier run was cut off, and nobody has gone on with it.
-    pub const CUT_OFF: u8 = 17;
-    /// Usage: wrong flags, or an unattended run without `--yes`.
-    pub const USAGE: u8 = 64;
-    /// Invalid runbook, inventory or selection.
-    pub const INVALID: u8 = 65;
-    /// A bug.
-    pub const BUG: u8 = 70;
-    /// Somebody else holds the lock: try later.
-    pub const LOCKED: u8 = 75;
-    /// A rehearsal whose scenario killed the controller and left it so: 128 and SIGKILL's number, as a shell says it.
-    pub const KILLED: u8 = 137;
-    /// Stopped by Ctrl-C.
-    pub const INTERRUPTED: u8 = 130;
-    /// Stopped by SIGTERM.
-    pub const TERMINATED: u8 = 143;
-}
-
 impl Summary {
     /// Folds the events of a run that is over.
     pub fn of(plan: &Plan, history: &History) -> Self {
@@ -259,28 +220,33 @@ impl Summary {
         self.left.iter().map(|left| left.host).chain(on_purpose).collect()
     }
 
-    /// The exit code: the first that applies, in the order of the table.
+    /// The exit code of [`Summary::exit`].
     pub fn exit_code(&self) -> u8 {
+        self.exit().code()
+    }
+
+    /// How the program ends: the first that applies, in the order of the table.
+    pub fn exit(&self) -> ExitKind {
         let caused = |cause: Cause| self.troubled.iter().any(|troubled| troubled.failure.cause == cause);
         let troubled = !self.troubled.is_empty();
         if !self.left.is_empty() {
-            exit::LEFT_OUT
+            ExitKind::LeftOut
         } else if caused(Cause::Drift) || caused(Cause::Identity) || caused(Cause::NodeLost) {
-            exit::DRIFT
+            ExitKind::Drift
         } else if caused(Cause::Unreachable) && !self.changed_anything {
-            exit::UNREACHABLE
+            ExitKind::Unreachable
         } else if caused(Cause::Busy) && !self.changed_anything {
-            exit::LOCKED
+            ExitKind::Locked
         } else if troubled || (self.stopped_by.is_some() && self.stop.is_none() && !self.paused) {
-            exit::FAILED
+            ExitKind::Failed
         } else {
             match self.stop {
-                Some(StopCause::LockLost) => exit::LOCKED,
-                Some(StopCause::Deadline) => exit::DEADLINE,
-                _ if self.paused => exit::PAUSED,
-                Some(StopCause::Signal { term: true }) => exit::TERMINATED,
-                Some(StopCause::Signal { term: false }) => exit::INTERRUPTED,
-                None => exit::OK,
+                Some(StopCause::LockLost) => ExitKind::Locked,
+                Some(StopCause::Deadline) => ExitKind::Deadline,
+                _ if self.paused => ExitKind::Paused,
+                Some(StopCause::Signal { term: true }) => ExitKind::Terminated,
+                Some(StopCause::Signal { term: false }) => ExitKind::Interrupted,
+                None => ExitKind::Ok,
             }
         }
     }

@@ -57,9 +57,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "runbook",
         ],
     ),
+    ("app", &["report"]),
     (
         "cli",
         &[
+            "app",
             "source",
             "value",
             "op",
@@ -89,7 +91,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("openssh", &["transport/"]),
     ("annotate_snippets", &["source/"]),
     ("clap", &["cli/"]),
-    ("anyhow", &["cli/"]),
+    ("anyhow", &["app/", "cli/"]),
     ("tokio", &["transport/", "simulation/", "executor/", "cli/"]),
 ];
 

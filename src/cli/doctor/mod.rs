@@ -12,13 +12,13 @@ use std::rc::Rc;
 use super::args::Doctor as Args;
 use super::connections::{Connections, now, runtime, targets};
 use super::load::{load_inventory, selected};
-use super::outcome::{Outcome, Stopped};
+use super::outcome::Outcome;
 use super::terminal::Terminal;
 use crate::executor::{Depth, Pool, Survey, ask_through, controller_name, gather_facts};
 use crate::facts::{Access, FactsError, NodeFacts, access_probe, parse_access};
 use crate::inventory::{Become, HostName, Inventory};
 use crate::op::{Probe, ProbeOutput, Query, Site};
-use crate::report::exit;
+use crate::report::ExitKind;
 use crate::step::KubeCx;
 use crate::value::{Duration, Version};
 
@@ -27,8 +27,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         return as_cron(args);
     }
     let inventory = load_inventory(&args.inventory, terminal)?;
-    let hosts = selected(&args.selector, "the selector", &inventory, terminal)?;
-    let kube = args.kubectl.call(&inventory, terminal)?;
+    let hosts = selected(&args.selector, "the selector", &inventory)?;
+    let kube = args.kubectl.call(&inventory)?;
     let seen = runtime()?.block_on(look(&inventory, &hosts, kube.as_ref()))?;
     let target = args.target.as_ref();
     let mut out = String::new();
@@ -52,10 +52,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         told("kubectl on this machine", cluster::of_access(access));
     }
     terminal.data(&out)?;
-    match verdict(&all) {
-        exit::OK => Ok(exit::OK),
-        code => Err(Stopped::Told(code)),
-    }
+    Ok(verdict(&all))
 }
 
 /// The same once more, with what cron gives its jobs and nothing else.
@@ -76,8 +73,8 @@ fn as_cron(args: &Args) -> Outcome {
         .stdin(Stdio::null())
         .status()
         .map_err(anyhow::Error::from)?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(exit::BUG);
-    if code == exit::OK { Ok(code) } else { Err(Stopped::Told(code)) }
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.and_then(ExitKind::of).unwrap_or(ExitKind::Bug))
 }
 
 /// Something about a host.
@@ -101,13 +98,13 @@ impl std::fmt::Display for HostFinding {
 }
 
 /// A problem of one host is worse than a host that nobody can look at; a note is neither.
-fn verdict(findings: &[HostFinding]) -> u8 {
+fn verdict(findings: &[HostFinding]) -> ExitKind {
     if findings.iter().any(|finding| matches!(finding, HostFinding::Problem(_))) {
-        exit::FAILED
+        ExitKind::Failed
     } else if findings.iter().any(|finding| matches!(finding, HostFinding::Unreachable(_))) {
-        exit::UNREACHABLE
+        ExitKind::Unreachable
     } else {
-        exit::OK
+        ExitKind::Ok
     }
 }
 
@@ -231,10 +228,10 @@ mod tests {
             HostFinding::Note(String::new()),
         );
         for (findings, code) in [
-            (vec![], exit::OK),
-            (vec![note.clone()], exit::OK),
-            (vec![note.clone(), lost.clone()], exit::UNREACHABLE),
-            (vec![lost, bad, note], exit::FAILED),
+            (vec![], ExitKind::Ok),
+            (vec![note.clone()], ExitKind::Ok),
+            (vec![note.clone(), lost.clone()], ExitKind::Unreachable),
+            (vec![lost, bad, note], ExitKind::Failed),
         ] {
             assert_eq!(verdict(&findings), code, "{findings:?}");
         }

@@ -7,10 +7,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value as Json, json};
 
 use super::USUAL_TIMEOUT;
+use crate::app::AppError;
 use crate::cli::args::{Exec as Args, Roll, Run as RunArgs, RunbookArgs, UnfinishedChoice};
 use crate::cli::connections::{Connections, run_id, runtime, state_dir, targets};
 use crate::cli::load::Loaded;
-use crate::cli::outcome::{Outcome, Stopped, invalid};
+use crate::cli::outcome::Outcome;
 use crate::cli::run::{approved, nobody_to_ask};
 use crate::cli::stage::{IfMissing, live};
 use crate::cli::terminal::Terminal;
@@ -27,7 +28,7 @@ pub(super) fn run(args: &Args, inventory: Inventory, hosts: &[HostName], termina
     let file = sources.add("exec", runbook(args, &inventory, hosts.len()).to_string());
     let runbook = parse(&mut sources, file, &NoFiles, &mut diagnostics);
     terminal.diagnostics(&diagnostics, &sources);
-    let Some(runbook) = runbook else { return Err(invalid()) };
+    let Some(runbook) = runbook else { return Err(AppError::invalid()) };
     let (params, choice) = (indexmap::IndexMap::new(), WrittenChoice::default());
     let loaded = Loaded { sources, runbook, inventory, params, limit: None, choice };
     runtime()?.block_on(rolled(args, hosts, &loaded, terminal))
@@ -61,7 +62,7 @@ async fn rolled(args: &Args, hosts: &[HostName], loaded: &Loaded, terminal: &Ter
 }
 
 /// What the hosts said, from the run's record.
-fn told(args: &Args, run: &str, hosts: &[HostName], terminal: &Terminal) -> Result<(), Stopped> {
+fn told(args: &Args, run: &str, hosts: &[HostName], terminal: &Terminal) -> Result<(), AppError> {
     let all = runs(&state_dir(args.state_dir.as_ref())?).map_err(anyhow::Error::from)?;
     let Some(record) = all.into_iter().find(|record| record.id() == run) else { return Ok(()) };
     let mut files: Vec<Utf8PathBuf> = match record.path().join("output").read_dir_utf8() {

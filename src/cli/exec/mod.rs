@@ -11,47 +11,44 @@ use tokio::task::{JoinSet, LocalSet};
 use super::args::Exec as Args;
 use super::connections::{Connections, runtime, targets};
 use super::load::{load_inventory, selected};
-use super::outcome::{Outcome, Stopped};
+use super::outcome::Outcome;
 use super::terminal::Terminal;
+use crate::app::AppError;
 use crate::executor::Pool;
 use crate::inventory::{HostName, Inventory};
 use crate::op::{Probe, ProbeOutput, Query, Site};
-use crate::report::exit;
+use crate::report::ExitKind;
 use crate::transport::SessionError;
 use crate::value::escape;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
-    refuse(args, terminal)?;
+    refuse(args)?;
     let inventory = load_inventory(&args.inventory, terminal)?;
-    let hosts = selected(&args.selector, "the selector", &inventory, terminal)?;
+    let hosts = selected(&args.selector, "the selector", &inventory)?;
     if hosts.is_empty() {
-        terminal.error(&format!("`{}` has no hosts", args.selector));
-        return Err(Stopped::Told(exit::INVALID));
+        return Err(AppError::new(ExitKind::Invalid, format!("`{}` has no hosts", args.selector)));
     }
     if args.change {
         return change::run(args, inventory, &hosts, terminal);
     }
     let ends = runtime()?.block_on(look(args, &inventory, &hosts, terminal))?;
-    verdict(&ends, terminal)
+    verdict(&ends)
 }
 
 /// What would be ignored without a word, and what no host could run.
-fn refuse(args: &Args, terminal: &Terminal) -> Result<(), Stopped> {
+fn refuse(args: &Args) -> Result<(), AppError> {
     let given = [("--yes", args.yes), ("--wait-lock", args.wait_lock.is_some())];
     let given = given.into_iter().filter_map(|(flag, given)| given.then_some(flag));
     let mut only_changing = given.chain(args.kubectl.given().map(|(flag, _)| flag));
     if let Some(flag) = only_changing.next().filter(|_| !args.change) {
-        terminal.error(&format!("{flag} belongs to --change"));
-        terminal.hint("a command that changes nothing takes no lock and asks nothing");
-        return Err(Stopped::Told(exit::USAGE));
+        return Err(AppError::new(ExitKind::Usage, format!("{flag} belongs to --change"))
+            .hint("a command that changes nothing takes no lock and asks nothing"));
     }
     let program = args.command.first().map_or("", String::as_str);
     if program.is_empty() || program.starts_with('-') || program.contains('=') {
-        terminal.error(&format!("`{}` is no program", escape(program)));
-        terminal.hint(
+        return Err(AppError::new(ExitKind::Usage, format!("`{}` is no program", escape(program))).hint(
             "write the program and its arguments after `--`; no shell reads them: `-- sh -c '…'` for a line",
-        );
-        return Err(Stopped::Told(exit::USAGE));
+        ));
     }
     Ok(())
 }
@@ -69,7 +66,7 @@ async fn look(
     inventory: &Inventory,
     hosts: &[HostName],
     terminal: &Terminal,
-) -> Result<Vec<(HostName, ExecEnd)>, Stopped> {
+) -> Result<Vec<(HostName, ExecEnd)>, AppError> {
     let connections = Connections::real(targets(inventory))?;
     let query = Query { argv: args.command.clone(), stdin: String::new(), site: None, r#become: None };
     let timeout = args.timeout.unwrap_or(USUAL_TIMEOUT);
@@ -100,7 +97,7 @@ async fn look(
                 };
                 ends.push((host, end));
             }
-            Ok::<(), Stopped>(())
+            Ok::<(), AppError>(())
         })
         .await;
     connections.close().await;
@@ -141,21 +138,21 @@ fn show(args: &Args, host: &HostName, said: (&str, &str), terminal: &Terminal) -
 }
 
 /// A command that failed is worse than a host that nobody can reach: it may have done half of what it does.
-fn verdict(ends: &[(HostName, ExecEnd)], terminal: &Terminal) -> Outcome {
-    let mut code = exit::OK;
+fn verdict(ends: &[(HostName, ExecEnd)]) -> Outcome {
+    let (mut kind, mut problems) = (ExitKind::Ok, Vec::new());
     for (host, end) in ends {
         let (text, its) = match end {
             ExecEnd::Code(0) => continue,
-            ExecEnd::Code(rc) => (words(*rc), exit::FAILED),
-            ExecEnd::Failed(reason) => (reason.clone(), exit::FAILED),
-            ExecEnd::Unreachable(reason) => (reason.clone(), exit::UNREACHABLE),
+            ExecEnd::Code(rc) => (words(*rc), ExitKind::Failed),
+            ExecEnd::Failed(reason) => (reason.clone(), ExitKind::Failed),
+            ExecEnd::Unreachable(reason) => (reason.clone(), ExitKind::Unreachable),
         };
-        terminal.error(&format!("{host}: {text}"));
-        if code != exit::FAILED {
-            code = its;
+        problems.push((format!("{host}: {text}"), ""));
+        if kind != ExitKind::Failed {
+            kind = its;
         }
     }
-    if code == exit::OK { Ok(code) } else { Err(Stopped::Told(code)) }
+    AppError::all(kind, problems).map(|()| kind)
 }
 
 fn words(rc: i32) -> String {
@@ -169,24 +166,19 @@ fn words(rc: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::ColorChoice;
 
     #[test]
     fn a_failure_is_worse_than_a_host_out_of_reach() {
         let host = HostName::parse("h").expect("a name");
-        let terminal = Terminal::new(ColorChoice::Never).listening(true);
         let lost = || ExecEnd::Unreachable(String::new());
         for (ends, code) in [
-            (vec![ExecEnd::Code(0)], exit::OK),
-            (vec![ExecEnd::Code(0), lost()], exit::UNREACHABLE),
-            (vec![ExecEnd::Code(3), lost()], exit::FAILED),
-            (vec![lost(), ExecEnd::Failed(String::new()), lost()], exit::FAILED),
+            (vec![ExecEnd::Code(0)], ExitKind::Ok),
+            (vec![ExecEnd::Code(0), lost()], ExitKind::Unreachable),
+            (vec![ExecEnd::Code(3), lost()], ExitKind::Failed),
+            (vec![lost(), ExecEnd::Failed(String::new()), lost()], ExitKind::Failed),
         ] {
             let ends: Vec<_> = ends.into_iter().map(|end| (host.clone(), end)).collect();
-            let found = match verdict(&ends, &terminal) {
-                Ok(code) | Err(Stopped::Told(code)) => code,
-                Err(Stopped::Error(error)) => panic!("{error}"),
-            };
+            let found = verdict(&ends).unwrap_or_else(|error| error.kind);
             assert_eq!(found, code);
         }
     }

@@ -7,10 +7,11 @@ mod origins;
 use std::fmt::Write;
 
 use super::args::Explain as Args;
-use super::outcome::{Outcome, Stopped};
+use super::outcome::Outcome;
 use super::terminal::Terminal;
+use crate::app::AppError;
 use crate::lint::RULES;
-use crate::report::exit;
+use crate::report::ExitKind;
 use crate::source::codes::{CODES, CodeInfo};
 use crate::source::examples::{Shape, example};
 use crate::source::nearest;
@@ -23,13 +24,12 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     if let Some(info) = find(code) {
         return terminal.data(&section(info));
     }
-    terminal.error(&format!("there is no error code `{code}`"));
     let near = nearest(code, CODES.iter().map(|info| info.name));
-    terminal.hint(&near.map_or_else(
+    let hint = near.map_or_else(
         || "`rollbook explain` lists them; a name of a host needs --host".to_owned(),
         |near| format!("did you mean `{near}`?"),
-    ));
-    Err(Stopped::Told(exit::USAGE))
+    );
+    Err(AppError::new(ExitKind::Usage, format!("there is no error code `{code}`")).hint(hint))
 }
 
 /// By its code as people type it, or by its name.

@@ -4,17 +4,18 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use super::origins::{self, Layer, place};
+use crate::app::AppError;
 use crate::cli::args::{Explain as Args, RunbookArgs};
 use crate::cli::connections::{Connections, runtime, targets};
 use crate::cli::load::{Loaded, load, read_tree};
-use crate::cli::outcome::{Outcome, Stopped, invalid};
+use crate::cli::outcome::Outcome;
 use crate::cli::stage::offline;
 use crate::cli::terminal::Terminal;
 use crate::executor::{Depth, gather_facts};
 use crate::inventory::{Host, HostName, Inventory};
 use crate::op::show_symbols;
 use crate::plan::{Action, DeferredStep, Forecast, Plan, Section, StepRef, id_as_written};
-use crate::report::exit;
+use crate::report::ExitKind;
 use crate::runbook::{Phase, SecretSource};
 use crate::source::{Diagnostics, Node, SourceMap, nearest};
 use crate::step::StepKind;
@@ -53,30 +54,30 @@ pub(super) fn run(name: &str, host: &str, args: &Args, terminal: &Terminal) -> O
     let known = read(args, &input, terminal)?;
     let found = HostName::parse(host).ok().and_then(|name| known.inventory.hosts.get(&name));
     let Some(host) = found else {
-        terminal.error(&format!("the inventory has no host `{}`", escape(host)));
         let near = nearest(host, known.inventory.hosts.keys().map(HostName::as_str));
-        terminal.hint(&near.map_or_else(
+        let hint = near.map_or_else(
             || "`rollbook inventory list` names them all".to_owned(),
             |near| format!("did you mean `{near}`?"),
-        ));
-        return Err(invalid());
+        );
+        let message = format!("the inventory has no host `{}`", escape(host));
+        return Err(AppError::new(ExitKind::Invalid, message).hint(hint));
     };
     let meanings = match name.strip_prefix("facts.") {
-        Some(path) => vec![fact(path, host, &known, terminal)?],
+        Some(path) => vec![fact(path, host, &known)?],
         None => known.meanings(name, host, args, &input, terminal)?,
     };
     if meanings.is_empty() {
-        return Err(known.unknown(name, host, terminal));
+        return Err(known.unknown(name, host));
     }
     let texts: Vec<String> = meanings.iter().map(|meaning| text(meaning, host)).collect();
     terminal.data(&texts.join("\n"))
 }
 
-fn read(args: &Args, input: &RunbookArgs, terminal: &Terminal) -> Result<KnownFiles, Stopped> {
+fn read(args: &Args, input: &RunbookArgs, terminal: &Terminal) -> Result<KnownFiles, AppError> {
     let Some(path) = &args.inventory else {
-        terminal.error("there is no inventory");
-        terminal.hint("name one with `-i inventory.yaml`");
-        return Err(Stopped::Told(exit::USAGE));
+        return Err(
+            AppError::new(ExitKind::Usage, "there is no inventory").hint("name one with `-i inventory.yaml`")
+        );
     };
     let (mut sources, mut diagnostics) = (SourceMap::default(), Diagnostics::default());
     let tree = read_tree(&mut sources, path, &mut diagnostics)?.map(|(_, tree)| tree);
@@ -87,7 +88,7 @@ fn read(args: &Args, input: &RunbookArgs, terminal: &Terminal) -> Result<KnownFi
     }
     let (Some(tree), Some(inventory), false) = (tree, inventory, diagnostics.has_errors()) else {
         terminal.diagnostics(&diagnostics, &sources);
-        return Err(invalid());
+        return Err(AppError::invalid());
     };
     let loaded = match &args.runbook {
         Some(runbook) => Some(load(runbook, input, terminal)?),
@@ -105,7 +106,7 @@ impl KnownFiles {
         args: &Args,
         input: &RunbookArgs,
         terminal: &Terminal,
-    ) -> Result<Vec<Meaning>, Stopped> {
+    ) -> Result<Vec<Meaning>, AppError> {
         let below =
             |namespace: &str| match name.strip_prefix(namespace).and_then(|rest| rest.strip_prefix('.')) {
                 Some(rest) => Some(rest.to_owned()),
@@ -207,8 +208,7 @@ impl KnownFiles {
         Some(Meaning { name: format!("params.{name}"), value, layers, notes })
     }
 
-    fn unknown(&self, name: &str, host: &Host, terminal: &Terminal) -> Stopped {
-        terminal.error(&format!("`{}` names nothing that {} has", escape(name), host.name));
+    fn unknown(&self, name: &str, host: &Host) -> AppError {
         let mut names: Vec<String> = host.vars.keys().map(|name| format!("host.vars.{name}")).collect();
         names.extend(host.labels.keys().map(|name| format!("host.labels.{name}")));
         names.extend(self.inventory.groups.keys().map(|name| format!("groups.{name}")));
@@ -223,15 +223,16 @@ impl KnownFiles {
             let short = last(&name.to_owned());
             names.iter().find(|full| nearest(&short, [last(full).as_str()]).is_some()).cloned()
         });
-        terminal.hint(&match (near, &self.loaded) {
+        let hint = match (near, &self.loaded) {
             (Some(near), _) => format!("did you mean `{near}`?"),
             (None, None) => "parameters, constants and steps need the runbook: `--runbook FILE`".to_owned(),
             (None, Some(_)) => {
                 "write a parameter, a constant, `facts.…`, a label, a variable, a group or the id of a step"
                     .to_owned()
             }
-        });
-        Stopped::Told(exit::USAGE)
+        };
+        let message = format!("`{}` names nothing that {} has", escape(name), host.name);
+        AppError::new(ExitKind::Usage, message).hint(hint)
     }
 }
 
@@ -362,7 +363,7 @@ fn rendered(action: &Action) -> Vec<String> {
 }
 
 /// What the host says now.
-fn fact(path: &str, host: &Host, known: &KnownFiles, terminal: &Terminal) -> Result<Meaning, Stopped> {
+fn fact(path: &str, host: &Host, known: &KnownFiles) -> Result<Meaning, AppError> {
     let hosts = [host.name.clone()];
     let found = runtime()?.block_on(async {
         let connections = Connections::real(targets(&known.inventory))?;
@@ -372,16 +373,13 @@ fn fact(path: &str, host: &Host, known: &KnownFiles, terminal: &Terminal) -> Res
         Ok::<_, anyhow::Error>(found)
     })?;
     if let Some(failure) = found.failed.values().next() {
-        terminal.error(&failure.message);
-        terminal.hint(&failure.hint);
-        return Err(Stopped::Told(exit::UNREACHABLE));
+        return Err(AppError::new(ExitKind::Unreachable, &failure.message).hint(&failure.hint));
     }
     let facts = found.hosts[&host.name].to_value();
     let value = path.split('.').try_fold(&facts, |value, part| value.get(part));
     let Some(value) = value else {
-        terminal.error(&format!("there is no fact `{}`", escape(path)));
-        terminal.hint("`rollbook facts HOST` shows them all");
-        return Err(Stopped::Told(exit::USAGE));
+        return Err(AppError::new(ExitKind::Usage, format!("there is no fact `{}`", escape(path)))
+            .hint("`rollbook facts HOST` shows them all"));
     };
     Ok(Meaning {
         name: format!("facts.{path}"),

@@ -6,8 +6,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use tokio::time::{Instant, sleep};
 
 use super::words::{InTheWay, lock_error};
+use crate::app::AppError;
 use crate::cli::connections::{Connections, hostname, machine, now, who};
-use crate::cli::outcome::Stopped;
 use crate::cli::runs::Found;
 use crate::cli::terminal::Terminal;
 use crate::engine::History;
@@ -19,7 +19,7 @@ use crate::kubernetes::lease::{Lease, Progress, Unfinished};
 use crate::kubernetes::rights::{Right, needed_by_lock};
 use crate::kubernetes::some_of;
 use crate::plan::{Plan, PlannedHost};
-use crate::report::{Summary, exit};
+use crate::report::{ExitKind, Summary};
 use crate::value::{Duration, Timestamp};
 
 /// Of a runbook that does not say. Longer than an API server takes to restart, so that a roll over others goes on
@@ -153,7 +153,7 @@ pub(in crate::cli) async fn look_first(
     plan: &Plan,
     connections: &Connections,
     terminal: &Terminal,
-) -> Result<(), Stopped> {
+) -> Result<(), AppError> {
     let Some(api) = api(plan, connections) else { return Ok(()) };
     if let Ok(Some(lease)) = api.read(&mut |_| {}).await
         && over_here(&lease).is_some()
@@ -161,7 +161,7 @@ pub(in crate::cli) async fn look_first(
         return Ok(());
     }
     let looked = Lock::look(&api, known_here, &mut |text| terminal.say(text)).await;
-    looked.map_err(|refusal| lock_error(&LockError::Refused(refusal), terminal))
+    looked.map_err(|refusal| lock_error(&LockError::Refused(refusal)))
 }
 
 /// Takes the lock of the plan's cluster, or tells why it cannot be had; nothing where there is none to take.
@@ -169,17 +169,15 @@ pub(in crate::cli) async fn take(
     begin: &Begin<'_>,
     connections: &Connections,
     terminal: &Terminal,
-) -> Result<Option<Rc<Lock>>, Stopped> {
+) -> Result<Option<Rc<Lock>>, AppError> {
     let (plan, journal) = (begin.plan, place(begin.record));
     let Some(way) = api(plan, connections) else { return Ok(None) };
     let run = begin.run.to_owned();
     let request = if begin.goes_on_since.is_some() {
         LockRequest::GoOn { run: run.clone(), journal: journal.clone(), machine: machine() }
     } else {
-        let seen = way
-            .read(&mut |text| terminal.say(text))
-            .await
-            .map_err(|error| lock_error(&error.into(), terminal))?;
+        let seen =
+            way.read(&mut |text| terminal.say(text)).await.map_err(|error| lock_error(&error.into()))?;
         LockRequest::Begin {
             over: begin.given_up.map(str::to_owned).or_else(|| seen.as_ref().and_then(over_here)),
         }
@@ -206,7 +204,7 @@ pub(in crate::cli) async fn take(
     };
     let clock = Clock::starting_at(now());
     let lock = Lock::take(way, &claim, clock, &mut |text| terminal.say(text)).await;
-    lock.map(|lock| Some(Rc::new(lock))).map_err(|error| lock_error(&error, terminal))
+    lock.map(|lock| Some(Rc::new(lock))).map_err(|error| lock_error(&error))
 }
 
 /// Writes down how the run ended. While the API is silent it is asked again, as long as any call of the plan is.
@@ -244,7 +242,7 @@ pub(in crate::cli) async fn give_up(
     why: &str,
     connections: &Connections,
     terminal: &Terminal,
-) -> Result<(), Stopped> {
+) -> Result<(), AppError> {
     let Some(way) = api(plan, connections) else { return Ok(()) };
     let claim = Claim {
         request: LockRequest::Clear { run: Some(run.to_owned()), dead },
@@ -257,9 +255,9 @@ pub(in crate::cli) async fn give_up(
     };
     let clock = Clock::starting_at(now());
     let lock = Lock::take(way, &claim, clock, &mut |text| terminal.say(text)).await;
-    let lock = lock.map_err(|error| lock_error(&error, terminal))?;
+    let lock = lock.map_err(|error| lock_error(&error))?;
     let cleared = lock.clear(&[run.to_owned()], why).await;
-    cleared.map_err(|error| lock_error(&error.into(), terminal))
+    cleared.map_err(|error| lock_error(&error.into()))
 }
 
 /// Refuses a new run beside one of the same state directory that has not ended and shares hosts with it.
@@ -267,8 +265,7 @@ pub(in crate::cli) fn refuse_beside(
     plan: &Plan,
     state_dir: &Utf8Path,
     given: Option<&Utf8PathBuf>,
-    terminal: &Terminal,
-) -> Result<(), Stopped> {
+) -> Result<(), AppError> {
     for record in runs(state_dir).map_err(anyhow::Error::from)?.into_iter().rev() {
         // One that cannot be read is for `runs show` to explain.
         let Ok(recorded) = record.read() else { continue };
@@ -287,38 +284,38 @@ pub(in crate::cli) fn refuse_beside(
         let id = record.id();
         let (state, code) = beside(&record, &recorded);
         let shared = some_of(&shared);
-        terminal.error(&format!("run {id} has not ended, and works on the same hosts: {shared}; {state}"));
         let called = Found::new(record.clone(), given).called;
         let cluster = if plan.policy.lock_cluster { " -i INVENTORY" } else { "" };
         let place = given.map(|path| format!(" --state-dir {path}")).unwrap_or_default();
-        terminal.hint(&format!(
+        let hint = format!(
             "its record is {}\n  either go on with it: rollbook resume {called}\n  \
              or put back what it left: rollbook runs undo {called}\n  \
              or give it up: rollbook lock release{cluster}{place} --supersede {id} --reason TEXT",
             record.path(),
-        ));
-        return Err(Stopped::Told(code));
+        );
+        let message = format!("run {id} has not ended, and works on the same hosts: {shared}; {state}");
+        return Err(AppError::new(code, message).hint(hint));
     }
     Ok(())
 }
 
 /// How a run stands whose record lies beside, and what that means for another one.
-fn beside(record: &RunDir, recorded: &Recorded) -> (String, u8) {
+fn beside(record: &RunDir, recorded: &Recorded) -> (String, ExitKind) {
     let Recorded { plan, history, .. } = recorded;
     if record.goes_on() {
-        return ("it goes on at this moment".to_owned(), exit::LOCKED);
+        return ("it goes on at this moment".to_owned(), ExitKind::Locked);
     }
     if !history.state.finished() {
         let state = "it was cut off: its controller is dead, and hosts may be half-changed";
-        return (state.to_owned(), exit::CUT_OFF);
+        return (state.to_owned(), ExitKind::CutOff);
     }
     match ended(plan, history) {
         (by, left) if left.is_empty() => {
             let state = format!("stopped by: {by}; it left no host out of service or half-changed");
-            (state, exit::LOCKED)
+            (state, ExitKind::Locked)
         }
         (by, left) => {
-            (format!("stopped by: {by}; left out of service or half-changed: {left}"), exit::CUT_OFF)
+            (format!("stopped by: {by}; left out of service or half-changed: {left}"), ExitKind::CutOff)
         }
     }
 }

@@ -9,12 +9,13 @@ use super::args::{Format, Lock as Args, LockCommand, LockedCluster};
 use super::connections::{Connections, now, runtime, state_dir, targets, who};
 use super::kube::KubectlOptions;
 use super::load::load_inventory;
-use super::outcome::{Outcome, Stopped};
+use super::outcome::Outcome;
 use super::terminal::Terminal;
+use crate::app::AppError;
 use crate::executor::{Claim, Clock, LeaseApi, Lock, LockRequest};
 use crate::journal::{RunDir, runs};
 use crate::kubernetes::lease::Lease;
-use crate::report::exit;
+use crate::report::ExitKind;
 use crate::step::KubeCx;
 use crate::value::Duration;
 
@@ -43,16 +44,15 @@ struct ReachedLease {
 }
 
 impl ReachedLease {
-    fn new(cluster: &LockedCluster, terminal: &Terminal) -> Result<Self, Stopped> {
+    fn new(cluster: &LockedCluster, terminal: &Terminal) -> Result<Self, AppError> {
         let Some(path) = &cluster.inventory else {
-            terminal.error("there is no inventory");
-            terminal.hint("name one with `-i inventory.yaml`");
-            return Err(Stopped::Told(exit::USAGE));
+            return Err(AppError::new(ExitKind::Usage, "there is no inventory")
+                .hint("name one with `-i inventory.yaml`"));
         };
         let inventory = load_inventory(path, terminal)?;
         let call =
             KubectlOptions { kubeconfig: cluster.kubeconfig.as_deref(), context: cluster.context.as_deref() };
-        let (cx, via) = call.on(&cluster.via, &inventory, terminal)?;
+        let (cx, via) = call.on(&cluster.via, &inventory)?;
         Ok(Self { connections: Connections::real(targets(&inventory))?, cx, via })
     }
 
@@ -64,7 +64,7 @@ impl ReachedLease {
 async fn show(reached: &ReachedLease, format: Format, terminal: &Terminal) -> Outcome {
     let seen = reached.api().read(&mut |text| terminal.say(text)).await;
     reached.connections.close().await;
-    let lease = seen.map_err(|error| words::lease_error(&error, terminal))?;
+    let lease = seen.map_err(|error| words::lease_error(&error))?;
     terminal.data(&match format {
         Format::Text => words::shown(lease.as_ref()),
         Format::Json => format!("{:#}\n", words::as_json(lease.as_ref())),
@@ -82,9 +82,11 @@ impl Release<'_> {
     fn run(&self, cluster: &LockedCluster, terminal: &Terminal) -> Outcome {
         let record = self.record()?;
         if record.as_ref().is_some_and(RunDir::goes_on) {
-            terminal.error(&format!("run {} goes on at this moment", self.run.unwrap_or_default()));
-            terminal.hint("stop it with Ctrl-C first");
-            return Err(Stopped::Told(exit::LOCKED));
+            return Err(AppError::new(
+                ExitKind::Locked,
+                format!("run {} goes on at this moment", self.run.unwrap_or_default()),
+            )
+            .hint("stop it with Ctrl-C first"));
         }
         if cluster.inventory.is_some() {
             let reached = ReachedLease::new(cluster, terminal)?;
@@ -95,12 +97,16 @@ impl Release<'_> {
             });
             outcome?;
         } else if record.is_none() {
-            terminal.error(&match self.run {
-                Some(run) => format!("there is no run `{run}` in {}", state_dir(self.state_dir.as_ref())?),
-                None => "neither a run nor a cluster is named".to_owned(),
-            });
-            terminal.hint("name the cluster with `-i inventory.yaml`, or a run with `--supersede RUN`");
-            return Err(Stopped::Told(exit::USAGE));
+            return Err(AppError::new(
+                ExitKind::Usage,
+                match self.run {
+                    Some(run) => {
+                        format!("there is no run `{run}` in {}", state_dir(self.state_dir.as_ref())?)
+                    }
+                    None => "neither a run nor a cluster is named".to_owned(),
+                },
+            )
+            .hint("name the cluster with `-i inventory.yaml`, or a run with `--supersede RUN`"));
         }
         if let Some(record) = &record {
             record.supersede(self.why).map_err(anyhow::Error::from)?;
@@ -110,11 +116,11 @@ impl Release<'_> {
         } else {
             terminal.say("the lock of the cluster is free");
         }
-        Ok(exit::OK)
+        Ok(ExitKind::Ok)
     }
 
     /// The run's record in the state directory, if it lies there.
-    fn record(&self) -> Result<Option<RunDir>, Stopped> {
+    fn record(&self) -> Result<Option<RunDir>, AppError> {
         let Some(run) = self.run else { return Ok(None) };
         let all = runs(&state_dir(self.state_dir.as_ref())?).map_err(anyhow::Error::from)?;
         Ok(all.into_iter().find(|record| record.id() == run))
@@ -125,12 +131,12 @@ impl Release<'_> {
         reached: &ReachedLease,
         is_dead: bool,
         terminal: &Terminal,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(), AppError> {
         let lease = reached
             .api()
             .read(&mut |text| terminal.say(text))
             .await
-            .map_err(|error| words::lease_error(&error, terminal))?;
+            .map_err(|error| words::lease_error(&error))?;
         let over = lease.as_ref().and_then(held::over_here);
         let (run, dead) = match (self.run, over) {
             (None, Some(over)) => (Some(over), true),
@@ -147,8 +153,8 @@ impl Release<'_> {
         };
         let clock = Clock::starting_at(now());
         let lock = Lock::take(reached.api(), &claim, clock, &mut |text| terminal.say(text)).await;
-        let lock = lock.map_err(|error| words::lock_error(&error, terminal))?;
+        let lock = lock.map_err(|error| words::lock_error(&error))?;
         let given_up: Vec<String> = self.run.iter().map(|run| (*run).to_owned()).collect();
-        lock.clear(&given_up, self.why).await.map_err(|error| words::lease_error(&error, terminal))
+        lock.clear(&given_up, self.why).await.map_err(|error| words::lease_error(&error))
     }
 }

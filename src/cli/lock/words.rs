@@ -4,17 +4,16 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::cli::outcome::Stopped;
-use crate::cli::terminal::Terminal;
+use crate::app::AppError;
 use crate::executor::{LeaseError, LockError, LockRefusal};
 use crate::kubernetes::lease::{Lease, NAME, NAMESPACE, Progress, Unfinished};
-use crate::report::exit;
+use crate::report::ExitKind;
 
 /// A run that is in the way of another one.
 pub(super) struct InTheWay {
     pub(super) what: String,
     pub(super) hint: String,
-    pub(super) code: u8,
+    pub(super) code: ExitKind,
 }
 
 impl InTheWay {
@@ -24,7 +23,7 @@ impl InTheWay {
         let state = standing(unfinished).unwrap_or_else(|| "is going on".to_owned());
         let what = format!("run {run} of {by} {state} on this cluster, since {since}");
         // Whoever left hosts behind is no reason to try later: nothing changes by itself.
-        let code = if unfinished.left.is_empty() { exit::LOCKED } else { exit::CUT_OFF };
+        let code = if unfinished.left.is_empty() { ExitKind::Locked } else { ExitKind::CutOff };
         Self { what: what + &aftermath(unfinished), hint: ways_out(unfinished), code }
     }
 
@@ -35,21 +34,19 @@ impl InTheWay {
             "run {run} of {by}, which began on this cluster at {since}, was cut off: its controller is dead, and hosts may be \
              half-changed"
         );
-        Self { what, hint: ways_out(unfinished), code: exit::CUT_OFF }
+        Self { what, hint: ways_out(unfinished), code: ExitKind::CutOff }
     }
 
     /// One of which nobody has looked whether its controller lives.
     pub(super) fn unknown(unfinished: &Unfinished) -> Self {
         let Unfinished { run, since, by, .. } = clean(unfinished);
         let what = format!("run {run} of {by} is going on or was cut off on this cluster, since {since}");
-        Self { what, hint: ways_out(unfinished), code: exit::LOCKED }
+        Self { what, hint: ways_out(unfinished), code: ExitKind::Locked }
     }
 
-    /// Tells it.
-    pub(super) fn stops(&self, terminal: &Terminal) -> Stopped {
-        terminal.error(&self.what);
-        terminal.hint(&self.hint);
-        Stopped::Told(self.code)
+    /// As what stops a run.
+    pub(super) fn stops(self) -> AppError {
+        AppError::new(self.code, self.what).hint(self.hint)
     }
 }
 
@@ -99,30 +96,26 @@ fn clean(unfinished: &Unfinished) -> Unfinished {
     }
 }
 
-/// Tells why the Lease could not be read or written.
-pub(super) fn lease_error(error: &LeaseError, terminal: &Terminal) -> Stopped {
-    terminal.error(&error.to_string());
-    match error {
+/// Why the Lease could not be read or written.
+pub(super) fn lease_error(error: &LeaseError) -> AppError {
+    let (kind, hint) = match error {
         LeaseError::Silent(_) | LeaseError::Starting(_) => {
-            terminal.hint("nothing was changed; try again when the API server answers");
-            Stopped::Told(exit::UNREACHABLE)
+            (ExitKind::Unreachable, "nothing was changed; try again when the API server answers")
         }
-        LeaseError::Refused { hint, .. } => {
-            terminal.hint(hint);
-            Stopped::Told(exit::FAILED)
-        }
-    }
+        LeaseError::Refused { hint, .. } => (ExitKind::Failed, hint.as_str()),
+    };
+    AppError::new(kind, error.to_string()).hint(hint)
 }
 
-/// Tells why the lock cannot be had.
-pub(super) fn lock_error(error: &LockError, terminal: &Terminal) -> Stopped {
+/// Why the lock cannot be acquired.
+pub(super) fn lock_error(error: &LockError) -> AppError {
     let (what, hint) = match error {
-        LockError::Lease(error) => return lease_error(error, terminal),
+        LockError::Lease(error) => return lease_error(error),
         LockError::Refused(LockRefusal::Unfinished(unfinished)) => {
-            return InTheWay::in_order(unfinished).stops(terminal);
+            return InTheWay::in_order(unfinished).stops();
         }
         LockError::Refused(LockRefusal::CutOff(unfinished)) => {
-            return InTheWay::cut_off(unfinished).stops(terminal);
+            return InTheWay::cut_off(unfinished).stops();
         }
         LockError::Refused(LockRefusal::Alive { holder }) => (
             format!(
@@ -141,14 +134,14 @@ pub(super) fn lock_error(error: &LockError, terminal: &Terminal) -> Stopped {
                 .to_owned(),
         ),
         LockError::PlanUsed => {
-            terminal.error("the plan was run on this cluster already: a saved plan is good for one run");
-            terminal.hint("plan again: what has changed since is then in the new plan");
-            return Stopped::Told(exit::APPROVAL);
+            return AppError::new(
+                ExitKind::Approval,
+                "the plan was run on this cluster already: a saved plan is good for one run",
+            )
+            .hint("plan again: what has changed since is then in the new plan");
         }
     };
-    terminal.error(&what);
-    terminal.hint(&hint);
-    Stopped::Told(exit::LOCKED)
+    AppError::new(ExitKind::Locked, what).hint(hint)
 }
 
 /// For `lock show`.

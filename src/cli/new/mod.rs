@@ -10,9 +10,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use camino::Utf8Path;
 
 use super::args::New as Args;
-use super::outcome::{Outcome, Stopped};
+use super::outcome::Outcome;
 use super::terminal::Terminal;
-use crate::report::exit;
+use crate::app::AppError;
+use crate::report::ExitKind;
 use files::{NewFile, files};
 use prompts::Wishes;
 
@@ -26,16 +27,18 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         .map(|path| path.to_string())
         .collect();
     if !taken.is_empty() {
-        terminal.error(&format!("nothing is written, because there is already {}", taken.join(", ")));
-        terminal.hint("choose another directory with --dir, or another --name");
-        return Err(Stopped::Told(exit::USAGE));
+        return Err(AppError::new(
+            ExitKind::Usage,
+            format!("nothing is written, because there is already {}", taken.join(", ")),
+        )
+        .hint("choose another directory with --dir, or another --name"));
     }
     for file in &files {
         write(&args.dir, file)?;
         terminal.say(&format!("wrote {}", args.dir.join(&file.path)));
     }
     terminal.say(&next(args, &answers));
-    Ok(exit::OK)
+    Ok(ExitKind::Ok)
 }
 
 fn write(dir: &Utf8Path, file: &NewFile) -> anyhow::Result<()> {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::app::AppError;
 use crate::cli::args::{New as Args, NewKind};
-use crate::cli::outcome::Stopped;
 use crate::cli::terminal::Terminal;
 use crate::inventory::{HostName, expand};
-use crate::report::exit;
+use crate::report::ExitKind;
 use crate::value::KubeVersion;
 
 /// What is wanted.
@@ -36,7 +36,7 @@ struct Prompt<'a> {
 
 impl Wishes {
     /// Asks only where somebody is there to answer.
-    pub(super) fn ask(args: &Args, terminal: &Terminal) -> Result<Self, Stopped> {
+    pub(super) fn ask(args: &Args, terminal: &Terminal) -> Result<Self, AppError> {
         let asks = terminal.is_interactive() && !args.no_input;
         let kind = kind(args.kind, asks, terminal)?;
         let answer = |question: Prompt<'_>| answer(&question, asks, terminal);
@@ -48,7 +48,7 @@ impl Wishes {
             check: is_name,
         })?;
         let in_cluster = kind.is_for_cluster();
-        refuse_strangers(args, kind, terminal)?;
+        refuse_strangers(args, kind)?;
         let control_planes = if in_cluster {
             answer(Prompt {
                 flag: "--control-planes",
@@ -105,17 +105,16 @@ impl Wishes {
                 })?;
             }
         }
-        answers.refuse_twins(terminal)?;
+        answers.refuse_twins()?;
         Ok(answers)
     }
 
-    fn refuse_twins(&self, terminal: &Terminal) -> Result<(), Stopped> {
+    fn refuse_twins(&self) -> Result<(), AppError> {
         let mut seen = BTreeSet::new();
         let written = self.control_planes.iter().chain(&self.hosts);
         for host in written.flat_map(|part| expand(part).unwrap_or_default()) {
             if !seen.insert(host.clone()) {
-                terminal.error(&format!("`{host}` is named twice"));
-                return Err(Stopped::Told(exit::USAGE));
+                return Err(AppError::new(ExitKind::Usage, format!("`{host}` is named twice")));
             }
         }
         Ok(())
@@ -123,29 +122,30 @@ impl Wishes {
 }
 
 /// A flag that means nothing for a kind would be silently ignored.
-fn refuse_strangers(args: &Args, kind: NewKind, terminal: &Terminal) -> Result<(), Stopped> {
+fn refuse_strangers(args: &Args, kind: NewKind) -> Result<(), AppError> {
     for (flag, is_given, fits) in [
         ("--control-planes", args.control_planes.is_some(), kind.is_for_cluster()),
         ("--target", args.target.is_some(), kind == NewKind::KubeadmUpgrade),
         ("--service", args.service.is_some(), kind == NewKind::ServiceRestart),
     ] {
         if is_given && !fits {
-            terminal.error(&format!("{flag} has no meaning for `{}`", kind.word()));
-            return Err(Stopped::Told(exit::USAGE));
+            return Err(AppError::new(
+                ExitKind::Usage,
+                format!("{flag} has no meaning for `{}`", kind.word()),
+            ));
         }
     }
     Ok(())
 }
 
-fn kind(given: Option<NewKind>, asks: bool, terminal: &Terminal) -> Result<NewKind, Stopped> {
+fn kind(given: Option<NewKind>, asks: bool, terminal: &Terminal) -> Result<NewKind, AppError> {
     if let Some(kind) = given {
         return Ok(kind);
     }
     let words = NewKind::ALL.map(NewKind::word);
     if !asks {
-        terminal.error("nobody is there to ask what the runbook is for");
-        terminal.hint(&format!("name one of {}", words.map(|word| format!("`{word}`")).join(", ")));
-        return Err(Stopped::Told(exit::USAGE));
+        return Err(AppError::new(ExitKind::Usage, "nobody is there to ask what the runbook is for")
+            .hint(format!("name one of {}", words.map(|word| format!("`{word}`")).join(", "))));
     }
     for (number, kind) in (1..).zip(NewKind::ALL) {
         terminal.say(&format!("  {number}  {:16} {}", kind.word(), kind.doc()));
@@ -162,14 +162,11 @@ fn kind(given: Option<NewKind>, asks: bool, terminal: &Terminal) -> Result<NewKi
 }
 
 /// A wrong flag ends it; a wrong answer is asked for again.
-fn answer(question: &Prompt<'_>, asks: bool, terminal: &Terminal) -> Result<String, Stopped> {
+fn answer(question: &Prompt<'_>, asks: bool, terminal: &Terminal) -> Result<String, AppError> {
     if let Some(given) = question.given {
         return match (question.check)(given) {
             Ok(()) => Ok(given.clone()),
-            Err(reason) => {
-                terminal.error(&format!("{}: {reason}", question.flag));
-                Err(Stopped::Told(exit::USAGE))
-            }
+            Err(reason) => Err(AppError::new(ExitKind::Usage, format!("{}: {reason}", question.flag))),
         };
     }
     if !asks {
@@ -185,8 +182,8 @@ fn answer(question: &Prompt<'_>, asks: bool, terminal: &Terminal) -> Result<Stri
 }
 
 /// Whoever asked has gone.
-fn left() -> Stopped {
-    Stopped::Told(exit::USAGE)
+fn left() -> AppError {
+    AppError::told(ExitKind::Usage)
 }
 
 fn parts(text: &str) -> Vec<String> {

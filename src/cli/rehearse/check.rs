@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use camino::Utf8Path;
 
 use super::super::args::Rehearse as Args;
-use super::super::outcome::{Outcome, Stopped};
+use super::super::outcome::Outcome;
 use super::super::terminal::Terminal;
 use super::setup::{self, Staged};
 use super::{paused, rehearse, words};
-use crate::report::exit;
+use crate::app::AppError;
+use crate::report::ExitKind;
 use crate::scenario::{Came, judge};
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
@@ -17,14 +18,14 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let mut all = Vec::new();
     let mut broken = None;
     for file in &args.check {
-        match setup::read(args, Some(file), terminal).and_then(|staged| expects(staged, file, terminal)) {
+        match setup::read(args, Some(file), terminal).and_then(|staged| expects(staged, file)) {
             Ok(staged) => all.push((file, staged)),
-            Err(Stopped::Told(code)) => broken = broken.or(Some(code)),
-            Err(error) => return Err(error),
+            Err(error) if error.kind == ExitKind::Io => return Err(error),
+            Err(error) => broken = broken.or(Some(terminal.tell(&error))),
         }
     }
-    if let Some(code) = broken {
-        return Err(Stopped::Told(code));
+    if let Some(kind) = broken {
+        return Ok(kind);
     }
     let mut failed = 0;
     for (file, staged) in &all {
@@ -37,20 +38,19 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         terminal.data(&format!("{}\n", lines.join("\n")))?;
     }
     if failed == 0 {
-        return Ok(exit::OK);
+        return Ok(ExitKind::Ok);
     }
     terminal.say(&format!("{failed} of {} scenarios did not come as expected", all.len()));
-    Ok(exit::FAILED)
+    Ok(ExitKind::Failed)
 }
 
 /// A scenario that expects nothing would hold whatever happens.
-fn expects(staged: Staged, file: &Utf8Path, terminal: &Terminal) -> Result<Staged, Stopped> {
+fn expects(staged: Staged, file: &Utf8Path) -> Result<Staged, AppError> {
     if staged.scenario.as_ref().is_some_and(|scenario| scenario.expect.is_some()) {
         return Ok(staged);
     }
-    terminal.error(&format!("{file} expects nothing, so there is nothing to check"));
-    terminal.hint("write `expect: { exit: 0 }`, and more");
-    Err(Stopped::Told(exit::INVALID))
+    Err(AppError::new(ExitKind::Invalid, format!("{file} expects nothing, so there is nothing to check"))
+        .hint("write `expect: { exit: 0 }`, and more"))
 }
 
 /// What came otherwise, and what was taken to hold.
@@ -58,15 +58,17 @@ fn differences(
     args: &Args,
     staged: &Staged,
     terminal: &Terminal,
-) -> Result<(Vec<String>, Vec<String>), Stopped> {
+) -> Result<(Vec<String>, Vec<String>), AppError> {
     let silent = terminal.listening(true);
     match paused(rehearse(staged, args.audience(), None, &silent))? {
         Ok(rehearsed) => {
             let assumed = words::assumed(&rehearsed.simulation.simulated, &staged.world.hosts);
             Ok((rehearsed.differences(staged), assumed))
         }
+        Err(error) if error.kind == ExitKind::Io => Err(error),
         // The plan was refused: that may be what is expected.
-        Err(Stopped::Told(code)) => {
+        Err(error) => {
+            let code = silent.tell(&error).code();
             let said = silent.heard();
             let came = Came { exit: code, said: &said, run: None, nodes: BTreeMap::new() };
             let expect = staged.scenario.as_ref().and_then(|scenario| scenario.expect.as_ref());
@@ -78,6 +80,5 @@ fn differences(
             }
             Ok((differences, Vec::new()))
         }
-        Err(error) => Err(error),
     }
 }

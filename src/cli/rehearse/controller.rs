@@ -7,11 +7,11 @@ use std::rc::Rc;
 use super::super::ask::GivenApproval;
 use super::super::connections::Connections;
 use super::super::lock::{self, Begin};
-use super::super::outcome::Stopped;
 use super::super::same_cluster;
 use super::super::terminal::Terminal;
 use super::injector::{FaultInjector, KillableReporter, Killed, People};
 use super::setup::SimulationSetup;
+use crate::app::AppError;
 use crate::engine::{Awaited, History, Stamped, State};
 use crate::executor::{Clock, InDoubt, RollError, Secrets, Setup, roll, target_of};
 use crate::journal::{Record, RunDir};
@@ -80,7 +80,7 @@ impl Simulation {
         &self,
         life: ControllerRun,
         terminal: &Terminal,
-    ) -> Result<ControllerEnd, Stopped> {
+    ) -> Result<ControllerEnd, AppError> {
         let transport = Rc::new(self.simulated.clone());
         // Not even this machine is touched: commands of `run_on: controller` run on a simulated one, too.
         let targets = self.plan.hosts.iter().map(target_of).collect();

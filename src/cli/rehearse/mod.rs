@@ -19,15 +19,16 @@ use camino::Utf8PathBuf;
 
 use super::args::{Rehearse as Args, Roll};
 use super::connections::{Connections, targets};
-use super::outcome::{Outcome, Stopped, invalid};
+use super::outcome::Outcome;
 use super::roll::{Written, finish, reporters};
 use super::stage::{IfMissing, live_with, refuse};
 use super::terminal::Terminal;
+use crate::app::AppError;
 use crate::engine::{Awaited, History, REHEARSAL};
 use crate::executor::InDoubt;
 use crate::journal::{Journal, Record};
 use crate::plan::{Plan, Warning};
-use crate::report::{Pace, Plain, Reporter, Summary, Verbosity, exit};
+use crate::report::{ExitKind, Pace, Plain, Reporter, Summary, Verbosity};
 use crate::scenario::{FaultKind, Scenario, judge};
 use crate::source::Diagnostics;
 use controller::{ControllerEnd, ControllerRun, ReportBuffer, Simulation};
@@ -45,6 +46,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let terminal = terminal.listening(false);
     let staged = setup::read(args, args.scenario.as_deref(), &terminal)?;
     let rehearsed = paused(rehearse(&staged, args.audience(), args.state_dir.as_ref(), &terminal))?;
+    let rehearsed = rehearsed.map_err(|error| AppError::told(terminal.tell(&error)));
     if let Ok(rehearsed) = &rehearsed {
         terminal.say(&words::left(&rehearsed.simulation.simulated, &staged.world.hosts));
         for line in words::assumed(&rehearsed.simulation.simulated, &staged.world.hosts) {
@@ -101,7 +103,7 @@ fn paused<F: Future>(rehearsal: F) -> anyhow::Result<F::Output> {
 
 /// A rehearsal that is over.
 struct Rehearsed {
-    exit: u8,
+    exit: ExitKind,
     simulation: Simulation,
     /// Everything that people were told.
     said: String,
@@ -113,7 +115,7 @@ impl Rehearsed {
         let Some(scenario) = &staged.scenario else { return Vec::new() };
         let history = self.simulation.history();
         let came = crate::scenario::Came {
-            exit: self.exit,
+            exit: self.exit.code(),
             said: &self.said,
             run: Some((&self.simulation.plan, &history, *self.simulation.slots.borrow())),
             nodes: words::nodes(&self.simulation.simulated, &staged.world.hosts),
@@ -136,7 +138,7 @@ async fn rehearse(
     audience: Audience<'_>,
     keep: Option<&Utf8PathBuf>,
     terminal: &Terminal,
-) -> Result<Rehearsed, Stopped> {
+) -> Result<Rehearsed, AppError> {
     let plan = Rc::new(plan(staged, terminal).await?);
     for Warning { message, hint } in &plan.warnings {
         terminal.say(&format!("warning: {message}"));
@@ -148,7 +150,7 @@ async fn rehearse(
     let simulation = Simulation::new(&staged.world, scenario, plan, run, &mut diagnostics);
     terminal.diagnostics(&diagnostics, &staged.loaded.sources);
     if diagnostics.has_errors() {
-        return Err(invalid());
+        return Err(AppError::invalid());
     }
     let leaves = |fault: &crate::scenario::Fault| {
         let killed = FaultKind::ControllerKilled { resumes: false };
@@ -157,7 +159,7 @@ async fn rehearse(
     let leaves = scenario.is_some_and(|scenario| scenario.faults.iter().any(leaves));
     // What is only checked leaves nothing behind.
     let saved = (leaves || keep.is_some()) && !terminal.is_silent();
-    let record = if saved { Some(saved::begin(keep, staged, &simulation, terminal)?) } else { None };
+    let record = if saved { Some(saved::begin(keep, staged, &simulation)?) } else { None };
     let heard = ReportBuffer::default();
     // Only a scenario asks what people were told.
     let audience = Audience { heard: scenario.map(|_| &heard), ..audience };
@@ -182,7 +184,7 @@ async fn roll_on(
     record: Option<&saved::RehearsalRecord>,
     audience: Audience<'_>,
     terminal: &Terminal,
-) -> Result<u8, Stopped> {
+) -> Outcome {
     let written =
         record.map(|record| Written { called: &record.called, directory: record.dir.path().as_str() });
     loop {
@@ -211,20 +213,20 @@ async fn roll_on(
                 if let Some(Written { called, .. }) = written {
                     terminal.say(&summary.way_on(&format!("rollbook resume {called}")));
                 }
-                return Ok(exit::KILLED);
+                return Ok(ExitKind::Killed);
             }
         }
     }
 }
 
 /// The plan, made over a world of its own: what is rehearsed begins where the plan saw it.
-async fn plan(staged: &Staged, terminal: &Terminal) -> Result<Plan, Stopped> {
+async fn plan(staged: &Staged, terminal: &Terminal) -> Result<Plan, AppError> {
     let simulated = staged.world.build(staged.scenario.as_ref());
     let transport = Rc::new(simulated.clone());
     let connections = Connections::over(transport.clone(), targets(&staged.loaded.inventory), transport);
     let assume = |plan: &Plan| assumed::assume(&simulated, plan);
     let plan =
         live_with(&staged.loaded, &staged.input, IfMissing::Stop, &connections, assume, terminal).await?;
-    refuse(&plan, terminal)?;
+    refuse(&plan)?;
     Ok(Plan { rehearsal: true, ..plan })
 }

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use camino::Utf8Path;
 
-use super::super::outcome::{Stopped, invalid};
-use super::super::terminal::Terminal;
+use crate::app::AppError;
 use crate::facts::{HostFacts, NodeFacts, RecordedCluster, RecordedPod, Recording};
-use crate::report::exit;
+use crate::report::ExitKind;
 use crate::simulation::{
     Allowance, RecordedHost, RecordedNode, SimulatedHost, SimulatedRecord, SimulatedWorkload, WorkloadKind,
 };
@@ -21,19 +20,12 @@ pub(super) struct Beginning {
 }
 
 /// Reads a recording, and makes these hosts those of it.
-pub(super) fn read(
-    file: &Utf8Path,
-    hosts: &mut [SimulatedHost],
-    terminal: &Terminal,
-) -> Result<Beginning, Stopped> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        terminal.error(&format!("cannot read {file}: {error}"));
-        Stopped::Told(exit::USAGE)
-    })?;
+pub(super) fn read(file: &Utf8Path, hosts: &mut [SimulatedHost]) -> Result<Beginning, AppError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| AppError::new(ExitKind::Usage, format!("cannot read {file}: {error}")))?;
     let recording = Recording::read(&text).map_err(|reason| {
-        terminal.error(&format!("{file} is no recording: {reason}"));
-        terminal.hint("write one with `rollbook facts -i INVENTORY --record FILE`");
-        invalid()
+        AppError::new(ExitKind::Invalid, format!("{file} is no recording: {reason}"))
+            .hint("write one with `rollbook facts -i INVENTORY --record FILE`")
     })?;
     // The controller is a machine of the rehearsal alone.
     let missing: Vec<&str> = hosts
@@ -46,9 +38,8 @@ pub(super) fn read(
         let more = missing.len() - 1;
         let more = if more == 0 { String::new() } else { format!(" and {more} other hosts are") };
         let verb = if more.is_empty() { " is" } else { "" };
-        terminal.error(&format!("{first}{more}{verb} not in {file}"));
-        terminal.hint("record the fleet again, with the inventory of this rehearsal");
-        return Err(invalid());
+        return Err(AppError::new(ExitKind::Invalid, format!("{first}{more}{verb} not in {file}"))
+            .hint("record the fleet again, with the inventory of this rehearsal"));
     }
     let mut record = SimulatedRecord::default();
     let cluster = recording.cluster.as_ref();

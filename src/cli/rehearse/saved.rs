@@ -9,17 +9,18 @@ use serde::{Deserialize, Serialize};
 
 use super::super::args::Resume as Args;
 use super::super::connections::state_dir;
-use super::super::outcome::{Outcome, Stopped};
+use super::super::outcome::Outcome;
 use super::super::resume::nothing_to_approve;
 use super::super::terminal::Terminal;
 use super::controller::{ControllerEnd, ControllerRun, Simulation};
 use super::setup::{SimulationSetup, Staged};
 use super::{Audience, paused, roll_on, words};
+use crate::app::AppError;
 use crate::engine::History;
 use crate::executor::InDoubt;
 use crate::journal::{Journal, Recorded, RunDir, StateDir, StateDirError, runs};
 use crate::plan::show::bytes;
-use crate::report::exit;
+use crate::report::ExitKind;
 use crate::scenario::{self, Scenario};
 use crate::source::{Diagnostics, Limits, SourceMap, parse};
 
@@ -59,22 +60,23 @@ pub(in super::super) fn all(state: &Utf8Path) -> Result<Vec<RunDir>, StateDirErr
 }
 
 /// Refuses what would reach hosts with the record of a rehearsal.
-pub(in super::super) fn refuse(dir: &RunDir, hint: &str, terminal: &Terminal) -> Result<(), Stopped> {
+pub(in super::super) fn refuse(dir: &RunDir, hint: &str) -> Result<(), AppError> {
     if !dir.is_rehearsal() {
         return Ok(());
     }
-    terminal.error(&format!("{} is the record of a rehearsal, which touched no host", dir.path()));
-    terminal.hint(hint);
-    Err(Stopped::Told(exit::USAGE))
+    Err(AppError::new(
+        ExitKind::Usage,
+        format!("{} is the record of a rehearsal, which touched no host", dir.path()),
+    )
+    .hint(hint))
 }
 
-fn lock(place: &Utf8Path, run: &str, terminal: &Terminal) -> Result<StateDir, Stopped> {
+fn lock(place: &Utf8Path, run: &str) -> Result<StateDir, AppError> {
     match StateDir::lock(place, run) {
         Ok(state) => Ok(state),
         Err(locked @ StateDirError::Locked { .. }) => {
-            terminal.error(&locked.to_string());
-            terminal.hint("wait until it has ended, or use another --state-dir");
-            Err(Stopped::Told(exit::LOCKED))
+            Err(AppError::new(ExitKind::Locked, locked.to_string())
+                .hint("wait until it has ended, or use another --state-dir"))
         }
         Err(error) => Err(anyhow::Error::from(error).into()),
     }
@@ -85,11 +87,10 @@ pub(super) fn begin(
     given: Option<&Utf8PathBuf>,
     staged: &Staged,
     simulation: &Simulation,
-    terminal: &Terminal,
-) -> Result<RehearsalRecord, Stopped> {
+) -> Result<RehearsalRecord, AppError> {
     let place = place(given)?;
     let run = simulation.run.as_str();
-    let state = lock(&place, run, terminal)?;
+    let state = lock(&place, run)?;
     let path = place.join("runs").join(run);
     if path.join(FILE).is_file() {
         fs::remove_dir_all(&path).map_err(anyhow::Error::from)?;
@@ -121,16 +122,15 @@ pub(in super::super) fn resume(args: &Args, dir: RunDir, terminal: &Terminal) ->
     // One that was moved stands for itself.
     let runs = dir.path().parent().filter(|runs| runs.file_name() == Some("runs"));
     let place = runs.and_then(Utf8Path::parent).unwrap_or(dir.path());
-    let state = lock(place, dir.id(), terminal)?;
+    let state = lock(place, dir.id())?;
     let Recorded { plan, history, .. } = dir.read().map_err(anyhow::Error::from)?;
     if history.events.is_empty() || !history.state.can_resume() {
-        terminal.error(&format!("the rehearsal {} is over", dir.id()));
-        terminal.hint("rehearse again: nothing is left of it but its record");
-        return Err(Stopped::Told(exit::USAGE));
+        return Err(AppError::new(ExitKind::Usage, format!("the rehearsal {} is over", dir.id()))
+            .hint("rehearse again: nothing is left of it but its record"));
     }
     let awaited = history.state.awaited(&plan);
     if args.approve && awaited.is_empty() {
-        return Err(nothing_to_approve(dir.id(), terminal));
+        return Err(nothing_to_approve(dir.id()));
     }
     let approved = if args.approve { awaited } else { Vec::new() };
     let saved = read(&dir)?;
@@ -178,12 +178,13 @@ async fn go_on(
     record: &RehearsalRecord,
     audience: Audience<'_>,
     terminal: &Terminal,
-) -> Result<u8, Stopped> {
+) -> Outcome {
     if let Err(reason) = repeat(simulation, &history, &terminal.listening(true)).await {
-        terminal.error(&format!("the rehearsal {} cannot be taken up: {reason}", record.dir.id()));
-        terminal
-            .hint("it was kept by another version of rollbook, or with another --deadline: rehearse again");
-        return Err(Stopped::Told(exit::IO));
+        return Err(AppError::new(
+            ExitKind::Io,
+            format!("the rehearsal {} cannot be taken up: {reason}", record.dir.id()),
+        )
+        .hint("it was kept by another version of rollbook, or with another --deadline: rehearse again"));
     }
     roll_on(simulation, Some(history), Some(record), audience, terminal).await
 }

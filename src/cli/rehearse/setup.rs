@@ -7,13 +7,13 @@ use super::super::args::{Rehearse as Args, RunbookArgs};
 use super::super::connections::now;
 use super::super::kube::USUAL as USUAL_GROUP;
 use super::super::load::{Beside, Loaded, load_with, read_inventory, read_leniently, read_tree};
-use super::super::outcome::{Stopped, invalid};
 use super::super::terminal::Terminal;
 use super::faults::{can_inject_on, inject_on};
 use super::{given, recorded, systems};
+use crate::app::AppError;
 use crate::inventory::{Host, HostName, Inventory, Selector};
 use crate::kubernetes::node::CONTROL_PLANE_LABELS;
-use crate::report::exit;
+use crate::report::ExitKind;
 use crate::runbook::{KubeVia, Phase, Runbook, WrittenChoice};
 use crate::scenario::{self, GivenWhat, Scenario, Trigger};
 use crate::simulation::{Simulated, SimulatedCommand, SimulatedHost, SimulatedRecord};
@@ -86,7 +86,7 @@ impl SimulationSetup {
 }
 
 /// Reads everything that the command line and the scenario name, with all mistakes in one go.
-pub(super) fn read(args: &Args, file: Option<&Utf8Path>, terminal: &Terminal) -> Result<Staged, Stopped> {
+pub(super) fn read(args: &Args, file: Option<&Utf8Path>, terminal: &Terminal) -> Result<Staged, AppError> {
     let mut sources = SourceMap::default();
     let mut diagnostics = Diagnostics::default();
     let mut text = String::new();
@@ -102,7 +102,7 @@ pub(super) fn read(args: &Args, file: Option<&Utf8Path>, terminal: &Terminal) ->
                     further(args, file, scenario, &mut sources, &mut diagnostics)?;
                 }
                 terminal.diagnostics(&diagnostics, &sources);
-                return Err(invalid());
+                return Err(AppError::invalid());
             }
             scenario
         }
@@ -112,7 +112,7 @@ pub(super) fn read(args: &Args, file: Option<&Utf8Path>, terminal: &Terminal) ->
         let directory = file.and_then(Utf8Path::parent).unwrap_or(Utf8Path::new(""));
         directory.join(path)
     };
-    let (runbook, input) = named(args, scenario.as_ref(), beside, terminal)?;
+    let (runbook, input) = named(args, scenario.as_ref(), beside)?;
     let beside = scenario.as_ref().map(|scenario| Beside {
         params: scenario.params.clone(),
         choice: WrittenChoice { only: scenario.only.clone(), skip: scenario.skip.clone() },
@@ -120,10 +120,10 @@ pub(super) fn read(args: &Args, file: Option<&Utf8Path>, terminal: &Terminal) ->
     let beside = beside.unwrap_or_default();
     let loaded = load_with(sources, diagnostics, &runbook, &input, beside, terminal)?;
     let mut diagnostics = Diagnostics::default();
-    let world = world(args, &loaded, scenario.as_ref(), terminal, &mut diagnostics)?;
+    let world = world(args, &loaded, scenario.as_ref(), &mut diagnostics)?;
     terminal.diagnostics(&diagnostics, &loaded.sources);
     if diagnostics.has_errors() {
-        return Err(invalid());
+        return Err(AppError::invalid());
     }
     Ok(Staged { loaded, input, scenario, text, world })
 }
@@ -135,7 +135,7 @@ fn further(
     scenario: &Scenario,
     sources: &mut SourceMap,
     diagnostics: &mut Diagnostics,
-) -> Result<(), Stopped> {
+) -> Result<(), AppError> {
     let directory = file.parent().unwrap_or(Utf8Path::new(""));
     let beside = |path: &Option<String>| path.as_ref().map(|path| directory.join(path));
     if let Some(path) = args.input.inventory.clone().or_else(|| beside(&scenario.inventory))
@@ -181,8 +181,7 @@ fn named(
     args: &Args,
     scenario: Option<&Scenario>,
     beside: impl Fn(&String) -> Utf8PathBuf,
-    terminal: &Terminal,
-) -> Result<(Utf8PathBuf, RunbookArgs), Stopped> {
+) -> Result<(Utf8PathBuf, RunbookArgs), AppError> {
     let mut input = args.input.clone();
     let mut runbook = args.runbook.clone();
     if let Some(scenario) = scenario {
@@ -192,11 +191,8 @@ fn named(
     }
     match runbook {
         Some(runbook) => Ok((runbook, input)),
-        None => {
-            terminal.error("there is no runbook");
-            terminal.hint("name one on the command line, or in a scenario as `runbook: FILE`");
-            Err(Stopped::Told(exit::USAGE))
-        }
+        None => Err(AppError::new(ExitKind::Usage, "there is no runbook")
+            .hint("name one on the command line, or in a scenario as `runbook: FILE`")),
     }
 }
 
@@ -204,12 +200,11 @@ fn world(
     args: &Args,
     loaded: &Loaded,
     scenario: Option<&Scenario>,
-    terminal: &Terminal,
     diagnostics: &mut Diagnostics,
-) -> Result<SimulationSetup, Stopped> {
+) -> Result<SimulationSetup, AppError> {
     let mut hosts = hosts(loaded);
-    let beginning = args.from.as_ref().map(|file| recorded::read(file, &mut hosts, terminal)).transpose()?;
-    systems::refuse(loaded, beginning.as_ref().map(|beginning| &beginning.record), terminal)?;
+    let beginning = args.from.as_ref().map(|file| recorded::read(file, &mut hosts)).transpose()?;
+    systems::refuse(loaded, beginning.as_ref().map(|beginning| &beginning.record))?;
     let inventory = &loaded.inventory;
     let (mut befallen, mut told) = (Vec::new(), Vec::new());
     for fault in scenario.iter().flat_map(|scenario| &scenario.faults) {
@@ -248,7 +243,7 @@ fn world(
     };
     let kubernetes = match of_record {
         Some(version) => version,
-        None => version(args, loaded, scenario, terminal)?,
+        None => version(args, loaded, scenario)?,
     };
     let etcd = etcd_hosts(&loaded.inventory, &hosts);
     Ok(SimulationSetup { epoch: now(), seed, kubernetes, hosts, record, befallen, etcd, told, given })
@@ -266,17 +261,10 @@ pub(super) fn chosen(
 }
 
 /// The version that the simulated cluster starts with: one minor below the target.
-fn version(
-    args: &Args,
-    loaded: &Loaded,
-    scenario: Option<&Scenario>,
-    terminal: &Terminal,
-) -> Result<Version, Stopped> {
+fn version(args: &Args, loaded: &Loaded, scenario: Option<&Scenario>) -> Result<Version, AppError> {
     if let Some(text) = &args.kubernetes {
-        return Version::parse(text).map_err(|error| {
-            terminal.error(&format!("--kubernetes: {error}"));
-            Stopped::Told(exit::USAGE)
-        });
+        return Version::parse(text)
+            .map_err(|error| AppError::new(ExitKind::Usage, format!("--kubernetes: {error}")));
     }
     if let Some(version) = scenario.and_then(|scenario| scenario.kubernetes.clone()) {
         return Ok(version);

@@ -4,18 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::load::Loaded;
-use super::super::outcome::{Stopped, invalid};
-use super::super::terminal::Terminal;
+use crate::app::AppError;
 use crate::inventory::{Host, HostName};
+use crate::report::ExitKind;
 use crate::simulation::{Simulated, SimulatedHost, SimulatedRecord, System, label_of_system};
 use crate::value::escape;
 
 /// Stops where a host that a phase works on has a system that cannot be simulated.
-pub(super) fn refuse(
-    loaded: &Loaded,
-    record: Option<&SimulatedRecord>,
-    terminal: &Terminal,
-) -> Result<(), Stopped> {
+pub(super) fn refuse(loaded: &Loaded, record: Option<&SimulatedRecord>) -> Result<(), AppError> {
     let inventory = &loaded.inventory;
     let chosen = loaded.runbook.phases.iter().filter_map(|phase| phase.hosts.value.select(inventory).ok());
     let worked_on: BTreeSet<HostName> = chosen.flatten().collect();
@@ -33,9 +29,7 @@ pub(super) fn refuse(
         1 => " and 1 other host".to_owned(),
         more => format!(" and {more} other hosts"),
     };
-    terminal.error(&format!("cannot simulate {host}{more}: {source} is `{word}`"));
-    terminal.hint("only Linux with apt can be rehearsed: leave these hosts out with --limit, and try the runbook on one of them");
-    Err(invalid())
+    Err(AppError::new(ExitKind::Invalid, format!("cannot simulate {host}{more}: {source} is `{word}`")).hint("only Linux with apt can be rehearsed: leave these hosts out with --limit, and try the runbook on one of them"))
 }
 
 /// Notes the hosts whose system has a name that nobody knows.

@@ -6,10 +6,11 @@ use std::fmt::Write;
 use camino::Utf8PathBuf;
 
 use super::{Found, Which, find};
-use crate::cli::outcome::{Outcome, Stopped};
+use crate::app::AppError;
+use crate::cli::outcome::Outcome;
 use crate::cli::terminal::Terminal;
 use crate::plan::{HostId, Plan, StepRef, TaskId, id_as_written};
-use crate::report::exit;
+use crate::report::ExitKind;
 use crate::value::escape;
 
 /// Whose output is asked for.
@@ -35,11 +36,11 @@ pub(super) fn show(
     state_dir: Option<&Utf8PathBuf>,
     terminal: &Terminal,
 ) -> Outcome {
-    let found = find(state_dir, Some(run), Which::Newest, terminal)?.ok_or(Stopped::Told(exit::USAGE))?;
-    let plan = found.read(terminal)?.plan;
+    let found = find(state_dir, Some(run), Which::Newest)?.ok_or_else(|| AppError::told(ExitKind::Usage))?;
+    let plan = found.read()?.plan;
     let all = files(&found, &plan)?;
     if let Some(host) = wanted.host {
-        known("host", host, plan.hosts.iter().map(|host| host.name.to_string()), terminal)?;
+        known("host", host, plan.hosts.iter().map(|host| host.name.to_string()))?;
     }
     let of_host =
         |printed: &&OutputFile| wanted.host.is_none_or(|host| plan.host(printed.host).name.as_str() == host);
@@ -48,7 +49,7 @@ pub(super) fn show(
         && !of_host.iter().any(|printed| is_step(&plan, printed.task(), step))
     {
         let titles = of_host.iter().map(|printed| title(&plan, printed.task()));
-        known("step with output", step, titles, terminal)?;
+        known("step with output", step, titles)?;
     }
     let of_step = |printed: &&OutputFile| wanted.step.is_none_or(|step| is_step(&plan, printed.task(), step));
     let mut text = String::new();
@@ -62,32 +63,26 @@ pub(super) fn show(
 }
 
 /// Stops unless a name is one of those that there are.
-fn known(
-    what: &str,
-    name: &str,
-    there: impl Iterator<Item = String>,
-    terminal: &Terminal,
-) -> Result<(), Stopped> {
+fn known(what: &str, name: &str, there: impl Iterator<Item = String>) -> Result<(), AppError> {
     const SHOWN: usize = 10;
     let there: BTreeSet<String> = there.collect();
     if there.contains(name) {
         return Ok(());
     }
-    terminal.error(&format!("the run has no {what} `{}`", escape(name)));
     let mut names: Vec<&str> = there.iter().take(SHOWN).map(String::as_str).collect();
     if there.len() > SHOWN {
         names.push("…");
     }
-    terminal.hint(&if names.is_empty() {
+    let hint = if names.is_empty() {
         "no command printed anything there".to_owned()
     } else {
         format!("there is {}", names.join(", "))
-    });
-    Err(Stopped::Told(exit::USAGE))
+    };
+    Err(AppError::new(ExitKind::Usage, format!("the run has no {what} `{}`", escape(name))).hint(hint))
 }
 
 /// What was kept, in order. A file that no op of the plan wrote is none of ours.
-fn files(found: &Found, plan: &Plan) -> Result<Vec<OutputFile>, Stopped> {
+fn files(found: &Found, plan: &Plan) -> Result<Vec<OutputFile>, AppError> {
     let folder = found.dir.output("");
     let entries = match folder.read_dir_utf8() {
         Ok(entries) => entries,
@@ -130,7 +125,7 @@ impl OutputFile {
         TaskId { phase: self.phase, host: self.host, index: self.index }
     }
 
-    fn write(self, found: &Found, plan: &Plan, out: &mut String) -> Result<(), Stopped> {
+    fn write(self, found: &Found, plan: &Plan, out: &mut String) -> Result<(), AppError> {
         let Self { phase, host, index, attempt, pass, op } = self;
         let name = &plan.host(host).name;
         let path = found.dir.output(&format!("{name}.{phase}-{}-{index}-{attempt}-{pass}-{op}.log", host.0));

@@ -11,7 +11,7 @@ use rollbook::engine::{Event, History};
 use rollbook::executor::{Claim, LeaseApi, Leave, Lock, LockError, LockRefusal, LockRequest, Setup, roll};
 use rollbook::kubernetes::lease::{Progress, Unfinished};
 use rollbook::plan::Plan;
-use rollbook::report::{Summary, exit};
+use rollbook::report::{ExitKind, Summary};
 use rollbook::value::Duration;
 use tokio::time::sleep;
 
@@ -216,7 +216,7 @@ fn a_holder_that_was_stopped_past_its_ttl_sends_nothing_to_a_host_where_another_
                     text.contains("the lock of the cluster was lost: the run was given up by ops@b"),
                     "{text}"
                 );
-                assert!([exit::LOCKED, exit::LEFT_OUT].contains(&summary.exit_code()), "{text}");
+                assert!([ExitKind::Locked, ExitKind::LeftOut].contains(&summary.exit()), "{text}");
             }
         });
     }
@@ -287,7 +287,7 @@ fn a_lease_that_somebody_deleted_stops_the_run_and_it_can_go_on() {
         let go_on = claim("a", LockRequest::GoOn { run, journal, machine });
         let setup = Setup { past: Some(history), ..cluster.setup(&plan) };
         let history = controller(setup, &go_on).await.unwrap();
-        assert_eq!(Summary::of(&plan, &history).exit_code(), exit::OK);
+        assert_eq!(Summary::of(&plan, &history).exit(), ExitKind::Ok);
         let ran = commands(&cluster);
         assert_eq!(ran.len(), 6, "each once: {ran:?}");
     });

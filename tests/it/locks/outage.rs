@@ -1,7 +1,7 @@
 //! An API server that is away while its own control plane is upgraded, for longer than the lock may be silent.
 
 use rollbook::op::Exit;
-use rollbook::report::{Summary, exit};
+use rollbook::report::{ExitKind, Summary};
 use rollbook::value::Duration;
 
 use super::controllers::{BEGIN, claim, controller, unfinished};
@@ -20,7 +20,7 @@ fn a_single_control_plane_is_upgraded_though_its_api_is_away_for_longer_than_a_t
         let ttl = Duration::from_secs(4);
         let history = controller(cluster.setup(&plan), &Claim { ttl, ..claim("a", BEGIN) }).await.unwrap();
         let summary = Summary::of(&plan, &history);
-        assert_eq!(summary.exit_code(), exit::OK, "{}", summary.text(&plan));
+        assert_eq!(summary.exit(), ExitKind::Ok, "{}", summary.text(&plan));
         // It was away: renewals failed, for longer than a ttl.
         let log = cluster.simulated.log();
         let renewals = log.iter().filter(|command| command.argv.iter().any(|word| word == "replace"));

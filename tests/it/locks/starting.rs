@@ -6,7 +6,7 @@ use std::rc::Rc;
 use rollbook::engine::Event;
 use rollbook::executor::{Claim, LeaseError, Leave, LockError, LockRequest};
 use rollbook::op::Exit;
-use rollbook::report::{Summary, exit};
+use rollbook::report::{ExitKind, Summary};
 use rollbook::simulation::Fault;
 use rollbook::value::Duration;
 use tokio::time::sleep;
@@ -74,7 +74,7 @@ fn while_it_starts_nothing_begins_on_a_lock_that_was_renewed_half_a_ttl_ago() {
         };
         let (history, ()) = tokio::join!(Box::pin(controller(setup, &claim_a)), again);
         let history = history.unwrap();
-        assert_eq!(Summary::of(&plan, &history).exit_code(), exit::OK);
+        assert_eq!(Summary::of(&plan, &history).exit(), ExitKind::Ok);
         let log = cluster.simulated.log();
         let renewed = |before: Duration| {
             let is_renewal = |argv: &[String]| argv.iter().any(|word| word == "replace" || word == "create");
