@@ -118,6 +118,31 @@ fn is_zero(codes: &[i32]) -> bool {
 }
 
 impl Op {
+    /// An op on the host itself, not as root, that changes something: it has a minute, runs in order and succeeds with 0.
+    /// Whoever makes one states what differs.
+    pub fn new(title: impl Into<String>, kind: OpKind) -> Self {
+        Self {
+            title: title.into(),
+            site: Site::Subject,
+            kind,
+            env: BTreeMap::new(),
+            stdin: String::new(),
+            r#become: false,
+            timeout: Duration::from_secs(60),
+            effect: Effect::Changes,
+            long: false,
+            when: RunWhen::InOrder,
+            success: zero(),
+            yields: false,
+            undo: String::new(),
+        }
+    }
+
+    /// The same with an argument vector.
+    pub fn exec(title: impl Into<String>, argv: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self::new(title, OpKind::Exec { argv: argv.into_iter().map(Into::into).collect() })
+    }
+
     /// Whether a secret is sent with it: loading lets one stand in standard input only.
     pub fn is_given_a_secret(&self) -> bool {
         self.stdin.contains(&format!("{SYMBOL_OPEN}secret:"))

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Event, Stamped};
-use crate::op::{Op, OpKind, RunWhen, Site, base_name};
+use crate::op::{Op, OpKind, base_name};
 use crate::plan::{HostId, Plan, StepRef, TaskId};
 
 /// Hosts by the number of ops that began, or may have, and change whether their node is of the cluster.
@@ -67,19 +67,11 @@ fn written_op(plan: &Plan, task: TaskId) -> Option<Op> {
     let does = step.words_as_written().filter(|(name, _)| *name != "unless");
     let of_field = |(_, words): (&str, String)| format!("{program}{}\n", unknown_as_variable(&words));
     Some(Op {
-        title: step.title.clone(),
-        site: Site::Subject,
-        kind: OpKind::Exec { argv: Vec::new() },
-        env: BTreeMap::new(),
         stdin: does.map(of_field).collect(),
         r#become: step.r#become,
         timeout: step.timeout,
         effect: step.effect,
-        long: false,
-        when: RunWhen::InOrder,
-        success: vec![0],
-        yields: false,
-        undo: String::new(),
+        ..Op::exec(&step.title, [] as [&str; 0])
     })
 }
 

@@ -54,24 +54,15 @@ fn form(op: &Op) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::op::{Effect, RunWhen, Site, secret_symbol};
+    use crate::op::{Site, secret_symbol};
     use crate::value::Duration;
 
     fn op(kind: OpKind) -> Op {
         Op {
-            title: "try".to_owned(),
-            site: Site::Subject,
-            kind,
             env: BTreeMap::from([("B".to_owned(), "2".to_owned()), ("A".to_owned(), "1".to_owned())]),
             stdin: "a\"b\n\u{1}é".to_owned(),
             r#become: true,
-            timeout: Duration::from_secs(60),
-            effect: Effect::Changes,
-            long: false,
-            when: RunWhen::InOrder,
-            success: vec![0],
-            yields: false,
-            undo: String::new(),
+            ..Op::new("try", kind)
         }
     }
 

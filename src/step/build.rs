@@ -1,6 +1,6 @@
 //! Small constructors for ops, queries and probes, so that each kind reads as what it sends. Pure; knows no kind.
 
-use crate::op::{Effect, Op, OpKind, Probe, ProbeOutput, Query, RunWhen, SYMBOL_OPEN, Site};
+use crate::op::{Effect, Op, OpKind, Probe, ProbeOutput, Query, SYMBOL_OPEN, Site};
 use crate::step::{AssessError, Assessment, Change, Fidelity, LowerCx, LowerError};
 use crate::value::{Duration, escape_quoted};
 
@@ -25,21 +25,14 @@ pub(crate) fn query_of(argv: Vec<String>) -> Query {
 /// An op with the step's common keys, that runs in order and succeeds with 0. Callers adjust the fields that differ.
 pub(crate) fn op(cx: &LowerCx<'_>, title: impl Into<String>, kind: OpKind, effect: Effect) -> Op {
     Op {
-        title: title.into(),
         site: cx.run_on.unwrap_or(Site::Subject),
-        kind,
         env: cx.env.clone(),
-        stdin: String::new(),
         r#become: cx.r#become,
         timeout: cx.timeout,
         // `effect:` may say that a restart is harmless here, but a change stays a change: read-only phases rely on it.
         // `command` and `script`, of which only their author knows, set theirs themselves.
         effect: cx.effect.map_or(effect, |stated| stated.max(Effect::Changes)),
-        long: false,
-        when: RunWhen::InOrder,
-        success: vec![0],
-        yields: false,
-        undo: String::new(),
+        ..Op::new(title, kind)
     }
 }
 

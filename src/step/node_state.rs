@@ -10,7 +10,7 @@ use std::fmt;
 
 use crate::kubernetes::node::{NODES, NodeRow, ONE_NODE, is_node_name, parse_nodes};
 use crate::kubernetes::{CORDONED_AT, CORDONED_BY, kubectl_errors};
-use crate::op::{Effect, Op, OpKind, Probe, ProbeOutput, Query, RunWhen, Site, is_symbol, run_symbol};
+use crate::op::{Effect, Op, Probe, ProbeOutput, Query, Site, is_symbol, run_symbol};
 use crate::step::build::wrong;
 use crate::step::{AssessError, Assessment, KubeCx, LowerCx, LowerError, Subject};
 use crate::value::Duration;
@@ -82,19 +82,12 @@ pub(crate) fn kubectl_op(
     let mut argv = kube.argv();
     argv.extend(words.iter().map(|word| (*word).to_owned()));
     Op {
-        title,
         site: Site::Kube,
-        kind: OpKind::Exec { argv },
         env: cx.env.clone(),
-        stdin: String::new(),
         r#become: kube.r#become,
         timeout: cx.timeout,
         effect,
-        long: false,
-        when: RunWhen::InOrder,
-        success: vec![0],
-        yields: false,
-        undo: String::new(),
+        ..Op::exec(title, argv)
     }
 }
 

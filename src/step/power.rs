@@ -308,21 +308,7 @@ mod tests {
     use super::*;
 
     fn exec(argv: &[&str], stdin: &str) -> Op {
-        Op {
-            title: String::new(),
-            site: Site::Subject,
-            kind: OpKind::Exec { argv: argv.iter().map(|word| (*word).to_owned()).collect() },
-            env: std::collections::BTreeMap::new(),
-            stdin: stdin.to_owned(),
-            r#become: true,
-            timeout: Duration::from_secs(60),
-            effect: Effect::Disrupts,
-            long: false,
-            when: crate::op::RunWhen::InOrder,
-            success: vec![0],
-            yields: false,
-            undo: String::new(),
-        }
+        Op { stdin: stdin.to_owned(), effect: Effect::Disrupts, ..Op::exec("", argv.iter().copied()) }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::inventory::{Become, Connection, HostName};
-use crate::op::{Effect, Op, OpKind, RunWhen, Site};
+use crate::op::{Effect, Op};
 use crate::plan::{
     Action, ActionId, Bracket, Forecast, Gate, GateOpens, HostId, HostTasks, LeftOut, Plan, PlannedHost,
     PlannedPhase, Rollout, Sections, StepRef, Task, Ties, Topology,
@@ -129,21 +129,7 @@ fn check() -> Arc<Action> {
 }
 
 fn op() -> Op {
-    Op {
-        title: "do".to_owned(),
-        site: Site::Subject,
-        kind: OpKind::Exec { argv: vec!["true".to_owned()] },
-        env: BTreeMap::new(),
-        stdin: String::new(),
-        r#become: false,
-        timeout: Duration::from_secs(60),
-        effect: Effect::Changes,
-        long: false,
-        when: RunWhen::InOrder,
-        success: vec![0],
-        yields: false,
-        undo: String::new(),
-    }
+    Op::exec("do", ["true"])
 }
 
 fn phase(random: &mut Random, number: u64, count: u32) -> PlannedPhase {

@@ -14,7 +14,7 @@ use super::{
     SimulatedWorkload, WorkloadKind,
 };
 use crate::inventory::{Become, Connection, HostName};
-use crate::op::{Effect, Exit, Op, OpKind, Probe, ProbeOutput, Query, RunWhen, Site};
+use crate::op::{Exit, Op, OpKind, Probe, ProbeOutput, Query, Site};
 use crate::transport::{
     Attached, ConnectError, Launch, LaunchId, OpResult, OutputSink, Session, SessionError, Stream, Target,
     Transport,
@@ -66,21 +66,7 @@ fn words(line: &str) -> Vec<String> {
 }
 
 fn op(line: &str, timeout: u64) -> Op {
-    Op {
-        title: line.to_owned(),
-        site: Site::Subject,
-        kind: OpKind::Exec { argv: words(line) },
-        env: BTreeMap::new(),
-        stdin: String::new(),
-        r#become: true,
-        timeout: Duration::from_secs(timeout),
-        effect: Effect::Changes,
-        long: false,
-        when: RunWhen::InOrder,
-        success: vec![0],
-        yields: false,
-        undo: String::new(),
-    }
+    Op { r#become: true, timeout: Duration::from_secs(timeout), ..Op::exec(line, words(line)) }
 }
 
 /// A session with its launches counted.

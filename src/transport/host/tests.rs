@@ -1,12 +1,10 @@
 //! The launcher under each shell that may stand behind /bin/sh, and a restart with a boot id of our own. Everything
 //! that users see is in tests/it/transport.
 
-use std::collections::BTreeMap;
-
 use tempfile::TempDir;
 
 use super::*;
-use crate::op::{Effect, Op, Query, RunWhen, Site};
+use crate::op::{Op, Query, Site};
 use crate::transport::local::LocalLink;
 use crate::value::Duration as Limit;
 
@@ -53,21 +51,7 @@ fn id(op: &str) -> LaunchId {
 }
 
 fn exec(argv: &[&str]) -> Op {
-    Op {
-        title: "try".to_owned(),
-        site: Site::Subject,
-        kind: OpKind::Exec { argv: argv.iter().map(|word| (*word).to_owned()).collect() },
-        env: BTreeMap::new(),
-        stdin: String::new(),
-        r#become: false,
-        timeout: Limit::from_secs(20),
-        effect: Effect::Changes,
-        long: false,
-        when: RunWhen::InOrder,
-        success: vec![0],
-        yields: false,
-        undo: String::new(),
-    }
+    Op { timeout: Limit::from_secs(20), ..Op::exec("try", argv.iter().copied()) }
 }
 
 fn run<F: Future>(future: F) -> F::Output {

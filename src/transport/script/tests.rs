@@ -1,26 +1,9 @@
 //! What is refused, and what the text is made of.
 
-use std::collections::BTreeMap;
-
 use super::*;
-use crate::op::{Effect, RunWhen, Site};
 
 fn op(kind: OpKind) -> Op {
-    Op {
-        title: String::new(),
-        site: Site::Subject,
-        kind,
-        env: BTreeMap::new(),
-        stdin: String::new(),
-        r#become: true,
-        timeout: Duration::from_secs(1),
-        effect: Effect::Changes,
-        long: false,
-        when: RunWhen::InOrder,
-        success: vec![0],
-        yields: false,
-        undo: String::new(),
-    }
+    Op { r#become: true, timeout: Duration::from_secs(1), ..Op::new("", kind) }
 }
 
 fn exec(argv: &[&str]) -> Op {

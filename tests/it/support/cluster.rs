@@ -16,7 +16,7 @@ use rollbook::executor::{
     gather_facts, roll,
 };
 use rollbook::inventory::{Become, Connection, HostName, Inventory};
-use rollbook::op::{Effect, Exit, Op, OpKind, RunWhen, Site};
+use rollbook::op::{Exit, Op};
 use rollbook::plan::compile::{CompileInput, Knowledge, Overrides, compile, settle_outage};
 use rollbook::plan::show::{Detail, PlanStyle, bytes, digest, text};
 use rollbook::plan::{Plan, forecast};
@@ -190,21 +190,8 @@ impl Cluster {
         self.runs += 1;
         let (pool, _) = self.pools();
         let session = pool.session(&HostName::parse(host).unwrap()).await.unwrap();
-        let op = Op {
-            title: line.to_owned(),
-            site: Site::Subject,
-            kind: OpKind::Exec { argv: line.split(' ').map(str::to_owned).collect() },
-            env: BTreeMap::new(),
-            stdin: String::new(),
-            r#become: true,
-            timeout: rollbook::value::Duration::from_secs(3600),
-            effect: Effect::Changes,
-            long: false,
-            when: RunWhen::InOrder,
-            success: vec![0],
-            yields: false,
-            undo: String::new(),
-        };
+        let timeout = rollbook::value::Duration::from_secs(3600);
+        let op = Op { r#become: true, timeout, ..Op::exec(line, line.split(' ')) };
         let id = LaunchId { run: format!("by-hand-{}", self.runs), op: "0".to_owned() };
         let result = session.launch(&Launch { id, op: &op, over: &[] }, &mut Unheard).await.unwrap();
         assert_eq!(result.exit, Exit::Code(0), "{line}: {}{}", result.stdout, result.stderr);

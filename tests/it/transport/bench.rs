@@ -1,11 +1,10 @@
 //! A host to try things on, and the few words in which the tests speak of it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use rollbook::inventory::{Become, Connection, HostName, TransportKind};
-use rollbook::op::{Effect, Op, OpKind, Probe, ProbeOutput, Query, RunWhen, Site};
+use rollbook::op::{Op, Probe, ProbeOutput, Query, Site};
 use rollbook::transport::{
     Launch, LaunchId, LocalTransport, OpResult, OutputSink, Session, SessionError, SshTransport, Stream,
     Target, Transport,
@@ -151,21 +150,7 @@ pub(crate) fn launch_id(op: &str) -> LaunchId {
 }
 
 pub(crate) fn exec(argv: &[&str]) -> Op {
-    Op {
-        title: "try".to_owned(),
-        site: Site::Subject,
-        kind: OpKind::Exec { argv: argv.iter().map(|word| (*word).to_owned()).collect() },
-        env: BTreeMap::new(),
-        stdin: String::new(),
-        r#become: false,
-        timeout: Duration::from_secs(60),
-        effect: Effect::Changes,
-        long: false,
-        when: RunWhen::InOrder,
-        success: vec![0],
-        yields: false,
-        undo: String::new(),
-    }
+    Op::exec("try", argv.iter().copied())
 }
 
 pub(crate) fn sh(script: &str) -> Op {
