@@ -4,6 +4,7 @@ mod args;
 mod ask;
 mod connections;
 mod doctor;
+mod earlier;
 mod exec;
 mod exit_codes;
 mod explain;

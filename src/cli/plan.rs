@@ -3,6 +3,7 @@
 
 use super::args::{Plan as Args, PlanFormat};
 use super::connections::{Connections, runtime, targets};
+use super::earlier;
 use super::load::{load, refuse_commands};
 use super::lock;
 use super::outcome::Outcome;
@@ -10,7 +11,7 @@ use super::plan_file;
 use super::stage::{IfMissing, has_rights, live, offline};
 use super::terminal::Terminal;
 use crate::app::AppError;
-use crate::plan::show::{Detail, PlanStyle, Saved, diff, markdown, saved, text};
+use crate::plan::show::{Detail, PlanStyle, Saved, diff, json, markdown, text};
 use crate::plan::{Plan, forecast};
 use crate::report::ExitKind;
 
@@ -83,17 +84,18 @@ fn refuse_planning(args: &Args) -> Result<(), AppError> {
 }
 
 fn show(shown: &Saved, old: Option<&Saved>, args: &Args, terminal: &Terminal) -> Outcome {
-    let Saved { plan, body, digest } = shown;
+    let Saved { plan, digest, .. } = shown;
     let detail = if args.verbose { Detail::Verbose } else { Detail::Normal };
     if let Some(old) = old {
         return terminal.data(&diff(&old.plan, plan, detail));
     }
+    let expected = earlier::expected(plan, args.state_dir.as_ref(), None);
     match args.format {
         PlanFormat::Text => {
             let style = PlanStyle { detail, color: terminal.colors_data() };
-            terminal.data(&text(plan, digest, style))
+            terminal.data(&text(plan, digest, style, &expected))
         }
-        PlanFormat::Markdown => terminal.data(&markdown(plan, digest, detail)),
-        PlanFormat::Json => terminal.data_as_it_is(&String::from_utf8_lossy(&saved(body))),
+        PlanFormat::Markdown => terminal.data(&markdown(plan, digest, detail, &expected)),
+        PlanFormat::Json => terminal.data_as_it_is(&String::from_utf8_lossy(&json(shown, &expected))),
     }
 }

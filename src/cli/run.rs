@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::args::{InDoubtChoice, Resume, Run as Args, UnfinishedChoice};
 use super::ask;
 use super::connections::{Connections, run_id, runtime, state_dir, targets};
+use super::earlier;
 use super::load::{Loaded, load, refuse_commands};
 use super::lock::{self, Begin};
 use super::outcome::Outcome;
@@ -194,9 +195,13 @@ pub(super) async fn approved(
     if args.wait_lock.is_none() {
         lock::look_first(&plan, connections, terminal).await?;
     }
-    if !args.yes {
+    let expected = earlier::expected(&plan, args.state_dir.as_ref(), args.roll.deadline);
+    if args.yes {
+        terminal.say(&format!("time: {}", expected.words()));
+        expected.not_counted().into_iter().for_each(|words| terminal.say(&words));
+    } else {
         let style = PlanStyle { detail: Detail::Normal, color: terminal.colors_words() };
-        terminal.say(&text(&plan, &digest, style));
+        terminal.say(&text(&plan, &digest, style, &expected));
         if !terminal.confirm("Roll this plan?") {
             terminal.say("nothing was changed");
             return Err(AppError::told(ExitKind::Approval));

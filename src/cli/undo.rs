@@ -8,6 +8,7 @@ use camino::Utf8PathBuf;
 
 use super::args::Undo as Args;
 use super::connections::{Connections, machine, now, run_id, runtime, who};
+use super::earlier;
 use super::lock::{self, Begin};
 use super::outcome::Outcome;
 use super::rehearse::refuse_rehearsal;
@@ -138,7 +139,8 @@ impl Undo<'_> {
         let body = bytes(&plan);
         let digest = digest(&body);
         let style = PlanStyle { detail: Detail::Normal, color: self.terminal.colors_words() };
-        self.terminal.say(&text(&plan, &digest, style));
+        let expected = earlier::expected(&plan, self.state_dir, self.args.roll.deadline);
+        self.terminal.say(&text(&plan, &digest, style, &expected));
         let undone = plan.undoes.as_deref().unwrap_or_default();
         let question = format!("Put this back? Run {undone} cannot be resumed afterwards.");
         if !self.args.yes && !self.terminal.confirm(&question) {

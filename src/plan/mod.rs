@@ -9,6 +9,7 @@ mod budget;
 pub mod compile;
 pub mod deferred;
 pub mod drift;
+mod expected;
 pub mod forecast;
 pub mod frozen;
 mod gate;
@@ -21,9 +22,10 @@ pub mod show;
 mod sound;
 mod topology;
 pub mod undo;
-pub mod worst_case;
+mod worst_case;
 
 pub use budget::{Budget, OutCause, OutOfService, Spent, SpentBy, cut_batches};
+pub use expected::{Expected, Span, StepTimes};
 pub use gate::{Gate, GateOpens};
 pub use model::{
     Action, ActionId, Bracket, Cordoning, DeferredFrame, DeferredId, DeferredStep, Forecast, FrozenId,

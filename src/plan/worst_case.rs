@@ -1,22 +1,18 @@
 //! How long a plan takes when everything that may take its time does: every op and every wait to its limit.
 
-use super::{Action, Gate, GateOpens, HostTasks, Plan, PlannedPhase, StepRef};
+use super::expected::{Room, Turn};
+use super::{Action, HostId, HostTasks, Plan, PlannedPhase, StepRef};
 use crate::op::Effect;
 use crate::step::{PauseFor, pause_of};
 use crate::value::Duration;
 
 /// The worst case of a phase: batches one after the other, disrupting hosts in waves of `max_unavailable`.
-pub fn of_phase(plan: &Plan, phase: &PlannedPhase) -> Duration {
-    let batch_of = |hosts: &[super::HostId]| {
+pub(super) fn of_phase(plan: &Plan, phase: &PlannedPhase) -> Duration {
+    let batch_of = |hosts: &[HostId]| {
         let tasks = hosts.iter().filter_map(|host| phase.tasks_of(*host));
-        let (longest, disrupts) = tasks.fold((Duration::ZERO, false), |(longest, disrupts), tasks| {
-            (
-                longest.max(of_host(plan, tasks)),
-                disrupts || tasks.tasks.iter().any(|task| task.effect == Effect::Disrupts),
-            )
-        });
+        let longest = tasks.map(|tasks| of_host(plan, tasks)).max().unwrap_or(Duration::ZERO);
         longest
-            .saturating_mul(waves(phase, hosts.len(), disrupts))
+            .saturating_mul(waves(plan, phase, hosts))
             .saturating_add(phase.rollout.soak)
             .saturating_add(of_verify(plan, phase))
     };
@@ -28,33 +24,33 @@ pub fn of_phase(plan: &Plan, phase: &PlannedPhase) -> Duration {
     phase.batches.iter().fold(gates, |sum, batch| sum.saturating_add(batch_of(batch)))
 }
 
-/// In how many waves so many hosts of a batch are done.
-fn waves(phase: &PlannedPhase, hosts: usize, disrupts: bool) -> u64 {
-    let at_once = if disrupts { phase.rollout.slots() } else { phase.rollout.parallel };
-    hosts.div_ceil(at_once.max(1) as usize) as u64
+/// In how many waves these hosts of a batch are done: in as many as seconds, if each took one.
+fn waves(plan: &Plan, phase: &PlannedPhase, hosts: &[HostId]) -> u64 {
+    const SECOND: Duration = Duration::from_secs(1);
+    let disrupts = |tasks: &HostTasks| tasks.tasks.iter().any(|task| task.effect == Effect::Disrupts);
+    let tasks = || hosts.iter().filter_map(|host| phase.tasks_of(*host));
+    let any = tasks().any(disrupts);
+    let turns: Vec<Turn> = tasks()
+        .map(|tasks| {
+            let (before, out) = if any { (Duration::ZERO, Some(SECOND)) } else { (SECOND, None) };
+            Turn { host: tasks.host, before, out }
+        })
+        .collect();
+    Room::of(plan, phase).ends(&turns).as_secs()
 }
 
-/// Whether a phase also takes as long as somebody takes to answer.
-pub fn waits_for_people(plan: &Plan, phase: &PlannedPhase) -> bool {
-    let asks = |gate: &Gate| matches!(gate.opens, GateOpens::Approve { within: None, .. });
-    let gate = phase.batches.len() > 1 && phase.gate.as_ref().is_some_and(asks);
-    let mut tasks = phase.hosts.iter().flat_map(|host| &host.tasks);
-    gate || tasks.any(|task| match task.step {
-        StepRef::Action(action) if !task.forecast.is_left_out() => {
+/// Whether a step waits for a person.
+pub(super) fn asks_a_person(plan: &Plan, step: StepRef) -> bool {
+    match step {
+        StepRef::Action(action) => {
             let action = plan.action(action);
             matches!(pause_of(&action.kind, &action.args), Some(PauseFor::Person(_)))
         }
-        StepRef::Action(_) => false,
         StepRef::Deferred(id) => {
             let step = &plan.deferred[id.0 as usize];
             step.kind == "pause" && step.args.contains_key("manual")
         }
-    })
-}
-
-/// The worst case of all phases.
-pub fn of_plan(plan: &Plan) -> Duration {
-    plan.phases.iter().fold(Duration::ZERO, |sum, phase| sum.saturating_add(of_phase(plan, phase)))
+    }
 }
 
 fn of_host(plan: &Plan, tasks: &HostTasks) -> Duration {

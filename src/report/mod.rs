@@ -11,6 +11,7 @@ mod phases;
 mod plain;
 mod stopped;
 mod summary;
+mod took;
 mod trouble;
 mod waits;
 mod ways_back;
@@ -24,6 +25,7 @@ pub use live::{Live, TerminalStyle};
 pub use pace::Pace;
 pub use plain::{Plain, Verbosity};
 pub use summary::{Left, Summary, Troubled};
+pub use took::took;
 pub use trouble::LastWords;
 
 /// Shows a run while it happens. Called after an event became true, never before.

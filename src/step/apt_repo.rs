@@ -118,6 +118,10 @@ Keys are left alone unless `key` is written. Old minors were signed with a key t
         Effect::Changes
     }
 
+    fn usual(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
     fn touches(&self, args: &Value) -> Touches {
         let own = Repository::read(Args(args)).map_or(Matter::Anything, |own| Matter::file(&own.file));
         let apt = Matter::file("/etc/apt");

@@ -8,7 +8,7 @@ use super::build::exec;
 use super::guard::{self, Guard};
 use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject, Touches};
 use crate::op::{Effect, ProbeOutput};
-use crate::value::{Field, Type, Value};
+use crate::value::{Duration, Field, Type, Value};
 
 /// The kind `command`.
 pub(crate) struct Command;
@@ -61,6 +61,10 @@ impl StepKind for Command {
 
     fn effect(&self) -> Effect {
         Effect::Disrupts
+    }
+
+    fn usual(&self) -> Duration {
+        Duration::from_secs(5)
     }
 
     fn sources(&self, _: &Value) -> SourcesUse {

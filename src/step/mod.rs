@@ -135,6 +135,12 @@ pub trait StepKind: Sync {
     /// The strongest effect that a step of this kind with these written fields can have; known before any value is.
     fn effect(&self) -> Effect;
 
+    /// How long a step of this kind usually takes on a host, where no earlier run tells: an estimate for whoever reviews a
+    /// plan, and nothing waits by it.
+    fn usual(&self) -> Duration {
+        Duration::from_secs(2)
+    }
+
     /// Typed arguments to data. `args` is a [`Value::Map`] with every field of [`Self::fields`] converted to its type.
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError>;
 

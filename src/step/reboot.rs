@@ -88,6 +88,10 @@ reboot.",
         Effect::Disrupts
     }
 
+    fn usual(&self) -> Duration {
+        Duration::from_secs(120)
+    }
+
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
         let args = Args(args);
         let when_required = args.flag("when_required");

@@ -8,7 +8,7 @@ use super::build::{exec, has_symbol, wrong};
 use super::guard::{self, Guard};
 use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject, Touches};
 use crate::op::{Effect, ProbeOutput, is_shell};
-use crate::value::{Field, Type, Value};
+use crate::value::{Duration, Field, Type, Value};
 
 /// The kind `script`.
 pub(crate) struct Script;
@@ -67,6 +67,10 @@ impl StepKind for Script {
 
     fn effect(&self) -> Effect {
         Effect::Disrupts
+    }
+
+    fn usual(&self) -> Duration {
+        Duration::from_secs(10)
     }
 
     fn sources(&self, _: &Value) -> SourcesUse {

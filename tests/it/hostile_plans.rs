@@ -1,8 +1,8 @@
 //! Plans that somebody edited and gave a digest that fits: numbers that name nothing are refused where the plan is read,
 //! and whatever is read is shown, compared and rolled to an end, without a panic.
 
-use rollbook::plan::Plan;
 use rollbook::plan::show::{Detail, PlanStyle, SavedError, bytes, diff, markdown, open, saved, text};
+use rollbook::plan::{Expected, Plan, StepTimes};
 use rollbook::value::Duration;
 use serde_json::{Value, json};
 
@@ -67,11 +67,11 @@ fn numbers(value: &Value, at: &str, found: &mut Vec<String>) {
 
 /// All that is shown of a plan.
 fn looked_at(plan: &Plan) -> String {
-    let digest = "sha256:test";
+    let (digest, expected) = ("sha256:test", Expected::of(plan, &StepTimes::default(), None));
     let mut all = diff(plan, plan, Detail::Verbose);
     for detail in [Detail::Normal, Detail::Verbose] {
-        all += &text(plan, digest, PlanStyle { detail, color: false });
-        all += &markdown(plan, digest, detail);
+        all += &text(plan, digest, PlanStyle { detail, color: false }, &expected);
+        all += &markdown(plan, digest, detail, &expected);
     }
     all
 }

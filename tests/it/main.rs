@@ -41,6 +41,7 @@ mod shell_text;
 mod simulated;
 mod support;
 mod template_files;
+mod times;
 mod transport;
 mod uncordoned;
 mod unknown;

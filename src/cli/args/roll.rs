@@ -41,6 +41,9 @@ pub(in crate::cli) struct Plan {
     /// Show every command.
     #[arg(short, long)]
     pub(in crate::cli) verbose: bool,
+    /// Where earlier runs are recorded, which tell how long it takes [default: $XDG_STATE_HOME/rollbook].
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) state_dir: Option<Utf8PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -253,9 +253,17 @@ impl Plan {
 
     /// The title of a task, for people.
     pub fn title(&self, id: TaskId) -> &str {
-        match self.task(id).step {
-            StepRef::Action(action) => &self.action(action).title,
-            StepRef::Deferred(deferred) => &self.deferred[deferred.0 as usize].title,
+        self.step_words(self.task(id).step).1
+    }
+
+    /// A step's kind and title.
+    pub fn step_words(&self, step: StepRef) -> (&str, &str) {
+        match step {
+            StepRef::Action(action) => (&self.action(action).kind, &self.action(action).title),
+            StepRef::Deferred(deferred) => {
+                let step = &self.deferred[deferred.0 as usize];
+                (&step.kind, &step.title)
+            }
         }
     }
 

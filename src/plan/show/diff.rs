@@ -9,7 +9,7 @@ use super::bodies::{Bodies, unseen};
 use super::bytes;
 use super::text::{Detail, PlanStyle, Text, abridged, choice, shown_value};
 use crate::edits::edits;
-use crate::plan::{HostTasks, Plan, PlannedPhase};
+use crate::plan::{HostTasks, Plan, PlannedPhase, worst_case};
 
 /// The differences as text.
 pub fn diff(old: &Plan, new: &Plan, detail: Detail) -> String {
@@ -76,7 +76,12 @@ impl PhaseSide<'_> {
         let mut out = String::new();
         let text =
             Text::new(self.plan, PlanStyle { detail: self.detail, color: false }, Bodies::All, &mut out);
-        let (header, between) = (text.header(self.index, self.phase), text.between(self.phase));
+        let header = format!(
+            "{} · at most {}",
+            text.header(self.index, self.phase),
+            worst_case::of_phase(self.plan, self.phase)
+        );
+        let between = text.between(self.phase);
         // Where a phase stands among the others says nothing of the phase.
         let header = header.split_once(": ").map_or(header.as_str(), |(_, rest)| rest).to_owned();
         std::iter::once(header).chain(between).collect()

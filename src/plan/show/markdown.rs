@@ -4,16 +4,21 @@ use std::fmt::{self, Write};
 
 use super::bodies::{Apart, Bodies};
 use super::text::{Detail, PlanStyle, Text, abridged, choice, shown_value};
-use crate::plan::{Plan, PlannedPhase};
+use crate::plan::{Expected, Plan, PlannedPhase};
 
-/// The plan as Markdown.
-pub fn markdown(plan: &Plan, digest: &str, detail: Detail) -> String {
+/// The plan as Markdown, with how long it is expected to take.
+pub fn markdown(plan: &Plan, digest: &str, detail: Detail, expected: &Expected) -> String {
     let mut out = String::new();
-    write(plan, digest, detail, &mut out).expect("invariant: writing to a string works");
+    write(plan, (digest, expected), detail, &mut out).expect("invariant: writing to a string works");
     out
 }
 
-fn write(plan: &Plan, digest: &str, detail: Detail, out: &mut String) -> fmt::Result {
+fn write(
+    plan: &Plan,
+    (digest, expected): (&str, &Expected),
+    detail: Detail,
+    out: &mut String,
+) -> fmt::Result {
     writeln!(out, "# Plan: {} on {}", plain(&plan.runbook), plain(&plan.inventory))?;
     if !plan.params.is_empty() {
         writeln!(out, "\n| parameter | value |\n|---|---|")?;
@@ -29,14 +34,14 @@ fn write(plan: &Plan, digest: &str, detail: Detail, out: &mut String) -> fmt::Re
         writeln!(out, "\n> **warning:** {}{}", plain(&warning.message), plain(&hint))?;
     }
     for (index, planned) in plan.phases.iter().enumerate() {
-        let header = of(plan, detail, &mut String::new()).header(index, planned);
+        let header = of(plan, detail, &mut String::new()).timed_header(index, planned, expected);
         writeln!(out, "\n## {}", plain(&header))?;
         phase(plan, planned, detail, out)?;
     }
     let mut totals = String::new();
-    of(plan, detail, &mut totals).totals(digest)?;
+    of(plan, detail, &mut totals).totals(digest, expected)?;
     for line in totals.lines() {
-        writeln!(out, "\n{}", plain(line))?;
+        writeln!(out, "\n{}", plain(line.trim_start()))?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ mod text;
 
 pub use diff::diff;
 pub use markdown::markdown;
-pub use saved::{Saved, SavedError, open, saved};
+pub use saved::{Saved, SavedError, json, open, saved};
 pub use text::{Detail, PlanStyle, text};
 
 use sha2::{Digest, Sha256};

@@ -1,8 +1,12 @@
 //! A plan in a file: its body, and the digest over the exact bytes of it, so that a plan that somebody edited is not
 //! taken for the one that was reviewed.
 
+use serde::Serialize;
+use serde::de::IgnoredAny;
+
 use super::{bytes, digest, parse};
-use crate::plan::Plan;
+use crate::plan::{Expected, Plan, Span};
+use crate::value::Duration;
 
 /// A plan that was read from a file.
 #[derive(Clone, Debug)]
@@ -42,9 +46,61 @@ impl Saved {
 const HEAD: &str = "{\"digest\":\"";
 const MIDDLE: &str = "\",\"plan\":";
 
+/// Where a machine's own words on how long the plan takes stand, behind the plan and outside of its digest.
+const TIMES: &str = ",\"times\":";
+
 /// The file of a plan with this body.
 pub fn saved(body: &[u8]) -> Vec<u8> {
     [HEAD.as_bytes(), digest(body).as_bytes(), MIDDLE.as_bytes(), body, b"}\n"].concat()
+}
+
+/// The same for a program that also wants to know how long it is expected to take. It can be run as well.
+pub fn json(saved: &Saved, expected: &Expected) -> Vec<u8> {
+    let times = Times::of(&saved.plan, expected);
+    let times = serde_json::to_vec(&times).expect("invariant: numbers and texts serialise");
+    let Saved { body, digest, .. } = saved;
+    [HEAD.as_bytes(), digest.as_bytes(), MIDDLE.as_bytes(), body, TIMES.as_bytes(), &times, b"}\n"].concat()
+}
+
+/// How long a plan is expected to take, in milliseconds.
+#[derive(Serialize)]
+struct Times<'a> {
+    expected: Duration,
+    at_most: Duration,
+    deadline: Option<Duration>,
+    /// In words.
+    source: String,
+    earlier_runs: usize,
+    /// What people take their time for.
+    not_counted: &'a [String],
+    phases: Vec<PhaseTimes<'a>>,
+}
+
+#[derive(Serialize)]
+struct PhaseTimes<'a> {
+    name: &'a str,
+    expected: Duration,
+    at_most: Duration,
+}
+
+impl<'a> Times<'a> {
+    fn of(plan: &'a Plan, expected: &'a Expected) -> Self {
+        let phases = plan.phases.iter().zip(&expected.phases);
+        let phases = phases.map(|(phase, &Span { expected, at_most, .. })| PhaseTimes {
+            name: &phase.name,
+            expected,
+            at_most,
+        });
+        Self {
+            expected: expected.whole.expected,
+            at_most: expected.whole.at_most,
+            deadline: expected.deadline,
+            source: expected.source(),
+            earlier_runs: expected.runs,
+            not_counted: &expected.people,
+            phases: phases.collect(),
+        }
+    }
 }
 
 /// Reads such a file.
@@ -58,12 +114,19 @@ pub fn open(file: &[u8]) -> Result<Saved, SavedError> {
     Ok(Saved { plan, body: body.to_vec(), digest: found })
 }
 
-/// The digest and the body, where the file is laid out as [`saved`] does it.
+/// The digest and the body, where the file is laid out as [`saved`] or [`json`] does it.
 fn parts(file: &[u8]) -> Option<(String, &[u8])> {
     let rest = file.trim_ascii_end().strip_prefix(HEAD.as_bytes())?;
     let end = rest.iter().position(|byte| *byte == b'"')?;
-    let body = rest[end..].strip_prefix(MIDDLE.as_bytes())?.strip_suffix(b"}")?;
-    Some((String::from_utf8_lossy(&rest[..end]).into_owned(), body))
+    let behind = rest[end..].strip_prefix(MIDDLE.as_bytes())?.strip_suffix(b"}")?;
+    let mut values = serde_json::Deserializer::from_slice(behind).into_iter::<IgnoredAny>();
+    values.next()?.ok()?;
+    let (body, times) = behind.split_at_checked(values.byte_offset())?;
+    let is_times = |times: &[u8]| {
+        let times = times.strip_prefix(TIMES.as_bytes());
+        times.is_some_and(|times| serde_json::from_slice::<IgnoredAny>(times).is_ok())
+    };
+    (times.is_empty() || is_times(times)).then(|| (String::from_utf8_lossy(&rest[..end]).into_owned(), body))
 }
 
 /// A file that was laid out anew is as good as edited: nothing says that only its white space is another.

@@ -6,12 +6,12 @@ use std::fmt::{self, Write};
 use super::bodies::{Apart, Bodies};
 use crate::op::{Effect, Op, OpKind, show_symbols};
 use crate::plan::{
-    ActionId, Forecast, GateOpens, HostId, HostTasks, LeftOut, Plan, PlannedPhase, Section, StepRef, Task,
-    Topology, worst_case,
+    ActionId, Expected, Forecast, GateOpens, HostId, HostTasks, LeftOut, Plan, PlannedPhase, Section,
+    StepRef, Task, Topology,
 };
 use crate::runbook::{Choice, GateAfter, Mode, OnFailure, Then};
 use crate::step::{Change, Fidelity, IfUncordoned, LineDiff};
-use crate::value::{Duration, Value, escape};
+use crate::value::{Value, escape};
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +31,13 @@ pub struct PlanStyle {
     pub color: bool,
 }
 
-/// The plan as text.
-pub fn text(plan: &Plan, digest: &str, style: PlanStyle) -> String {
+/// The plan as text, with how long it is expected to take.
+pub fn text(plan: &Plan, digest: &str, style: PlanStyle, expected: &Expected) -> String {
     let mut out = String::new();
     let bodies = if style.detail == Detail::Verbose { Bodies::All } else { Bodies::First };
-    Text::new(plan, style, bodies, &mut out).all(digest).expect("invariant: writing to a string works");
+    Text::new(plan, style, bodies, &mut out)
+        .all(digest, expected)
+        .expect("invariant: writing to a string works");
     out
 }
 
@@ -57,7 +59,7 @@ impl<'a> Text<'a> {
 }
 
 impl Text<'_> {
-    fn all(&mut self, digest: &str) -> fmt::Result {
+    fn all(&mut self, digest: &str, expected: &Expected) -> fmt::Result {
         let plan = self.plan;
         writeln!(self.out, "Plan: {} on {}", plan.runbook, plan.inventory)?;
         for (name, value) in &plan.params {
@@ -79,14 +81,14 @@ impl Text<'_> {
         }
         for (index, phase) in plan.phases.iter().enumerate() {
             writeln!(self.out)?;
-            self.phase(index, phase)?;
+            self.phase(index, phase, expected)?;
         }
         writeln!(self.out)?;
-        self.totals(digest)
+        self.totals(digest, expected)
     }
 
-    fn phase(&mut self, index: usize, phase: &PlannedPhase) -> fmt::Result {
-        let header = self.header(index, phase);
+    fn phase(&mut self, index: usize, phase: &PlannedPhase, expected: &Expected) -> fmt::Result {
+        let header = self.timed_header(index, phase, expected);
         writeln!(self.out, "{header}")?;
         self.batches(phase)
     }
@@ -130,10 +132,16 @@ impl Text<'_> {
         parts.extend((rollout.on_failure == OnFailure::Freeze).then(|| "freezes on failure".to_owned()));
         let goes_alone = rollout.control_planes && rollout.fewer_because().is_none();
         parts.extend(goes_alone.then(|| "control planes one at a time".to_owned()));
-        let people =
-            if worst_case::waits_for_people(self.plan, phase) { ", and what people take" } else { "" };
-        parts.push(format!("{}{people}", self.bound(worst_case::of_phase(self.plan, phase))));
         parts.join(" · ")
+    }
+
+    /// The same with how long it is expected to take.
+    pub(super) fn timed_header(&self, index: usize, phase: &PlannedPhase, expected: &Expected) -> String {
+        let header = self.header(index, phase);
+        match expected.words_of(index).filter(|_| !phase.batches.is_empty()) {
+            Some(words) => format!("{header} · {words}"),
+            None => header,
+        }
     }
 
     fn batches(&mut self, phase: &PlannedPhase) -> fmt::Result {
@@ -335,7 +343,7 @@ impl Text<'_> {
         writeln!(self.out, "        {root}{what}   (at most {})", op.timeout)
     }
 
-    pub(super) fn totals(&mut self, digest: &str) -> fmt::Result {
+    pub(super) fn totals(&mut self, digest: &str, expected: &Expected) -> fmt::Result {
         let tasks = || self.plan.phases.iter().flat_map(|phase| &phase.hosts).flat_map(|host| &host.tasks);
         let count = |wanted: fn(&Forecast) -> bool| tasks().filter(|task| wanted(&task.forecast)).count();
         let changes = count(|forecast| matches!(forecast, Forecast::Changes { .. } | Forecast::Runs { .. }));
@@ -359,19 +367,12 @@ impl Text<'_> {
         parts.extend((if_failed > 0).then(|| format!("{if_failed} only on hosts that fail")));
         parts.extend((left_out > 0).then(|| format!("{left_out} left out")));
         parts.extend((refused > 0).then(|| format!("{refused} refused")));
-        let waits = |phase: &PlannedPhase| worst_case::waits_for_people(self.plan, phase);
-        let people = if self.plan.phases.iter().any(waits) { ", and what people take" } else { "" };
-        let bound = self.bound(worst_case::of_plan(self.plan));
-        writeln!(self.out, "Total: {} · {bound}{people}", parts.join(", "))?;
-        writeln!(self.out, "Digest: {digest}")
-    }
-
-    /// How long it may take, in words: what is out when the deadline passes comes back, and nothing else begins.
-    fn bound(&self, longest: Duration) -> String {
-        match self.plan.policy.deadline {
-            Some(deadline) if deadline < longest => format!("no host starts after {deadline}, the deadline"),
-            _ => format!("at most {longest}"),
+        writeln!(self.out, "Total: {}", parts.join(", "))?;
+        writeln!(self.out, "Time: {}", expected.words())?;
+        if let Some(words) = expected.not_counted() {
+            writeln!(self.out, "  {words}")?;
         }
+        writeln!(self.out, "Digest: {digest}")
     }
 }
 

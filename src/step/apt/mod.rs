@@ -154,6 +154,10 @@ impl StepKind for Apt {
         Effect::Disrupts
     }
 
+    fn usual(&self) -> Duration {
+        Duration::from_secs(45)
+    }
+
     fn sources(&self, args: &Value) -> SourcesUse {
         let args = Args(args);
         let reads = ["install", "download", "upgrade"].iter().any(|job| args.has(job));

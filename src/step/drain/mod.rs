@@ -145,6 +145,10 @@ impl StepKind for Drain {
         Effect::Disrupts
     }
 
+    fn usual(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
         let args = Args(args);
         let on = on_node(cx, self.name())?;

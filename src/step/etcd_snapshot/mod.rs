@@ -111,6 +111,10 @@ read, and less free space than etcd's database takes and a tenth more.
         Effect::Changes
     }
 
+    fn usual(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
         let spec = SnapshotSpec::read(Args(args))?;
         let title = format!("save etcd to {}", spec.to);

@@ -114,6 +114,10 @@ impl StepKind for Kubeadm {
         Effect::Disrupts
     }
 
+    fn usual(&self) -> Duration {
+        Duration::from_secs(90)
+    }
+
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
         let args = Args(args);
         let on = on_node(cx, self.name())?;

@@ -123,6 +123,10 @@ whatever happens to be loaded.",
         Effect::Disrupts
     }
 
+    fn usual(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
         let spec = UnitSpec::read(Args(args))?;
         let ops = spec.ops(cx);

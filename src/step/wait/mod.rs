@@ -95,6 +95,10 @@ impl StepKind for Wait {
         Effect::Reads
     }
 
+    fn usual(&self) -> Duration {
+        Duration::from_secs(20)
+    }
+
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
         let args = Args(args);
         let poll = poll(args)?;

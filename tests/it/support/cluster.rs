@@ -19,7 +19,7 @@ use rollbook::inventory::{Become, Connection, HostName, Inventory};
 use rollbook::op::{Exit, Op};
 use rollbook::plan::compile::{CompileInput, Knowledge, Overrides, compile, settle_outage};
 use rollbook::plan::show::{Detail, PlanStyle, bytes, digest, text};
-use rollbook::plan::{Plan, forecast};
+use rollbook::plan::{Expected, Plan, StepTimes, forecast};
 use rollbook::report::{Plain, Summary, Verbosity};
 use rollbook::runbook::{FileReader, ParamSources, Runbook, resolve_params};
 use rollbook::simulation::{Simulated, SimulatedCommand, SimulatedHost};
@@ -262,7 +262,8 @@ impl Rolled {
 
 /// A plan as people see it.
 pub(crate) fn shown(plan: &Plan) -> String {
-    text(plan, "sha256:test", PlanStyle { detail: Detail::Normal, color: false })
+    let expected = Expected::of(plan, &StepTimes::default(), None);
+    text(plan, "sha256:test", PlanStyle { detail: Detail::Normal, color: false }, &expected)
 }
 
 /// Refusals of a plan: host, reason.
