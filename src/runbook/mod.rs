@@ -16,11 +16,11 @@ pub use brackets::{OwnCondition, StepTies, own_conditions, ties};
 pub use choice::{Choice, Chosen, ChosenPhase, NotChosen, WrittenChoice};
 pub use items::each_of;
 pub use model::{
-    Allow, Defaults, Frame, FrameId, GateAfter, GateOpensBy, GateSpec, HostOrder, KubeSpec, KubeVia,
-    MOST_ITEMS, Mode, NewNodes, OnFailure, ParamSpec, Phase, Policy, Rescue, Retry, RolloutSpec, Runbook,
-    SecretSource, Step, StepOrigin, Then, TopologySpec,
+    Allow, Frame, FrameId, GateAfter, GateOpensBy, GateSpec, HostOrder, KubeSpec, KubeVia, MOST_ITEMS, Mode,
+    NewNodes, OnFailure, ParamSpec, Phase, Policy, Rescue, Retry, RolloutSpec, Runbook, SecretSource, Step,
+    StepOrigin, Then,
 };
 pub use params::{ParamSources, resolve_params};
-pub use parse::{FileReader, parse, parse_leniently, tables as written};
+pub use parse::{Defaults, FileReader, Include, TopologySpec, parse, parse_leniently, tables as written};
 pub use reference::{NamespaceDoc, namespaces, param_types, tables};
 pub use selection::{check_limit, limit_error};

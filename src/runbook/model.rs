@@ -1,12 +1,12 @@
 //! What a runbook is, once read.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 
 use camino::Utf8PathBuf;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::TopologySpec;
 use crate::inventory::Selector;
 use crate::op::{Effect, Site};
 use crate::source::{Span, Spanned};
@@ -270,15 +270,6 @@ pub struct RolloutSpec {
     pub span: Option<Span>,
 }
 
-/// `topology:` of a rollout: how many places, such as zones, may have hosts out of service at the same time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopologySpec {
-    /// The label whose value is a host's place.
-    pub key: Spanned<String>,
-    /// So many of its values.
-    pub max_domains: NonZeroU32,
-}
-
 /// `gate:` of a rollout: what stands between a batch that ended well and the next one.
 #[derive(Clone, Debug)]
 pub struct GateSpec {
@@ -330,15 +321,6 @@ pub enum OnFailure {
     Halt,
     /// Nothing new starts, not even on hosts that are out: they stop after the ops in flight.
     Freeze,
-}
-
-/// `defaults:`, and what they are without it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Defaults {
-    /// Whether steps run as root.
-    pub r#become: bool,
-    /// Time limit of a step's every op.
-    pub timeout: Duration,
 }
 
 /// `retry:` of a step. Delays grow by `backoff` each time.

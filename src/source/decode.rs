@@ -3,6 +3,7 @@
 //! belong here.
 
 use super::{Diagnostics, Entry, MapReader, Node, NodeKind, ScalarStyle, Span, Spanned};
+use crate::value::Table;
 
 impl Node {
     /// The scalar's text; `None` for anything else.
@@ -113,6 +114,18 @@ impl<'n> MapReader<'n> {
         entry
     }
 
+    /// The value of a key of the mapping's table; where it must be written and is not, that is reported.
+    pub fn key(&mut self, key: &str, required: bool, diagnostics: &mut Diagnostics) -> Option<&'n Entry> {
+        let what = self.table.map_or("", Table::name);
+        if required { self.require(key, what, diagnostics) } else { self.take(key) }
+    }
+
+    /// Like [`Self::finish_with`], for a mapping whose keys stand in a table.
+    pub fn close(self, diagnostics: &mut Diagnostics, answer: impl Fn(&Entry, &mut Diagnostics) -> bool) {
+        let what = self.table.map_or("", Table::name);
+        self.finish_with(what, diagnostics, answer);
+    }
+
     /// Like [`Self::finish`]; `answer` reports a key by itself and says so, such as one of another tool.
     pub fn finish_with(
         mut self,
@@ -136,14 +149,19 @@ impl<'n> MapReader<'n> {
         foreign_keys: &[(&str, &str)],
         diagnostics: &mut Diagnostics,
     ) {
-        self.finish_with(what, diagnostics, |entry, diagnostics| {
-            let key = entry.key.value.as_str();
-            let Some((_, instead)) = foreign_keys.iter().find(|(foreign_key, _)| *foreign_key == key) else {
-                return false;
-            };
-            let message = format!("unknown key `{key}` in {what}");
-            diagnostics.error(super::codes::UNKNOWN_KEY, entry.key.span, message).hint(*instead);
-            true
-        });
+        self.finish_with(what, diagnostics, answers(what, foreign_keys));
+    }
+}
+
+/// Answers keys that people bring along from other tools with what to write instead.
+pub fn answers(what: &str, foreign_keys: &[(&str, &str)]) -> impl Fn(&Entry, &mut Diagnostics) -> bool {
+    move |entry, diagnostics| {
+        let key = entry.key.value.as_str();
+        let Some((_, instead)) = foreign_keys.iter().find(|(foreign_key, _)| *foreign_key == key) else {
+            return false;
+        };
+        let message = format!("unknown key `{key}` in {what}");
+        diagnostics.error(super::codes::UNKNOWN_KEY, entry.key.span, message).hint(*instead);
+        true
     }
 }

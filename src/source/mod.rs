@@ -10,11 +10,15 @@ mod foreign;
 mod render;
 mod suggest;
 mod tree;
+mod written;
 mod yaml;
 
 pub use characters::refuse_characters;
+pub use decode::answers;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, odd_space, shorten, slip};
 pub use file::{FileId, NotUtf8, SourceFile, SourceMap, Span, Spanned, read_utf8};
 pub use suggest::nearest;
 pub use tree::{Entry, MapReader, Node, NodeKind, ScalarStyle};
+pub use written::{AsDefault, FromNode, Keyed};
+pub(crate) use written::{words, written};
 pub use yaml::{Limits, parse};

@@ -56,7 +56,7 @@ pub struct MapReader<'n> {
     taken: Vec<bool>,
     span: Span,
     pub(super) expected: Vec<String>,
-    table: Option<&'static Table>,
+    pub(super) table: Option<&'static Table>,
 }
 
 impl<'n> MapReader<'n> {

@@ -24,6 +24,12 @@ impl Table {
         self.fields.iter().map(|field| field.name)
     }
 
+    /// How messages call it where no example is needed: "`include`" of "an `include`, such as …".
+    pub fn name(&self) -> &'static str {
+        let name = self.what.split(", such as").next().unwrap_or(self.what);
+        name.strip_prefix("an ").filter(|name| name.starts_with('`')).unwrap_or(name)
+    }
+
     /// A key of this table.
     ///
     /// # Panics

@@ -57,6 +57,10 @@ pub enum Type {
     },
     /// A text that holds something.
     NotEmpty,
+    /// A text without spaces that holds something.
+    Word,
+    /// A text that holds something, and that no program takes for a flag.
+    NoFlag,
     /// A name that expressions or the environment could use.
     Identifier,
     /// One of these words; each comes with what it means.
@@ -92,6 +96,8 @@ impl Type {
             Self::Host => "the name of a host",
             Self::Record(_) | Self::Map(_) | Self::Table(_) => "a mapping",
             Self::NotEmpty => "a text that is not empty",
+            Self::Word => "a text without spaces",
+            Self::NoFlag => "a text that does not begin with `-`",
             Self::Identifier => "a name of letters, digits and `_`",
             Self::LintRules => "a mapping from rules to reasons",
             Self::Step => "a step",
@@ -116,6 +122,14 @@ impl Type {
             }
         };
         fixed.to_owned()
+    }
+
+    /// What it is, by whatever words it is called.
+    pub fn plain(&self) -> &Self {
+        match self {
+            Self::Called(inner, _) => inner.plain(),
+            other => other,
+        }
     }
 
     /// The same, by these words.

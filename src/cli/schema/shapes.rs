@@ -73,6 +73,8 @@ pub(super) fn of(ty: &Type, templates: Templates) -> Json {
         Type::Whole { least, most } => bounded("integer", *least, *most),
         Type::Decimal { least, most } => bounded("number", *least, Some(*most)),
         Type::NotEmpty => json!({ "type": "string", "minLength": 1 }),
+        Type::Word => json!({ "type": ["string", "number", "boolean"], "pattern": r"^\S+$" }),
+        Type::NoFlag => json!({ "type": ["string", "number", "boolean"], "pattern": "^[^-]" }),
         Type::Identifier => json!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" }),
         Type::Explained(words) => {
             let (words, docs): (Vec<_>, Vec<_>) = words.iter().copied().unzip();

@@ -7,7 +7,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::shapes::{self, Templates, mapping, record, with_type};
-use crate::runbook::written::{INCLUDE, STEP};
+use crate::runbook::Include;
+use crate::runbook::written::STEP;
 use crate::step::{StepKind, all};
 
 /// `definitions` of a schema whose file holds steps.
@@ -100,9 +101,9 @@ fn of_kind(kind: &dyn StepKind) -> Json {
 }
 
 fn include() -> Json {
-    let mut shape = shapes::table(&INCLUDE);
+    let mut shape = shapes::table(Include::table());
     shape["type"] = json!(["object", "string"]);
-    shapes::documented(shape, INCLUDE.doc)
+    shapes::documented(shape, Include::table().doc)
 }
 
 fn types(shape: &Json) -> Vec<String> {

@@ -1,21 +1,34 @@
 //! Opt-outs of the linter: names of rules, each with its reason. Which rules there are is the linter's to know.
 
-use super::tables;
 use crate::runbook::Allow;
-use crate::source::{Diagnostics, MapReader, Node, NodeKind};
+use crate::source::{Diagnostics, FromNode, Node, NodeKind, written};
+use crate::value::Type;
+
+written! {
+    /// What the linter is told at a step.
+    pub(super) struct Lint at "lint", called "`lint`, such as `{ allow: { RULE: reason } }`" {
+        /// Rules by their names, each with the reason.
+        allow: Vec<Allow>,
+    }
+}
+
+impl FromNode for Vec<Allow> {
+    fn ty() -> Type {
+        Type::LintRules
+    }
+
+    fn from_node(node: &Node, _: &Type, errors: &mut Diagnostics) -> Option<Self> {
+        Some(rules(node, errors))
+    }
+}
 
 /// `lint: { allow: { … } }` of a step.
 pub(super) fn of_step(node: &Node, errors: &mut Diagnostics) -> Vec<Allow> {
-    let Some(mut reader) = MapReader::open_table(node, &tables::LINT, errors) else {
-        return Vec::new();
-    };
-    let allow = reader.require("allow", "`lint`", errors).map(|entry| rules(&entry.value, errors));
-    reader.finish("`lint`", errors);
-    allow.unwrap_or_default()
+    Lint::from_node(node, &Lint::ty(), errors).map(|lint| lint.allow).unwrap_or_default()
 }
 
 /// A mapping from rules to reasons.
-pub(super) fn rules(node: &Node, errors: &mut Diagnostics) -> Vec<Allow> {
+fn rules(node: &Node, errors: &mut Diagnostics) -> Vec<Allow> {
     let NodeKind::Map(entries) = &node.kind else {
         let error = errors.wrong_type(node, "a mapping from rules to reasons");
         error.hint("write `allow: { RULE: \"the reason\" }`");

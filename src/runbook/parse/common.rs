@@ -6,7 +6,7 @@ use super::{ParseContext, StepScope, allow, names, tables};
 use crate::op::{Effect, Site};
 use crate::runbook::{Allow, Retry};
 use crate::source::codes::{BAD_NAME, COMMON_KEY, DUPLICATE_NAME, SECRET_IN_PUBLIC};
-use crate::source::{Entry, MapReader, Node, NodeKind, shorten};
+use crate::source::{AsDefault, Diagnostics, Entry, FromNode, Node, NodeKind, shorten, written};
 use crate::step::StepKind;
 use crate::template::{Arg, ArgKind, Expression, Names, compile_arg};
 use crate::value::{Duration, Type, Value, escape};
@@ -209,25 +209,44 @@ fn reason(entry: &Entry, cx: &mut ParseContext<'_>) -> Option<String> {
     reason
 }
 
+written! {
+    /// How a step that failed is tried again.
+    pub(super) struct RetryKeys at "retry", called "`retry`, such as `{ attempts: 3, delay: 10s }`" {
+        /// With the first.
+        attempts: u32 as (Type::Whole { least: 2, most: Some(100) }.called("a count of tries from 2 to 100")),
+        /// Before the second try.
+        delay: Duration as (Type::Duration.called("a duration such as 10s")) = Duration::from_secs(10),
+        /// By which the delay grows.
+        backoff: Backoff = Backoff { percent: 100 },
+    }
+}
+
+/// A factor, kept without a float: `1.5` is 150.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Backoff {
+    percent: u32,
+}
+
+impl FromNode for Backoff {
+    fn ty() -> Type {
+        Type::Decimal { least: 1, most: 10 }.called("a factor from 1 to 10, such as 2 or 1.5")
+    }
+
+    fn from_node(node: &Node, ty: &Type, errors: &mut Diagnostics) -> Option<Self> {
+        node.parsed(&ty.expected(), errors, backoff_percent).map(|percent| Self { percent })
+    }
+}
+
+impl AsDefault for Backoff {
+    fn as_default(&self) -> Value {
+        Value::Int(i64::from(self.percent / 100))
+    }
+}
+
 fn retry(node: &Node, cx: &mut ParseContext<'_>) -> Option<Retry> {
-    let errors = &mut cx.errors;
-    let mut reader = MapReader::open_table(node, &tables::RETRY, errors)?;
-    let attempts = reader.require("attempts", "`retry`", errors).and_then(|entry| {
-        let count = |text: &str| text.parse::<u32>().ok().filter(|count| (2..=100).contains(count));
-        entry.value.parsed(&tables::RETRY.expects("attempts"), errors, count)
-    });
-    let delay = reader
-        .take("delay")
-        .map(|entry| entry.value.parsed(&tables::RETRY.expects("delay"), errors, Duration::parse));
-    let backoff = reader
-        .take("backoff")
-        .map(|entry| entry.value.parsed(&tables::RETRY.expects("backoff"), errors, backoff_percent));
-    reader.finish("`retry`", errors);
-    Some(Retry {
-        attempts: attempts?,
-        delay: delay.unwrap_or(Some(Duration::from_secs(10)))?,
-        backoff_percent: backoff.unwrap_or(Some(100))?,
-    })
+    let RetryKeys { attempts, delay, backoff } =
+        RetryKeys::from_node(node, &RetryKeys::ty(), &mut cx.errors)?;
+    Some(Retry { attempts, delay, backoff_percent: backoff.percent })
 }
 
 /// `1.5` is 150, without a float.

@@ -12,9 +12,9 @@ use super::step::{self, StepEntries};
 use super::{ParseContext, StepScope, finish, for_each, header, names, tables, take_header};
 use crate::runbook::{Frame, FrameId, Step};
 use crate::source::codes::{COMMON_KEY, INCLUDE, MISSING_KEY, PARAM_VALUE};
-use crate::source::{self, Entry, Limits, MapReader, Node};
+use crate::source::{self, Entry, FromNode, Limits, MapReader, Node, written};
 use crate::template::{Arg, ArgKind, Expression, NameType, compile_arg};
-use crate::value::Value;
+use crate::value::{Type, Value};
 
 /// Deeper than anybody can follow.
 const DEEPEST: usize = 16;
@@ -74,15 +74,15 @@ fn fragment(
     cx: &mut ParseContext<'_>,
     out: &mut Vec<Step>,
 ) -> Option<NameType> {
-    let (file, with) = written(entry, cx)?;
-    let (path, root) = load(file, place, cx)?;
+    let Include { file, with } = written(entry, cx)?;
+    let (path, root) = load(&file, place, cx)?;
     let mut reader = MapReader::open_table(&root, &tables::FRAGMENT, &mut cx.errors)?;
     take_header(&mut reader);
     let declared = match reader.take("args") {
         Some(args) => declarations(&args.value, "argument", &mut cx.errors),
         None => Declarations::default(),
     };
-    let args = arguments(with, entry, &path, &declared, place, cx);
+    let args = arguments(with.as_ref(), entry, &path, &declared, place, cx);
     let secret_args: HashSet<String> =
         args.iter().filter(|(_, arg)| place.holds_secret(arg)).map(|(name, _)| name.clone()).collect();
     let late_args: HashSet<String> =
@@ -105,16 +105,24 @@ fn fragment(
     inner.names.roots.swap_remove("steps")
 }
 
-/// The file's name and `with:`, from `include: FILE` or `include: { file: FILE, with: { … } }`.
-fn written<'n>(entry: &'n Entry, cx: &mut ParseContext<'_>) -> Option<(&'n Node, Option<&'n Node>)> {
-    if entry.value.scalar().is_some() {
-        return Some((&entry.value, None));
+written! {
+    /// A fragment's steps in the place of one. `include: FILE` is short for `include: { file: FILE }`. Beside it only `id`,
+    /// `name`, `when`, `for_each` and `tags` may stand; `when` holds for every step of the fragment, and with `for_each` all
+    /// of the steps run for one item before the next.
+    pub struct Include at "include", called "an `include`, such as `{ file: steps/kubelet.yaml }`" {
+        /// Relative to the file that includes, and below the runbook's directory.
+        file: Node as (Type::Str.called("the path of a fragment")),
+        /// Values for the fragment's `args`.
+        with: Option<Node> as (Type::Any.mapped().called("a mapping from arguments to values")),
     }
-    let mut reader = MapReader::open_table(&entry.value, &tables::INCLUDE, &mut cx.errors)?;
-    let file = reader.require("file", "`include`", &mut cx.errors).map(|entry| &entry.value);
-    let with = reader.take("with").map(|entry| &entry.value);
-    reader.finish("`include`", &mut cx.errors);
-    Some((file?, with))
+}
+
+/// The file's name and `with:`, from `include: FILE` or `include: { file: FILE, with: { … } }`.
+fn written(entry: &Entry, cx: &mut ParseContext<'_>) -> Option<Include> {
+    if entry.value.scalar().is_some() {
+        return Some(Include { file: entry.value.clone(), with: None });
+    }
+    Include::from_entry(entry, &Include::ty(), &mut cx.errors)
 }
 
 /// The fragment's tree, read once for all its includes.

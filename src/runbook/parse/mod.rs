@@ -23,12 +23,16 @@ use std::rc::Rc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Defaults, Frame, FrameId, Runbook};
+use super::{Frame, FrameId, Runbook};
 use crate::source::codes::{HABIT, NOT_A_RUNBOOK};
 use crate::source::{
     self, Diagnostics, FileId, Limits, MapReader, Node, NodeKind, Severity, SourceMap, Span,
 };
 use crate::template::{Arg, Names, Reference};
+
+pub use include::Include;
+pub use top::Defaults;
+pub use topology::TopologySpec;
 
 pub(super) use declare::{constant, misfit};
 pub(super) use names::NAMESPACES;
@@ -76,7 +80,7 @@ pub fn parse_leniently(
         fragments: HashMap::new(),
         templates: HashMap::new(),
         n_steps: 0,
-        defaults: Defaults { r#become: true, timeout: top::TIMEOUT },
+        defaults: Defaults::default(),
     };
     let runbook = root.and_then(|root| top::runbook(&root, path, &mut cx));
     // A fragment is read once for each include of it, and so are its mistakes.

@@ -1,17 +1,15 @@
 //! Phases and how they roll.
 
 use super::{
-    ParseContext, StepScope, common, finish, foreign_key, foreign_keys, gate, names, rescue, step, tables,
-    top, topology,
+    ParseContext, StepScope, common, finish, foreign_key, foreign_keys, gate, gate::Gate, names, rescue,
+    step, tables, top, topology::TopologySpec,
 };
 use crate::op::Effect;
 use crate::runbook::brackets;
 use crate::runbook::{Frame, HostOrder, Mode, OnFailure, Phase, RolloutSpec, Step};
 use crate::source::codes::{COMMON_KEY, DUPLICATE_NAME, FOR_EACH, MISSING_KEY, NOT_READ_ONLY, ROLLOUT};
-use crate::source::{Diagnostics, MapReader, Node, NodeKind, Spanned};
-use crate::value::{Amount, Duration, escape};
-
-const AN_AMOUNT: &str = "a count such as 2, or a percentage such as 25%";
+use crate::source::{AsDefault, Diagnostics, FromNode, MapReader, Node, NodeKind, Spanned, words, written};
+use crate::value::{Amount, Duration, Type, Value, escape};
 
 pub(super) fn phases(node: &Node, mut place: StepScope, cx: &mut ParseContext<'_>) -> Vec<Phase> {
     let items = node.items("a list of phases", &mut cx.errors).unwrap_or_default();
@@ -31,6 +29,8 @@ pub(super) fn phases(node: &Node, mut place: StepScope, cx: &mut ParseContext<'_
     phases
 }
 
+words!(Mode { "read_only" => ReadOnly, "read_write" => ReadWrite });
+
 fn phase(node: &Node, place: &mut StepScope, cx: &mut ParseContext<'_>) -> Option<Phase> {
     let mut reader = MapReader::open_table(node, &tables::PHASE, &mut cx.errors)?;
     let name = reader.require("name", "a phase", &mut cx.errors);
@@ -40,13 +40,10 @@ fn phase(node: &Node, place: &mut StepScope, cx: &mut ParseContext<'_>) -> Optio
     });
     let hosts = reader.require("hosts", "a phase", &mut cx.errors);
     let hosts = hosts.and_then(|entry| top::selector(&entry.value, &mut cx.errors));
-    let mode = reader.take("mode").and_then(|entry| {
-        entry.value.word(&[("read_only", Mode::ReadOnly), ("read_write", Mode::ReadWrite)], &mut cx.errors)
-    });
+    let mode = reader.take("mode").and_then(|entry| entry.value.word(Mode::WORDS, &mut cx.errors));
     let mode = mode.unwrap_or(Mode::ReadWrite);
     place.tags = reader.take("tags").map(|entry| common::tags(&entry.value, cx)).unwrap_or_default();
-    let rollout = reader.take("rollout");
-    let rollout = rollout.map_or_else(without_rollout, |entry| self::rollout(&entry.value, place, cx));
+    let rollout = self::rollout(reader.take("rollout").map(|entry| &entry.value), place, cx);
     // Results of a phase are its own: a host that a later phase rolls need not have been in this one.
     names::steps_of(&mut place.names).clear();
     let before = cx.errors.items().len();
@@ -74,99 +71,84 @@ fn phase(node: &Node, place: &mut StepScope, cx: &mut ParseContext<'_>) -> Optio
     Some(phase)
 }
 
-/// One host at a time out of service, everything in one batch, the first failure halts.
-fn without_rollout() -> RolloutSpec {
-    RolloutSpec {
-        order: None,
-        batches: Vec::new(),
-        max_unavailable: Amount::Count(1),
-        max_failures: 0,
-        parallel: 10,
-        on_failure: OnFailure::Halt,
-        soak: Duration::ZERO,
-        wait_for_budget: Duration::from_secs(10 * 60),
-        topology: None,
-        verify: Vec::new(),
-        gate: None,
-        span: None,
+written! {
+    /// How a phase moves over its hosts.
+    pub(super) struct Rollout: Default at "phases[].rollout", called "`rollout`",
+        answers(|entry, errors| foreign_keys::answer(foreign_keys::ROLLOUT, entry, "`rollout`", errors))
+    {
+        /// How the phase's hosts follow each other: as the inventory has them, as the selector's groups list them, backwards,
+        /// or by name. Where it is left out, a phase over one group takes its hosts as the group lists them. Slices such as
+        /// `control_plane[0]` always count in the inventory's order.
+        order: Option<HostOrder>,
+        /// Hosts of each batch; the last size repeats. A batch begins when the one before it has ended well. Left out: one
+        /// batch of all.
+        batches: Option<Batches>,
+        /// Most hosts of the phase that may be out of service, including those that others took out.
+        max_unavailable: MaxUnavailable = MaxUnavailable(Amount::Count(1)),
+        /// More failed hosts than this end the phase.
+        max_failures: u32 as (u32::ty().called("a count of hosts such as 0")) = 0,
+        /// Most hosts that are worked on at the same time.
+        parallel: u32 as (Type::Whole { least: 1, most: None }.called("a count of at least 1")) = 10,
+        /// What happens when more hosts fail than `max_failures` allows: with `halt` no new host starts and those that are
+        /// out finish, with `freeze` nothing new starts at all.
+        on_failure: Stop = Stop(OnFailure::Halt),
+        /// Time between a batch and what follows it.
+        soak: Duration as (Type::Duration.called("a duration such as 5m")) = Duration::ZERO,
+        /// How long a host waits for a slot that others hold.
+        wait_for_budget: Duration as (Type::Duration.called("a duration such as 5m")) = Duration::from_secs(600),
+        /// How many zones, racks or the like may have hosts out of service at the same time.
+        topology: Option<TopologySpec>
+            as (TopologySpec::ty().called("a mapping such as `{ key: zone, max_domains: 1 }`")),
+        /// Checks after every batch, before the next one: on the first host of the phase, or through kubectl. A `command`,
+        /// `script` or `kubectl` that only reads (`effect: reads`) runs each time, and its exit code decides, or its
+        /// `fail_when`.
+        verify: Option<Node> as (Type::steps()),
+        /// What stands between a batch that ended well and the next one.
+        gate: Option<Spanned<Gate>>
+            as (Gate::ty().called("a mapping such as `{ approve: look at the dashboards }`")),
     }
 }
 
-fn rollout(node: &Node, place: &mut StepScope, cx: &mut ParseContext<'_>) -> RolloutSpec {
-    let mut spec = without_rollout();
-    spec.span = Some(node.span);
-    let Some(mut reader) = MapReader::open_table(node, &tables::ROLLOUT, &mut cx.errors) else { return spec };
-    let errors = &mut cx.errors;
-    if let Some(entry) = reader.take("order") {
-        let words = [
-            ("inventory", HostOrder::Inventory),
-            ("group", HostOrder::Group),
-            ("reverse", HostOrder::Reverse),
-            ("sorted", HostOrder::Sorted),
-        ];
-        spec.order = entry.value.word(&words, errors);
-    }
-    if let Some(entry) = reader.take("batches") {
-        spec.batches = batches(&entry.value, errors);
-        if matches!(&entry.value.kind, NodeKind::Seq(items) if items.is_empty()) {
-            let error =
-                errors.error(ROLLOUT, entry.value.span, "`batches` is empty, so no host would have its turn");
-            error.hint("write sizes such as `[1, 25%]`, or leave it out for one batch of all hosts");
-        }
-    }
-    if let Some(entry) = reader.take("max_unavailable")
-        && let Some(amount) =
-            entry.value.parsed(&tables::ROLLOUT.expects("max_unavailable"), errors, Amount::parse)
-    {
-        if is_nothing(amount) {
-            let error = errors.error(ROLLOUT, entry.value.span, "a budget of 0 lets no host start");
-            error.hint("write `max_unavailable: 1` for one host at a time");
-        }
-        spec.max_unavailable = amount;
-    }
-    if let Some(entry) = reader.take("max_failures")
-        && let Some(count) = entry.value.parsed(&tables::ROLLOUT.expects("max_failures"), errors, count)
-    {
-        spec.max_failures = count;
-    }
-    if let Some(entry) = reader.take("parallel")
-        && let Some(count) = entry
-            .value
-            .parsed(&tables::ROLLOUT.expects("parallel"), errors, |text| count(text).filter(|n| *n > 0))
-    {
-        spec.parallel = count;
-    }
-    if let Some(entry) = reader.take("on_failure")
-        && let Some(word) = on_failure(&entry.value, errors)
-    {
-        spec.on_failure = word;
-    }
-    for (key, value) in [("soak", &mut spec.soak), ("wait_for_budget", &mut spec.wait_for_budget)] {
-        if let Some(entry) = reader.take(key)
-            && let Some(duration) = entry.value.parsed(&tables::ROLLOUT.expects(key), errors, Duration::parse)
-        {
-            *value = duration;
-        }
-    }
-    spec.topology = reader.take("topology").and_then(|entry| topology::read(&entry.value, errors));
-    if let Some(entry) = reader.take("verify") {
-        names::steps_of(&mut place.names).clear();
-        spec.verify = step::list(&entry.value, place, cx);
-        check_read_only(&spec.verify, "`verify` only looks", &mut cx.errors);
-        check_decides(&spec.verify, "`verify`", &mut cx.errors);
-        for step in spec.verify.iter().filter(|step| step.kind.name() == "pause") {
-            let error = cx.errors.error(ROLLOUT, step.origin.span, "`pause` says nothing of a batch");
-            error.hint("write `gate` beside `verify`: it waits for a person or for a time");
-        }
-        for step in spec.verify.iter().filter(|step| is_repeated(step, &cx.frames)) {
-            let error = cx.errors.error(FOR_EACH, step.origin.span, "`verify` has no `for_each`");
-            error.hint("write a check for each");
-        }
-    }
-    spec.gate = reader.take("gate").and_then(|entry| gate::read(&entry.value, place, cx));
-    finish(reader, "`rollout`", foreign_keys::ROLLOUT, &mut cx.errors);
-    warn_about_failures(&spec, node, &mut cx.errors);
+words!(HostOrder { "inventory" => Inventory, "group" => Group, "reverse" => Reverse, "sorted" => Sorted });
+
+fn rollout(node: Option<&Node>, place: &mut StepScope, cx: &mut ParseContext<'_>) -> RolloutSpec {
+    let written = node.and_then(|node| Rollout::from_node(node, &Rollout::ty(), &mut cx.errors));
+    let written = written.unwrap_or_default();
+    let verify = written.verify.map(|node| verify(&node, place, cx)).unwrap_or_default();
+    let gate = written.gate.and_then(|gate| gate::read(gate, place, cx));
+    let spec = RolloutSpec {
+        order: written.order,
+        batches: written.batches.map(|batches| batches.0).unwrap_or_default(),
+        max_unavailable: written.max_unavailable.0,
+        max_failures: written.max_failures,
+        parallel: written.parallel,
+        on_failure: written.on_failure.0,
+        soak: written.soak,
+        wait_for_budget: written.wait_for_budget,
+        topology: written.topology,
+        verify,
+        gate,
+        span: node.map(|node| node.span),
+    };
+    warn_about_failures(&spec, &mut cx.errors);
     spec
+}
+
+/// `verify:`, with what checks of a batch may not be.
+fn verify(node: &Node, place: &mut StepScope, cx: &mut ParseContext<'_>) -> Vec<Step> {
+    names::steps_of(&mut place.names).clear();
+    let steps = step::list(node, place, cx);
+    check_read_only(&steps, "`verify` only looks", &mut cx.errors);
+    check_decides(&steps, "`verify`", &mut cx.errors);
+    for step in steps.iter().filter(|step| step.kind.name() == "pause") {
+        let error = cx.errors.error(ROLLOUT, step.origin.span, "`pause` says nothing of a batch");
+        error.hint("write `gate` beside `verify`: it waits for a person or for a time");
+    }
+    for step in steps.iter().filter(|step| is_repeated(step, &cx.frames)) {
+        let error = cx.errors.error(FOR_EACH, step.origin.span, "`verify` has no `for_each`");
+        error.hint("write a check for each");
+    }
+    steps
 }
 
 /// Whether it, or an include around it, has `for_each`.
@@ -176,31 +158,89 @@ fn is_repeated(step: &Step, frames: &[Frame]) -> bool {
 }
 
 /// How the phase stops, never whether: a word that says "go on" would say the same as a number, and contradict it.
-fn on_failure(node: &Node, errors: &mut Diagnostics) -> Option<OnFailure> {
-    if matches!(node.scalar(), Some("continue" | "ignore")) {
-        let instead = "write how many hosts may fail: `max_failures: 3`; `on_failure: halt` or `freeze` says how the phase \
-                       stops once more have";
-        let message = format!("`on_failure` has no `{}`", node.scalar().unwrap_or_default());
-        foreign_key(node.span, message, instead, errors);
-        return None;
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stop(OnFailure);
+
+words!(OnFailure { "halt" => Halt, "freeze" => Freeze });
+
+impl FromNode for Stop {
+    fn ty() -> Type {
+        OnFailure::ty()
     }
-    node.word(&[("halt", OnFailure::Halt), ("freeze", OnFailure::Freeze)], errors)
+
+    fn from_node(node: &Node, ty: &Type, errors: &mut Diagnostics) -> Option<Self> {
+        if matches!(node.scalar(), Some("continue" | "ignore")) {
+            let instead = "write how many hosts may fail: `max_failures: 3`; `on_failure: halt` or `freeze` says how the \
+                           phase stops once more have";
+            let message = format!("`on_failure` has no `{}`", node.scalar().unwrap_or_default());
+            foreign_key(node.span, message, instead, errors);
+            return None;
+        }
+        OnFailure::from_node(node, ty, errors).map(Self)
+    }
 }
 
-fn batches(node: &Node, errors: &mut Diagnostics) -> Vec<Amount> {
-    let items = match &node.kind {
-        NodeKind::Seq(items) => items.as_slice(),
-        _ => std::slice::from_ref(node),
-    };
-    let mut sizes = Vec::with_capacity(items.len());
-    for item in items {
-        let Some(size) = item.parsed(AN_AMOUNT, errors, Amount::parse) else { continue };
-        if is_nothing(size) {
-            errors.error(ROLLOUT, item.span, "a batch of 0 holds no host").hint("write at least 1");
-        }
-        sizes.push(size);
+impl AsDefault for Stop {
+    fn as_default(&self) -> Value {
+        self.0.as_default()
     }
-    sizes
+}
+
+/// A budget that lets a host start.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MaxUnavailable(Amount);
+
+impl FromNode for MaxUnavailable {
+    fn ty() -> Type {
+        Amount::ty()
+    }
+
+    fn from_node(node: &Node, ty: &Type, errors: &mut Diagnostics) -> Option<Self> {
+        let amount = Amount::from_node(node, ty, errors)?;
+        if is_nothing(amount) {
+            let error = errors.error(ROLLOUT, node.span, "a budget of 0 lets no host start");
+            error.hint("write `max_unavailable: 1` for one host at a time");
+        }
+        Some(Self(amount))
+    }
+}
+
+impl AsDefault for MaxUnavailable {
+    fn as_default(&self) -> Value {
+        self.0.as_default()
+    }
+}
+
+/// Sizes of batches, of which each holds a host.
+#[derive(Clone, Debug)]
+pub(super) struct Batches(Vec<Amount>);
+
+impl FromNode for Batches {
+    fn ty() -> Type {
+        let words = "a count such as 2, or a percentage such as 25%, or a list of them";
+        Type::Amount.one_or_many().called(words)
+    }
+
+    fn from_node(node: &Node, _: &Type, errors: &mut Diagnostics) -> Option<Self> {
+        let items = match &node.kind {
+            NodeKind::Seq(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        };
+        if items.is_empty() {
+            let message = "`batches` is empty, so no host would have its turn";
+            let error = errors.error(ROLLOUT, node.span, message);
+            error.hint("write sizes such as `[1, 25%]`, or leave it out for one batch of all hosts");
+        }
+        let mut sizes = Vec::with_capacity(items.len());
+        for item in items {
+            let Some(size) = Amount::from_node(item, &Amount::ty(), errors) else { continue };
+            if is_nothing(size) {
+                errors.error(ROLLOUT, item.span, "a batch of 0 holds no host").hint("write at least 1");
+            }
+            sizes.push(size);
+        }
+        Some(Self(sizes))
+    }
 }
 
 /// A percentage is never nothing: it is rounded down, but to 1 at least. `0%` is a mistake all the same.
@@ -211,12 +251,8 @@ fn is_nothing(amount: Amount) -> bool {
     }
 }
 
-fn count(text: &str) -> Option<u32> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
-}
-
-fn warn_about_failures(spec: &RolloutSpec, node: &Node, errors: &mut Diagnostics) {
-    let Amount::Count(budget) = spec.max_unavailable else { return };
+fn warn_about_failures(spec: &RolloutSpec, errors: &mut Diagnostics) {
+    let (Amount::Count(budget), Some(span)) = (spec.max_unavailable, spec.span) else { return };
     if spec.max_failures >= budget && spec.max_failures > 0 {
         let message = format!(
             "`max_failures` {} is not below `max_unavailable` {budget}: failed hosts stay out of service and spend the \
@@ -224,7 +260,7 @@ fn warn_about_failures(spec: &RolloutSpec, node: &Node, errors: &mut Diagnostics
             spec.max_failures
         );
         errors
-            .warning(ROLLOUT, super::start(node.span), message)
+            .warning(ROLLOUT, super::start(span), message)
             .hint("raise `max_unavailable`, or lower `max_failures`");
     }
 }

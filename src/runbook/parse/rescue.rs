@@ -1,12 +1,24 @@
 //! `rescue:` and `always:` of a phase: what is done on a host that failed, and on every host in the end.
 
-use super::{ParseContext, StepScope, names, start, step, tables};
+use super::{ParseContext, StepScope, names, start, step};
 use crate::runbook::{Rescue, Step, Then};
 use crate::source::codes::{RESCUE, WRONG_TYPE};
-use crate::source::{Entry, MapReader, Node, NodeKind};
+use crate::source::{Entry, FromNode, Node, NodeKind, words, written};
+use crate::value::Type;
 
-/// What a host counts as whose rescue has gone well, as written.
-const THEN: [(&str, Then); 2] = [("failed", Then::Failed), ("ok", Then::Ok)];
+written! {
+    /// Steps for a host that failed in the phase, such as putting an old version back or collecting logs. Steps after the one
+    /// that failed do not run. It is not tried on a host whose state is not known, nor on one that is not what the plan saw.
+    pub(super) struct RescueKeys at "phases[].rescue", called "`rescue`" {
+        /// What is done on the host, in order. Expressions see `failure` beside all that steps see.
+        steps: Node as (Type::steps()),
+        /// What the host counts as when these steps have gone well. With `ok` it is done, is named in the summary, and does
+        /// not count as failed; whatever the phase cordons or unholds has to be put back by `rescue` or `always`.
+        then: Then = Then::Failed,
+    }
+}
+
+words!(Then { "failed" => Failed, "ok" => Ok });
 
 /// Reads `rescue:`. Its expressions see `failure` beside all that steps see.
 pub(super) fn rescue(entry: &Entry, place: &mut StepScope, cx: &mut ParseContext<'_>) -> Option<Rescue> {
@@ -20,12 +32,8 @@ pub(super) fn rescue(entry: &Entry, place: &mut StepScope, cx: &mut ParseContext
         steps(&entry.value, place, cx);
         return None;
     }
-    let mut reader = MapReader::open_table(&entry.value, &tables::RESCUE, &mut cx.errors)?;
-    let then = reader.take("then").and_then(|entry| entry.value.word(&THEN, &mut cx.errors));
-    let written = reader.require("steps", "`rescue`", &mut cx.errors);
-    let steps = written.map(|entry| steps(&entry.value, place, cx)).unwrap_or_default();
-    reader.finish("`rescue`", &mut cx.errors);
-    Some(Rescue { steps, then: then.unwrap_or_default() })
+    let RescueKeys { steps, then } = RescueKeys::from_entry(entry, &RescueKeys::ty(), &mut cx.errors)?;
+    Some(Rescue { steps: self::steps(&steps, place, cx), then })
 }
 
 /// Reads `always:`.

@@ -2,12 +2,16 @@
 
 use std::sync::LazyLock;
 
+use super::allow::Lint;
+use super::common::RetryKeys;
 use super::declare::TYPES;
-use crate::value::{Duration, Field, Table, Type, Value};
-
-fn seconds(seconds: u64) -> Value {
-    Value::Duration(Duration::from_secs(seconds))
-}
+use super::gate::Gate;
+use super::phase::Rollout;
+use super::rescue::RescueKeys;
+use super::top::{Kube, Lock, Metadata, PolicyKeys, Secret};
+use crate::runbook::{Defaults, Include, Mode, TopologySpec};
+use crate::source::FromNode;
+use crate::value::{Field, Table, Type, Value};
 
 fn word(word: &str) -> Value {
     Value::Str(word.to_owned())
@@ -27,7 +31,7 @@ pub static RUNBOOK: Table = Table {
         vec![
             Field::required("apiVersion", Type::words(&["rollbook/v1"]), "The format of the file."),
             Field::required("kind", Type::words(&["Runbook"]), "What the file is."),
-            Field::required("metadata", METADATA.ty(), "Its name."),
+            Field::required("metadata", Metadata::ty(), "Its name."),
             Field::optional(
                 "params",
                 DECLARATION.ty().mapped().called("a mapping from names to declarations"),
@@ -35,7 +39,7 @@ pub static RUNBOOK: Table = Table {
             ),
             Field::optional(
                 "secrets",
-                SECRET.ty().mapped().called("a mapping from names to where they are read"),
+                Secret::ty().mapped().called("a mapping from names to where they are read"),
                 "Values that are never shown: `secrets.NAME` may stand only in `stdin` and `content`.",
             ),
             Field::optional(
@@ -45,28 +49,16 @@ pub static RUNBOOK: Table = Table {
             ),
             Field::optional(
                 "kube",
-                KUBE.ty(),
+                Kube::ty(),
                 "Where kubectl runs. Left out, the runbook has nothing to do with Kubernetes.",
             ),
-            Field::optional("policy", POLICY.ty(), "What bounds the run as a whole."),
-            Field::optional("defaults", DEFAULTS.ty(), "What steps are like that do not say otherwise."),
+            Field::optional("policy", PolicyKeys::ty(), "What bounds the run as a whole."),
+            Field::optional("defaults", Defaults::ty(), "What steps are like that do not say otherwise."),
             Field::required(
                 "phases",
                 Type::OneOrMore(Box::new(PHASE.ty())).called("a list of phases"),
                 "What is done, in order.",
             ),
-        ]
-    }),
-};
-
-pub(super) static METADATA: Table = Table {
-    path: "metadata",
-    what: "`metadata`",
-    doc: "What people call it.",
-    fields: LazyLock::new(|| {
-        vec![
-            Field::required("name", Type::Str.called("a name"), "Stands in plans and records."),
-            Field::optional("description", Type::Str, "For readers."),
         ]
     }),
 };
@@ -128,136 +120,6 @@ pub(super) static DECLARATION: Table = Table {
     }),
 };
 
-pub(super) static SECRET: Table = Table {
-    path: "secrets.NAME",
-    what: "a secret",
-    doc: "Where a secret is read, on the machine that runs Rollbook. Exactly one of the two.",
-    fields: LazyLock::new(|| {
-        vec![
-            Field::optional(
-                "env",
-                Type::Identifier.called("the name of an environment variable"),
-                "Read from the environment.",
-            ),
-            Field::optional(
-                "file",
-                Type::Str.called("a path"),
-                "Read from a file; one line break at its end is cut off.",
-            ),
-        ]
-    }),
-};
-
-pub(super) static POLICY: Table = Table {
-    path: "policy",
-    what: "`policy`",
-    doc: "What bounds the run as a whole.",
-    fields: LazyLock::new(|| {
-        vec![
-            Field::optional("lock", LOCK.ty(), "Who else may run at the same time."),
-            Field::optional("deadline", Type::Duration, "Start no new host after this long."),
-            Field::with_default(
-                "control_plane_outage",
-                Type::either(&["accept", "refuse"]),
-                word("refuse"),
-                "Whether the Kubernetes API may be away while one or two control planes are upgraded.",
-            ),
-            Field::with_default(
-                "accept_controller_reboot",
-                Type::Bool.called("`true` or `false`"),
-                Value::Bool(false),
-                "Whether the machine that runs Rollbook may be restarted, as the last host of the run.",
-            ),
-            Field::optional(
-                "allow",
-                Type::LintRules,
-                "Rules of the linter that the runbook breaks on purpose, each with the reason.",
-            ),
-        ]
-    }),
-};
-
-pub(super) static LOCK: Table = Table {
-    path: "policy.lock",
-    what: "`lock`",
-    doc: "The lock of a cluster.",
-    fields: LazyLock::new(|| {
-        vec![
-            Field::optional(
-                "scope",
-                Type::either(&["cluster", "none"]),
-                "`cluster` where the runbook has `kube:`, else `none`.",
-            ),
-            Field::optional(
-                "ttl",
-                Type::Duration.called("a duration of at least 1m, such as 10m"),
-                "How long a holder that died keeps it.",
-            ),
-        ]
-    }),
-};
-
-pub(super) static KUBE: Table = Table {
-    path: "kube",
-    what: "`kube`",
-    doc: "Where and how kubectl runs.",
-    fields: LazyLock::new(|| {
-        vec![
-            Field::required(
-                "via",
-                Type::Str.called("a selector such as `control_plane`, or `controller`"),
-                "Hosts of which one runs kubectl, preferring one that is not being worked on; or the machine that runs Rollbook.",
-            ),
-            Field::optional(
-                "kubeconfig",
-                Type::Str.called("a text that does not begin with `-`"),
-                "Its path where kubectl runs: `/etc/kubernetes/admin.conf` on a host, kubectl's own choice on the controller.",
-            ),
-            Field::optional(
-                "context",
-                Type::Str.called("a text that does not begin with `-`"),
-                "A context of that file.",
-            ),
-            Field::with_default("request_timeout", Type::Duration, seconds(30), "Of one request."),
-            Field::with_default(
-                "retry_for",
-                Type::Duration,
-                seconds(300),
-                "How long an API that is away is asked again.",
-            ),
-            Field::with_default(
-                "new_nodes",
-                Type::either(&["warn", "drift"]),
-                word("warn"),
-                "What it means that the cluster has a node of no host that it did not have when the plan was made: a warning, or \
-             drift, so that nothing begins.",
-            ),
-        ]
-    }),
-};
-
-pub(super) static DEFAULTS: Table = Table {
-    path: "defaults",
-    what: "`defaults`",
-    doc: "What steps are like that do not say otherwise.",
-    fields: LazyLock::new(|| {
-        vec![
-            Field::with_default(
-                "become",
-                Type::Bool.called("`true` or `false`"),
-                Value::Bool(true),
-                "Whether steps run as root.",
-            ),
-            Field::with_default(
-                "timeout",
-                Type::Duration,
-                seconds(600),
-                "How long an op of a step may take.",
-            ),
-        ]
-    }),
-};
-
 pub(super) static PHASE: Table = Table {
     path: "phases[]",
     what: "a phase",
@@ -272,11 +134,11 @@ pub(super) static PHASE: Table = Table {
             ),
             Field::with_default(
                 "mode",
-                Type::either(&["read_only", "read_write"]),
+                Mode::ty(),
                 word("read_write"),
                 "In a `read_only` phase a step that changes anything is an error when the file is loaded.",
             ),
-            Field::optional("rollout", ROLLOUT.ty(), "How the phase moves over its hosts."),
+            Field::optional("rollout", Rollout::ty(), "How the phase moves over its hosts."),
             Field::optional(
                 "tags",
                 Type::Str.one_or_many().called("a word, or a list of them"),
@@ -285,166 +147,13 @@ pub(super) static PHASE: Table = Table {
             Field::required("steps", Type::steps(), "What is done on each host, in order."),
             Field::optional(
                 "rescue",
-                RESCUE.ty().called("a mapping such as `{ steps: […] }`"),
+                RescueKeys::ty().called("a mapping such as `{ steps: […] }`"),
                 "What is done on a host that failed in the phase.",
             ),
             Field::optional(
                 "always",
                 Type::steps(),
                 "What is done on every host in the end, whether it went well, failed or was rescued. Left out on a host on which nothing was sent that changes anything, and on one that a stop takes away.",
-            ),
-        ]
-    }),
-};
-
-pub(super) static RESCUE: Table = Table {
-    path: "phases[].rescue",
-    what: "`rescue`",
-    doc: "Steps for a host that failed in the phase, such as putting an old version back or collecting logs. Steps after the one that failed do not run. It is not tried on a host whose state is not known, nor on one that is not what the plan saw.",
-    fields: LazyLock::new(|| {
-        vec![
-            Field::required(
-                "steps",
-                Type::steps(),
-                "What is done on the host, in order. Expressions see `failure` beside all that steps see.",
-            ),
-            Field::with_default(
-                "then",
-                Type::either(&["failed", "ok"]),
-                word("failed"),
-                "What the host counts as when these steps have gone well. With `ok` it is done, is named in the summary, and does not count as failed; whatever the phase cordons or unholds has to be put back by `rescue` or `always`.",
-            ),
-        ]
-    }),
-};
-
-pub(super) static ROLLOUT: Table = Table {
-    path: "phases[].rollout",
-    what: "`rollout`",
-    doc: "How a phase moves over its hosts.",
-    fields: LazyLock::new(|| {
-        vec![
-            Field::optional(
-                "order",
-                Type::either(&["inventory", "group", "reverse", "sorted"]),
-                "How the phase's hosts follow each other: as the inventory has them, as the selector's groups list them, backwards, or by name. Where it is left out, a phase over one group takes its hosts as the group lists them. Slices such as `control_plane[0]` always count in the inventory's order.",
-            ),
-            Field::optional(
-                "batches",
-                Type::Amount
-                    .one_or_many()
-                    .called("a count such as 2, or a percentage such as 25%, or a list of them"),
-                "Hosts of each batch; the last size repeats. A batch begins when the one before it has ended well. Left out: one batch of all.",
-            ),
-            Field::with_default(
-                "max_unavailable",
-                Type::Amount.called("a count such as 2, or a percentage such as 25%"),
-                Value::Int(1),
-                "Most hosts of the phase that may be out of service, including those that others took out.",
-            ),
-            Field::with_default(
-                "max_failures",
-                Type::Whole { least: 0, most: None }.called("a count of hosts such as 0"),
-                Value::Int(0),
-                "More failed hosts than this end the phase.",
-            ),
-            Field::with_default(
-                "parallel",
-                Type::Whole { least: 1, most: None }.called("a count of at least 1"),
-                Value::Int(10),
-                "Most hosts that are worked on at the same time.",
-            ),
-            Field::with_default(
-                "on_failure",
-                Type::either(&["halt", "freeze"]),
-                word("halt"),
-                "What happens when more hosts fail than `max_failures` allows: with `halt` no new host starts and those that are out finish, with `freeze` nothing new starts at all.",
-            ),
-            Field::with_default(
-                "soak",
-                Type::Duration.called("a duration such as 5m"),
-                seconds(0),
-                "Time between a batch and what follows it.",
-            ),
-            Field::with_default(
-                "wait_for_budget",
-                Type::Duration.called("a duration such as 5m"),
-                seconds(600),
-                "How long a host waits for a slot that others hold.",
-            ),
-            Field::optional(
-                "topology",
-                TOPOLOGY.ty().called("a mapping such as `{ key: zone, max_domains: 1 }`"),
-                "How many zones, racks or the like may have hosts out of service at the same time.",
-            ),
-            Field::optional(
-                "verify",
-                Type::steps(),
-                "Checks after every batch, before the next one: on the first host of the phase, or through kubectl. A `command`, \
-             `script` or `kubectl` that only reads (`effect: reads`) runs each time, and its exit code decides, or its \
-             `fail_when`.",
-            ),
-            Field::optional(
-                "gate",
-                GATE.ty().called("a mapping such as `{ approve: look at the dashboards }`"),
-                "What stands between a batch that ended well and the next one.",
-            ),
-        ]
-    }),
-};
-
-pub(super) static GATE: Table = Table {
-    path: "phases[].rollout.gate",
-    what: "`gate`",
-    doc: "Stands behind a batch, after its `soak` and its `verify`: exactly one of `approve`, `duration` and `check`. A gate that is not passed pauses the run, with exit code 15: every host is in service, and `rollbook resume RUN` comes to the same gate again, after the checks of `verify`; `rollbook resume RUN --approve` passes it. There is none behind the last batch; before a phase, write the step `pause`.",
-    fields: LazyLock::new(|| {
-        vec![
-            Field::optional(
-                "approve",
-                Type::Str.called("a text for a person"),
-                "A person has to say that the run goes on, and this is what they have to see to. On a terminal the run asks; where nobody is there to ask, or the answer is `no`, it pauses.",
-            ),
-            Field::optional(
-                "duration",
-                Type::Duration.called("a duration such as 30m"),
-                "The run waits for so long.",
-            ),
-            Field::optional(
-                "check",
-                Type::Step.called("a step that only looks, such as `{ wait: { nodes: ready } }`"),
-                "Looked at again and again until it holds, for as long as its own `stable_for` asks; its own `for` does not count.",
-            ),
-            Field::optional(
-                "for",
-                Type::Duration.called("a duration such as 1h"),
-                "How long the answer or the check is waited for; then the run pauses. A check needs it; without it, an answer is waited for without end.",
-            ),
-            Field::with_default(
-                "after",
-                Type::either(&["each", "first"]),
-                word("each"),
-                "Behind each batch but the last, or behind the first only.",
-            ),
-        ]
-    }),
-};
-
-pub(super) static TOPOLOGY: Table = Table {
-    path: "phases[].rollout.topology",
-    what: "`topology`",
-    doc: "Where hosts of the phase may be out of service, including those that others took out. A host goes out only if all that are out, itself included, then stand in at most `max_domains` places; of the hosts that wait, the first that fits goes.",
-    fields: LazyLock::new(|| {
-        vec![
-            Field::required(
-                "key",
-                Type::Str.called("the name of a label, such as `zone`"),
-                "The label whose value is a host's place. Every host of the phase needs it.",
-            ),
-            Field::with_default(
-                "max_domains",
-                Type::Whole { least: 1, most: None }.called("a count of at least 1"),
-                Value::Int(1),
-                "Most values of the label that may have hosts out of service.",
             ),
         ]
     }),
@@ -459,61 +168,13 @@ pub static FRAGMENT: Table = Table {
         vec![
             Field::required("apiVersion", Type::words(&["rollbook/v1"]), "The format of the file."),
             Field::required("kind", Type::words(&["Steps"]), "What the file is."),
-            Field::optional("metadata", METADATA.ty(), "For readers."),
+            Field::optional("metadata", Metadata::ty(), "For readers."),
             Field::optional(
                 "args",
                 DECLARATION.ty().mapped().called("a mapping from names to declarations"),
                 "What an include gives with `with:`.",
             ),
             Field::required("steps", Type::steps(), "What stands in the place of the include."),
-        ]
-    }),
-};
-
-/// An include.
-pub static INCLUDE: Table = Table {
-    path: "include",
-    what: "an `include`, such as `{ file: steps/kubelet.yaml }`",
-    doc: "A fragment's steps in the place of one. `include: FILE` is short for `include: { file: FILE }`. Beside it only `id`, `name`, `when`, `for_each` and `tags` may stand; `when` holds for every step of the fragment, and with `for_each` all of the steps run for one item before the next.",
-    fields: LazyLock::new(|| {
-        vec![
-            Field::required(
-                "file",
-                Type::Str.called("the path of a fragment"),
-                "Relative to the file that includes, and below the runbook's directory.",
-            ),
-            Field::optional(
-                "with",
-                Type::Any.mapped().called("a mapping from arguments to values"),
-                "Values for the fragment's `args`.",
-            ),
-        ]
-    }),
-};
-
-pub(super) static RETRY: Table = Table {
-    path: "retry",
-    what: "`retry`, such as `{ attempts: 3, delay: 10s }`",
-    doc: "How a step that failed is tried again.",
-    fields: LazyLock::new(|| {
-        vec![
-            Field::required(
-                "attempts",
-                Type::Whole { least: 2, most: Some(100) }.called("a count of tries from 2 to 100"),
-                "With the first.",
-            ),
-            Field::with_default(
-                "delay",
-                Type::Duration.called("a duration such as 10s"),
-                seconds(10),
-                "Before the second try.",
-            ),
-            Field::with_default(
-                "backoff",
-                Type::Decimal { least: 1, most: 10 }.called("a factor from 1 to 10, such as 2 or 1.5"),
-                Value::Int(1),
-                "By which the delay grows.",
-            ),
         ]
     }),
 };
@@ -543,7 +204,7 @@ pub static STEP: Table = Table {
                 Type::Rendered(Box::new(Type::Duration)),
                 "How long an op may take; enforced on the host.",
             ),
-            Field::optional("retry", RETRY.ty(), "How a step that failed is tried again."),
+            Field::optional("retry", RetryKeys::ty(), "How a step that failed is tried again."),
             Field::optional("become", Type::Bool.called("`true` or `false`"), "Whether it runs as root."),
             Field::optional(
                 "env",
@@ -588,40 +249,33 @@ pub static STEP: Table = Table {
             ),
             Field::optional(
                 "lint",
-                LINT.ty().called("a mapping with `allow`, such as `{ allow: { RULE: reason } }`"),
+                Lint::ty().called("a mapping with `allow`, such as `{ allow: { RULE: reason } }`"),
                 "Rules of the linter that this step breaks on purpose, each with the reason.",
             ),
         ]
     }),
 };
 
-pub(super) static LINT: Table = Table {
-    path: "lint",
-    what: "`lint`, such as `{ allow: { RULE: reason } }`",
-    doc: "What the linter is told at a step.",
-    fields: LazyLock::new(|| {
-        vec![Field::required("allow", Type::LintRules, "Rules by their names, each with the reason.")]
-    }),
-};
-
 /// In the order of the reference page.
-pub static ALL: [&Table; 18] = [
-    &RUNBOOK,
-    &METADATA,
-    &DECLARATION,
-    &SECRET,
-    &KUBE,
-    &POLICY,
-    &LOCK,
-    &DEFAULTS,
-    &PHASE,
-    &RESCUE,
-    &ROLLOUT,
-    &TOPOLOGY,
-    &GATE,
-    &STEP,
-    &RETRY,
-    &LINT,
-    &INCLUDE,
-    &FRAGMENT,
-];
+pub fn all() -> [&'static Table; 18] {
+    [
+        &RUNBOOK,
+        Metadata::table(),
+        &DECLARATION,
+        Secret::table(),
+        Kube::table(),
+        PolicyKeys::table(),
+        Lock::table(),
+        Defaults::table(),
+        &PHASE,
+        RescueKeys::table(),
+        Rollout::table(),
+        TopologySpec::table(),
+        Gate::table(),
+        &STEP,
+        RetryKeys::table(),
+        Lint::table(),
+        Include::table(),
+        &FRAGMENT,
+    ]
+}

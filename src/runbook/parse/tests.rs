@@ -257,7 +257,9 @@ fn every_key_of_other_tools_is_answered() {
 /// A default of the reference page is what leaving the key out means.
 #[test]
 fn defaults_of_the_tables_are_those_of_the_parser() {
-    use super::tables::{DEFAULTS, KUBE, PHASE, POLICY, RETRY, ROLLOUT};
+    use super::common::RetryKeys;
+    use super::tables::PHASE;
+    use super::top::{Defaults, Kube, PolicyKeys};
     let written = |value: &str| value.trim_matches(['{', '}', ' ']).to_owned();
     let text = |phase: &str, rollout: &str, kube: &str, retry: &str, top: &str| {
         format!(
@@ -266,13 +268,14 @@ fn defaults_of_the_tables_are_those_of_the_parser() {
         )
     };
     let short = read(&text("", "", "", "", ""), &[]).unwrap();
-    let top = format!("policy: {}\ndefaults: {}\n", POLICY.defaults(), DEFAULTS.defaults());
+    let top =
+        format!("policy: {}\ndefaults: {}\n", PolicyKeys::table().defaults(), Defaults::table().defaults());
     let phase = format!("{}, ", written(&PHASE.defaults()));
     let long = text(
         &phase,
-        &written(&ROLLOUT.defaults()),
-        &written(&KUBE.defaults()),
-        &written(&RETRY.defaults()),
+        &written(&super::phase::Rollout::table().defaults()),
+        &written(&Kube::table().defaults()),
+        &written(&RetryKeys::table().defaults()),
         &top,
     );
     let long = read(&long, &[]).unwrap();

@@ -5,18 +5,17 @@ use indexmap::IndexMap;
 
 use super::declare::{Declarations, declarations};
 use super::{
-    ParseContext, StepScope, allow, check_identifier, finish, foreign_keys, header, names, phase, tables,
+    ParseContext, StepScope, check_identifier, finish, foreign_keys, header, names, phase, tables,
     take_header,
 };
 use crate::inventory::Selector;
 use crate::runbook::{Allow, KubeSpec, KubeVia, NewNodes, Phase, Policy, Runbook, SecretSource, Step};
 use crate::source::codes::{BAD_SELECTOR, BAD_SETTING, NEEDS_KUBE, SECRET_IN_PUBLIC};
-use crate::source::{Diagnostics, Entry, MapReader, Node, NodeKind, Spanned};
+use crate::source::{
+    Diagnostics, Entry, FromNode, Keyed, MapReader, Node, NodeKind, Spanned, words, written,
+};
 use crate::template::{Arg, compile_arg};
 use crate::value::{Duration, Type, escape};
-
-/// Of a step without `timeout:`.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 pub(super) fn runbook(root: &Node, path: Utf8PathBuf, cx: &mut ParseContext<'_>) -> Option<Runbook> {
     if !header(root, "a runbook", "Runbook", &mut cx.errors) {
@@ -36,7 +35,7 @@ pub(super) fn runbook(root: &Node, path: Utf8PathBuf, cx: &mut ParseContext<'_>)
     let kube = written.and_then(|entry| kube(entry, errors));
     let (policy, allow) = policy(reader.take("policy"), has_kube, errors);
     if let Some(entry) = reader.take("defaults") {
-        defaults(&entry.value, cx);
+        cx.defaults = Defaults::from_entry(entry, &Defaults::ty(), &mut cx.errors).unwrap_or_default();
     }
     let place = StepScope {
         names: names::of_runbook(&params, &vars, secrets.keys()),
@@ -70,6 +69,16 @@ pub(super) fn runbook(root: &Node, path: Utf8PathBuf, cx: &mut ParseContext<'_>)
     })
 }
 
+written! {
+    /// What people call it.
+    pub(super) struct Metadata at "metadata", called "`metadata`" {
+        /// Stands in plans and records.
+        name: String as (Type::Str.called("a name")),
+        /// For readers.
+        description: Option<String>,
+    }
+}
+
 fn metadata(node: Option<&Node>, root: &Node, errors: &mut Diagnostics) -> (String, String) {
     let Some(node) = node else {
         let error = errors.error(
@@ -80,14 +89,10 @@ fn metadata(node: Option<&Node>, root: &Node, errors: &mut Diagnostics) -> (Stri
         error.hint("write `metadata: { name: kubeadm-upgrade }`");
         return Default::default();
     };
-    let Some(mut reader) = MapReader::open_table(node, &tables::METADATA, errors) else {
+    let Some(metadata) = Metadata::from_node(node, &Metadata::ty(), errors) else {
         return Default::default();
     };
-    let name =
-        reader.require("name", "`metadata`", errors).and_then(|entry| entry.value.text("a name", errors));
-    let description = reader.take("description").and_then(|entry| entry.value.text("a text", errors));
-    reader.finish("`metadata`", errors);
-    (escape(name.unwrap_or_default()), description.unwrap_or_default().to_owned())
+    (escape(&metadata.name), metadata.description.unwrap_or_default())
 }
 
 fn secrets(node: &Node, errors: &mut Diagnostics) -> IndexMap<String, SecretSource> {
@@ -112,44 +117,54 @@ fn secret(node: &Node, errors: &mut Diagnostics) -> Option<SecretSource> {
         error.hint(format!("write where it is read: {EXPECTED}"));
         return None;
     }
-    let mut reader = MapReader::open_table(node, &tables::SECRET, errors)?;
-    let env = reader.take("env");
-    let file = reader.take("file");
-    let later = |key: &str| matches!(key, "command" | "vault" | "sops");
-    let is_later =
-        matches!(&node.kind, NodeKind::Map(entries) if entries.iter().any(|entry| later(&entry.key.value)));
-    let source = match (env, file) {
+    let Secret { env, file } = Secret::from_node(node, &Secret::ty(), errors)?;
+    let is_later = matches!(&node.kind, NodeKind::Map(entries) if entries.iter().any(is_later));
+    match (env, file) {
         (Some(env), None) => {
-            let variable = |text| super::is_identifier(text).then(|| text.to_owned());
-            env.value.parsed("the name of an environment variable", errors, variable).map(SecretSource::Env)
+            let variable = |text: &str| super::is_identifier(text).then(|| text.to_owned());
+            let env = env.value?;
+            env.parsed("the name of an environment variable", errors, variable).map(SecretSource::Env)
         }
-        (None, Some(file)) => file
-            .value
-            .parsed("a path", errors, |text| (!text.is_empty()).then(|| text.into()))
-            .map(SecretSource::File),
+        (None, Some(file)) => {
+            let path = |text: &str| (!text.is_empty()).then(|| text.into());
+            file.value?.parsed("a path", errors, path).map(SecretSource::File)
+        }
         (None, None) if is_later => None,
         (Some(_), Some(file)) => {
             let error = errors.wrong_type(node, &format!("one of {EXPECTED}"));
-            error.related(file.key.span, "the second source").hint("keep the one that the secret comes from");
+            error.related(file.key, "the second source").hint("keep the one that the secret comes from");
             None
         }
         _ => {
             errors.wrong_type(node, EXPECTED);
             None
         }
-    };
-    reader.finish_with("a secret", errors, |entry, errors| {
-        let known = later(&entry.key.value);
-        if known {
-            let message = format!("`{}` in a secret is not supported yet", entry.key.value);
-            let error = errors.error(crate::source::codes::NOT_SUPPORTED_YET, entry.key.span, message);
-            error.hint(
-                "run that tool before Rollbook, and pass its result in an environment variable or a file",
-            );
-        }
-        known
-    });
-    source
+    }
+}
+
+written! {
+    /// Where a secret is read, on the machine that runs Rollbook. Exactly one of the two.
+    pub(super) struct Secret at "secrets.NAME", called "a secret", answers(answer_source) {
+        /// Read from the environment.
+        env: Option<Keyed<Node>> as (Type::Identifier.called("the name of an environment variable")),
+        /// Read from a file; one line break at its end is cut off.
+        file: Option<Keyed<Node>> as (Type::Str.called("a path")),
+    }
+}
+
+/// A source of secrets that a later version may know.
+fn is_later(entry: &Entry) -> bool {
+    matches!(entry.key.value.as_str(), "command" | "vault" | "sops")
+}
+
+fn answer_source(entry: &Entry, errors: &mut Diagnostics) -> bool {
+    let known = is_later(entry);
+    if known {
+        let message = format!("`{}` in a secret is not supported yet", entry.key.value);
+        let error = errors.error(crate::source::codes::NOT_SUPPORTED_YET, entry.key.span, message);
+        error.hint("run that tool before Rollbook, and pass its result in an environment variable or a file");
+    }
+    known
 }
 
 fn vars(node: &Node, params: &Declarations, errors: &mut Diagnostics) -> IndexMap<String, Arg> {
@@ -168,79 +183,127 @@ fn vars(node: &Node, params: &Declarations, errors: &mut Diagnostics) -> IndexMa
     vars
 }
 
-fn policy(entry: Option<&Entry>, with_kube: bool, errors: &mut Diagnostics) -> (Policy, Vec<Allow>) {
-    let mut policy = Policy { lock_cluster: with_kube, ..Policy::default() };
-    let Some(mut reader) =
-        entry.and_then(|entry| MapReader::open_table(&entry.value, &tables::POLICY, errors))
-    else {
-        return (policy, Vec::new());
-    };
-    if let Some(entry) = reader.take("lock") {
-        lock(&entry.value, with_kube, &mut policy, errors);
+written! {
+    /// What bounds the run as a whole.
+    pub(super) struct PolicyKeys: Default at "policy", called "`policy`",
+        answers(|entry, errors| foreign_keys::answer(foreign_keys::POLICY, entry, "`policy`", errors))
+    {
+        /// Who else may run at the same time.
+        lock: Option<Lock>,
+        /// Start no new host after this long.
+        deadline: Option<Duration> where (|text| positive(text).map(Some)),
+        /// Whether the Kubernetes API may be away while one or two control planes are upgraded.
+        control_plane_outage: Outage = Outage::Refuse,
+        /// Whether the machine that runs Rollbook may be restarted, as the last host of the run.
+        accept_controller_reboot: bool where (|text| text.parse().ok()) = false,
+        /// Rules of the linter that the runbook breaks on purpose, each with the reason.
+        allow: Option<Vec<Allow>>,
     }
-    if let Some(entry) = reader.take("deadline") {
-        policy.deadline = entry.value.parsed(&tables::POLICY.expects("deadline"), errors, positive);
-    }
-    if let Some(entry) = reader.take("control_plane_outage") {
-        // The word says what is accepted; a bare `true` would not.
-        policy.control_plane_outage =
-            entry.value.word(&[("accept", true), ("refuse", false)], errors) == Some(true);
-    }
-    if let Some(entry) = reader.take("accept_controller_reboot") {
-        policy.accept_controller_reboot =
-            entry.value.word(&[("true", true), ("false", false)], errors) == Some(true);
-    }
-    let allow = reader.take("allow").map(|entry| allow::rules(&entry.value, errors)).unwrap_or_default();
-    finish(reader, "`policy`", foreign_keys::POLICY, errors);
-    (policy, allow)
 }
 
-fn lock(node: &Node, with_kube: bool, policy: &mut Policy, errors: &mut Diagnostics) {
-    let Some(mut reader) = MapReader::open_table(node, &tables::LOCK, errors) else { return };
-    if let Some(entry) = reader.take("scope")
-        && let Some(cluster) = entry.value.word(&[("cluster", true), ("none", false)], errors)
-    {
-        policy.lock_cluster = cluster;
-        if cluster && !with_kube {
-            let message = "the lock of a cluster needs `kube:`, because it is a Lease of that cluster";
-            errors.error(BAD_SETTING, entry.value.span, message).hint("write `kube: { via: control_plane }`");
+/// What becomes of an outage of the API. The word says what is accepted; a bare `true` would not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outage {
+    /// It is accepted.
+    Accept,
+    /// It is a mistake of the plan.
+    Refuse,
+}
+
+words!(Outage { "accept" => Accept, "refuse" => Refuse });
+
+written! {
+    /// The lock of a cluster.
+    pub(super) struct Lock at "policy.lock", called "`lock`" {
+        /// `cluster` where the runbook has `kube:`, else `none`.
+        scope: Option<Spanned<LockScope>>,
+        /// How long a holder that died keeps it.
+        ttl: Option<Duration> as (Type::Duration.called("a duration of at least 1m, such as 10m")) where (|text| ttl(text).map(Some)),
+    }
+}
+
+/// What a run keeps others out of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LockScope {
+    /// The whole cluster, by a Lease.
+    Cluster,
+    /// Nothing.
+    None,
+}
+
+words!(LockScope { "cluster" => Cluster, "none" => None });
+
+/// The holder renews well within a ttl and stops at half of it; less leaves no room for a slow API.
+fn ttl(text: &str) -> Option<Duration> {
+    Duration::parse(text).filter(|ttl| *ttl >= Duration::from_secs(60))
+}
+
+fn policy(entry: Option<&Entry>, with_kube: bool, errors: &mut Diagnostics) -> (Policy, Vec<Allow>) {
+    let written = entry.and_then(|entry| PolicyKeys::from_entry(entry, &PolicyKeys::ty(), errors));
+    let written = written.unwrap_or_default();
+    let (scope, lock_ttl) = written.lock.map_or((None, None), |lock| (lock.scope, lock.ttl));
+    if let Some(scope) = scope.as_ref().filter(|scope| scope.value == LockScope::Cluster && !with_kube) {
+        let message = "the lock of a cluster needs `kube:`, because it is a Lease of that cluster";
+        errors.error(BAD_SETTING, scope.span, message).hint("write `kube: { via: control_plane }`");
+    }
+    let policy = Policy {
+        deadline: written.deadline,
+        control_plane_outage: written.control_plane_outage == Outage::Accept,
+        accept_controller_reboot: written.accept_controller_reboot,
+        lock_cluster: scope.map_or(with_kube, |scope| scope.value == LockScope::Cluster),
+        lock_ttl,
+    };
+    (policy, written.allow.unwrap_or_default())
+}
+
+written! {
+    /// Where and how kubectl runs.
+    pub(super) struct Kube at "kube", called "`kube`" {
+        /// Hosts of which one runs kubectl, preferring one that is not being worked on; or the machine that runs Rollbook.
+        via: KubeVia,
+        /// Its path where kubectl runs: `/etc/kubernetes/admin.conf` on a host, kubectl's own choice on the controller.
+        kubeconfig: Option<String> as (Type::NoFlag),
+        /// A context of that file.
+        context: Option<String> as (Type::NoFlag),
+        /// Of one request.
+        request_timeout: Duration where (positive) = Duration::from_secs(30),
+        /// How long an API that is away is asked again.
+        retry_for: Duration where (positive) = Duration::from_secs(5 * 60),
+        /// What it means that the cluster has a node of no host that it did not have when the plan was made: a warning, or
+        /// drift, so that nothing begins.
+        new_nodes: NewNodes = NewNodes::Warn,
+    }
+}
+
+words!(NewNodes { "warn" => Warn, "drift" => Drift });
+
+impl FromNode for KubeVia {
+    fn ty() -> Type {
+        Type::Str.called("a selector such as `control_plane`, or `controller`")
+    }
+
+    fn from_node(node: &Node, _: &Type, errors: &mut Diagnostics) -> Option<Self> {
+        if node.scalar() == Some("controller") {
+            return Some(Self::Controller);
         }
+        selector(node, errors).map(Self::Hosts)
     }
-    if let Some(entry) = reader.take("ttl") {
-        policy.lock_ttl = entry.value.parsed(&tables::LOCK.expects("ttl"), errors, |text| {
-            // The holder renews well within a ttl and stops at half of it; less leaves no room for a slow API.
-            Duration::parse(text).filter(|ttl| *ttl >= Duration::from_secs(60))
-        });
-    }
-    reader.finish("`lock`", errors);
 }
 
 fn kube(entry: &Entry, errors: &mut Diagnostics) -> Option<KubeSpec> {
-    let mut reader = MapReader::open_table(&entry.value, &tables::KUBE, errors)?;
-    let via = reader.require("via", "`kube`", errors).and_then(|entry| via(&entry.value, errors));
-    let usual = match via {
-        Some(KubeVia::Controller) => "",
-        _ => "/etc/kubernetes/admin.conf",
+    let written = Kube::from_entry(entry, &Kube::ty(), errors)?;
+    let usual = match written.via {
+        KubeVia::Controller => "",
+        KubeVia::Hosts(_) => "/etc/kubernetes/admin.conf",
     };
-    let text = |key: &str, reader: &mut MapReader<'_>, errors: &mut Diagnostics| {
-        let clean = |text: &str| (!text.is_empty() && !text.starts_with('-')).then(|| text.to_owned());
-        reader.take(key).and_then(|entry| entry.value.parsed(&tables::KUBE.expects(key), errors, clean))
-    };
-    let kubeconfig = text("kubeconfig", &mut reader, errors).unwrap_or_else(|| usual.to_owned());
-    let context = text("context", &mut reader, errors).unwrap_or_default();
-    let duration = |key: &str, usual: u64, reader: &mut MapReader<'_>, errors: &mut Diagnostics| {
-        let written = reader
-            .take(key)
-            .and_then(|entry| entry.value.parsed(&tables::KUBE.expects(key), errors, positive));
-        written.unwrap_or(Duration::from_secs(usual))
-    };
-    let request_timeout = duration("request_timeout", 30, &mut reader, errors);
-    let retry_for = duration("retry_for", 5 * 60, &mut reader, errors);
-    let words = [("warn", NewNodes::Warn), ("drift", NewNodes::Drift)];
-    let new_nodes = reader.take("new_nodes").and_then(|entry| entry.value.word(&words, errors));
-    let new_nodes = new_nodes.unwrap_or_default();
-    reader.finish("`kube`", errors);
-    Some(KubeSpec { via: via?, kubeconfig, context, request_timeout, retry_for, new_nodes })
+    Some(KubeSpec {
+        via: written.via,
+        kubeconfig: written.kubeconfig.unwrap_or_else(|| usual.to_owned()),
+        context: written.context.unwrap_or_default(),
+        request_timeout: written.request_timeout,
+        retry_for: written.retry_for,
+        new_nodes: written.new_nodes,
+    })
 }
 
 /// Kinds that call kubectl, with the fields that make them do so; all of them where none is listed.
@@ -271,13 +334,6 @@ fn kube_is_missing(phases: &[Phase], errors: &mut Diagnostics) {
     }
 }
 
-fn via(node: &Node, errors: &mut Diagnostics) -> Option<KubeVia> {
-    if node.scalar() == Some("controller") {
-        return Some(KubeVia::Controller);
-    }
-    selector(node, errors).map(KubeVia::Hosts)
-}
-
 /// A selector, as far as it can be read without an inventory.
 pub(super) fn selector(node: &Node, errors: &mut Diagnostics) -> Option<Spanned<Selector>> {
     if let NodeKind::Seq(_) = node.kind {
@@ -295,20 +351,14 @@ pub(super) fn selector(node: &Node, errors: &mut Diagnostics) -> Option<Spanned<
     }
 }
 
-fn defaults(node: &Node, cx: &mut ParseContext<'_>) {
-    let Some(mut reader) = MapReader::open_table(node, &tables::DEFAULTS, &mut cx.errors) else { return };
-    if let Some(entry) = reader.take("become")
-        && let Some(value) = entry.value.boolean(&mut cx.errors)
-    {
-        cx.defaults.r#become = value;
+written! {
+    /// What steps are like that do not say otherwise.
+    pub struct Defaults: Default at "defaults", called "`defaults`", derive(PartialEq, Eq) {
+        /// Whether steps run as root.
+        r#become ("become"): bool = true,
+        /// How long an op of a step may take.
+        timeout: Duration where (positive) = Duration::from_secs(10 * 60),
     }
-    if let Some(entry) = reader.take("timeout")
-        && let Some(value) =
-            entry.value.parsed(&tables::DEFAULTS.expects("timeout"), &mut cx.errors, positive)
-    {
-        cx.defaults.timeout = value;
-    }
-    reader.finish("`defaults`", &mut cx.errors);
 }
 
 /// No time at all is no time limit that anybody wants.

@@ -2,28 +2,17 @@
 
 use std::num::NonZeroU32;
 
-use super::{finish, tables};
-use crate::runbook::TopologySpec;
-use crate::source::{Diagnostics, MapReader, Node, Spanned};
+use crate::source::{Spanned, written};
+use crate::value::Type;
 
-const WHAT: &str = "`topology`";
-
-pub(super) fn read(node: &Node, errors: &mut Diagnostics) -> Option<TopologySpec> {
-    let mut reader = MapReader::open_table(node, &tables::TOPOLOGY, errors)?;
-    let key = reader.require("key", WHAT, errors).and_then(|entry| {
-        let value = entry.value.parsed(&tables::TOPOLOGY.expects("key"), errors, label)?;
-        Some(Spanned { value: value.to_owned(), span: entry.value.span })
-    });
-    let max_domains = match reader.take("max_domains") {
-        Some(entry) => entry
-            .value
-            .parsed(&tables::TOPOLOGY.expects("max_domains"), errors, |text| text.parse::<NonZeroU32>().ok()),
-        None => Some(NonZeroU32::MIN),
-    };
-    finish(reader, WHAT, &[], errors);
-    Some(TopologySpec { key: key?, max_domains: max_domains? })
-}
-
-fn label(text: &str) -> Option<&str> {
-    (!text.is_empty() && !text.contains(char::is_whitespace)).then_some(text)
+written! {
+    /// Where hosts of the phase may be out of service, including those that others took out. A host goes out only if all
+    /// that are out, itself included, then stand in at most `max_domains` places; of the hosts that wait, the first that
+    /// fits goes.
+    pub struct TopologySpec at "phases[].rollout.topology", called "`topology`", derive(PartialEq, Eq) {
+        /// The label whose value is a host's place. Every host of the phase needs it.
+        key: Spanned<String> as (Type::Word.called("the name of a label, such as `zone`")),
+        /// Most values of the label that may have hosts out of service.
+        max_domains: NonZeroU32 = NonZeroU32::MIN,
+    }
 }
