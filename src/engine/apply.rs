@@ -2,7 +2,6 @@
 //! and for a journal that is read again. It refuses what cannot be true; whether a decision was wise is not its
 //! business.
 
-mod availability;
 mod gate;
 mod host;
 mod known;
@@ -136,16 +135,10 @@ impl State {
             }
             Event::TaskWaiting { task, attempt: 0, .. } => self.bracket_waits(plan, *task),
             Event::TaskWaiting { task, attempt, .. } => self.attempt_mut(plan, *task, *attempt).map(drop),
-            // For people: whoever asks the cluster waits for its answer by himself.
+            // For people: what asks the cluster waits for its answer by itself.
             Event::ClusterSilent { .. } | Event::ClusterAnswers => Ok(()),
-            Event::HostSilent { host, .. } => {
-                self.host_silent(plan, *host);
-                Ok(())
-            }
-            Event::HostAnswers { host } => {
-                self.host_answers(plan, *host);
-                Ok(())
-            }
+            // For people: observations say whether a host is out of service, and its worker whether its task failed.
+            Event::HostSilent { .. } | Event::HostAnswers { .. } => Ok(()),
             Event::TaskProbed { task, attempt, assessment } => {
                 self.attempt_mut(plan, *task, *attempt)?.probed = Some(assessment.clone());
                 Ok(())

@@ -13,7 +13,6 @@ use crate::plan::{Plan, PlannedPhase};
 use crate::value::Timestamp;
 
 use super::phase::PhaseRun;
-use super::rules::{Bug, Rules};
 use super::{Event, State, StopLevel};
 
 /// What to do next.
@@ -31,16 +30,11 @@ pub struct Decision {
 
 /// What becomes true next, at the time `now`.
 pub fn decide(plan: &Plan, state: &State, now: Timestamp) -> Decision {
-    decide_by(Rules::SOUND, plan, state, now)
-}
-
-/// The same by rules that a test may have broken.
-pub(super) fn decide_by(rules: Rules, plan: &Plan, state: &State, now: Timestamp) -> Decision {
     if !state.started || state.ended {
         return Decision { done: state.ended, ..Decision::default() };
     }
     let now = now.max(state.clock);
-    let mut round = DecisionRound { rules, plan, state, now, events: Vec::new(), wake_at: None };
+    let mut round = DecisionRound { plan, state, now, events: Vec::new(), wake_at: None };
     round.run();
     let done = round.events.last() == Some(&Event::RunEnded);
     let at_once = (!round.events.is_empty() && !done).then_some(now);
@@ -50,7 +44,6 @@ pub(super) fn decide_by(rules: Rules, plan: &Plan, state: &State, now: Timestamp
 
 /// One round of decisions, being made.
 struct DecisionRound<'a> {
-    rules: Rules,
     plan: &'a Plan,
     state: &'a State,
     now: Timestamp,
@@ -73,7 +66,7 @@ impl DecisionRound<'_> {
             self.emit(halted);
             return;
         }
-        let level = self.level();
+        let level = self.state.stop_level();
         match self.state.current_phase() {
             None => self.next_phase(),
             Some(phase) => {
@@ -81,22 +74,6 @@ impl DecisionRound<'_> {
                 let run = &self.state.phases[usize::from(phase)];
                 self.in_phase(OpenPhase { phase, planned, run, level });
             }
-        }
-    }
-
-    /// How soon the run stops; a test may let it stop as another `on_failure` would.
-    fn level(&self) -> Option<StopLevel> {
-        let asked = self.state.stop.as_ref().map(|stop| stop.level);
-        match self.state.stop_level() {
-            Some(StopLevel::Now)
-                if asked != Some(StopLevel::Now) && self.rules.broken(Bug::FreezeLetsHostsFinish) =>
-            {
-                Some(StopLevel::Graceful)
-            }
-            Some(StopLevel::Graceful) if asked.is_none() && self.rules.broken(Bug::HaltFreezes) => {
-                Some(StopLevel::Now)
-            }
-            level => level,
         }
     }
 
@@ -116,10 +93,10 @@ impl DecisionRound<'_> {
             self.work_on_hosts(open);
             // A host that fails changes the budget and may halt the run: slots are given and hosts started only by a
             // round that knows of no such thing.
-            if self.events.is_empty() || self.rules.broken(Bug::DecidesPastEvents) {
+            if self.events.is_empty() {
                 self.give_slot(open);
             }
-            if self.events.is_empty() || self.rules.broken(Bug::DecidesPastEvents) {
+            if self.events.is_empty() {
                 self.start_hosts(open, batch);
             }
             if self.events.is_empty() && batch.active() == 0 {

@@ -17,7 +17,6 @@ mod membership;
 mod model;
 mod outstanding;
 mod phase;
-mod rules;
 mod slots;
 mod state;
 #[cfg(test)]

@@ -194,7 +194,7 @@ impl PhaseRun {
     }
 
     /// Whether hosts wait and none is at work: no end of the run's own work can make room any more.
-    pub(super) fn only_waits(&self) -> bool {
+    fn only_waits(&self) -> bool {
         let is_idle = self.working.is_empty() && self.ready.is_empty() && self.backing_off.is_empty();
         is_idle && !self.want_slot.is_empty()
     }

@@ -9,7 +9,6 @@ use crate::value::Timestamp;
 use super::host::{AttemptRun, HostFailure, HostRun, HostWork, OpenCordon, TaskResult};
 use super::outstanding::Outstandings;
 use super::phase::{PhaseRun, position};
-use super::rules::{Bug, Rules};
 use super::{HaltCause, HostStatus, StopLevel};
 
 /// A stop that somebody asked for.
@@ -24,8 +23,6 @@ pub(super) struct RequestedStop {
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
-    /// All of them, outside of tests.
-    pub(super) rules: Rules,
     pub(super) seq: u64,
     pub(super) clock: Timestamp,
     pub(super) started: bool,
@@ -108,7 +105,6 @@ impl State {
     /// The state before the first event.
     pub fn new(plan: &Plan) -> Self {
         Self {
-            rules: Rules::SOUND,
             seq: 0,
             clock: Timestamp::default(),
             started: false,
@@ -347,12 +343,10 @@ impl State {
     /// The cordon that a task relies on when it disrupts: set by this run and not yet taken away by it. `None` for tasks
     /// that set or take away a cordon themselves.
     pub fn open_cordon(&self, plan: &Plan, task: TaskId) -> Option<OpenCordon> {
-        if plan.cordoning(task) != Cordoning::Leaves || self.rules.broken(Bug::TrustsOldCordons) {
+        if plan.cordoning(task) != Cordoning::Leaves {
             return None;
         }
-        let open = self.host_run(plan, task.phase, task.host)?.open_cordon()?;
-        let again = if self.rules.broken(Bug::CordonsForEver) { u32::MAX } else { open.again };
-        Some(OpenCordon { again, ..open })
+        self.host_run(plan, task.phase, task.host)?.open_cordon()
     }
 
     /// Whether a task is done again because the cordon was gone: what decided that it runs is decided.

@@ -25,6 +25,7 @@ mod layering;
 mod lint;
 mod locks;
 mod mistakes;
+mod mutants;
 mod new;
 mod node_support;
 mod os_patch;

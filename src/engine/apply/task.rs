@@ -1,7 +1,6 @@
 //! Transitions of a task: attempts, ops, ends, and when the next attempt is due.
 
 use crate::engine::host::{AttemptRun, Cursor, HostRun, HostWork, NextStep, OpRun, TakenBack, TaskResult};
-use crate::engine::rules::{Bug, Rules};
 use crate::engine::{Cause, Failure, HostStatus, IllegalReason, SkipReason, State, TaskEnd};
 use crate::op::{Effect, Exit, Op, RunWhen};
 use crate::plan::{Cordoning, Plan, Section, StepRef, TaskId};
@@ -79,16 +78,13 @@ impl State {
         holds: bool,
     ) -> Result<(), IllegalReason> {
         let is_sent = !self.attempt_mut(plan, task, attempt)?.ops.is_empty();
-        let is_forgotten = self.rules.broken(Bug::AsksAgain);
         let position = self.active_host(plan, task.phase, task.host)?;
         let has_it = plan.task(task).ties.conditions.contains(&condition);
         let target = &mut self.open(task.phase)?.hosts[position];
         if is_sent || !has_it || target.decided.contains_key(&condition) {
             return Err(refuse(plan, task.host, "decides a condition that is not this task's, or once more"));
         }
-        if !is_forgotten {
-            target.decided.insert(condition, holds);
-        }
+        target.decided.insert(condition, holds);
         Ok(())
     }
 
@@ -102,8 +98,7 @@ impl State {
         if plan.task(task).effect == Effect::Disrupts && !self.holds_slot(task.host) {
             return Err(refuse(plan, task.host, "sends an op that disrupts, without a slot"));
         }
-        let is_ruled = !self.rules.broken(Bug::DisruptsApart);
-        if plan.task(task).effect == Effect::Disrupts && self.is_apart(plan, task) && is_ruled {
+        if plan.task(task).effect == Effect::Disrupts && self.is_apart(plan, task) {
             return Err(refuse(
                 plan,
                 task.host,
@@ -146,9 +141,8 @@ impl State {
         exit: Exit,
         said: &Said<'_>,
     ) -> Result<(), IllegalReason> {
-        let is_taken_twice = self.rules.broken(Bug::TakesEndsTwice);
         match self.attempt_mut(plan, task, attempt)?.ops.last_mut() {
-            Some(last) if (last.pass, last.op) == (pass, op) && (last.exit.is_none() || is_taken_twice) => {
+            Some(last) if (last.pass, last.op) == (pass, op) && last.exit.is_none() => {
                 last.exit = Some(exit);
                 if exit != Exit::Code(0) {
                     said.last_line.clone_into(&mut last.said);
@@ -190,11 +184,10 @@ impl State {
         let position = self.active_host(plan, task.phase, task.host)?;
         let ended = std::mem::take(self.attempt_mut(plan, task, attempt)?);
         let in_flight = ended.ops.last().is_some_and(|op| op.exit.is_none());
-        if in_flight && !matches!(end, TaskEnd::Unknown { .. }) && !self.rules.broken(Bug::EndsInDoubt) {
+        if in_flight && !matches!(end, TaskEnd::Unknown { .. }) {
             // Another attempt, or a rescue, would follow a change that may still be at work.
             return Err(refuse(plan, task.host, "ends its attempt while an op has no end"));
         }
-        let rules = self.rules;
         let run = self.open(task.phase)?;
         let target = &mut run.hosts[position];
         target.work = None;
@@ -218,20 +211,15 @@ impl State {
             TaskEnd::Uncordoned { .. } => {
                 let relies = target.at.back.is_none() && plan.cordoning(task) == Cordoning::Leaves;
                 let is_left = target.open_cordon().is_some_and(|open| open.again > 0);
-                let may = is_left || rules.broken(Bug::CordonsForEver);
-                if !relies || !may {
+                if !relies || !is_left {
                     return Err(refuse(plan, task.host, "relies on no cordon that may be set again"));
                 }
                 if !ended.ops.is_empty() && plan.task(task).effect > Effect::Reads {
                     target.change_and_go_on();
                 }
-                if rules.broken(Bug::SkipsDrainingAgain) {
-                    target.at = Cursor { attempt, ..target.at };
-                } else {
-                    target.cordon_again(attempt);
-                }
+                target.cordon_again(attempt);
             }
-            TaskEnd::Failed { failure } => task_failed(target, plan, (at.now, rules), task, &ended, failure),
+            TaskEnd::Failed { failure } => task_failed(target, plan, at.now, task, &ended, failure),
             // A resumed run goes on with the attempt, as after an end that is not known; nothing is in doubt, though.
             TaskEnd::Withheld { .. } => {
                 let changed = !ended.ops.is_empty() && plan.task(task).effect > Effect::Reads;
@@ -272,7 +260,6 @@ impl State {
         why: SkipReason,
     ) -> Result<(), IllegalReason> {
         let position = self.active_host(plan, task.phase, task.host)?;
-        let leaves_open = self.rules.broken(Bug::LeavesBracketsOpen);
         let planned = plan.phase(task.phase);
         let run = self.open(task.phase)?;
         let target = &mut run.hosts[position];
@@ -283,10 +270,7 @@ impl State {
                 let is_false = ties.conditions.is_empty() || target.fails_its_condition(ties);
                 why == SkipReason::When && attempt.ops.is_empty() && is_false && !target.has_open(ties)
             }
-            None => {
-                let is_false = leaves_open && target.fails_its_condition(ties);
-                is_false || target.next_if_idle(&planned.hosts[position]) == Some(NextStep::Skip(why))
-            }
+            None => target.next_if_idle(&planned.hosts[position]) == Some(NextStep::Skip(why)),
         };
         if !fits || target.at.index != task.index {
             return Err(refuse(plan, task.host, "does not skip this task here"));
@@ -325,14 +309,13 @@ fn sets_ours(plan: &Plan, task: TaskId, ended: &AttemptRun) -> bool {
 fn task_failed(
     target: &mut HostRun,
     plan: &Plan,
-    (now, rules): (Timestamp, Rules),
+    now: Timestamp,
     task: TaskId,
     ended: &AttemptRun,
     failure: &Failure,
 ) {
     // An op that was sent may have changed something before it failed.
-    let has_acted = ended.has_acted() || (rules.broken(Bug::CountsRefusedOps) && !ended.ops.is_empty());
-    let changed = has_acted && plan.task(task).effect > Effect::Reads;
+    let changed = ended.has_acted() && plan.task(task).effect > Effect::Reads;
     if changed {
         target.change_and_fail(taken_back(plan, task, ended));
     }

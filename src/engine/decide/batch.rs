@@ -1,7 +1,6 @@
 //! The end of a batch: its soak, its checks, and whether it counts as failed.
 
 use crate::engine::phase::{BatchRun, GateRun};
-use crate::engine::rules::Bug;
 use crate::engine::{Event, HostStatus};
 use crate::value::{Duration, Timestamp};
 
@@ -16,15 +15,14 @@ impl DecisionRound<'_> {
         if batch.verifying || batch.is_at_gate(open.planned) {
             return;
         }
-        let decided_elsewhere =
-            open.level.is_none() && is_one_by_one(open) && !self.rules.broken(Bug::LoneFailuresEndThePhase);
+        let decided_elsewhere = open.level.is_none() && is_one_by_one(open);
         if batch.started > 0 && batch.succeeded == 0 && !only_stopped(open, batch) && !decided_elsewhere {
             self.end_batch(open, batch, Some("no host succeeded".to_owned()));
         } else if open.level.is_some() {
             self.end_batch(open, batch, cut_short(open, batch));
         } else if batch.started == 0 {
             self.end_batch(open, batch, None);
-        } else if !soaks(open, batch) || self.rules.broken(Bug::SkipsSoak) {
+        } else if !soaks(open, batch) {
             self.pass_gate(open, batch);
         } else if let Some(until) = batch.soak_until {
             self.soak(open, batch, until);
@@ -45,13 +43,8 @@ impl DecisionRound<'_> {
                     self.wake(until);
                 }
             }
-            Some((at, failed_check)) if *at >= until => {
-                let failed_check = failed_check.clone().filter(|_| !self.rules.broken(Bug::IgnoresRedChecks));
-                match failed_check {
-                    None => self.pass_gate(open, batch),
-                    failed_check => self.end_batch(open, batch, failed_check),
-                }
-            }
+            Some((at, None)) if *at >= until => self.pass_gate(open, batch),
+            Some((at, failed_check)) if *at >= until => self.end_batch(open, batch, failed_check.clone()),
             Some((at, _)) if at.after(POLL).min(until) > self.now => self.wake(at.after(POLL).min(until)),
             _ => self.emit(verify),
         }
@@ -59,7 +52,7 @@ impl DecisionRound<'_> {
 
     /// The batch is good. It ends, once its gate lets the run through.
     fn pass_gate(&mut self, open: OpenPhase<'_>, batch: &BatchRun) {
-        let gate = open.planned.gate_after(batch.index).filter(|_| !self.rules.broken(Bug::SkipsGates));
+        let gate = open.planned.gate_after(batch.index);
         let (Some(gate), phase) = (gate, open.phase) else { return self.end_batch(open, batch, None) };
         match &batch.gate {
             None => {
@@ -67,12 +60,8 @@ impl DecisionRound<'_> {
                 self.emit(Event::GateReached { phase, batch: batch.index, until });
             }
             Some(GateRun { passed: Some(true), .. }) => self.end_batch(open, batch, None),
-            Some(GateRun { passed: Some(false), .. }) => {
-                // The run has halted, unless a test says otherwise.
-                if self.rules.broken(Bug::PassesRefusedGates) {
-                    self.end_batch(open, batch, None);
-                }
-            }
+            // The run has halted.
+            Some(GateRun { passed: Some(false), .. }) => {}
             Some(GateRun { passed: None, until: Some(until) }) if *until > self.now => self.wake(*until),
             Some(GateRun { passed: None, .. }) => self.end_batch(open, batch, None),
         }

@@ -1,6 +1,5 @@
 //! Halts that do not come from the budget: too many failures, a failed batch, a stop that somebody asked for.
 
-use crate::engine::rules::Bug;
 use crate::engine::{Event, HaltCause};
 
 use super::DecisionRound;
@@ -18,27 +17,22 @@ impl DecisionRound<'_> {
     fn paused(&self) -> Option<Event> {
         let phase = self.state.current_phase()?;
         let (text, why) = self.state.paused.clone()?;
-        let ignored = self.rules.broken(Bug::GoesOnAfterPause) || self.rules.broken(Bug::PassesRefusedGates);
-        (!ignored).then_some(Event::Halted { phase, cause: HaltCause::Paused { text, why } })
+        Some(Event::Halted { phase, cause: HaltCause::Paused { text, why } })
     }
 
     fn failures(&self) -> Option<Event> {
         let phase = self.state.current_phase()?;
         let run = &self.state.phases[usize::from(phase)];
         // A host that no rescue can save has failed, whatever is still done on it.
-        let failing = if self.rules.broken(Bug::CountsFailuresAtTheEnd) { 0 } else { run.failing.len() };
-        let failed = run.failed.saturating_add(u32::try_from(failing).unwrap_or(u32::MAX));
+        let failed = run.failed.saturating_add(u32::try_from(run.failing.len()).unwrap_or(u32::MAX));
         let max = self.plan.phase(phase).rollout.max_failures;
-        let may = if self.rules.broken(Bug::HaltsTooEarly) { 0 } else { max };
-        let over = failed > may && !self.rules.broken(Bug::IgnoresMaxFailures);
-        over.then_some(Event::Halted { phase, cause: HaltCause::Failures { failed, max } })
+        (failed > max).then_some(Event::Halted { phase, cause: HaltCause::Failures { failed, max } })
     }
 
     fn failed_batch(&self) -> Option<Event> {
         let phase = self.state.current_phase()?;
         let reason = self.state.phases[usize::from(phase)].batch_failed.clone()?;
-        let ignored = self.rules.broken(Bug::GoesOnAfterFailedBatch);
-        (!ignored).then_some(Event::Halted { phase, cause: HaltCause::BatchFailed { reason } })
+        Some(Event::Halted { phase, cause: HaltCause::BatchFailed { reason } })
     }
 
     /// A stop is told only while something is left that it takes away.

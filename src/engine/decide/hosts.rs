@@ -2,9 +2,7 @@
 
 use crate::engine::host::{Cursor, HostRun, NextStep};
 use crate::engine::phase::{BatchRun, position};
-use crate::engine::rules::Bug;
-use crate::engine::{Event, SkipReason, StopLevel};
-use crate::op::Effect;
+use crate::engine::{Event, StopLevel};
 use crate::plan::{HostTasks, Section, TaskId};
 
 use super::{DecisionRound, OpenPhase};
@@ -16,8 +14,7 @@ impl DecisionRound<'_> {
             self.proceed(open, position, &open.run.hosts[position]);
         }
         for &(due, position) in &open.run.backing_off {
-            let is_due = due <= self.now || self.rules.broken(Bug::RetriesAtOnce);
-            if is_due || !self.may_go_on(open, position) {
+            if due <= self.now || !open.may_go_on(position) {
                 self.proceed(open, position, &open.run.hosts[position]);
             } else {
                 self.wake(due);
@@ -29,7 +26,7 @@ impl DecisionRound<'_> {
         }
         if open.level.is_some() {
             for &position in &open.run.want_slot {
-                if !self.may_go_on(open, position) {
+                if !open.may_go_on(position) {
                     self.proceed(open, position, &open.run.hosts[position]);
                 }
             }
@@ -38,14 +35,13 @@ impl DecisionRound<'_> {
 
     /// Starts as many hosts as `parallel` has room for. Hosts that hold a slot are counted by the budget instead.
     pub(super) fn start_hosts(&mut self, open: OpenPhase<'_>, batch: &BatchRun) {
-        if open.level.is_some() && !self.rules.broken(Bug::StartsHostsWhileStopping) {
+        if open.level.is_some() {
             return;
         }
-        if self.waits_for_rescue(open) {
+        if open.waits_for_rescue() {
             return;
         }
         let parallel = open.planned.rollout.parallel.max(1) as usize;
-        let parallel = if self.rules.broken(Bug::IgnoresParallel) { usize::MAX } else { parallel };
         let before_slot = (batch.active() as usize).saturating_sub(open.run.slots.held.len());
         let room = parallel.saturating_sub(before_slot);
         let startable: Vec<_> = open.run.startable(open.planned).take(room).collect();
@@ -55,29 +51,6 @@ impl DecisionRound<'_> {
             self.emit(Event::HostStarted { phase: open.phase, host });
             self.proceed(open, position, &HostRun::default());
         }
-    }
-
-    /// Whether a host goes on in spite of a stop.
-    pub(super) fn may_go_on(&self, open: OpenPhase<'_>, position: usize) -> bool {
-        let run = &open.run.hosts[position];
-        self.may_go_on_at(open, &open.planned.hosts[position], run, run.at)
-    }
-
-    /// The same, were it at `at`: one that is out comes back, one inside a bracket closes it.
-    fn may_go_on_at(&self, open: OpenPhase<'_>, tasks: &HostTasks, run: &HostRun, at: Cursor) -> bool {
-        match open.level {
-            None => true,
-            Some(StopLevel::Now) if self.rules.broken(Bug::NowRescues) => has_ended_its_steps(tasks, run, at),
-            Some(StopLevel::Now) if !self.rules.broken(Bug::NowLetsHostsFinish) => false,
-            Some(_) if self.rules.broken(Bug::StopsRescues) => run.slot,
-            // What is due after its steps is done also where they took no slot.
-            Some(_) => run.slot || run.is_inside_bracket(tasks, at) || has_ended_its_steps(tasks, run, at),
-        }
-    }
-
-    /// Whether nobody may start or go out before it is known how a rescue ends.
-    pub(super) fn waits_for_rescue(&self, open: OpenPhase<'_>) -> bool {
-        open.run.waits_for_rescue(open.planned) && !self.rules.broken(Bug::GoesOnDuringRescue)
     }
 
     /// What an idle host does next: tasks that do not run are passed by, up to work, a wait or its end.
@@ -94,35 +67,15 @@ impl DecisionRound<'_> {
                     at = run.following(at);
                     continue;
                 }
-                NextStep::Section(section) if self.may_go_on_at(open, tasks, run, at) => {
+                NextStep::Section(section) if open.may_go_on_at(tasks, run, at) => {
                     self.emit(Event::SectionStarted { phase, host, section });
                 }
                 NextStep::End(status) => self.emit(Event::HostEnded { phase, host, status }),
-                _ if !self.may_go_on_at(open, tasks, run, at) => {
+                _ if !open.may_go_on_at(tasks, run, at) => {
                     self.emit(Event::HostEnded { phase, host, status: run.cut_short(tasks, at) });
                 }
-                NextStep::Attempt(..)
-                    if self.rules.broken(Bug::SlotBeforeLook) && asks_later(tasks, run, at) =>
-                {
-                    self.emit(Event::SlotTaken { phase, host });
-                }
-                NextStep::Slot if self.rules.broken(Bug::StartsWithoutSlot) => {
-                    self.emit(Event::TaskStarted { task, attempt: at.attempt + 1 });
-                }
-                NextStep::Probe(_) if self.rules.broken(Bug::TrustsOldLooks) && run.slot => {
-                    self.emit(Event::TaskStarted { task, attempt: at.attempt + 1 });
-                }
                 NextStep::Probe(bracket) => self.emit(Event::BracketProbeStarted { phase, host, bracket }),
-                NextStep::Attempt(_, Some(due))
-                    if due > self.now && !self.rules.broken(Bug::RetriesAtOnce) =>
-                {
-                    self.wake(due);
-                }
-                NextStep::Attempt(..)
-                    if self.rules.broken(Bug::LeavesBracketsOpen) && is_false(tasks, run, at) =>
-                {
-                    self.emit(Event::TaskSkipped { task, why: SkipReason::When });
-                }
+                NextStep::Attempt(_, Some(due)) if due > self.now => self.wake(due),
                 NextStep::Attempt(attempt, _) => self.emit(Event::TaskStarted { task, attempt }),
                 NextStep::Slot | NextStep::Section(_) => {}
             }
@@ -131,16 +84,29 @@ impl DecisionRound<'_> {
     }
 }
 
-/// Whether the task at `at` is looked at without a slot, and may need one then.
-fn asks_later(tasks: &HostTasks, run: &HostRun, at: Cursor) -> bool {
-    let task = tasks.tasks.get(usize::from(at.index));
-    !run.slot && task.is_some_and(|task| task.looks_first && task.effect == Effect::Disrupts)
-}
+impl OpenPhase<'_> {
+    /// Whether a host goes on in spite of a stop.
+    pub(super) fn may_go_on(self, position: usize) -> bool {
+        let run = &self.run.hosts[position];
+        self.may_go_on_at(&self.planned.hosts[position], run, run.at)
+    }
 
-/// Whether a condition of the task at `at` does not hold.
-fn is_false(tasks: &HostTasks, run: &HostRun, at: Cursor) -> bool {
-    let task = tasks.tasks.get(usize::from(at.index));
-    task.is_some_and(|task| run.fails_its_condition(&task.ties))
+    /// The same, were it at `at`: one that is out comes back, one inside a bracket closes it.
+    fn may_go_on_at(self, tasks: &HostTasks, run: &HostRun, at: Cursor) -> bool {
+        match self.level {
+            None => true,
+            Some(StopLevel::Now) => false,
+            // What is due after its steps is done also where they took no slot.
+            Some(StopLevel::Graceful) => {
+                run.slot || run.is_inside_bracket(tasks, at) || has_ended_its_steps(tasks, run, at)
+            }
+        }
+    }
+
+    /// Whether nobody may start or go out before it is known how a rescue ends.
+    pub(super) fn waits_for_rescue(self) -> bool {
+        self.run.waits_for_rescue(self.planned)
+    }
 }
 
 /// Whether a host is past its steps, or about to be.

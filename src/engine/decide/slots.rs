@@ -1,10 +1,9 @@
 //! Slots: who may go out of service. Before every slot the cluster is looked at again; one look gives one slot.
 
 use crate::engine::phase::position;
-use crate::engine::rules::Bug;
 use crate::engine::slots::{Observation, PhaseSlots, Situation, SlotWait};
 use crate::engine::{Event, HaltCause};
-use crate::plan::{Budget, DomainsTaken, HostId, OutCause, OutOfService, Section};
+use crate::plan::{Budget, DomainsTaken, HostId, OutCause, Section};
 use crate::value::Duration;
 
 use super::{DecisionRound, OpenPhase};
@@ -18,9 +17,9 @@ impl DecisionRound<'_> {
     /// Gives a slot to one of the hosts that need one, or does what has to come before.
     pub(super) fn give_slot(&mut self, open: OpenPhase<'_>) {
         let slots = &open.run.slots;
-        let Some(first) = self.waiting(open).next() else { return };
+        let Some(first) = open.waiting().next() else { return };
         if let Some(cause) = self.spent_for_good(open) {
-            let waiting: Vec<_> = self.waiting(open).collect();
+            let waiting: Vec<_> = open.waiting().collect();
             self.give_up(open, cause, &waiting);
             return;
         }
@@ -33,30 +32,25 @@ impl DecisionRound<'_> {
             return;
         }
         // The run's own work fills the budget: its end is an event, and no look can make room before.
-        if (slots.held.len() + slots.lost.len() >= slots.count || self.own_work_bars_all(open))
-            && !self.rules.broken(Bug::WorkDoesNotSpend)
-            && !self.rules.broken(Bug::FailuresDoNotSpend)
-            && !self.rules.broken(Bug::ControlPlanesTogether)
-        {
+        if slots.held.len() + slots.lost.len() >= slots.count || open.own_work_bars_all() {
             // A host that paused with its slot is out, and has ended: nobody gives a slot back any more.
             if open.level.is_some() && !self.is_any_at_work(open) {
-                let waiting: Vec<_> = self.waiting(open).collect();
+                let waiting: Vec<_> = open.waiting().collect();
                 self.end_waiting(open, &waiting);
             }
             return;
         }
         let is_rescue = |position: usize| slots.troubled.contains(&open.planned.hosts[position].host);
         let full = slots.held.len() + slots.lost.len() + slots.troubled_without_slot() >= slots.count;
-        if full && !slots.troubled.is_empty() && !self.waiting(open).any(is_rescue) {
+        if full && !slots.troubled.is_empty() && !open.waiting().any(is_rescue) {
             return;
         }
         let Some(look) = slots.look.as_ref().filter(|look| self.is_fresh(slots, look)) else {
             self.emit(Event::ObservationStarted { phase: open.phase });
             return;
         };
-        let blocked = look.blocked.is_some() && !self.rules.broken(Bug::IgnoresBlocked);
-        let budget = self.budget(open, slots.budget());
-        match self.candidate(open, &budget).filter(|_| !blocked) {
+        let budget = slots.budget();
+        match open.candidate(&budget).filter(|_| look.blocked.is_none()) {
             Some(position) => self.take(open, position),
             None => self.wait_for_slot(open, first, budget, look),
         }
@@ -66,18 +60,14 @@ impl DecisionRound<'_> {
     /// Nobody waits for those.
     fn spent_for_good(&self, open: OpenPhase<'_>) -> Option<HaltCause> {
         let slots = &open.run.slots;
-        let ignores_failures =
-            self.rules.broken(Bug::FailuresDoNotSpend) || self.rules.broken(Bug::WaitsForFailures);
-        if slots.lost.len() >= slots.count && !ignores_failures {
+        if slots.lost.len() >= slots.count {
             return Some(HaltCause::BudgetSpentByFailures);
         }
         let hosts = self.left_cordoned(open);
         // One that is out itself takes nobody else out.
         let is_out = |position: usize| slots.cordoned.contains(&open.planned.hosts[position].host);
         let holds_all = slots.lost.len() + hosts.len() >= slots.count && !hosts.is_empty();
-        let is_ignored = self.rules.broken(Bug::CordonsDoNotSpend) || self.rules.broken(Bug::WaitsForCordons);
-        (holds_all && !is_ignored && !ignores_failures && !self.waiting(open).any(is_out))
-            .then_some(HaltCause::BudgetSpentByCordons { hosts })
+        (holds_all && !open.waiting().any(is_out)).then_some(HaltCause::BudgetSpentByCordons { hosts })
     }
 
     /// Hosts whose node this run left cordoned, and that it is done with.
@@ -91,104 +81,15 @@ impl DecisionRound<'_> {
         slots.cordoned.iter().copied().filter(is_left).collect()
     }
 
-    fn may_have_slot(&self, open: OpenPhase<'_>, position: usize) -> bool {
-        let is_held_back = open.run.hosts[position].section == Section::Steps && self.waits_for_rescue(open);
-        !is_held_back && self.may_go_on(open, position)
-    }
-
     fn is_fresh(&self, slots: &PhaseSlots, look: &Observation) -> bool {
-        let before_slot = look.started > slots.last_given || self.rules.broken(Bug::OneLookForManySlots);
-        before_slot && self.now.since(look.at) <= TOO_OLD
-    }
-
-    /// The budget as the state has it; a test may take a part away.
-    fn budget(&self, open: OpenPhase<'_>, mut budget: Budget) -> Budget {
-        if self.rules.broken(Bug::ControlPlanesTogether) {
-            budget.slots = open.planned.rollout.max_unavailable as usize;
-        }
-        let slots = &open.run.slots;
-        budget.out.retain(|out| match out.cause {
-            _ if self.rules.broken(Bug::RescuesDoNotSpend)
-                && slots.troubled.contains(&out.host)
-                && !slots.held.contains(&out.host) =>
-            {
-                false
-            }
-            _ if self.rules.broken(Bug::TrustsReleasedHosts) => {
-                !open.run.slots.released.contains_key(&out.host)
-            }
-            OutCause::InWork => !self.rules.broken(Bug::WorkDoesNotSpend),
-            OutCause::Failed | OutCause::Unknown => !self.rules.broken(Bug::FailuresDoNotSpend),
-            OutCause::LeftCordoned => !self.rules.broken(Bug::CordonsDoNotSpend),
-            _ => !self.rules.broken(Bug::OthersDoNotSpend),
-        });
-        if self.rules.broken(Bug::OneSlotTooMany) {
-            budget.slots += 1;
-        }
-        budget
-    }
-
-    /// Hosts that wait for a slot and may have one, in order.
-    fn waiting(&self, open: OpenPhase<'_>) -> impl Iterator<Item = usize> {
-        let batch = open.run.batch.as_ref().map(|batch| &open.planned.batches[usize::from(batch.index)]);
-        // As the phase orders its hosts; where nothing orders them, that is the order of the plan.
-        let rank = |position: usize| {
-            let host = open.planned.hosts[position].host;
-            batch.filter(|batch| !batch.is_sorted()).and_then(|batch| batch.iter().position(|of| *of == host))
-        };
-        let mut waiting: Vec<usize> = open.run.want_slot.iter().copied().collect();
-        waiting.sort_by_key(|position| rank(*position));
-        waiting.into_iter().filter(move |position| self.may_have_slot(open, *position))
-    }
-
-    /// The first host that fits: one that is out already costs no slot, one whose domain is out already no domain.
-    fn candidate(&self, open: OpenPhase<'_>, budget: &Budget) -> Option<usize> {
-        let host = |position: usize| open.planned.hosts[position].host;
-        let topology = open.planned.topology.as_ref().filter(|_| !self.rules.broken(Bug::IgnoresTopology));
-        let troubled = &open.run.slots.troubled;
-        let of_rescue = (!troubled.is_empty()).then(|| self.budget(open, open.run.slots.budget_of_rescue()));
-        // A host that is being rescued does not wait for others that never went out.
-        let budget_for = |position: &usize| {
-            let of_rescue = of_rescue.as_ref().filter(|_| troubled.contains(&host(*position)));
-            of_rescue.unwrap_or(budget)
-        };
-        let taken_of = |budget: &Budget| {
-            let blind = |out: &&OutOfService| {
-                out.cause == OutCause::InWork || !self.rules.broken(Bug::TopologyOfOwnWorkOnly)
-            };
-            let out = budget.out.iter().filter(blind).map(|out| out.host);
-            topology.map(|topology| topology.domains_of(out)).unwrap_or_default()
-        };
-        let (taken, taken_of_rescue) = (taken_of(budget), of_rescue.as_ref().map(taken_of));
-        let fits = |position: &usize| {
-            let of_rescue = taken_of_rescue.as_ref().filter(|_| troubled.contains(&host(*position)));
-            let domain = topology.and_then(|topology| Some((topology, topology.domain(host(*position))?)));
-            // What this run left cordoned is out already, and so is its domain.
-            let is_out = open.run.slots.cordoned.contains(&host(*position));
-            is_out
-                || domain.is_none_or(|(topology, domain)| topology.fits(of_rescue.unwrap_or(&taken), domain))
-        };
-        let keeps_etcd = |position: &usize| {
-            self.rules.broken(Bug::IgnoresEtcd) || open.run.slots.etcd_bar(host(*position)).is_none()
-        };
-        let mut fitting = self
-            .waiting(open)
-            .filter(|position| budget_for(position).may_take(host(*position)).is_ok())
-            .filter(keeps_etcd);
-        if self.rules.broken(Bug::OnlyTheFirstMayGo) {
-            return fitting.next().filter(fits);
-        }
-        fitting.find(fits)
+        look.started > slots.last_given && self.now.since(look.at) <= TOO_OLD
     }
 
     /// A host that waits for domains which hosts that failed in this run hold: nobody will put those back.
     fn barred(&self, open: OpenPhase<'_>) -> Option<(usize, DomainsTaken)> {
         let topology = open.planned.topology.as_ref()?;
         let left = self.left_cordoned(open);
-        if (open.run.slots.lost.is_empty() && left.is_empty())
-            || self.rules.broken(Bug::WaitsForLostDomains)
-            || self.rules.broken(Bug::IgnoresTopology)
-        {
+        if open.run.slots.lost.is_empty() && left.is_empty() {
             return None;
         }
         let mut out = open.run.slots.budget().out;
@@ -198,7 +99,7 @@ impl DecisionRound<'_> {
             .for_each(|out| out.cause = OutCause::LeftCordoned);
         out.retain(|out| out.cause != OutCause::LeftCordoned || left.contains(&out.host));
         let is_out = |position: &usize| open.run.slots.cordoned.contains(&open.planned.hosts[*position].host);
-        self.waiting(open)
+        open.waiting()
             .filter(|position| !is_out(position))
             .find_map(|position| Some((position, topology.lost_to(open.planned.hosts[position].host, &out)?)))
     }
@@ -210,29 +111,6 @@ impl DecisionRound<'_> {
             position.is_some_and(|position| open.run.hosts[position].is_active())
         };
         open.run.slots.held.iter().any(at_work)
-    }
-
-    /// Whether the run's own work leaves room for none of the hosts that wait: by their domains, or by their etcd.
-    fn own_work_bars_all(&self, open: OpenPhase<'_>) -> bool {
-        let slots = &open.run.slots;
-        let works_on_etcd = |position: usize| {
-            let host = open.planned.hosts[position].host;
-            // One that came back counts until a look has seen it, and then no event would wake the others.
-            let is_held = |fellow: &HostId| *fellow != host && slots.are_fellows(*fellow, host);
-            !self.rules.broken(Bug::IgnoresEtcd) && slots.held.iter().any(is_held)
-        };
-        if self.waiting(open).all(works_on_etcd) {
-            return true;
-        }
-        let Some(topology) = &open.planned.topology else { return false };
-        let taken = topology.domains_of(slots.held.iter().chain(slots.lost.keys()).copied());
-        let domain = |position: usize| topology.domain(open.planned.hosts[position].host);
-        // What this run left cordoned is out already, and so is its domain.
-        let is_out = |position: usize| slots.cordoned.contains(&open.planned.hosts[position].host);
-        let bars = |position| {
-            !is_out(position) && domain(position).is_some_and(|domain| !topology.fits(&taken, domain))
-        };
-        !self.rules.broken(Bug::IgnoresTopology) && self.waiting(open).all(bars)
     }
 
     /// The slot and what the host does with it go together: a stop between them would send out a host that has not
@@ -274,11 +152,9 @@ impl DecisionRound<'_> {
             self.emit(Event::ObservationStarted { phase });
             return;
         }
-        let is_endless = self.rules.broken(Bug::WaitsIdly) && run.only_waits();
-        let give_up = told.and_then(|told| told.by_others_since).filter(|_| !is_endless).map(|since| {
-            let patience = planned.rollout.wait_for_budget;
-            (since, if self.rules.broken(Bug::DoesNotWaitForOthers) { since } else { since.after(patience) })
-        });
+        let give_up = told
+            .and_then(|told| told.by_others_since)
+            .map(|since| (since, since.after(planned.rollout.wait_for_budget)));
         match give_up {
             Some((since, at)) if at <= self.now => {
                 let waited = self.now.since(since);
@@ -287,7 +163,7 @@ impl DecisionRound<'_> {
                     out.retain(|out| topology.domain(out.host) != Some(&domains.domain));
                 }
                 let cause = HaltCause::BudgetSpentByOthers { waited, out, blocked, domains };
-                let waiting: Vec<_> = self.waiting(open).collect();
+                let waiting: Vec<_> = open.waiting().collect();
                 self.give_up(open, cause, &waiting);
             }
             Some((_, at)) => self.wake(at.min(look_again)),
@@ -315,5 +191,78 @@ impl DecisionRound<'_> {
                 Event::HostEnded { phase, host, status: run.cut_short(tasks, run.at) }
             });
         }
+    }
+}
+
+impl OpenPhase<'_> {
+    /// Hosts that wait for a slot and may have one, in order.
+    fn waiting(self) -> impl Iterator<Item = usize> {
+        let batch = self.run.batch.as_ref().map(|batch| &self.planned.batches[usize::from(batch.index)]);
+        // As the phase orders its hosts; where nothing orders them, that is the order of the plan.
+        let rank = |position: usize| {
+            let host = self.planned.hosts[position].host;
+            batch.filter(|batch| !batch.is_sorted()).and_then(|batch| batch.iter().position(|of| *of == host))
+        };
+        let mut waiting: Vec<usize> = self.run.want_slot.iter().copied().collect();
+        waiting.sort_by_key(|position| rank(*position));
+        waiting.into_iter().filter(move |position| self.may_have_slot(*position))
+    }
+
+    /// The first host that fits: one that is out already costs no slot, one whose domain is out already no domain.
+    fn candidate(self, budget: &Budget) -> Option<usize> {
+        let host = |position: usize| self.planned.hosts[position].host;
+        let topology = self.planned.topology.as_ref();
+        let troubled = &self.run.slots.troubled;
+        let of_rescue = (!troubled.is_empty()).then(|| self.run.slots.budget_of_rescue());
+        // A host that is being rescued does not wait for others that never went out.
+        let budget_for = |position: &usize| {
+            let of_rescue = of_rescue.as_ref().filter(|_| troubled.contains(&host(*position)));
+            of_rescue.unwrap_or(budget)
+        };
+        let taken_of = |budget: &Budget| {
+            let out = budget.out.iter().map(|out| out.host);
+            topology.map(|topology| topology.domains_of(out)).unwrap_or_default()
+        };
+        let (taken, taken_of_rescue) = (taken_of(budget), of_rescue.as_ref().map(taken_of));
+        let fits = |position: &usize| {
+            let of_rescue = taken_of_rescue.as_ref().filter(|_| troubled.contains(&host(*position)));
+            let domain = topology.and_then(|topology| Some((topology, topology.domain(host(*position))?)));
+            // What this run left cordoned is out already, and so is its domain.
+            let is_out = self.run.slots.cordoned.contains(&host(*position));
+            is_out
+                || domain.is_none_or(|(topology, domain)| topology.fits(of_rescue.unwrap_or(&taken), domain))
+        };
+        self.waiting()
+            .filter(|position| budget_for(position).may_take(host(*position)).is_ok())
+            .filter(|position| self.run.slots.etcd_bar(host(*position)).is_none())
+            .find(fits)
+    }
+
+    fn may_have_slot(self, position: usize) -> bool {
+        let is_held_back = self.run.hosts[position].section == Section::Steps && self.waits_for_rescue();
+        !is_held_back && self.may_go_on(position)
+    }
+
+    /// Whether the run's own work leaves room for none of the hosts that wait: by their domains, or by their etcd.
+    fn own_work_bars_all(self) -> bool {
+        let slots = &self.run.slots;
+        let works_on_etcd = |position: usize| {
+            let host = self.planned.hosts[position].host;
+            // One that came back counts until a look has seen it, and then no event would wake the others.
+            let is_held = |fellow: &HostId| *fellow != host && slots.are_fellows(*fellow, host);
+            slots.held.iter().any(is_held)
+        };
+        if self.waiting().all(works_on_etcd) {
+            return true;
+        }
+        let Some(topology) = &self.planned.topology else { return false };
+        let taken = topology.domains_of(slots.held.iter().chain(slots.lost.keys()).copied());
+        let domain = |position: usize| topology.domain(self.planned.hosts[position].host);
+        // What this run left cordoned is out already, and so is its domain.
+        let is_out = |position: usize| slots.cordoned.contains(&self.planned.hosts[position].host);
+        let bars = |position| {
+            !is_out(position) && domain(position).is_some_and(|domain| !topology.fits(&taken, domain))
+        };
+        self.waiting().all(bars)
     }
 }

@@ -5,9 +5,9 @@ mod outcomes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::engine::decide::decide_by;
-use crate::engine::rules::{Bug, Rules};
-use crate::engine::{Cause, Decision, Event, Failure, OpRun, Stamped, State, StopLevel, TaskEnd, Work};
+use crate::engine::{
+    Cause, Decision, Event, Failure, OpRun, Stamped, State, StopLevel, TaskEnd, Work, decide,
+};
 use crate::op::Exit;
 use crate::plan::{HostId, OutCause, Plan, TaskId};
 use crate::value::{Duration, Timestamp};
@@ -53,7 +53,6 @@ enum Order {
 struct ModelWorld<'a> {
     plan: &'a Plan,
     random: &'a mut Random,
-    rules: Rules,
     state: State,
     now: Timestamp,
     events: Vec<Stamped>,
@@ -88,7 +87,7 @@ struct Mood {
 }
 
 /// Plays one run to its end.
-pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<ModelRun, Violation> {
+pub(super) fn play(plan: &Plan, random: &mut Random) -> Result<ModelRun, Violation> {
     let mood = Mood {
         failures: random.pick(&[0, 5, 10, 30]),
         silence: random.pick(&[0, 2, 10]),
@@ -111,8 +110,7 @@ pub(super) fn play(plan: &Plan, random: &mut Random, rules: Rules) -> Result<Mod
     let mut world = ModelWorld {
         plan,
         random,
-        rules,
-        state: State { rules, ..State::new(plan) },
+        state: State::new(plan),
         now: Timestamp(1_000_000),
         events: Vec::new(),
         orders: BTreeMap::new(),
@@ -151,8 +149,8 @@ impl ModelWorld<'_> {
             if self.mood.unsteady_clock && self.random.percent(10) {
                 self.now.0 -= i64::try_from(self.random.below(4000)).expect("invariant: small");
             }
-            let decision = decide_by(self.rules, self.plan, &self.state, self.now);
-            if self.random.percent(2) && decision != decide_by(self.rules, self.plan, &self.state, self.now) {
+            let decision = decide(self.plan, &self.state, self.now);
+            if self.random.percent(2) && decision != decide(self.plan, &self.state, self.now) {
                 return Err(Violation::new("idempotent", "two decisions differ over the same state"));
             }
             if self.enact(&decision)? {
@@ -261,7 +259,6 @@ impl ModelWorld<'_> {
         // The worker asks for the lock before each op, and sends nothing more without it.
         if let Event::OpStarted { task, attempt, .. } = event
             && self.lock_lost
-            && !self.rules.broken(Bug::SendsWithoutLock)
         {
             queue.clear();
             event = Event::TaskEnded { task, attempt, end: TaskEnd::Withheld { reason: String::new() } };
@@ -297,9 +294,7 @@ impl ModelWorld<'_> {
         if folded != self.state {
             return Err(Violation::new("refold", "the events give another state than the run had"));
         }
-        if decide_by(self.rules, self.plan, &folded, self.now)
-            != decide_by(self.rules, self.plan, &self.state, self.now)
-        {
+        if decide(self.plan, &folded, self.now) != decide(self.plan, &self.state, self.now) {
             return Err(Violation::new("refold", "the folded state decides differently"));
         }
         self.state = folded;
@@ -349,7 +344,7 @@ impl ModelWorld<'_> {
     }
 
     fn fold(&self) -> Result<State, Violation> {
-        let mut state = State { rules: self.rules, ..State::new(self.plan) };
+        let mut state = State::new(self.plan);
         for event in &self.events {
             let applied = state.apply(self.plan, event);
             applied.map_err(|error| Violation::new("refold", error.to_string()))?;
@@ -364,7 +359,7 @@ impl ModelWorld<'_> {
                 format!("the run ended with work in flight: {:?}", self.orders),
             ));
         }
-        let decision = decide_by(self.rules, self.plan, &self.state, self.now);
+        let decision = decide(self.plan, &self.state, self.now);
         if !decision.done || !decision.events.is_empty() {
             return Err(Violation::new("ends", "a run that ended goes on"));
         }

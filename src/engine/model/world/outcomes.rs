@@ -3,10 +3,8 @@
 use std::collections::VecDeque;
 
 use super::{ModelWorld, Order, failure};
-use crate::engine::decide::decide_by;
 use crate::engine::model::oracle::Violation;
-use crate::engine::rules::Bug;
-use crate::engine::{BracketFinding, Cause, EtcdSeen, Event, SkipReason, Stamped, TaskEnd};
+use crate::engine::{BracketFinding, Cause, EtcdSeen, Event, SkipReason, Stamped, TaskEnd, decide};
 use crate::op::{Effect, Exit};
 use crate::plan::{Cordoning, Forecast, HostId, OutCause, OutOfService, TaskId};
 
@@ -42,8 +40,7 @@ impl ModelWorld<'_> {
         let tasks = self.plan.phase(phase).tasks_of(host).expect("a host of the phase");
         let bracket = &tasks.brackets[usize::from(bracket)];
         let inside = &tasks.tasks[usize::from(bracket.first)..=usize::from(bracket.last)];
-        let is_silent = inside.iter().any(|task| task.forecast == Forecast::BracketHolds);
-        is_silent && !self.rules.broken(Bug::SendsUnannounced)
+        inside.iter().any(|task| task.forecast == Forecast::BracketHolds)
     }
 
     /// Somebody is asked, or a check is looked at.
@@ -120,7 +117,7 @@ impl ModelWorld<'_> {
             return events;
         }
         let is_apart = planned.effect == Effect::Disrupts && self.state.is_apart(self.plan, task);
-        if is_apart && !self.rules.broken(Bug::DisruptsApart) {
+        if is_apart {
             let end = TaskEnd::Failed { failure: failure(Cause::Refused) };
             events.push_back(Event::TaskEnded { task, attempt, end });
             return events;
@@ -129,7 +126,7 @@ impl ModelWorld<'_> {
             events.extend(self.pause(task, attempt));
             return events;
         }
-        if !planned.forecast.announces() && !self.rules.broken(Bug::SendsUnannounced) {
+        if !planned.forecast.announces() {
             let state = "done".to_owned();
             let drift = TaskEnd::Failed { failure: failure(Cause::Drift) };
             let end = if self.random.percent(20) { drift } else { TaskEnd::Satisfied { state } };
@@ -307,11 +304,9 @@ impl ModelWorld<'_> {
         let host = HostId(u32::try_from(self.random.below(count)).expect("invariant: small"));
         let silent = Event::HostSilent { host, reason: "timed out".to_owned(), attempts: 3 };
         let event = self.random.pick(&[silent, Event::HostAnswers { host }]);
-        let before = decide_by(self.rules, self.plan, &self.state, self.now);
+        let before = decide(self.plan, &self.state, self.now);
         self.record(event)?;
-        // A deliberate bug is for the oracles to notice, by what comes of it.
-        let is_told_only = decide_by(self.rules, self.plan, &self.state, self.now) == before;
-        if !is_told_only && !self.rules.broken(Bug::AnswersAreService) {
+        if decide(self.plan, &self.state, self.now) != before {
             return Err(Violation::new(
                 "silence",
                 "a host that is silent or answers changes what is decided",
