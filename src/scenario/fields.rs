@@ -3,6 +3,8 @@
 use std::sync::LazyLock;
 
 use super::FaultKind;
+use super::parse::{Command, ExpectedNode, ExpectedStep, File, Metadata, Package, Port};
+use crate::source::FromNode;
 use crate::value::{Field, Type, Value};
 
 /// A fault as people write it.
@@ -49,7 +51,7 @@ pub static TOP: LazyLock<Vec<Field>> = LazyLock::new(|| {
     vec![
         Field::required("apiVersion", words(&["rollbook/v1"]), "The format."),
         Field::required("kind", words(&["Scenario"]), "What the file is."),
-        Field::required("metadata", Type::Map(Box::new(Type::Str)), "`name`, and a `description`."),
+        Field::required("metadata", Metadata::ty(), "`name`, and a `description`."),
         Field::optional(
             "runbook",
             Type::Str,
@@ -71,27 +73,19 @@ pub static TOP: LazyLock<Vec<Field>> = LazyLock::new(|| {
         Field::optional("seed", Type::Int, "As `--seed`, which is stronger; 1 where neither is given."),
         Field::optional("kubernetes", Type::Version, "As `--kubernetes`, which is stronger."),
         Field::optional("faults", list(), "What goes wrong; see below."),
-        Field::optional("commands", list(), "How commands of the runbook answer; see below."),
+        Field::optional("commands", Command::ty().listed(), "How commands of the runbook answer; see below."),
         Field::optional(
             "packages",
-            list(),
+            Package::ty().listed(),
             "Packages that the simulation does not know, by repository; see below.",
         ),
-        Field::optional("files", list(), "Files that are there from the beginning; see below."),
-        Field::optional("ports", list(), "Ports that are open from the beginning; see below."),
+        Field::optional("files", File::ty().listed(), "Files that are there from the beginning; see below."),
+        Field::optional("ports", Port::ty().listed(), "Ports that are open from the beginning; see below."),
         Field::optional(
             "expect",
             Type::Map(Box::new(Type::Any)),
             "What must come of it; see below. `rehearse --check` needs it.",
         ),
-    ]
-});
-
-/// `metadata`.
-pub static METADATA: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    vec![
-        Field::required("name", Type::Str, "Stands in what `rehearse --check` says."),
-        Field::optional("description", Type::Str, "For readers."),
     ]
 });
 
@@ -283,72 +277,9 @@ pub(super) const HOLDER: &str = "process 4321 (unattended-upgr)";
 pub(super) const COMPONENTS: [&str; 4] =
     ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
-/// An item of `commands`.
-pub static COMMAND: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    vec![
-        Field::required(
-            "match",
-            Type::Str,
-            "Text in the command line, or in its standard input: a step's command, or its `check`, `unless` or `only_if`. Of several items that match, the first one counts.",
-        ),
-        Field::optional("host", Type::Str, "A selector of the inventory; on all hosts where it is left out."),
-        Field::with_default("exit", Type::Int, Value::Int(0), "Exit code."),
-        Field::with_default("stdout", Type::Str, text(""), "Standard output."),
-        Field::with_default("stderr", Type::Str, text(""), "Standard error."),
-        Field::with_default(
-            "takes",
-            Type::Duration,
-            Value::Duration(crate::value::Duration::from_secs(1)),
-            "How long it takes.",
-        ),
-        Field::optional("creates", Type::Str, "A file that is there after it ended with 0."),
-        Field::optional(
-            "installs",
-            Type::Map(Box::new(Type::Str)),
-            "Packages with the versions that they have after it ended with 0, such as `{ kubelet: 1.31.4 }`.",
-        ),
-        Field::optional(
-            "needs",
-            Type::Str,
-            "Text of a command that must have ended well on the host before. Until then this one says nothing and exits 1.",
-        ),
-    ]
-});
-
-const WHERE: &str = "A selector of the inventory; all hosts where it is left out.";
-
-/// An item of `packages`.
-pub static PACKAGE: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    vec![
-        Field::required("name", Type::Str, "The package."),
-        Field::required(
-            "versions",
-            Type::List(Box::new(Type::Str)),
-            "All versions that repositories offer, with their revisions. No other version is taken to be there.",
-        ),
-        Field::optional("repository", Type::Str, "What apt shows as their repository."),
-        Field::optional("installed", Type::Str, "The version that is installed from the beginning."),
-        Field::optional("host", Type::Str, WHERE),
-    ]
-});
-
-/// An item of `files`.
-pub static FILE: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    vec![
-        Field::required("path", Type::Str, "An absolute path."),
-        Field::with_default("content", Type::Str, text(""), "What it holds."),
-        Field::optional("host", Type::Str, WHERE),
-    ]
-});
-
-/// An item of `ports`.
-pub static PORT: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    vec![Field::required("port", Type::Int, "The number."), Field::optional("host", Type::Str, WHERE)]
-});
-
 /// `expect`.
 pub static EXPECT: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    let steps = || Type::List(Box::new(Type::Map(Box::new(Type::Str))));
+    let steps = || ExpectedStep::ty().listed();
     vec![
         Field::optional("exit", Type::Int, "The exit code."),
         Field::optional(
@@ -374,38 +305,7 @@ pub static EXPECT: LazyLock<Vec<Field>> = LazyLock::new(|| {
             "So many hosts at most hold a slot of the budget at the same time.",
         ),
         Field::optional("says", Type::List(Box::new(Type::Str)), "Texts that people must be told."),
-        Field::optional(
-            "nodes",
-            Type::Map(Box::new(Type::Map(Box::new(Type::Any)))),
-            "How nodes stand at the end, by selector.",
-        ),
-    ]
-});
-
-/// An item of `ran` and `did_not_run`.
-pub static EXPECT_STEP: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    vec![
-        Field::required(
-            "step",
-            Type::Str,
-            "A step's kind, id or name. A step ran where one of its commands was sent; a check, where it was looked at.",
-        ),
-        Field::optional(
-            "host",
-            Type::Str,
-            "A selector: on every one of these hosts. Where it is left out, on any host at all.",
-        ),
-        Field::optional("phase", Type::Str, "Only in this phase."),
-    ]
-});
-
-/// A value of `nodes`.
-pub static EXPECT_NODE: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    vec![
-        Field::optional("cordoned", Type::Bool, "Whether it takes no new pods."),
-        Field::optional("ready", Type::Bool, "Whether it is Ready."),
-        Field::optional("kubelet", Type::Version, "The version that its kubelet shows."),
-        Field::optional("held", Type::List(Box::new(Type::Str)), "Packages on hold, all of them."),
+        Field::optional("nodes", ExpectedNode::ty().mapped(), "How nodes stand at the end, by selector."),
     ]
 });
 

@@ -13,10 +13,7 @@ use crate::source::{Diagnostics, Node, Span, Spanned};
 use crate::value::{Duration, Version};
 
 pub use expect::{Came, Expect, HostEnd, NodeExpect, NodeNow, SlotCount, StepExpect, judge};
-pub use fields::{
-    COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FILE, FaultInfo, FaultTarget, METADATA,
-    PACKAGE, PORT, TOP,
-};
+pub use fields::{COMMON, EXPECT, FAULTS, FaultInfo, FaultTarget, TOP};
 pub use injections::{Injection, Injections};
 pub use page::page;
 pub use parse::{parse, parse_leniently};

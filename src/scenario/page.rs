@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use super::fields::{
-    COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FILE, FaultTarget, PACKAGE, PORT, TOP,
-};
+use super::fields::{COMMON, EXPECT, FAULTS, FaultTarget, TOP};
+use super::parse::{Command, ExpectedNode, ExpectedStep, File, Package, Port};
 use crate::value::{Field, Value};
 
 const HEAD: &str = "\
@@ -89,18 +88,18 @@ fn write(out: &mut String) -> std::fmt::Result {
         }
     }
     write!(out, "\n{COMMANDS}\n")?;
-    fields(out, &COMMAND)?;
+    fields(out, &Command::table().fields)?;
     write!(out, "\n{GIVEN}")?;
-    for (key, table) in [("packages", &PACKAGE), ("files", &FILE), ("ports", &PORT)] {
+    for (key, table) in [("packages", Package::table()), ("files", File::table()), ("ports", Port::table())] {
         writeln!(out, "\nAn item of `{key}`:\n")?;
-        fields(out, table)?;
+        fields(out, &table.fields)?;
     }
     writeln!(out, "\n## Expectations\n")?;
     fields(out, &EXPECT)?;
     writeln!(out, "\nAn item of `ran` and `did_not_run`:\n")?;
-    fields(out, &EXPECT_STEP)?;
+    fields(out, &ExpectedStep::table().fields)?;
     writeln!(out, "\nA value of `nodes`:\n")?;
-    fields(out, &EXPECT_NODE)
+    fields(out, &ExpectedNode::table().fields)
 }
 
 fn fields(out: &mut String, fields: &[Field]) -> std::fmt::Result {

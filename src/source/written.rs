@@ -5,7 +5,7 @@
 use std::num::NonZeroU32;
 
 use super::{Diagnostics, Entry, Node, Span, Spanned};
-use crate::value::{Amount, Duration, Type, Value};
+use crate::value::{Amount, Duration, Type, Value, Version};
 
 /// What people can write at a key.
 pub trait FromNode: Sized {
@@ -100,8 +100,10 @@ macro_rules! written {
     (@required $ty:ty, $default:expr) => { false };
     (@absent $ty:ty) => { <$ty as $crate::source::FromNode>::absent() };
     (@absent $ty:ty, $default:expr) => { Some($default) };
-    (@default) => { None };
-    (@default $default:expr) => { Some($crate::source::AsDefault::as_default(&$default)) };
+    (@default $ty:ty) => { None };
+    (@default $ty:ty, $default:expr) => {
+        Some(<$ty as $crate::source::AsDefault>::as_default(&$default))
+    };
     (@read $ty:ty, $entry:ident, $as:expr, $errors:ident) => {
         <$ty as $crate::source::FromNode>::from_entry($entry, &$as, $errors)
     };
@@ -148,7 +150,7 @@ macro_rules! written {
                         name: $crate::source::written!(@name $key $($written)?),
                         ty: $crate::source::written!(@ty $ty $(, $as)?),
                         required: $crate::source::written!(@required $ty $(, $default)?),
-                        default: $crate::source::written!(@default $($default)?),
+                        default: $crate::source::written!(@default $ty $(, $default)?),
                         doc: concat!($($key_doc),+).trim_ascii_start(),
                     }),+]),
                 };
@@ -321,13 +323,34 @@ fn whole<T: TryFrom<i64>>(node: &Node, ty: &Type, errors: &mut Diagnostics) -> O
     })
 }
 
-impl FromNode for u32 {
+macro_rules! whole_numbers {
+    ($($number:ty),+) => {
+        $(impl FromNode for $number {
+            fn ty() -> Type {
+                Type::Whole { least: 0, most: None }
+            }
+
+            fn from_node(node: &Node, ty: &Type, errors: &mut Diagnostics) -> Option<Self> {
+                whole(node, ty, errors)
+            }
+        }
+
+        impl AsDefault for $number {
+            fn as_default(&self) -> Value {
+                Value::Int(i64::from(*self))
+            }
+        })+
+    };
+}
+whole_numbers!(u8, u16, u32);
+
+impl FromNode for Version {
     fn ty() -> Type {
-        Type::Whole { least: 0, most: None }
+        Type::Version
     }
 
     fn from_node(node: &Node, ty: &Type, errors: &mut Diagnostics) -> Option<Self> {
-        whole(node, ty, errors)
+        node.parsed(&ty.expected(), errors, |text| Self::parse(text).ok())
     }
 }
 
@@ -364,12 +387,6 @@ impl FromNode for Amount {
 impl AsDefault for bool {
     fn as_default(&self) -> Value {
         Value::Bool(*self)
-    }
-}
-
-impl AsDefault for u32 {
-    fn as_default(&self) -> Value {
-        Value::Int(i64::from(*self))
     }
 }
 

@@ -4,26 +4,14 @@ use serde_json::{Map, Value as Json, json};
 
 use super::runbook::head;
 use super::shapes::{Templates, documented, extend, record};
-use crate::scenario::{
-    COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FILE, FaultInfo, FaultTarget, METADATA,
-    PACKAGE, PORT, TOP,
-};
+use crate::scenario::{COMMON, EXPECT, FAULTS, FaultInfo, FaultTarget, TOP};
 use crate::value::Field;
 
 pub(super) fn scenario() -> Json {
     let mut expect = constants(&EXPECT);
-    for key in ["ran", "did_not_run"] {
-        refine(&mut expect, key, json!({ "items": constants(&EXPECT_STEP) }));
-    }
-    refine(&mut expect, "nodes", json!({ "additionalProperties": constants(&EXPECT_NODE) }));
     expect["minProperties"] = json!(1);
     let mut top = constants(&TOP);
-    refine(&mut top, "metadata", constants(&METADATA));
     refine(&mut top, "faults", json!({ "items": fault() }));
-    refine(&mut top, "commands", json!({ "items": constants(&COMMAND) }));
-    for (key, table) in [("packages", &PACKAGE), ("files", &FILE), ("ports", &PORT)] {
-        refine(&mut top, key, json!({ "items": constants(table) }));
-    }
     refine(&mut top, "expect", expect);
     let mut schema = head("Rollbook scenario");
     extend(&mut schema, top);

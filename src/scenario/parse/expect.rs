@@ -1,9 +1,11 @@
 //! `expect:` of a scenario.
 
-use super::{list, number, selector, selector_of, spanned, version};
+use super::{list, list_of, number, selector, selector_of, selector_type};
+use crate::inventory::Selector;
 use crate::scenario::{Expect, HostEnd, NodeExpect, StepExpect};
 use crate::source::codes::BAD_EXPECTATION;
-use crate::source::{Diagnostics, Entry, MapReader, Node, NodeKind};
+use crate::source::{Diagnostics, Entry, FromNode, MapReader, Node, NodeKind, Spanned, written};
+use crate::value::{Type, Version};
 
 const WHAT: &str = "`expect`";
 
@@ -68,29 +70,55 @@ fn by_selector<T>(
     entries.collect()
 }
 
+written! {
+    /// An item of `ran` and `did_not_run`.
+    pub(in crate::scenario) struct ExpectedStep at "expect.ran[]", called "a step of `expect`" {
+        /// A step's kind, id or name. A step ran where one of its commands was sent; a check, where it was looked at.
+        step: Spanned<String> as (Type::Str.called("a step's kind, id or name")),
+        /// A selector: on every one of these hosts. Where it is left out, on any host at all.
+        host: Option<Spanned<Selector>> as (selector_type()),
+        /// Only in this phase.
+        phase: Option<Spanned<String>> as (Type::Str.called("the name of a phase")),
+    }
+}
+
 fn step(node: &Node, errors: &mut Diagnostics) -> Option<StepExpect> {
-    const WHAT: &str = "a step of `expect`";
-    let mut reader = MapReader::open(node, WHAT, errors)?;
-    let step = reader.require("step", WHAT, errors);
-    let step = step.and_then(|entry| spanned(entry, "a step's kind, id or name", errors));
-    let hosts = reader.take("host").and_then(|entry| selector(&entry.value, errors));
-    let phase = reader.take("phase").and_then(|entry| spanned(entry, "the name of a phase", errors));
-    reader.finish(WHAT, errors);
-    Some(StepExpect { step: step?, hosts, phase })
+    let ExpectedStep { step, host, phase } = ExpectedStep::from_node(node, &ExpectedStep::ty(), errors)?;
+    Some(StepExpect { step, hosts: host, phase })
+}
+
+written! {
+    /// A value of `nodes`.
+    pub(in crate::scenario) struct ExpectedNode at "expect.nodes", called "a node of `expect`" {
+        /// Whether it takes no new pods.
+        cordoned: Option<bool>,
+        /// Whether it is Ready.
+        ready: Option<bool>,
+        /// The version that its kubelet shows.
+        kubelet: Option<Version>,
+        /// Packages on hold, all of them.
+        held: Option<Held>,
+    }
 }
 
 fn state(node: &Node, errors: &mut Diagnostics) -> Option<NodeExpect> {
-    const WHAT: &str = "a node of `expect`";
-    let mut reader = MapReader::open(node, WHAT, errors)?;
-    let mut flag =
-        |key: &str, errors: &mut Diagnostics| reader.take(key).and_then(|entry| entry.value.boolean(errors));
-    let (cordoned, ready) = (flag("cordoned", errors), flag("ready", errors));
-    let kubelet = reader.take("kubelet").and_then(|entry| version(entry, errors));
-    let held = reader.take("held").map(|entry| {
-        list(Some(entry), "a list of packages", errors, |node, errors| {
-            node.text("a package", errors).map(str::to_owned)
-        })
-    });
-    reader.finish(WHAT, errors);
-    Some(NodeExpect { cordoned, ready, kubelet, held })
+    let ExpectedNode { cordoned, ready, kubelet, held } =
+        ExpectedNode::from_node(node, &ExpectedNode::ty(), errors)?;
+    Some(NodeExpect { cordoned, ready, kubelet, held: held.map(|held| held.0) })
+}
+
+/// Names of packages.
+#[derive(Clone, Debug)]
+pub(in crate::scenario) struct Held(Vec<String>);
+
+impl FromNode for Held {
+    fn ty() -> Type {
+        Type::Str.listed().called("a list of packages")
+    }
+
+    fn from_node(node: &Node, ty: &Type, errors: &mut Diagnostics) -> Option<Self> {
+        let package =
+            |node: &Node, errors: &mut Diagnostics| node.text("a package", errors).map(str::to_owned);
+        Some(Self(list_of(node, &ty.expected(), errors, package)))
+    }
 }

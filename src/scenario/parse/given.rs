@@ -1,64 +1,132 @@
-//! Reads what a scenario says is on hosts from the beginning: packages of repositories, files, open ports.
+//! What a scenario says is on hosts from the beginning: packages of repositories, files, open ports.
 
-use super::{list, selector, text};
+use super::{Raw, absolute, selector_type};
+use crate::inventory::Selector;
 use crate::scenario::{Given, GivenWhat};
-use crate::source::{Diagnostics, MapReader, Node, NodeKind};
+use crate::source::{Diagnostics, FromNode, Node, NodeKind, Spanned, written};
+use crate::value::Type;
 
-pub(super) fn package(node: &Node, errors: &mut Diagnostics) -> Option<Given> {
-    const WHAT: &str = "a package";
-    let mut reader = MapReader::open(node, WHAT, errors)?;
-    let name = reader.require("name", WHAT, errors).and_then(|entry| text(entry, "a name", errors));
-    let written = reader.require("versions", WHAT, errors);
-    let versions = list(written, "a list of versions", errors, version);
-    if let Some(entry) =
-        written.filter(|entry| matches!(&entry.value.kind, NodeKind::Seq(items) if items.is_empty()))
-    {
-        errors.wrong_type(&entry.value, "one version or more");
+written! {
+    /// An item of `packages`.
+    pub(in crate::scenario) struct Package at "packages[]", called "a package" {
+        /// The package.
+        name: Raw as (Type::Str.called("a name")),
+        /// All versions that repositories offer, with their revisions. No other version is taken to be there.
+        versions: Versions,
+        /// What apt shows as their repository.
+        repository: Option<Raw>,
+        /// The version that is installed from the beginning.
+        installed: Option<PackageVersion>,
+        /// A selector of the inventory; all hosts where it is left out.
+        host: Option<Spanned<Selector>> as (selector_type()),
     }
-    let repository = reader.take("repository").and_then(|entry| text(entry, "a text", errors));
-    let installed = reader.take("installed").and_then(|entry| version(&entry.value, errors));
-    let hosts = reader.take("host").and_then(|entry| selector(&entry.value, errors));
-    reader.finish(WHAT, errors);
-    let repository = repository.unwrap_or_else(|| "the scenario".to_owned());
-    Some(Given { hosts, what: GivenWhat::Package { name: name?, versions, repository, installed } })
 }
 
-pub(super) fn file(node: &Node, errors: &mut Diagnostics) -> Option<Given> {
-    const WHAT: &str = "a file";
-    let mut reader = MapReader::open(node, WHAT, errors)?;
-    let path = reader.require("path", WHAT, errors).and_then(|entry| {
-        entry.value.parsed("an absolute path", errors, |path| path.starts_with('/').then(|| path.to_owned()))
-    });
-    let content = reader.take("content").and_then(|entry| text(entry, "a text", errors));
-    let hosts = reader.take("host").and_then(|entry| selector(&entry.value, errors));
-    reader.finish(WHAT, errors);
-    Some(Given { hosts, what: GivenWhat::File { path: path?, content: content.unwrap_or_default() } })
+written! {
+    /// An item of `files`.
+    pub(in crate::scenario) struct File at "files[]", called "a file" {
+        /// An absolute path.
+        path: String as (Type::Str.called("an absolute path")) where (absolute),
+        /// What it holds.
+        content: Raw = Raw::default(),
+        /// A selector of the inventory; all hosts where it is left out.
+        host: Option<Spanned<Selector>> as (selector_type()),
+    }
 }
 
-pub(super) fn port(node: &Node, errors: &mut Diagnostics) -> Option<Given> {
-    const WHAT: &str = "a port";
-    let mut reader = MapReader::open(node, WHAT, errors)?;
-    let number = reader.require("port", WHAT, errors).and_then(|entry| {
-        entry.value.parsed("a number from 1 to 65535", errors, |text| {
-            text.parse().ok().filter(|port: &u16| *port > 0)
-        })
-    });
-    let hosts = reader.take("host").and_then(|entry| selector(&entry.value, errors));
-    reader.finish(WHAT, errors);
-    Some(Given { hosts, what: GivenWhat::Port(number?) })
+written! {
+    /// An item of `ports`.
+    pub(in crate::scenario) struct Port at "ports[]", called "a port" {
+        /// The number.
+        port: u16 as (Type::Whole { least: 1, most: Some(65535) }.called("a number from 1 to 65535")),
+        /// A selector of the inventory; all hosts where it is left out.
+        host: Option<Spanned<Selector>> as (selector_type()),
+    }
+}
+
+impl From<Package> for Given {
+    fn from(written: Package) -> Self {
+        let what = GivenWhat::Package {
+            name: written.name.0,
+            versions: written.versions.0,
+            repository: written
+                .repository
+                .map_or_else(|| "the scenario".to_owned(), |repository| repository.0),
+            installed: written.installed.map(|installed| installed.0),
+        };
+        Self { hosts: written.host, what }
+    }
+}
+
+impl From<File> for Given {
+    fn from(written: File) -> Self {
+        let what = GivenWhat::File { path: written.path, content: written.content.0 };
+        Self { hosts: written.host, what }
+    }
+}
+
+impl From<Port> for Given {
+    fn from(written: Port) -> Self {
+        Self { hosts: written.host, what: GivenWhat::Port(written.port) }
+    }
 }
 
 /// A version of a package: what apt would take for one.
+#[derive(Clone, Debug)]
+pub(in crate::scenario) struct PackageVersion(String);
+
+impl FromNode for PackageVersion {
+    fn ty() -> Type {
+        Type::Str.called("a version of a package, such as 1.7.24-1")
+    }
+
+    fn from_node(node: &Node, ty: &Type, errors: &mut Diagnostics) -> Option<Self> {
+        let known = |c: char| c.is_ascii_alphanumeric() || ".+~:-".contains(c);
+        node.parsed(&ty.expected(), errors, |text| {
+            let good = text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(known);
+            good.then(|| Self(text.to_owned()))
+        })
+    }
+}
+
+/// Versions of a package, one at least.
+#[derive(Clone, Debug)]
+pub(in crate::scenario) struct Versions(Vec<String>);
+
+impl FromNode for Versions {
+    fn ty() -> Type {
+        Type::OneOrMore(Box::new(Type::Str)).called("a list of versions")
+    }
+
+    fn from_node(node: &Node, ty: &Type, errors: &mut Diagnostics) -> Option<Self> {
+        let items = node.items(&ty.expected(), errors)?;
+        if items.is_empty() {
+            errors.wrong_type(node, "one version or more");
+        }
+        Some(Self(items.iter().filter_map(|item| version(item, errors)).collect()))
+    }
+}
+
 fn version(node: &Node, errors: &mut Diagnostics) -> Option<String> {
-    let known = |c: char| c.is_ascii_alphanumeric() || ".+~:-".contains(c);
-    node.parsed("a version of a package, such as 1.7.24-1", errors, |text| {
-        let good = text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(known);
-        good.then(|| text.to_owned())
-    })
+    PackageVersion::from_node(node, &PackageVersion::ty(), errors).map(|version| version.0)
+}
+
+/// Packages and the versions that they have afterwards.
+#[derive(Clone, Debug)]
+pub(in crate::scenario) struct Installs(pub(super) Vec<(String, String)>);
+
+impl FromNode for Installs {
+    fn ty() -> Type {
+        Type::Str.mapped().called("a mapping from packages to versions")
+    }
+
+    fn from_node(node: &Node, _: &Type, errors: &mut Diagnostics) -> Option<Self> {
+        Some(Self(versions(node, errors)))
+    }
 }
 
 /// A mapping from packages to versions.
-pub(super) fn versions(node: &Node, errors: &mut Diagnostics) -> Vec<(String, String)> {
+fn versions(node: &Node, errors: &mut Diagnostics) -> Vec<(String, String)> {
     let NodeKind::Map(entries) = &node.kind else {
         errors.wrong_type(node, "a mapping from packages to versions");
         return Vec::new();

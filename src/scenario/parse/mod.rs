@@ -7,8 +7,14 @@ mod given;
 use super::{CommandAnswer, Scenario};
 use crate::inventory::Selector;
 use crate::source::codes::{BAD_SELECTOR, NOT_A_SCENARIO};
-use crate::source::{Diagnostics, Entry, MapReader, Node, NodeKind, Span, Spanned};
-use crate::value::{Duration, Version};
+use crate::source::{
+    AsDefault, Diagnostics, Entry, FromNode, MapReader, Node, NodeKind, Span, Spanned, written,
+};
+use crate::value::{Duration, Type, Value, Version};
+
+pub(super) use expect::{ExpectedNode, ExpectedStep};
+use given::Installs;
+pub(super) use given::{File, Package, Port};
 
 const A_DURATION: &str = "a duration such as 10m";
 
@@ -49,7 +55,9 @@ fn read(root: &Node, errors: &mut Diagnostics) -> Option<Scenario> {
     if kind.is_some_and(|kind| kind.value.scalar() != Some("Scenario")) {
         return None;
     }
-    let name = top.require("metadata", "a scenario", errors).and_then(|entry| metadata(entry, errors));
+    let name = top.require("metadata", "a scenario", errors);
+    let name =
+        name.and_then(|entry| Metadata::from_entry(entry, &Metadata::ty(), errors)).map(Metadata::name);
     let mut path =
         |key: &str, errors: &mut Diagnostics| top.take(key).and_then(|entry| text(entry, "a path", errors));
     let (runbook, inventory) = (path("runbook", errors), path("inventory", errors));
@@ -72,10 +80,10 @@ fn read(root: &Node, errors: &mut Diagnostics) -> Option<Scenario> {
         .and_then(|entry| entry.value.parsed("a whole number", errors, |text| text.parse().ok()));
     let kubernetes = top.take("kubernetes").and_then(|entry| version(entry, errors));
     let faults = top.take("faults").map(|entry| faults::read(&entry.value, errors)).unwrap_or_default();
-    let commands = list(top.take("commands"), "a list of commands", errors, command);
-    let mut given = list(top.take("packages"), "a list of packages", errors, given::package);
-    given.extend(list(top.take("files"), "a list of files", errors, given::file));
-    given.extend(list(top.take("ports"), "a list of ports", errors, given::port));
+    let commands = all::<Command, _>(top.take("commands"), "a list of commands", errors);
+    let mut given = all::<Package, _>(top.take("packages"), "a list of packages", errors);
+    given.extend(all::<File, _>(top.take("files"), "a list of files", errors));
+    given.extend(all::<Port, _>(top.take("ports"), "a list of ports", errors));
     let expect = top.take("expect").and_then(|entry| expect::read(&entry.value, errors));
     top.finish("a scenario", errors);
     Some(Scenario {
@@ -95,49 +103,114 @@ fn read(root: &Node, errors: &mut Diagnostics) -> Option<Scenario> {
     })
 }
 
-fn metadata(entry: &Entry, errors: &mut Diagnostics) -> Option<String> {
-    let mut reader = MapReader::open(&entry.value, "`metadata`", errors)?;
-    let name = reader.require("name", "`metadata`", errors).and_then(|entry| text(entry, "a name", errors));
-    if let Some(entry) = reader.take("description") {
-        entry.value.text("a text", errors);
+written! {
+    /// What people call it.
+    pub(in crate::scenario) struct Metadata at "metadata", called "`metadata`" {
+        /// Stands in what `rehearse --check` says.
+        name: Raw as (Type::Str.called("a name")),
+        /// For readers.
+        description: Option<String>,
     }
-    reader.finish("`metadata`", errors);
-    name
 }
 
-/// How a command answers.
-fn command(node: &Node, errors: &mut Diagnostics) -> Option<CommandAnswer> {
-    const WHAT: &str = "a command";
-    let mut reader = MapReader::open(node, WHAT, errors)?;
-    let matched = reader.require("match", WHAT, errors);
-    let matched = matched.and_then(|entry| {
-        entry
-            .value
-            .parsed("a text of the command line", errors, |text| (!text.is_empty()).then(|| text.to_owned()))
-    });
-    let hosts = reader.take("host").and_then(|entry| selector(&entry.value, errors));
-    let exit = number(reader.take("exit"), 0..=255, "an exit code from 0 to 255", errors);
-    let mut words = |key: &str, errors: &mut Diagnostics| {
-        reader.take(key).and_then(|entry| text(entry, "a text", errors))
-    };
-    let (stdout, stderr, needs) = (words("stdout", errors), words("stderr", errors), words("needs", errors));
-    let takes = reader.take("takes").and_then(|entry| duration(entry, errors));
-    let creates = reader.take("creates").and_then(|entry| {
-        entry.value.parsed("an absolute path", errors, |path| path.starts_with('/').then(|| path.to_owned()))
-    });
-    let installs = reader.take("installs").map(|entry| given::versions(&entry.value, errors));
-    reader.finish(WHAT, errors);
-    Some(CommandAnswer {
-        text: matched?,
-        hosts,
-        exit: exit.unwrap_or(0),
-        stdout: stdout.unwrap_or_default(),
-        stderr: stderr.unwrap_or_default(),
-        takes: takes.unwrap_or(Duration::from_secs(1)),
-        creates,
-        needs,
-        installs: installs.unwrap_or_default(),
-    })
+written! {
+    /// How a command answers.
+    pub(in crate::scenario) struct Command at "commands[]", called "a command" {
+        /// Text in the command line, or in its standard input: a step's command, or its `check`, `unless` or `only_if`. Of
+        /// several items that match, the first one counts.
+        matched ("match"): String as (Type::Str.called("a text of the command line")) where (not_empty),
+        /// A selector of the inventory; on all hosts where it is left out.
+        host: Option<Spanned<Selector>> as (selector_type()),
+        /// Exit code.
+        exit: u8 as (Type::Whole { least: 0, most: Some(255) }.called("an exit code from 0 to 255")) = 0,
+        /// Standard output.
+        stdout: Raw = Raw::default(),
+        /// Standard error.
+        stderr: Raw = Raw::default(),
+        /// How long it takes.
+        takes: Duration = Duration::from_secs(1),
+        /// A file that is there after it ended with 0.
+        creates: Option<String> as (Type::Str.called("an absolute path")) where (|path| absolute(path).map(Some)),
+        /// Packages with the versions that they have after it ended with 0, such as `{ kubelet: 1.31.4 }`.
+        installs: Option<Installs>,
+        /// Text of a command that must have ended well on the host before. Until then this one says nothing and exits 1.
+        needs: Option<Raw>,
+    }
+}
+
+impl Metadata {
+    /// The name; the description is for readers of the file alone.
+    fn name(self) -> String {
+        drop(self.description);
+        self.name.0
+    }
+}
+
+impl From<Command> for CommandAnswer {
+    fn from(written: Command) -> Self {
+        Self {
+            text: written.matched,
+            hosts: written.host,
+            exit: written.exit.into(),
+            stdout: written.stdout.0,
+            stderr: written.stderr.0,
+            takes: written.takes,
+            creates: written.creates,
+            needs: written.needs.map(|needs| needs.0),
+            installs: written.installs.map(|installs| installs.0).unwrap_or_default(),
+        }
+    }
+}
+
+/// A text as it is: what a host prints may well look like a template.
+#[derive(Clone, Debug, Default)]
+pub(in crate::scenario) struct Raw(String);
+
+impl FromNode for Raw {
+    fn ty() -> Type {
+        Type::Str
+    }
+
+    fn from_node(node: &Node, ty: &Type, errors: &mut Diagnostics) -> Option<Self> {
+        let text = node.scalar().map(str::to_owned);
+        if text.is_none() {
+            errors.wrong_type(node, &ty.expected());
+        }
+        text.map(Self)
+    }
+}
+
+impl AsDefault for Raw {
+    fn as_default(&self) -> Value {
+        Value::Str(self.0.clone())
+    }
+}
+
+impl FromNode for Selector {
+    fn ty() -> Type {
+        selector_type()
+    }
+
+    fn from_node(node: &Node, _: &Type, errors: &mut Diagnostics) -> Option<Self> {
+        selector(node, errors).map(|selector| selector.value)
+    }
+}
+
+fn selector_type() -> Type {
+    Type::Str.called("a selector such as `w1` or `workers & !w1`")
+}
+
+fn absolute(path: &str) -> Option<String> {
+    path.starts_with('/').then(|| path.to_owned())
+}
+
+fn not_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// What a list of mappings holds, as far as it can be read.
+fn all<T: FromNode, U: From<T>>(entry: Option<&Entry>, expected: &str, errors: &mut Diagnostics) -> Vec<U> {
+    list(entry, expected, errors, |node, errors| T::from_node(node, &T::ty(), errors).map(U::from))
 }
 
 /// The items of a list that can be read.

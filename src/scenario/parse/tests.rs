@@ -1,6 +1,6 @@
 //! The tables of fields and the reader name the same keys.
 
-use super::super::fields::{COMMAND, COMMON, EXPECT, EXPECT_NODE, EXPECT_STEP, FAULTS, FaultInfo, TOP};
+use super::super::fields::{COMMON, EXPECT, FAULTS, FaultInfo, TOP};
 use super::*;
 use crate::source::{Limits, SourceMap, codes, parse as parse_yaml};
 use crate::value::Field;
@@ -29,9 +29,9 @@ fn what_the_tables_name_is_read() {
         format!("{{ fault: {}, {}{own} }}", fault.word, keys(&COMMON, &["fault"]))
     };
     let faults: Vec<String> = FAULTS.iter().map(fault).collect();
-    let (faults, command) = (faults.join(", "), keys(&COMMAND, &[]));
+    let (faults, command) = (faults.join(", "), keys(&Command::table().fields, &[]));
     let expect = keys(&EXPECT, &["ran", "nodes"]);
-    let (step, node) = (keys(&EXPECT_STEP, &[]), keys(&EXPECT_NODE, &[]));
+    let (step, node) = (keys(&ExpectedStep::table().fields, &[]), keys(&ExpectedNode::table().fields, &[]));
     let text = format!(
         "{head}{top}\nfaults: [{faults}]\ncommands: [{{ {command} }}]\n\
          expect: {{ {expect}, ran: [{{ {step} }}], nodes: {{ w1: {{ {node} }} }} }}\n"
