@@ -79,16 +79,27 @@ pub fn kubelet_limit(kubelet: Minor) -> u32 {
     if kubelet < Minor::new(1, 25) { 2 } else { 3 }
 }
 
-/// Whether a kubelet may talk to an API server of this version.
+/// Whether a kubelet may talk to an API server of this version, and kubeadm lets it.
 pub fn check_kubelet(kubelet: impl Into<Version>, server: impl Into<Version>) -> Result<(), SkewError> {
     let (kubelet, server) = (kubelet.into(), server.into());
+    // kubeadm before 1.29 itself let kubelets trail by one minor only (kubernetes/kubernetes#120825).
+    let kubeadm = if server.minor() < Minor::new(1, 29) { 1 } else { u32::MAX };
+    let limit = kubelet_limit(kubelet.minor()).min(kubeadm);
+    within(kubelet, server, limit)
+}
+
+/// Whether a kubelet may talk to an API server of this version, whatever kubeadm says of it.
+pub fn kubelet_registers(kubelet: impl Into<Version>, server: impl Into<Version>) -> Result<(), SkewError> {
+    let kubelet = kubelet.into();
+    let limit = kubelet_limit(kubelet.minor());
+    within(kubelet, server.into(), limit)
+}
+
+fn within(kubelet: Version, server: Version, limit: u32) -> Result<(), SkewError> {
     let (ours, theirs) = (kubelet.minor(), server.minor());
     if ours > theirs {
         return Err(SkewError::KubeletAhead { kubelet, server });
     }
-    // kubeadm before 1.29 itself let kubelets trail by one minor only (kubernetes/kubernetes#120825).
-    let kubeadm = if theirs < Minor::new(1, 29) { 1 } else { u32::MAX };
-    let limit = kubelet_limit(ours).min(kubeadm);
     if ours.major != theirs.major || theirs.minor - ours.minor > limit.into() {
         return Err(SkewError::KubeletBehind { kubelet, server, limit });
     }

@@ -140,6 +140,8 @@ pub(super) struct SimulatedMachine {
     pub(super) free: u64,
     /// Its control groups are those of version 1.
     pub(super) cgroup_v1: bool,
+    /// Its kubelet is taken to have been told to start on them all the same.
+    pub(super) accepts_cgroup_v1: bool,
     /// What its node was recorded to report as its runtime, where its packages do not say that.
     pub(super) runtime: Option<String>,
     /// What is wrong with it.
@@ -183,6 +185,7 @@ impl SimulatedMachine {
             given_up: BTreeSet::new(),
             free: super::system::FREE,
             cgroup_v1: false,
+            accepts_cgroup_v1: false,
             runtime: None,
             active_faults: ActiveFaults::default(),
             learnt: Learnt::default(),
@@ -305,6 +308,22 @@ impl SimulatedMachine {
         let installed = CONTAINERD.iter().find_map(|name| self.packages.installed(name));
         let version = installed.map_or("", |installed| installed.version.as_str());
         format!("containerd://{}", version.split(['~', '-', '+']).next().unwrap_or_default())
+    }
+
+    /// The unit of its container runtime.
+    pub(super) fn runtime_unit(&self) -> &'static str {
+        let runtime = self.runtime();
+        match runtime.split("://").next() {
+            Some("cri-o") => "crio.service",
+            Some("docker") => "docker.service",
+            _ => "containerd.service",
+        }
+    }
+
+    /// The same where it does not run. One that nobody knows of runs.
+    pub(super) fn stopped_runtime(&self) -> Option<&'static str> {
+        let unit = self.runtime_unit();
+        self.units.get(unit).is_some_and(|unit| unit.active() != "active").then_some(unit)
     }
 
     /// Whether swap is active, by its /proc/swaps.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::static_pod;
+use super::cluster::ReadyCondition;
+use super::{kubelet, static_pod};
 use super::world::World;
 
 /// A host and its node.
@@ -22,6 +23,8 @@ pub struct HostState {
     pub node: String,
     /// Status of the node's condition Ready.
     pub ready: String,
+    /// What keeps its kubelet from running, where the node is not Ready and that is known; empty otherwise.
+    pub held_back_by: String,
     /// `spec.unschedulable`.
     pub cordoned: bool,
     /// The node's annotations.
@@ -50,6 +53,9 @@ impl HostState {
             let node = &world.cluster.nodes[index];
             state.node.clone_from(&node.name);
             node.ready.status().clone_into(&mut state.ready);
+            if node.ready != ReadyCondition::True {
+                state.held_back_by = kubelet::held_back_by(world, node.host).unwrap_or_default();
+            }
             state.cordoned = node.unschedulable;
             state.annotations = node.annotations.clone();
             state.kubelet.clone_from(&node.kubelet);

@@ -1,10 +1,13 @@
 //! What follows when a kubelet starts, stops, or goes silent, and when its machine reboots.
 
+use super::assumed;
 use super::cluster::ReadyCondition;
 use super::pod;
 use super::static_pod;
 use super::unit::SimulatedUnit;
 use super::world::{Millis, SimulationEvent, World};
+use crate::kubernetes::skew::kubelet_registers;
+use crate::kubernetes::traps::{Machine, against};
 use crate::op::Exit;
 
 /// The API server calls a node Unknown after this long without a word (`node-monitor-grace-period` up to 1.31).
@@ -12,13 +15,89 @@ const SILENT_AFTER: Millis = 40_000;
 /// Pods of an unreachable node are given up after this long (the default toleration).
 const GIVEN_UP_AFTER: Millis = 300_000;
 
+/// A kubelet says that its node is not ready this long after its container runtime went away.
+const RUNTIME_GONE_AFTER: Millis = 30_000;
+
+/// What keeps a kubelet from running, or from making its node Ready; nothing where it comes up.
+pub(super) fn held_back_by(world: &World, host: usize) -> Option<String> {
+    let machine = &world.hosts[host];
+    if machine.active_faults.kubelet_dies {
+        return Some("its kubelet dies whenever it starts".to_owned());
+    }
+    if machine.swap_on() {
+        return Some("swap is on, with which its kubelet does not start".to_owned());
+    }
+    if let Some(unit) = machine.stopped_runtime() {
+        return Some(format!("{unit} does not run, and its kubelet needs it"));
+    }
+    let version = machine.packages.kubernetes_version("kubelet")?;
+    let cgroup = match (machine.cgroup_v1, machine.accepts_cgroup_v1) {
+        (true, false) => "v1",
+        // What its kubelet is told is not known here.
+        (true, true) => "",
+        (false, _) => "v2",
+    };
+    let runtime = machine.runtime();
+    let this = Machine { name: machine.name.as_str(), cgroup, runtime: &runtime };
+    if let Some(reason) = against(&version, &this).into_iter().next() {
+        return Some(format!("kubelet {version} does not start: {reason}"));
+    }
+    let server = world.api_server()?;
+    kubelet_registers(&version, &server).err().map(|error| error.to_string())
+}
+
+/// Something changed that may have kept a kubelet from running: systemd has tried it again and again.
+pub(super) fn try_again(world: &mut World, host: usize) {
+    let is_tried =
+        world.hosts[host].units.get("kubelet.service").is_some_and(|unit| unit.active() == "activating");
+    if is_tried && held_back_by(world, host).is_none() {
+        start(world, host, false);
+    }
+}
+
+/// The container runtime of a host was started or stopped. Containers go on without it.
+pub(super) fn runtime_changed(world: &mut World, host: usize) {
+    let machine = &mut world.hosts[host];
+    let generation = machine.kubelet_generation;
+    if machine.stopped_runtime().is_some() {
+        world.after(RUNTIME_GONE_AFTER, SimulationEvent::RuntimeGone { host, generation });
+        return;
+    }
+    let delay = machine.random.secs(4, 8);
+    let runs = machine.units.get("kubelet.service").is_some_and(|unit| unit.active() == "active");
+    let is_not_ready = machine.node.is_some_and(|node| world.cluster.nodes[node].ready == ReadyCondition::False);
+    if runs && is_not_ready {
+        world.after(delay, SimulationEvent::KubeletReady { host, generation });
+    }
+    try_again(world, host);
+}
+
+/// A machine begins as it was recorded: what did not run then is noticed soon.
+pub(super) fn recorded(world: &mut World, host: usize) {
+    if world.hosts[host].units.get("kubelet.service").is_some_and(|unit| unit.active() == "inactive") {
+        stop(world, host);
+    } else if world.hosts[host].stopped_runtime().is_some() {
+        runtime_changed(world, host);
+    }
+}
+
+/// A kubelet notices that its runtime is gone.
+pub(super) fn runtime_gone(world: &mut World, host: usize, generation: u64) {
+    if world.hosts[host].stopped_runtime().is_some() {
+        lost(world, host, generation, ReadyCondition::False);
+    }
+}
+
 /// Starts a stopped kubelet, or restarts a running one. The node shows NotReady until the new one has reported.
 pub(super) fn start(world: &mut World, host: usize, rebooted: bool) {
     let now = world.now;
+    let dies = held_back_by(world, host).is_some();
+    if world.hosts[host].cgroup_v1 && world.hosts[host].accepts_cgroup_v1 && !dies {
+        assumed::note(world, host, "its kubelet is told to start on control groups v1 (failCgroupV1: false)".to_owned());
+    }
     let machine = &mut world.hosts[host];
     machine.kubelet_generation += 1;
     let generation = machine.kubelet_generation;
-    let dies = machine.active_faults.kubelet_dies || machine.swap_on();
     if let Some(unit) = machine.units.get_mut("kubelet.service") {
         if dies {
             unit.fail();
@@ -59,10 +138,8 @@ fn set_ready(world: &mut World, node: usize, ready: ReadyCondition) {
 /// A kubelet reports: the node is ready and shows the version of the binary that runs.
 pub(super) fn ready(world: &mut World, host: usize, generation: u64) {
     let machine = &world.hosts[host];
-    let Some(node) = machine.node.filter(|_| machine.kubelet_generation == generation && !machine.down)
-    else {
-        return;
-    };
+    let is_up = machine.kubelet_generation == generation && !machine.down && machine.stopped_runtime().is_none();
+    let Some(node) = machine.node.filter(|_| is_up) else { return };
     if let Some(version) = machine.packages.kubernetes_version("kubelet") {
         world.cluster.nodes[node].kubelet = version.to_string();
     }
@@ -84,11 +161,16 @@ pub(super) fn ready(world: &mut World, host: usize, generation: u64) {
     pod::schedule_pending(world);
 }
 
-/// Nothing was heard of a kubelet for a while: its node is Unknown, its pods no longer count as healthy.
+/// Nothing was heard of a kubelet for a while.
 pub(super) fn silent(world: &mut World, host: usize, generation: u64) {
+    lost(world, host, generation, ReadyCondition::Unknown);
+}
+
+/// A node is Ready no longer, and its pods no longer count as healthy.
+fn lost(world: &mut World, host: usize, generation: u64, condition: ReadyCondition) {
     let machine = &world.hosts[host];
     let Some(node) = machine.node.filter(|_| machine.kubelet_generation == generation) else { return };
-    set_ready(world, node, ReadyCondition::Unknown);
+    set_ready(world, node, condition);
     let numbers: Vec<u32> = world.cluster.nodes[node].pods.iter().copied().collect();
     for number in numbers {
         pod::change(world, number, |pod| pod.ready = false);

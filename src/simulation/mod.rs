@@ -123,6 +123,15 @@ impl Simulated {
         self.shared.intervene(|world| answers::await_looks(world, looks));
     }
 
+    /// Takes it that a host's kubelet is told to start on control groups v1.
+    pub fn accept_cgroup_v1(&self, host: &str) {
+        self.shared.intervene(|world| {
+            if let Some(index) = world.host_index(host) {
+                world.hosts[index].accepts_cgroup_v1 = true;
+            }
+        });
+    }
+
     /// Says that a host has this unit, and that it runs.
     pub fn has_unit(&self, host: &str, unit: &str) {
         self.shared.intervene(|world| unit::add(world, host, unit, false));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::budget::{Allowance, SimulatedBudget};
 use super::cluster::ReadyCondition;
 use super::host::LONG_AGO;
-use super::static_pod;
+use super::{kubelet, static_pod};
 use super::world::{Millis, SimulationEvent, World};
 
 /// Pods that a node takes: the kubelet's default.
@@ -404,6 +404,8 @@ pub(super) fn ready(world: &mut World, number: u32, generation: u32) {
     let node = world.cluster.pods.get(&number).and_then(|pod| pod.node).filter(|_| started);
     if let Some(node) = node {
         world.start_api_server(world.cluster.nodes[node].host);
+        // A kubelet that was newer than every API server registers now.
+        (0..world.hosts.len()).for_each(|host| kubelet::try_again(world, host));
     }
 }
 

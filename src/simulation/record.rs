@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, inject};
 use super::host::LONG_AGO;
-use super::os;
+use super::{kubelet, os};
 use super::pod::{self, SimulatedWorkload};
 use super::unit::SimulatedUnit;
 use super::world::World;
@@ -78,6 +78,7 @@ pub(super) fn apply(world: &mut World, record: &SimulatedRecord) {
             if let Some(node) = &recorded.node {
                 self::node(world, index, name, node);
             }
+            kubelet::recorded(world, index);
         }
     }
     for workload in &record.workloads {

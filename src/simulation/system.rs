@@ -2,6 +2,7 @@
 
 use super::assumed;
 use super::command::Invocation;
+use super::kubelet;
 use super::process::{Output, ProcessStep};
 use super::world::World;
 
@@ -44,6 +45,7 @@ pub(super) fn program(world: &mut World, command: &Invocation, out: &mut Output)
             let text = format!("{}\n", header.unwrap_or_default());
             let now = world.now;
             world.hosts[command.host].files.put("/proc/swaps", text, "444", now);
+            kubelet::try_again(world, command.host);
         }
         "sleep" => {
             let secs: f64 =

@@ -248,6 +248,9 @@ fn apply(world: &mut World, host: usize, verb: &str, name: &str) {
         _ if is_kubelet => kubelet::start(world, host, false),
         _ => unit.start(now),
     }
+    if name == world.hosts[host].runtime_unit() {
+        kubelet::runtime_changed(world, host);
+    }
 }
 
 fn set_state(world: &mut World, command: &Invocation, verb: &str, units: &[String], out: &mut Output) -> i32 {

@@ -31,6 +31,8 @@ pub(super) enum SimulationEvent {
     KubeletReady { host: usize, generation: u64 },
     /// The API server has not heard of a kubelet for too long.
     KubeletSilent { host: usize, generation: u64 },
+    /// A kubelet has missed its container runtime for too long.
+    RuntimeGone { host: usize, generation: u64 },
     /// Pods of a node that is away for long are given up.
     PodsGivenUp { host: usize, generation: u64 },
     /// A pod becomes ready.
@@ -191,6 +193,9 @@ impl World {
             SimulationEvent::TimeUp(pid) => self.end(pid, Exit::TimedOut),
             SimulationEvent::KubeletReady { host, generation } => kubelet::ready(self, host, generation),
             SimulationEvent::KubeletSilent { host, generation } => kubelet::silent(self, host, generation),
+            SimulationEvent::RuntimeGone { host, generation } => {
+                kubelet::runtime_gone(self, host, generation);
+            }
             SimulationEvent::PodsGivenUp { host, generation } => kubelet::given_up(self, host, generation),
             SimulationEvent::PodReady { pod, generation } => pod::ready(self, pod, generation),
             SimulationEvent::PodCrashes { pod, generation } => pod::crashes(self, pod, generation),

@@ -20,6 +20,7 @@ mod host_order;
 mod hostile_plans;
 mod identity;
 mod journals;
+mod kubelets;
 mod language;
 mod layering;
 mod lint;

@@ -16,7 +16,7 @@ hosts:
 ";
 
 /// Rehearses these phases, with this rest of a scenario.
-fn rehearse(directory: &Path, phases: &str, scenario: Option<&str>, more: &[&str]) -> Outcome {
+pub(super) fn rehearse(directory: &Path, phases: &str, scenario: Option<&str>, more: &[&str]) -> Outcome {
     let head = "apiVersion: rollbook/v1\n";
     fs::write(directory.join("inv.yaml"), INVENTORY).unwrap();
     let runbook = format!("{head}kind: Runbook\nmetadata: {{ name: own }}\n{phases}");

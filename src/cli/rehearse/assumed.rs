@@ -45,6 +45,9 @@ fn assume_task(simulated: &Simulated, plan: &Plan, tasks: &HostTasks, task: &Tas
                 let units = action.args.get(field).and_then(Value::as_list).into_iter().flatten();
                 units.filter_map(Value::as_str).for_each(|unit| simulated.assume_unit(host, unit));
             }
+            if action.args.get("accept_cgroup_v1") == Some(&Value::Bool(true)) {
+                simulated.accept_cgroup_v1(host);
+            }
             match action.args.get("port") {
                 _ if action.kind != WAIT => {}
                 Some(Value::Int(port)) => assume_port(simulated, host, *port),

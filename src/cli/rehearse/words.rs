@@ -87,7 +87,9 @@ fn matters(host: &SimulatedHost, state: &HostState) -> Vec<String> {
     let is_node = host.node_name.is_some();
     let mut matters = Vec::new();
     if is_node && state.ready != "True" {
-        matters.push(format!("Ready is {}", state.ready));
+        let why = &state.held_back_by;
+        let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
+        matters.push(format!("Ready is {}{why}", state.ready));
     }
     if is_node && state.cordoned {
         let by = state.annotations.get("rollbook.dev/cordoned-by");

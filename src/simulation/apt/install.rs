@@ -2,6 +2,7 @@
 
 use super::super::command::Invocation;
 use super::super::host::{CONTAINERD, PackageLock, REPOSITORY};
+use super::super::kubelet;
 use super::super::package::{ARCHIVE_BYTES, Packages, glob, numbers};
 use super::super::process::{Output, ProcessStep};
 use super::super::world::{Millis, World};
@@ -326,6 +327,7 @@ fn unpack(world: &mut World, host: usize, moves: Vec<Move>, out: &mut Output) ->
             // The kubelet asks its runtime for its version now and then, without a restart.
             world.cluster.nodes[node].runtime = machine.runtime();
             world.cluster.touch(node);
+            kubelet::try_again(world, host);
         }
         ProcessStep::Exit(0)
     })
