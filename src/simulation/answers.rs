@@ -62,6 +62,14 @@ pub(super) struct ScriptedAnswers {
     goals: HashSet<Vec<String>>,
 }
 
+impl ScriptedAnswers {
+    /// Whether some step makes a file, as far as that is assumed or told.
+    pub(super) fn makes(&self, path: &str) -> bool {
+        let assumed = self.assumed.values().flat_map(|leaves| &leaves.files);
+        assumed.chain(self.commands.iter().filter_map(|told| told.creates.as_ref())).any(|made| made == path)
+    }
+}
+
 /// What a command that ended well leaves on its host.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leaves {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::apt;
 use super::command::Invocation;
-use super::world::World;
+use super::process::{Output, ProcessStep};
+use super::world::{Millis, World};
 use crate::op::show_symbols;
 use crate::value::escape;
 
@@ -36,6 +37,31 @@ pub(super) fn before_looks<'q>(world: &mut World, host: usize, looks: impl Itera
         looks.for_each(|argv| apt::suppose(&mut world.hosts[host].packages, argv));
     }
 }
+
+/// A program that is simulated is asked for what it does not play here: a rehearsal takes an op to succeed.
+pub(super) fn beyond(
+    world: &World,
+    command: &Invocation,
+    out: &mut Output,
+    complaint: &str,
+    code: i32,
+) -> ProcessStep {
+    if world.assumed.is_on && !command.probe {
+        out.assume(succeeds(command));
+        return ProcessStep::after(OPAQUE, |_, _| ProcessStep::Exit(0));
+    }
+    out.unheard = true;
+    out.complain(complaint);
+    ProcessStep::Exit(code)
+}
+
+/// What is taken to hold of a command line.
+pub(super) fn succeeds(command: &Invocation) -> String {
+    format!("`{}` succeeds", shown(&command.argv))
+}
+
+/// Time that a script or an unknown program takes.
+pub(super) const OPAQUE: Millis = 1000;
 
 /// Longest command line that the list shows.
 const SHOWN: usize = 80;

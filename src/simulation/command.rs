@@ -84,6 +84,7 @@ impl Invocation {
 /// Starts a command and runs it up to its first sleep.
 pub(super) fn run(world: &mut World, command: &Invocation, out: &mut Output) -> ProcessStep {
     match command.program() {
+        "apt" => apt::apt(world, command, out),
         "apt-get" => apt::get(world, command, out),
         "apt-cache" => apt::cache(world, command, out),
         "apt-mark" => apt::mark(world, command, out),
@@ -100,7 +101,7 @@ pub(super) fn run(world: &mut World, command: &Invocation, out: &mut Output) -> 
         "ps" => obstacle::processes(world, command, out),
         "busctl" => obstacle::inhibitors(world, command, out),
         "cat" | "head" | "test" | "[" | "stat" | "sha256sum" | "mkdir" | "install" | "rm" | "ls"
-        | "readlink" | "find" => files::program(world, command, out),
+        | "readlink" | "find" | "touch" => files::unheard::program(world, command, out),
         _ => system::program(world, command, out),
     }
 }
@@ -143,7 +144,8 @@ pub(super) fn changes(command: &Invocation) -> bool {
         operands.first().copied().unwrap_or_default()
     };
     match command.program() {
-        "apt-get" => {
+        "apt" if ["list", "policy", "show", "search"].contains(&verb()) => false,
+        "apt" | "apt-get" => {
             !(verb() == "indextargets"
                 || command.has("--print-uris")
                 || command.has("-s")

@@ -1,12 +1,17 @@
 //! `dpkg-query` and `dpkg` on a simulated host.
 
+use super::assumed;
 use super::command::Invocation;
-use super::package::InstalledPackage;
+use super::package::{InstalledPackage, glob};
 use super::process::{Output, ProcessStep};
 use super::world::World;
 
 /// `dpkg-query -W [-f FORMAT] PACKAGE…`, and `-l`, `-s` as far as scripts use them.
 pub(super) fn query(world: &mut World, command: &Invocation, out: &mut Output) -> ProcessStep {
+    if let Some(next) = files_of_packages(world, command, out) {
+        return next;
+    }
+    let assumes = world.assumed.is_on && !command.probe;
     let packages = &world.hosts[command.host].packages;
     let names = command.operands(&["-f", "--showformat"]);
     let format = showformat(command);
@@ -23,10 +28,21 @@ pub(super) fn query(world: &mut World, command: &Invocation, out: &mut Output) -
     }
     let mut code = 0;
     for name in names.iter().filter(|name| packages.installed(name).is_none()) {
+        if assumes && packages.is_unheard(name) {
+            out.assume(format!("package {name} is installed"));
+            continue;
+        }
         out.complain(format!("dpkg-query: no packages found matching {name}"));
         code = 1;
     }
     ProcessStep::Exit(code)
+}
+
+/// Which files a package has, and whose a file is: nobody here knows.
+fn files_of_packages(world: &World, command: &Invocation, out: &mut Output) -> Option<ProcessStep> {
+    let asks = ["-L", "-S", "--listfiles", "--search", "-c", "--control-list", "--control-show"];
+    let complaint = format!("{}: the simulated packages have no files", command.program());
+    asks.iter().any(|flag| command.has(flag)).then(|| assumed::beyond(world, command, out, &complaint, 1))
 }
 
 fn showformat(command: &Invocation) -> String {
@@ -67,6 +83,10 @@ fn expand(format: &str, name: &str, version: &str, want: &str, state: &str) -> S
 
 /// `dpkg --audit`, `--configure -a`, `--print-architecture`, `-s`.
 pub(super) fn dpkg(world: &mut World, command: &Invocation, out: &mut Output) -> ProcessStep {
+    if command.has("-l") || command.has("--list") || command.has("--get-selections") {
+        return list(world, command, out);
+    }
+    let assumes = world.assumed.is_on && !command.probe;
     let packages = &mut world.hosts[command.host].packages;
     if command.has("--audit") || command.has("-C") {
         if let Some(name) = &packages.interrupted {
@@ -94,7 +114,11 @@ pub(super) fn dpkg(world: &mut World, command: &Invocation, out: &mut Output) ->
         let mut code = 0;
         for name in command.operands(&[]) {
             if let Some(installed) = packages.installed(name) {
-                out.line(format!("Package: {name}\nVersion: {}", installed.version));
+                let want = if packages.is_held(name) { "hold" } else { "install" };
+                let version = &installed.version;
+                out.line(format!("Package: {name}\nStatus: {want} ok installed\nVersion: {version}"));
+            } else if assumes && packages.is_unheard(name) {
+                out.assume(format!("package {name} is installed"));
             } else {
                 out.complain(format!("dpkg-query: package '{name}' is not installed"));
                 code = 1;
@@ -102,6 +126,34 @@ pub(super) fn dpkg(world: &mut World, command: &Invocation, out: &mut Output) ->
         }
         return ProcessStep::Exit(code);
     }
-    out.complain("dpkg: error: the simulated dpkg knows --audit, --configure, --print-architecture and -s");
-    ProcessStep::Exit(2)
+    let complaint = "dpkg: error: the simulated dpkg knows --audit, --configure, --get-selections, -l, -s and \
+                     --print-architecture";
+    assumed::beyond(world, command, out, complaint, 2)
+}
+
+/// `-l [PATTERN…]` and `--get-selections`.
+fn list(world: &World, command: &Invocation, out: &mut Output) -> ProcessStep {
+    let packages = &world.hosts[command.host].packages;
+    let patterns = command.operands(&[]);
+    let matches = |name: &str| patterns.is_empty() || patterns.iter().any(|pattern| glob(pattern, name));
+    let selections = command.has("--get-selections");
+    for (name, installed) in packages.all().filter(|(name, _)| matches(name)) {
+        let held = packages.is_held(name);
+        if selections {
+            out.line(format!("{name}\t\t\t\t\t{}", if held { "hold" } else { "install" }));
+        } else {
+            let state = if held { "hi" } else { "ii" };
+            out.line(format!("{state}  {name}  {}  amd64  simulated package", installed.version));
+        }
+    }
+    let mut code = 0;
+    for pattern in patterns.iter().filter(|pattern| !packages.all().any(|(name, _)| glob(pattern, name))) {
+        if world.assumed.is_on && !command.probe && packages.is_unheard(pattern) {
+            out.assume(format!("package {pattern} is installed"));
+        } else {
+            out.complain(format!("dpkg-query: no packages found matching {pattern}"));
+            code = 1;
+        }
+    }
+    ProcessStep::Exit(code)
 }

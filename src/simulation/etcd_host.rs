@@ -1,5 +1,6 @@
 //! An etcd on simulated hosts of its own: one cluster of all hosts that have the unit `etcd.service`, and their etcdctl.
 
+use super::assumed;
 use super::command::Invocation;
 use super::process::{Output, ProcessStep};
 use super::world::World;
@@ -27,8 +28,7 @@ fn url(world: &World, host: usize) -> String {
 /// `etcdctl endpoint status | endpoint health --cluster | member list`, as JSON.
 pub(super) fn etcdctl(world: &World, command: &Invocation, out: &mut Output) -> ProcessStep {
     if !world.hosts[command.host].units.contains_key(UNIT) {
-        out.complain("simulated host: no such program: etcdctl");
-        return ProcessStep::Exit(127);
+        return assumed::beyond(world, command, out, "simulated host: no such program: etcdctl", 127);
     }
     if !is_up(world, command.host) {
         out.complain("Error: context deadline exceeded");
@@ -56,7 +56,7 @@ pub(super) fn etcdctl(world: &World, command: &Invocation, out: &mut Output) -> 
             out.line(format!("[{}]", all.join(",")));
             return ProcessStep::Exit(i32::from(!members.into_iter().all(|host| is_up(world, host))));
         }
-        _ => return ProcessStep::Exit(1),
+        _ => return assumed::beyond(world, command, out, "simulated host: etcdctl does not play this", 1),
     }
     ProcessStep::Exit(0)
 }

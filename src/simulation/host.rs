@@ -42,6 +42,17 @@ pub struct SimulatedHost {
     pub control_plane: bool,
 }
 
+/// Control groups of a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ControlGroups {
+    /// v2.
+    V2,
+    /// v1.
+    V1,
+    /// v1, and its kubelet is taken to have been told to start on them all the same.
+    V1Accepted,
+}
+
 /// Who waits for or holds apt's and dpkg's locks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PackageLock {
@@ -138,10 +149,8 @@ pub(super) struct SimulatedMachine {
     pub(super) given_up: BTreeSet<String>,
     /// Free bytes of its only file system.
     pub(super) free: u64,
-    /// Its control groups are those of version 1.
-    pub(super) cgroup_v1: bool,
-    /// Its kubelet is taken to have been told to start on them all the same.
-    pub(super) accepts_cgroup_v1: bool,
+    /// Its control groups.
+    pub(super) control_groups: ControlGroups,
     /// What its node was recorded to report as its runtime, where its packages do not say that.
     pub(super) runtime: Option<String>,
     /// What is wrong with it.
@@ -184,8 +193,7 @@ impl SimulatedMachine {
             running: Vec::new(),
             given_up: BTreeSet::new(),
             free: super::system::FREE,
-            cgroup_v1: false,
-            accepts_cgroup_v1: false,
+            control_groups: ControlGroups::V2,
             runtime: None,
             active_faults: ActiveFaults::default(),
             learnt: Learnt::default(),

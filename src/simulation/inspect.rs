@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::cluster::ReadyCondition;
-use super::{kubelet, static_pod};
 use super::world::World;
+use super::{kubelet, static_pod};
 
 /// A host and its node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

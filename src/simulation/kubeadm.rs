@@ -1,8 +1,10 @@
 //! `kubeadm` and `kubelet --version`: a kubeadm that knows versions and refuses what the real one refuses. Texts and
 //! exit codes are those of real runs, and `kubeadm_says.rs` has them.
 
+use super::assumed;
 use super::cluster::ReadyCondition;
 use super::command::Invocation;
+use super::host::ControlGroups;
 use super::kubeadm_says::{Age, HINT, cgroup_v1};
 use super::process::{Output, ProcessStep};
 use super::static_pod::{self, COMPONENTS};
@@ -40,7 +42,16 @@ pub(super) fn kubeadm(world: &mut World, command: &Invocation, out: &mut Output)
             ProcessStep::after(15_000, |_, _| ProcessStep::Exit(0))
         }
         ["config", "images", "pull", ..] => pull(world, command, &version, out),
-        ["certs", ..] => ProcessStep::after(1000, |_, _| ProcessStep::Exit(0)),
+        ["config", "images", "list", ..] => {
+            let target =
+                command.option("--kubernetes-version").and_then(|text| KubeVersion::parse(text).ok());
+            let target = target.unwrap_or(version);
+            for component in COMPONENTS {
+                out.line(static_pod::image(component, &target));
+            }
+            ProcessStep::Exit(0)
+        }
+        _ if world.assumed.is_on && !command.probe => assumed::beyond(world, command, out, "", 1),
         _ => ProcessStep::Exit(0),
     }
 }
@@ -234,7 +245,7 @@ fn unfit_machine(
     out: &mut Output,
 ) -> Option<ProcessStep> {
     let machine = &world.hosts[command.host];
-    if kubeadm.minor() < Minor::new(1, 35) || !machine.cgroup_v1 {
+    if kubeadm.minor() < Minor::new(1, 35) || machine.control_groups == ControlGroups::V2 {
         return None;
     }
     let error = cgroup_v1(machine.kernel(), ignores(command, "SystemVerification"), out)?;

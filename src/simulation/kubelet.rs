@@ -2,6 +2,7 @@
 
 use super::assumed;
 use super::cluster::ReadyCondition;
+use super::host::ControlGroups;
 use super::pod;
 use super::static_pod;
 use super::unit::SimulatedUnit;
@@ -31,15 +32,15 @@ pub(super) fn held_back_by(world: &World, host: usize) -> Option<String> {
         return Some(format!("{unit} does not run, and its kubelet needs it"));
     }
     let version = machine.packages.kubernetes_version("kubelet")?;
-    let cgroup = match (machine.cgroup_v1, machine.accepts_cgroup_v1) {
-        (true, false) => "v1",
+    let cgroup = match machine.control_groups {
+        ControlGroups::V1 => "v1",
         // What its kubelet is told is not known here.
-        (true, true) => "",
-        (false, _) => "v2",
+        ControlGroups::V1Accepted => "",
+        ControlGroups::V2 => "v2",
     };
     let runtime = machine.runtime();
     let this = Machine { name: machine.name.as_str(), cgroup, runtime: &runtime };
-    if let Some(reason) = against(&version, &this).into_iter().next() {
+    if let Some(reason) = against(&version.clone().into(), &this).into_iter().next() {
         return Some(format!("kubelet {version} does not start: {reason}"));
     }
     let server = world.api_server()?;
@@ -65,7 +66,8 @@ pub(super) fn runtime_changed(world: &mut World, host: usize) {
     }
     let delay = machine.random.secs(4, 8);
     let runs = machine.units.get("kubelet.service").is_some_and(|unit| unit.active() == "active");
-    let is_not_ready = machine.node.is_some_and(|node| world.cluster.nodes[node].ready == ReadyCondition::False);
+    let is_not_ready =
+        machine.node.is_some_and(|node| world.cluster.nodes[node].ready == ReadyCondition::False);
     if runs && is_not_ready {
         world.after(delay, SimulationEvent::KubeletReady { host, generation });
     }
@@ -92,8 +94,12 @@ pub(super) fn runtime_gone(world: &mut World, host: usize, generation: u64) {
 pub(super) fn start(world: &mut World, host: usize, rebooted: bool) {
     let now = world.now;
     let dies = held_back_by(world, host).is_some();
-    if world.hosts[host].cgroup_v1 && world.hosts[host].accepts_cgroup_v1 && !dies {
-        assumed::note(world, host, "its kubelet is told to start on control groups v1 (failCgroupV1: false)".to_owned());
+    if world.hosts[host].control_groups == ControlGroups::V1Accepted && !dies {
+        assumed::note(
+            world,
+            host,
+            "its kubelet is told to start on control groups v1 (failCgroupV1: false)".to_owned(),
+        );
     }
     let machine = &mut world.hosts[host];
     machine.kubelet_generation += 1;
@@ -138,7 +144,8 @@ fn set_ready(world: &mut World, node: usize, ready: ReadyCondition) {
 /// A kubelet reports: the node is ready and shows the version of the binary that runs.
 pub(super) fn ready(world: &mut World, host: usize, generation: u64) {
     let machine = &world.hosts[host];
-    let is_up = machine.kubelet_generation == generation && !machine.down && machine.stopped_runtime().is_none();
+    let is_up =
+        machine.kubelet_generation == generation && !machine.down && machine.stopped_runtime().is_none();
     let Some(node) = machine.node.filter(|_| is_up) else { return };
     if let Some(version) = machine.packages.kubernetes_version("kubelet") {
         world.cluster.nodes[node].kubelet = version.to_string();

@@ -126,8 +126,10 @@ impl Simulated {
     /// Takes it that a host's kubelet is told to start on control groups v1.
     pub fn accept_cgroup_v1(&self, host: &str) {
         self.shared.intervene(|world| {
-            if let Some(index) = world.host_index(host) {
-                world.hosts[index].accepts_cgroup_v1 = true;
+            if let Some(index) = world.host_index(host)
+                && world.hosts[index].control_groups == host::ControlGroups::V1
+            {
+                world.hosts[index].control_groups = host::ControlGroups::V1Accepted;
             }
         });
     }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::budget::{Allowance, SimulatedBudget};
 use super::cluster::ReadyCondition;
 use super::host::LONG_AGO;
-use super::{kubelet, static_pod};
 use super::world::{Millis, SimulationEvent, World};
+use super::{kubelet, static_pod};
 
 /// Pods that a node takes: the kubelet's default.
 const NODE_CAPACITY: usize = 110;

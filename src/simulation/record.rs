@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, inject};
-use super::host::LONG_AGO;
-use super::{kubelet, os};
+use super::host::{ControlGroups, LONG_AGO};
 use super::pod::{self, SimulatedWorkload};
 use super::unit::SimulatedUnit;
 use super::world::World;
+use super::{kubelet, os};
 use crate::value::Duration;
 
 /// Everything of it.
@@ -108,7 +108,7 @@ fn machine(world: &mut World, index: usize, recorded: &RecordedHost) {
         host.units.insert(format!("{name}.service"), unit);
     }
     host.free = recorded.free.unwrap_or(host.free);
-    host.cgroup_v1 = recorded.cgroup == "v1";
+    host.control_groups = if recorded.cgroup == "v1" { ControlGroups::V1 } else { ControlGroups::V2 };
     let reported = recorded.node.as_ref().map(|node| node.runtime.clone()).unwrap_or_default();
     host.runtime = Some(reported).filter(|reported| !reported.is_empty() && *reported != host.runtime());
     if !recorded.os.is_empty() {

@@ -10,8 +10,6 @@ use super::world::World;
 const FOREIGN: [&str; 10] =
     ["apk", "brew", "dnf", "emerge", "microdnf", "pacman", "rpm", "tdnf", "yum", "zypper"];
 
-/// Time that a script or an unknown program takes.
-const OPAQUE: i64 = 1000;
 /// Bytes of the only file system.
 const TOTAL: u64 = 42_949_672_960;
 /// Those of them that are free, where nobody says otherwise.
@@ -21,7 +19,7 @@ pub(super) const FREE: u64 = 28_633_115_306;
 pub(super) fn program(world: &mut World, command: &Invocation, out: &mut Output) -> ProcessStep {
     let host = &world.hosts[command.host];
     match command.program() {
-        "true" | ":" | "sync" | "touch" | "chmod" | "chown" => {}
+        "true" | ":" | "sync" | "chmod" | "chown" => {}
         // Both are there; what they talk to is not.
         "curl" | "crictl" => out.assume(match command.option("--url") {
             Some(url) => format!("{} answers", assumed::shown(&[url.to_owned()])),
@@ -76,7 +74,7 @@ pub(super) fn program(world: &mut World, command: &Invocation, out: &mut Output)
         _ => {
             let shown = assumed::shown_command(command);
             out.assume(format!("`{shown}` succeeds, prints nothing, and does what its step says"));
-            return ProcessStep::after(OPAQUE, |_, _| ProcessStep::Exit(0));
+            return ProcessStep::after(assumed::OPAQUE, |_, _| ProcessStep::Exit(0));
         }
     }
     ProcessStep::Exit(0)

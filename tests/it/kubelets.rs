@@ -41,7 +41,10 @@ fn a_node_is_not_ready_without_its_kubelet_or_its_container_runtime() {
             "containerd.service does not run, and its kubelet needs it",
         ),
     ] {
-        steps(dir.path(), AT, &format!("{stop}, {A_MINUTE}, {READY}")).exits(11).says("after 1m30s").says(why);
+        steps(dir.path(), AT, &format!("{stop}, {A_MINUTE}, {READY}"))
+            .exits(11)
+            .says("after 1m30s")
+            .says(why);
         steps(dir.path(), AT, &format!("{stop}, {A_MINUTE}, {start}, {READY}")).exits(0);
     }
 }
@@ -68,7 +71,8 @@ fn a_kubelet_comes_up_only_on_a_runtime_that_it_can_talk_to() {
             "kubernetes: 1.37.0\npackages: [{{ name: containerd.io, versions: [{containerd}], installed: {containerd} }}]\n"
         )
     };
-    let restart = format!("{{ command: {{ argv: [systemctl, restart, kubelet] }}, effect: changes }}, {READY}");
+    let restart =
+        format!("{{ command: {{ argv: [systemctl, restart, kubelet] }}, effect: changes }}, {READY}");
     steps(dir.path(), &with("2.1.9-1"), &restart).exits(0);
     steps(dir.path(), &with("1.7.24-1"), &restart)
         .exits(11)

@@ -38,7 +38,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("report", &["engine", "plan", "op", "value", "step"]),
     ("scenario", &["source", "value", "inventory", "plan", "engine", "report"]),
     ("transport", &["inventory", "op", "value", "kubernetes"]),
-    ("simulation", &["inventory", "op", "value", "transport"]),
+    ("simulation", &["inventory", "kubernetes", "op", "value", "transport"]),
     (
         "executor",
         &[

@@ -105,7 +105,7 @@ fn a_scenario_exits_as_the_run_would_and_shows_what_is_left() {
     let outcome = rehearse(["--scenario", "scenarios/kubelet-does-not-start.yaml"]).exits(11);
     outcome
         .says("w01.example.com  is left out of service\n    a real run names here what brings it back")
-        .says("w01.example.com: Ready is Unknown, cordoned by this run")
+        .says("w01.example.com: Ready is Unknown (its kubelet dies whenever it starts), cordoned by this run")
         .says("All expectations of the scenario were met.");
 }
 

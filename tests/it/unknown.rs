@@ -112,6 +112,137 @@ fn what_is_simulated_is_not_taken_to_hold() {
     refused(made).says("/opt/made");
 }
 
+/// Looks that runbooks take at hosts: none of them fails because the simulation does not play it.
+const LOOKS: &[&str] = &[
+    "systemctl status kubelet --no-pager",
+    "systemctl status our-daemon",
+    "systemctl is-active our-daemon",
+    "systemctl is-enabled our-daemon",
+    "systemctl cat kubelet",
+    "systemctl list-units --failed",
+    "systemctl list-timers",
+    "systemctl list-unit-files --state=enabled",
+    "systemctl list-dependencies kubelet",
+    "systemctl show-environment",
+    "systemctl get-default",
+    "journalctl -u kubelet -n 50 --no-pager",
+    "cat /etc/haproxy/haproxy.cfg",
+    "test -f /etc/kubernetes/pki/ca.crt",
+    "stat -c %s /var/lib/etcd/member/snap/db",
+    "ls -l /etc/cni/net.d",
+    "sha256sum /etc/our/agent.conf /etc/os-release",
+    "head -n 3 /etc/our/agent.conf",
+    "apt list --installed",
+    "apt show kubelet",
+    "apt policy kubelet",
+    "apt-cache show kubelet",
+    "apt-cache search kube",
+    "apt-cache depends kubelet",
+    "apt-cache policy",
+    "apt-get check",
+    "apt-get changelog openssl",
+    "apt-mark showmanual",
+    "apt-mark showhold",
+    "dpkg -l",
+    "dpkg -l kubelet",
+    "dpkg -l our-agent",
+    "dpkg -s our-agent",
+    "dpkg -L kubelet",
+    "dpkg -S /usr/bin/kubelet",
+    "dpkg --get-selections",
+    "dpkg --verify openssl",
+    "dpkg --compare-versions 1.2 lt 1.3",
+    "dpkg-query -W our-agent",
+    "dpkg-query -L kubelet",
+    "dpkg-query -S /usr/bin/kubelet",
+    "kubeadm certs check-expiration",
+    "kubeadm config images list",
+    "kubeadm config print init-defaults",
+    "kubeadm token list",
+    "kubeadm version -o yaml",
+    "kubeadm upgrade diff 1.30.1",
+    "kubectl get pod our-pod -n web",
+    "kubectl get pdb our-budget -n web",
+    "kubectl get pods -A -o wide",
+    "kubectl get nodes -o wide",
+    "kubectl get nodes -o json",
+    "kubectl get nodes -o yaml",
+    "kubectl get events -A",
+    "kubectl get all -n web",
+    "kubectl get cs",
+    "kubectl get sts,deploy -A",
+    "kubectl get --raw /readyz?verbose",
+    "kubectl get --raw /metrics",
+    "kubectl describe node w1",
+    "kubectl logs deploy/shop -n web",
+    "kubectl top nodes",
+    "kubectl version",
+    "kubectl cluster-info",
+    "kubectl api-resources",
+    "kubectl api-versions",
+    "kubectl auth can-i list nodes",
+    "kubectl config view",
+    "kubectl diff -f /etc/x.yaml",
+    "kubectl events -n web",
+    "kubectl get node w1 -o custom-columns=N:.metadata.name",
+    "kubectl get node w1 -o go-template={{ '{{' }}.metadata.name{{ '}}' }}",
+    "crictl ps",
+    "etcdctl endpoint health",
+    "ctr version",
+    "ss -ltn",
+    "ip addr",
+    "free -m",
+    "df -h",
+    "uname -r",
+    "sysctl net.ipv4.ip_forward",
+    "mount",
+    "lsblk",
+    "nproc",
+    "timedatectl",
+    "hostnamectl",
+    "openssl x509 -in /etc/kubernetes/pki/apiserver.crt -noout -enddate",
+    "grep -q kubelet /etc/default/kubelet",
+    "curl -sf http://localhost:10248/healthz",
+];
+
+#[test]
+fn a_look_fails_for_no_reason_of_the_simulation() {
+    let dir = tempfile::tempdir().unwrap();
+    let step = |line: &&str| {
+        let words: Vec<String> = line.split(' ').map(|word| format!("\"{word}\"")).collect();
+        let argv = words.join(", ").replace("{{\", \"'{{'\", \"}}", "{{ '{{' }}");
+        let argv = argv.replace("{{\", \"'}}'\", \"}}", "{{ '}}' }}");
+        let site = if line.starts_with("kubectl") { ", run_on: kube" } else { "" };
+        format!("      - {{ command: {{ argv: [{argv}] }}, effect: reads{site} }}\n")
+    };
+    let mut failed = Vec::new();
+    for line in LOOKS {
+        let head = "kube: { via: cp1 }\nphases:\n  - name: own\n    hosts: cp1\n    steps:\n";
+        let outcome = rehearse(dir.path(), &format!("{head}{}", step(line)), None, &["--quiet"]);
+        if outcome.code != 0 {
+            failed.push(format!("{line}: {}", outcome.stderr));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn what_a_tool_does_not_know_fails_as_on_a_host() {
+    let dir = tempfile::tempdir().unwrap();
+    for (line, says) in [
+        ("systemctl restrat, kubelet", "Unknown command verb restrat"),
+        ("apt-get, instal, jq", "Invalid operation instal"),
+        ("cat, /etc/apt/sources.list.d/ours.list", "a scenario says so under `files`"),
+        ("dpkg, -s, nginx", "is not installed"),
+    ] {
+        let head = "kube: { via: cp1 }\nphases:\n  - name: own\n    hosts: w1\n    steps:\n";
+        let argv = line.replace("systemctl ", "systemctl, ");
+        let step = format!("      - {{ command: {{ argv: [{argv}] }}, effect: changes }}\n");
+        let outcome = rehearse(dir.path(), &format!("{head}{step}"), None, &["--quiet"]).says(says);
+        assert_ne!(outcome.code, 0, "{line}");
+    }
+}
+
 #[test]
 fn a_scenario_says_how_it_is_instead() {
     let dir = tempfile::tempdir().unwrap();

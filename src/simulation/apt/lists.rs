@@ -8,7 +8,7 @@ use super::super::package::MINORS;
 use super::super::process::{Output, ProcessStep};
 use super::super::sources::{self, SuiteSource};
 use super::super::world::World;
-use super::{AptCall, TAKES_VALUE, settings};
+use super::{AptCall, TAKES_VALUE, not_played, settings};
 
 /// Fetches the lists of all sources.
 pub(super) fn update(world: &mut World, call: AptCall, out: &mut Output) -> ProcessStep {
@@ -85,21 +85,38 @@ fn dead_mirror(sources: &[SuiteSource], strict: bool, out: &mut Output) -> Proce
     ProcessStep::Exit(0)
 }
 
+/// As `GET_NOT_PLAYED`.
+const CACHE_NOT_PLAYED: [&str; 13] = [
+    "depends",
+    "dotty",
+    "dump",
+    "dumpavail",
+    "gencaches",
+    "pkgnames",
+    "rdepends",
+    "search",
+    "show",
+    "showpkg",
+    "showsrc",
+    "stats",
+    "unmet",
+];
+
 /// `apt-cache madison|policy PACKAGE…`.
 pub(in super::super) fn cache(world: &mut World, command: &Invocation, out: &mut Output) -> ProcessStep {
     let operands = command.operands(&TAKES_VALUE);
     let Some((verb, names)) = operands.split_first() else { return ProcessStep::Exit(0) };
     let directory = settings(command).find_map(|(key, value)| (key == "dir::state::lists").then_some(value));
     let lists = directory.unwrap_or_default();
+    if !["madison", "policy"].contains(verb) {
+        return not_played(world, command, verb, &CACHE_NOT_PLAYED, out);
+    }
     let host = &world.hosts[command.host];
     for name in names {
         match *verb {
             "madison" => madison(host, name, lists, out),
             "policy" => policy(host, name, lists, out),
-            other => {
-                out.complain(format!("E: Invalid operation {other}"));
-                return ProcessStep::Exit(100);
-            }
+            _ => {}
         }
     }
     ProcessStep::Exit(0)

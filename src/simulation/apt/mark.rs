@@ -3,6 +3,7 @@
 use super::super::command::Invocation;
 use super::super::process::{Output, ProcessStep};
 use super::super::world::World;
+use super::not_played;
 
 /// `apt-mark hold|unhold|showhold PACKAGE…`.
 pub(in super::super) fn mark(world: &mut World, command: &Invocation, out: &mut Output) -> ProcessStep {
@@ -19,8 +20,8 @@ pub(in super::super) fn mark(world: &mut World, command: &Invocation, out: &mut 
         "hold" | "unhold" => {}
         "showauto" | "showmanual" => return ProcessStep::Exit(0),
         other => {
-            out.complain(format!("E: Invalid operation {other}"));
-            return ProcessStep::Exit(100);
+            let known = ["auto", "manual", "minimize-manual", "showinstall", "showremove"];
+            return not_played(world, command, other, &known, out);
         }
     }
     let mut found = false;

@@ -5,6 +5,7 @@ mod install;
 mod lists;
 mod mark;
 
+use super::assumed;
 use super::command::Invocation;
 use super::process::{Output, ProcessStep};
 use super::world::{Millis, World};
@@ -109,21 +110,48 @@ pub(super) fn get(world: &mut World, command: &Invocation, out: &mut Output) -> 
         "remove" | "purge" => install::remove(world, call, out),
         "upgrade" | "dist-upgrade" | "full-upgrade" => install::upgrade(world, call, out),
         "download" => install::download(world, &call, out),
-        "clean" | "autoclean" => {
+        "clean" | "autoclean" | "distclean" => {
             if !looks {
                 world.hosts[call.host].packages.archives.clear();
             }
             ProcessStep::Exit(0)
         }
-        "autoremove" | "check" => {
+        "autoremove" | "autopurge" | "check" => {
             preamble(out);
             out.line("0 upgraded, 0 newly installed, 0 to remove and 0 not upgraded.");
             ProcessStep::Exit(0)
         }
-        other => {
-            out.complain(format!("E: Invalid operation {other}"));
-            ProcessStep::Exit(100)
-        }
+        other => not_played(world, command, other, &GET_NOT_PLAYED, out),
+    }
+}
+
+/// Operations of the real programs that are not played here; others are none.
+const GET_NOT_PLAYED: [&str; 8] =
+    ["build-dep", "changelog", "dselect-upgrade", "markauto", "reinstall", "satisfy", "source", "unmarkauto"];
+
+/// What is no operation of a program is refused as by it.
+fn not_played(
+    world: &World,
+    command: &Invocation,
+    verb: &str,
+    known: &[&str],
+    out: &mut Output,
+) -> ProcessStep {
+    let complaint = format!("E: Invalid operation {verb}");
+    if known.contains(&verb) {
+        return assumed::beyond(world, command, out, &complaint, 100);
+    }
+    out.complain(complaint);
+    ProcessStep::Exit(100)
+}
+
+/// `apt`, for people: the verbs of the others under one name.
+pub(super) fn apt(world: &mut World, command: &Invocation, out: &mut Output) -> ProcessStep {
+    match command.operands(&TAKES_VALUE).first().copied().unwrap_or_default() {
+        "policy" | "madison" => cache(world, command, out),
+        verb @ ("depends" | "edit-sources" | "help" | "list" | "moo" | "rdepends" | "search" | "show"
+        | "showsrc" | "why" | "why-not") => not_played(world, command, verb, &[verb], out),
+        _ => get(world, command, out),
     }
 }
 

@@ -39,6 +39,7 @@ fn raw(world: &World, path: &str, out: &mut Output) -> i32 {
         out.line(json!({"gitVersion": format!("v{version}")}).to_string());
         return 0;
     }
+    out.unheard = true;
     out.complain("Error from server (NotFound): the server could not find the requested resource");
     1
 }
@@ -264,6 +265,7 @@ fn print_objects(format: &str, mut items: Vec<Value>, single: bool, out: &mut Ou
         out.stdout.push_str(&text);
         return 0;
     }
+    out.unheard = true;
     out.complain(format!("error: the simulated kubectl does not know the output format \"{format}\""));
     1
 }

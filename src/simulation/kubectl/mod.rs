@@ -114,6 +114,10 @@ pub(super) fn changes(command: &Invocation) -> bool {
         "api-resources",
         "cluster-info",
         "config",
+        "api-versions",
+        "diff",
+        "events",
+        "options",
     ];
     !reads.contains(&verb)
         && !verb.is_empty()
@@ -155,7 +159,7 @@ pub(super) fn kubectl(world: &mut World, command: &Invocation, out: &mut Output)
     if is_foreign(world, &call, verb) {
         out.unheard = true;
         if world.assumed.is_on && !command.probe {
-            out.assume(succeeds(command));
+            out.assume(assumed::succeeds(command));
             return ProcessStep::Exit(0);
         }
     }
@@ -165,7 +169,16 @@ pub(super) fn kubectl(world: &mut World, command: &Invocation, out: &mut Output)
             out.assume(format!("pods {} are there and Ready", pods_of(&call)));
             ProcessStep::Exit(0)
         }
-        "get" => ProcessStep::Exit(get::get(world, &call, out)),
+        "get" => {
+            let mut printed = Output::default();
+            let code = get::get(world, &call, &mut printed);
+            if code != 0 && printed.unheard {
+                return assumed::beyond(world, command, out, printed.stderr.trim_end(), code);
+            }
+            out.stdout.push_str(&printed.stdout);
+            out.stderr.push_str(&printed.stderr);
+            ProcessStep::Exit(code)
+        }
         "version" => {
             let server = world.api_server();
             node::print_version(&call, &version, server.as_ref(), out);
@@ -184,17 +197,17 @@ pub(super) fn kubectl(world: &mut World, command: &Invocation, out: &mut Output)
             ProcessStep::Exit(0)
         }
         "rollout" | "describe" | "logs" | "top" | "explain" | "api-resources" | "cluster-info" | "config" => {
-            out.assume(succeeds(command));
+            out.assume(assumed::succeeds(command));
             ProcessStep::Exit(0)
         }
         "exec" | "scale" | "taint" | "set" | "run" | "expose" => {
-            out.assume(succeeds(command));
+            out.assume(assumed::succeeds(command));
             ProcessStep::after(1000, |_, _| ProcessStep::Exit(0))
         }
         // A plugin, or what nobody here plays.
         _ if world.assumed.is_on => {
-            out.assume(succeeds(command));
-            ProcessStep::after(1000, |_, _| ProcessStep::Exit(0))
+            out.assume(assumed::succeeds(command));
+            ProcessStep::after(assumed::OPAQUE, |_, _| ProcessStep::Exit(0))
         }
         other => {
             out.complain(format!("error: unknown command \"{other}\" for \"kubectl\""));
@@ -220,8 +233,17 @@ fn is_foreign(world: &World, call: &KubectlCall<'_>, verb: &str) -> bool {
         }
     };
     match resource {
-        "nodes" | "pdb" | "namespaces" | "namespace" | "ns" | "leases.coordination.k8s.io" => false,
+        "nodes" | "namespaces" | "namespace" | "ns" | "leases.coordination.k8s.io" => false,
+        // Of a workload that nobody here plays.
+        "pods" | "pdb" if verb == "get" => {
+            let is_played = |name: &&str| match resource {
+                "pods" => world.cluster.pods.values().any(|pod| pod.name == **name),
+                _ => world.cluster.budgets.iter().any(|budget| budget.name == **name),
+            };
+            !call.command.probe && !names.is_empty() && !names.iter().any(is_played)
+        }
         "pods" => verb == "wait",
+        "pdb" => false,
         _ => !names.iter().any(is_known),
     }
 }
@@ -243,10 +265,6 @@ fn expects_pods(world: &World, call: &KubectlCall<'_>) -> bool {
 fn pods_of(call: &KubectlCall<'_>) -> String {
     let selector = call.option(&["--selector", "-l"]).unwrap_or_default();
     format!("{selector} of {}", call.namespace.unwrap_or("default"))
-}
-
-fn succeeds(command: &Invocation) -> String {
-    format!("`{}` succeeds", assumed::shown(&command.argv))
 }
 
 /// `Error from server (NotFound): nodes "w9" not found`.

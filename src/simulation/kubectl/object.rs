@@ -15,7 +15,7 @@ pub(super) fn write(world: &mut World, call: &KubectlCall<'_>, verb: &str, out: 
     }
     // YAML manifests of users are taken as they are: what is in them is their business.
     let Ok(object) = serde_json::from_str::<Value>(&call.command.stdin) else {
-        out.assume(super::succeeds(call.command));
+        out.assume(super::assumed::succeeds(call.command));
         out.line(format!("object {verb}d"));
         return 0;
     };

@@ -1,12 +1,15 @@
 //! Files of a simulated host, and the programs that read and make them. A flat map: directories exist where something
 //! lies below them.
 
-use std::collections::BTreeMap;
+pub(super) mod unheard;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
 use super::command::Invocation;
+use super::host::ControlGroups;
 use super::process::{Output, ProcessStep};
 use super::world::{Millis, World};
 use super::{obstacle, sockets};
@@ -28,19 +31,24 @@ pub(super) struct SimulatedFile {
 
 /// Files by absolute path.
 #[derive(Clone, Debug, Default)]
-pub(super) struct FileTree(BTreeMap<String, SimulatedFile>);
+pub(super) struct FileTree {
+    files: BTreeMap<String, SimulatedFile>,
+    /// What somebody took away, so that nobody takes it to be there.
+    removed: BTreeSet<String>,
+}
 
 impl FileTree {
     /// Writes a file of root's.
     pub(super) fn put(&mut self, path: &str, text: String, mode: &str, at: Millis) {
         let mode = mode.trim_start_matches('0').to_owned();
         let (user, group) = ("root".to_owned(), "root".to_owned());
-        self.0.insert(path.to_owned(), SimulatedFile { text, mode, user, group, at });
+        self.removed.remove(path);
+        self.files.insert(path.to_owned(), SimulatedFile { text, mode, user, group, at });
     }
 
     /// Gives a file to a `user` or `user:group`.
     pub(super) fn chown(&mut self, path: &str, owner: &str) {
-        let Some(file) = self.0.get_mut(path) else { return };
+        let Some(file) = self.files.get_mut(path) else { return };
         let (user, group) = owner.split_once(':').unwrap_or((owner, owner));
         user.clone_into(&mut file.user);
         group.clone_into(&mut file.group);
@@ -48,18 +56,19 @@ impl FileTree {
 
     /// A file.
     pub(super) fn get(&self, path: &str) -> Option<&SimulatedFile> {
-        self.0.get(path)
+        self.files.get(path)
     }
 
     /// A file's content.
     pub(super) fn read(&self, path: &str) -> Option<&str> {
-        self.0.get(path).map(|file| file.text.as_str())
+        self.files.get(path).map(|file| file.text.as_str())
     }
 
     /// Takes a file away, or all below a directory.
     pub(super) fn remove(&mut self, path: &str) {
         let below = format!("{}/", path.trim_end_matches('/'));
-        self.0.retain(|known, _| known != path && !known.starts_with(&below));
+        self.files.retain(|known, _| known != path && !known.starts_with(&below));
+        self.removed.insert(path.trim_end_matches('/').to_owned());
     }
 
     /// Whether something lies below the path.
@@ -70,7 +79,7 @@ impl FileTree {
 
     /// Files whose path begins so.
     pub(super) fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a SimulatedFile)> {
-        let from = self.0.range(prefix.to_owned()..);
+        let from = self.files.range(prefix.to_owned()..);
         from.take_while(move |(path, _)| path.starts_with(prefix)).map(|(path, file)| (path.as_str(), file))
     }
 }
@@ -95,9 +104,8 @@ const USUAL_DIRECTORIES: [&str; 16] = [
     "/var/lib",
 ];
 
-/// `cat`, `test`, `stat` and the like.
-pub(super) fn program(world: &mut World, command: &Invocation, out: &mut Output) -> ProcessStep {
-    refresh(world, command.host);
+/// `cat`, `test`, `stat` and the like, by what is known of files.
+fn program(world: &mut World, command: &Invocation, out: &mut Output) -> ProcessStep {
     let code = match command.program() {
         "cat" => {
             sockets::heard(&world.hosts[command.host], command, out);
@@ -229,7 +237,8 @@ fn stat(world: &World, command: &Invocation, out: &mut Output) -> i32 {
     let mut code = 0;
     for path in command.operands(&["-c", "-fc", "-Lc", "--format", "--printf"]) {
         if path == "/sys/fs/cgroup" {
-            out.line(if world.hosts[command.host].cgroup_v1 { "tmpfs" } else { "cgroup2fs" });
+            let is_v2 = world.hosts[command.host].control_groups == ControlGroups::V2;
+            out.line(if is_v2 { "cgroup2fs" } else { "tmpfs" });
             continue;
         }
         let resolved = canonical(path);
@@ -374,6 +383,9 @@ fn make(world: &mut World, command: &Invocation, out: &mut Output) -> i32 {
     for path in &paths {
         if program == "rm" {
             files.remove(path);
+        } else if program == "touch" {
+            let text = files.read(path).unwrap_or_default().to_owned();
+            files.put(path, text, "644", now);
         } else if directories {
             files.put(&format!("{}/.", path.trim_end_matches('/')), String::new(), "755", now);
         }

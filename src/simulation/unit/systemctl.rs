@@ -1,166 +1,58 @@
-//! systemd's units on a simulated host, and `systemctl`.
+//! `systemctl` on a simulated host.
 
-use std::collections::BTreeMap;
+use super::super::command::Invocation;
+use super::super::process::{Output, ProcessStep};
+use super::super::world::{Millis, World};
+use super::super::{assumed, kubelet};
+use super::{SimulatedUnit, changes, full_name, suppose};
 
-use super::command::Invocation;
-use super::kubelet;
-use super::process::{Output, ProcessStep};
-use super::world::{Millis, World};
-
-/// A service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SimulatedUnit {
-    /// `ActiveState`.
-    active: &'static str,
-    /// `UnitFileState`.
-    enabled: &'static str,
-    /// When its main process started; `None` where it never did.
-    started: Option<Millis>,
-    /// Its main process, while there is one.
-    pid: u32,
-    /// Nobody said that it is there.
-    is_assumed: bool,
-}
-
-impl SimulatedUnit {
-    fn new(active: bool, at: Millis, pid: u32) -> Self {
-        let started = active.then_some(at);
-        let active = if active { "active" } else { "inactive" };
-        Self { active, enabled: "enabled", started, pid, is_assumed: false }
-    }
-
-    /// The services of a usual host.
-    pub(super) fn usual(on_node: bool, at: Millis) -> BTreeMap<String, Self> {
-        let everywhere = [("ssh.service", 512), ("cron.service", 498), ("systemd-timesyncd.service", 431)];
-        let on_nodes = [("containerd.service", 601), ("kubelet.service", 702)];
-        let names = everywhere.iter().chain(on_nodes.iter().filter(|_| on_node));
-        names.map(|(name, pid)| ((*name).to_owned(), Self::new(true, at + 20_000, *pid))).collect()
-    }
-
-    /// As systemd said of it. A word that nothing here depends on becomes the nearest one that does.
-    pub(super) fn recorded(active: &str, enabled: &str, at: Millis) -> Self {
-        let active = match active {
-            "active" | "reloading" => "active",
-            "activating" => "activating",
-            "failed" => "failed",
-            _ => "inactive",
-        };
-        let enabled = match enabled {
-            "enabled" | "enabled-runtime" | "static" | "indirect" | "generated" => "enabled",
-            "masked" | "masked-runtime" => "masked",
-            _ => "disabled",
-        };
-        let started = (active == "active").then_some(at + 20_000);
-        Self { active, enabled, started, pid: 800, is_assumed: false }
-    }
-
-    /// Runs, with a new main process.
-    pub(super) fn start(&mut self, at: Millis) {
-        self.active = "active";
-        self.started = Some(at);
-        self.pid += 1;
-    }
-
-    /// Does not run.
-    pub(super) fn stop(&mut self) {
-        self.active = "inactive";
-    }
-
-    /// Dies and is started again and again.
-    pub(super) fn fail(&mut self) {
-        self.active = "activating";
-    }
-
-    /// Whether systemd starts it with the machine.
-    pub(super) fn starts_at_boot(&self) -> bool {
-        self.enabled == "enabled"
-    }
-
-    /// The machine starts anew.
-    pub(super) fn boot(&mut self, at: Millis) {
-        if self.starts_at_boot() {
-            self.start(at + 5000);
-        } else {
-            self.active = "inactive";
-            self.started = None;
-        }
-    }
-
-    /// Its main process and when that started.
-    pub(super) fn main_process(&self) -> Option<(u32, Millis)> {
-        Some((self.pid, self.started.filter(|_| self.active == "active")?))
-    }
-
-    /// `ActiveState`.
-    pub(super) fn active(&self) -> &'static str {
-        self.active
-    }
-}
-
-/// Whether a verb of systemctl may change anything.
-pub(super) fn changes(verb: &str) -> bool {
-    !matches!(
-        verb,
-        "show"
-            | "is-active"
-            | "is-enabled"
-            | "is-failed"
-            | "is-system-running"
-            | "status"
-            | "cat"
-            | "list-units"
-            | ""
-    )
-}
-
-/// The package that brings a unit's binary.
-pub(super) fn package_of(unit: &str) -> &str {
-    match unit {
-        "ssh.service" => "openssh-server",
-        "systemd-timesyncd.service" => "systemd",
-        other => other.trim_end_matches(".service"),
-    }
-}
-
-/// A unit that nobody else knows of, which runs. Where that is only assumed, whoever asks for it hears so.
-pub(super) fn add(world: &mut World, host: &str, unit: &str, is_assumed: bool) {
-    let Some(index) = world.host_index(host) else { return };
-    let name = full_name(unit);
-    if !world.hosts[index].units.contains_key(&name) {
-        add_to(world, index, name, is_assumed);
-    }
-}
-
-fn add_to(world: &mut World, host: usize, name: String, is_assumed: bool) {
-    let now = world.now;
-    let units = &mut world.hosts[host].units;
-    let pid = 900 + u32::try_from(units.len()).unwrap_or(0);
-    units.insert(name, SimulatedUnit { is_assumed, ..SimulatedUnit::new(true, now, pid) });
-}
-
-/// Units that a verb changes and nobody knows are there, where a rehearsal takes such things to hold.
-fn suppose(world: &mut World, host: usize, verb: &str, units: &[String], out: &mut Output) {
-    for name in units {
-        if world.assumed.is_on && changes(verb) && !world.hosts[host].units.contains_key(name) {
-            add_to(world, host, name.clone(), true);
-        }
-        if world.hosts[host].units.get(name).is_some_and(|unit| unit.is_assumed) {
-            out.assume(format!("unit {name} is there and runs"));
-        }
-    }
-}
-
-fn full_name(name: &str) -> String {
-    let has_suffix = [".service", ".socket", ".timer", ".mount", ".target", ".slice", ".path"];
-    if has_suffix.iter().any(|suffix| name.ends_with(suffix)) {
-        name.to_owned()
-    } else {
-        format!("{name}.service")
-    }
-}
+/// Verbs of the real systemctl that are not played here.
+const NOT_PLAYED: [&str; 41] = [
+    "add-requires",
+    "add-wants",
+    "bind",
+    "cancel",
+    "cat",
+    "clean",
+    "condrestart",
+    "edit",
+    "freeze",
+    "get-default",
+    "help",
+    "import-environment",
+    "isolate",
+    "link",
+    "list-automounts",
+    "list-dependencies",
+    "list-jobs",
+    "list-machines",
+    "list-paths",
+    "list-sockets",
+    "list-timers",
+    "list-unit-files",
+    "list-units",
+    "log-level",
+    "log-target",
+    "mount-image",
+    "preset",
+    "preset-all",
+    "reenable",
+    "reload-or-try-restart",
+    "revert",
+    "service-log-level",
+    "service-log-target",
+    "set-default",
+    "set-environment",
+    "set-property",
+    "show-environment",
+    "thaw",
+    "try-reload-or-restart",
+    "unset-environment",
+    "whoami",
+];
 
 /// `systemctl VERB UNIT…`.
-pub(super) fn systemctl(world: &mut World, command: &Invocation, out: &mut Output) -> ProcessStep {
+pub(in super::super) fn systemctl(world: &mut World, command: &Invocation, out: &mut Output) -> ProcessStep {
     let operands = command.operands(&["-p", "--property", "-t", "--type", "-n", "--lines", "--state"]);
     let Some((verb, units)) = operands.split_first() else { return ProcessStep::Exit(0) };
     let (verb, units): (String, Vec<String>) =
@@ -169,11 +61,12 @@ pub(super) fn systemctl(world: &mut World, command: &Invocation, out: &mut Outpu
         out.complain(format!("Failed to {verb} units: Interactive authentication required."));
         return ProcessStep::Exit(1);
     }
-    suppose(world, command.host, &verb, &units, out);
+    suppose(world, command, &verb, &units, out);
     out.unheard = units.iter().any(|unit| !world.hosts[command.host].units.contains_key(unit));
     match verb.as_str() {
         "show" => ProcessStep::Exit(show(world, command, &units, out)),
-        "is-active" | "is-failed" => ProcessStep::Exit(is_active(world, command, &units, out)),
+        "is-active" | "is-failed" => ProcessStep::Exit(is_active(world, command, &verb, &units, out)),
+        "status" => ProcessStep::Exit(status(world, command.host, &units, out)),
         "is-enabled" => ProcessStep::Exit(is_enabled(world, command, &units, out)),
         "is-system-running" => {
             out.line("running");
@@ -200,11 +93,46 @@ pub(super) fn systemctl(world: &mut World, command: &Invocation, out: &mut Outpu
         "start" | "stop" | "restart" | "try-restart" | "reload" | "reload-or-restart" | "kill" => {
             run_state(world, command.host, &verb, units, out)
         }
-        _ => {
+        verb if NOT_PLAYED.contains(&verb) => {
+            let complaint = format!("simulated host: `systemctl {verb}` is not played");
+            assumed::beyond(world, command, out, &complaint, 1)
+        }
+        verb => {
             out.complain(format!("Unknown command verb {verb}."));
             ProcessStep::Exit(1)
         }
     }
+}
+
+/// `systemctl status UNIT…`: 3 where one does not run, 4 where there is none of that name.
+fn status(world: &World, host: usize, units: &[String], out: &mut Output) -> i32 {
+    let mut code = 0;
+    for name in units {
+        let Some(unit) = world.hosts[host].units.get(name) else {
+            out.complain(format!("Unit {name} could not be found."));
+            code = 4;
+            continue;
+        };
+        let state = match unit.active {
+            "active" => "active (running)",
+            "activating" => "activating (auto-restart)",
+            "failed" => "failed (Result: exit-code)",
+            _ => "inactive (dead)",
+        };
+        out.line(format!("● {name} - simulated unit"));
+        out.line(format!(
+            "     Loaded: loaded (/lib/systemd/system/{name}; {}; preset: enabled)",
+            unit.enabled
+        ));
+        let since = unit.started.map(|at| format!(" since {}", date(world, host, at, TimeStyle::Pretty)));
+        out.line(format!("     Active: {state}{}", since.unwrap_or_default()));
+        if unit.active == "active" {
+            out.line(format!("   Main PID: {} ({})", unit.pid, name.trim_end_matches(".service")));
+        } else if code == 0 {
+            code = 3;
+        }
+    }
+    code
 }
 
 fn run_state(
@@ -268,7 +196,8 @@ fn set_state(world: &mut World, command: &Invocation, verb: &str, units: &[Strin
     0
 }
 
-fn is_active(world: &World, command: &Invocation, units: &[String], out: &mut Output) -> i32 {
+/// `is-active`, and `is-failed`: 0 where one of the units is so.
+fn is_active(world: &World, command: &Invocation, verb: &str, units: &[String], out: &mut Output) -> i32 {
     let states = units
         .iter()
         .map(|name| world.hosts[command.host].units.get(name).map_or("inactive", SimulatedUnit::active));
@@ -277,7 +206,11 @@ fn is_active(world: &World, command: &Invocation, units: &[String], out: &mut Ou
     for state in states.iter().filter(|_| !quiet) {
         out.line(state);
     }
-    if states.contains(&"active") { 0 } else { 3 }
+    match verb {
+        "is-active" if states.contains(&"active") => 0,
+        "is-failed" => i32::from(!states.contains(&"failed")),
+        _ => 3,
+    }
 }
 
 fn is_enabled(world: &World, command: &Invocation, units: &[String], out: &mut Output) -> i32 {
