@@ -39,10 +39,20 @@ pub(super) struct KubectlOptions<'a> {
     pub(super) context: Option<&'a str>,
 }
 
+/// Where kubectl runs by default.
+const CONTROL_PLANE: &str = "control_plane";
+
 impl KubectlOptions<'_> {
     /// The call and the hosts that it may run on: those of a selector, or none for `controller`, which is this machine.
     pub(super) fn on(self, via: &str, inventory: &Inventory) -> Result<(KubeCx, Vec<HostName>), AppError> {
         let on_hosts = via != "controller";
+        // Nobody wrote it: what is missing is the group, not what a flag says.
+        if via == CONTROL_PLANE && !inventory.groups.contains_key(CONTROL_PLANE) {
+            let message = "the inventory has no group `control_plane`, on which kubectl runs where nothing else is said";
+            return Err(AppError::new(ExitKind::Invalid, message).hint(
+                "name the hosts where kubectl runs: `--via SELECTOR`, or `--via controller` for this machine",
+            ));
+        }
         let hosts = if on_hosts {
             let parsed = selector(via, "--via")?;
             parsed.select(inventory).map_err(|error| wrong_selector("--via", &error))?

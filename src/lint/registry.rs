@@ -4,8 +4,8 @@ use super::Rule;
 use super::rules::{
     all_at_once, apply_first, asks, certificates, config_not_read, controller, daemon_reload,
     drain_before_apply, drain_flags, drain_timeout, etcd_by_hand, etcd_snapshot, excluded,
-    kubelet_before_apply, late_condition, left_open, no_kubeadm_upgrade, placeholder, removed_flag,
-    repository_minor, shell_in_command, shell_text, skipped_minor, unpinned, upgrade_order,
+    kubelet_before_apply, late_condition, left_open, no_kubeadm_upgrade, placeholder, reboot_without_drain,
+    removed_flag, repository_minor, shell_in_command, shell_text, skipped_minor, unpinned, upgrade_order,
     upgrade_with_names, upgrade_without_drain, verification, versions_disagree, wrong_tool,
 };
 
@@ -41,6 +41,7 @@ pub static RULES: &[Rule] = &[
     config_not_read::RULE,
     left_open::RULE,
     no_kubeadm_upgrade::RULE,
+    reboot_without_drain::RULE,
 ];
 
 /// What is as well known as the rules and is kept elsewhere: what it is, and where. For the reference page.

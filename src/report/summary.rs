@@ -173,6 +173,11 @@ impl Summary {
         let took = events.last().map_or(Duration::ZERO, |last| last.at.since(first));
         let halted = state.halted().map(|cause| match cause {
             HaltCause::Stopped { by } => by.clone(),
+            // Hosts that were at work at that moment may have failed since.
+            HaltCause::Failures { failed, max } => {
+                let all = u32::try_from(state.counts(plan).failed).unwrap_or(u32::MAX);
+                halt_words(plan, &HaltCause::Failures { failed: all.max(*failed), max: *max })
+            }
             other => halt_words(plan, other),
         });
         let stop = fold.stop.clone();

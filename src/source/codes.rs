@@ -334,6 +334,9 @@ codes! {
     NO_KUBEADM_UPGRADE = 747, "no-kubeadm-upgrade", "kubelet is upgraded, and `kubeadm upgrade` is forgotten",
         "Packages alone do not move a control plane, nor the configuration of a node. `kubeadm upgrade apply` runs on the first \
          control plane, `kubeadm upgrade node` on every other node, both before kubelet's package.";
+    REBOOT_WITHOUT_DRAIN = 748, "reboot-without-drain", "A node restarts while its pods run",
+        "A reboot ends every pod of the node at once, and asks no disruption budget. `drain` moves them away first, within the \
+         budgets, and `uncordon` lets the node take pods again.";
     UNKNOWN_RULE = 790, "unknown-rule", "An opt-out names no rule",
         "`allow:` takes names of rules, which stand in docs/reference/lint.md. A name that is wrong would allow nothing.";
     UNUSED_OPT_OUT = 791, "unused-opt-out", "An opt-out is not needed",

@@ -2,7 +2,7 @@
 //! not fit is reported where it stands. Templates are none of this file's business, beyond saying that they do not
 //! belong here.
 
-use super::{Diagnostics, Entry, MapReader, Node, NodeKind, ScalarStyle, Span, Spanned};
+use super::{Diagnostic, Diagnostics, Entry, MapReader, Node, NodeKind, ScalarStyle, Span, Spanned, nearest};
 use crate::value::Table;
 
 impl Node {
@@ -34,12 +34,18 @@ impl Node {
         let text = self.scalar().filter(|text| !text.contains("{{"));
         let value = text.and_then(parse);
         if value.is_none() {
-            let diagnostic = diagnostics.wrong_type(self, expected);
-            if self.scalar().is_some_and(|text| text.contains("{{")) {
-                diagnostic.hint("this is read before any value is known, so it cannot hold a template");
-            }
+            self.no_constant(expected, diagnostics);
         }
         value
+    }
+
+    /// Tells that this is no constant of the wanted kind.
+    fn no_constant<'d>(&self, expected: &str, diagnostics: &'d mut Diagnostics) -> &'d mut Diagnostic {
+        let diagnostic = diagnostics.wrong_type(self, expected);
+        if self.scalar().is_some_and(|text| text.contains("{{")) {
+            diagnostic.hint("this is read before any value is known, so it cannot hold a template");
+        }
+        diagnostic
     }
 
     /// `true` or `false`, and nothing else that YAML has meant by them over the years.
@@ -61,9 +67,16 @@ impl Node {
     /// One of `words`, with its value.
     pub fn word<T: Copy>(&self, words: &[(&str, T)], diagnostics: &mut Diagnostics) -> Option<T> {
         let names = words.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(" or ");
-        self.parsed(&names, diagnostics, |text| {
-            words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
-        })
+        let written = self.scalar().unwrap_or_default();
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == written) {
+            return Some(*value);
+        }
+        let nearest = nearest(written, words.iter().map(|(word, _)| *word));
+        let diagnostic = self.no_constant(&names, diagnostics);
+        if let Some(nearest) = nearest {
+            diagnostic.hint(format!("did you mean `{nearest}`?"));
+        }
+        None
     }
 
     /// The items of a list; `expected` completes "expected …".

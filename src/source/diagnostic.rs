@@ -66,9 +66,12 @@ impl Diagnostic {
         }
     }
 
-    /// Adds what to do.
+    /// Adds what to do; the same is said once, whoever finds it.
     pub fn hint(&mut self, hint: impl Into<String>) -> &mut Self {
-        self.hints.push(hint.into());
+        let hint = hint.into();
+        if !self.hints.contains(&hint) {
+            self.hints.push(hint);
+        }
         self
     }
 

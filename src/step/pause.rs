@@ -78,6 +78,12 @@ impl StepKind for Pause {
                 return Err(wrong("`manual` says nothing", "write what the person has to do"));
             }
             Some(PauseFor::Person(text)) => format!("pause for a person: {text}"),
+            Some(PauseFor::Time(Duration::ZERO)) => {
+                return Err(wrong(
+                    "`for` is 0s, which is no pause",
+                    "write a time such as `1m`, or leave the step out",
+                ));
+            }
             Some(PauseFor::Time(time)) => format!("pause for {time}"),
             None => String::new(),
         };

@@ -84,7 +84,7 @@ impl StepKind for Script {
             return Err(wrong("the script is empty", "write it below `text: |`"));
         }
         let mut words = args.owned_texts("interpreter");
-        if words.is_empty() {
+        if words.is_empty() && !args.has("interpreter") {
             words.push("/bin/sh".to_owned());
         }
         guard::runnable("interpreter", &words)?;

@@ -24,6 +24,10 @@ pub(super) fn check(source: &str, tokens: &[Token]) -> Result<(), Mistake> {
     for (at, token) in tokens.iter().enumerate() {
         let before = at.checked_sub(1).map(|before| &tokens[before]);
         let text = token.text(source);
+        if token.kind == TokenKind::Number && is_no_number(text) {
+            return Err(Mistake::at(token.range.start, format!("`{text}` is no number"))
+                .hint(format!("a size, a time or a version is a text in quotes: `'{text}'`")));
+        }
         if token.kind == TokenKind::Word {
             let is_name = before.is_some_and(|before| before.is(source, ".") || before.is(source, "|"))
                 || tokens.get(at + 1).is_some_and(|next| next.is(source, ".") || next.is(source, "="));
@@ -92,6 +96,14 @@ fn instead(token: &Token, written: &str, ours: &str) -> Mistake {
     Mistake::at(token.range.start, format!("`{written}` is no operator here")).hint(format!("write `{ours}`"))
 }
 
+/// `1GiB`, `5m`: digits with a unit. Numbers of other bases and exponents are numbers.
+fn is_no_number(text: &str) -> bool {
+    let digits = text.replace('_', "");
+    let unit = digits.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let is_based = ["0x", "0X", "0o", "0O", "0b", "0B"].iter().any(|base| digits.starts_with(base));
+    unit.starts_with(|c: char| c.is_ascii_alphabetic()) && !is_based && digits.parse::<f64>().is_err()
+}
+
 fn ends_operand(token: &Token) -> bool {
     matches!(token.kind, TokenKind::Word | TokenKind::Text | TokenKind::Number)
 }
@@ -155,6 +167,8 @@ mod tests {
     #[test]
     fn habits_are_told_where_they_stand() {
         let cases = [
+            ("a > 1GiB", 4, "a size, a time or a version is a text in quotes: `'1GiB'`"),
+            ("5m < a", 0, "a size, a time or a version is a text in quotes: `'5m'`"),
             ("a = 'b'", 2, "write `==`"),
             ("a and b = 1", 8, "write `==`"),
             ("(a = 'b')", 3, "write `==`"),

@@ -15,6 +15,8 @@ use crate::value::{Duration, Percent, Size, Type, Version};
 pub(super) struct Impossible {
     pub(super) range: Range<usize>,
     pub(super) message: String,
+    /// What to write instead, or nothing.
+    pub(super) hint: String,
 }
 
 /// Every comparison of an expression whose sides are of types that cannot be compared.
@@ -33,11 +35,29 @@ pub(super) fn impossible(source: &str, tokens: &[Token], names: &Names) -> Vec<I
         if let Some(why) = refusal {
             let range = left[0].range.start..right[right.len() - 1].range.end;
             let text = |tokens: &[Token]| &source[tokens[0].range.start..tokens[tokens.len() - 1].range.end];
-            found
-                .push(Impossible { range, message: format!("`{}` and `{}` {why}", text(left), text(right)) });
+            let (left, right) = (text(left), text(right));
+            let hint = [(left, &b), (right, &a)].into_iter().find_map(|(text, other)| hint(text, other));
+            let message = format!("`{left}` and `{right}` {why}");
+            found.push(Impossible { range, message, hint: hint.unwrap_or_default() });
         }
     }
     found
+}
+
+/// What to write in place of a literal that is compared with `other`.
+fn hint(literal: &str, other: &OperandType) -> Option<String> {
+    let text = literal.strip_prefix(['"', '\'']).and_then(|rest| rest.strip_suffix(['"', '\'']))?;
+    let is_number = other.value.kind() == minijinja::value::ValueKind::Number && !other.is_scalar;
+    if is_number && text.parse::<i64>().is_ok() {
+        return Some(format!("write `{text}` without quotes"));
+    }
+    if is_number && let Some(Size(bytes)) = Size::parse(text) {
+        return Some(format!(
+            "the other side is a plain number; `{text}` is {bytes} bytes: write the number itself"
+        ));
+    }
+    let is_boolean = other.value.kind() == minijinja::value::ValueKind::Bool;
+    (is_boolean && matches!(text, "true" | "false")).then(|| format!("write `{text}` without quotes"))
 }
 
 /// A value that a side could have.

@@ -158,6 +158,14 @@ pub enum ConnectError {
         /// ssh's own words, escaped.
         reason: String,
     },
+    /// This machine has not what a connection takes, such as file descriptors. Nothing is known of the host.
+    #[error("this machine cannot connect to {host}: {reason}")]
+    Here {
+        /// The host.
+        host: HostName,
+        /// What it lacks, escaped.
+        reason: String,
+    },
     /// Its key is unknown or has changed.
     #[error("the host key of {host} is not trusted: {reason}")]
     HostKey {

@@ -496,7 +496,7 @@ params: { text: { type: string, default: "x\e[8m\n  = forged" } }
 phases:
   - name: "p\e[8m\n  forged"
     hosts: all
-    rollout: { gate: { approve: "g\e[8m" } }
+    rollout: { batches: [1], gate: { approve: "g\e[8m" } }
     steps:
       - command: [rm, -rf, /important]
         name: "harmless\e[0m\n\n    = everything holds already\e[8m"

@@ -106,6 +106,7 @@ const BREAKS: &[Break] = &[
         "steps:\n",
         "steps:\n  - command: [kubectl, version, \">\", /root/version]\n    effect: changes\n",
     ),
+    broken("reboot-without-drain", TOOLS, "steps:\n", "steps:\n  - reboot: { when_required: true }\n"),
     broken("all-at-once", RUNBOOK, "max_unavailable: 2\n", "max_unavailable: 100%\n"),
     broken("asks", TOOLS, "steps:\n", "steps:\n  - command: [apt-get, install, jq]\n    effect: changes\n"),
     broken(

@@ -57,6 +57,9 @@ fn constants_are_checked_when_the_file_is_loaded_at_their_field() {
             &["no name of a package"],
         ),
         ("- wait: { port: 0 }", "1:23", &["65535"]),
+        ("- wait: { port: 22, for: 0s }", "1:32", &["`for` is 0s"]),
+        ("- pause: { for: 0s }", "1:23", &["`for` is 0s"]),
+        ("- script: { text: ls, interpreter: [] }", "1:42", &["`interpreter` is empty"]),
         ("- etcd_snapshot: { to: \"/a/{{ run.id }}.db\", keep: 0 }", "1:58", &["`keep` is below 1"]),
         ("- wait: { file: etc/x }", "1:23", &["absolute"]),
         ("- wait: { node: ready, for: 10s, stable_for: 20s }", "1:52", &["longer than `for`"]),
@@ -191,6 +194,108 @@ fn slips_of_the_keyboard_and_files_of_other_kinds_are_named() {
         }
         assert_eq!(outcome.stderr.matches("error[").count(), 1, "{name}: {}", outcome.stderr);
     }
+}
+
+#[test]
+fn what_only_a_shell_expands_is_told_where_no_shell_is() {
+    check(&[
+        (
+            "- command: [rm, '/var/log/*.log']",
+            "1:23",
+            &["`/var/log/*.log` is the name of one file here", "`script`"],
+        ),
+        ("- command: [cat, '/etc/[ab].conf']", "1:24", &["`/etc/[ab].conf` is the name of one file here"]),
+        (
+            "- command: [echo, “hello”]",
+            "1:25",
+            &["the quotation marks of `“hello”` are part of the word", "plain quotes"],
+        ),
+        ("- command: [useradd, --comment=„x“, a]", "1:28", &["the quotation marks of `--comment=„x“`"]),
+    ]);
+    takes(&[
+        "- command: [find, /var/log, -name, '*.log']",
+        "- command: [apt-mark, showhold, 'kube*']",
+        "- command: [ls, -I, '*.log', /var/log]",
+        "- command: [stat, -c, '[%n]?', /etc/fstab]",
+        "- script: rm /var/log/*.log",
+        "- command: [sh, -c, 'rm /var/log/*.log']",
+        "- command: [logger, 'it said “hello” again']",
+    ]);
+}
+
+#[test]
+fn comparisons_of_a_number_have_a_hint() {
+    check(&[
+        (
+            "- assert: { that: facts.swap_total == '0', message: x }",
+            "1:25",
+            &["cannot be compared", "write `0` without quotes"],
+        ),
+        (
+            "- assert: { that: facts.swap_total > '1GiB', message: x }",
+            "1:25",
+            &["cannot be compared", "1073741824 bytes"],
+        ),
+        (
+            "- assert: { that: facts.swap_total > 1GiB, message: x }",
+            "1:44",
+            &["`1GiB` is no number", "in quotes"],
+        ),
+    ]);
+}
+
+#[test]
+fn lists_of_steps_and_phases_are_told_as_what_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = [
+        ("- command: [ls]\n- include: b.yaml\n", "this is a list of steps"),
+        ("- name: p\n  hosts: all\n  steps: []\n", "this is a list of phases"),
+        ("- hosts: all\n  tasks: []\n", "Ansible playbook"),
+        ("steps:\n  - command: [ls]\n", "this looks like a fragment"),
+    ];
+    for (text, words) in rows {
+        std::fs::write(dir.path().join("up.yaml"), text).unwrap();
+        super::support::rollbook::Rollbook::new(["validate", "up.yaml"])
+            .dir(dir.path())
+            .run()
+            .exits(65)
+            .says(words);
+    }
+}
+
+#[test]
+fn a_gate_that_waits_for_nothing_and_a_word_that_is_nearly_right_are_told() {
+    let rollout = |rollout: &str| {
+        phase("- command: [ls]").replace("    steps:", &format!("    rollout: {rollout}\n    steps:"))
+    };
+    for (written, words) in [
+        ("{ gate: { approve: look } }", "`gate` waits for nothing here"),
+        ("{ batches: [100%], gate: { approve: look } }", "`gate` waits for nothing here"),
+        ("{ order: reversed }", "did you mean `reverse`?"),
+    ] {
+        let outcome = Files::new(TOP, &rollout(written)).rollbook("validate", &["--strict"]);
+        assert_eq!(outcome.code, 65, "{}", outcome.stderr);
+        assert!(outcome.stderr.contains(words), "{words}\n{}", outcome.stderr);
+    }
+    let outcome = Files::new(TOP, &rollout("{ batches: [1], gate: { approve: look } }"))
+        .rollbook("validate", &["--strict"]);
+    assert!(!outcome.stderr.contains("waits for nothing"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_time_limit_beside_a_drain_is_told_only_where_it_was_written() {
+    takes(&["- drain: { timeout: 25h }\n- uncordon: {}"]);
+    let outcome =
+        Files::new(TOP, &phase("- drain: { timeout: 25h }\n- uncordon: {}")).rollbook("validate", &[]);
+    assert!(!outcome.stderr.contains("RB0711"), "{}", outcome.stderr);
+    check(&[(
+        "- drain: {}\n  timeout: 5m\n- uncordon: {}",
+        "2:18",
+        &["RB0711", "which the drain does not heed: it takes up to 10m"],
+    )]);
+    let outcome =
+        Files::new(TOP, &phase("- drain: { timeout: 400d }\n- uncordon: {}")).rollbook("validate", &[]);
+    assert_eq!(outcome.stderr.matches("write 365d at most").count(), 1, "{}", outcome.stderr);
 }
 
 #[test]

@@ -192,8 +192,9 @@ impl Examined {
 
     fn findings(&self, inventory: &Inventory, host: &HostName, target: Option<&Version>) -> Vec<HostFinding> {
         if let Some(failure) = self.found.failed.get(host) {
-            let hint =
-                if failure.hint.is_empty() { String::new() } else { format!(" (hint: {})", failure.hint) };
+            // What doctor tells, the reader sees already.
+            let hint = failure.hint.split("; `rollbook doctor`").next().unwrap_or_default();
+            let hint = if hint.is_empty() { String::new() } else { format!(" (hint: {hint})") };
             return vec![HostFinding::Unreachable(format!("{}{hint}", failure.message))];
         }
         let Some(facts) = self.found.hosts.get(host) else {

@@ -286,7 +286,7 @@ fn printed(result: &OpResult) -> Option<String> {
     let more = lines.len().saturating_sub(PRINTED_LINES);
     if more > 0 {
         lines.truncate(PRINTED_LINES);
-        lines.push(format!("… and {more} more: rollbook runs output"));
+        lines.push(format!("… and {more} more: rollbook runs output RUN"));
     }
     let shown = lines.join("\n          ");
     Some(shown).filter(|shown| !shown.trim().is_empty())

@@ -213,6 +213,11 @@ pub(super) fn names(written: &Spanned<String>, diagnostics: &mut Diagnostics) ->
     };
     let mut names = Vec::with_capacity(texts.len());
     for text in texts {
+        if text == "all" {
+            let message = "`all` is no host name: it is the group of all hosts, which always exists";
+            diagnostics.error(BAD_HOST_NAME, written.span, message).hint("give the host another name");
+            return Vec::new();
+        }
         match HostName::parse(&text) {
             Ok(name) => names.push(name),
             Err(message) => {

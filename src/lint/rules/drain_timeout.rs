@@ -13,8 +13,8 @@ pub(in crate::lint) const RULE: Rule = Rule {
     needs_values: false,
     why: "\
 `kubectl drain --timeout` is 0 when it is left out, which waits for ever. The step `drain` has ten minutes, cannot be
-endless, and takes back its cordon when it fails. The common key `timeout` beside it bounds the whole step, and is meant to be
-the longer of the two.",
+endless, and takes back its cordon when it fails. The common key `timeout` beside it is not heeded by the drain: what is meant for
+the drain stands below it.",
     bad: "\
 - name: workers
   hosts: workers
@@ -48,21 +48,23 @@ fn check(cx: &LintContext<'_>, report: &mut Report) {
     }
 }
 
-/// A time limit of the step that ends the drain before its own does: nearly always one that was meant for the drain.
+/// A time limit that stands beside the drain and is shorter than its own, which alone counts: it was meant for the drain.
 fn beside_the_drain(step: &Step, report: &mut Report) {
     let duration = |arg: Option<&crate::template::Arg>| match arg.and_then(|arg| arg.as_const()) {
         Some(Value::Duration(duration)) => Some(*duration),
         _ => None,
     };
-    let Some(at_most) = duration(step.timeout.as_ref()) else { return };
+    // One that nobody wrote was meant for nothing.
+    let written = step.timeout.as_ref().filter(|arg| arg.span.is_some());
+    let Some(at_most) = duration(written) else { return };
     let Some(wanted) = duration(step.args.get("timeout")) else { return };
     if at_most < wanted {
-        let span = step.timeout.as_ref().and_then(|arg| arg.span).unwrap_or(step.origin.span);
+        let span = written.and_then(|arg| arg.span).unwrap_or(step.origin.span);
         let message =
-            format!("this `timeout` is the step's: it ends the drain before its own {wanted} are over");
-        report.say(step, span, message).hint(format!(
-            "indent it below the kind, `drain: {{ timeout: {at_most} }}`, or give the step more time"
-        ));
+            format!("this `timeout` is the step's, which the drain does not heed: it takes up to {wanted}");
+        report
+            .say(step, span, message)
+            .hint(format!("indent it below the kind, `drain: {{ timeout: {at_most} }}`, or leave it out"));
     }
 }
 

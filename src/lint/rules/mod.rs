@@ -18,6 +18,7 @@ pub(super) mod late_condition;
 pub(super) mod left_open;
 pub(super) mod no_kubeadm_upgrade;
 pub(super) mod placeholder;
+pub(super) mod reboot_without_drain;
 pub(super) mod removed_flag;
 pub(super) mod repository_minor;
 pub(super) mod shell_in_command;

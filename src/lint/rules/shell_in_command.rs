@@ -1,6 +1,6 @@
 //! A command is a program with its arguments: no shell reads it.
 
-use crate::lint::command::CommandLine;
+use crate::lint::command::{CommandLine, CommandWord};
 use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
@@ -15,7 +15,8 @@ pub(in crate::lint) const RULE: Rule = Rule {
     why: "\
 `command` starts a program with exactly these arguments. A `|`, a `>` or `&&` is an argument like any other, which the
 program takes for a file or an unknown word; and `[systemctl restart kubelet]` is one word, the name of a program that no
-host has. A line that needs a shell is the step `script`.",
+host has. A `*`, `?` or `[a-z]` in the name of a file stays what it is, and so do the quotation marks “ and ” of a text that was
+copied from a page. A line that needs a shell is the step `script`.",
     bad: "\
 - name: save
   hosts: control_plane
@@ -43,6 +44,60 @@ const TAKE_THEM: [&str; 8] = ["[", "test", "expr", "find", "awk", "jq", "yq", "e
 /// What a shell does by itself, and no program of this name does.
 const BUILTINS: [&str; 9] = ["cd", "export", "source", ".", "set", "unset", "alias", "ulimit", "eval"];
 
+/// Programs whose arguments are names of files, and no patterns.
+const TAKE_FILES: [&str; 26] = [
+    "cat",
+    "chgrp",
+    "chmod",
+    "chown",
+    "cp",
+    "du",
+    "gunzip",
+    "gzip",
+    "head",
+    "install",
+    "ln",
+    "ls",
+    "md5sum",
+    "mkdir",
+    "mv",
+    "realpath",
+    "rm",
+    "rmdir",
+    "sha256sum",
+    "stat",
+    "tail",
+    "touch",
+    "truncate",
+    "wc",
+    "xz",
+    "zcat",
+];
+
+/// Flags of these whose value is a pattern or a format.
+const TAKE_PATTERNS: [&str; 7] = ["-I", "--ignore", "--hide", "--exclude", "-c", "--format", "--printf"];
+
+/// A name of files that a shell would look up, and that the program takes word for word.
+fn glob(command: &CommandLine) -> Option<&CommandWord> {
+    if !TAKE_FILES.contains(&command.program()) {
+        return None;
+    }
+    let mut before = "";
+    command.args().iter().find(|word| {
+        let text = word.text.as_str();
+        let is_value = TAKE_PATTERNS.contains(&std::mem::replace(&mut before, text));
+        let set = text.split_once('[').is_some_and(|(_, rest)| rest.find(']').is_some_and(|end| end > 0));
+        !is_value && !text.starts_with('-') && (set || text.contains(['*', '?']))
+    })
+}
+
+/// Quotation marks of a page around a word, which are none to YAML and to a shell.
+fn is_dressed(text: &str) -> bool {
+    const MARKS: [char; 6] = ['\u{201C}', '\u{201D}', '\u{201E}', '\u{2018}', '\u{2019}', '\u{00AB}'];
+    let value = text.split_once('=').filter(|(flag, _)| !flag.contains(' ')).map_or(text, |(_, value)| value);
+    text.starts_with(MARKS) || value.starts_with(MARKS)
+}
+
 /// A variable or a home directory, alone or before a path.
 fn is_expanded_by_shell(text: &str) -> bool {
     let name = text.strip_prefix("${").or_else(|| text.strip_prefix('$'));
@@ -67,6 +122,23 @@ fn check(cx: &LintContext<'_>, report: &mut Report) {
                 .say(step, first.span(step, cx.sources), message)
                 .hint("write the line as the step `script`; `chdir` and `env` of a step are for what its own command needs");
             continue;
+        }
+        if let Some(word) =
+            std::iter::once(command.first()).chain(command.args()).find(|word| is_dressed(&word.text))
+        {
+            let message = format!(
+                "the quotation marks of `{}` are part of the word: nothing takes them off",
+                word.text
+            );
+            report
+                .say(step, word.span(step, cx.sources), message)
+                .hint("write plain quotes, `\"` or `'`, or none");
+        }
+        if let Some(word) = glob(command) {
+            let message = format!("`{}` is the name of one file here: no shell looks for others", word.text);
+            report
+                .say(step, at_quote(word.span(step, cx.sources), cx), message)
+                .hint("name each file, or write the line as the step `script`");
         }
         if takes_operators(command) {
             continue;

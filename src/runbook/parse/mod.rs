@@ -155,14 +155,29 @@ impl StepScope {
     }
 }
 
+/// What a file is that is a list: plays, phases or steps of one.
+fn of_a_list(items: &[Node]) -> &'static str {
+    let has = |item: &Node, wanted: &dyn Fn(&str) -> bool| match &item.kind {
+        NodeKind::Map(entries) => entries.iter().any(|entry| wanted(&entry.key.value)),
+        _ => false,
+    };
+    let any = |wanted: &dyn Fn(&str) -> bool| items.iter().any(|item| has(item, wanted));
+    let is_step = |key: &str| key == "include" || crate::step::find(key).is_some();
+    if any(&|key| key == "steps") && any(&|key| key == "hosts") {
+        "this is a list of phases: write it below `phases:` of a runbook"
+    } else if !any(&|key| key == "hosts") && any(&is_step) {
+        "this is a list of steps: write it below `steps:` of a phase; a file for `include` is `kind: Steps` with `steps:`"
+    } else {
+        "a list of plays is an Ansible playbook; a runbook has `phases:` with `hosts:` and `steps:`"
+    }
+}
+
 /// Checks the two lines that every file begins with. Gives `false` for a file of another kind.
 fn header(root: &Node, what: &str, kind: &str, errors: &mut Diagnostics) -> bool {
     let NodeKind::Map(entries) = &root.kind else {
         let error = errors.error(NOT_A_RUNBOOK, start(root.span), format!("{what} is a mapping"));
-        match root.kind {
-            NodeKind::Seq(_) => error.hint(
-                "a list of plays is an Ansible playbook; a runbook has `phases:` with `hosts:` and `steps:`",
-            ),
+        match &root.kind {
+            NodeKind::Seq(items) => error.hint(of_a_list(items)),
             _ => error.hint(format!("begin with `apiVersion: rollbook/v1` and `kind: {kind}`")),
         };
         return false;
@@ -172,9 +187,17 @@ fn header(root: &Node, what: &str, kind: &str, errors: &mut Diagnostics) -> bool
         let Some(entry) = find(key) else {
             let error =
                 errors.error(NOT_A_RUNBOOK, start(root.span), format!("{what} needs `{key}: {expected}`"));
-            if key == "apiVersion" && find("tasks").is_some() {
-                error.hint("this looks like tasks of Ansible; steps stand in `phases:` of a runbook");
-            }
+            let hint = match key {
+                "apiVersion" if find("tasks").is_some() => {
+                    "this looks like tasks of Ansible; steps stand in `phases:` of a runbook"
+                }
+                "apiVersion" if kind == "Runbook" && find("steps").is_some() && find("phases").is_none() => {
+                    "this looks like a fragment, which has `kind: Steps` and is included with `include: FILE`; a runbook has \
+                     `phases:`"
+                }
+                _ => continue,
+            };
+            error.hint(hint);
             continue;
         };
         let found = entry.value.scalar().unwrap_or_default();

@@ -7,7 +7,7 @@ use super::{
 use crate::op::Effect;
 use crate::runbook::brackets;
 use crate::runbook::{Frame, HostOrder, Mode, OnFailure, Phase, RolloutSpec, Step};
-use crate::source::codes::{COMMON_KEY, DUPLICATE_NAME, FOR_EACH, MISSING_KEY, NOT_READ_ONLY, ROLLOUT};
+use crate::source::codes::{COMMON_KEY, DUPLICATE_NAME, FOR_EACH, GATE, MISSING_KEY, NOT_READ_ONLY, ROLLOUT};
 use crate::source::{AsDefault, Diagnostics, FromNode, MapReader, Node, NodeKind, Spanned, words, written};
 use crate::value::{Amount, Duration, Type, Value, escape};
 
@@ -131,6 +131,7 @@ fn rollout(node: Option<&Node>, place: &mut StepScope, cx: &mut ParseContext<'_>
         span: node.map(|node| node.span),
     };
     warn_about_failures(&spec, &mut cx.errors);
+    warn_about_gate(&spec, &mut cx.errors);
     spec
 }
 
@@ -248,6 +249,18 @@ fn is_nothing(amount: Amount) -> bool {
     match amount {
         Amount::Count(count) => count == 0,
         Amount::Percent(percent) => percent.get() == 0,
+    }
+}
+
+/// A gate stands behind every batch but the last, so behind none of one.
+fn warn_about_gate(spec: &RolloutSpec, errors: &mut Diagnostics) {
+    let Some(span) = spec.span.filter(|_| spec.gate.is_some()) else { return };
+    let is_all = |amount: &Amount| matches!(amount, Amount::Percent(percent) if percent.get() == 100);
+    if spec.batches.first().is_none_or(is_all) {
+        let message = "`gate` waits for nothing here: it stands between batches, and the phase has one";
+        errors
+            .warning(GATE, super::start(span), message)
+            .hint("write sizes such as `batches: [1, 25%]`; before a phase, write the step `pause`");
     }
 }
 

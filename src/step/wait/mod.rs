@@ -121,6 +121,9 @@ fn poll(args: Args<'_>) -> Result<Poll, LowerError> {
     // Looking without a pause would load the API for nothing.
     let interval = or("interval", 5).max(Duration::from_millis(500));
     let poll = Poll { interval, stable_for: or("stable_for", 0), within: or("for", 300) };
+    if poll.within == Duration::ZERO {
+        return Err(wrong("`for` is 0s, in which nothing comes about", "write a time such as `5m`"));
+    }
     if poll.stable_for > poll.within {
         return Err(wrong(
             format!(

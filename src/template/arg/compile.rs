@@ -272,7 +272,10 @@ impl Compiler<'_, '_> {
         let Ok(tokens) = lexer::expression(source) else { return };
         for wrong in types::impossible(source, &tokens, self.names) {
             let span = within(node, base + wrong.range.start, wrong.range.len());
-            self.diagnostics.error(TYPE_OF_EXPRESSION, span, wrong.message);
+            let diagnostic = self.diagnostics.error(TYPE_OF_EXPRESSION, span, wrong.message);
+            if !wrong.hint.is_empty() {
+                diagnostic.hint(wrong.hint);
+            }
         }
     }
 

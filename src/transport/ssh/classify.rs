@@ -23,10 +23,21 @@ pub(super) fn connect_error(host: &HostName, said: &str) -> ConnectError {
         "No supported authentication methods",
     ]) {
         ConnectError::Authentication { host, reason }
+    } else if says(&LACKS) {
+        ConnectError::Here { host, reason }
     } else {
         ConnectError::Unreachable { host, reason }
     }
 }
+
+/// What the system says where this machine has not what a connection takes.
+const LACKS: [&str; 5] = [
+    "Too many open files",
+    "Too many references",
+    "Cannot allocate memory",
+    "No buffer space available",
+    "Resource temporarily unavailable",
+];
 
 /// Whether sshd (or the jump host's) dropped the handshake before it began, as past `MaxStartups`: worth another try.
 pub(super) fn was_dropped(said: &str) -> bool {
@@ -55,6 +66,9 @@ mod tests {
             ("kex_exchange_identification: Connection closed by remote host", "Unreachable", true),
             ("kex_exchange_identification: read: Connection reset by peer", "Unreachable", true),
             ("Connection timed out during banner exchange", "Unreachable", false),
+            ("the ssh master could not be started: Too many open files (os error 24)", "Here", false),
+            ("socket: Too many open files in system", "Here", false),
+            ("fork: Cannot allocate memory", "Here", false),
             ("", "Unreachable", false),
         ] {
             let error = connect_error(&host, said);
