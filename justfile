@@ -15,6 +15,10 @@ test *args:
 lab *args:
     scripts/lab {{args}}
 
+# Deliberate bugs, each caught by its property; `just mutants --more --file FILE` lets cargo-mutants make some
+mutants *args:
+    scripts/mutants {{args}}
+
 # Formats and lints
 lint:
     cargo fmt --all

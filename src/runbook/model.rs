@@ -270,6 +270,20 @@ pub struct RolloutSpec {
     pub span: Option<Span>,
 }
 
+impl RolloutSpec {
+    /// What is told, and what to do, where `max_failures` means nothing: hosts that failed spend a budget of so many slots
+    /// before that.
+    pub fn failures_spend(&self, slots: u32) -> Option<(String, &'static str)> {
+        let message = format!(
+            "`max_failures` {} is not below `max_unavailable` {slots}: failed hosts stay out of service and spend the whole \
+             budget before that",
+            self.max_failures
+        );
+        (self.max_failures > 0 && self.max_failures >= slots)
+            .then_some((message, "raise `max_unavailable`, or lower `max_failures`"))
+    }
+}
+
 /// `gate:` of a rollout: what stands between a batch that ended well and the next one.
 #[derive(Clone, Debug)]
 pub struct GateSpec {

@@ -99,18 +99,11 @@ pub(super) fn warn_about_limits(
 ) {
     for (phase, written) in phases.iter().zip(&input.runbook.phases) {
         let rollout = &phase.rollout;
-        // The runbook's own count was compared when it was read.
-        let told = matches!(rollout.declared, Amount::Count(count) if count <= rollout.max_failures);
-        if rollout.max_failures > 0 && rollout.max_failures >= rollout.max_unavailable && !told {
-            warnings.push(warning(
-                format!(
-                    "phase `{}`: max_failures {} is not below max_unavailable {}: failed hosts stay out of service and \
-                     spend the whole budget before that",
-                    phase.name, rollout.max_failures, rollout.max_unavailable
-                ),
-                "lower max_failures, or raise max_unavailable",
-            ));
-        }
+        // A count in the runbook was compared when the runbook was read: its warning has a place in the file.
+        let told = matches!(rollout.declared, Amount::Count(count) if written.rollout.failures_spend(count).is_some());
+        let spent = written.rollout.failures_spend(rollout.max_unavailable).filter(|_| !told);
+        warnings
+            .extend(spent.map(|(message, hint)| warning(format!("phase `{}`: {message}", phase.name), hint)));
         let counted = phase.population.len();
         let worked: usize = phase.batches.iter().map(Vec::len).sum();
         if worked < counted && worked > 0 {

@@ -266,15 +266,8 @@ fn warn_about_gate(spec: &RolloutSpec, errors: &mut Diagnostics) {
 
 fn warn_about_failures(spec: &RolloutSpec, errors: &mut Diagnostics) {
     let (Amount::Count(budget), Some(span)) = (spec.max_unavailable, spec.span) else { return };
-    if spec.max_failures >= budget && spec.max_failures > 0 {
-        let message = format!(
-            "`max_failures` {} is not below `max_unavailable` {budget}: failed hosts stay out of service and spend the \
-             whole budget before that",
-            spec.max_failures
-        );
-        errors
-            .warning(ROLLOUT, super::start(span), message)
-            .hint("raise `max_unavailable`, or lower `max_failures`");
+    if let Some((message, hint)) = spec.failures_spend(budget) {
+        errors.warning(ROLLOUT, super::start(span), message).hint(hint);
     }
 }
 
