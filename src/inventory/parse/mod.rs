@@ -8,7 +8,7 @@ mod tables;
 
 use super::Inventory;
 use crate::source::codes::{MISSING_KEY, NOT_AN_INVENTORY};
-use crate::source::{Diagnostics, MapReader, Node, NodeKind, Spanned};
+use crate::source::{Diagnostics, FromNode, MapReader, Metadata, Node, NodeKind, Spanned};
 use crate::value::{Table, escape};
 
 pub use tables::INVENTORY;
@@ -17,14 +17,14 @@ pub use tables::INVENTORY;
 pub fn tables() -> [&'static Table; 9] {
     [
         &tables::INVENTORY,
-        &tables::METADATA,
+        Metadata::table(),
         &tables::CONNECTION_KEYS,
         &tables::RECONNECT,
         &tables::HOST,
         &tables::GROUP,
-        &tables::KUBE,
-        &tables::ETCD,
-        &tables::BECOME_KEYS,
+        etcd::Kube::table(),
+        etcd::Etcd::table(),
+        settings::BecomeKeys::table(),
     ]
 }
 
@@ -113,18 +113,9 @@ fn header(top: &mut MapReader<'_>, diagnostics: &mut Diagnostics) {
 }
 
 fn metadata(top: &mut MapReader<'_>, diagnostics: &mut Diagnostics) -> String {
-    let name = (|| {
-        let entry = top.require("metadata", "an inventory", diagnostics)?;
-        let mut metadata = MapReader::open_table(&entry.value, &tables::METADATA, diagnostics)?;
-        let name = metadata.require("name", "`metadata`", diagnostics);
-        let name = name.and_then(|entry| entry.value.text("a name", diagnostics)).map(escape);
-        if let Some(entry) = metadata.take("description") {
-            entry.value.text("a text", diagnostics);
-        }
-        metadata.finish("`metadata`", diagnostics);
-        name
-    })();
-    name.unwrap_or_default()
+    let entry = top.require("metadata", "an inventory", diagnostics);
+    let metadata = entry.and_then(|entry| Metadata::from_entry(entry, &Metadata::ty(), diagnostics));
+    metadata.map(|metadata| escape(&metadata.name)).unwrap_or_default()
 }
 
 /// Values stay as written, because only the runbook knows their types.

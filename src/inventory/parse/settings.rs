@@ -7,7 +7,9 @@ use indexmap::IndexMap;
 use super::tables;
 use crate::inventory::{Become, Connection, HostKeyPolicy, TransportKind, is_open_to_all};
 use crate::source::codes::BAD_SETTING;
-use crate::source::{Diagnostics, MapReader, Node, NodeKind, Span};
+use crate::source::{
+    AsDefault, Diagnostics, FromNode, MapReader, Node, NodeKind, Span, Spanned, answers, words, written,
+};
 use crate::value::{Duration, Value};
 
 /// Names one setting.
@@ -165,20 +167,27 @@ pub(super) fn remote_dir(text: &str) -> Option<Value> {
     (fits && text.split('/').all(|part| part != "..")).then(|| Value::Str(text.to_owned()))
 }
 
-fn r#become(node: &Node, settings: &mut Settings, diagnostics: &mut Diagnostics) {
-    let Some(mut reader) = MapReader::open_table(node, &tables::BECOME_KEYS, diagnostics) else {
-        return;
-    };
-    if let Some(entry) = reader.require("method", "`become`", diagnostics)
-        && let Some(method) = entry.value.word(&[("sudo", "sudo"), ("none", "none")], diagnostics)
+written! {
+    /// How root is reached on a host.
+    pub(super) struct BecomeKeys at "become", called "`become`, such as `{ method: sudo }`",
+        answers(answers("`become`", &BECOME_HABITS))
     {
-        settings.insert(SettingKey::Become, (Value::Str(method.to_owned()), entry.value.span));
+        /// `sudo -n`, which never asks; or nothing, where the user is root. `sudo` if `become` is not written.
+        method: Spanned<Become>,
     }
-    let foreign_keys = [
-        ("user", "steps become root; for another user write `sudo -u` in a `command`"),
-        ("password", "`sudo -n` never asks"),
-    ];
-    reader.finish_with_foreign_keys("`become`", &foreign_keys, diagnostics);
+}
+
+words!(Become { "sudo" => Sudo, "none" => None });
+
+const BECOME_HABITS: [(&str, &str); 2] = [
+    ("user", "steps become root; for another user write `sudo -u` in a `command`"),
+    ("password", "`sudo -n` never asks"),
+];
+
+fn r#become(node: &Node, settings: &mut Settings, diagnostics: &mut Diagnostics) {
+    if let Some(BecomeKeys { method }) = BecomeKeys::from_node(node, &BecomeKeys::ty(), diagnostics) {
+        settings.insert(SettingKey::Become, (method.value.as_default(), method.span));
+    }
 }
 
 fn labels(node: &Node, settings: &mut Settings, diagnostics: &mut Diagnostics) {

@@ -2,6 +2,9 @@
 
 use std::sync::LazyLock;
 
+use super::etcd::Kube;
+use super::settings::BecomeKeys;
+use crate::source::{FromNode, Metadata};
 use crate::value::{Duration, Field, Table, Type, Value};
 
 fn seconds(seconds: u64) -> Value {
@@ -21,7 +24,7 @@ fn connection() -> Field {
 }
 
 fn r#become() -> Field {
-    Field::optional("become", BECOME_KEYS.ty(), "How root is reached.")
+    Field::optional("become", BecomeKeys::ty(), "How root is reached.")
 }
 
 fn labels() -> Field {
@@ -49,7 +52,7 @@ pub static INVENTORY: Table = Table {
         vec![
             Field::required("apiVersion", Type::words(&["rollbook/v1"]), "The format of the file."),
             Field::required("kind", Type::words(&["Inventory"]), "What the file is."),
-            Field::required("metadata", METADATA.ty(), "Its name."),
+            Field::required("metadata", Metadata::ty(), "Its name."),
             connection(),
             r#become(),
             vars(),
@@ -63,59 +66,12 @@ pub static INVENTORY: Table = Table {
                 GROUP.ty().mapped().called("a mapping from group names to groups"),
                 "The group `all` always exists.",
             ),
-            Field::optional("kube", KUBE.ty(), "What of Kubernetes runs on hosts of its own."),
+            Field::optional("kube", Kube::ty(), "What of Kubernetes runs on hosts of its own."),
             Field::optional(
                 "params",
                 Type::Any.mapped().called("a mapping from parameters to values"),
                 "This fleet's values for parameters of runbooks. Those that a runbook does not declare are not looked at.",
             ),
-        ]
-    }),
-};
-
-pub(super) static KUBE: Table = Table {
-    path: "kube",
-    what: "`kube`",
-    doc: "What of Kubernetes runs on hosts of its own.",
-    fields: LazyLock::new(|| {
-        vec![Field::optional("etcd", ETCD.ty(), "An etcd that is not stacked on the control planes.")]
-    }),
-};
-
-pub(super) static ETCD: Table = Table {
-    path: "kube.etcd",
-    what: "`kube.etcd`",
-    doc: "An etcd on hosts of its own. No two of its members are out of service together, and none while another one is not healthy. etcd itself is asked, by etcdctl on the member's host.",
-    fields: LazyLock::new(|| {
-        vec![
-            Field::required(
-                "hosts",
-                Type::Str.called("a selector such as `etcd` or `label(role=etcd)`"),
-                "The hosts of its members.",
-            ),
-            Field::optional(
-                "cacert",
-                Type::Str.called("an absolute path"),
-                "Certificate of etcd's authority on those hosts. Without it etcdctl uses plain HTTP on 127.0.0.1:2379, with it HTTPS.",
-            ),
-            Field::optional(
-                "cert",
-                Type::Str.called("an absolute path"),
-                "A client's certificate on those hosts.",
-            ),
-            Field::optional("key", Type::Str.called("an absolute path"), "Its key."),
-        ]
-    }),
-};
-
-pub(super) static METADATA: Table = Table {
-    path: "metadata",
-    what: "`metadata`",
-    doc: "What people call it.",
-    fields: LazyLock::new(|| {
-        vec![
-            Field::required("name", Type::Str.called("a name"), "Stands in plans and records."),
-            Field::optional("description", Type::Str, "For readers."),
         ]
     }),
 };
@@ -204,18 +160,5 @@ pub(super) static RECONNECT: Table = Table {
                 "The longest pause between two.",
             ),
         ]
-    }),
-};
-
-pub(super) static BECOME_KEYS: Table = Table {
-    path: "become",
-    what: "`become`, such as `{ method: sudo }`",
-    doc: "How root is reached on a host.",
-    fields: LazyLock::new(|| {
-        vec![Field::required(
-            "method",
-            Type::either(&["sudo", "none"]),
-            "`sudo -n`, which never asks; or nothing, where the user is root. `sudo` if `become` is not written.",
-        )]
     }),
 };

@@ -8,9 +8,9 @@ use super::declare::TYPES;
 use super::gate::Gate;
 use super::phase::Rollout;
 use super::rescue::RescueKeys;
-use super::top::{Kube, Lock, Metadata, PolicyKeys, Secret};
+use super::top::{Kube, Lock, PolicyKeys, Secret};
 use crate::runbook::{Defaults, Include, Mode, TopologySpec};
-use crate::source::FromNode;
+use crate::source::{FromNode, Metadata};
 use crate::value::{Field, Table, Type, Value};
 
 fn word(word: &str) -> Value {

@@ -12,7 +12,7 @@ use crate::inventory::Selector;
 use crate::runbook::{Allow, KubeSpec, KubeVia, NewNodes, Phase, Policy, Runbook, SecretSource, Step};
 use crate::source::codes::{BAD_SELECTOR, BAD_SETTING, NEEDS_KUBE, SECRET_IN_PUBLIC};
 use crate::source::{
-    Diagnostics, Entry, FromNode, Keyed, MapReader, Node, NodeKind, Spanned, words, written,
+    Diagnostics, Entry, FromNode, Keyed, MapReader, Metadata, Node, NodeKind, Spanned, words, written,
 };
 use crate::template::{Arg, compile_arg};
 use crate::value::{Duration, Type, escape};
@@ -67,16 +67,6 @@ pub(super) fn runbook(root: &Node, path: Utf8PathBuf, cx: &mut ParseContext<'_>)
         phases,
         frames,
     })
-}
-
-written! {
-    /// What people call it.
-    pub(super) struct Metadata at "metadata", called "`metadata`" {
-        /// Stands in plans and records.
-        name: String as (Type::Str.called("a name")),
-        /// For readers.
-        description: Option<String>,
-    }
 }
 
 fn metadata(node: Option<&Node>, root: &Node, errors: &mut Diagnostics) -> (String, String) {
