@@ -77,8 +77,9 @@ fn record(
             "name where kubectl runs with `--via SELECTOR`, or record the hosts alone with `--via none`",
         )
     })?;
-    std::fs::write(file, recording.to_json())
-        .map_err(|error| anyhow::anyhow!("cannot write {file}: {error}"))?;
+    let is_json = file.extension() == Some("json");
+    let text = if is_json { recording.to_json() } else { recording.to_yaml() };
+    std::fs::write(file, text).map_err(|error| anyhow::anyhow!("cannot write {file}: {error}"))?;
     let cluster = recording.cluster.as_ref().map_or_else(String::new, |cluster| {
         format!(", {} nodes and {} pods", cluster.facts.nodes.len(), cluster.pods.len())
     });

@@ -4,13 +4,14 @@ use std::fmt::Write;
 
 use camino::Utf8Path;
 
-use super::args::{Format, Inventory as Args, InventoryCommand};
+use super::args::{DataFormat, Format, Inventory as Args, InventoryCommand};
 use super::load::{load_inventory, selected};
 use super::outcome::Outcome;
 use super::terminal::Terminal;
 use crate::app::AppError;
 use crate::inventory::{Host, HostName, Inventory, TransportKind};
 use crate::report::ExitKind;
+use crate::value::to_yaml;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     match &args.command {
@@ -30,14 +31,18 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         InventoryCommand::Check { inventory: path } => {
             check(path, &load_inventory(path, terminal)?, terminal)
         }
-        InventoryCommand::Show { host, inventory } => {
+        InventoryCommand::Show { host, inventory, format } => {
             let inventory = load_inventory(inventory, terminal)?;
             let found = HostName::parse(host).ok().and_then(|name| inventory.hosts.get(&name));
             let Some(found) = found else {
                 return Err(AppError::new(ExitKind::Invalid, format!("the inventory has no host `{host}`"))
                     .hint("`rollbook inventory list` names them all"));
             };
-            terminal.data(&format!("{:#}\n", json(found)))
+            let data = json(found);
+            terminal.data(&match format {
+                DataFormat::Json => format!("{data:#}\n"),
+                DataFormat::Yaml => to_yaml(&data),
+            })
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::kubernetes::pdb::{BUDGETS, parse_budgets};
 use crate::kubernetes::pod::{OWNED_PODS, OwnedPod, parse_owned_pods};
 use crate::op::{Probe, ProbeOutput, Query, Site};
 use crate::step::KubeCx;
-use crate::value::Duration;
+use crate::value::{Duration, from_yaml, to_yaml};
 
 /// The file. Its format is a promise, as a plan's is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,16 +93,27 @@ impl Recording {
         json.expect("invariant: facts are plain data") + "\n"
     }
 
-    /// From the file's text; why not, where it is no recording that this version reads.
+    /// As the file's text, with the comment that says what it is.
+    pub fn to_yaml(&self) -> String {
+        format!("# Hosts and cluster as they were, for `rollbook rehearse --from`.\n{}", to_yaml(self))
+    }
+
+    /// From the file's text, JSON or YAML; why not, where it is no recording that this version reads.
     pub fn read(text: &str) -> Result<Self, String> {
-        let head: Head = serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"))?;
+        let tree: serde_json::Value = if text.trim_start().starts_with('{') {
+            serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"))?
+        } else {
+            from_yaml(text).map_err(|error| format!("it is no YAML: {error}"))?
+        };
+        let head = Head::deserialize(&tree).map_err(|error| error.to_string())?;
         match (head.api_version.as_deref(), head.kind.as_deref()) {
             (Some(API_VERSION), Some(KIND)) => {}
             (Some(API_VERSION), Some(kind)) => return Err(format!("it is a {}", kind.escape_debug())),
+            (Some(API_VERSION), None) => return Err("it has no `kind`".to_owned()),
             (Some(version), _) => return Err(format!("its format is {}", version.escape_debug())),
             (None, _) => return Err("it has no `apiVersion`".to_owned()),
         }
-        serde_json::from_str(text).map_err(|error| error.to_string())
+        serde_json::from_value(tree).map_err(|error| error.to_string())
     }
 }
 
@@ -190,7 +201,11 @@ mod tests {
     fn a_file_of_another_kind_is_told_as_that() {
         let rows = [
             ("{}", "no `apiVersion`"),
-            ("apiVersion: rollbook/v1", "no JSON"),
+            ("{\"hosts\":", "no JSON"),
+            ("apiVersion: [", "no YAML"),
+            ("hello", "invalid type: string"),
+            ("apiVersion: rollbook/v1", "no `kind`"),
+            ("apiVersion: rollbook/v1\nkind: Plan", "it is a Plan"),
             (r#"{"apiVersion":"rollbook/v1","kind":"Plan"}"#, "it is a Plan"),
             (r#"{"apiVersion":"rollbook/v9","kind":"Recording"}"#, "its format is rollbook/v9"),
             (r#"{"apiVersion":"rollbook/v1","kind":"Recording"}"#, "missing field `hosts`"),
@@ -200,6 +215,7 @@ mod tests {
             assert!(error.contains(expected), "{text}: {error}");
         }
         let empty = Recording::new(BTreeMap::new(), None);
-        assert_eq!(Recording::read(&empty.to_json()), Ok(empty));
+        assert_eq!(Recording::read(&empty.to_json()), Ok(empty.clone()));
+        assert_eq!(Recording::read(&empty.to_yaml()), Ok(empty));
     }
 }

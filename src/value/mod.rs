@@ -6,6 +6,7 @@ mod escape;
 mod table;
 mod ty;
 mod version;
+mod yaml;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ pub use escape::{escape, escape_quoted, push_shown, without_colours};
 pub use table::Table;
 pub use ty::{Field, Type};
 pub use version::{KubeVersion, Minor, Version, VersionError};
+pub use yaml::{from_yaml, to_yaml};
 
 /// A typed value of the template language, of step arguments and of plans.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

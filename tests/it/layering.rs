@@ -87,6 +87,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// External crates that only one module may name.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("granit_parser", &["source/yaml"]),
+    ("serde_yaml", &["value/yaml"]),
     ("minijinja", &["template/"]),
     ("openssh", &["transport/"]),
     ("annotate_snippets", &["source/"]),

@@ -49,3 +49,4 @@ mod uncordoned;
 mod unknown;
 mod upgrade;
 mod waits;
+mod yaml_oracle;

@@ -81,7 +81,7 @@ fn on_a_terminal_it_asks_for_what_no_flag_says() {
         assert!(shown.contains(words), "{words:?} is missing in {shown}");
     }
     let inventory = fs::read_to_string(dir.path().join("inventory.yaml")).unwrap();
-    for words in ["  cp1: {", "  w[1:3]: {", "user: \"ops\""] {
+    for words in ["\n  cp1:\n    labels:\n", "\n  w[1:3]:\n", "connection:\n  user: ops\n"] {
         assert!(inventory.contains(words), "{words:?} is missing in {inventory}");
     }
     assert_eq!(check(dir.path()).code, 0);

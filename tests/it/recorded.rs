@@ -163,13 +163,15 @@ fn a_recording_that_does_not_fit_is_refused() {
 #[test]
 fn real_hosts_are_recorded_without_their_cluster_and_rehearsed() {
     let fleet = Fleet::of(2);
-    let file = fleet.path("fleet.json");
+    let file = fleet.path("fleet.yaml");
     fleet
         .rollbook_on("facts", "all", &["-i", "inventory.yaml", "--record", &file])
         .run()
         .exits(0)
-        .says("fleet.json has 2 hosts");
-    let recording = Recording::read(&fs::read_to_string(&file).unwrap()).unwrap();
+        .says("fleet.yaml has 2 hosts");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("\nkind: Recording\n"), "{text}");
+    let recording = Recording::read(&text).unwrap();
     assert_eq!(recording.hosts.len(), 2);
     assert!(
         recording.cluster.is_none() && !recording.hosts.values().any(|facts| facts.machine_id.is_empty())

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
 
-use super::{Format, KubectlArgs, duration, version};
+use super::{DataFormat, Format, KubectlArgs, duration, version};
 use crate::value::{Duration, Version};
 
 #[derive(Debug, Args)]
@@ -45,6 +45,9 @@ pub(in crate::cli) enum InventoryCommand {
         /// The inventory file.
         #[arg(short, long, value_name = "FILE")]
         inventory: Utf8PathBuf,
+        /// How to print it.
+        #[arg(short = 'o', long, value_enum, default_value_t = DataFormat::Json)]
+        format: DataFormat,
     },
 }
 
@@ -56,8 +59,8 @@ pub(in crate::cli) struct Facts {
     /// The inventory file.
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) inventory: Utf8PathBuf,
-    /// Record hosts and cluster in this file, for `rollbook rehearse --from FILE`. It holds no
-    /// secrets.
+    /// Record hosts and cluster in this file, for `rollbook rehearse --from FILE`: as JSON where its
+    /// name ends in `.json`, and as YAML otherwise. It holds no secrets.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) record: Option<Utf8PathBuf>,
     /// How to print it.

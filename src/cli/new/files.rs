@@ -1,11 +1,12 @@
 //! The files of a new runbook.
 
-use std::fmt::Write;
+use serde_json::{Map, Value, json};
 
 use super::prompts::Wishes;
 use crate::cli::args::NewKind;
 use crate::cli::schema::schemas;
 use crate::inventory::expand;
+use crate::value::to_yaml;
 
 /// A file to write.
 pub(super) struct NewFile {
@@ -49,7 +50,9 @@ const RESTART: &str = "\
 #   rollbook plan @name@.yaml -i inventory.yaml
 apiVersion: rollbook/v1
 kind: Runbook
-metadata: { name: @name@, description: @description@ }
+metadata:
+  name: @name@
+  description: @description@
 
 policy: { deadline: 4h }
 
@@ -62,7 +65,10 @@ phases:
       soak: 30s                          # between a batch and the next
     steps:
       # Waits until the unit runs, and stays so for a while.
-      - systemctl: { restart: @service@, always: true, stable_for: 10s }
+      - systemctl:
+          restart: @service@
+          always: true
+          stable_for: 10s
 ";
 
 const CHECK: &str = "\
@@ -122,14 +128,15 @@ fn renamed(shipped: &Shipped, answers: &Wishes) -> String {
     text.replace("../docs/schema/", "schema/")
         .replace(&format!("runbooks/{}", shipped.file), &format!("{}.yaml", answers.name))
         .replace("inventory.example.yaml", "inventory.yaml")
-        .replace(&format!("  name: {name}\n"), &format!("  name: {}\n", answers.name))
+        .replace(&format!("  name: {name}\n"), &format!("  name: {}\n", scalar(&answers.name)))
 }
 
 fn restart(answers: &Wishes) -> String {
     RESTART
-        .replace("@name@", &answers.name)
-        .replace("@description@", &quoted(&format!("Restart {}, a few hosts at a time", answers.service)))
-        .replace("@service@", &quoted(&answers.service))
+        .replace("@name@.yaml", &format!("{}.yaml", answers.name))
+        .replace("@name@", &scalar(&answers.name))
+        .replace("@description@", &scalar(&format!("Restart {}, a few hosts at a time", answers.service)))
+        .replace("@service@", &scalar(&answers.service))
 }
 
 /// The budget of workers as it is shipped. Where there are no more workers than that, all of them could be out at once.
@@ -152,41 +159,33 @@ fn with_outage(text: &str, answers: &Wishes) -> String {
     text.replacen(POLICY, &format!("{POLICY}{accept}"), 1)
 }
 
+/// The inventory, a mapping of its own per top-level key, so that comments can stand between them.
 fn inventory(answers: &Wishes) -> String {
-    let mut out = format!(
-        "# yaml-language-server: $schema=schema/inventory.schema.json\n\
-         # Hosts, and how they are reached. All of ~/.ssh/config applies; the keys of hosts must be known to ssh.\n\
-         apiVersion: rollbook/v1\nkind: Inventory\nmetadata: {{ name: {} }}\n",
-        answers.name
-    );
-    let mut line = |text: String| writeln!(out, "{text}").expect("invariant: writing to a string works");
+    let mut out = "# yaml-language-server: $schema=schema/inventory.schema.json\n\
+                   # Hosts, and how they are reached. All of ~/.ssh/config applies; the keys of hosts must be known to ssh.\n"
+        .to_owned();
+    let mut add = |part: Value| out += &to_yaml(&part);
+    add(json!({"apiVersion": "rollbook/v1", "kind": "Inventory", "metadata": {"name": answers.name}}));
     if !answers.user.is_empty() {
-        line(format!("connection: {{ user: {} }}", quoted(&answers.user)));
+        add(json!({"connection": {"user": answers.user}}));
     }
-    line("hosts:".to_owned());
     let in_cluster = answers.kind.is_for_cluster();
-    for host in &answers.control_planes {
-        line(format!("  {host}: {{ labels: {{ role: control-plane }} }}"));
-    }
-    for host in &answers.hosts {
-        let own = if in_cluster { "{ labels: { role: worker } }" } else { "{}" };
-        line(format!("  {host}: {own}"));
-    }
+    let role = |role: &str| if in_cluster { json!({"labels": {"role": role}}) } else { json!({}) };
+    let planes = answers.control_planes.iter().map(|host| (host.clone(), role("control-plane")));
+    let workers = answers.hosts.iter().map(|host| (host.clone(), role("worker")));
+    add(json!({"hosts": planes.chain(workers).collect::<Map<_, _>>()}));
     if in_cluster {
-        line("groups:".to_owned());
-        line("  control_plane: { select: \"label(role=control-plane)\" }".to_owned());
-        line("  workers: { select: \"label(role=worker)\" }".to_owned());
+        let select = |role: &str| json!({"select": format!("label(role={role})")});
+        add(json!({"groups": {"control_plane": select("control-plane"), "workers": select("worker")}}));
     }
     if answers.kind == NewKind::KubeadmUpgrade {
-        line(format!(
-            "params: {{ target: {} }}         # this fleet's; `-p target=…` overrules",
-            answers.target
-        ));
+        out += "# This fleet's; `-p target=…` overrules.\n";
+        out += &to_yaml(&json!({"params": {"target": answers.target}}));
     }
     out
 }
 
-/// As YAML reads it, whatever it holds: JSON is YAML.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+/// Text as a scalar of a block mapping.
+fn scalar(text: &str) -> String {
+    to_yaml(&text).trim_end().to_owned()
 }
