@@ -7,31 +7,13 @@ use async_trait::async_trait;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, mpsc};
 
-use super::connections::who;
 use super::terminal::Terminal;
-use crate::engine::Awaited;
+use crate::app::connections::who;
 use crate::executor::{ApprovalAnswer, Approver, Nobody, Question};
 
 /// Whoever sits at the terminal, or nobody.
 pub(super) fn approver(no_input: bool, terminal: &Terminal) -> Rc<dyn Approver> {
     if no_input || !terminal.is_interactive() { Rc::new(Nobody) } else { Rc::new(Person::default()) }
-}
-
-/// Somebody has approved beforehand what a run waits for; everything else is asked.
-pub(super) struct GivenApproval {
-    pub(super) about: Vec<Awaited>,
-    pub(super) then: Rc<dyn Approver>,
-}
-
-#[async_trait(?Send)]
-impl Approver for GivenApproval {
-    async fn ask(&self, question: &Question) -> ApprovalAnswer {
-        self.then.ask(question).await
-    }
-
-    fn given(&self, about: Awaited) -> Option<String> {
-        self.about.contains(&about).then(who)
-    }
 }
 
 /// The person at the terminal.

@@ -5,10 +5,10 @@ use std::fmt::Write;
 use camino::Utf8Path;
 
 use super::args::{DataFormat, Format, Inventory as Args, InventoryCommand};
-use super::load::{load_inventory, selected};
 use super::outcome::Outcome;
 use super::terminal::Terminal;
 use crate::app::AppError;
+use crate::app::load::{load_inventory, selected};
 use crate::inventory::{Host, HostName, Inventory, TransportKind};
 use crate::report::ExitKind;
 use crate::value::to_yaml;

@@ -2,37 +2,24 @@
 
 mod args;
 mod ask;
-mod connections;
-mod doctor;
-mod earlier;
-mod exec;
 mod exit_codes;
 mod explain;
 mod facts;
 mod inventory;
 mod kube;
-mod load;
-mod lock;
 mod new;
 mod outcome;
-mod plan;
-mod plan_file;
 mod reference;
 mod rehearse;
-mod resume;
-mod roll;
-mod run;
 mod runs;
-mod same_cluster;
+mod said;
 mod schema;
-mod stage;
 mod steps;
-mod stops;
-mod swept;
 mod terminal;
-mod undo;
 mod validate;
+mod verbs;
 mod watch;
+mod watchers;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -69,20 +56,20 @@ fn dispatch(args: impl IntoIterator<Item = OsString>) -> u8 {
     let terminal = Terminal::new(cli.color);
     let result: Outcome = match &cli.command {
         Command::Validate(args) => validate::run(args, &terminal),
-        Command::Plan(args) => plan::run(args, &terminal),
-        Command::Run(args) => run::run(args, &terminal),
-        Command::Resume(args) => resume::run(args, &terminal),
+        Command::Plan(args) => verbs::plan::run(args, &terminal),
+        Command::Run(args) => verbs::run::run(args, &terminal),
+        Command::Resume(args) => verbs::resume::run(args, &terminal),
         Command::Watch(args) => watch::run(args, &terminal),
         Command::Runs(args) => runs::run(args, &terminal),
-        Command::Lock(args) => lock::run(args, &terminal),
+        Command::Lock(args) => verbs::lock::run(args, &terminal),
         Command::Rehearse(args) => rehearse::run(args, &terminal),
         Command::Inventory(args) => inventory::run(args, &terminal),
-        Command::Facts(args) => facts::run(args, &terminal),
+        Command::Facts(args) => verbs::facts::run(args, &terminal),
         Command::Steps(args) => steps::run(args, &terminal),
         Command::Schema(args) => schema::run(args, &terminal),
         Command::Explain(args) => explain::run(args, &terminal),
-        Command::Doctor(args) => doctor::run(args, &terminal),
-        Command::Exec(args) => exec::run(args, &terminal),
+        Command::Doctor(args) => verbs::doctor::run(args, &terminal),
+        Command::Exec(args) => verbs::exec::run(args, &terminal),
         Command::New(args) => new::run(args, &terminal),
         Command::Completions { shell } => completions(*shell, &terminal),
         Command::Man { command } => manual(command, &terminal),

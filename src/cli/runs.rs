@@ -4,18 +4,16 @@ mod output;
 
 use std::fmt::Write;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
 use super::args::{Format, Runs as Args, RunsCommand};
-use super::connections::{self, state_dir};
 use super::outcome::Outcome;
-use super::rehearse::all_kept;
-use super::roll::{lock_state, way_on};
 use super::terminal::Terminal;
 use crate::app::AppError;
+use crate::app::connections::state_dir;
+use crate::app::records::{Which, find, prune, rehearsals};
 use crate::engine::History;
-use crate::journal::{JournalError, Recorded, RecordedError, RunDir, runs};
-use crate::plan::Plan;
+use crate::journal::{Recorded, RunDir, runs};
 use crate::report::{ExitKind, Plain, Reporter, Summary, Verbosity};
 use crate::value::Timestamp;
 
@@ -27,108 +25,18 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
             let wanted = output::OutputFilter { host: host.as_deref(), step: step.as_deref() };
             output::show(run, &wanted, args.state_dir.as_ref(), terminal)
         }
-        RunsCommand::Undo(undo) => super::undo::run(undo, args.state_dir.as_ref(), terminal),
-        RunsCommand::Prune { keep, dry_run } => prune(args, *keep, *dry_run, terminal),
-    }
-}
-
-/// Which run is meant where none is named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Which {
-    Newest,
-    /// The newest one that can go on.
-    Resumable,
-}
-
-/// The record of a run, and what to call it on a command line.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub(super) dir: RunDir,
-    pub(super) called: String,
-}
-
-impl Found {
-    /// By its id where `rollbook resume ID` finds it, else by its directory.
-    pub(super) fn new(dir: RunDir, state_dir: Option<&Utf8PathBuf>) -> Self {
-        let called = if state_dir.is_none() { dir.id() } else { dir.path().as_str() }.to_owned();
-        Self { dir, called }
-    }
-
-    /// How the run goes on, where it can: it was not given up, and what it was rehearsed on is still there.
-    pub(super) fn way_on(&self, history: &History, plan: &Plan) -> Option<String> {
-        let is_lost = self.dir.is_rehearsal() && !self.dir.path().join(RunDir::REHEARSAL).exists();
-        let goes_on = history.state.can_resume() && !is_lost && self.dir.superseded().is_none();
-        goes_on.then(|| way_on(&Summary::of(plan, history), &self.called, history, plan))
-    }
-
-    /// A line about a record that is no real run's.
-    pub(super) fn is_of(&self) -> &'static str {
-        if self.dir.is_rehearsal() { "This was a rehearsal: no host was touched.\n" } else { "" }
-    }
-
-    /// What the record tells.
-    pub(super) fn read(&self) -> Result<Recorded, AppError> {
-        self.dir.read().map_err(|error| {
-            let hint = way_around(&error);
-            AppError::new(ExitKind::Io, format!("{:#}", anyhow::Error::from(error))).hint(hint)
-        })
-    }
-}
-
-/// What to do about a record that cannot be read.
-fn way_around(error: &RecordedError) -> &'static str {
-    match error {
-        RecordedError::Plan { .. } | RecordedError::Journal(JournalError::Header { .. }) => {
-            "an empty one was cut off before anything was sent; one of another format is for the rollbook that wrote it"
-        }
-        RecordedError::Read { .. } | RecordedError::Journal(JournalError::Read { .. }) => {
-            "a run is read from its whole directory, by the user who rolled it"
-        }
-        RecordedError::Journal(JournalError::Damaged { .. })
-        | RecordedError::OtherPlan { .. }
-        | RecordedError::Illegal { .. } => {
-            "put a whole copy of the directory in its place; where there is none, plan again: that shows what the run left, \
-             and a new run says how this one is given up"
+        RunsCommand::Undo(undo) => super::verbs::undo::run(undo, args.state_dir.as_ref(), terminal),
+        RunsCommand::Prune { keep, dry_run } => {
+            prune(args.state_dir.as_ref(), *keep, *dry_run, terminal)?;
+            Ok(ExitKind::Ok)
         }
     }
-}
-
-/// The record of a run: by its id, by a path to its directory, or the one that is meant.
-pub(super) fn find(
-    state_dir: Option<&Utf8PathBuf>,
-    named: Option<&str>,
-    which: Which,
-) -> Result<Option<Found>, AppError> {
-    if let Some(path) = named.map(Utf8Path::new).filter(|path| path.join("plan.json").is_file()) {
-        let path = path.canonicalize_utf8().map_err(anyhow::Error::from)?;
-        return Ok(Some(Found { called: path.to_string(), dir: RunDir::at(path) }));
-    }
-    let place = connections::state_dir(state_dir)?;
-    let all = runs(&place).map_err(anyhow::Error::from)?;
-    let Some(id) = named else {
-        let meant = |run: &RunDir| match which {
-            Which::Newest => true,
-            // One that cannot be read is for `runs show` to explain.
-            Which::Resumable => {
-                run.superseded().is_none()
-                    && !run.is_rehearsal()
-                    && run.read().is_ok_and(|run| run.history.state.can_resume())
-            }
-        };
-        return Ok(all.into_iter().rev().find(meant).map(|dir| Found::new(dir, state_dir)));
-    };
-    let rehearsals = all_kept(&place).map_err(anyhow::Error::from)?;
-    let Some(dir) = all.into_iter().chain(rehearsals).find(|run| run.id() == id) else {
-        return Err(AppError::new(ExitKind::Usage, format!("there is no run `{id}` in {place}"))
-            .hint("`rollbook runs list` shows what there is; --state-dir names another place"));
-    };
-    Ok(Some(Found::new(dir, state_dir)))
 }
 
 fn list(state: &Utf8Path, format: Format, terminal: &Terminal) -> Outcome {
     let mut rows = Vec::new();
     // Rehearsals first: whoever asks for the newest run reads the last line.
-    let rehearsals = all_kept(state).map_err(anyhow::Error::from)?;
+    let rehearsals = rehearsals(state).map_err(anyhow::Error::from)?;
     for run in rehearsals.into_iter().chain(runs(state).map_err(anyhow::Error::from)?) {
         rows.push(match run.read() {
             Ok(recorded) => RunRow::of(&run, &recorded),
@@ -292,29 +200,4 @@ fn show(args: &Args, named: Option<&str>, verbose: bool, terminal: &Terminal) ->
     let _ = writeln!(text, "record: {}", found.dir.path());
     text.push_str(found.is_of());
     terminal.data(&text)
-}
-
-/// Only what is over and left nothing behind is removed: the rest is somebody's evidence.
-fn prune(args: &Args, keep: usize, dry_run: bool, terminal: &Terminal) -> Outcome {
-    let held = lock_state(args.state_dir.as_ref(), "runs being pruned")?;
-    let all = runs(held.path()).map_err(anyhow::Error::from)?;
-    let old = all.len().saturating_sub(keep);
-    for run in &all[..old] {
-        let over = run.read().is_ok_and(|recorded| {
-            let Recorded { plan, history, .. } = &recorded;
-            !history.state.can_resume() && Summary::of(plan, history).left.is_empty()
-        });
-        if !over {
-            terminal
-                .say(&format!("keeping {}: it can go on, left hosts behind, or cannot be read", run.id()));
-        } else if dry_run {
-            terminal.say(&format!("would remove {}", run.id()));
-        } else {
-            std::fs::remove_dir_all(run.path()).map_err(|error| {
-                anyhow::Error::from(error).context(format!("cannot remove {}", run.path()))
-            })?;
-            terminal.say(&format!("removed {}", run.id()));
-        }
-    }
-    Ok(ExitKind::Ok)
 }

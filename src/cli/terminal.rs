@@ -5,9 +5,11 @@ use std::io::{IsTerminal, Write};
 
 use super::args::ColorChoice;
 use super::outcome::Outcome;
-use crate::app::{AppError, Problem};
+use crate::app::{AppError, Problem, Tell};
 use crate::executor::Redactor;
 use crate::op::show_symbols;
+use crate::plan::show::{Detail, PlanStyle, text};
+use crate::plan::{Expected, Plan};
 use crate::report::{ExitKind, TerminalStyle};
 use crate::source::{Diagnostics, Severity, SourceMap};
 
@@ -18,6 +20,37 @@ struct Color {
     words: bool,
     /// Standard output.
     data: bool,
+}
+
+impl Tell for Terminal {
+    fn say(&self, text: &str) {
+        Self::say(self, text);
+    }
+
+    fn hint(&self, text: &str) {
+        Self::hint(self, text);
+    }
+
+    fn error(&self, error: &AppError) {
+        self.tell(error);
+    }
+
+    fn diagnostics(&self, diagnostics: &Diagnostics, sources: &SourceMap) {
+        Self::diagnostics(self, diagnostics, sources);
+    }
+
+    fn hide(&self, redactor: Redactor) {
+        Self::hide(self, redactor);
+    }
+
+    fn plan(&self, plan: &Plan, digest: &str, expected: &Expected) {
+        let style = PlanStyle { detail: Detail::Normal, color: self.color.words };
+        Self::say(self, &text(plan, digest, style, expected));
+    }
+
+    fn confirm(&self, question: &str) -> bool {
+        Self::confirm(self, question)
+    }
 }
 
 /// The two streams and what they can do.
@@ -71,12 +104,7 @@ impl Terminal {
         }
     }
 
-    /// Whether words for people may have colours.
-    pub(super) fn colors_words(&self) -> bool {
-        self.color.words
-    }
-
-    /// The same of data.
+    /// Whether data may have colours.
     pub(super) fn colors_data(&self) -> bool {
         self.color.data
     }

@@ -3,10 +3,10 @@
 use camino::Utf8Path;
 
 use super::args::{Format, Validate};
-use super::load::{choice, read_inventory, read_leniently, read_tree};
 use super::outcome::Outcome;
 use super::terminal::Terminal;
 use crate::app::AppError;
+use crate::app::load::{choice, read_inventory, read_leniently, read_tree};
 use crate::inventory::Inventory;
 use crate::lint;
 use crate::report::ExitKind;

@@ -4,12 +4,12 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::args::Watch as Args;
-use super::connections::state_dir;
 use super::outcome::Outcome;
-use super::roll::{PromptMode, eyes};
-use super::runs::{Found, Which, find};
 use super::terminal::Terminal;
+use super::watchers::{PromptMode, eyes};
 use crate::app::AppError;
+use crate::app::connections::state_dir;
+use crate::app::records::{Found, Which, find};
 use crate::engine::History;
 use crate::journal::{Follow, Recorded};
 use crate::plan::Plan;

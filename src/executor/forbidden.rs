@@ -5,9 +5,9 @@ use tokio::time::Instant;
 
 use super::context::Shared;
 use crate::engine::{Cause, Failure};
+use crate::kubernetes::KubeCx;
 use crate::kubernetes::rights::{self, REVIEW, Right, RightAnswer, RightState};
 use crate::op::{Probe, ProbeOutput, Query, Site};
-use crate::step::KubeCx;
 use crate::transport::Session;
 use crate::value::{Duration, escape};
 

@@ -1,5 +1,6 @@
 //! Looks before a plan is made: facts of every host and of the cluster, then what the plan's probes say. Reads only.
 
+use crate::kubernetes::KubeCx;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
@@ -24,7 +25,7 @@ use crate::kubernetes::rights::{Right, RightState};
 use crate::op::{Probe, ProbeOutput, Query, Site};
 use crate::plan::forecast::Outlook;
 use crate::plan::{ActionId, HostId, Plan, StepRef, TaskId, Warning, forecast, lookahead};
-use crate::step::{Assessment, KubeCx};
+use crate::step::Assessment;
 use crate::value::{Duration, Timestamp};
 
 /// Hosts looked at at the same time.

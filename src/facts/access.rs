@@ -2,9 +2,9 @@
 
 use super::cluster::{failed, server_version};
 use super::host::FactsError;
+use crate::kubernetes::KubeCx;
 use crate::kubernetes::lease;
 use crate::op::{Probe, ProbeOutput, Query, Site};
-use crate::step::KubeCx;
 use crate::value::Version;
 
 /// What kubectl said of itself, of the API server and of its rights.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::FactsError;
+use crate::kubernetes::KubeCx;
 use crate::kubernetes::kubectl_errors;
 use crate::kubernetes::node::{NODES, NodeRow, parse_nodes};
 use crate::op::{Probe, ProbeOutput, Query};
-use crate::step::KubeCx;
 use crate::value::Duration;
 
 /// What the API server says of its nodes.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::FactsError;
+use crate::kubernetes::KubeCx;
 use crate::kubernetes::pod::{PODS, parse_pods};
 use crate::op::{Probe, ProbeOutput, Query, Site};
-use crate::step::KubeCx;
 
 /// Stacked etcd members; none where etcd runs elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{ClusterFacts, FactsError, HostFacts};
+use crate::kubernetes::KubeCx;
 use crate::kubernetes::pdb::{BUDGETS, parse_budgets};
 use crate::kubernetes::pod::{OWNED_PODS, OwnedPod, parse_owned_pods};
 use crate::op::{Probe, ProbeOutput, Query, Site};
-use crate::step::KubeCx;
 use crate::value::{Duration, from_yaml, to_yaml};
 
 /// The file. Its format is a promise, as a plan's is.

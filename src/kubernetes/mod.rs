@@ -5,6 +5,7 @@
 pub mod drain;
 pub mod flags;
 pub mod kubeadm;
+mod kubectl;
 pub mod kubectl_errors;
 pub mod lease;
 pub mod manifest;
@@ -19,6 +20,7 @@ mod selector;
 pub mod skew;
 pub mod traps;
 
+pub use kubectl::KubeCx;
 pub use rows::RowError;
 
 /// Annotation: the run that owns a node's cordon.

@@ -1,9 +1,9 @@
 //! Rights that a plan needs of the cluster beyond a look at it: those for what its ops change through kubectl.
 
 use super::Plan;
+use crate::kubernetes::KubeCx;
 use crate::kubernetes::rights::{Right, needed_by};
 use crate::op::{Op, OpKind, Site, show_symbols};
-use crate::step::KubeCx;
 
 /// Kinds of steps that are known later, with the call that stands for them.
 const LATER: [(&str, &str); 3] = [("cordon", "cordon"), ("drain", "drain"), ("uncordon", "uncordon")];

@@ -2,6 +2,7 @@
 //! they mean. A case is one file; adding one is adding a file. With `ROLLBOOK_WRITE_CASES=1` the expected halves are
 //! written instead of compared, to be read before they are committed.
 
+use crate::kubernetes::KubeCx;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use crate::kubernetes::node::NODES;
 use crate::kubernetes::pdb::BUDGETS;
 use crate::kubernetes::pod::{COMPONENTS, PODS};
 use crate::op::{Effect, Op, OpKind, Probe, ProbeOutput, Query, RunWhen, SYMBOL_CLOSE, SYMBOL_OPEN, Site};
-use crate::step::{KubeCx, LowerCx, LowerError, Lowered, Poll, StepKind, Subject, find};
+use crate::step::{LowerCx, LowerError, Lowered, Poll, StepKind, Subject, find};
 use crate::value::{Amount, Duration, Field, Percent, Size, Type, Value, Version};
 
 /// What the reader of runbooks does with arguments, for tests: JSON to values of the fields' types.

@@ -6,13 +6,14 @@
 //! cannot both think that they own a cordon. (`test` with `null` holds where the path is missing; seen with API
 //! server 1.20.2.)
 
+use crate::kubernetes::KubeCx;
 use std::fmt;
 
 use crate::kubernetes::node::{NODES, NodeRow, ONE_NODE, is_node_name, parse_nodes};
 use crate::kubernetes::{CORDONED_AT, CORDONED_BY, kubectl_errors};
 use crate::op::{Effect, Op, Probe, ProbeOutput, Query, Site, is_symbol, run_symbol};
 use crate::step::build::wrong;
-use crate::step::{AssessError, Assessment, KubeCx, LowerCx, LowerError, Subject};
+use crate::step::{AssessError, Assessment, LowerCx, LowerError, Subject};
 use crate::value::Duration;
 
 /// kubectl and the host's node, both checked.

@@ -6,12 +6,12 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use rollbook::executor::{Depth, Pool, gather_facts};
 use rollbook::inventory::{self, HostName, Inventory};
+use rollbook::kubernetes::KubeCx;
 use rollbook::plan::compile::{CompileInput, Knowledge, Overrides, compile};
 use rollbook::plan::{HostId, Plan};
 use rollbook::runbook::{self, FileReader};
 use rollbook::simulation::{Simulated, SimulatedHost};
 use rollbook::source::{self, Diagnostics, Limits, SourceMap, codes};
-use rollbook::step::KubeCx;
 use rollbook::transport::{ConnectError, LocalTransport, Session, Target, Transport};
 use rollbook::value::{Duration, Timestamp, Version};
 

@@ -12,9 +12,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("kubernetes", &["value"]),
     ("template", &["source", "value", "op"]),
     ("inventory", &["source", "value", "template"]),
-    ("facts", &["value", "op", "step", "kubernetes"]),
+    ("facts", &["value", "op", "kubernetes"]),
     ("step", &["source", "value", "op", "edits", "template", "kubernetes", "facts"]),
-    ("runbook", &["source", "value", "op", "template", "inventory", "step"]),
+    ("runbook", &["source", "value", "op", "template", "inventory", "step", "kubernetes"]),
     (
         "plan",
         &[
@@ -57,7 +57,27 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "runbook",
         ],
     ),
-    ("app", &["report"]),
+    // The use cases. Neither the command line nor the terminal is known here.
+    (
+        "app",
+        &[
+            "source",
+            "value",
+            "op",
+            "kubernetes",
+            "inventory",
+            "facts",
+            "step",
+            "runbook",
+            "lint",
+            "plan",
+            "engine",
+            "journal",
+            "transport",
+            "report",
+            "executor",
+        ],
+    ),
     (
         "cli",
         &[
@@ -93,7 +113,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["source/"]),
     ("clap", &["cli/"]),
     ("anyhow", &["app/", "cli/"]),
-    ("tokio", &["transport/", "simulation/", "executor/", "cli/"]),
+    ("console", &["report/live/", "cli/"]),
+    ("tokio", &["transport/", "simulation/", "executor/", "app/", "cli/"]),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {
@@ -188,4 +209,43 @@ fn the_table_and_the_tree_name_the_same_modules() {
     let table: BTreeSet<String> = MAY_IMPORT.iter().map(|(name, _)| (*name).to_owned()).collect();
     let tree: BTreeSet<String> = tree.into_iter().filter(|name| name != "lib" && name != "main").collect();
     assert_eq!(tree, table);
+}
+
+/// What writes to the terminal, or reads from it.
+const TERMINAL: [&str; 6] = ["println!", "print!", "eprint", "stdout()", "stderr()", "stdin()"];
+
+#[test]
+fn only_the_command_line_prints() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        // The engine's model shows what its properties noticed; it is compiled for tests only.
+        if path.starts_with("cli") || path.starts_with("engine/model.rs") || path.starts_with("engine/model")
+        {
+            continue;
+        }
+        for (number, line) in code_lines(&text) {
+            if TERMINAL.iter().any(|word| line.contains(word)) {
+                wrong.push(format!("src/{}:{number} prints: {}", path.display(), line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "a use case tells what it does through `app::Tell`:\n{}", wrong.join("\n"));
+}
+
+/// Most lines of a verb: a request from arguments, the use case, and its outcome in words.
+const VERB: usize = 60;
+
+#[test]
+fn a_verb_is_short() {
+    let mut verbs = 0;
+    for (path, text) in sources().iter().filter(|(path, _)| path.starts_with("cli/verbs")) {
+        verbs += 1;
+        let lines = text.lines().count();
+        assert!(
+            lines <= VERB,
+            "src/{} has {lines} lines: what it does belongs in a use case",
+            path.display()
+        );
+    }
+    assert!(verbs > 0, "no verbs were found");
 }

@@ -6,6 +6,7 @@ mod apt_ahead;
 mod apt_upgrade;
 mod brackets;
 mod choice;
+mod circles;
 mod command_line;
 mod cordons;
 mod cordons_left;

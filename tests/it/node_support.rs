@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use rollbook::facts::Recording;
-use rollbook::step::KubeCx;
+use rollbook::kubernetes::KubeCx;
 use rollbook::value::Duration;
 
 use super::support::cluster::{Cluster, story};

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rollbook::facts::Recording;
+use rollbook::kubernetes::KubeCx;
 use rollbook::simulation::{Allowance, Fault, SimulatedWorkload, WorkloadKind};
-use rollbook::step::KubeCx;
 use rollbook::value::Duration;
 use tempfile::TempDir;
 

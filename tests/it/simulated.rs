@@ -1,6 +1,7 @@
 //! The kinds of steps against simulated hosts: every query that they send is understood, every answer is read, their
 //! ops do what they say, and afterwards their goals hold.
 
+use rollbook::kubernetes::KubeCx;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -8,7 +9,7 @@ use rollbook::facts::{cluster_probe, host_probe, parse_cluster, parse_host};
 use rollbook::inventory::{Become, Connection, HostName};
 use rollbook::op::{Exit, Op, Probe, ProbeOutput, RunWhen, Site, resolve_symbols};
 use rollbook::simulation::{Fault, Simulated, SimulatedHost};
-use rollbook::step::{Assessment, KubeCx, LowerCx, Lowered, Poll, StepKind, Subject, find};
+use rollbook::step::{Assessment, LowerCx, Lowered, Poll, StepKind, Subject, find};
 use rollbook::transport::{Launch, LaunchId, OutputSink, Session, Stream, Target, Transport};
 use rollbook::value::{Duration, Field, Timestamp, Type, Value, Version};
 use serde_json::{Value as Json, json};

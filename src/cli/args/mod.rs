@@ -9,6 +9,7 @@ mod roll;
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::app::RunbookInput;
 use crate::value::{Amount, Duration, Version};
 
 pub(super) use author::{Explain, New, NewKind, Schema, Steps, Validate};
@@ -166,6 +167,27 @@ pub(super) struct RunbookArgs {
     /// Adopt the cordons that this earlier run left, and uncordon those nodes at the end.
     #[arg(long, value_name = "RUN")]
     pub(super) adopt_cordons: Option<String>,
+}
+
+impl RunbookArgs {
+    /// As use cases take it.
+    pub(super) fn request(&self) -> RunbookInput {
+        let Self { inventory, params, params_file, limit, only, skip, .. } = self.clone();
+        RunbookInput {
+            inventory,
+            params,
+            params_file,
+            limit,
+            only,
+            skip,
+            max_unavailable: self.max_unavailable,
+            parallel: self.parallel,
+            allow_commands: self.allow_commands,
+            accept_control_plane_outage: self.accept_control_plane_outage,
+            accept_controller_reboot: self.accept_controller_reboot,
+            adopt_cordons: self.adopt_cordons.clone(),
+        }
+    }
 }
 
 /// Where and how kubectl runs, where no runbook says it.

@@ -119,7 +119,7 @@ pub(in crate::cli) enum LockCommand {
 }
 
 /// How the API server of a cluster is reached without a runbook.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct LockedCluster {
     /// The inventory file.
     #[arg(short, long, value_name = "FILE")]

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::origins::{self, Layer, place};
 use crate::app::AppError;
-use crate::cli::args::{Explain as Args, RunbookArgs};
-use crate::cli::connections::{Connections, runtime, targets};
-use crate::cli::load::{Loaded, load, read_tree};
+use crate::app::RunbookInput;
+use crate::app::connections::{Connections, runtime, targets};
+use crate::app::load::{Loaded, load, read_tree};
+use crate::app::stage::offline;
+use crate::cli::args::Explain as Args;
 use crate::cli::outcome::Outcome;
-use crate::cli::stage::offline;
 use crate::cli::terminal::Terminal;
 use crate::executor::{Depth, gather_facts};
 use crate::inventory::{Host, HostName, Inventory};
@@ -45,11 +46,11 @@ struct Meaning {
 }
 
 pub(super) fn run(name: &str, host: &str, args: &Args, terminal: &Terminal) -> Outcome {
-    let input = RunbookArgs {
+    let input = RunbookInput {
         inventory: args.inventory.clone(),
         params: args.params.clone(),
         params_file: args.params_file.clone(),
-        ..RunbookArgs::default()
+        ..RunbookInput::default()
     };
     let known = read(args, &input, terminal)?;
     let found = HostName::parse(host).ok().and_then(|name| known.inventory.hosts.get(&name));
@@ -73,7 +74,7 @@ pub(super) fn run(name: &str, host: &str, args: &Args, terminal: &Terminal) -> O
     terminal.data(&texts.join("\n"))
 }
 
-fn read(args: &Args, input: &RunbookArgs, terminal: &Terminal) -> Result<KnownFiles, AppError> {
+fn read(args: &Args, input: &RunbookInput, terminal: &Terminal) -> Result<KnownFiles, AppError> {
     let Some(path) = &args.inventory else {
         return Err(
             AppError::new(ExitKind::Usage, "there is no inventory").hint("name one with `-i inventory.yaml`")
@@ -104,7 +105,7 @@ impl KnownFiles {
         name: &str,
         host: &Host,
         args: &Args,
-        input: &RunbookArgs,
+        input: &RunbookInput,
         terminal: &Terminal,
     ) -> Result<Vec<Meaning>, AppError> {
         let below =

@@ -4,14 +4,14 @@ use std::cell::RefCell;
 use std::io::Write;
 use std::rc::Rc;
 
-use super::super::ask::GivenApproval;
-use super::super::connections::Connections;
-use super::super::lock::{self, Begin};
-use super::super::same_cluster;
 use super::super::terminal::Terminal;
 use super::injector::{FaultInjector, KillableReporter, Killed, People};
 use super::setup::SimulationSetup;
 use crate::app::AppError;
+use crate::app::approval::GivenApproval;
+use crate::app::connections::Connections;
+use crate::app::lock::{self, Begin};
+use crate::app::same_cluster;
 use crate::engine::{Awaited, History, Stamped, State};
 use crate::executor::{Clock, InDoubt, RollError, Secrets, Setup, roll, target_of};
 use crate::journal::{Record, RunDir};

@@ -18,12 +18,13 @@ use std::rc::Rc;
 use camino::Utf8PathBuf;
 
 use super::args::{Rehearse as Args, Roll};
-use super::connections::{Connections, targets};
 use super::outcome::Outcome;
-use super::roll::{Written, finish, reporters};
-use super::stage::{IfMissing, live_with, refuse};
 use super::terminal::Terminal;
+use super::watchers::reporters;
 use crate::app::AppError;
+use crate::app::connections::{Connections, targets};
+use crate::app::roll::{Written, finish};
+use crate::app::stage::{IfMissing, live_with, refuse};
 use crate::engine::{Awaited, History, REHEARSAL};
 use crate::executor::InDoubt;
 use crate::journal::{Journal, Record};
@@ -35,9 +36,7 @@ use controller::{ControllerEnd, ControllerRun, ReportBuffer, Simulation};
 use injector::Killed;
 use setup::Staged;
 
-pub(super) use saved::{
-    all as all_kept, find as find_saved, refuse as refuse_rehearsal, resume as resume_saved,
-};
+pub(super) use saved::{find as find_saved, resume as resume_saved};
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     if !args.check.is_empty() {

@@ -8,14 +8,15 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::super::args::Resume as Args;
-use super::super::connections::state_dir;
 use super::super::outcome::Outcome;
-use super::super::resume::nothing_to_approve;
 use super::super::terminal::Terminal;
 use super::controller::{ControllerEnd, ControllerRun, Simulation};
 use super::setup::{SimulationSetup, Staged};
 use super::{Audience, paused, roll_on, words};
 use crate::app::AppError;
+use crate::app::connections::state_dir;
+use crate::app::records::place_of_rehearsals;
+use crate::app::resume::nothing_to_approve;
 use crate::engine::History;
 use crate::executor::InDoubt;
 use crate::journal::{Journal, Recorded, RunDir, StateDir, StateDirError, runs};
@@ -47,28 +48,7 @@ pub(super) struct RehearsalRecord {
 
 /// Where rehearsals are kept, apart from real runs.
 fn place(given: Option<&Utf8PathBuf>) -> anyhow::Result<Utf8PathBuf> {
-    Ok(place_in(&state_dir(given)?))
-}
-
-fn place_in(state: &Utf8Path) -> Utf8PathBuf {
-    state.join("rehearsals")
-}
-
-/// The rehearsals that are kept beside the runs of a state directory, by name.
-pub(in super::super) fn all(state: &Utf8Path) -> Result<Vec<RunDir>, StateDirError> {
-    runs(&place_in(state))
-}
-
-/// Refuses what would reach hosts with the record of a rehearsal.
-pub(in super::super) fn refuse(dir: &RunDir, hint: &str) -> Result<(), AppError> {
-    if !dir.is_rehearsal() {
-        return Ok(());
-    }
-    Err(AppError::new(
-        ExitKind::Usage,
-        format!("{} is the record of a rehearsal, which touched no host", dir.path()),
-    )
-    .hint(hint))
+    Ok(place_of_rehearsals(&state_dir(given)?))
 }
 
 fn lock(place: &Utf8Path, run: &str) -> Result<StateDir, AppError> {

@@ -3,14 +3,15 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::super::args::{Rehearse as Args, RunbookArgs};
-use super::super::connections::now;
-use super::super::kube::USUAL as USUAL_GROUP;
-use super::super::load::{Beside, Loaded, load_with, read_inventory, read_leniently, read_tree};
+use super::super::args::Rehearse as Args;
 use super::super::terminal::Terminal;
 use super::faults::{can_inject_on, inject_on};
 use super::{given, recorded, systems};
 use crate::app::AppError;
+use crate::app::RunbookInput;
+use crate::app::connections::now;
+use crate::app::kube::USUAL as USUAL_GROUP;
+use crate::app::load::{Beside, Loaded, load_with, read_inventory, read_leniently, read_tree};
 use crate::inventory::{Host, HostName, Inventory, Selector};
 use crate::kubernetes::node::CONTROL_PLANE_LABELS;
 use crate::report::ExitKind;
@@ -24,7 +25,7 @@ use crate::value::{Minor, Timestamp, Value, Version};
 /// Everything that a rehearsal begins with.
 pub(super) struct Staged {
     pub(super) loaded: Loaded,
-    pub(super) input: RunbookArgs,
+    pub(super) input: RunbookInput,
     pub(super) scenario: Option<Scenario>,
     /// The scenario's own text, from which a kept rehearsal goes on.
     pub(super) text: String,
@@ -181,8 +182,8 @@ fn named(
     args: &Args,
     scenario: Option<&Scenario>,
     beside: impl Fn(&String) -> Utf8PathBuf,
-) -> Result<(Utf8PathBuf, RunbookArgs), AppError> {
-    let mut input = args.input.clone();
+) -> Result<(Utf8PathBuf, RunbookInput), AppError> {
+    let mut input = args.input.request();
     let mut runbook = args.runbook.clone();
     if let Some(scenario) = scenario {
         runbook = runbook.or_else(|| scenario.runbook.as_ref().map(&beside));

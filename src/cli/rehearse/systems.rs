@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::load::Loaded;
 use crate::app::AppError;
+use crate::app::load::Loaded;
 use crate::inventory::{Host, HostName};
 use crate::report::ExitKind;
 use crate::simulation::{Simulated, SimulatedHost, SimulatedRecord, System, label_of_system};

@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use camino::Utf8PathBuf;
 
-use super::{Found, Which, find};
 use crate::app::AppError;
+use crate::app::records::{Found, Which, find};
 use crate::cli::outcome::Outcome;
 use crate::cli::terminal::Terminal;
 use crate::plan::{HostId, Plan, StepRef, TaskId, id_as_written};

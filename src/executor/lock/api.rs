@@ -11,10 +11,10 @@ use crate::executor::Pool;
 use crate::executor::forbidden::{RefusalVerdict, Refusals, refusal, review, starting};
 use crate::executor::look::{api_is_silent, ask, controller_name, why_lame};
 use crate::inventory::HostName;
+use crate::kubernetes::KubeCx;
 use crate::kubernetes::kubectl_errors::{KubectlError, causes, explain, reason};
 use crate::kubernetes::lease::{Lease, NAME, NAMESPACE, RESOURCE};
 use crate::op::{Probe, ProbeOutput, Query, Site};
-use crate::step::KubeCx;
 use crate::value::Duration;
 
 /// The way to the Lease of a cluster.

@@ -3,6 +3,7 @@
 mod etcd;
 mod groups;
 mod hosts;
+mod root;
 mod settings;
 mod tables;
 
@@ -24,7 +25,7 @@ pub fn tables() -> [&'static Table; 9] {
         &tables::GROUP,
         etcd::Kube::table(),
         etcd::Etcd::table(),
-        settings::BecomeKeys::table(),
+        root::BecomeKeys::table(),
     ]
 }
 

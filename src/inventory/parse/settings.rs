@@ -4,12 +4,11 @@
 
 use indexmap::IndexMap;
 
+use super::root::BecomeKeys;
 use super::tables;
 use crate::inventory::{Become, Connection, HostKeyPolicy, TransportKind, is_open_to_all};
 use crate::source::codes::BAD_SETTING;
-use crate::source::{
-    AsDefault, Diagnostics, FromNode, MapReader, Node, NodeKind, Span, Spanned, answers, words, written,
-};
+use crate::source::{AsDefault, Diagnostics, FromNode, MapReader, Node, NodeKind, Span};
 use crate::value::{Duration, Value};
 
 /// Names one setting.
@@ -166,23 +165,6 @@ pub(super) fn remote_dir(text: &str) -> Option<Value> {
     let fits = text.starts_with('/') && text.len() > 1 && text.chars().all(clean) && !is_open_to_all(text);
     (fits && text.split('/').all(|part| part != "..")).then(|| Value::Str(text.to_owned()))
 }
-
-written! {
-    /// How root is reached on a host.
-    pub(super) struct BecomeKeys at "become", called "`become`, such as `{ method: sudo }`",
-        answers(answers("`become`", &BECOME_HABITS))
-    {
-        /// `sudo -n`, which never asks; or nothing, where the user is root. `sudo` if `become` is not written.
-        method: Spanned<Become>,
-    }
-}
-
-words!(Become { "sudo" => Sudo, "none" => None });
-
-const BECOME_HABITS: [(&str, &str); 2] = [
-    ("user", "steps become root; for another user write `sudo -u` in a `command`"),
-    ("password", "`sudo -n` never asks"),
-];
 
 fn r#become(node: &Node, settings: &mut Settings, diagnostics: &mut Diagnostics) {
     if let Some(BecomeKeys { method }) = BecomeKeys::from_node(node, &BecomeKeys::ty(), diagnostics) {

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::etcd::Kube;
-use super::settings::BecomeKeys;
+use super::root::BecomeKeys;
 use crate::source::{FromNode, Metadata};
 use crate::value::{Duration, Field, Table, Type, Value};
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::CompileInput;
 use super::hosts::HostTable;
 use crate::inventory::HostName;
+use crate::kubernetes::KubeCx;
 use crate::plan::PlannedKube;
 use crate::runbook::KubeVia;
-use crate::step::KubeCx;
 
 /// The hosts of `kube.via`, in the inventory's order; none where kubectl runs on the controller.
 pub(super) fn via_hosts(input: &CompileInput<'_>) -> Vec<HostName> {

@@ -4,6 +4,7 @@ mod phase;
 mod step;
 mod task;
 
+use crate::kubernetes::KubeCx;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -21,7 +22,7 @@ use crate::inventory::{Become, Connection, HostName};
 use crate::op::{Effect, Site, resolve_symbols, symbol_words, unescaped_symbols};
 use crate::plan::deferred::outline;
 use crate::runbook::{Choice, NewNodes, Policy, Retry, SecretSource};
-use crate::step::{BracketKey, KubeCx, Lowered, Role, Subject};
+use crate::step::{BracketKey, Lowered, Role, Subject};
 use crate::value::{Duration, Value};
 
 /// A compiled runbook. Holds no time, run id, path or name of the controller, so that its digest means its content.

@@ -1,6 +1,7 @@
 //! A step is tried with what is known when the file is loaded, so that a constant that no host could take is told at its
 //! place. Values that are not known yet are stood in for in several ways; only what is wrong with all of them is told.
 
+use crate::kubernetes::KubeCx;
 use indexmap::IndexMap;
 
 use super::ParseContext;
@@ -8,7 +9,7 @@ use super::common::CommonKeys;
 use crate::runbook::place_of;
 use crate::source::codes::STEP_MEANING;
 use crate::source::{Entry, Span};
-use crate::step::{KubeCx, LowerCx, LowerError, StepKind, Subject, lower};
+use crate::step::{LowerCx, LowerError, StepKind, Subject, lower};
 use crate::template::{Arg, ArgKind};
 use crate::value::{Duration, Percent, Size, Type, Value, Version};
 

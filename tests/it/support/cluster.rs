@@ -16,6 +16,7 @@ use rollbook::executor::{
     gather_facts, roll,
 };
 use rollbook::inventory::{Become, Connection, HostName, Inventory};
+use rollbook::kubernetes::KubeCx;
 use rollbook::op::{Exit, Op};
 use rollbook::plan::compile::{CompileInput, Knowledge, Overrides, compile, settle_outage};
 use rollbook::plan::show::{Detail, PlanStyle, bytes, digest, text};
@@ -24,7 +25,6 @@ use rollbook::report::{Plain, Summary, Verbosity};
 use rollbook::runbook::{FileReader, ParamSources, Runbook, resolve_params};
 use rollbook::simulation::{Simulated, SimulatedCommand, SimulatedHost};
 use rollbook::source::{Diagnostics, Limits, SourceMap};
-use rollbook::step::KubeCx;
 use rollbook::transport::{Launch, LaunchId, OutputSink, Stream, Target};
 use rollbook::value::{Timestamp, Version};
 

@@ -12,14 +12,14 @@ use crate::transport::{ConnectError, LocalTransport, Session, SshTransport, Targ
 use crate::value::Timestamp;
 
 /// Connections to hosts, and the controller as a host of its own.
-pub(super) struct Connections {
-    pub(super) pool: Rc<Pool>,
-    pub(super) controller: Rc<Pool>,
+pub(crate) struct Connections {
+    pub(crate) pool: Rc<Pool>,
+    pub(crate) controller: Rc<Pool>,
 }
 
 impl Connections {
     /// Over SSH, or locally where the inventory says so.
-    pub(super) fn real(targets: Vec<Target>) -> anyhow::Result<Self> {
+    pub(crate) fn real(targets: Vec<Target>) -> anyhow::Result<Self> {
         let base = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
         let ssh = SshTransport::new(&base).map_err(|error| {
             anyhow::Error::from(error).context("cannot make a directory for ssh's control sockets")
@@ -28,7 +28,7 @@ impl Connections {
     }
 
     /// Over a transport that reaches the hosts, with this one for the controller.
-    pub(super) fn over(
+    pub(crate) fn over(
         transport: Rc<dyn Transport>,
         targets: Vec<Target>,
         controller: Rc<dyn Transport>,
@@ -38,7 +38,7 @@ impl Connections {
     }
 
     /// Ends every connection.
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.pool.close().await;
         self.controller.close().await;
     }
@@ -76,7 +76,7 @@ fn controller_target() -> Target {
 }
 
 /// Every host of an inventory as transports see it.
-pub(super) fn targets(inventory: &Inventory) -> Vec<Target> {
+pub(crate) fn targets(inventory: &Inventory) -> Vec<Target> {
     inventory.hosts.values().map(target).collect()
 }
 
@@ -90,7 +90,7 @@ fn target(host: &Host) -> Target {
 }
 
 /// `--state-dir`, or the place that the XDG specification gives.
-pub(super) fn state_dir(given: Option<&Utf8PathBuf>) -> anyhow::Result<Utf8PathBuf> {
+pub(crate) fn state_dir(given: Option<&Utf8PathBuf>) -> anyhow::Result<Utf8PathBuf> {
     if let Some(path) = given {
         return Ok(path.clone());
     }
@@ -104,27 +104,27 @@ pub(super) fn state_dir(given: Option<&Utf8PathBuf>) -> anyhow::Result<Utf8PathB
 }
 
 /// The time of day.
-pub(super) fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp(jiff::Timestamp::now().as_millisecond())
 }
 
 /// The machine id of this machine, or nothing where it has none.
-pub(super) fn machine() -> String {
+pub(crate) fn machine() -> String {
     std::fs::read_to_string("/etc/machine-id").map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 
 /// In a pod: the node that it runs on, by the downward API; empty elsewhere.
-pub(super) fn own_node() -> String {
+pub(crate) fn own_node() -> String {
     std::env::var("ROLLBOOK_NODE_NAME").unwrap_or_default()
 }
 
 /// The name of this machine.
-pub(super) fn hostname() -> String {
+pub(crate) fn hostname() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// Who types, for others to find: `ops@bastion`.
-pub(super) fn who() -> String {
+pub(crate) fn who() -> String {
     let named = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
     let user = named.filter(|name| !name.is_empty());
     let user = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
@@ -132,13 +132,13 @@ pub(super) fn who() -> String {
 }
 
 /// A new run's id: when it began, and enough to tell two of one second apart.
-pub(super) fn run_id() -> String {
+pub(crate) fn run_id() -> String {
     let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
     let random = uuid::Uuid::now_v7().as_u128();
     format!("{now}-{:04x}", random & 0xffff)
 }
 
 /// One thread: the executor's workers share state without locks.
-pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }

@@ -1,85 +1,63 @@
-//! `rollbook doctor`: can every host be reached, read and worked on, and does kubectl work where it will run? Changes
+//! Can every host be reached, read and worked on, and does kubectl work where it will run? Changes
 //! nothing. `hosts` and `cluster` say what is found; here it is asked and told.
 
 mod cluster;
 mod hosts;
 
+use camino::Utf8PathBuf;
+
+use super::kube::KubectlChoice;
+use super::{AppError, Tell};
 use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::process::{Command, Stdio};
 use std::rc::Rc;
 
-use super::args::Doctor as Args;
 use super::connections::{Connections, now, runtime, targets};
 use super::load::{load_inventory, selected};
-use super::outcome::Outcome;
-use super::terminal::Terminal;
 use crate::executor::{Depth, Pool, Survey, ask_through, controller_name, gather_facts};
 use crate::facts::{Access, FactsError, NodeFacts, access_probe, parse_access};
 use crate::inventory::{Become, HostName, Inventory};
+use crate::kubernetes::KubeCx;
 use crate::op::{Probe, ProbeOutput, Query, Site};
 use crate::report::ExitKind;
-use crate::step::KubeCx;
 use crate::value::{Duration, Version};
 
-pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
-    if args.as_cron {
-        return as_cron(args);
-    }
-    let inventory = load_inventory(&args.inventory, terminal)?;
-    let hosts = selected(&args.selector, "the selector", &inventory)?;
-    let kube = args.kubectl.call(&inventory)?;
+/// What is examined.
+#[derive(Clone, Debug)]
+pub(crate) struct DoctorRequest {
+    pub(crate) inventory: Utf8PathBuf,
+    pub(crate) selector: String,
+    pub(crate) kubectl: KubectlChoice,
+    /// Version of Kubernetes that the hosts are to run.
+    pub(crate) target: Option<Version>,
+}
+
+/// What was found, each with the host or the place that it is about, in order.
+pub(crate) type Findings = Vec<(String, Vec<HostFinding>)>;
+
+/// Examines every host, and kubectl where it will run.
+pub(crate) fn examine(request: &DoctorRequest, tell: &dyn Tell) -> Result<Findings, AppError> {
+    let inventory = load_inventory(&request.inventory, tell)?;
+    let hosts = selected(&request.selector, "the selector", &inventory)?;
+    let kube = request.kubectl.call(&inventory)?;
     let seen = runtime()?.block_on(look(&inventory, &hosts, kube.as_ref()))?;
-    let target = args.target.as_ref();
-    let mut out = String::new();
-    let mut all = Vec::new();
-    let mut told = |name: &str, findings: Vec<HostFinding>| {
-        let words: Vec<String> = findings.iter().map(HostFinding::to_string).collect();
-        let line = if words.is_empty() { "ok".to_owned() } else { words.join("\n      ") };
-        writeln!(out, "{name}  {line}").expect("invariant: writing to a string works");
-        all.extend(findings);
-    };
-    for host in &hosts {
-        told(host.as_str(), seen.findings(&inventory, host, target));
-    }
+    let of_host =
+        |host: &HostName| (host.to_string(), seen.findings(&inventory, host, request.target.as_ref()));
+    let mut all: Findings = hosts.iter().map(of_host).collect();
     if let Some((_, via)) = kube.as_ref().filter(|(_, via)| !via.is_empty())
         && !via.iter().any(|host| hosts.contains(host))
     {
         let text = format!("not tried: it runs on {}, and that is none of these hosts", via[0]);
-        told("kubectl", vec![HostFinding::Note(text)]);
+        all.push(("kubectl".to_owned(), vec![HostFinding::Note(text)]));
     }
     if let Some(access) = &seen.here {
-        told("kubectl on this machine", cluster::of_access(access));
+        all.push(("kubectl on this machine".to_owned(), cluster::of_access(access)));
     }
-    terminal.data(&out)?;
-    Ok(verdict(&all))
-}
-
-/// The same once more, with what cron gives its jobs and nothing else.
-fn as_cron(args: &Args) -> Outcome {
-    let variable = |name: &str| std::env::var_os(name).map(|value| (name.to_owned(), value));
-    let program = std::env::current_exe().map_err(anyhow::Error::from)?;
-    let mut command = Command::new(program);
-    command.args(["doctor", "--inventory", args.inventory.as_str()]);
-    if let Some(target) = &args.target {
-        command.args(["--target", &target.to_string()]);
-    }
-    command.args(args.kubectl.given().flat_map(|(flag, value)| [flag, value]));
-    let status = command
-        .args(["--", &args.selector])
-        .env_clear()
-        .envs(["HOME", "LOGNAME", "USER"].into_iter().filter_map(variable))
-        .envs([("PATH", "/usr/bin:/bin"), ("SHELL", "/bin/sh")])
-        .stdin(Stdio::null())
-        .status()
-        .map_err(anyhow::Error::from)?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(code.and_then(ExitKind::of).unwrap_or(ExitKind::Bug))
+    Ok(all)
 }
 
 /// Something about a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum HostFinding {
+pub(crate) enum HostFinding {
     /// It could not be looked at.
     Unreachable(String),
     /// A run would fail.
@@ -98,7 +76,7 @@ impl std::fmt::Display for HostFinding {
 }
 
 /// A problem of one host is worse than a host that nobody can look at; a note is neither.
-fn verdict(findings: &[HostFinding]) -> ExitKind {
+pub(crate) fn verdict(findings: &[&HostFinding]) -> ExitKind {
     if findings.iter().any(|finding| matches!(finding, HostFinding::Problem(_))) {
         ExitKind::Failed
     } else if findings.iter().any(|finding| matches!(finding, HostFinding::Unreachable(_))) {
@@ -234,7 +212,7 @@ mod tests {
             (vec![note.clone(), lost.clone()], ExitKind::Unreachable),
             (vec![lost, bad, note], ExitKind::Failed),
         ] {
-            assert_eq!(verdict(&findings), code, "{findings:?}");
+            assert_eq!(verdict(&findings.iter().collect::<Vec<_>>()), code, "{findings:?}");
         }
     }
 }

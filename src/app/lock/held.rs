@@ -7,9 +7,9 @@ use tokio::time::{Instant, sleep};
 
 use super::words::{InTheWay, lock_error};
 use crate::app::AppError;
-use crate::cli::connections::{Connections, hostname, machine, now, who};
-use crate::cli::runs::Found;
-use crate::cli::terminal::Terminal;
+use crate::app::Tell;
+use crate::app::connections::{Connections, hostname, machine, now, who};
+use crate::app::records::Found;
 use crate::engine::History;
 use crate::executor::{
     Claim, Clock, HolderState, LeaseApi, LeaseError, Leave, Lock, LockError, LockRequest, RollError,
@@ -24,21 +24,21 @@ use crate::value::{Duration, Timestamp};
 
 /// Of a runbook that does not say. Longer than an API server takes to restart, so that a roll over others goes on
 /// meanwhile; short enough to be waited for when a controller died.
-pub(super) const USUAL_TTL: Duration = Duration::from_secs(5 * 60);
+pub(crate) const USUAL_TTL: Duration = Duration::from_secs(5 * 60);
 
 /// A run that takes the lock.
-pub(in crate::cli) struct Begin<'a> {
-    pub(in crate::cli) plan: &'a Plan,
-    pub(in crate::cli) digest: &'a str,
-    pub(in crate::cli) run: &'a str,
+pub(crate) struct Begin<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) digest: &'a str,
+    pub(crate) run: &'a str,
     /// Its record; a rehearsal has none.
-    pub(in crate::cli) record: Option<&'a RunDir>,
+    pub(crate) record: Option<&'a RunDir>,
     /// When the run began, where it goes on.
-    pub(in crate::cli) goes_on_since: Option<Timestamp>,
+    pub(crate) goes_on_since: Option<Timestamp>,
     /// A run that may still stand on the Lease, and will not go on.
-    pub(in crate::cli) given_up: Option<&'a str>,
-    pub(in crate::cli) is_saved: bool,
-    pub(in crate::cli) patience: Duration,
+    pub(crate) given_up: Option<&'a str>,
+    pub(crate) is_saved: bool,
+    pub(crate) patience: Duration,
 }
 
 /// The way to the Lease, where the plan's policy asks for one.
@@ -49,7 +49,7 @@ fn api(plan: &Plan, connections: &Connections) -> Option<LeaseApi> {
 }
 
 /// Names this process and no other.
-pub(super) fn holder() -> String {
+pub(crate) fn holder() -> String {
     let random = uuid::Uuid::now_v7().as_u128() & 0xffff_ffff;
     format!("{}, process {}, {random:08x}", who(), std::process::id())
 }
@@ -62,7 +62,7 @@ fn place(record: Option<&RunDir>) -> String {
 }
 
 /// What the record of a run says that a Lease names, where it lies on this machine.
-pub(super) fn known_here(unfinished: &Unfinished) -> Option<HolderState> {
+pub(crate) fn known_here(unfinished: &Unfinished) -> Option<HolderState> {
     let path = unfinished.journal.strip_prefix(&format!("{}:", hostname()))?;
     if unfinished.machine.is_empty() || unfinished.machine != machine() {
         return None;
@@ -96,7 +96,7 @@ fn ended(plan: &Plan, history: &History) -> (String, String) {
 }
 
 /// How a roll leaves the lock; after a bug nobody knows.
-pub(in crate::cli) fn leave_of(plan: &Plan, result: &Result<History, RollError>) -> Leave {
+pub(crate) fn leave_of(plan: &Plan, result: &Result<History, RollError>) -> Leave {
     let history = match result {
         Ok(history) => history,
         Err(RollError::Journal { history, .. }) => history,
@@ -111,7 +111,7 @@ pub(in crate::cli) fn leave_of(plan: &Plan, result: &Result<History, RollError>)
 
 /// The run of the Lease, if its record lies on this machine and says that it is over or never began: its controller
 /// ended before it could write so to the Lease.
-pub(super) fn over_here(lease: &Lease) -> Option<String> {
+pub(crate) fn over_here(lease: &Lease) -> Option<String> {
     let unfinished = lease.unfinished.as_ref()?;
     let path = unfinished.journal.strip_prefix(&format!("{}:", hostname()))?;
     if unfinished.machine.is_empty() || unfinished.machine != machine() {
@@ -125,14 +125,14 @@ pub(super) fn over_here(lease: &Lease) -> Option<String> {
 }
 
 /// What the lock of the plan's cluster needs of the account of its kubeconfig.
-pub(in crate::cli) async fn needed_rights(plan: &Plan, connections: &Connections) -> Vec<Right> {
+pub(crate) async fn needed_rights(plan: &Plan, connections: &Connections) -> Vec<Right> {
     let Some(api) = api(plan, connections) else { return Vec::new() };
     needed_by_lock(api.read(&mut |_| {}).await.ok().map(|lease| lease.is_some()))
 }
 
 /// What stands in the way of a new run on the plan's cluster, for the reader of a plan. An API that does not answer
 /// is no news here.
-pub(in crate::cli) async fn note(plan: &Plan, connections: &Connections) -> Option<(String, String)> {
+pub(crate) async fn note(plan: &Plan, connections: &Connections) -> Option<(String, String)> {
     let lease = api(plan, connections)?.read(&mut |_| {}).await.ok()??;
     if over_here(&lease).is_some() {
         return None;
@@ -149,10 +149,10 @@ pub(in crate::cli) async fn note(plan: &Plan, connections: &Connections) -> Opti
 }
 
 /// Stops a run that would be refused the lock before anybody reads its plan.
-pub(in crate::cli) async fn look_first(
+pub(crate) async fn look_first(
     plan: &Plan,
     connections: &Connections,
-    terminal: &Terminal,
+    tell: &dyn Tell,
 ) -> Result<(), AppError> {
     let Some(api) = api(plan, connections) else { return Ok(()) };
     if let Ok(Some(lease)) = api.read(&mut |_| {}).await
@@ -160,15 +160,15 @@ pub(in crate::cli) async fn look_first(
     {
         return Ok(());
     }
-    let looked = Lock::look(&api, known_here, &mut |text| terminal.say(text)).await;
+    let looked = Lock::look(&api, known_here, &mut |text| tell.say(text)).await;
     looked.map_err(|refusal| lock_error(&LockError::Refused(refusal)))
 }
 
 /// Takes the lock of the plan's cluster, or tells why it cannot be had; nothing where there is none to take.
-pub(in crate::cli) async fn take(
+pub(crate) async fn take(
     begin: &Begin<'_>,
     connections: &Connections,
-    terminal: &Terminal,
+    tell: &dyn Tell,
 ) -> Result<Option<Rc<Lock>>, AppError> {
     let (plan, journal) = (begin.plan, place(begin.record));
     let Some(way) = api(plan, connections) else { return Ok(None) };
@@ -176,8 +176,7 @@ pub(in crate::cli) async fn take(
     let request = if begin.goes_on_since.is_some() {
         LockRequest::GoOn { run: run.clone(), journal: journal.clone(), machine: machine() }
     } else {
-        let seen =
-            way.read(&mut |text| terminal.say(text)).await.map_err(|error| lock_error(&error.into()))?;
+        let seen = way.read(&mut |text| tell.say(text)).await.map_err(|error| lock_error(&error.into()))?;
         LockRequest::Begin {
             over: begin.given_up.map(str::to_owned).or_else(|| seen.as_ref().and_then(over_here)),
         }
@@ -203,12 +202,12 @@ pub(in crate::cli) async fn take(
         knows: known_here,
     };
     let clock = Clock::starting_at(now());
-    let lock = Lock::take(way, &claim, clock, &mut |text| terminal.say(text)).await;
+    let lock = Lock::take(way, &claim, clock, &mut |text| tell.say(text)).await;
     lock.map(|lock| Some(Rc::new(lock))).map_err(|error| lock_error(&error))
 }
 
 /// Writes down how the run ended. While the API is silent it is asked again, as long as any call of the plan is.
-pub(in crate::cli) async fn leave(lock: &Lock, leave: &Leave, plan: &Plan, terminal: &Terminal) {
+pub(crate) async fn leave(lock: &Lock, leave: &Leave, plan: &Plan, tell: &dyn Tell) {
     let retry_for = plan.kube.as_ref().map_or(Duration::ZERO, |kube| kube.retry_for);
     let end = Instant::now() + retry_for.to_std();
     let mut told = false;
@@ -220,28 +219,28 @@ pub(in crate::cli) async fn leave(lock: &Lock, leave: &Leave, plan: &Plan, termi
                 if Instant::now() < end || matches!(error, LeaseError::Starting(_)) =>
             {
                 if !std::mem::replace(&mut told, true) {
-                    terminal.say(&format!("waiting, to release the lock of the cluster: {error}"));
+                    tell.say(&format!("waiting, to release the lock of the cluster: {error}"));
                 }
                 sleep(std::time::Duration::from_secs(2)).await;
             }
             Err(error) => break error,
         }
     };
-    terminal.say(&format!("warning: the lock of the cluster was not released: {error}"));
+    tell.say(&format!("warning: the lock of the cluster was not released: {error}"));
     if matches!(leave, Leave::Over | Leave::NeverBegan) {
-        terminal.hint("the next run from here takes it; from elsewhere: rollbook lock release");
+        tell.hint("the next run from here takes it; from elsewhere: rollbook lock release");
     }
 }
 
 /// Takes a run off the plan's cluster for good, where there is a lock: it can never go on. The Lease names that run and no
 /// other until it does so, and whoever is stopped half-way can try again. `dead`: nobody writes the run's record, which is
 /// this one.
-pub(in crate::cli) async fn give_up(
+pub(crate) async fn give_up(
     plan: &Plan,
     (run, dead): (&str, bool),
     why: &str,
     connections: &Connections,
-    terminal: &Terminal,
+    tell: &dyn Tell,
 ) -> Result<(), AppError> {
     let Some(way) = api(plan, connections) else { return Ok(()) };
     let claim = Claim {
@@ -254,14 +253,14 @@ pub(in crate::cli) async fn give_up(
         knows: known_here,
     };
     let clock = Clock::starting_at(now());
-    let lock = Lock::take(way, &claim, clock, &mut |text| terminal.say(text)).await;
+    let lock = Lock::take(way, &claim, clock, &mut |text| tell.say(text)).await;
     let lock = lock.map_err(|error| lock_error(&error))?;
     let cleared = lock.clear(&[run.to_owned()], why).await;
     cleared.map_err(|error| lock_error(&error.into()))
 }
 
 /// Refuses a new run beside one of the same state directory that has not ended and shares hosts with it.
-pub(in crate::cli) fn refuse_beside(
+pub(crate) fn refuse_beside(
     plan: &Plan,
     state_dir: &Utf8Path,
     given: Option<&Utf8PathBuf>,

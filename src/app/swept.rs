@@ -20,7 +20,7 @@ const LOOKED_AT: usize = 20;
 
 /// Sweeps behind a run that is over, or empties what must not stay on hosts while it can go on. Gives a line for people
 /// where something stays.
-pub(super) async fn behind(
+pub(crate) async fn behind(
     plan: &Plan,
     history: &History,
     run_dir: &RunDir,
@@ -41,7 +41,7 @@ pub(super) async fn behind(
 }
 
 /// Sweeps behind earlier runs of a state directory, on hosts of the plan that keep records of theirs.
-pub(super) async fn before(plan: &Plan, state_dir: &Utf8Path, connections: &Connections) {
+pub(crate) async fn before(plan: &Plan, state_dir: &Utf8Path, connections: &Connections) {
     let pools = (&connections.pool, &connections.controller);
     for record in runs(state_dir).unwrap_or_default() {
         let Some(noted) = noted(&record) else { continue };

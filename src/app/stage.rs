@@ -8,6 +8,7 @@ use crate::executor::{
 };
 use crate::facts::ClusterFacts;
 use crate::inventory::{HostName, Inventory};
+use crate::kubernetes::KubeCx;
 use crate::kubernetes::kubectl_errors::GRANT;
 use crate::kubernetes::rights::Right;
 use crate::plan::compile::{
@@ -17,44 +18,43 @@ use crate::plan::{HostId, Plan, forecast};
 use crate::report::ExitKind;
 use crate::runbook::{KubeVia, Runbook, SecretSource};
 use crate::source::{Diagnostics, SourceMap};
-use crate::step::KubeCx;
 use crate::value::escape;
 
-use super::args::RunbookArgs;
+use super::RunbookInput;
+use super::Tell;
 use super::connections::{Connections, machine, own_node};
 use super::load::Loaded;
 use super::same_cluster;
-use super::terminal::Terminal;
 use crate::app::AppError;
 
 /// A plan without a look at any host.
-pub(super) fn offline(loaded: &Loaded, input: &RunbookArgs, terminal: &Terminal) -> Result<Plan, AppError> {
-    let mut plan = compiled(loaded, input, Knowledge::Offline, terminal)?;
-    accept_outage(&mut plan, None, loaded, terminal)?;
+pub(crate) fn offline(loaded: &Loaded, input: &RunbookInput, tell: &dyn Tell) -> Result<Plan, AppError> {
+    let mut plan = compiled(loaded, input, Knowledge::Offline, tell)?;
+    accept_outage(&mut plan, None, loaded, tell)?;
     Ok(plan)
 }
 
 /// A plan with what its hosts say. Tells about hosts that cannot be read and stops there.
-pub(super) async fn live(
+pub(crate) async fn live(
     loaded: &Loaded,
-    input: &RunbookArgs,
+    input: &RunbookInput,
     if_missing: IfMissing,
     connections: &Connections,
-    terminal: &Terminal,
+    tell: &dyn Tell,
 ) -> Result<Plan, AppError> {
-    live_with(loaded, input, if_missing, connections, |_| {}, terminal).await
+    live_with(loaded, input, if_missing, connections, |_| {}, tell).await
 }
 
 /// The same, with a look at the plan before anything is probed.
-pub(super) async fn live_with(
+pub(crate) async fn live_with(
     loaded: &Loaded,
-    input: &RunbookArgs,
+    input: &RunbookInput,
     if_missing: IfMissing,
     connections: &Connections,
     compiled_to: impl FnOnce(&Plan),
-    terminal: &Terminal,
+    tell: &dyn Tell,
 ) -> Result<Plan, AppError> {
-    let redactor = hide(&loaded.runbook.secrets, terminal);
+    let redactor = hide(&loaded.runbook.secrets, tell);
     let hosts = named_hosts(loaded);
     let depth = if reads_facts(&loaded.runbook) { Depth::Facts } else { Depth::Identity };
     let via = via(&loaded.runbook, &loaded.inventory);
@@ -74,9 +74,9 @@ pub(super) async fn live_with(
         }
         None => None,
     };
-    let plan = compiled(loaded, input, Knowledge::Live { hosts: &found.hosts, cluster }, terminal)?;
+    let plan = compiled(loaded, input, Knowledge::Live { hosts: &found.hosts, cluster }, tell)?;
     compiled_to(&plan);
-    has_rights(&plan, &plan.needed_rights(), if_missing, connections, terminal).await?;
+    has_rights(&plan, &plan.needed_rights(), if_missing, connections, tell).await?;
     let (pool, controller) = (&connections.pool, &connections.controller);
     let (mut plan, failed) = forecast_plan(plan, pool, controller, redactor, &mut |_, _| {}).await;
     if let Some((host, failure)) = failed.first_key_value() {
@@ -84,7 +84,7 @@ pub(super) async fn live_with(
             AppError::new(ExitKind::Unreachable, format!("{host}: {}", failure.message)).hint(&failure.hint)
         );
     }
-    accept_outage(&mut plan, cluster, loaded, terminal)?;
+    accept_outage(&mut plan, cluster, loaded, tell)?;
     Ok(plan)
 }
 
@@ -93,20 +93,20 @@ fn accept_outage(
     plan: &mut Plan,
     cluster: Option<&ClusterFacts>,
     loaded: &Loaded,
-    terminal: &Terminal,
+    tell: &dyn Tell,
 ) -> Result<(), AppError> {
     let mut diagnostics = Diagnostics::default();
     settle_outage(plan, cluster, &mut diagnostics);
     settle_controller(plan, ThisMachine { id: &machine(), node: &own_node() }, &mut diagnostics);
-    terminal.diagnostics(&diagnostics, &loaded.sources);
+    tell.diagnostics(&diagnostics, &loaded.sources);
     if diagnostics.has_errors() { Err(AppError::invalid()) } else { Ok(()) }
 }
 
 fn compiled(
     loaded: &Loaded,
-    input: &RunbookArgs,
+    input: &RunbookInput,
     knowledge: Knowledge<'_>,
-    terminal: &Terminal,
+    tell: &dyn Tell,
 ) -> Result<Plan, AppError> {
     let mut diagnostics = Diagnostics::default();
     let overrides = Overrides {
@@ -126,12 +126,12 @@ fn compiled(
         knowledge,
     };
     let plan = compile(&compile_input, &mut diagnostics);
-    terminal.diagnostics(&diagnostics, &loaded.sources);
+    tell.diagnostics(&diagnostics, &loaded.sources);
     plan.ok_or_else(AppError::invalid)
 }
 
 /// Refusals stop a run before anything changes; a plan shows them.
-pub(super) fn refuse(plan: &Plan) -> Result<(), AppError> {
+pub(crate) fn refuse(plan: &Plan) -> Result<(), AppError> {
     let refusals = forecast::distinct_refusals(plan);
     let problem =
         |forecast::RefusedHosts { hosts, reason, hint }| (format!("{}: {reason}", who(plan, &hosts)), hint);
@@ -150,13 +150,13 @@ fn who(plan: &Plan, hosts: &[HostId]) -> String {
 }
 
 /// Before a saved plan rolls: every host must answer, be the machine that the plan saw, and be as the plan saw it.
-pub(super) async fn as_planned(
+pub(crate) async fn as_planned(
     plan: &Plan,
     connections: &Connections,
-    terminal: &Terminal,
+    tell: &dyn Tell,
 ) -> Result<(), AppError> {
-    let redactor = hide(&plan.secrets, terminal);
-    spare_this_machine(plan, terminal)?;
+    let redactor = hide(&plan.secrets, tell);
+    spare_this_machine(plan, tell)?;
     for host in plan.hosts.iter().filter(|host| !host.machine_id.is_empty()) {
         connections.pool.expect_machine(&host.name, &host.machine_id);
     }
@@ -171,8 +171,8 @@ pub(super) async fn as_planned(
     )
     .await;
     unreadable(&found)?;
-    same_cluster::at_the_start(plan, connections, terminal).await?;
-    has_rights(plan, &plan.needed_rights(), IfMissing::Stop, connections, terminal).await?;
+    same_cluster::at_the_start(plan, connections, tell).await?;
+    has_rights(plan, &plan.needed_rights(), IfMissing::Stop, connections, tell).await?;
     let changed = changed_since(plan, &connections.pool, &connections.controller, redactor).await;
     let problems =
         changed.iter().map(|(host, failure)| (format!("{host}: {}", failure.message), &failure.hint));
@@ -181,7 +181,7 @@ pub(super) async fn as_planned(
 
 /// What it comes to that the account of the kubeconfig lacks a right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum IfMissing {
+pub(crate) enum IfMissing {
     /// It is an error, before anything changes.
     Stop,
     /// Who only makes a plan is told that a run with this account stops: another account may run it.
@@ -189,12 +189,12 @@ pub(super) enum IfMissing {
 }
 
 /// Tells what is to be done that the account of the kubeconfig may not do: better by day than in the middle of a run.
-pub(super) async fn has_rights(
+pub(crate) async fn has_rights(
     plan: &Plan,
     rights: &[Right],
     if_missing: IfMissing,
     connections: &Connections,
-    terminal: &Terminal,
+    tell: &dyn Tell,
 ) -> Result<(), AppError> {
     let missing = missing_rights(plan, rights, &connections.pool, &connections.controller).await;
     if missing.is_empty() {
@@ -205,24 +205,24 @@ pub(super) async fn has_rights(
     if if_missing == IfMissing::Stop {
         return Err(AppError::new(ExitKind::Failed, what).hint(GRANT));
     }
-    terminal.say(&format!("warning: {what}: `run` refuses to start with it"));
-    terminal.hint(GRANT);
+    tell.say(&format!("warning: {what}: `run` refuses to start with it"));
+    tell.hint(GRANT);
     Ok(())
 }
 
 /// A plan that was made elsewhere may restart the machine that it was brought to.
-fn spare_this_machine(plan: &Plan, terminal: &Terminal) -> Result<(), AppError> {
+fn spare_this_machine(plan: &Plan, tell: &dyn Tell) -> Result<(), AppError> {
     let mut diagnostics = Diagnostics::default();
     settle_controller(&mut plan.clone(), ThisMachine { id: &machine(), node: &own_node() }, &mut diagnostics);
-    terminal.diagnostics(&diagnostics, &SourceMap::default());
+    tell.diagnostics(&diagnostics, &SourceMap::default());
     if diagnostics.has_errors() { Err(AppError::invalid()) } else { Ok(()) }
 }
 
 /// Hides secrets from everything that is printed and written from here on, as far as they are known: a plan can be made
 /// without them.
-fn hide(secrets: &IndexMap<String, SecretSource>, terminal: &Terminal) -> Redactor {
+fn hide(secrets: &IndexMap<String, SecretSource>, tell: &dyn Tell) -> Redactor {
     let redactor = Secrets::at_hand(secrets, |name| std::env::var(name).ok()).redactor();
-    terminal.hide(redactor.clone());
+    tell.hide(redactor.clone());
     redactor
 }
 

@@ -6,33 +6,27 @@ use std::rc::Rc;
 
 use camino::Utf8PathBuf;
 
-use super::args::Undo as Args;
+use super::Tell;
 use super::connections::{Connections, machine, now, run_id, runtime, who};
 use super::earlier;
 use super::lock::{self, Begin};
-use super::outcome::Outcome;
-use super::rehearse::refuse_rehearsal;
+use super::records::{Found, Which, find, lock_state, refuse_rehearsal};
 use super::resume::{open, ways};
-use super::roll::{ReadyRun, lock_state, roll_on};
-use super::runs::{Found, Which, find};
-use super::terminal::Terminal;
+use super::roll::{ReadyRun, roll_on};
+use super::{Consent, RollRequest, UndoRequest};
 use crate::app::AppError;
 use crate::engine::{Event, History, Stamped};
 use crate::executor::{Nobody, Secrets, Undoing, undoing};
 use crate::journal::{Journal, Record, Recorded, RunDir, StateDir};
-use crate::plan::show::{Detail, PlanStyle, bytes, digest, text};
+use crate::plan::show::{bytes, digest};
 use crate::plan::{HostId, Plan};
 use crate::report::ExitKind;
 use crate::value::Duration;
 
-pub(super) fn run(args: &Args, state_dir: Option<&Utf8PathBuf>, terminal: &Terminal) -> Outcome {
-    if (args.no_input || !terminal.is_interactive()) && !args.yes {
-        return Err(AppError::new(
-            ExitKind::Usage,
-            "confirmation required: there is no terminal to ask on, and `--yes` was not given",
-        )
-        .hint("look at it with `rollbook runs show`, then undo it with --yes"));
-    }
+/// Puts back what a run left, as a run of its own.
+pub(crate) fn undo(args: &UndoRequest<'_>, tell: &dyn Tell) -> Result<ExitKind, AppError> {
+    args.consent.refuse_nobody("look at it with `rollbook runs show`, then undo it with --yes")?;
+    let state_dir = args.state_dir.as_ref();
     let Some(found) = find(state_dir, Some(&args.run), Which::Newest)? else {
         return Err(AppError::told(ExitKind::Usage));
     };
@@ -42,49 +36,49 @@ pub(super) fn run(args: &Args, state_dir: Option<&Utf8PathBuf>, terminal: &Termi
     let journal = open(&found.dir)?;
     let recorded = found.read()?;
     let record = found.dir.clone();
-    let undo = Undo { args, recorded, journal, record, state, state_dir, terminal };
+    let undo = Undo { args, recorded, journal, record, state, state_dir, tell };
     runtime()?.block_on(undo.connected())
 }
 
 struct Undo<'a> {
-    args: &'a Args,
+    args: &'a UndoRequest<'a>,
     /// The run that is undone.
     recorded: Recorded,
     journal: Journal,
     record: RunDir,
     state: StateDir,
     state_dir: Option<&'a Utf8PathBuf>,
-    terminal: &'a Terminal,
+    tell: &'a dyn Tell,
 }
 
 impl Undo<'_> {
-    async fn connected(mut self) -> Outcome {
-        let ways = ways(&self.recorded.plan, self.args.connection.as_deref(), self.terminal)?;
+    async fn connected(mut self) -> Result<ExitKind, AppError> {
+        let ways = ways(&self.recorded.plan, self.args.connection.as_deref(), self.tell)?;
         let connections = Connections::real(ways)?;
         let outcome = self.put_back(&connections).await;
         connections.close().await;
         outcome
     }
 
-    async fn put_back(&mut self, connections: &Connections) -> Outcome {
+    async fn put_back(&mut self, connections: &Connections) -> Result<ExitKind, AppError> {
         let Recorded { plan: of, history, .. } = &self.recorded;
         let here = history.machine() == Some(&machine());
-        let terminal = self.terminal;
+        let tell = self.tell;
         let pools = (&connections.pool, &connections.controller);
-        let found = undoing(of, history, here, pools, &mut |line| terminal.say(line)).await;
+        let found = undoing(of, history, here, pools, &mut |line| tell.say(line)).await;
         let Undoing { plan, kept, is_unsure } =
             found.map_err(|error| anyhow::anyhow!("{}", error.message))?;
         let left = left_as_it_is(of, history, &kept);
-        if !self.args.yes && !is_unsure {
+        if self.args.consent != Consent::Given && !is_unsure {
             // Whoever is asked has to know it.
-            say_all(&left, terminal);
+            say_all(&left, tell);
         }
         let code = match plan {
             Some(plan) => self.roll(plan, connections).await?,
             None if is_unsure => self.not_given_up(),
             None => self.give_up(!left.is_empty(), connections).await?,
         };
-        say_all(&left, terminal);
+        say_all(&left, tell);
         Ok(if kept.is_empty() { code } else { ExitKind::LeftOut })
     }
 
@@ -93,8 +87,8 @@ impl Undo<'_> {
         let history = &self.recorded.history;
         let goes_on = history.state.can_resume() && self.record.superseded().is_none();
         if let Some(run) = history.run().filter(|_| goes_on) {
-            self.terminal.say(&format!("run {run} is not given up: what it left is not known of every host"));
-            self.terminal.hint(&format!(
+            self.tell.say(&format!("run {run} is not given up: what it left is not known of every host"));
+            self.tell.hint(&format!(
                 "undo it when they answer, from the machine that it was started on; to give it up as it is: \
                  rollbook lock release --supersede {run} --reason '…'"
             ));
@@ -104,47 +98,46 @@ impl Undo<'_> {
 
     /// Nothing is to be put back. A run that could go on is given up all the same: that is what was asked for, and the next
     /// run would find it in its way. `is_left` is whether something stays as it was.
-    async fn give_up(&self, is_left: bool, connections: &Connections) -> Outcome {
+    async fn give_up(&self, is_left: bool, connections: &Connections) -> Result<ExitKind, AppError> {
         let Recorded { plan, history, .. } = &self.recorded;
-        let terminal = self.terminal;
+        let tell = self.tell;
         let what = if is_left {
             "what the run left cannot be put back from here, or is put back"
         } else {
             "what the run left is put back, or was never changed"
         };
         let Some(run) = history.run().filter(|_| history.state.can_resume()) else {
-            terminal.say(&format!("nothing to do: {what}"));
+            tell.say(&format!("nothing to do: {what}"));
             return Ok(ExitKind::Ok);
         };
-        terminal.say(&format!("nothing to do on the hosts: {what}"));
+        tell.say(&format!("nothing to do on the hosts: {what}"));
         if let Some(why) = self.record.superseded() {
-            terminal.say(&format!("run {run} was given up already by {why}"));
+            tell.say(&format!("run {run} was given up already by {why}"));
             return Ok(ExitKind::Ok);
         }
-        if !self.args.yes
-            && !terminal.confirm(&format!("Give run {run} up? It cannot be resumed afterwards."))
+        if self.args.consent != Consent::Given
+            && !tell.confirm(&format!("Give run {run} up? It cannot be resumed afterwards."))
         {
-            terminal.say("nothing was changed");
+            tell.say("nothing was changed");
             return Err(AppError::told(ExitKind::Approval));
         }
         let why = format!("{}: `rollbook runs undo` found nothing to put back", who());
         let here = history.machine() == Some(&machine());
-        lock::give_up(plan, (run, here), &why, connections, terminal).await?;
+        lock::give_up(plan, (run, here), &why, connections, tell).await?;
         self.record.supersede(&why).map_err(anyhow::Error::from)?;
-        terminal.say(&format!("run {run} is given up; a new run does what is still to be done"));
+        tell.say(&format!("run {run} is given up; a new run does what is still to be done"));
         Ok(if is_left { ExitKind::LeftOut } else { ExitKind::Ok })
     }
 
-    async fn roll(&mut self, plan: Plan, connections: &Connections) -> Outcome {
+    async fn roll(&mut self, plan: Plan, connections: &Connections) -> Result<ExitKind, AppError> {
         let body = bytes(&plan);
         let digest = digest(&body);
-        let style = PlanStyle { detail: Detail::Normal, color: self.terminal.colors_words() };
         let expected = earlier::expected(&plan, self.state_dir, self.args.roll.deadline);
-        self.terminal.say(&text(&plan, &digest, style, &expected));
+        self.tell.plan(&plan, &digest, &expected);
         let undone = plan.undoes.as_deref().unwrap_or_default();
         let question = format!("Put this back? Run {undone} cannot be resumed afterwards.");
-        if !self.args.yes && !self.terminal.confirm(&question) {
-            self.terminal.say("nothing was changed");
+        if self.args.consent != Consent::Given && !self.tell.confirm(&question) {
+            self.tell.say("nothing was changed");
             return Err(AppError::told(ExitKind::Approval));
         }
         let run = run_id();
@@ -161,7 +154,7 @@ impl Undo<'_> {
             is_saved: false,
             patience: Duration::ZERO,
         };
-        let lock = match lock::take(&begin, connections, self.terminal).await {
+        let lock = match lock::take(&begin, connections, self.tell).await {
             Ok(lock) => lock,
             Err(stopped) => {
                 // It never began, and nobody needs to hear of it again.
@@ -171,19 +164,12 @@ impl Undo<'_> {
         };
         // Before the first change: a run whose cordon is gone must not go on as if it were there.
         self.mark(run.clone())?;
-        let ready = ReadyRun {
-            plan: Rc::new(plan),
-            digest,
-            run,
-            secrets: Secrets::none(),
-            record,
-            journal,
-            lock,
-            // What puts back asks nobody anything.
-            approver: Rc::new(Nobody),
-        };
-        let code = roll_on(ready, None, connections, &self.args.roll, self.terminal).await?;
-        self.terminal.say("what is still to be done, a new run does");
+        let ready =
+            ReadyRun { plan: Rc::new(plan), digest, run, secrets: Secrets::none(), record, journal, lock };
+        // What puts back asks nobody anything.
+        let request = RollRequest { approver: Rc::new(Nobody), ..self.args.roll.clone() };
+        let code = roll_on(ready, None, connections, &request, self.tell).await?;
+        self.tell.say("what is still to be done, a new run does");
         Ok(code)
     }
 
@@ -218,8 +204,8 @@ fn left_as_it_is(plan: &Plan, history: &History, kept: &BTreeMap<HostId, Vec<Str
     lines
 }
 
-fn say_all(lines: &[String], terminal: &Terminal) {
+fn say_all(lines: &[String], tell: &dyn Tell) {
     for line in lines {
-        terminal.say(line);
+        tell.say(line);
     }
 }

@@ -19,7 +19,7 @@ const READ: usize = 10;
 const MOST_BYTES: u64 = 32 << 20;
 
 /// How long a plan is expected to take. `deadline` takes the place of its own.
-pub(super) fn expected(
+pub(crate) fn expected(
     plan: &Plan,
     given_state_dir: Option<&Utf8PathBuf>,
     deadline: Option<Duration>,

@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 
-use super::args::RunbookArgs;
-use super::terminal::Terminal;
+use super::RunbookInput;
+use super::Tell;
 use crate::app::AppError;
 use crate::inventory::{HostName, Inventory, Selector, SelectorError};
 use crate::lint;
@@ -21,37 +21,37 @@ use crate::source::{Diagnostics, FileId, Limits, Node, SourceMap, Span, Spanned,
 use crate::value::Value;
 
 /// A runbook with everything it needs.
-pub(super) struct Loaded {
-    pub(super) sources: SourceMap,
-    pub(super) runbook: Runbook,
-    pub(super) inventory: Inventory,
-    pub(super) params: IndexMap<String, Value>,
-    pub(super) limit: Option<Selector>,
-    pub(super) choice: WrittenChoice,
+pub(crate) struct Loaded {
+    pub(crate) sources: SourceMap,
+    pub(crate) runbook: Runbook,
+    pub(crate) inventory: Inventory,
+    pub(crate) params: IndexMap<String, Value>,
+    pub(crate) limit: Option<Selector>,
+    pub(crate) choice: WrittenChoice,
 }
 
 /// Reads a runbook, its inventory and its parameters, or shows what is wrong with them.
-pub(super) fn load(runbook: &Utf8Path, input: &RunbookArgs, terminal: &Terminal) -> Result<Loaded, AppError> {
-    load_with(SourceMap::default(), Diagnostics::default(), runbook, input, Beside::default(), terminal)
+pub(crate) fn load(runbook: &Utf8Path, input: &RunbookInput, tell: &dyn Tell) -> Result<Loaded, AppError> {
+    load_with(SourceMap::default(), Diagnostics::default(), runbook, input, Beside::default(), tell)
 }
 
 /// What another file says that was read before; the input is stronger.
 #[derive(Default)]
-pub(super) struct Beside {
+pub(crate) struct Beside {
     /// Values for parameters.
-    pub(super) params: Option<Node>,
+    pub(crate) params: Option<Node>,
     /// Steps to take or to leave out.
-    pub(super) choice: WrittenChoice,
+    pub(crate) choice: WrittenChoice,
 }
 
 /// The same where another file was read before.
-pub(super) fn load_with(
+pub(crate) fn load_with(
     mut sources: SourceMap,
     mut diagnostics: Diagnostics,
     runbook: &Utf8Path,
-    input: &RunbookArgs,
+    input: &RunbookInput,
     beside: Beside,
-    terminal: &Terminal,
+    tell: &dyn Tell,
 ) -> Result<Loaded, AppError> {
     let Some(inventory_path) = &input.inventory else {
         return Err(
@@ -98,7 +98,7 @@ pub(super) fn load_with(
             lint::LintInput { runbook, sources: &sources, params: Some(params), inventory: Some(inventory) };
         lint::check(&input, &mut diagnostics);
     }
-    terminal.diagnostics(&diagnostics, &sources);
+    tell.diagnostics(&diagnostics, &sources);
     match (loaded_runbook, loaded_inventory, params) {
         (Some(runbook), Some(inventory), Some(params)) if !diagnostics.has_errors() => {
             Ok(Loaded { sources, runbook, inventory, params, limit, choice })
@@ -108,7 +108,7 @@ pub(super) fn load_with(
 }
 
 /// `--only` and `--skip`, each text as a file of its own, so that a mistake in it has a place.
-pub(super) fn choice(sources: &mut SourceMap, only: &[String], skip: &[String]) -> WrittenChoice {
+pub(crate) fn choice(sources: &mut SourceMap, only: &[String], skip: &[String]) -> WrittenChoice {
     let mut written = |flag: &str, texts: &[String]| -> Vec<Spanned<String>> {
         let text = |text: &String| {
             let span = Span::new(sources.add(flag, text.as_str()), 0, text.len());
@@ -131,35 +131,35 @@ fn limit(text: Option<&str>, diagnostics: &mut Diagnostics) -> Option<Selector> 
 }
 
 /// Stops where steps run commands on this machine and nobody allowed it.
-pub(super) fn refuse_commands(
+pub(crate) fn refuse_commands(
     loaded: &Loaded,
-    input: &RunbookArgs,
-    terminal: &Terminal,
+    input: &RunbookInput,
+    tell: &dyn Tell,
 ) -> Result<(), AppError> {
     let mut diagnostics = Diagnostics::default();
     if !input.allow_commands {
         loaded.runbook.refuse_controller_commands(&mut diagnostics);
     }
-    terminal.diagnostics(&diagnostics, &loaded.sources);
+    tell.diagnostics(&diagnostics, &loaded.sources);
     if diagnostics.has_errors() { Err(AppError::invalid()) } else { Ok(()) }
 }
 
 /// Reads an inventory alone, or shows what is wrong with it.
-pub(super) fn load_inventory(path: &Utf8Path, terminal: &Terminal) -> Result<Inventory, AppError> {
+pub(crate) fn load_inventory(path: &Utf8Path, tell: &dyn Tell) -> Result<Inventory, AppError> {
     let mut sources = SourceMap::default();
     let mut diagnostics = Diagnostics::default();
     let inventory = read_inventory(&mut sources, path, &mut diagnostics)?;
-    terminal.diagnostics(&diagnostics, &sources);
+    tell.diagnostics(&diagnostics, &sources);
     inventory.filter(|_| !diagnostics.has_errors()).ok_or_else(AppError::invalid)
 }
 
 /// A selector from the command line, or what is wrong with it.
-pub(super) fn selector(text: &str, what: &str) -> Result<Selector, AppError> {
+pub(crate) fn selector(text: &str, what: &str) -> Result<Selector, AppError> {
     Selector::parse(text).map_err(|error| wrong_selector(what, &error))
 }
 
 /// The hosts that a selector from the command line names, or everything that is wrong with it.
-pub(super) fn selected(text: &str, what: &str, inventory: &Inventory) -> Result<Vec<HostName>, AppError> {
+pub(crate) fn selected(text: &str, what: &str, inventory: &Inventory) -> Result<Vec<HostName>, AppError> {
     let parsed = selector(text, what)?;
     let mistakes = parsed.mistakes(inventory);
     let problem = |error: SelectorError| (format!("{what}: {error}"), error.hint.unwrap_or_default());
@@ -168,13 +168,13 @@ pub(super) fn selected(text: &str, what: &str, inventory: &Inventory) -> Result<
 }
 
 /// What is wrong with a selector from the command line.
-pub(super) fn wrong_selector(what: &str, error: &SelectorError) -> AppError {
+pub(crate) fn wrong_selector(what: &str, error: &SelectorError) -> AppError {
     AppError::new(ExitKind::Invalid, format!("{what}: {error}"))
         .hint(error.hint.as_deref().unwrap_or_default())
 }
 
 /// A runbook as far as it can be read: where there are errors, good only to look for more of them.
-pub(super) fn read_leniently(
+pub(crate) fn read_leniently(
     sources: &mut SourceMap,
     path: &Utf8Path,
     diagnostics: &mut Diagnostics,
@@ -184,7 +184,7 @@ pub(super) fn read_leniently(
     Ok(crate::runbook::parse_leniently(sources, file, &Below { root: root.to_owned() }, diagnostics))
 }
 
-pub(super) fn read_inventory(
+pub(crate) fn read_inventory(
     sources: &mut SourceMap,
     path: &Utf8Path,
     diagnostics: &mut Diagnostics,
@@ -193,7 +193,7 @@ pub(super) fn read_inventory(
     Ok(tree.and_then(|(_, tree)| crate::inventory::parse(&tree, diagnostics)))
 }
 
-pub(super) fn read_tree(
+pub(crate) fn read_tree(
     sources: &mut SourceMap,
     path: &Utf8Path,
     diagnostics: &mut Diagnostics,
@@ -232,7 +232,7 @@ const LARGEST: u64 = 32 << 20;
 /// opened, as in `<(generate)`, has its writer.
 ///
 /// What comes from a pipe comes once, and some verbs look at a file twice, so it is kept.
-pub(super) fn bytes_of(path: &Utf8Path) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn bytes_of(path: &Utf8Path) -> anyhow::Result<Vec<u8>> {
     static FROM_PIPES: Mutex<BTreeMap<Utf8PathBuf, Vec<u8>>> = Mutex::new(BTreeMap::new());
     let path = if path == "-" { Utf8Path::new("/dev/stdin") } else { path };
     let mut kept = FROM_PIPES.lock().unwrap_or_else(PoisonError::into_inner);

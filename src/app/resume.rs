@@ -5,20 +5,18 @@ use std::rc::Rc;
 
 use camino::Utf8Path;
 
-use super::args::{InDoubtChoice, Resume as Args};
-use super::ask::{self, GivenApproval};
+use super::Tell;
+use super::approval::GivenApproval;
 use super::connections::{Connections, runtime, targets};
 use super::load::load_inventory;
 use super::lock::{self, Begin};
-use super::outcome::Outcome;
-use super::rehearse::{find_saved, refuse_rehearsal, resume_saved};
-use super::roll::{ReadyRun, lock_state, roll_on, secrets};
-use super::runs::{Found, Which, find};
+use super::records::{Found, Which, find, lock_state, refuse_rehearsal};
+use super::roll::{ReadyRun, roll_on, secrets};
 use super::same_cluster;
-use super::terminal::Terminal;
+use super::{ResumeRequest, RollRequest};
 use crate::app::AppError;
 use crate::engine::Awaited;
-use crate::executor::{Approver, InDoubt, Lock, Secrets, target_of};
+use crate::executor::{Approver, Lock, Secrets, target_of};
 use crate::inventory::Connection;
 use crate::journal::{Journal, Recorded, RunDir};
 use crate::plan::Plan;
@@ -26,13 +24,8 @@ use crate::report::{ExitKind, Summary};
 use crate::transport::Target;
 use crate::value::Duration;
 
-pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
-    // A rehearsal that is named, or the newest one where no real run can go on.
-    if let Some(kept) = find_saved(args)?
-        && (args.run.is_some() || find(args.state_dir.as_ref(), None, Which::Resumable)?.is_none())
-    {
-        return resume_saved(args, kept, terminal);
-    }
+/// Goes on with a run to its end.
+pub(crate) fn resume(args: &ResumeRequest<'_>, tell: &dyn Tell) -> Result<ExitKind, AppError> {
     let held = lock_state(args.state_dir.as_ref(), args.run.as_deref().unwrap_or("being resumed"))?;
     let Some(record) = find(args.state_dir.as_ref(), args.run.as_deref(), Which::Resumable)? else {
         return Err(AppError::new(ExitKind::Usage, "no run can go on")
@@ -44,10 +37,10 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let journal = open(&record.dir)?;
     let recorded = record.read()?;
     refuse(args, held.path(), &record.dir, &recorded)?;
-    runtime()?.block_on(go_on(args, record, journal, recorded, terminal))
+    runtime()?.block_on(go_on(args, record, journal, recorded, tell))
 }
 
-pub(super) fn open(run_dir: &RunDir) -> Result<Journal, AppError> {
+pub(crate) fn open(run_dir: &RunDir) -> Result<Journal, AppError> {
     let path = run_dir.journal();
     match Journal::reopen(&path) {
         Ok(journal) => Ok(journal),
@@ -63,7 +56,12 @@ pub(super) fn open(run_dir: &RunDir) -> Result<Journal, AppError> {
 }
 
 /// Stops where there is nothing to go on with, or where a record from elsewhere would run commands here.
-fn refuse(args: &Args, state_dir: &Utf8Path, run_dir: &RunDir, recorded: &Recorded) -> Result<(), AppError> {
+fn refuse(
+    args: &ResumeRequest<'_>,
+    state_dir: &Utf8Path,
+    run_dir: &RunDir,
+    recorded: &Recorded,
+) -> Result<(), AppError> {
     let Recorded { plan, history, .. } = recorded;
     if history.events.is_empty() {
         return Err(AppError::new(ExitKind::Usage, format!("{} holds no run that began", run_dir.path()))
@@ -98,28 +96,24 @@ fn refuse(args: &Args, state_dir: &Utf8Path, run_dir: &RunDir, recorded: &Record
 }
 
 /// What comes later is not known to whoever would approve it now.
-pub(super) fn nothing_to_approve(run: &str) -> AppError {
+pub(crate) fn nothing_to_approve(run: &str) -> AppError {
     AppError::new(ExitKind::Usage, format!("run {run} waits for nobody's approval"))
         .hint("resume it without --approve")
 }
 
 async fn go_on(
-    args: &Args,
+    args: &ResumeRequest<'_>,
     record: Found,
     journal: Journal,
     recorded: Recorded,
-    terminal: &Terminal,
-) -> Outcome {
+    tell: &dyn Tell,
+) -> Result<ExitKind, AppError> {
     let Recorded { plan, digest, history } = recorded;
-    let connections = Connections::real(ways(&plan, args.connection.as_deref(), terminal)?)?;
+    let connections = Connections::real(ways(&plan, args.connection.as_deref(), tell)?)?;
     // Not the directory's name: a copy may have another, and the hosts know the run by its id.
     let run = history.run().expect("invariant: a run that can go on has begun").to_owned();
-    let in_doubt = match args.in_doubt {
-        InDoubtChoice::Leave => InDoubt::Leave,
-        InDoubtChoice::Rerun => InDoubt::Rerun,
-        InDoubtChoice::AssumeDone => InDoubt::AssumeDone,
-    };
-    let approver = approver(args, history.state.awaited(&plan), terminal);
+    let approver = approver(args, history.state.awaited(&plan));
+    let request = RollRequest { approver, ..args.roll.clone() };
     let plan = Rc::new(plan);
     let begin = Begin {
         plan: &plan,
@@ -131,15 +125,15 @@ async fn go_on(
         is_saved: false,
         patience: Duration::ZERO,
     };
-    let held = match same_cluster::when_it_goes_on(&plan, &history.events, &connections, terminal).await {
-        Ok(()) => ready(&begin, &connections, terminal).await,
+    let held = match same_cluster::when_it_goes_on(&plan, &history.events, &connections, tell).await {
+        Ok(()) => ready(&begin, &connections, tell).await,
         Err(stopped) => Err(stopped),
     };
     let outcome = match held {
         Ok((secrets, lock)) => {
             let plan = Rc::clone(&plan);
-            let ready = ReadyRun { plan, digest, run, secrets, record, journal, lock, approver };
-            roll_on(ready, Some((history, in_doubt)), &connections, &args.roll, terminal).await
+            let ready = ReadyRun { plan, digest, run, secrets, record, journal, lock };
+            roll_on(ready, Some((history, args.in_doubt)), &connections, &request, tell).await
         }
         Err(stopped) => Err(stopped),
     };
@@ -148,29 +142,29 @@ async fn go_on(
 }
 
 /// Whoever resumes with `--approve` approves what the run waits for, and nothing that comes later.
-fn approver(args: &Args, awaited: Vec<Awaited>, terminal: &Terminal) -> Rc<dyn Approver> {
-    let then = ask::approver(args.no_input, terminal);
+fn approver(args: &ResumeRequest<'_>, awaited: Vec<Awaited>) -> Rc<dyn Approver> {
+    let then = Rc::clone(&args.roll.approver);
     if args.approve { Rc::new(GivenApproval { about: awaited, then }) } else { then }
 }
 
 async fn ready(
     begin: &Begin<'_>,
     connections: &Connections,
-    terminal: &Terminal,
+    tell: &dyn Tell,
 ) -> Result<(Secrets, Option<Rc<Lock>>), AppError> {
-    let secrets = secrets(begin.plan, terminal)?;
-    Ok((secrets, lock::take(begin, connections, terminal).await?))
+    let secrets = secrets(begin.plan, tell)?;
+    Ok((secrets, lock::take(begin, connections, tell).await?))
 }
 
 /// How each host of the plan is reached: as the plan says, or as `--connection` does for the hosts that it knows.
-pub(super) fn ways(
+pub(crate) fn ways(
     plan: &Plan,
     connection: Option<&Utf8Path>,
-    terminal: &Terminal,
+    tell: &dyn Tell,
 ) -> Result<Vec<Target>, AppError> {
     let mut ways: Vec<Target> = plan.hosts.iter().map(target_of).collect();
     if let Some(path) = connection {
-        let inventory = load_inventory(path, terminal)?;
+        let inventory = load_inventory(path, tell)?;
         for other in targets(&inventory) {
             if let Some(way) = ways.iter_mut().find(|way| way.host == other.host) {
                 // The records of what ran lie below the user's home or this directory: elsewhere they would not be found,

@@ -1,39 +1,48 @@
-//! `rollbook lock`: who works on a cluster, and what a run left there that nobody goes on with.
+//! The lock of a cluster: who works on a cluster, and what a run left there that nobody goes on with.
 
 mod held;
-mod words;
+pub(crate) mod words;
 
 use camino::Utf8PathBuf;
 
-use super::args::{Format, Lock as Args, LockCommand, LockedCluster};
-use super::connections::{Connections, now, runtime, state_dir, targets, who};
+use super::connections::{Connections, now, runtime, state_dir, targets};
 use super::kube::KubectlOptions;
 use super::load::load_inventory;
-use super::outcome::Outcome;
-use super::terminal::Terminal;
 use crate::app::AppError;
+use crate::app::Tell;
 use crate::executor::{Claim, Clock, LeaseApi, Lock, LockRequest};
 use crate::journal::{RunDir, runs};
+use crate::kubernetes::KubeCx;
 use crate::kubernetes::lease::Lease;
 use crate::report::ExitKind;
-use crate::step::KubeCx;
 use crate::value::Duration;
 
-pub(super) use held::{
+pub(crate) use held::{
     Begin, give_up, leave, leave_of, look_first, needed_rights, note, refuse_beside, take,
 };
 
-pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
-    match &args.command {
-        LockCommand::Show { cluster, format } => {
-            runtime()?.block_on(show(&ReachedLease::new(cluster, terminal)?, *format, terminal))
-        }
-        LockCommand::Release { cluster, supersede, reason, state_dir } => {
-            let release =
-                Release { run: supersede.as_deref(), why: &format!("{}: {reason}", who()), state_dir };
-            release.run(cluster, terminal)
-        }
-    }
+/// How the API server of a cluster is reached without a runbook.
+#[derive(Clone, Debug)]
+pub(crate) struct LockedCluster {
+    /// The inventory file.
+    pub(crate) inventory: Option<Utf8PathBuf>,
+    /// Where kubectl runs: hosts of the inventory, or `controller` for this machine.
+    pub(crate) via: String,
+    /// Its kubeconfig there, if not the usual one.
+    pub(crate) kubeconfig: Option<String>,
+    /// Its context, if not the current one.
+    pub(crate) context: Option<String>,
+}
+
+/// The Lease of a cluster, or nothing where there is none.
+pub(crate) fn read(cluster: &LockedCluster, tell: &dyn Tell) -> Result<Option<Lease>, AppError> {
+    let reached = ReachedLease::new(cluster, tell)?;
+    let seen = runtime()?.block_on(async {
+        let seen = reached.api().read(&mut |text| tell.say(text)).await;
+        reached.connections.close().await;
+        seen
+    });
+    seen.map_err(|error| words::lease_error(&error))
 }
 
 /// The Lease of a cluster, with the connections to its hosts.
@@ -44,12 +53,12 @@ struct ReachedLease {
 }
 
 impl ReachedLease {
-    fn new(cluster: &LockedCluster, terminal: &Terminal) -> Result<Self, AppError> {
+    fn new(cluster: &LockedCluster, tell: &dyn Tell) -> Result<Self, AppError> {
         let Some(path) = &cluster.inventory else {
             return Err(AppError::new(ExitKind::Usage, "there is no inventory")
                 .hint("name one with `-i inventory.yaml`"));
         };
-        let inventory = load_inventory(path, terminal)?;
+        let inventory = load_inventory(path, tell)?;
         let call =
             KubectlOptions { kubeconfig: cluster.kubeconfig.as_deref(), context: cluster.context.as_deref() };
         let (cx, via) = call.on(&cluster.via, &inventory)?;
@@ -61,25 +70,19 @@ impl ReachedLease {
     }
 }
 
-async fn show(reached: &ReachedLease, format: Format, terminal: &Terminal) -> Outcome {
-    let seen = reached.api().read(&mut |text| terminal.say(text)).await;
-    reached.connections.close().await;
-    let lease = seen.map_err(|error| words::lease_error(&error))?;
-    terminal.data(&match format {
-        Format::Text => words::shown(lease.as_ref()),
-        Format::Json => format!("{:#}\n", words::as_json(lease.as_ref())),
-    })
-}
-
 /// A run is given up, or what is left of none is taken away.
-struct Release<'a> {
-    run: Option<&'a str>,
-    why: &'a str,
-    state_dir: &'a Option<Utf8PathBuf>,
+pub(crate) struct Release<'a> {
+    /// The run to give up.
+    pub(crate) run: Option<&'a str>,
+    /// Who gives it up, and why.
+    pub(crate) why: &'a str,
+    /// Where runs are recorded, if not in the usual place.
+    pub(crate) state_dir: Option<&'a Utf8PathBuf>,
 }
 
 impl Release<'_> {
-    fn run(&self, cluster: &LockedCluster, terminal: &Terminal) -> Outcome {
+    /// Gives up, on the cluster and in the state directory.
+    pub(crate) fn run(&self, cluster: &LockedCluster, tell: &dyn Tell) -> Result<ExitKind, AppError> {
         let record = self.record()?;
         if record.as_ref().is_some_and(RunDir::goes_on) {
             return Err(AppError::new(
@@ -89,9 +92,9 @@ impl Release<'_> {
             .hint("stop it with Ctrl-C first"));
         }
         if cluster.inventory.is_some() {
-            let reached = ReachedLease::new(cluster, terminal)?;
+            let reached = ReachedLease::new(cluster, tell)?;
             let outcome = runtime()?.block_on(async {
-                let outcome = self.on_cluster(&reached, record.is_some(), terminal).await;
+                let outcome = self.on_cluster(&reached, record.is_some(), tell).await;
                 reached.connections.close().await;
                 outcome
             });
@@ -101,7 +104,7 @@ impl Release<'_> {
                 ExitKind::Usage,
                 match self.run {
                     Some(run) => {
-                        format!("there is no run `{run}` in {}", state_dir(self.state_dir.as_ref())?)
+                        format!("there is no run `{run}` in {}", state_dir(self.state_dir)?)
                     }
                     None => "neither a run nor a cluster is named".to_owned(),
                 },
@@ -112,9 +115,9 @@ impl Release<'_> {
             record.supersede(self.why).map_err(anyhow::Error::from)?;
         }
         if let Some(run) = self.run {
-            terminal.say(&format!("run {run} is given up; a new run does what is still to be done"));
+            tell.say(&format!("run {run} is given up; a new run does what is still to be done"));
         } else {
-            terminal.say("the lock of the cluster is free");
+            tell.say("the lock of the cluster is free");
         }
         Ok(ExitKind::Ok)
     }
@@ -122,7 +125,7 @@ impl Release<'_> {
     /// The run's record in the state directory, if it lies there.
     fn record(&self) -> Result<Option<RunDir>, AppError> {
         let Some(run) = self.run else { return Ok(None) };
-        let all = runs(&state_dir(self.state_dir.as_ref())?).map_err(anyhow::Error::from)?;
+        let all = runs(&state_dir(self.state_dir)?).map_err(anyhow::Error::from)?;
         Ok(all.into_iter().find(|record| record.id() == run))
     }
 
@@ -130,11 +133,11 @@ impl Release<'_> {
         &self,
         reached: &ReachedLease,
         is_dead: bool,
-        terminal: &Terminal,
+        tell: &dyn Tell,
     ) -> Result<(), AppError> {
         let lease = reached
             .api()
-            .read(&mut |text| terminal.say(text))
+            .read(&mut |text| tell.say(text))
             .await
             .map_err(|error| words::lease_error(&error))?;
         let over = lease.as_ref().and_then(held::over_here);
@@ -152,7 +155,7 @@ impl Release<'_> {
             knows: held::known_here,
         };
         let clock = Clock::starting_at(now());
-        let lock = Lock::take(reached.api(), &claim, clock, &mut |text| terminal.say(text)).await;
+        let lock = Lock::take(reached.api(), &claim, clock, &mut |text| tell.say(text)).await;
         let lock = lock.map_err(|error| words::lock_error(&error))?;
         let given_up: Vec<String> = self.run.iter().map(|run| (*run).to_owned()).collect();
         lock.clear(&given_up, self.why).await.map_err(|error| words::lease_error(&error))

@@ -10,15 +10,15 @@ use crate::kubernetes::lease::{Lease, NAME, NAMESPACE, Progress, Unfinished};
 use crate::report::ExitKind;
 
 /// A run that is in the way of another one.
-pub(super) struct InTheWay {
-    pub(super) what: String,
-    pub(super) hint: String,
-    pub(super) code: ExitKind,
+pub(crate) struct InTheWay {
+    pub(crate) what: String,
+    pub(crate) hint: String,
+    pub(crate) code: ExitKind,
 }
 
 impl InTheWay {
     /// One whose controller is alive, or has stopped it in order.
-    pub(super) fn in_order(unfinished: &Unfinished) -> Self {
+    pub(crate) fn in_order(unfinished: &Unfinished) -> Self {
         let Unfinished { run, since, by, .. } = clean(unfinished);
         let state = standing(unfinished).unwrap_or_else(|| "is going on".to_owned());
         let what = format!("run {run} of {by} {state} on this cluster, since {since}");
@@ -28,7 +28,7 @@ impl InTheWay {
     }
 
     /// One whose controller is dead.
-    pub(super) fn cut_off(unfinished: &Unfinished) -> Self {
+    pub(crate) fn cut_off(unfinished: &Unfinished) -> Self {
         let Unfinished { run, since, by, .. } = clean(unfinished);
         let what = format!(
             "run {run} of {by}, which began on this cluster at {since}, was cut off: its controller is dead, and hosts may be \
@@ -38,14 +38,14 @@ impl InTheWay {
     }
 
     /// One of which nobody has looked whether its controller lives.
-    pub(super) fn unknown(unfinished: &Unfinished) -> Self {
+    pub(crate) fn unknown(unfinished: &Unfinished) -> Self {
         let Unfinished { run, since, by, .. } = clean(unfinished);
         let what = format!("run {run} of {by} is going on or was cut off on this cluster, since {since}");
         Self { what, hint: ways_out(unfinished), code: ExitKind::Locked }
     }
 
     /// As what stops a run.
-    pub(super) fn stops(self) -> AppError {
+    pub(crate) fn stops(self) -> AppError {
         AppError::new(self.code, self.what).hint(self.hint)
     }
 }
@@ -97,7 +97,7 @@ fn clean(unfinished: &Unfinished) -> Unfinished {
 }
 
 /// Why the Lease could not be read or written.
-pub(super) fn lease_error(error: &LeaseError) -> AppError {
+pub(crate) fn lease_error(error: &LeaseError) -> AppError {
     let (kind, hint) = match error {
         LeaseError::Silent(_) | LeaseError::Starting(_) => {
             (ExitKind::Unreachable, "nothing was changed; try again when the API server answers")
@@ -108,7 +108,7 @@ pub(super) fn lease_error(error: &LeaseError) -> AppError {
 }
 
 /// Why the lock cannot be acquired.
-pub(super) fn lock_error(error: &LockError) -> AppError {
+pub(crate) fn lock_error(error: &LockError) -> AppError {
     let (what, hint) = match error {
         LockError::Lease(error) => return lease_error(error),
         LockError::Refused(LockRefusal::Unfinished(unfinished)) => {
@@ -145,7 +145,7 @@ pub(super) fn lock_error(error: &LockError) -> AppError {
 }
 
 /// For `lock show`.
-pub(super) fn shown(lease: Option<&Lease>) -> String {
+pub(crate) fn shown(lease: Option<&Lease>) -> String {
     let Some(lease) = lease else {
         return format!("free: there is no Lease {NAMESPACE}/{NAME}, so no run was begun on this cluster\n");
     };
@@ -191,7 +191,7 @@ fn write(lease: &Lease, out: &mut String) -> std::fmt::Result {
 }
 
 /// The same for programs.
-pub(super) fn as_json(lease: Option<&Lease>) -> Value {
+pub(crate) fn as_json(lease: Option<&Lease>) -> Value {
     let Some(lease) = lease else { return json!({ "free": true }) };
     let unfinished = lease.unfinished.as_ref().map(|unfinished| {
         let Unfinished { run, plan, state, since, by, journal, machine, stopped_by, left } = unfinished;

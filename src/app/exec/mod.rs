@@ -1,50 +1,67 @@
-//! `rollbook exec`: one command on many hosts. Without `--change` it is a look: nothing is recorded, and no root without
+//! One command on many hosts. Without `--change` it is a look: nothing is recorded, and no root without
 //! `--become`. With it, it is a run as any other, with a plan, the lock, the launcher and a record.
 
 mod change;
 
 use std::rc::Rc;
 
+use camino::Utf8PathBuf;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
 
-use super::args::Exec as Args;
+pub(crate) use change::change;
+
 use super::connections::{Connections, runtime, targets};
+use super::kube::KubectlChoice;
 use super::load::{load_inventory, selected};
-use super::outcome::Outcome;
-use super::terminal::Terminal;
-use crate::app::AppError;
+use super::{AppError, Tell};
 use crate::executor::Pool;
 use crate::inventory::{HostName, Inventory};
 use crate::op::{Probe, ProbeOutput, Query, Site};
 use crate::report::ExitKind;
 use crate::transport::SessionError;
-use crate::value::escape;
+use crate::value::{Duration, escape};
 
-pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
-    refuse(args)?;
-    let inventory = load_inventory(&args.inventory, terminal)?;
-    let hosts = selected(&args.selector, "the selector", &inventory)?;
-    if hosts.is_empty() {
-        return Err(AppError::new(ExitKind::Invalid, format!("`{}` has no hosts", args.selector)));
-    }
-    if args.change {
-        return change::run(args, inventory, &hosts, terminal);
-    }
-    let ends = runtime()?.block_on(look(args, &inventory, &hosts, terminal))?;
+/// One command for many hosts.
+#[derive(Clone, Debug)]
+pub(crate) struct ExecRequest {
+    pub(crate) inventory: Utf8PathBuf,
+    pub(crate) selector: String,
+    pub(crate) command: Vec<String>,
+    /// As root.
+    pub(crate) r#become: bool,
+    /// Hosts at the same time.
+    pub(crate) parallel: u32,
+    /// How long it may take on a host, if not the usual time.
+    pub(crate) timeout: Option<Duration>,
+    /// Where kubectl runs, for the lock; of a command that changes something.
+    pub(crate) kubectl: KubectlChoice,
+}
+
+/// Hears what a host said: its name, its output, its complaints.
+pub(crate) type Hear<'a> = &'a dyn Fn(&HostName, (&str, &str)) -> Result<(), AppError>;
+
+/// Runs the command, which changes nothing, and tells what each host said.
+pub(crate) fn look(request: &ExecRequest, hear: Hear<'_>, tell: &dyn Tell) -> Result<ExitKind, AppError> {
+    let (inventory, hosts) = request.hosts(tell)?;
+    let ends = runtime()?.block_on(everywhere(request, &inventory, &hosts, hear))?;
     verdict(&ends)
 }
 
-/// What would be ignored without a word, and what no host could run.
-fn refuse(args: &Args) -> Result<(), AppError> {
-    let given = [("--yes", args.yes), ("--wait-lock", args.wait_lock.is_some())];
-    let given = given.into_iter().filter_map(|(flag, given)| given.then_some(flag));
-    let mut only_changing = given.chain(args.kubectl.given().map(|(flag, _)| flag));
-    if let Some(flag) = only_changing.next().filter(|_| !args.change) {
-        return Err(AppError::new(ExitKind::Usage, format!("{flag} belongs to --change"))
-            .hint("a command that changes nothing takes no lock and asks nothing"));
+impl ExecRequest {
+    fn hosts(&self, tell: &dyn Tell) -> Result<(Inventory, Vec<HostName>), AppError> {
+        let inventory = load_inventory(&self.inventory, tell)?;
+        let hosts = selected(&self.selector, "the selector", &inventory)?;
+        if hosts.is_empty() {
+            return Err(AppError::new(ExitKind::Invalid, format!("`{}` has no hosts", self.selector)));
+        }
+        Ok((inventory, hosts))
     }
-    let program = args.command.first().map_or("", String::as_str);
+}
+
+/// Refuses what no host could run.
+pub(crate) fn refuse_program(command: &[String]) -> Result<(), AppError> {
+    let program = command.first().map_or("", String::as_str);
     if program.is_empty() || program.starts_with('-') || program.contains('=') {
         return Err(AppError::new(ExitKind::Usage, format!("`{}` is no program", escape(program))).hint(
             "write the program and its arguments after `--`; no shell reads them: `-- sh -c '…'` for a line",
@@ -61,11 +78,11 @@ enum ExecEnd {
 }
 
 /// Runs the command everywhere, and shows what each host said when it has ended there.
-async fn look(
-    args: &Args,
+async fn everywhere(
+    args: &ExecRequest,
     inventory: &Inventory,
     hosts: &[HostName],
-    terminal: &Terminal,
+    hear: Hear<'_>,
 ) -> Result<Vec<(HostName, ExecEnd)>, AppError> {
     let connections = Connections::real(targets(inventory))?;
     let query = Query { argv: args.command.clone(), stdin: String::new(), site: None, r#become: None };
@@ -90,7 +107,7 @@ async fn look(
                 let (host, answer) = look.expect("invariant: a look does not panic");
                 let end = match answer {
                     Ok(answer) => {
-                        show(args, &host, (&answer.stdout, &answer.stderr), terminal)?;
+                        hear(&host, (&answer.stdout, &answer.stderr))?;
                         ExecEnd::Code(answer.rc)
                     }
                     Err(end) => end,
@@ -106,7 +123,7 @@ async fn look(
 }
 
 /// Of one command.
-pub(super) const USUAL_TIMEOUT: crate::value::Duration = crate::value::Duration::from_secs(60);
+const USUAL_TIMEOUT: Duration = Duration::from_secs(60);
 
 async fn ask(pool: &Pool, host: &HostName, probe: &Probe) -> Result<ProbeOutput, ExecEnd> {
     let session = pool.session(host).await.map_err(|error| ExecEnd::Unreachable(error.to_string()))?;
@@ -117,28 +134,8 @@ async fn ask(pool: &Pool, host: &HostName, probe: &Probe) -> Result<ProbeOutput,
     }
 }
 
-/// What a host said: its output to stdout, its complaints to stderr, each line with its name, or below it.
-fn show(args: &Args, host: &HostName, said: (&str, &str), terminal: &Terminal) -> Outcome {
-    let (stdout, stderr) = said;
-    let mut out = String::new();
-    if args.grouped && !stdout.is_empty() {
-        out = format!("{host}\n");
-    }
-    let before = if args.grouped { "  ".to_owned() } else { format!("{host}  ") };
-    for line in stdout.lines() {
-        out.push_str(&before);
-        out.push_str(&escape(line));
-        out.push('\n');
-    }
-    let code = terminal.data_as_it_is(&out)?;
-    for line in stderr.lines() {
-        terminal.say(&format!("{host}  {}", escape(line)));
-    }
-    Ok(code)
-}
-
 /// A command that failed is worse than a host that nobody can reach: it may have done half of what it does.
-fn verdict(ends: &[(HostName, ExecEnd)]) -> Outcome {
+fn verdict(ends: &[(HostName, ExecEnd)]) -> Result<ExitKind, AppError> {
     let (mut kind, mut problems) = (ExitKind::Ok, Vec::new());
     for (host, end) in ends {
         let (text, its) = match end {

@@ -1,5 +1,5 @@
 //! Signals become requests to stop: the first lets hosts that are out come back, the second stops after the ops in
-//! flight. Losing the terminal silences reporters, not the run.
+//! flight. Losing the tell silences reporters, not the run.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -8,7 +8,7 @@ use crate::engine::StopLevel;
 use crate::executor::StopRequest;
 
 /// Listens for SIGINT and SIGTERM for as long as the process lives, and ignores SIGHUP.
-pub(super) fn listen() -> anyhow::Result<mpsc::UnboundedReceiver<StopRequest>> {
+pub(crate) fn listen() -> anyhow::Result<mpsc::UnboundedReceiver<StopRequest>> {
     let (sender, receiver) = mpsc::unbounded_channel();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

@@ -2,40 +2,39 @@
 
 use std::rc::Rc;
 
-use super::args::{InDoubtChoice, Resume, Run as Args, UnfinishedChoice};
-use super::ask;
+use super::Tell;
 use super::connections::{Connections, run_id, runtime, state_dir, targets};
 use super::earlier;
 use super::load::{Loaded, load, refuse_commands};
 use super::lock::{self, Begin};
-use super::outcome::Outcome;
 use super::plan_file;
-use super::roll::{ReadyRun, check_events, lock_state, roll_on, secrets};
-use super::runs::Found;
+use super::records::{Found, lock_state};
+use super::roll::{ReadyRun, roll_on, secrets};
 use super::same_cluster;
 use super::stage::{IfMissing, as_planned, live, refuse};
 use super::swept;
-use super::terminal::Terminal;
+use super::{Consent, ResumeRequest, RunRequest};
 use crate::app::AppError;
-use crate::executor::{Leave, Lock, target_of};
+use crate::executor::{InDoubt, Leave, Lock, target_of};
 use crate::journal::{Journal, Recorded, RunDir, StateDir, plan_was_used, runs};
-use crate::plan::show::{Detail, PlanStyle, Saved, text};
+use crate::plan::show::Saved;
 use crate::plan::{Plan, PlannedHost, forecast};
 use crate::report::ExitKind;
 
-pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
-    nobody_to_ask(args.yes, args.no_input, "review with `rollbook plan`, then run with --yes", terminal)?;
-    let source = RunSource::read(args, terminal)?;
-    if args.unfinished == UnfinishedChoice::Resume
+/// Plans or reads a plan, asks, and rolls it to its end.
+pub(crate) fn run(args: &RunRequest<'_>, tell: &dyn Tell) -> Result<ExitKind, AppError> {
+    args.consent.refuse_nobody("review with `rollbook plan`, then run with --yes")?;
+    let source = RunSource::read(args, tell)?;
+    if args.resume_unfinished
         && let Some(record) = unfinished_of(args, &source)?
     {
-        let code = go_on_first(args, &record, terminal)?;
+        let code = go_on_first(args, &record, tell)?;
         let is_same = |saved: &Saved| record.read().is_ok_and(|recorded| recorded.digest == saved.digest);
         if code != ExitKind::Ok || source.saved().is_some_and(is_same) {
             return Ok(code);
         }
     }
-    runtime()?.block_on(run_async(args, source, terminal))
+    runtime()?.block_on(run_async(args, source, tell))
 }
 
 /// What is to be rolled.
@@ -45,10 +44,10 @@ enum RunSource {
 }
 
 impl RunSource {
-    fn read(args: &Args, terminal: &Terminal) -> Result<Self, AppError> {
+    fn read(args: &RunRequest<'_>, tell: &dyn Tell) -> Result<Self, AppError> {
         let Some(saved) = plan_file::read(&args.file)? else {
-            let loaded = load(&args.file, &args.input, terminal)?;
-            refuse_commands(&loaded, &args.input, terminal)?;
+            let loaded = load(&args.file, &args.input, tell)?;
+            refuse_commands(&loaded, &args.input, tell)?;
             return Ok(Self::Written(Box::new(loaded)));
         };
         plan_file::refuse_input(&args.input)?;
@@ -98,7 +97,7 @@ impl RunSource {
 }
 
 /// The newest run that has not ended, of the same runbook and inventory, where nobody goes on with it.
-fn unfinished_of(args: &Args, source: &RunSource) -> Result<Option<RunDir>, AppError> {
+fn unfinished_of(args: &RunRequest<'_>, source: &RunSource) -> Result<Option<RunDir>, AppError> {
     let all = runs(&state_dir(args.state_dir.as_ref())?).map_err(anyhow::Error::from)?;
     let is_meant = |record: &RunDir| {
         let is_out = record.superseded().is_some() || record.is_rehearsal() || record.goes_on();
@@ -111,39 +110,21 @@ fn unfinished_of(args: &Args, source: &RunSource) -> Result<Option<RunDir>, AppE
 }
 
 /// What `rollbook resume` does. What people have to say is not said by a flag.
-fn go_on_first(args: &Args, record: &RunDir, terminal: &Terminal) -> Outcome {
-    terminal.say(&format!("run {} has not ended: it goes on first", record.id()));
-    let resume = Resume {
+fn go_on_first(args: &RunRequest<'_>, record: &RunDir, tell: &dyn Tell) -> Result<ExitKind, AppError> {
+    tell.say(&format!("run {} has not ended: it goes on first", record.id()));
+    let resume = ResumeRequest {
         run: Some(record.id().to_owned()),
         approve: false,
-        no_input: args.no_input,
-        in_doubt: InDoubtChoice::Leave,
+        in_doubt: InDoubt::Leave,
         connection: None,
         allow_commands: args.input.allow_commands,
         roll: args.roll.clone(),
         state_dir: args.state_dir.clone(),
     };
-    super::resume::run(&resume, terminal)
+    super::resume::resume(&resume, tell)
 }
 
-/// Refuses what nobody approved where nobody can be asked.
-pub(super) fn nobody_to_ask(
-    yes: bool,
-    no_input: bool,
-    hint: &str,
-    terminal: &Terminal,
-) -> Result<(), AppError> {
-    if yes || terminal.is_interactive() && !no_input {
-        return Ok(());
-    }
-    Err(AppError::new(
-        ExitKind::Usage,
-        "confirmation required: there is no terminal to ask on, and `--yes` was not given",
-    )
-    .hint(hint))
-}
-
-async fn run_async(args: &Args, source: RunSource, terminal: &Terminal) -> Outcome {
+async fn run_async(args: &RunRequest<'_>, source: RunSource, tell: &dyn Tell) -> Result<ExitKind, AppError> {
     let is_saved = source.saved().is_some();
     let (saved, connections) = match source {
         RunSource::Saved(saved) => {
@@ -153,16 +134,16 @@ async fn run_async(args: &Args, source: RunSource, terminal: &Terminal) -> Outco
             }
             let plan = &saved.plan;
             let connections = Connections::real(plan.hosts.iter().map(target_of).collect())?;
-            if let Err(stopped) = as_planned(plan, &connections, terminal).await {
+            if let Err(stopped) = as_planned(plan, &connections, tell).await {
                 connections.close().await;
                 return Err(stopped);
             }
-            terminal.say(&format!("plan: {}", saved.digest));
+            tell.say(&format!("plan: {}", saved.digest));
             (*saved, connections)
         }
         RunSource::Written(loaded) => {
             let connections = Connections::real(targets(&loaded.inventory))?;
-            match live(&loaded, &args.input, IfMissing::Stop, &connections, terminal).await {
+            match live(&loaded, &args.input, IfMissing::Stop, &connections, tell).await {
                 Ok(plan) => (Saved::of(plan), connections),
                 Err(stopped) => {
                     connections.close().await;
@@ -171,44 +152,43 @@ async fn run_async(args: &Args, source: RunSource, terminal: &Terminal) -> Outco
             }
         }
     };
-    let outcome = approved(args, &run_id(), saved, is_saved, &connections, terminal).await;
+    let outcome = approved(args, &run_id(), saved, is_saved, &connections, tell).await;
     connections.close().await;
     outcome
 }
 
 /// Asks, and rolls a plan as the run of this id.
-pub(super) async fn approved(
-    args: &Args,
+pub(crate) async fn approved(
+    args: &RunRequest<'_>,
     run: &str,
     saved: Saved,
     is_saved: bool,
     connections: &Connections,
-    terminal: &Terminal,
-) -> Outcome {
+    tell: &dyn Tell,
+) -> Result<ExitKind, AppError> {
     let Saved { plan, body, digest } = saved;
     refuse(&plan)?;
     if !forecast::has_work(&plan) {
         swept::before(&plan, &state_dir(args.state_dir.as_ref())?, connections).await;
-        terminal.say("nothing to do: every goal of the runbook holds already");
+        tell.say("nothing to do: every goal of the runbook holds already");
         return Ok(ExitKind::Ok);
     }
     if args.wait_lock.is_none() {
-        lock::look_first(&plan, connections, terminal).await?;
+        lock::look_first(&plan, connections, tell).await?;
     }
     let expected = earlier::expected(&plan, args.state_dir.as_ref(), args.roll.deadline);
-    if args.yes {
-        terminal.say(&format!("time: {}", expected.words()));
-        expected.not_counted().into_iter().for_each(|words| terminal.say(&words));
+    if args.consent == Consent::Given {
+        tell.say(&format!("time: {}", expected.words()));
+        expected.not_counted().into_iter().for_each(|words| tell.say(&words));
     } else {
-        let style = PlanStyle { detail: Detail::Normal, color: terminal.colors_words() };
-        terminal.say(&text(&plan, &digest, style, &expected));
-        if !terminal.confirm("Roll this plan?") {
-            terminal.say("nothing was changed");
+        tell.plan(&plan, &digest, &expected);
+        if !tell.confirm("Roll this plan?") {
+            tell.say("nothing was changed");
             return Err(AppError::told(ExitKind::Approval));
         }
     }
-    let secrets = secrets(&plan, terminal)?;
-    check_events(&args.roll)?;
+    let secrets = secrets(&plan, tell)?;
+    args.roll.audience.check()?;
     let state = lock_state(args.state_dir.as_ref(), run)?;
     lock::refuse_beside(&plan, state.path(), args.state_dir.as_ref())?;
     let run_dir = state.create_run(run, &body).map_err(anyhow::Error::from)?;
@@ -223,7 +203,7 @@ pub(super) async fn approved(
         is_saved,
         patience: args.wait_lock.unwrap_or_default(),
     };
-    let lock = match begun(&begin, &state, args, connections, terminal).await {
+    let lock = match begun(&begin, &state, args, connections, tell).await {
         Ok(lock) => lock,
         Err(stopped) => {
             // It never began, and nobody needs to hear of it again.
@@ -232,34 +212,24 @@ pub(super) async fn approved(
         }
     };
     let record = Found::new(run_dir, args.state_dir.as_ref());
-    let approver = ask::approver(args.no_input, terminal);
-    let ready = ReadyRun {
-        plan: Rc::new(plan),
-        digest,
-        run: run.to_owned(),
-        secrets,
-        record,
-        journal,
-        lock,
-        approver,
-    };
-    roll_on(ready, None, connections, &args.roll, terminal).await
+    let ready = ReadyRun { plan: Rc::new(plan), digest, run: run.to_owned(), secrets, record, journal, lock };
+    roll_on(ready, None, connections, &args.roll, tell).await
 }
 
 /// Takes the lock of the cluster, and uses up a saved plan: whatever stops the run before leaves both as they were.
 async fn begun(
     begin: &Begin<'_>,
     state: &StateDir,
-    args: &Args,
+    args: &RunRequest<'_>,
     connections: &Connections,
-    terminal: &Terminal,
+    tell: &dyn Tell,
 ) -> Result<Option<Rc<Lock>>, AppError> {
-    let lock = lock::take(begin, connections, terminal).await?;
+    let lock = lock::take(begin, connections, tell).await?;
     // While somebody was asked, or another run was waited for, the cluster went on.
-    let same = if args.yes && args.wait_lock.is_none() {
+    let same = if args.consent == Consent::Given && args.wait_lock.is_none() {
         Ok(())
     } else {
-        same_cluster::under_the_lock(begin.plan, connections, terminal).await
+        same_cluster::under_the_lock(begin.plan, connections, tell).await
     };
     let may =
         same.and_then(|()| Ok(!begin.is_saved || state.use_plan(begin.digest).map_err(anyhow::Error::from)?));
@@ -269,12 +239,12 @@ async fn begun(
         Err(stopped) => (stopped, Leave::NeverBegan),
     };
     if let Some(lock) = lock {
-        lock::leave(&lock, &left, begin.plan, terminal).await;
+        lock::leave(&lock, &left, begin.plan, tell).await;
     }
     Err(stopped)
 }
 
-fn used_before(args: &Args) -> AppError {
+fn used_before(args: &RunRequest<'_>) -> AppError {
     AppError::new(
         ExitKind::Approval,
         format!("{} was run already: a saved plan is good for one run", args.file),

@@ -1,4 +1,4 @@
-//! `rollbook exec --change`: the command as a runbook of one step. So it is planned, shown, locked, recorded and told as any
+//! A command that changes something as a runbook of one step. So it is planned, shown, locked, recorded and told as any
 //! other run is.
 
 use std::io::Read;
@@ -6,64 +6,60 @@ use std::io::Read;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value as Json, json};
 
-use super::USUAL_TIMEOUT;
-use crate::app::AppError;
-use crate::cli::args::{Exec as Args, Roll, Run as RunArgs, RunbookArgs, UnfinishedChoice};
-use crate::cli::connections::{Connections, run_id, runtime, state_dir, targets};
-use crate::cli::load::Loaded;
-use crate::cli::outcome::Outcome;
-use crate::cli::run::{approved, nobody_to_ask};
-use crate::cli::stage::{IfMissing, live};
-use crate::cli::terminal::Terminal;
+use super::{ExecRequest, Hear, USUAL_TIMEOUT};
+use crate::app::connections::{Connections, run_id, runtime, state_dir, targets};
+use crate::app::load::Loaded;
+use crate::app::run::approved;
+use crate::app::stage::{IfMissing, live};
+use crate::app::{AppError, RunRequest, Tell};
 use crate::inventory::{HostName, Inventory};
 use crate::journal::runs;
 use crate::plan::show::Saved;
+use crate::report::ExitKind;
 use crate::runbook::{FileReader, WrittenChoice, parse};
 use crate::source::{Diagnostics, SourceMap};
 
-pub(super) fn run(args: &Args, inventory: Inventory, hosts: &[HostName], terminal: &Terminal) -> Outcome {
-    nobody_to_ask(args.yes, args.no_input, "run it with --yes", terminal)?;
+/// Plans the command, asks, rolls it as a run, and tells what each host said.
+pub(crate) fn change(
+    request: &ExecRequest,
+    run: &RunRequest<'_>,
+    hear: Hear<'_>,
+    tell: &dyn Tell,
+) -> Result<ExitKind, AppError> {
+    let (inventory, hosts) = request.hosts(tell)?;
+    run.consent.refuse_nobody("run it with --yes")?;
     let mut sources = SourceMap::default();
     let mut diagnostics = Diagnostics::default();
-    let file = sources.add("exec", runbook(args, &inventory, hosts.len()).to_string());
+    let file = sources.add("exec", runbook(request, &inventory, hosts.len()).to_string());
     let runbook = parse(&mut sources, file, &NoFiles, &mut diagnostics);
-    terminal.diagnostics(&diagnostics, &sources);
+    tell.diagnostics(&diagnostics, &sources);
     let Some(runbook) = runbook else { return Err(AppError::invalid()) };
     let (params, choice) = (indexmap::IndexMap::new(), WrittenChoice::default());
     let loaded = Loaded { sources, runbook, inventory, params, limit: None, choice };
-    runtime()?.block_on(rolled(args, hosts, &loaded, terminal))
+    let id = run_id();
+    let outcome = runtime()?.block_on(rolled(run, &id, &loaded, tell));
+    told(run, &id, &hosts, hear)?;
+    outcome
 }
 
-async fn rolled(args: &Args, hosts: &[HostName], loaded: &Loaded, terminal: &Terminal) -> Outcome {
-    let input = RunbookArgs { inventory: Some(args.inventory.clone()), ..RunbookArgs::default() };
+async fn rolled(
+    run: &RunRequest<'_>,
+    id: &str,
+    loaded: &Loaded,
+    tell: &dyn Tell,
+) -> Result<ExitKind, AppError> {
     let connections = Connections::real(targets(&loaded.inventory))?;
-    let plan = match live(loaded, &input, IfMissing::Stop, &connections, terminal).await {
-        Ok(plan) => plan,
-        Err(stopped) => {
-            connections.close().await;
-            return Err(stopped);
-        }
+    let outcome = match live(loaded, &run.input, IfMissing::Stop, &connections, tell).await {
+        Ok(plan) => approved(run, id, Saved::of(plan), false, &connections, tell).await,
+        Err(stopped) => Err(stopped),
     };
-    let run_args = RunArgs {
-        file: Utf8PathBuf::from("exec"),
-        input,
-        yes: args.yes,
-        no_input: args.no_input,
-        wait_lock: args.wait_lock,
-        unfinished: UnfinishedChoice::Refuse,
-        roll: Roll { events: None, deadline: None, quiet: false, verbose: false, plain: args.grouped },
-        state_dir: args.state_dir.clone(),
-    };
-    let run = run_id();
-    let outcome = approved(&run_args, &run, Saved::of(plan), false, &connections, terminal).await;
     connections.close().await;
-    told(args, &run, hosts, terminal)?;
     outcome
 }
 
 /// What the hosts said, from the run's record.
-fn told(args: &Args, run: &str, hosts: &[HostName], terminal: &Terminal) -> Result<(), AppError> {
-    let all = runs(&state_dir(args.state_dir.as_ref())?).map_err(anyhow::Error::from)?;
+fn told(request: &RunRequest<'_>, run: &str, hosts: &[HostName], hear: Hear<'_>) -> Result<(), AppError> {
+    let all = runs(&state_dir(request.state_dir.as_ref())?).map_err(anyhow::Error::from)?;
     let Some(record) = all.into_iter().find(|record| record.id() == run) else { return Ok(()) };
     let mut files: Vec<Utf8PathBuf> = match record.path().join("output").read_dir_utf8() {
         Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.into_path())).collect(),
@@ -76,7 +72,7 @@ fn told(args: &Args, run: &str, hosts: &[HostName], terminal: &Terminal) -> Resu
             path.file_name().and_then(|name| name.strip_prefix(host.as_str())).is_some_and(is_of_an_op)
         };
         for path in files.iter().filter(mine) {
-            super::show(args, host, (&text_of(path)?, ""), terminal)?;
+            hear(host, (&text_of(path)?, ""))?;
         }
     }
     Ok(())
@@ -98,7 +94,7 @@ fn text_of(path: &Utf8Path) -> anyhow::Result<String> {
 }
 
 /// As people would write it; JSON is YAML.
-fn runbook(args: &Args, inventory: &Inventory, count: usize) -> Json {
+fn runbook(args: &ExecRequest, inventory: &Inventory, count: usize) -> Json {
     let words: Vec<String> = args.command.iter().map(|word| literal(word)).collect();
     let timeout = args.timeout.unwrap_or(USUAL_TIMEOUT).to_string();
     let mut runbook = json!({

@@ -5,14 +5,14 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use camino::Utf8Path;
 
-use super::args::RunbookArgs;
+use super::RunbookInput;
 use super::load::bytes_of;
 use crate::app::AppError;
 use crate::plan::show::{Saved, SavedError, open, saved};
 use crate::report::ExitKind;
 
 /// A plan saved by `rollbook plan -o`; `None` when the file is a runbook.
-pub(super) fn read(path: &Utf8Path) -> Result<Option<Saved>, AppError> {
+pub(crate) fn read(path: &Utf8Path) -> Result<Option<Saved>, AppError> {
     let bytes = bytes_of(path)?;
     // Some editors and mail programs put a byte order mark in front of it, which changes nothing that was reviewed.
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
@@ -38,8 +38,21 @@ pub(super) fn read(path: &Utf8Path) -> Result<Option<Saved>, AppError> {
     Ok(Some(saved))
 }
 
+/// A file that must be a saved plan.
+pub(crate) fn read_saved(path: &Utf8Path) -> Result<Saved, AppError> {
+    read(path)?.ok_or_else(|| AppError::new(ExitKind::Invalid, format!("{path} is no saved plan")))
+}
+
+/// Refuses what only makes sense while a plan is made.
+pub(crate) fn refuse_planning(path: &Utf8Path, offline: bool, output: bool) -> Result<(), AppError> {
+    let given = [(offline, "--offline"), (output, "--output")];
+    let Some((_, flag)) = given.into_iter().find(|(given, _)| *given) else { return Ok(()) };
+    Err(AppError::new(ExitKind::Usage, format!("{flag} has no effect: {path} is a plan already"))
+        .hint("without it the plan is shown again"))
+}
+
 /// A saved plan is what was reviewed: what would change it belongs to planning again.
-pub(super) fn refuse_input(input: &RunbookArgs) -> Result<(), AppError> {
+pub(crate) fn refuse_input(input: &RunbookInput) -> Result<(), AppError> {
     let given = [
         (input.inventory.is_some(), "--inventory"),
         (!input.params.is_empty(), "--param"),
@@ -62,7 +75,7 @@ pub(super) fn refuse_input(input: &RunbookArgs) -> Result<(), AppError> {
 }
 
 /// Written beside and renamed: a full disk leaves no half plan behind. Plans name a production's hosts: 0600.
-pub(super) fn write(path: &Utf8Path, body: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn write(path: &Utf8Path, body: &[u8]) -> anyhow::Result<()> {
     let part = Utf8Path::new(path.as_str()).with_extension("part");
     let write = || -> std::io::Result<()> {
         let mut file =
