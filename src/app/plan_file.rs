@@ -24,6 +24,7 @@ pub(crate) fn read(path: &Utf8Path) -> Result<Option<Saved>, AppError> {
             SavedError::Edited { .. } => {
                 "what was reviewed is what runs: plan again with what you want to be different"
             }
+            SavedError::LaidOut => "use the file as it was saved, or plan again",
             SavedError::NotAPlan(_) => "",
         };
         AppError::new(ExitKind::Invalid, format!("{path} cannot be used: {error}")).hint(hint)

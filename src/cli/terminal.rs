@@ -12,6 +12,7 @@ use crate::plan::show::{Detail, PlanStyle, text};
 use crate::plan::{Expected, Plan};
 use crate::report::{ExitKind, TerminalStyle};
 use crate::source::{Diagnostics, Severity, SourceMap};
+use crate::value::laid_out;
 
 /// Which of the two streams has colours.
 #[derive(Clone, Copy, Debug)]
@@ -136,7 +137,7 @@ impl Terminal {
 
     /// Data for stdout, in words where it is a value that only a run knows. A reader that went away (`| head`) is no error.
     pub(super) fn data(&self, text: &str) -> Outcome {
-        self.data_as_it_is(&show_symbols(text))
+        self.data_as_it_is(&laid_out(&show_symbols(text), self.color.data))
     }
 
     /// Data whose bytes are somebody else's: a plan's file, or what a host printed.
@@ -151,9 +152,10 @@ impl Terminal {
         }
     }
 
-    /// Words for people: without secrets, and without what stands in a plan for values that only a run knows.
+    /// Words for people: without secrets, without what stands in a plan for values that only a run knows, and without
+    /// anything that moves a cursor.
     fn shown(&self, text: &str) -> String {
-        show_symbols(&self.redactor.borrow().text(text))
+        laid_out(&show_symbols(&self.redactor.borrow().text(text)), self.color.words)
     }
 
     /// A line for people. One that cannot be written has nobody to read it.

@@ -3,7 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{ActionId, Bracket, GateOpens, HostId, HostTasks, Plan, PlannedPhase, StepRef, Task, Topology};
+use serde::Serialize;
+
+use super::{
+    ActionId, Bracket, GateOpens, HostId, HostTasks, Plan, PlannedHost, PlannedPhase, StepRef, Task, Topology,
+};
+use crate::value::reveal;
 
 /// A place in a plan and what is wrong there, such as "phases[0].population: there is no host 7, only 3".
 type Check = Result<(), String>;
@@ -18,6 +23,7 @@ pub(super) fn check(plan: &Plan) -> Check {
         at(place, sound.each_once(hosts))?;
     }
     sound.kinds()?;
+    sound.lines()?;
     fits("phases", plan.phases.len(), usize::from(u16::MAX))?;
     let mut phases = plan.phases.iter().enumerate();
     phases.try_for_each(|(index, phase)| at(&format!("phases[{index}]"), sound.phase(phase)))
@@ -41,6 +47,23 @@ impl Sound<'_> {
         let all = actions.chain(deferred.iter().chain(frozen).map(|step| &step.kind));
         let unknown = all.into_iter().find(|kind| crate::step::find(kind).is_none());
         unknown.map_or(Ok(()), |kind| Err(format!("there is no step kind `{kind}`")))
+    }
+
+    /// Names, paths and addresses are lines: a run acts on them, so that they are shown as they are.
+    fn lines(&self) -> Check {
+        let Plan { params, secrets, kube, etcd, hosts, phases, .. } = self.plan;
+        at("params", is_lines(&params.keys().collect::<Vec<_>>()))?;
+        at("secrets", is_lines(secrets))?;
+        at("kube", is_lines(kube))?;
+        at("etcd", is_lines(etcd))?;
+        let mut phases = phases.iter().enumerate();
+        phases.try_for_each(|(index, phase)| {
+            at(&format!("phases[{index}].topology"), is_lines(&phase.topology))
+        })?;
+        let mut hosts = hosts.iter().enumerate();
+        hosts.try_for_each(|(index, host)| {
+            at(&format!("hosts[{index}]"), is_lines(&PlannedHost { scope: None, ..host.clone() }))
+        })
     }
 
     fn host(&self, host: HostId) -> Check {
@@ -165,6 +188,24 @@ fn bracket(tasks: &HostTasks, bracket: &Bracket, free: u16) -> Check {
         return Ok(());
     }
     Err(format!("from task {first} to task {last} is no part of {} tasks", tasks.tasks.len()))
+}
+
+/// Whether no text in it has a control character, or a mark that hides.
+fn is_lines(part: &impl Serialize) -> Check {
+    use serde_json::Value as Json;
+    fn find(part: &Json) -> Option<&str> {
+        let broken = |text: &&str| reveal(text) != **text;
+        match part {
+            Json::String(text) => Some(text.as_str()).filter(broken),
+            Json::Array(items) => items.iter().find_map(find),
+            Json::Object(entries) => entries
+                .iter()
+                .find_map(|(key, item)| Some(key.as_str()).filter(broken).or_else(|| find(item))),
+            Json::Null | Json::Bool(_) | Json::Number(_) => None,
+        }
+    }
+    let part = serde_json::to_value(part).expect("invariant: a part of a plan serialises");
+    find(&part).map_or(Ok(()), |text| Err(format!("`{}` has control characters", reveal(text))))
 }
 
 fn at(place: &str, check: Check) -> Check {

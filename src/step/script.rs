@@ -6,7 +6,9 @@ use super::ahead::SourcesUse;
 use super::args::Args;
 use super::build::{exec, has_symbol, wrong};
 use super::guard::{self, Guard};
-use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject, Touches};
+use super::{
+    AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject, Touches, shown_line,
+};
 use crate::op::{Effect, ProbeOutput, is_shell};
 use crate::value::{Duration, Field, Type, Value};
 
@@ -149,11 +151,7 @@ pub(super) fn unwrapped(stdin: &str) -> Option<&str> {
 fn title(text: &str) -> String {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let first = lines.find(|line| !line.starts_with("set -") && !has_symbol(line)).unwrap_or("");
-    match first.char_indices().nth(60) {
-        _ if first.is_empty() => "script".to_owned(),
-        Some((cut, _)) => format!("script: {}…", &first[..cut]),
-        None => format!("script: {first}"),
-    }
+    if first.is_empty() { "script".to_owned() } else { format!("script: {}", shown_line(first, 60)) }
 }
 
 #[cfg(test)]

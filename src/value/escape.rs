@@ -17,6 +17,42 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// The same with colours as escapes, too: where people read what is sent, nothing of it may be missing.
+pub fn reveal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|character| push_shown(&mut out, character));
+    out
+}
+
+/// Text of several lines on its way to a terminal: line breaks and tabs stay, and colours where there may be any. Whatever
+/// else a terminal would obey is shown as an escape, whoever wrote it.
+pub fn laid_out(text: &str, colours: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let passed = match colour(rest.as_bytes()) {
+            0 if character.is_control() && !matches!(character, '\n' | '\t') => {
+                push_shown(&mut out, character);
+                character.len_utf8()
+            }
+            0 => {
+                out.push(character);
+                character.len_utf8()
+            }
+            _ if !colours => {
+                push_shown(&mut out, character);
+                character.len_utf8()
+            }
+            length => {
+                out.push_str(&rest[..length]);
+                length
+            }
+        };
+        rest = &rest[passed..];
+    }
+    out
+}
+
 /// Text without the sequences that colour it; everything else of it stays.
 pub fn without_colours(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
@@ -75,6 +111,14 @@ mod tests {
             assert_eq!(escape(text), shown);
             assert_eq!(escape(&String::from_utf8_lossy(&without_colours(text.as_bytes()))), shown);
         }
+    }
+
+    #[test]
+    fn what_is_sent_is_shown_whole_and_what_is_laid_out_keeps_its_lines() {
+        assert_eq!(reveal("a\u{1b}[31mred\n"), "a\\u{1b}[31mred\\u{a}");
+        let text = "a\n\tb\u{1b}[31mred\u{1b}[0m\u{1b}[2J\r\u{7}";
+        assert_eq!(laid_out(text, true), "a\n\tb\u{1b}[31mred\u{1b}[0m\\u{1b}[2J\\u{d}\\u{7}");
+        assert_eq!(laid_out(text, false), "a\n\tb\\u{1b}[31mred\\u{1b}[0m\\u{1b}[2J\\u{d}\\u{7}");
     }
 
     #[test]

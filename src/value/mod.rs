@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use amount::{Amount, Percent, Size};
 pub use duration::{Duration, Timestamp};
-pub use escape::{escape, escape_quoted, push_shown, without_colours};
+pub use escape::{escape, escape_quoted, laid_out, push_shown, reveal, without_colours};
 pub use table::Table;
 pub use ty::{Field, Type};
 pub use version::{KubeVersion, Minor, Version, VersionError};

@@ -278,6 +278,7 @@ fn two_plans_differ_where_they_differ_and_nowhere_else() {
     for expected in ["  - target = 1.31.4\n  + target = 1.31.5\n", "Phase workers:", "\n    - ", "\n    + "] {
         assert!(text.contains(expected), "{expected:?} is missing:\n{text}");
     }
+    assert!(!text.contains("look before") && !text.contains("Places"), "what follows is told, too:\n{text}");
     let fewer = with_shipped(
         "plan",
         &["--offline", "--limit", "!w14.example.com", "--max-unavailable", "1", "--diff", old],

@@ -68,12 +68,114 @@ fn numbers(value: &Value, at: &str, found: &mut Vec<String>) {
 /// All that is shown of a plan.
 fn looked_at(plan: &Plan) -> String {
     let (digest, expected) = ("sha256:test", Expected::of(plan, &StepTimes::default(), None));
-    let mut all = diff(plan, plan, Detail::Verbose);
+    let mut all = diff(plan, plan);
     for detail in [Detail::Normal, Detail::Verbose] {
         all += &text(plan, digest, PlanStyle { detail, color: false }, &expected);
         all += &markdown(plan, digest, detail, &expected);
     }
     all
+}
+
+/// The pointers of every text of a plan.
+fn texts(value: &Value, at: &str, found: &mut Vec<String>) {
+    match value {
+        Value::String(_) => found.push(at.to_owned()),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| texts(item, &format!("{at}/{index}"), found));
+        }
+        Value::Object(entries) => entries.iter().for_each(|(key, item)| {
+            texts(item, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), found);
+        }),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_difference_of_two_plans_hides_behind_another() {
+    let body = serde_json::to_value(planned()).unwrap();
+    let mut all = Vec::new();
+    numbers(&body, "", &mut all);
+    texts(&body, "", &mut all);
+    let read = |body: &Value| open(&saved(&serde_json::to_vec(body).unwrap())).map(|read| read.plan);
+    let old = read(&body).unwrap();
+    // What everybody sees: the first step of every host, and the plan's name.
+    let mut seen = body.clone();
+    seen["runbook"] = json!("another");
+    seen["actions"][0]["title"] = json!("look at it");
+    let plainly = diff(&old, &read(&seen).unwrap());
+    assert!(plainly.contains("look at it") && plainly.contains("another"), "{plainly}");
+    let (mut compared, mut hidden) = (0, Vec::new());
+    // The action behind it is the same one, written elsewhere.
+    let is_same =
+        |pointer: &&String| !pointer.ends_with("/5/step/action") && *pointer != "/phases/0/verify/0";
+    for pointer in all.iter().filter(is_same) {
+        let mut other = seen.clone();
+        let part = other.pointer_mut(pointer).unwrap();
+        *part =
+            part.as_u64().map_or_else(|| json!(format!("{}x", part.as_str().unwrap())), |is| json!(is + 1));
+        let Ok(other) = read(&other) else { continue };
+        compared += 1;
+        let told = diff(&old, &other);
+        assert!(!told.contains("lowered.") && !told.contains("[0]."), "{pointer}: {told}");
+        if told == plainly {
+            hidden.push(pointer.as_str());
+        }
+    }
+    assert!(compared > 150, "{compared}");
+    assert!(hidden.is_empty(), "{hidden:#?}");
+}
+
+/// What a terminal obeys, and a line that looks like one of ours.
+const OBEYED: &str = "x\nDigest: sha256:forged\u{1b}[2J\u{1b}[31m\r";
+
+#[test]
+fn no_text_of_a_plan_reaches_a_terminal_as_a_command() {
+    let body = serde_json::to_value(planned()).unwrap();
+    let mut all = Vec::new();
+    texts(&body, "", &mut all);
+    assert!(all.len() > 100, "{}", all.len());
+    let mut shown = 0;
+    for pointer in &all {
+        let said = match open(&with(&body, pointer, &json!(OBEYED))) {
+            Ok(read) => looked_at(&read.plan),
+            Err(error) => error.to_string(),
+        };
+        shown += usize::from(said.contains("\\u{1b}[2J"));
+        assert!(!said.contains(['\u{1b}', '\r']), "{pointer}: {said}");
+        assert!(!said.contains("\nDigest: sha256:forged"), "{pointer}: {said}");
+    }
+    assert!(shown > 50, "{shown}");
+}
+
+#[test]
+fn a_terminal_gets_no_command_from_a_saved_plan() {
+    let dir = tempfile::tempdir().unwrap();
+    let body = serde_json::to_value(planned()).unwrap();
+    let path = dir.path().join("plan.json");
+    let path = path.to_str().unwrap();
+    for pointer in [
+        "/runbook",
+        "/inventory",
+        "/phases/0/name",
+        "/actions/0/title",
+        "/hosts/0/machine_id",
+        "/hosts/0/address",
+    ] {
+        std::fs::write(path, with(&body, pointer, &json!(OBEYED))).unwrap();
+        for args in
+            [&["plan", path][..], &["plan", path, "-v"], &["run", path], &["plan", path, "--diff", path]]
+        {
+            let outcome = Rollbook::new(args.iter().copied()).run();
+            let said = outcome.stdout + &outcome.stderr;
+            assert!(!said.contains(['\u{1b}', '\r']), "{pointer}: {args:?}: {said}");
+            assert!(!said.contains("\nDigest: sha256:forged"), "{pointer}: {args:?}: {said}");
+        }
+    }
+    for file in ["{\"digest\":\"\\u001b[2J\",\"plan\":{}}", "{\"a\":\u{1b}[2J}"] {
+        std::fs::write(path, file).unwrap();
+        let outcome = Rollbook::new(["plan", path]).run().exits(65);
+        assert!(!outcome.stderr.contains('\u{1b}'), "{}", outcome.stderr);
+    }
 }
 
 fn with(body: &Value, pointer: &str, number: &Value) -> Vec<u8> {

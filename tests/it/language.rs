@@ -49,6 +49,8 @@ impl Files {
         let mut host: Option<&mut String> = None;
         for line in shown.lines() {
             match line.strip_prefix("    ") {
+                // What a task is given stands below it.
+                Some(detail) if detail.starts_with("    ") => {}
                 Some(task) => host.as_mut().unwrap().extend(["\n", task.trim_end()]),
                 None if line.starts_with("  ") && !line.contains(" = ") && !line.contains("  --") => {
                     host = tasks.next();

@@ -37,6 +37,7 @@ mod reboots;
 mod recorded;
 mod rehearsal;
 mod rehearsal_records;
+mod reviewed;
 mod roll;
 mod same_cluster;
 mod scenarios;

@@ -42,7 +42,7 @@ fn show(shown: &Saved, old: Option<&Saved>, args: &Args, terminal: &Terminal) ->
     let Saved { plan, digest, .. } = shown;
     let detail = if args.verbose { Detail::Verbose } else { Detail::Normal };
     if let Some(old) = old {
-        return terminal.data(&diff(&old.plan, plan, detail));
+        return terminal.data(&diff(&old.plan, plan));
     }
     let expected = earlier::expected(plan, args.state_dir.as_ref(), None);
     match args.format {

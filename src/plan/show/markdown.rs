@@ -3,13 +3,15 @@
 use std::fmt::{self, Write};
 
 use super::bodies::{Apart, Bodies};
+use super::labels::for_people;
 use super::text::{Detail, PlanStyle, Text, abridged, choice, shown_value};
 use crate::plan::{Expected, Plan, PlannedPhase};
 
 /// The plan as Markdown, with how long it is expected to take.
 pub fn markdown(plan: &Plan, digest: &str, detail: Detail, expected: &Expected) -> String {
     let mut out = String::new();
-    write(plan, (digest, expected), detail, &mut out).expect("invariant: writing to a string works");
+    write(&for_people(plan), (digest, expected), detail, &mut out)
+        .expect("invariant: writing to a string works");
     out
 }
 
@@ -26,7 +28,8 @@ fn write(
     for (name, value) in &plan.params {
         writeln!(out, "| {} | {} |", plain(name), plain(&shown_value(value)))?;
     }
-    for line in choice(plan) {
+    let terms = of(plan, detail, &mut String::new()).terms_of_plan();
+    for line in choice(plan).into_iter().chain(terms) {
         writeln!(out, "\n{}", plain(&line))?;
     }
     for warning in &plan.warnings {
@@ -36,6 +39,9 @@ fn write(
     for (index, planned) in plan.phases.iter().enumerate() {
         let header = of(plan, detail, &mut String::new()).timed_header(index, planned, expected);
         writeln!(out, "\n## {}", plain(&header))?;
+        if let Some(terms) = of(plan, detail, &mut String::new()).terms_of_phase(planned) {
+            writeln!(out, "\n{}", plain(&terms))?;
+        }
         phase(plan, planned, detail, out)?;
     }
     let mut totals = String::new();
@@ -56,16 +62,29 @@ fn phase(plan: &Plan, phase: &PlannedPhase, detail: Detail, out: &mut String) ->
         let batch = batch.filter(|_| phase.batches.len() > 1);
         let batch = batch.map(|batch| format!("**batch {}:** ", batch + 1)).unwrap_or_default();
         writeln!(out, "\n{batch}{}\n", plain(&abridged(&names)))?;
-        let lines: Vec<&str> = lines.lines().map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
-        let fence = fence(&lines);
-        writeln!(out, "{fence}text\n{}\n{fence}", lines.join("\n"))?;
-        apart.iter().try_for_each(|apart| folded(apart, out))?;
+        block(&lines, &apart, out)?;
     }
-    for line in of(plan, detail, &mut String::new()).between(phase) {
+    for (line, check) in of(plan, detail, &mut String::new()).between(phase) {
         // A sentence of its own.
         writeln!(out, "\nA{}", plain(line.strip_prefix('a').unwrap_or(&line)))?;
+        let mut lines = String::new();
+        let mut text = of(plan, detail, &mut lines);
+        text.check(check)?;
+        let apart = std::mem::take(&mut text.apart);
+        if !lines.is_empty() {
+            writeln!(out)?;
+            block(&lines, &apart, out)?;
+        }
     }
     Ok(())
+}
+
+/// Lines as they are, and the long texts that stand apart from them.
+fn block(lines: &str, apart: &[Apart], out: &mut String) -> fmt::Result {
+    let lines: Vec<&str> = lines.lines().map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
+    let fence = fence(&lines);
+    writeln!(out, "{fence}text\n{}\n{fence}", lines.join("\n"))?;
+    apart.iter().try_for_each(|apart| folded(apart, out))
 }
 
 /// A long text, which opens where it is wanted.

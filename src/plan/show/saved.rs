@@ -25,6 +25,12 @@ pub enum SavedError {
     /// It is something else, or of another version.
     #[error("it is no plan that this version can read: {0}")]
     NotAPlan(String),
+    /// What it holds is the plan of its digest, written in another way.
+    #[error(
+        "it was laid out anew after it was saved: it holds the plan of its digest with other white space or in another order, \
+         and a digest is over the exact bytes"
+    )]
+    LaidOut,
     /// The body is not what the digest was taken of.
     #[error("it was changed after it was saved: its digest says {written}, and what it holds has {found}")]
     Edited {
@@ -129,10 +135,11 @@ fn parts(file: &[u8]) -> Option<(String, &[u8])> {
     (times.is_empty() || is_times(times)).then(|| (String::from_utf8_lossy(&rest[..end]).into_owned(), body))
 }
 
-/// A file that was laid out anew is as good as edited: nothing says that only its white space is another.
+/// A file that was laid out anew does not run: a digest is over bytes. It is told apart from one that was edited.
 fn what_is_wrong(file: &[u8]) -> SavedError {
     match serde_json::from_slice::<serde_json::Value>(file) {
         Ok(value) => match (value["digest"].as_str(), value.get("plan")) {
+            (Some(written), Some(body)) if is_of(written, body) => SavedError::LaidOut,
             (Some(written), Some(body)) => SavedError::Edited {
                 written: crate::source::shorten(written),
                 found: digest(body.to_string().as_bytes()) + ", and its layout is another",
@@ -141,8 +148,14 @@ fn what_is_wrong(file: &[u8]) -> SavedError {
                 "it has no digest beside a plan; plan again with this version".to_owned(),
             ),
         },
-        Err(error) => SavedError::NotAPlan(error.to_string()),
+        Err(error) => SavedError::NotAPlan(crate::value::reveal(&error.to_string())),
     }
+}
+
+/// Whether a body is the one of a digest, but for its layout and its order.
+fn is_of(written: &str, body: &serde_json::Value) -> bool {
+    let plan = serde_json::from_value::<Plan>(body.clone());
+    digest(body.to_string().as_bytes()) == written || plan.is_ok_and(|plan| digest(&bytes(&plan)) == written)
 }
 
 #[cfg(test)]
@@ -168,9 +181,15 @@ mod tests {
             text.replace("\"a\"", "\"x\""),
             text.replace("{\"format\"", "{ \"format\""),
             text.replace("sha256:", "sha256:0"),
-            format!("{pretty:#}"),
         ];
-        for edit in edits {
+        let sorted: std::collections::BTreeMap<_, _> = pretty["plan"].as_object().unwrap().iter().collect();
+        let sorted = serde_json::json!({ "plan": sorted, "digest": pretty["digest"] });
+        let crlf = text.replace(",\"plan\"", ",\r\n\"plan\"");
+        for again in [format!("{pretty:#}"), sorted.to_string(), crlf] {
+            assert!(matches!(open(again.as_bytes()), Err(SavedError::LaidOut)), "{again}");
+        }
+        let edited = format!("{pretty:#}").replace("\"a\"", "\"x\"");
+        for edit in edits.into_iter().chain([edited]) {
             assert!(matches!(open(edit.as_bytes()), Err(SavedError::Edited { .. })), "{edit}");
         }
         for other in [plan(), b"{}".to_vec(), b"{".to_vec(), saved(b"{\"format\":99}")] {

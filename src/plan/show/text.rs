@@ -4,14 +4,15 @@
 use std::fmt::{self, Write};
 
 use super::bodies::{Apart, Bodies};
-use crate::op::{Effect, Op, OpKind, show_symbols};
+use super::labels::for_people;
+use crate::op::{Effect, Op, OpKind, Site, show_symbols};
 use crate::plan::{
     ActionId, Expected, Forecast, GateOpens, HostId, HostTasks, LeftOut, Plan, PlannedPhase, Section,
     StepRef, Task, Topology,
 };
 use crate::runbook::{Choice, GateAfter, Mode, OnFailure, Then};
 use crate::step::{Change, Fidelity, IfUncordoned, LineDiff};
-use crate::value::{Value, escape};
+use crate::value::{Value, reveal};
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub struct PlanStyle {
 
 /// The plan as text, with how long it is expected to take.
 pub fn text(plan: &Plan, digest: &str, style: PlanStyle, expected: &Expected) -> String {
-    let mut out = String::new();
+    let (plan, mut out) = (&for_people(plan), String::new());
     let bodies = if style.detail == Detail::Verbose { Bodies::All } else { Bodies::First };
     Text::new(plan, style, bodies, &mut out)
         .all(digest, expected)
@@ -65,7 +66,7 @@ impl Text<'_> {
         for (name, value) in &plan.params {
             writeln!(self.out, "  {name} = {}", shown_value(value))?;
         }
-        for line in choice(plan) {
+        for line in choice(plan).into_iter().chain(self.terms_of_plan()) {
             writeln!(self.out, "  {line}")?;
         }
         for warning in &plan.warnings {
@@ -90,6 +91,9 @@ impl Text<'_> {
     fn phase(&mut self, index: usize, phase: &PlannedPhase, expected: &Expected) -> fmt::Result {
         let header = self.timed_header(index, phase, expected);
         writeln!(self.out, "{header}")?;
+        if let Some(terms) = self.terms_of_phase(phase) {
+            writeln!(self.out, "  {terms}")?;
+        }
         self.batches(phase)
     }
 
@@ -158,17 +162,25 @@ impl Text<'_> {
             }
             self.tasks(group[0])?;
         }
-        for line in self.between(phase) {
+        for (line, check) in self.between(phase) {
             writeln!(self.out, "    {line}")?;
+            self.check(check)?;
         }
         Ok(())
     }
 
-    /// What stands between batches, a line each.
-    pub(super) fn between(&self, phase: &PlannedPhase) -> Vec<String> {
+    /// What stands between batches, a line each, and the check that is made there.
+    pub(super) fn between(&self, phase: &PlannedPhase) -> Vec<(String, Option<ActionId>)> {
         let title = |action: &ActionId| show_symbols(&self.plan.action(*action).title);
-        let verify = phase.verify.iter().map(|action| format!("after every batch: {}", title(action)));
+        let verify = phase
+            .verify
+            .iter()
+            .map(|action| (format!("after every batch: {}", title(action)), Some(*action)));
         let gate = phase.gate.as_ref().filter(|_| phase.batches.len() > 1).map(|gate| {
+            let check = match &gate.opens {
+                GateOpens::Check { action, .. } => Some(*action),
+                GateOpens::Approve { .. } | GateOpens::Time(_) => None,
+            };
             let after = match gate.after {
                 GateAfter::Each => "after each batch but the last",
                 GateAfter::First => "after batch 1",
@@ -182,7 +194,7 @@ impl Text<'_> {
                 GateOpens::Time(_) => words,
                 GateOpens::Check { within, .. } => format!("within {within}: {words}"),
             };
-            format!("{after}, a gate: {waits}")
+            (format!("{after}, a gate: {waits}"), check)
         });
         verify.chain(gate).collect()
     }
@@ -200,7 +212,9 @@ impl Text<'_> {
         while index < tasks.tasks.len() {
             self.heading(tasks, index)?;
             let settled = tasks.brackets.iter().find(|bracket| usize::from(bracket.first) == index);
-            match settled.filter(|_| tasks.tasks[index].forecast == Forecast::BracketHolds) {
+            let folds =
+                self.bodies != Bodies::Compared && tasks.tasks[index].forecast == Forecast::BracketHolds;
+            match settled.filter(|_| folds) {
                 Some(bracket) => {
                     let count = usize::from(bracket.last) - index + 1;
                     let (first, last) =
@@ -268,11 +282,18 @@ impl Text<'_> {
         if let Forecast::Changes { changes, .. } = &task.forecast {
             changes.iter().filter_map(|change| change.diff.as_ref()).try_for_each(|diff| self.diff(diff))?;
         }
+        self.terms(task)?;
         let plan = self.plan;
         match task.step {
-            StepRef::Action(action) => self.bodies(plan.action(action), task, &title, tasks.host),
-            StepRef::Deferred(deferred) => self.deferred_bodies(&plan.deferred[deferred.0 as usize], &title),
+            StepRef::Action(action) => {
+                self.bodies_of_task(plan.action(action), task, &title, tasks.host)?;
+            }
+            StepRef::Deferred(_) if self.bodies != Bodies::Compared && !task.forecast.announces() => {}
+            StepRef::Deferred(deferred) => {
+                self.deferred_bodies(&plan.deferred[deferred.0 as usize], &title)?;
+            }
         }
+        self.rest_of_task(task)
     }
 
     /// What becomes of the host where somebody takes the cordon away that the task sets.
@@ -335,12 +356,13 @@ impl Text<'_> {
                 } else {
                     format!("{} bytes", op.stdin.len())
                 };
-                format!("write {} (mode {mode}, {size})", escape(path))
+                format!("write {} (mode {mode}, {size})", reveal(path))
             }
             OpKind::Reboot => "reboot".to_owned(),
         };
         let root = if op.r#become { "# " } else { "$ " };
-        writeln!(self.out, "        {root}{what}   (at most {})", op.timeout)
+        let site = if op.site == Site::Controller { "on the controller, " } else { "" };
+        writeln!(self.out, "        {root}{what}   ({site}at most {})", op.timeout)
     }
 
     pub(super) fn totals(&mut self, digest: &str, expected: &Expected) -> fmt::Result {
@@ -457,7 +479,7 @@ pub(super) fn alike(phase: &PlannedPhase) -> Vec<(Option<usize>, Vec<&HostTasks>
 
 /// A value on one line.
 pub(super) fn shown_value(value: &Value) -> String {
-    show_symbols(&escape(&value.to_string()))
+    show_symbols(&reveal(&value.to_string()))
 }
 
 /// A command line as one would type it.
@@ -466,7 +488,7 @@ pub(super) fn shown_argv(argv: &[String]) -> String {
         Ok(quoted) => quoted.into_owned(),
         Err(_) => format!("{arg:?}"),
     });
-    show_symbols(&escape(&quoted.collect::<Vec<_>>().join(" ")))
+    show_symbols(&reveal(&quoted.collect::<Vec<_>>().join(" ")))
 }
 
 /// The first items and how many more.
