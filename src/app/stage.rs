@@ -15,7 +15,7 @@ use crate::plan::compile::{
     CompileInput, Knowledge, Overrides, ThisMachine, compile, reads_facts, settle_controller, settle_outage,
 };
 use crate::plan::{HostId, Plan, forecast};
-use crate::report::ExitKind;
+use crate::report::{ExitKind, said_of};
 use crate::runbook::{KubeVia, Runbook, SecretSource};
 use crate::source::{Diagnostics, SourceMap};
 use crate::value::escape;
@@ -80,9 +80,11 @@ pub(crate) async fn live_with(
     let (pool, controller) = (&connections.pool, &connections.controller);
     let (mut plan, failed) = forecast_plan(plan, pool, controller, redactor, &mut |_, _| {}).await;
     if let Some((host, failure)) = failed.first_key_value() {
-        return Err(
-            AppError::new(ExitKind::Unreachable, format!("{host}: {}", failure.message)).hint(&failure.hint)
-        );
+        let what = match said_of(&failure.message, host.as_str()) {
+            message if message.contains(host.as_str()) => message.to_owned(),
+            message => format!("{host}: {message}"),
+        };
+        return Err(AppError::new(ExitKind::Unreachable, what).hint(&failure.hint));
     }
     accept_outage(&mut plan, cluster, loaded, tell)?;
     Ok(plan)

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use camino::Utf8Path;
+use indexmap::IndexMap;
 
 use super::args::{DataFormat, Format, Inventory as Args, InventoryCommand};
 use super::outcome::Outcome;
@@ -11,6 +12,7 @@ use crate::app::AppError;
 use crate::app::load::{load_inventory, selected};
 use crate::inventory::{Host, HostName, Inventory, TransportKind};
 use crate::report::ExitKind;
+use crate::transport::missing_files;
 use crate::value::to_yaml;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
@@ -96,14 +98,36 @@ fn check(path: &Utf8Path, inventory: &Inventory, terminal: &Terminal) -> Outcome
     for group in inventory.groups.values().filter(|group| group.hosts.is_empty()) {
         terminal.say(&format!("note: the group `{}` has no hosts", group.name.value));
     }
+    // Another machine may have them, such as the one that the hosts are rolled from.
+    let missing = missing_files_of(inventory);
+    for (words, hosts) in &missing {
+        terminal.say(&format!("warning: {}: {words}", hosts.join(", ")));
+    }
     mistakes?;
+    let found = match missing.len() {
+        0 => "no mistakes".to_owned(),
+        count => {
+            format!("no mistakes in it, and {} that it names cannot be read here", counted(count, "file"))
+        }
+    };
     let groups = inventory.groups.len() - 1;
     terminal.say(&format!(
-        "{path}: {} in {}: no mistakes",
+        "{path}: {} in {}: {found}",
         counted(inventory.hosts.len(), "host"),
         counted(groups, "group")
     ));
     Ok(ExitKind::Ok)
+}
+
+/// Files of this machine that connections name and nobody can read, each once with its hosts.
+fn missing_files_of(inventory: &Inventory) -> IndexMap<String, Vec<&str>> {
+    let mut missing: IndexMap<String, Vec<&str>> = IndexMap::new();
+    for host in inventory.hosts.values() {
+        for (_, words) in missing_files(&host.connection) {
+            missing.entry(words).or_default().push(host.name.as_str());
+        }
+    }
+    missing
 }
 
 /// Pairs of hosts that would be one node, by what is written or by their own names; with the node.

@@ -424,6 +424,9 @@ pub(super) fn pool_failure(error: &PoolError) -> Failure {
         PoolError::Connect(crate::transport::ConnectError::HostKey { .. }) => {
             (Cause::Unreachable, "check the key, then add it with `ssh-keyscan` or log in once by hand")
         }
+        PoolError::Connect(crate::transport::ConnectError::File { .. }) => {
+            (Cause::Unreachable, "correct the path in the inventory, or put the file there")
+        }
         PoolError::Connect(crate::transport::ConnectError::Here { .. }) => (Cause::Command, HERE_HINT),
         PoolError::Connect(_) => {
             (Cause::Unreachable, "try `ssh` by hand with the same user; `rollbook doctor` tells more")

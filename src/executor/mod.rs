@@ -35,6 +35,7 @@ mod single_flight;
 mod sweep;
 mod undo;
 mod verify;
+mod whole_lines;
 
 pub use approval::{ApprovalAnswer, Approver, Nobody, Question};
 pub use clock::Clock;

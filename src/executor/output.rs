@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::context::EventSender;
 use super::redact::{RedactedStream, Redactor};
+use super::whole_lines::WholeLines;
 use crate::journal::RunDir;
 use crate::plan::HostId;
 use crate::transport::{End, OutputSink, Stream};
@@ -84,9 +85,9 @@ impl OpOutput {
 
     /// The last line that was not empty, escaped for people.
     pub(super) fn finish(mut self) -> String {
-        for index in 0..2 {
-            let rest = self.streams[index].finish(&self.redactor);
-            self.keep(&rest);
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let rest = self.streams[stream.index()].finish(&self.redactor);
+            self.keep(stream, &rest);
         }
         if let Some(listener) = &mut self.listener {
             listener.told = None;
@@ -95,12 +96,12 @@ impl OpOutput {
         self.tail.lines().pop().unwrap_or_default()
     }
 
-    fn keep(&mut self, bytes: &[u8]) {
-        self.tail.push(bytes);
+    fn keep(&mut self, stream: Stream, bytes: &[u8]) {
+        self.tail.push(stream, bytes);
         if let Some(listener) = &mut self.listener {
             listener.tell(&self.tail);
         }
-        self.log.write(bytes);
+        self.log.write(stream, bytes);
     }
 }
 
@@ -109,6 +110,7 @@ impl OpOutput {
 struct Log {
     path: Option<camino::Utf8PathBuf>,
     file: Option<File>,
+    lines: WholeLines,
     written: usize,
     end: Option<End>,
     durable: bool,
@@ -116,10 +118,20 @@ struct Log {
 
 impl Log {
     fn new(path: Option<camino::Utf8PathBuf>) -> Self {
-        Self { path, file: None, written: 0, end: None, durable: false }
+        Self { path, file: None, lines: WholeLines::default(), written: 0, end: None, durable: false }
     }
 
-    fn write(&mut self, bytes: &[u8]) {
+    fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        let lines = self.lines.push(stream, bytes);
+        self.append(&lines);
+    }
+
+    fn line_ended(&mut self, stream: Stream) {
+        let line = self.lines.line_ended(stream);
+        self.append(&line);
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
         let Some(path) = self.path.as_ref().filter(|_| !bytes.is_empty()) else { return };
         if self.file.is_none() {
             // What an earlier process wrote is read again from its beginning.
@@ -141,6 +153,8 @@ impl Log {
 impl Drop for Log {
     /// Also where nobody knows how the op ended: what it said last is most of what there is to look at.
     fn drop(&mut self) {
+        let rest = self.lines.finish();
+        self.append(&rest);
         if let (Some(file), Some(end)) = (&mut self.file, self.end.take()) {
             let _ = file.write_all(&end.into_bytes());
         }
@@ -154,39 +168,46 @@ impl Drop for Log {
 /// The last lines that were not empty.
 #[derive(Default)]
 struct Tail {
-    lines: VecDeque<Vec<u8>>,
-    line_ended: bool,
+    /// Each with the stream that it came on.
+    lines: VecDeque<(Stream, Vec<u8>)>,
+    line_ended: [bool; 2],
 }
 
 impl Tail {
-    fn push(&mut self, bytes: &[u8]) {
+    fn push(&mut self, stream: Stream, bytes: &[u8]) {
         for byte in bytes {
-            match byte {
-                b'\n' | b'\r' => self.line_ended = true,
-                _ => {
-                    if self.lines.is_empty() || (self.line_ended && !byte.is_ascii_whitespace()) {
-                        self.begin_line();
-                    }
-                    let line = self.lines.back_mut().expect("invariant: a line was begun");
-                    if line.len() < RAW_LIMIT {
-                        line.push(*byte);
-                    }
+            if matches!(byte, b'\n' | b'\r') {
+                self.line_ended[stream.index()] = true;
+            } else {
+                let line = self.line(stream, !byte.is_ascii_whitespace());
+                if line.len() < RAW_LIMIT {
+                    line.push(*byte);
                 }
             }
         }
     }
 
-    fn begin_line(&mut self) {
-        if self.lines.len() == TAIL_LINES {
-            self.lines.pop_front();
-        }
-        self.lines.push_back(Vec::new());
-        self.line_ended = false;
+    /// The line that the stream is in: a new one where it was in none, or the last one has ended and it says something.
+    fn line(&mut self, stream: Stream, says_something: bool) -> &mut Vec<u8> {
+        let there = self.lines.iter().rposition(|(of, _)| *of == stream);
+        let ended = &mut self.line_ended[stream.index()];
+        let at = match there.filter(|_| !(*ended && says_something)) {
+            Some(at) => at,
+            None => {
+                *ended = false;
+                if self.lines.len() == TAIL_LINES {
+                    self.lines.pop_front();
+                }
+                self.lines.push_back((stream, Vec::new()));
+                self.lines.len() - 1
+            }
+        };
+        &mut self.lines[at].1
     }
 
     /// Escaped for people.
     fn lines(&self) -> Vec<String> {
-        let shown = |line: &Vec<u8>| {
+        let shown = |(_, line): &(Stream, Vec<u8>)| {
             let mut line = without_colours(line);
             line.truncate(LINE_LIMIT);
             escape(String::from_utf8_lossy(&line).trim())
@@ -198,13 +219,16 @@ impl Tail {
 
 impl OutputSink for OpOutput {
     fn write(&mut self, stream: Stream, bytes: &[u8]) {
-        let index = match stream {
-            Stream::Stdout => 0,
-            Stream::Stderr => 1,
-        };
         let redactor = Rc::clone(&self.redactor);
-        let clean = self.streams[index].push(&redactor, bytes);
-        self.keep(&clean);
+        let clean = self.streams[stream.index()].push(&redactor, bytes);
+        self.keep(stream, &clean);
+    }
+
+    fn line_ended(&mut self, stream: Stream) {
+        // What may be the beginning of a secret stands before the newline.
+        if self.streams[stream.index()].holds_nothing() {
+            self.log.line_ended(stream);
+        }
     }
 }
 
@@ -235,14 +259,42 @@ mod tests {
     }
 
     #[test]
+    fn last_lines_are_of_one_stream_each() {
+        let mut output = OpOutput::new(None, &Rc::default(), "x", None);
+        for (stream, piece) in [(Stream::Stdout, "out"), (Stream::Stderr, "err"), (Stream::Stdout, "put\n")] {
+            output.write(stream, piece.as_bytes());
+        }
+        assert_eq!(output.tail.lines(), ["output", "err"]);
+    }
+
+    #[test]
+    fn the_file_has_the_lines_of_each_stream_whole() {
+        let place = tempfile::tempdir().unwrap();
+        let path = camino::Utf8Path::from_path(place.path()).unwrap().join("log");
+        let mut output = OpOutput::new(None, &Redactor::new(["swordfish"].into_iter()).into(), "x", None);
+        output.log = Log::new(Some(path.clone()));
+        for (stream, piece) in [
+            (Stream::Stdout, "a"),
+            (Stream::Stderr, "the sword"),
+            (Stream::Stdout, "\n---"),
+            (Stream::Stderr, "fish"),
+        ] {
+            output.write(stream, piece.as_bytes());
+            output.line_ended(stream);
+        }
+        output.finish();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\n---\nthe ‹redacted›");
+    }
+
+    #[test]
     fn the_beginning_and_the_end_of_endless_output_are_in_the_file() {
         let place = tempfile::tempdir().unwrap();
         let path = camino::Utf8Path::from_path(place.path()).unwrap().join("log");
         let mut log = Log::new(Some(path.clone()));
         let piece = vec![b'x'; 1 << 20];
-        log.write(b"begun\n");
-        (0..40).for_each(|_| log.write(&piece));
-        log.write(b"\nFATAL: disk sdb is gone\n");
+        log.write(Stream::Stdout, b"begun\n");
+        (0..40).for_each(|_| log.write(Stream::Stdout, &piece));
+        log.write(Stream::Stdout, b"\nFATAL: disk sdb is gone\n");
         drop(log);
         let text = std::fs::read_to_string(&path).unwrap();
         let told = "[… 22020127 bytes left out …]";

@@ -191,7 +191,11 @@ impl Pool {
 impl PoolError {
     /// Whether another try would only say the same: a machine that is not the one meant does not become it.
     fn stays(&self) -> bool {
-        matches!(self, Self::OtherMachine { .. } | Self::Connect(ConnectError::HostKey { .. }))
+        matches!(
+            self,
+            Self::OtherMachine { .. }
+                | Self::Connect(ConnectError::HostKey { .. } | ConnectError::File { .. })
+        )
     }
 
     /// What came of the last try.

@@ -163,6 +163,11 @@ impl RedactedStream {
         self.give(redactor, |rest| redactor.may_begin(rest))
     }
 
+    /// Whether all that came was given.
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// The end of the stream: what was held back is no longer the beginning of anything.
     pub(super) fn finish(&mut self, redactor: &Redactor) -> Vec<u8> {
         self.give(redactor, |_| false)

@@ -23,7 +23,7 @@ pub use events::Events;
 pub use exit::ExitKind;
 pub use live::{Live, TerminalStyle};
 pub use pace::Pace;
-pub use plain::{Plain, Verbosity};
+pub use plain::{Plain, Verbosity, said_of};
 pub use summary::{Left, Summary, Troubled};
 pub use took::took;
 pub use trouble::LastWords;

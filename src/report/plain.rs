@@ -96,7 +96,8 @@ fn line(plan: &Plan, state: &State, event: &Event, verbosity: Verbosity) -> Opti
             format!("{}  nothing to do", host_name(plan, *host))
         }
         Event::BracketProbed { host, finding: BracketFinding::Failed { failure }, .. } => {
-            format!("{}  FAILED: {}", host_name(plan, *host), failure.message)
+            let name = host_name(plan, *host);
+            format!("{name}  FAILED: {}", said_of(&failure.message, name))
         }
         Event::TaskStarted { task, attempt } if *attempt > 1 => {
             format!("{}  again (attempt {attempt})", about(plan, *task))
@@ -201,9 +202,12 @@ fn task_ended(plan: &Plan, task: TaskId, end: &TaskEnd, verbosity: Verbosity) ->
             };
             let allowed =
                 plan.allow_failure(task).map(|reason| format!(" (allowed: {reason})")).unwrap_or_default();
-            format!("{about}  FAILED{allowed}: {}{hint}", failure.message)
+            let said = said_of(&failure.message, host_name(plan, task.host));
+            format!("{about}  FAILED{allowed}: {said}{hint}")
         }
-        TaskEnd::Unknown { reason } => format!("{about}  UNKNOWN: {reason}"),
+        TaskEnd::Unknown { reason } => {
+            format!("{about}  UNKNOWN: {}", said_of(reason, host_name(plan, task.host)))
+        }
         TaskEnd::Uncordoned { reason } => format!("{about}  not sent: {reason}"),
         TaskEnd::Paused { why, .. } => format!("{about}  not confirmed: {why}"),
         TaskEnd::Withheld { reason } if reason == NOT_AWAITED => format!("{about}  {reason}"),
@@ -239,6 +243,11 @@ pub(super) fn title(plan: &Plan, task: TaskId) -> String {
 
 pub(super) fn host_name(plan: &Plan, host: HostId) -> &str {
     plan.host(host).name.as_str()
+}
+
+/// What a failure says, behind the host's name: without the name where it begins with it.
+pub fn said_of<'m>(message: &'m str, host: &str) -> &'m str {
+    message.strip_prefix(host).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(message)
 }
 
 /// "1 host", "2 hosts".

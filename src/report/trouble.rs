@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::plain::{counted, host_name, names, said_lines};
+use super::plain::{counted, host_name, names, said_lines, said_of};
 use super::summary::Troubled;
 use crate::engine::{Cause, HostStatus};
 use crate::plan::{HostId, Plan};
@@ -46,7 +46,8 @@ pub(super) fn write(plan: &Plan, troubled: &[Troubled], record: &str, out: &mut 
         let later = troubled.iter().filter(|one| hosts.contains(&one.host) && is_later(troubled, one));
         // Who cannot be reached cannot be rescued, either.
         for one in later.filter(|one| !is_same(plan, first, one)) {
-            writeln!(out, "    then failed at `{}`: {}", one.step, one.failure.message)?;
+            let message = said_of(&one.failure.message, host_name(plan, one.host));
+            writeln!(out, "    then failed at `{}`: {message}", one.step)?;
             said(&one.said, record, out)?;
         }
     }
@@ -94,7 +95,7 @@ fn one(plan: &Plan, host: HostId, troubled: &Troubled, out: &mut String) -> fmt:
         step => format!(" at `{step}`"),
     };
     // The message of a command begins with the same words.
-    let message = troubled.failure.message.as_str();
+    let message = said_of(&troubled.failure.message, host_name(plan, host));
     let again = message.strip_prefix(troubled.step.as_str()).and_then(|rest| rest.strip_prefix(": "));
     writeln!(out, "{}  {word}{step}: {}", host_name(plan, host), again.unwrap_or(message))
 }

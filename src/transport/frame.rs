@@ -13,6 +13,8 @@ pub(crate) enum FramePiece<'a> {
     Noise(&'a [u8]),
     /// Output.
     Data(&'a [u8]),
+    /// A newline, the stream's own or the beginning of a mark: a line of output has ended, either way.
+    LineEnd,
     /// The words of a mark after its nonce.
     Mark(&'a str),
 }
@@ -67,6 +69,9 @@ impl Splitter {
         }
         held.drain(..told);
         self.held = held;
+        if self.begun && !self.held.is_empty() {
+            tell(FramePiece::LineEnd);
+        }
     }
 
     /// Ends the stream: what was held back was no mark.
@@ -95,12 +100,31 @@ mod tests {
         let mut tell = |piece: FramePiece<'_>| match piece {
             FramePiece::Noise(bytes) => noise.extend_from_slice(bytes),
             FramePiece::Data(bytes) => seen.extend_from_slice(bytes),
+            FramePiece::LineEnd => {}
             FramePiece::Mark(words) => seen.extend_from_slice(format!("<{words}>").as_bytes()),
         };
         let mut splitter = Splitter::new("N0");
         stream.chunks(piece).for_each(|piece| splitter.feed(piece, &mut tell));
         splitter.finish(&mut tell);
         [&b"{"[..], &noise, b"}", &seen].concat()
+    }
+
+    #[test]
+    fn a_line_has_ended_before_it_is_known_whose_newline_it_was() {
+        let mut splitter = Splitter::new("N0");
+        let mut seen = Vec::new();
+        for piece in [&b"\nN0 begin\n"[..], b"a", b"\n", b"b\n"] {
+            splitter.feed(piece, &mut |piece| seen.push(format!("{piece:?}")));
+        }
+        let data = |bytes: &[u8]| format!("{:?}", FramePiece::Data(bytes));
+        let expected = [
+            "Mark(\"begin\")".to_owned(),
+            data(b"a"),
+            "LineEnd".to_owned(),
+            data(b"\nb"),
+            "LineEnd".to_owned(),
+        ];
+        assert_eq!(seen, expected);
     }
 
     #[test]

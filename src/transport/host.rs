@@ -61,14 +61,16 @@ impl<L: Link> HostSession<L> {
         output: &mut dyn OutputSink,
     ) -> Result<(OpEndMark, OpResult), SessionError> {
         let (mut out, mut err) = (Clip::for_output(), Clip::for_output());
-        let mut hear = |heard: WireEvent<'_>| {
-            if let WireEvent::Output(stream, bytes) = heard {
+        let mut hear = |heard: WireEvent<'_>| match heard {
+            WireEvent::Output(stream, bytes) => {
                 output.write(stream, bytes);
                 match stream {
                     Stream::Stdout => out.push(bytes),
                     Stream::Stderr => err.push(bytes),
                 }
             }
+            WireEvent::LineEnd(stream) => output.line_ended(stream),
+            WireEvent::Mark(..) => {}
         };
         let words = talk(&self.link, self.wire(root, Talk::Script), script, &mut hear).await?;
         let end = read_end(&words)?;
@@ -237,6 +239,7 @@ impl PendingAnswers {
         match heard {
             WireEvent::Output(Stream::Stdout, bytes) => self.now_out.push(bytes),
             WireEvent::Output(Stream::Stderr, bytes) => self.now_err.push(bytes),
+            WireEvent::LineEnd(_) => {}
             WireEvent::Mark(Stream::Stdout, words) => {
                 let code = words.strip_prefix("q ").and_then(|code| code.parse().ok());
                 self.codes.push(code.unwrap_or(-1));

@@ -18,6 +18,7 @@ use async_trait::async_trait;
 pub(crate) use clip::{End, is_note as is_clip_note};
 pub use local::LocalTransport;
 pub use ssh::SshTransport;
+pub(crate) use ssh::missing_files;
 
 use crate::inventory::{Become, Connection, HostName};
 use crate::op::{Exit, Op, Probe, ProbeOutput};
@@ -116,6 +117,10 @@ pub struct Launch<'a> {
 pub trait OutputSink {
     /// A piece of output: raw bytes, cut anywhere.
     fn write(&mut self, stream: Stream, bytes: &[u8]);
+
+    /// The line that the stream is in has ended. Whether its newline is the stream's own is known when more comes, or
+    /// when the stream ends.
+    fn line_ended(&mut self, _stream: Stream) {}
 }
 
 /// Which stream.
@@ -125,6 +130,13 @@ pub enum Stream {
     Stdout,
     /// Standard error.
     Stderr,
+}
+
+impl Stream {
+    /// Its place in an array of both.
+    pub(crate) fn index(self) -> usize {
+        usize::from(self == Self::Stderr)
+    }
 }
 
 /// How an op ended, by the launcher's own record.
@@ -164,6 +176,14 @@ pub enum ConnectError {
         /// The host.
         host: HostName,
         /// What it lacks, escaped.
+        reason: String,
+    },
+    /// A file of this machine that the inventory names for its connection cannot be read.
+    #[error("cannot connect to {host}: {reason}")]
+    File {
+        /// The host.
+        host: HostName,
+        /// The key of the inventory, the file, and why.
         reason: String,
     },
     /// Its key is unknown or has changed.

@@ -62,6 +62,8 @@ pub(crate) enum NoCode {
 pub(crate) enum WireEvent<'a> {
     /// Output.
     Output(Stream, &'a [u8]),
+    /// A line of output has ended; its newline may not be output.
+    LineEnd(Stream),
     /// A mark.
     Mark(Stream, &'a str),
 }
@@ -123,6 +125,7 @@ async fn listen(
             heard.noise.drain(..excess);
         }
         FramePiece::Data(bytes) => (hear.borrow_mut())(WireEvent::Output(stream, bytes)),
+        FramePiece::LineEnd => (hear.borrow_mut())(WireEvent::LineEnd(stream)),
         FramePiece::Mark("begin") => heard.begun = true,
         FramePiece::Mark(words) => match words.strip_prefix("end") {
             Some(rest) => heard.end = Some(rest.trim_start().to_owned()),

@@ -8,6 +8,9 @@ use crate::value::Version;
 
 /// Free space below which packages and etcd get into trouble.
 const LOW_DISK: u64 = 1 << 30;
+/// What to do where nobody becomes root; a runbook of which no step needs root rolls all the same.
+const ROOT_HINT: &str = "give the user sudo without a password and write `become: { method: sudo }`, or log in as root; \
+                         only steps with `become: false` run without";
 /// Seconds beyond which certificates and logs get into trouble.
 const SKEW: i64 = 30;
 /// Sessions that a host's connection may carry at the same time.
@@ -79,7 +82,7 @@ fn installed_runtime(facts: &HostFacts) -> String {
 pub(super) fn of_root(answers: &Result<Vec<ProbeOutput>, String>) -> Vec<HostFinding> {
     let answers = match answers {
         Ok(answers) => answers,
-        Err(reason) => return vec![HostFinding::Problem(reason.clone())],
+        Err(reason) => return vec![HostFinding::Problem(format!("{reason} (hint: {ROOT_HINT})"))],
     };
     let uid = answers.first().map_or("?", |answer| answer.stdout.trim());
     if uid != "0" {

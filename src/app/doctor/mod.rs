@@ -15,10 +15,10 @@ use super::connections::{Connections, now, runtime, targets};
 use super::load::{load_inventory, selected};
 use crate::executor::{Depth, Pool, Survey, ask_through, controller_name, gather_facts};
 use crate::facts::{Access, FactsError, NodeFacts, access_probe, parse_access};
-use crate::inventory::{Become, HostName, Inventory};
+use crate::inventory::{HostName, Inventory};
 use crate::kubernetes::KubeCx;
 use crate::op::{Probe, ProbeOutput, Query, Site};
-use crate::report::ExitKind;
+use crate::report::{ExitKind, said_of};
 use crate::value::{Duration, Version};
 
 /// What is examined.
@@ -89,7 +89,7 @@ pub(crate) fn verdict(findings: &[&HostFinding]) -> ExitKind {
 /// Everything that was seen.
 struct Examined {
     found: Survey,
-    /// What root says, of the hosts where it is asked.
+    /// What root says, where the user is root or becomes root.
     root: BTreeMap<HostName, Result<Vec<ProbeOutput>, String>>,
     /// What kubectl says, on the hosts where it will run.
     access: BTreeMap<HostName, Result<Access, FactsError>>,
@@ -125,9 +125,7 @@ async fn look(
     let ended = now().0 / 1000;
     let mut root = BTreeMap::new();
     for host in hosts.iter().filter(|host| found.hosts.contains_key(*host)) {
-        if inventory.hosts[host].r#become == Become::Sudo {
-            root.insert(host.clone(), as_root(&connections.pool, host).await);
-        }
+        root.insert(host.clone(), as_root(&connections.pool, host).await);
     }
     let (mut access, mut here) = (BTreeMap::new(), None);
     if let Some((cx, via)) = kube {
@@ -173,7 +171,8 @@ impl Examined {
             // What doctor tells, the reader sees already.
             let hint = failure.hint.split("; `rollbook doctor`").next().unwrap_or_default();
             let hint = if hint.is_empty() { String::new() } else { format!(" (hint: {hint})") };
-            return vec![HostFinding::Unreachable(format!("{}{hint}", failure.message))];
+            let message = said_of(&failure.message, host.as_str());
+            return vec![HostFinding::Unreachable(format!("{message}{hint}"))];
         }
         let Some(facts) = self.found.hosts.get(host) else {
             return vec![HostFinding::Unreachable("was not looked at".to_owned())];

@@ -24,10 +24,12 @@ use super::words::on_one_line;
 use super::{ConnectError, Session, SessionError, Target, Transport};
 use crate::inventory::HostKeyPolicy;
 use classify::{connect_error, was_dropped};
+pub(crate) use files::missing as missing_files;
 use mux::{Asked, SessionEnd};
 
 mod classify;
 mod config;
+mod files;
 mod mux;
 
 /// sshd allows ten sessions per connection, and a slot is freed later than its command ends.
@@ -135,11 +137,30 @@ impl Transport for SshTransport {
     }
 }
 
+/// The error, or the file whose absence explains it.
+fn named(error: ConnectError, missing: &[(&'static str, String)]) -> ConnectError {
+    let (key, host) = match &error {
+        ConnectError::Authentication { host, .. } => (files::IDENTITY_FILE, host),
+        ConnectError::HostKey { host, .. } => (files::KNOWN_HOSTS, host),
+        _ => return error,
+    };
+    let found = missing.iter().find(|(named, _)| *named == key);
+    found.map_or_else(
+        || error.clone(),
+        |(_, reason)| ConnectError::File { host: host.clone(), reason: reason.clone() },
+    )
+}
+
 impl SshShared {
     /// Makes a master, trying again where sshd dropped the handshake.
     async fn connect(&self, target: &Target) -> Result<Rc<Master>, ConnectError> {
         let host = &target.host;
         let unreachable = |reason: String| ConnectError::Unreachable { host: host.clone(), reason };
+        let missing = missing_files(&target.connection);
+        // Without it, ssh would go somewhere else, or there as somebody else.
+        if let Some((_, reason)) = missing.iter().find(|(key, _)| *key == files::SSH_CONFIG) {
+            return Err(ConnectError::File { host: host.clone(), reason: reason.clone() });
+        }
         let (builder, address) = self.builder(target).map_err(unreachable)?;
         let handshakes = self.handshakes(target);
         let mut tries = 0;
@@ -161,7 +182,7 @@ impl SshShared {
             };
             tries += 1;
             if tries == TRIES || !was_dropped(&said) {
-                return Err(connect_error(host, &said));
+                return Err(named(connect_error(host, &said), &missing));
             }
             tokio::time::sleep(Duration::from_millis(150) * 2_u32.pow(tries)).await;
         }

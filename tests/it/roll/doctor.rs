@@ -90,5 +90,31 @@ fn a_plan_refuses_what_doctor_knows_of_root() {
         fleet.runbook(&format!("defaults: {{ become: {needs_root} }}"), "max_unavailable: 1", step);
         let outcome = fleet.rollbook("plan", &[]).run().exits(code);
         assert_eq!(outcome.stderr.contains("root"), code != 0, "{}", outcome.stderr);
+        assert!(!outcome.stderr.contains("h1: h1"), "a host is named once: {}", outcome.stderr);
+        // Doctor knows no runbook, and most steps need root.
+        doctor(&fleet, &[]).exits(10).shows("h1  cannot become root: ").shows("hint: ");
+    }
+}
+
+#[test]
+fn a_file_that_a_connection_names_and_nobody_has_is_named() {
+    let fleet = Fleet::of(1);
+    fleet.runbook("", "batches: [1]", "- command: [date]\n  effect: reads");
+    let inventory = fs::read_to_string(fleet.path("inventory.yaml")).unwrap();
+    let key = format!("identity_file: {}", fleet.hosts[0].path("user_key").display());
+    let known = format!("known_hosts: {}", fleet.hosts[0].path("known_hosts").display());
+    for (written, field) in [
+        ("ssh_config: /dev/null", "ssh_config"),
+        (key.as_str(), "identity_file"),
+        (known.as_str(), "known_hosts"),
+    ] {
+        assert!(inventory.contains(written), "{inventory}");
+        fleet.file("inventory.yaml", &inventory.replace(written, &format!("{field}: /nowhere/{field}")));
+        let words = format!("`{field}` names /nowhere/{field}, which does not exist");
+        doctor(&fleet, &[]).exits(12).shows(&words).shows("hint: correct the path");
+        fleet.rollbook("plan", &[]).run().exits(12).says(&words).says("correct the path");
+        let check = fleet.rollbook_on("inventory", "check", &["-i", "inventory.yaml"]).run().exits(0);
+        let check = check.says(&format!("warning: h1: {words}"));
+        assert!(check.stderr.contains("1 file that it names cannot be read here"), "{}", check.stderr);
     }
 }

@@ -15,6 +15,7 @@ mod goals;
 mod links;
 mod loops;
 mod nodes;
+mod output;
 mod records;
 mod rescue;
 pub(crate) mod resume;
