@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use super::RunbookInput;
 use super::Tell;
 use crate::app::AppError;
-use crate::inventory::{HostName, Inventory, Selector, SelectorError};
+use crate::inventory::{HostName, Inventory, Selector, SelectorError, refuse_doubtful};
 use crate::lint;
 use crate::report::ExitKind;
 use crate::runbook::{
@@ -146,9 +146,27 @@ pub(crate) fn refuse_commands(
 
 /// Reads an inventory alone, or shows what is wrong with it.
 pub(crate) fn load_inventory(path: &Utf8Path, tell: &dyn Tell) -> Result<Inventory, AppError> {
+    inventory_with(path, tell, |_, _| {})
+}
+
+/// The same, and refuses what other commands leave to the machines to say.
+pub(crate) fn check_inventory(path: &Utf8Path, tell: &dyn Tell) -> Result<Inventory, AppError> {
+    inventory_with(path, tell, |inventory, diagnostics| {
+        refuse_doubtful(inventory.hosts.values(), diagnostics)
+    })
+}
+
+fn inventory_with(
+    path: &Utf8Path,
+    tell: &dyn Tell,
+    check: impl FnOnce(&Inventory, &mut Diagnostics),
+) -> Result<Inventory, AppError> {
     let mut sources = SourceMap::default();
     let mut diagnostics = Diagnostics::default();
     let inventory = read_inventory(&mut sources, path, &mut diagnostics)?;
+    if let Some(inventory) = &inventory {
+        check(inventory, &mut diagnostics);
+    }
     tell.diagnostics(&diagnostics, &sources);
     inventory.filter(|_| !diagnostics.has_errors()).ok_or_else(AppError::invalid)
 }

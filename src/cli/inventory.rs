@@ -9,8 +9,8 @@ use super::args::{DataFormat, Format, Inventory as Args, InventoryCommand};
 use super::outcome::Outcome;
 use super::terminal::Terminal;
 use crate::app::AppError;
-use crate::app::load::{load_inventory, selected};
-use crate::inventory::{Host, HostName, Inventory, TransportKind};
+use crate::app::load::{check_inventory, load_inventory, selected};
+use crate::inventory::{Host, HostName, Inventory};
 use crate::report::ExitKind;
 use crate::transport::missing_files;
 use crate::value::to_yaml;
@@ -31,7 +31,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         }
         InventoryCommand::Graph { inventory } => terminal.data(&graph(&load_inventory(inventory, terminal)?)),
         InventoryCommand::Check { inventory: path } => {
-            check(path, &load_inventory(path, terminal)?, terminal)
+            check(path, &check_inventory(path, terminal)?, terminal)
         }
         InventoryCommand::Show { host, inventory, format } => {
             let inventory = load_inventory(inventory, terminal)?;
@@ -79,18 +79,8 @@ fn counted(count: usize, word: &str) -> String {
     format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Two names of one address are two hosts that are one machine: an error. The rest is only odd.
+/// What is odd about an inventory without mistakes.
 fn check(path: &Utf8Path, inventory: &Inventory, terminal: &Terminal) -> Outcome {
-    let shared = sharing_an_address(inventory).into_iter().map(|(first, second, address)| {
-        let hint = "two names of one machine would be worked on at the same time: keep one of them";
-        (format!("`{first}` and `{second}` have the same address, {address}"), hint)
-    });
-    let nodes = sharing_a_node(inventory).into_iter().map(|(first, second, node)| {
-        let hint = "one node would be drained for two hosts: correct `node_name`";
-        (format!("`{first}` and `{second}` are both node `{node}`"), hint)
-    });
-    let mistakes = AppError::all(ExitKind::Invalid, shared.chain(nodes))
-        .map_err(|mistakes| AppError::told(terminal.tell(&mistakes)));
     let alone = in_no_group(inventory);
     if !alone.is_empty() {
         terminal.say(&format!("note: in no group: {}", alone.join(", ")));
@@ -103,7 +93,6 @@ fn check(path: &Utf8Path, inventory: &Inventory, terminal: &Terminal) -> Outcome
     for (words, hosts) in &missing {
         terminal.say(&format!("warning: {}: {words}", hosts.join(", ")));
     }
-    mistakes?;
     let found = match missing.len() {
         0 => "no mistakes".to_owned(),
         count => {
@@ -128,33 +117,6 @@ fn missing_files_of(inventory: &Inventory) -> IndexMap<String, Vec<&str>> {
         }
     }
     missing
-}
-
-/// Pairs of hosts that would be one node, by what is written or by their own names; with the node.
-fn sharing_a_node(inventory: &Inventory) -> Vec<(&HostName, &HostName, &str)> {
-    let mut seen = std::collections::HashMap::new();
-    let mut shared = Vec::new();
-    for host in inventory.hosts.values() {
-        let node = host.node_name.as_deref().unwrap_or(host.name.as_str());
-        if let Some(first) = seen.insert(node, &host.name) {
-            shared.push((first, &host.name, node));
-        }
-    }
-    shared
-}
-
-/// Pairs of hosts that ssh would reach at the same place: address, port and way.
-fn sharing_an_address(inventory: &Inventory) -> Vec<(&HostName, &HostName, &str)> {
-    let mut seen = std::collections::HashMap::new();
-    let mut shared = Vec::new();
-    let over_ssh = |host: &&Host| host.connection.transport == TransportKind::Ssh;
-    for host in inventory.hosts.values().filter(over_ssh) {
-        let place = (host.address.as_str(), host.connection.port, host.connection.jump.as_deref());
-        if let Some(first) = seen.insert(place, &host.name) {
-            shared.push((first, &host.name, host.address.as_str()));
-        }
-    }
-    shared
 }
 
 fn lines(hosts: &[&Host]) -> String {

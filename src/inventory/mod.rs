@@ -4,6 +4,7 @@ mod host;
 mod parse;
 mod range;
 mod selector;
+mod shared;
 
 pub(crate) use host::is_open_to_all;
 pub use host::{
@@ -12,3 +13,4 @@ pub use host::{
 pub use parse::{INVENTORY, parse, parse_leniently, tables};
 pub use range::expand;
 pub use selector::{Selector, SelectorError};
+pub use shared::refuse_doubtful;

@@ -73,6 +73,11 @@ fn split(pattern: &str) -> Result<Vec<(PatternPart<'_>, usize)>, (usize, String)
     Ok(parts)
 }
 
+/// Whether what stands between two brackets is a range of names, or why not.
+pub(super) fn check(inside: &str) -> Result<(), String> {
+    range(inside, 0).map(drop).map_err(|(_, message)| message)
+}
+
 /// Reads what stands between the brackets; `at` is the offset of the opening one.
 fn range(text: &str, at: usize) -> Result<PatternPart<'_>, (usize, String)> {
     let fail = |message: String| Err((at, message));

@@ -192,6 +192,10 @@ codes! {
     BAD_SETTING = 406, "bad-setting", "A value of the inventory cannot be used",
         "Addresses, users, ports and paths end up on ssh's command line and in its configuration, and labels in \
          selectors, so each has a strict form.";
+    SHARED_HOST = 407, "shared-host", "Two hosts are one machine or one node",
+        "Two hosts of the inventory have the same `node_name`. `rollbook inventory check` also tells hosts with the same address \
+         and port, several with `transport: local`, and a `node_name` that is another host's name. Each of them would be worked \
+         on as if the other were not there.";
     BAD_SELECTOR = 410, "bad-selector", "A selector cannot be read",
         "Selectors are names, globs and `label(key=value)`, joined by `&`, `|`, `!` and parentheses; `[0]` and `[1:]` stand \
          after a group or a closing parenthesis.";

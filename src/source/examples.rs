@@ -205,6 +205,9 @@ examples! {
     BAD_SETTING Inventory
         "hosts: { w1: { address: \"10.0.0.1:2222\" } }" =>
         "hosts: { w1: { address: 10.0.0.1, connection: { port: 2222 } } }";
+    SHARED_HOST Inventory
+        "hosts:\n  w1: { node_name: w1 }\n  w2: { node_name: w1 }" =>
+        "hosts:\n  w1: { node_name: w1 }\n  w2: { node_name: w2 }";
     BAD_SELECTOR Runbook
         "phases:\n  - name: roll\n    hosts: workers &\n    steps:\n      - command: [ls]" =>
         "phases:\n  - name: roll\n    hosts: workers & w1\n    steps:\n      - command: [ls]";

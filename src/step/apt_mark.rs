@@ -76,7 +76,7 @@ later `hold` in the phase is an error, because the next unattended upgrade would
         let (hold, names) = spec(args);
         if names.is_empty() {
             return Err(wrong(
-                "the list of packages is empty",
+                format!("`{}` is empty", if hold { "hold" } else { "unhold" }),
                 "name a package, or leave the step out with `when`",
             ));
         }

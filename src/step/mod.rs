@@ -20,6 +20,7 @@ mod etcd_snapshot;
 mod guard;
 mod kubeadm;
 mod kubectl;
+mod label_selector;
 mod node_state;
 mod node_support;
 mod patched;

@@ -41,7 +41,7 @@ pub(crate) fn on_node<'a>(cx: &LowerCx<'a>, kind: &str) -> Result<OnNode<'a>, Lo
     let host = &cx.subject.host;
     let Some(node) = cx.subject.node.as_deref() else {
         return Err(wrong(
-            format!("host `{host}` is no node of the cluster"),
+            "the host is no node of the cluster",
             "name its node by `node_name:` in the inventory, or take the host out of the phase",
         ));
     };

@@ -77,7 +77,15 @@ impl StepKind for Pause {
             Some(PauseFor::Person(text)) if text.trim().is_empty() => {
                 return Err(wrong("`manual` says nothing", "write what the person has to do"));
             }
-            Some(PauseFor::Person(text)) => format!("pause for a person: {text}"),
+            Some(PauseFor::Person(text)) => {
+                if let Some(time) = Duration::meant_by(&text) {
+                    return Err(wrong(
+                        format!("`manual` is `{text}`, which tells a person nothing to do"),
+                        format!("to wait for a time, write `pause: {{ for: {time} }}`"),
+                    ));
+                }
+                format!("pause for a person: {text}")
+            }
             Some(PauseFor::Time(Duration::ZERO)) => {
                 return Err(wrong(
                     "`for` is 0s, which is no pause",

@@ -83,7 +83,7 @@ impl StepKind for Script {
         let args = Args(args);
         let text = args.text("text").unwrap_or_default();
         if text.trim().is_empty() {
-            return Err(wrong("the script is empty", "write it below `text: |`"));
+            return Err(wrong("`text` is empty", "write it below `text: |`"));
         }
         let mut words = args.owned_texts("interpreter");
         if words.is_empty() && !args.has("interpreter") {

@@ -44,6 +44,25 @@ impl Duration {
         Self::read(text).filter(|duration| *duration <= Self::LONGEST)
     }
 
+    /// The time that a text is, also as people write it elsewhere: `5m`, `300`, `5 minutes`, `10 min`. A bare number is
+    /// taken for seconds. `None` where it says anything else.
+    pub fn meant_by(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if let Some(duration) = Self::parse(text) {
+            return Some(duration);
+        }
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = (text[..digits].parse().ok()?, text[digits..].trim().to_ascii_lowercase());
+        let unit = match unit.as_str() {
+            "" | "s" | "sec" | "secs" | "second" | "seconds" => 1,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60,
+            "h" | "hr" | "hrs" | "hour" | "hours" => 3600,
+            "d" | "day" | "days" => 86_400,
+            _ => return None,
+        };
+        Some(Self::from_secs(unit).saturating_mul(number)).filter(|duration| *duration <= Self::LONGEST)
+    }
+
     /// Whether a text is a duration that is too long.
     pub fn is_too_long(text: &str) -> bool {
         Self::read(text).is_some_and(|duration| duration > Self::LONGEST)

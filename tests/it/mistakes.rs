@@ -197,6 +197,101 @@ fn slips_of_the_keyboard_and_files_of_other_kinds_are_named() {
 }
 
 #[test]
+fn words_of_other_tools_and_times_for_people_are_told_when_the_file_is_loaded() {
+    check(&[
+        ("- apt: { upgrade: true }", "1:25", &["`upgrade` is `true`", "write `all`"]),
+        ("- apt: { upgrade: dist }", "1:25", &["write `all`"]),
+        ("- apt: { upgrade: 'no' }", "1:25", &["leave `upgrade` out"]),
+        ("- apt: { install: [jq, yes] }", "1:30", &["no name of a package"]),
+        ("- pause: 5m", "1:16", &["`pause: { for: 5m }`"]),
+        ("- pause: { manual: 10 minutes }", "1:26", &["`pause: { for: 10m }`"]),
+        ("- pause: 300", "1:16", &["`pause: { for: 5m }`"]),
+        ("- systemctl: { restart: kubelet, newer_than: x }", "1:52", &["absolute"]),
+        (
+            "- systemctl: { restart: kubelet, stop: [a, kubelet.service] }",
+            "1:31",
+            &["no unit can be as both ask"],
+        ),
+        ("- systemctl: { enable: x, disable: x }", "1:42", &["no unit can be as both ask"]),
+        ("- systemctl: { mask: x, start: x }", "1:38", &["no unit can be as both ask"]),
+        ("- drain: { pod_selector: \"app=(web\" }\n- uncordon: {}", "1:32", &["no selector of labels"]),
+        ("- wait: { pods: { namespace: a, selector: app=web; } }", "1:49", &["no selector of labels"]),
+        ("- wait: { port: 22, interval: 0s }", "1:37", &["`interval` is 0s"]),
+    ]);
+    takes(&[
+        "- apt: { upgrade: all }",
+        "- pause: 5 minutes of looking at the dashboards",
+        "- systemctl: { enable: kubelet, restart: kubelet, stop: [a] }",
+        "- drain: { pod_selector: 'app!=ingress,tier in (a, b)' }\n- uncordon: {}",
+    ]);
+}
+
+#[test]
+fn what_is_empty_is_told_at_its_field() {
+    check(&[
+        ("- script: { text: '', interpreter: [bash] }", "1:25", &["`text` is empty"]),
+        ("- script: ''", "1:17", &["`text` is empty"]),
+        ("- apt: { install: [] }", "1:25", &["`install` is empty"]),
+        ("- apt: { remove: [] }", "1:24", &["`remove` is empty"]),
+        ("- apt_mark: { hold: [] }", "1:27", &["`hold` is empty"]),
+        ("- systemctl: { restart: [] }", "1:31", &["`restart` is empty"]),
+        ("- wait: { command: [] }", "1:26", &["`command` is empty"]),
+    ]);
+}
+
+#[test]
+fn a_time_in_the_place_of_what_a_person_looks_at_is_told_and_so_is_a_slice_of_nothing() {
+    let rollout = phase("- command: [ls]")
+        .replace("    steps:", "    rollout: { batches: [1], gate: { approve: 30m } }\n    steps:");
+    let outcome = Files::new(TOP, &rollout).rollbook("validate", &[]);
+    assert_eq!(outcome.code, 65, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("`gate: { duration: 30m }`"), "{}", outcome.stderr);
+    for (selector, words) in [
+        ("workers[1:0]", "runs backwards"),
+        ("workers[b:a]", "runs backwards"),
+        ("workers[0,1]", "`0,1` is no index"),
+        ("workers[0:2:1]", "a slice has no step"),
+        ("workers[1:b]", "neither of numbers"),
+        ("(workers | all)[2:1]", "runs backwards"),
+    ] {
+        let text = phase("- command: [ls]").replace("hosts: all", &format!("hosts: \"{selector}\""));
+        let outcome = Files::new(TOP, &text).rollbook("validate", &[]);
+        assert_eq!(outcome.code, 65, "{selector} {text}\n{}", outcome.stderr);
+        assert!(outcome.stderr.contains(words), "{selector}\n{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn hosts_that_are_one_node_or_the_controller_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let head = "apiVersion: rollbook/v1\nkind: Inventory\nmetadata: { name: t }\n";
+    let steps = "phases:\n  - name: p\n    hosts: all\n    steps: [{ drain: {} }, { uncordon: {} }]\n";
+    let runbook = format!(
+        "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: {{ name: u }}\nkube: {{ via: all }}\n{steps}"
+    );
+    std::fs::write(dir.path().join("up.yaml"), runbook).unwrap();
+    let run = |hosts: &str, args: &[&str]| {
+        std::fs::write(dir.path().join("inv.yaml"), format!("{head}hosts: {hosts}\n")).unwrap();
+        super::support::rollbook::Rollbook::new(args.iter().copied().chain(["-i", "inv.yaml"]))
+            .dir(dir.path())
+            .run()
+    };
+    let plan: &[&str] = &["plan", "up.yaml", "--offline"];
+    let twice = "{ a: { node_name: n }, b: { node_name: n } }";
+    for args in [plan, &["rehearse", "up.yaml"], &["inventory", "check"]] {
+        run(twice, args).exits(65).says("RB0407").says("`a` and `b` are both node `n`").says("inv.yaml:4:31");
+    }
+    run("{ a: { node_name: b }, b: {} }", plan).exits(65).says("RB0407").says("both node `b`");
+    run("{ controller: {} }", plan).exits(65).says("`controller` is no host name");
+    let local = "{ connection: { transport: local } }";
+    run(&format!("{{ a: {local}, b: {local} }}"), &["inventory", "check"])
+        .exits(65)
+        .says("both the machine that runs Rollbook");
+    let outcome = run("{ W_1: {} }", plan).exits(65).says("the host is no node of the cluster (host `W_1`)");
+    assert!(!outcome.stderr.contains("the host's name"), "{}", outcome.stderr);
+}
+
+#[test]
 fn what_only_a_shell_expands_is_told_where_no_shell_is() {
     check(&[
         (

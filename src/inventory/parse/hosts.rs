@@ -218,6 +218,11 @@ pub(super) fn names(written: &Spanned<String>, diagnostics: &mut Diagnostics) ->
             diagnostics.error(BAD_HOST_NAME, written.span, message).hint("give the host another name");
             return Vec::new();
         }
+        if text == "controller" {
+            let message = "`controller` is no host name: in `run_on` and in reports it is the machine that runs Rollbook";
+            diagnostics.error(BAD_HOST_NAME, written.span, message).hint("give the host another name");
+            return Vec::new();
+        }
         match HostName::parse(&text) {
             Ok(name) => names.push(name),
             Err(message) => {

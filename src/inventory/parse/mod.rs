@@ -7,7 +7,7 @@ mod root;
 mod settings;
 mod tables;
 
-use super::Inventory;
+use super::{Inventory, shared};
 use crate::source::codes::{MISSING_KEY, NOT_AN_INVENTORY};
 use crate::source::{Diagnostics, FromNode, MapReader, Metadata, Node, NodeKind, Spanned};
 use crate::value::{Table, escape};
@@ -88,6 +88,7 @@ pub fn parse_leniently(root: &Node, diagnostics: &mut Diagnostics) -> Option<Inv
     let kube = top.take("kube");
     top.finish_with_foreign_keys("an inventory", &HABITS, diagnostics);
     let hosts = drafts.settle(&defaults, &groups);
+    shared::refuse_one_node(hosts.values(), diagnostics);
     let mut inventory = Inventory { name, hosts, groups, etcd: None, params };
     inventory.etcd = kube.and_then(|entry| etcd::read(&entry.value, &inventory, diagnostics));
     Some(inventory)

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::SelectorError;
-use crate::inventory::Group;
+use crate::inventory::{Group, range};
 
 /// Deeper nesting is a mistake, and would cost the stack.
 const DEEPEST: usize = 64;
@@ -204,19 +204,18 @@ impl Parser<'_> {
                 let close = rest[end..].find(']');
                 let close = close.ok_or_else(|| SelectorError::new(self.at + end, "`[` is not closed"))?;
                 let inside = &rest[end + 1..end + close];
-                // Neither a range nor a slice has one, so it is a mistake in any inventory.
-                if inside.split(':').any(|bound| bound.trim_start().starts_with('-')) {
-                    slice(inside, self.at + end)?;
-                }
-                // What is neither a number, a range nor letters of a range means nothing in any inventory.
-                let is_range = |bound: &str| {
-                    let bound = bound.trim();
-                    bound.is_empty()
-                        || bound.bytes().all(|byte| byte.is_ascii_digit())
-                        || bound.len() == 1 && bound.bytes().all(|byte| byte.is_ascii_alphabetic())
-                };
-                if !inside.split([':', ',']).all(is_range) || inside.trim().is_empty() {
-                    slice(inside, self.at + end)?;
+                // What is neither a range nor a slice means nothing in any inventory.
+                if let Err(no_range) = range::check(inside) {
+                    let offset = self.at + end;
+                    let has_two_bounds = inside.matches(':').count() == 1 && !inside.contains('-');
+                    // Whether it would be a range or a slice, only an inventory can tell.
+                    slice(inside, offset).map_err(|no_slice| {
+                        if has_two_bounds {
+                            SelectorError::new(offset, no_range.replace("the range ", ""))
+                        } else {
+                            no_slice
+                        }
+                    })?;
                 }
                 end += close + 1;
             } else if next.is_ascii_alphanumeric() || matches!(next, '.' | '-' | '_' | '*' | '?') {

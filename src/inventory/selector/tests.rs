@@ -158,7 +158,7 @@ fn a_mistake_says_what_where_and_what_to_write() {
             "unexpected `[`",
             Some("a slice stands only after a group or a closing parenthesis: `control_plane[0]`"),
         ),
-        ("control_plane[2:1]", 13, "the slice `[2:1]` runs backwards", None),
+        ("control_plane[2:1]", 13, "`[2:1]` runs backwards", None),
         (
             "control_plane[x]",
             13,
@@ -168,7 +168,7 @@ fn a_mistake_says_what_where_and_what_to_write() {
         ("control_plain[0]", 0, "no group is named `control_plain`", Some("did you mean `control_plane`?")),
         ("cp1[0]", 3, "`cp1` is a host, and a slice needs a group", None),
         ("w[01:04].eu", 0, "no host and no group is named `w04.eu`", Some("did you mean `w01.eu`?")),
-        ("w[3:1].eu", 1, "the range `[3:1]` runs backwards", None),
+        ("w[3:1].eu", 1, "`[3:1]` runs backwards", None),
         (
             "workres[0:1]",
             0,

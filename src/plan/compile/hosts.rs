@@ -45,6 +45,7 @@ impl<'a> HostTable<'a> {
             table.rows.push(row(input, host, via, nodes.as_ref(), diagnostics));
         }
         table.refuse_shared_machines(diagnostics);
+        table.refuse_shared_nodes(diagnostics);
         table
     }
 
@@ -71,6 +72,19 @@ impl<'a> HostTable<'a> {
                 );
                 let hint = "correct their addresses in the inventory; cloned machines need `systemd-machine-id-setup`";
                 diagnostics.push(placeless(codes::SHARED_MACHINE, message, Some(hint.to_owned())));
+            }
+        }
+    }
+
+    /// Where no machine was asked, a node's name is what the inventory says, and it may say one twice.
+    fn refuse_shared_nodes(&self, diagnostics: &mut Diagnostics) {
+        let mut seen: BTreeMap<&str, &HostName> = BTreeMap::new();
+        for row in self.rows.iter().filter(|row| row.machine_id.is_empty()) {
+            let Some(node) = row.subject.node.as_deref() else { continue };
+            if let Some(first) = seen.insert(node, &row.host.name) {
+                let message = format!("hosts `{first}` and `{}` are both node `{node}`", row.host.name);
+                let hint = "one node would be drained for two hosts: correct `node_name` in the inventory";
+                diagnostics.push(placeless(codes::SHARED_HOST, message, Some(hint.to_owned())));
             }
         }
     }

@@ -41,6 +41,15 @@ impl FromNode for OneLine {
     }
 
     fn from_node(node: &Node, ty: &Type, errors: &mut Diagnostics) -> Option<Self> {
+        if let Some(time) = node.scalar().and_then(Duration::meant_by) {
+            let text = node.scalar().unwrap_or_default();
+            let message =
+                format!("`approve` is `{}`, which tells a person nothing to look at", escape(text.trim()));
+            errors
+                .error(GATE, node.span, message)
+                .hint(format!("to wait for a time, write `gate: {{ duration: {time} }}`"));
+            return None;
+        }
         let words = |text: &str| escape(&text.split_whitespace().collect::<Vec<_>>().join(" "));
         node.parsed(&ty.expected(), errors, |text| Some(words(text)).filter(|text| !text.is_empty()))
             .map(Self)

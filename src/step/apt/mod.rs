@@ -239,14 +239,15 @@ impl AptSpec {
             })
         };
         let nothing = match &job {
-            AptJob::Install(packages) | AptJob::Download(packages) => packages.is_empty(),
-            AptJob::Remove(names) => names.is_empty(),
-            AptJob::Upgrade(upgrade) => upgrade.is_empty(),
-            AptJob::Update(_) => false,
+            AptJob::Install(packages) => packages.is_empty().then_some("install"),
+            AptJob::Download(packages) => packages.is_empty().then_some("download"),
+            AptJob::Remove(names) => names.is_empty().then_some("remove"),
+            AptJob::Upgrade(upgrade) => upgrade.is_empty().then_some("upgrade"),
+            AptJob::Update(_) => None,
         };
-        if nothing {
+        if let Some(field) = nothing {
             return Err(wrong(
-                "the list of packages is empty",
+                format!("`{field}` is empty"),
                 "name a package, or leave the step out with `when`",
             ));
         }

@@ -29,12 +29,16 @@ pub(crate) fn takes_host_out(package: &str) -> bool {
     TAKES_HOST_OUT.contains(&name)
 }
 
+/// What YAML and its readers take for true or false; Debian has no packages of these names.
+const IS_OR_IS_NOT: [&str; 6] = ["false", "no", "off", "on", "true", "yes"];
+
 /// A package's name, perhaps with an architecture (`libc6:i386`), as Debian policy §5.6.1 allows it. What apt would read
 /// as something else is refused: `kubelet-` removes, `kubelet/stable` and `kubelet=1` choose, `-y` is an option.
 pub(crate) fn package_name(name: &str) -> Result<&str, LowerError> {
     let (bare, arch) = name.split_once(':').unwrap_or((name, "any"));
     let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let good = bare.len() >= 2
+        && !IS_OR_IS_NOT.contains(&bare)
         && bare.starts_with(lower)
         && bare.chars().all(|c| lower(c) || "+-.".contains(c))
         && !bare.ends_with('-')

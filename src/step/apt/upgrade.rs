@@ -29,6 +29,25 @@ pub(super) struct UpgradeSpec {
 /// The word that stands for every package. Debian has no package of this name.
 const ALL: &str = "all";
 
+/// What other tools write for it.
+const ALL_ELSEWHERE: [&str; 12] = [
+    "*",
+    "dist",
+    "dist-upgrade",
+    "everything",
+    "full",
+    "full-upgrade",
+    "on",
+    "safe",
+    "safe-upgrade",
+    "true",
+    "upgrade",
+    "yes",
+];
+
+/// What other tools write for no upgrade.
+const NOTHING_ELSEWHERE: [&str; 4] = ["false", "no", "none", "off"];
+
 impl UpgradeSpec {
     pub(super) fn read(args: Args<'_>) -> Result<Self, LowerError> {
         let names = |field: &str| -> Result<Vec<String>, LowerError> {
@@ -39,6 +58,18 @@ impl UpgradeSpec {
             return Err(wrong(format!("`except` has `{name}`"), "write the name without its architecture"));
         }
         let what = match args.texts("upgrade").as_slice() {
+            [word] if ALL_ELSEWHERE.contains(word) => {
+                return Err(wrong(
+                    format!("`upgrade` is `{word}`, and takes names of packages, or `all`"),
+                    "write `all`: every package, and none is removed for it",
+                ));
+            }
+            [word] if NOTHING_ELSEWHERE.contains(word) => {
+                return Err(wrong(
+                    format!("`upgrade` is `{word}`, and takes names of packages, or `all`"),
+                    "leave `upgrade` out",
+                ));
+            }
             [ALL] => UpgradeScope::All { except },
             several if several.contains(&ALL) => {
                 return Err(wrong("`upgrade` names packages beside `all`", "write `all`, or names"));

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use super::args::Args;
 use super::build::{refuse_secrets, wrong};
 use super::cordoned::{self, Cordons};
+use super::label_selector;
 use super::node_state::{OnNode, kubectl_op, kubectl_probe, kubectl_query, on_node};
 use super::{
     AssessError, Assessment, BracketKey, Doc, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
@@ -276,6 +277,7 @@ fn flags(args: Args<'_>) -> Result<Vec<String>, LowerError> {
         flags.push(format!("--grace-period={}", grace.as_secs()));
     }
     if let Some(selector) = args.text("pod_selector") {
+        label_selector::checked("pod_selector", selector)?;
         flags.push(format!("--pod-selector={selector}"));
     }
     Ok(flags)

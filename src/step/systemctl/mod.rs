@@ -131,6 +131,12 @@ whatever happens to be loaded.",
         let spec = UnitSpec::read(Args(args))?;
         let ops = spec.ops(cx);
         let Some(effect) = ops.iter().map(|op| op.effect).max() else {
+            if let Some(verb) = VERBS.iter().find(|verb| Args(args).has(verb.word())) {
+                return Err(wrong(
+                    format!("`{}` is empty", verb.word()),
+                    "name a unit, or leave the step out with `when`",
+                ));
+            }
             return Err(wrong(
                 "nothing to do",
                 "write `restart`, `start`, `stop`, `enable`, `mask` or `daemon_reload: true`",

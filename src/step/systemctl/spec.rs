@@ -4,7 +4,9 @@ use super::sources;
 use super::units::{self, UnitState, parse_units};
 use crate::op::{Effect, Op, ProbeOutput, Query};
 use crate::step::args::Args;
-use crate::step::build::{absolute_path, argv, change, exec, query_of, refused, unreadable, would_change};
+use crate::step::build::{
+    absolute_path, argv, change, exec, query_of, refused, unreadable, would_change, wrong,
+};
 use crate::step::{AssessError, Assessment, Change, Fidelity, LowerCx, LowerError, Matter};
 use crate::value::{Duration, Value};
 
@@ -51,6 +53,36 @@ impl UnitVerb {
     }
 }
 
+/// Verbs of which one undoes the other, so that no unit could be as both ask.
+const OPPOSITES: [(UnitVerb, UnitVerb); 7] = [
+    (UnitVerb::Stop, UnitVerb::Start),
+    (UnitVerb::Stop, UnitVerb::Restart),
+    (UnitVerb::Enable, UnitVerb::Disable),
+    (UnitVerb::Mask, UnitVerb::Unmask),
+    (UnitVerb::Mask, UnitVerb::Enable),
+    (UnitVerb::Mask, UnitVerb::Start),
+    (UnitVerb::Mask, UnitVerb::Restart),
+];
+
+fn refuse_opposites(verbs: &[(UnitVerb, Vec<String>)]) -> Result<(), LowerError> {
+    let of =
+        |wanted: UnitVerb| verbs.iter().filter(move |(verb, _)| *verb == wanted).flat_map(|(_, names)| names);
+    for (one, other) in OPPOSITES {
+        if let Some(unit) = of(one).find(|unit| of(other).any(|also| also == *unit)) {
+            let unit = units::short_name(unit);
+            return Err(wrong(
+                format!(
+                    "`{}` names `{unit}`, and so does `{}`: no unit can be as both ask",
+                    other.word(),
+                    one.word()
+                ),
+                "keep one of them; to do one after the other, write two steps",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// The units of all services, for a reload that names none. Mounts and scopes are left out: pods make thousands of them.
 const ALL_UNITS: [&str; 3] = ["*.service", "*.socket", "*.timer"];
 
@@ -84,6 +116,7 @@ impl UnitSpec {
                 verbs.push((verb, names));
             }
         }
+        refuse_opposites(&verbs)?;
         let path = |path| absolute_path("newer_than", path).map(ToOwned::to_owned);
         let newer_than = args.texts("newer_than").into_iter().map(path).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {

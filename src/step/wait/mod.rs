@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use super::args::Args;
 use super::build::{absolute_path, argv, query, query_of, refuse_secrets, wrong};
+use super::label_selector::checked;
 use super::node_state::{kube, kubectl_probe, kubectl_query, on_node};
 use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Poll, Role, StepKind, Subject};
 use crate::kubernetes::node::NODES;
@@ -121,6 +122,12 @@ fn poll(args: Args<'_>) -> Result<Poll, LowerError> {
     // Looking without a pause would load the API for nothing.
     let interval = or("interval", 5).max(Duration::from_millis(500));
     let poll = Poll { interval, stable_for: or("stable_for", 0), within: or("for", 300) };
+    if args.duration("interval") == Some(Duration::ZERO) {
+        return Err(wrong(
+            "`interval` is 0s, and looks need a pause between them",
+            "write a time such as `5s`",
+        ));
+    }
     if poll.within == Duration::ZERO {
         return Err(wrong("`for` is 0s, in which nothing comes about", "write a time such as `5m`"));
     }
@@ -170,6 +177,7 @@ fn look_at_pods(pods: Args<'_>, cx: &LowerCx<'_>) -> Result<(String, Probe), Low
             "write labels such as `app=web`",
         ));
     }
+    checked("pods.selector", selector)?;
     let words = [
         "get",
         "pods",
@@ -220,6 +228,12 @@ fn look_at_host(args: Args<'_>) -> Result<(String, Vec<Query>), LowerError> {
     }
     let command: Vec<String> = args.texts("command").iter().map(|word| (*word).to_owned()).collect();
     if command.first().is_none_or(String::is_empty) {
+        if args.has("command") {
+            return Err(wrong(
+                "`command` is empty",
+                "write a program and its arguments, such as `[test, -e, /run/x]`",
+            ));
+        }
         return Err(wrong(
             format!("`wait` has nothing to wait for: write exactly one of `{}`", SUBJECTS.join("`, `")),
             "an empty `command` is none",

@@ -69,7 +69,7 @@ impl Compiler<'_, '_> {
             (Type::Any, NodeKind::Seq(items)) => self.list(node, ty, items, &Type::Any),
             (Type::OneOrMany(inner), _) => {
                 let only = self.arg(node, inner)?;
-                Some(arg(node, ty, ArgKind::List(vec![only])))
+                Some(folded(node, ty, ArgKind::List(vec![only])))
             }
             (Type::List(_), NodeKind::Scalar { text, .. }) => {
                 let hint = list_hint(text);
