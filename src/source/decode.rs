@@ -73,7 +73,7 @@ impl Node {
         }
         let nearest = nearest(written, words.iter().map(|(word, _)| *word));
         let diagnostic = self.no_constant(&names, diagnostics);
-        if let Some(nearest) = nearest {
+        if let Some(nearest) = nearest.filter(|_| diagnostic.hints.is_empty()) {
             diagnostic.hint(format!("did you mean `{nearest}`?"));
         }
         None

@@ -1,8 +1,8 @@
 //! Mistakes in users' files: collected, never thrown, each with a code, a place and a hint.
 
 use super::codes::{UNKNOWN_KEY, WRONG_TYPE};
-use super::{Node, NodeKind, ScalarStyle, SourceMap, Span, Spanned, nearest, render};
-use crate::value::Duration;
+use super::slip::{meant_key, slip, slip_in_key};
+use super::{Node, NodeKind, SourceMap, Span, Spanned, render};
 
 /// A stable code such as `RB0101`. Codes are never reused; `docs/reference/errors` has a page for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -155,11 +155,11 @@ impl Diagnostics {
     pub fn unknown_key(&mut self, key: &Spanned<String>, what: &str, expected: &[String]) -> &mut Diagnostic {
         let message = format!("unknown key `{}` in {what}", shorten(&key.value));
         let diagnostic = self.error(UNKNOWN_KEY, key.span, message);
-        if let Some(hint) = odd_space(&key.value) {
+        if let Some(hint) = slip_in_key(&key.value) {
             return diagnostic.hint(hint);
         }
-        if let Some(nearest) = nearest(&key.value, expected.iter().map(String::as_str)) {
-            diagnostic.hint(format!("did you mean `{nearest}`?"));
+        if let Some(meant) = meant_key(&key.value, expected.iter().map(String::as_str)) {
+            diagnostic.hint(format!("did you mean `{meant}`?"));
         } else if (1..=MOST_KEYS_LISTED).contains(&expected.len()) {
             let mut known: Vec<_> = expected.iter().map(|key| format!("`{key}`")).collect();
             known.dedup();
@@ -198,43 +198,6 @@ const MOST_SHOWN: usize = 50;
 
 /// A longer list is a page of the reference, not a hint.
 const MOST_KEYS_LISTED: usize = 14;
-
-/// What to do about a character that looks like a space and is none to YAML.
-pub fn odd_space(text: &str) -> Option<String> {
-    let found = text.chars().find(|character| super::yaml::is_odd_space(*character))?;
-    let name =
-        if found == '\u{A0}' { ", a no-break space," } else { ", which looks like a space or like nothing," };
-    Some(format!("U+{:04X}{name} stands where a space belongs: type a plain space instead", u32::from(found)))
-}
-
-/// What somebody probably wanted to type where a mapping or a list belongs: a space that is missing or is none, or a dash that
-/// is not a hyphen.
-pub fn slip(node: &Node, expected: &str) -> Option<String> {
-    let text = match &node.kind {
-        NodeKind::Scalar { text, style: ScalarStyle::Plain } => text,
-        // `-drain: {}` is a mapping with an odd key.
-        NodeKind::Map(entries) => &entries.first()?.key.value,
-        _ => return None,
-    };
-    if let Some(hint) = odd_space(text) {
-        return Some(hint);
-    }
-    if let Some(dash) =
-        text.chars().next().filter(|first| matches!(first, '\u{2010}'..='\u{2015}' | '\u{2212}'))
-    {
-        return Some(format!("U+{:04X} is a dash that looks like a hyphen: write `-`", u32::from(dash)));
-    }
-    if expected.contains("duration") && Duration::is_too_long(text) {
-        return Some(format!("write {} at most", Duration::LONGEST));
-    }
-    let (at, mark) = super::yaml::missing_space(text)?;
-    let is_wanted = if mark == ':' { "mapping" } else { "list" };
-    if !expected.contains(is_wanted) {
-        return None;
-    }
-    let (before, behind) = text.split_at(at + mark.len_utf8());
-    Some(format!("a space is missing: write `{}`", shorten(&format!("{before} {behind}"))))
-}
 
 /// What stands at a node, for the second half of "expected …, found …".
 fn found(node: &Node) -> String {

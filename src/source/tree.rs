@@ -1,6 +1,6 @@
 //! The tree of a YAML document as written: raw text of scalars, order of keys, a span on everything.
 
-use super::{Diagnostics, Span, Spanned, nearest};
+use super::{Diagnostics, Span, Spanned, meant_key};
 use crate::value::Table;
 
 /// How a scalar was written. Only a plain one may mean a number, a boolean or null.
@@ -8,8 +8,10 @@ use crate::value::Table;
 pub enum ScalarStyle {
     /// Without quotes: `1.30`, `no`, `drain`.
     Plain,
-    /// In single or double quotes.
+    /// In single quotes.
     Quoted,
+    /// In double quotes.
+    DoubleQuoted,
     /// A block: `|` or `>`.
     Block,
 }
@@ -57,6 +59,8 @@ pub struct MapReader<'n> {
     span: Span,
     pub(super) expected: Vec<String>,
     pub(super) table: Option<&'static Table>,
+    /// What is said of keys of other tools.
+    habits: fn(&str) -> Option<&'static str>,
 }
 
 impl<'n> MapReader<'n> {
@@ -68,12 +72,18 @@ impl<'n> MapReader<'n> {
             return None;
         };
         let (taken, expected) = (vec![false; entries.len()], Vec::new());
-        Some(Self { entries, taken, span: node.span, expected, table: None })
+        Some(Self { entries, taken, span: node.span, expected, table: None, habits: |_| None })
     }
 
     /// Like [`Self::open`], for a mapping whose keys stand in a table.
     pub fn open_table(node: &'n Node, table: &'static Table, diagnostics: &mut Diagnostics) -> Option<Self> {
         Some(Self { table: Some(table), ..Self::open(node, table.what, diagnostics)? })
+    }
+
+    /// With what is said of keys of other tools, such as "write `steps:`" of `tasks`.
+    #[must_use]
+    pub fn with_habits(self, habits: fn(&str) -> Option<&'static str>) -> Self {
+        Self { habits, ..self }
     }
 
     /// The mapping's own span.
@@ -92,12 +102,17 @@ impl<'n> MapReader<'n> {
         Some(&self.entries[index])
     }
 
-    /// Whether a key stands here that is none of the table's and nearly this one: reported as unknown, it is not missing too.
+    /// Whether a key stands here that is none of the table's and was meant to be this one: reported as unknown, it is not
+    /// missing too.
     pub fn is_misspelt(&self, key: &str) -> bool {
         let Some(table) = self.table else { return false };
         let known = || table.names();
+        let is_meant = |written: &str| match (self.habits)(written) {
+            Some(instead) => writes(instead, key),
+            None => meant_key(written, known()) == Some(key),
+        };
         let mut keys = self.entries.iter().map(|entry| entry.key.value.as_str());
-        keys.any(|written| !known().any(|known| known == written) && nearest(written, known()) == Some(key))
+        keys.any(|written| !known().any(|known| known == written) && is_meant(written))
     }
 
     /// Everything that was not taken so far; marks it as taken.
@@ -124,4 +139,10 @@ impl<'n> MapReader<'n> {
         let unread = table.names().find(|key| !self.expected.iter().any(|taken| taken == key));
         debug_assert!(unread.is_none(), "invariant: {} reads {unread:?}", table.what);
     }
+}
+
+/// Whether a hint says to write a key: "write `steps:`".
+fn writes(instead: &str, key: &str) -> bool {
+    let written = instead.split('`').nth(1).and_then(|written| written.strip_prefix(key));
+    instead.starts_with("write `") && written.is_some_and(|rest| rest.starts_with(':'))
 }

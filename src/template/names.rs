@@ -43,10 +43,16 @@ pub struct Names {
     pub roots: IndexMap<String, NameType>,
     /// Ids of the steps that stand later in the same list: their results are not there yet.
     pub later: Vec<String>,
+    /// Ids that no expression can name: they are reported where they stand, so their uses are not.
+    pub broken: Vec<String>,
+    /// Ids of steps of the phases before, whose results end with their phase.
+    pub elsewhere: Vec<String>,
 }
 
 /// Names of other tools, and ours.
-const OF_OTHER_TOOLS: [(&str, &str); 14] = [
+const OF_OTHER_TOOLS: [(&str, &str); 20] = [
+    ("FALSE", "write `false`"),
+    ("TRUE", "write `true`"),
     ("ansible_check_mode", "a plan is no run: leave the condition out"),
     ("ansible_default_ipv4", "write `host.address`"),
     ("ansible_distribution", "write `facts.os`"),
@@ -60,7 +66,11 @@ const OF_OTHER_TOOLS: [(&str, &str); 14] = [
     ("hostvars", "write `host.vars`, which holds those of the step's own host"),
     ("inventory_hostname", "write `host.name`"),
     ("inventory_hostname_short", "write `host.name`"),
+    ("no", "write `false`"),
+    ("off", "write `false`"),
+    ("on", "write `true`"),
     ("play_hosts", "write `groups.NAME`"),
+    ("yes", "write `true`"),
 ];
 
 /// A name that does not exist where it is used.
@@ -71,6 +81,16 @@ pub struct NameError {
     pub message: String,
     /// What to do; may be empty.
     pub hint: String,
+}
+
+/// How a hint begins that has nothing better to say than what there is.
+const ALL_NAMES: &str = "names here start with";
+
+impl NameError {
+    /// Whether the hint says what was meant, not only what there is.
+    pub fn knows_better(&self) -> bool {
+        !self.hint.starts_with(ALL_NAMES)
+    }
 }
 
 /// More names than this are a page of the reference, not a hint.
@@ -97,6 +117,8 @@ impl Names {
             let known = || members.keys().map(String::as_str);
             at = members.get(member).ok_or_else(|| match so_far.as_str() {
                 "steps" if self.later.contains(member) => later(member),
+                "steps" if self.elsewhere.contains(member) => elsewhere(member),
+                "steps" if members.is_empty() => no_steps(member),
                 _ => unknown_member(&so_far, member, known()),
             })?;
             so_far = format!("{so_far}.{member}");
@@ -123,6 +145,24 @@ impl Names {
         }
     }
 
+    /// What was meant by a name without its namespace, as far as it exists.
+    fn below(&self, root: &str, name: &Reference) -> String {
+        let whole = |length: usize| Reference {
+            root: root.to_owned(),
+            path: std::iter::once(&name.root).chain(&name.path[..length]).cloned().collect(),
+        };
+        let known = (0..=name.path.len()).rev().find(|length| self.check(&whole(*length)).is_ok());
+        let known = known.unwrap_or_default();
+        let (value, rest) = (whole(known), &name.path[known..]);
+        let is_version = matches!(self.check(&value), Ok(Some(Type::Version)));
+        match rest {
+            [part] if is_version && ["major", "minor", "patch"].contains(&part.as_str()) => {
+                format!("did you mean `{value} | {part}`?")
+            }
+            _ => format!("did you mean `{value}`?"),
+        }
+    }
+
     fn unknown_root(&self, name: &Reference) -> NameError {
         let message = format!("unknown name `{name}`");
         if let Some((_, hint)) = OF_OTHER_TOOLS.iter().find(|(other, _)| *other == name.root) {
@@ -133,20 +173,42 @@ impl Names {
             NameType::Closed(members) if members.contains_key(&name.root) => Some(root),
             _ => None,
         });
-        // Other tools call it so.
-        if name.root == "item" && self.roots.contains_key("each") {
-            let near = Reference { root: "each".to_owned(), path: name.path.clone() };
-            return NameError { message, hint: format!("write `{near}`") };
+        // Other tools call it `item`.
+        if name.root == "item" || name.root == "each" {
+            let each = Reference { root: "each".to_owned(), path: name.path.clone() };
+            let hint = if self.roots.contains_key("each") {
+                format!("write `{each}`")
+            } else {
+                "`each` is an item of `for_each`, which the step does not have: write `for_each: [a, b]` beside it".to_owned()
+            };
+            return NameError { message, hint };
         }
         let hint = match (member, nearest(&name.root, self.roots.keys().map(String::as_str))) {
-            (Some(root), _) => format!("did you mean `{root}.{name}`?"),
+            (Some(root), _) => self.below(root, name),
             (None, Some(root)) => {
                 let near = Reference { root: root.to_owned(), path: name.path.clone() };
                 format!("did you mean `{near}`?")
             }
-            (None, None) => list("names here start with", self.roots.keys().map(String::as_str)),
+            (None, None) => list(ALL_NAMES, self.roots.keys().map(String::as_str)),
         };
         NameError { message, hint }
+    }
+}
+
+fn elsewhere(step: &str) -> NameError {
+    NameError {
+        message: format!("the step `{step}` stands in another phase, whose results end with it"),
+        hint: "a step reads results of its own phase only: move one of the two, or ask the host again"
+            .to_owned(),
+    }
+}
+
+fn no_steps(step: &str) -> NameError {
+    NameError {
+        message: format!("unknown name `steps.{step}`"),
+        hint: format!(
+            "no step before this one has an `id`: write `id: {step}` at the step whose result is meant"
+        ),
     }
 }
 
@@ -186,8 +248,26 @@ fn member_type(ty: &Type, so_far: &str, path: &[String]) -> Result<Option<Type>,
         },
         _ => Err(NameError {
             message: format!("`{so_far}` has no member `{member}`"),
-            hint: format!("`{so_far}` is {}", ty.expected()),
+            hint: no_member(ty, so_far, member),
         }),
+    }
+}
+
+/// What to write where a value has no members: a filter of that name, or `in` for an item of a list.
+fn no_member(ty: &Type, so_far: &str, member: &str) -> String {
+    let kind = format!("`{so_far}` is {}", ty.expected());
+    match ty {
+        Type::Version if ["major", "minor", "patch"].contains(&member) => {
+            format!("write `{so_far} | {member}`")
+        }
+        Type::List(_) | Type::OneOrMany(_) if member == "length" => format!("write `{so_far} | length`"),
+        Type::List(_) | Type::OneOrMany(_) if so_far == "host.groups" => {
+            format!("write `host.name in groups.{member}`")
+        }
+        Type::List(_) | Type::OneOrMany(_) => {
+            format!("{kind}: write `'{member}' in {so_far}`, all of it in double quotes")
+        }
+        _ => kind,
     }
 }
 
@@ -239,7 +319,14 @@ mod tests {
             ("parms.target", "did you mean `params.target`?"),
             ("params.qqqqqq", "`params` has `target`, `tree`"),
             ("facts.x", "names here start with `params`, `host`"),
-            ("params.target.minor", "`params.target` is a version such as 1.31.4"),
+            ("params.target.minor", "write `params.target | minor`"),
+            ("params.target.name", "`params.target` is a version such as 1.31.4"),
+            ("target.minor", "did you mean `params.target | minor`?"),
+            ("target.version", "did you mean `params.target`?"),
+            (
+                "item",
+                "`each` is an item of `for_each`, which the step does not have: write `for_each: [a, b]` beside it",
+            ),
         ];
         for (name, hint) in cases {
             assert_eq!(check(name).expect_err(name).hint, hint, "{name}");

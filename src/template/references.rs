@@ -122,7 +122,14 @@ fn in_tokens(source: &str, tokens: &[Token], uses: &mut Vec<Use>) -> Result<(), 
             let (path, end) = path(source, tokens, at);
             if is(Some(end), "(") {
                 let method = &tokens[end - 1];
-                return Err(call(method.text(source), method));
+                // A function has nothing in front of it; a method has the value that it is about.
+                let value = (end > at + 1).then(|| &source[token.range.start..tokens[end - 2].range.start]);
+                let argument = tokens.get(end + 1).filter(|argument| argument.kind == TokenKind::Text);
+                let argument = argument.map(|argument| argument.text(source));
+                return Err(match value.map(str::trim_end) {
+                    Some(value) => method_call(value, argument, method.text(source), method),
+                    None => call(method.text(source), method),
+                });
             }
             let range = token.range.start..tokens[end - 1].range.end;
             let alone = end - at + 1 == tokens.len();
@@ -161,7 +168,9 @@ fn known(word: &str, table: &[LanguageWord], what: &str, token: &Token) -> Resul
     if has(table, word) {
         return Ok(());
     }
+    let other = OTHER_TESTS.iter().find(|(other, _)| what == "test" && *other == word);
     let hint = match nearest(word, table.iter().map(|known| known.name)) {
+        _ if other.is_some() => other.map_or_else(String::new, |(_, instead)| format!("write `{instead}`")),
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => {
             format!(
@@ -173,12 +182,56 @@ fn known(word: &str, table: &[LanguageWord], what: &str, token: &Token) -> Resul
     Err(Mistake::at(token.range.start, format!("unknown {what} `{word}`")).hint(hint))
 }
 
+/// Tests of other tools, and what to write instead.
+const OTHER_TESTS: [(&str, &str); 16] = [
+    ("changed", "steps.ID.changed"),
+    ("empty", "(VALUE | length) == 0"),
+    ("eq", "VALUE == OTHER"),
+    ("equalto", "VALUE == OTHER"),
+    ("failed", "steps.ID.rc != 0"),
+    ("false", "not VALUE"),
+    ("in", "VALUE in LIST"),
+    ("match", "VALUE is matching('w*')"),
+    ("none", "VALUE == none"),
+    ("regex", "VALUE is matching('w*')"),
+    ("search", "VALUE is matching('*text*')"),
+    ("skipped", "not steps.ID.changed"),
+    ("succeeded", "steps.ID.rc == 0"),
+    ("success", "steps.ID.rc == 0"),
+    ("true", "VALUE"),
+    ("undefined", "VALUE is not defined"),
+];
+
+/// A method of other languages, with what does the same here.
+fn method_call(value: &str, argument: Option<&str>, name: &str, token: &Token) -> Mistake {
+    let shown = argument.unwrap_or("'text'");
+    let inside = shown.get(1..shown.len().saturating_sub(1)).unwrap_or_default();
+    let hint = match name {
+        "contains" | "includes" | "find" | "index" => format!("{value} is matching('*{inside}*')"),
+        "startswith" | "startsWith" | "starts_with" => format!("{value} is matching('{inside}*')"),
+        "endswith" | "endsWith" | "ends_with" => format!("{value} is matching('*{inside}')"),
+        "match" | "matches" | "search" => format!("{value} is matching('*{inside}*')"),
+        "strip" => format!("{value} | trim"),
+        "toLowerCase" => format!("{value} | lower"),
+        "toUpperCase" => format!("{value} | upper"),
+        "get" => format!("{value}[{shown}]"),
+        "count" | "len" | "size" => format!("{value} | length"),
+        _ if has(&FILTERS, name) => match argument {
+            Some(argument) => format!("{value} | {name}({argument})"),
+            None => format!("{value} | {name}"),
+        },
+        _ => return call(name, token),
+    };
+    Mistake::at(token.range.start, format!("`{name}(…)`: there are no functions to call"))
+        .hint(format!("write `{hint}`"))
+}
+
 fn call(name: &str, token: &Token) -> Mistake {
     let mistake = Mistake::at(token.range.start, format!("`{name}(…)`: there are no functions to call"));
     if has(&FILTERS, name) {
         return mistake.hint(format!("`{name}` is a filter: write `value | {name}`"));
     }
-    mistake.hint("use a filter, such as `value | default(\"\")`")
+    mistake.hint("a value is changed by filters, such as `value | lower`, and looked at by operators, such as `'a' in value`")
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! What a scalar without templates means, once its type is known. `no` is not false by accident, and 1.30 is not 1.3.
 
 use super::convert::{decimal, from_text};
-use crate::source::{Diagnostics, Node, NodeKind, ScalarStyle, nearest};
-use crate::value::{Duration, Type, Value, Version};
+use crate::source::{Diagnostics, Node, NodeKind, ScalarStyle, in_duration, nearest};
+use crate::value::{Type, Value, Version};
 
 /// YAML 1.1's other spellings of booleans, and the one to write.
 const OTHER_BOOLEANS: [(&str, &str); 8] = [
@@ -68,11 +68,7 @@ fn hint(text: &str, plain: bool, ty: &Type) -> Option<String> {
         Type::Int | Type::Amount if text.contains('.') || text.contains('_') => {
             Some("write digits only".to_owned())
         }
-        Type::Duration if decimal(text).is_some() => {
-            Some(format!("a number needs a unit: write `{text}s` for seconds or `{text}m` for minutes"))
-        }
-        Type::Duration if Duration::is_too_long(text) => Some(format!("write {} at most", Duration::LONGEST)),
-        Type::Duration if text.contains(' ') => Some("write it without spaces, such as 1h30m".to_owned()),
+        Type::Duration => in_duration(text),
         Type::Version if Version::package_revision(text).is_some() => {
             let bare = text.split_once('-').map_or(text, |(bare, _)| bare);
             Some(format!("`{text}` is the version of a package, with its revision: write `{bare}`"))

@@ -517,3 +517,161 @@ fn a_repeated_include_is_judged_round_by_round() {
     files.write("fetch.yaml", &fetch("1.31"));
     files.rollbook("plan", &["--offline"]).exits(65).says("kubeadm 1.30.8 is not in the repository of 1.31");
 }
+
+/// A step, the words that must be said of it, and the step when the hint is followed.
+type Mended = (&'static str, &'static str, &'static str);
+
+const MENDED: &[Mended] = &[
+    ("- wait: {node:ready}", "write `node: ready`", "- wait: {node: ready}"),
+    ("- {command: [ls], when:true}", "write `when: true`", "- {command: [ls], when: true}"),
+    ("- wait:{ node: ready }", "write `wait: { … }`", "- wait: { node: ready }"),
+    ("- copy: {dest:/etc/x, content: a}", "write `dest: /etc/x`", "- copy: {dest: /etc/x, content: a}"),
+    ("- drain: { grace_period: -1 }\n- uncordon: {}", "leave the key out", "- drain: {}\n- uncordon: {}"),
+    ("- command: \"\"", "such as `[a, b]`", "- command: [a, b]"),
+    ("- com\u{200b}mand: [ls]", "U+200B is a character that nobody sees: remove it", "- command: [ls]"),
+    ("- command\u{ff1a} [ls]", "looks like `:`", "- command: [ls]"),
+    ("- copy: { content: a\u{ff0c} dest: /etc/x }", "looks like `,`", "- copy: { content: a, dest: /etc/x }"),
+    ("- command: [ls]\u{2028}  when: true", "press Enter", "- command: [ls]\n  when: true"),
+    (
+        "- command: [ls]\n  when: kubelet == '1.31.4'",
+        "did you mean `facts.kubelet`?",
+        "- command: [ls]\n  when: facts.kubelet == '1.31.4'",
+    ),
+    (
+        "- command: [ls]\n  when: kubelet.version == '1.31.4'",
+        "did you mean `facts.kubelet`?",
+        "- command: [ls]\n  when: facts.kubelet == '1.31.4'",
+    ),
+    (
+        "- command: [ls]\n  when: params.target.minor == '1.31'",
+        "write `params.target | minor`",
+        "- command: [ls]\n  when: params.target | minor == '1.31'",
+    ),
+    (
+        "- command: [ls]\n  when: host.groups.workers",
+        "write `host.name in groups.workers`",
+        "- command: [ls]\n  when: host.name in groups.workers",
+    ),
+    (
+        "- command: [ls]\n  changed_when: result.stdout.contains('x')",
+        "write `result.stdout is matching('*x*')`",
+        "- command: [ls]\n  changed_when: result.stdout is matching('*x*')",
+    ),
+    (
+        "- command: [ls]\n  id: s\n- command: [ls]\n  when: steps.s is changed",
+        "write `steps.ID.changed`",
+        "- command: [ls]\n  id: s\n- command: [ls]\n  when: steps.s.changed",
+    ),
+    (
+        "- command: [ls]\n  id: s\n- command: [ls]\n  when: steps.s.stdout.startswith('a')",
+        "write `steps.s.stdout is matching('a*')`",
+        "- command: [ls]\n  id: s\n- command: [ls]\n  when: steps.s.stdout is matching('a*')",
+    ),
+    (
+        "- command: [ls]\n  when: facts.os is match('deb')",
+        "write `VALUE is matching('w*')`",
+        "- command: [ls]\n  when: facts.os is matching('deb*')",
+    ),
+    ("- command: [ls]\n  when: yes", "write `true`", "- command: [ls]\n  when: true"),
+    (
+        "- command: [echo, \"{{ item }}\"]",
+        "write `for_each: [a, b]` beside it",
+        "- command: [echo, \"{{ each }}\"]\n  for_each: [a, b]",
+    ),
+    (
+        "- command: [ls]\n  when: \"facts.os == debian\"",
+        "a text needs quotes: `'debian'`",
+        "- command: [ls]\n  when: \"facts.os == 'debian'\"",
+    ),
+    (
+        "- command: [ls]\n  when: facts.os == debian",
+        "a text needs quotes: `\"debian\"`",
+        "- command: [ls]\n  when: facts.os == \"debian\"",
+    ),
+    ("- command: [ls]\n  effect: read", "did you mean `reads`?", "- command: [ls]\n  effect: reads"),
+];
+
+#[test]
+fn one_mistake_is_one_error_whose_hint_works_when_it_is_followed() {
+    for (steps, hint, mended) in MENDED {
+        let outcome = Files::new(TOP, &phase(steps)).rollbook("validate", &[]);
+        assert_eq!(outcome.code, 65, "{steps}\n{}", outcome.stderr);
+        assert_eq!(outcome.stderr.matches("error[").count(), 1, "{steps}\n{}", outcome.stderr);
+        assert!(outcome.stderr.contains(hint), "{steps}: {hint}\n{}", outcome.stderr);
+        let inventory = Files::new(TOP, &phase(mended));
+        inventory.write("inventory.yaml", WITH_WORKERS);
+        let outcome = inventory.rollbook("validate", &[]);
+        assert_eq!(outcome.code, 0, "{mended}\n{}", outcome.stderr);
+    }
+}
+
+const WITH_WORKERS: &str = "apiVersion: rollbook/v1\nkind: Inventory\nmetadata: { name: w }\n\
+    hosts:\n  w07.example.com: {}\ngroups:\n  workers: { hosts: [w07.example.com] }\n";
+
+#[test]
+fn the_right_hint_is_not_followed_by_one_about_quotes() {
+    let files = Files::new(TOP, &phase("- command: [ls]\n  when: facts.os == inventory_hostname"));
+    let outcome = files.rollbook("validate", &[]).exits(65).says("write `host.name`");
+    assert!(!outcome.stderr.contains("needs quotes"), "{}", outcome.stderr);
+}
+
+/// A whole runbook below its header with one mistake, and what is said of it.
+const WHOLE: &[(&str, &str)] = &[
+    (
+        "metadata:{ name: up }\nkube: { via: all }\nphases: [{ name: p, hosts: all, steps: [command: [ls]] }]\n",
+        "`metadata: { … }`",
+    ),
+    (
+        "metadata: { name: up }\nkubernets: { via: all }\nphases: [{ name: p, hosts: all, steps: [drain: {}, uncordon: {}] }]\n",
+        "did you mean `kube`?",
+    ),
+    (
+        "metadata: { name: up }\ncluster: { via: all }\nphases: [{ name: p, hosts: all, steps: [drain: {}, uncordon: {}] }]\n",
+        "write `kube: { via: control_plane }`",
+    ),
+    ("metadata: { name: up }\nphases: [{ name: p, hosts: all, tasks: [command: [ls]] }]\n", "write `steps:`"),
+    (
+        "metadata: { name: up }\nphases: [{ name: p, targets: all, steps: [command: [ls]] }]\n",
+        "write `hosts:`",
+    ),
+    (
+        "metadata: { name: up }\nphases: [{ name: p, hosts: all }]\n",
+        "such as `steps: [command: [systemctl, restart, kubelet]]`",
+    ),
+    (
+        "metadata: { name: up }\nphases: [{ name: p, hosts: not workers, steps: [command: [ls]] }]\n",
+        "write `!workers`",
+    ),
+    (
+        "metadata: { name: up }\nkube: { via: all }\nphases: [{ name: p, hosts: all, rollout: { batches: [1], gate: { for: 1h, check: [wait: { nodes: ready }] } }, steps: [command: [ls]] }]\n",
+        "write it without a list: `check: { wait: { nodes: ready } }`",
+    ),
+    (
+        "metadata: { name: up }\nphases: [{ name: p, hosts: all, rollout: { soak: 5 }, steps: [command: [ls]] }]\n",
+        "a number needs a unit: write `5s`",
+    ),
+    (
+        "metadata: { name: up }\nphases: [{ name: a, hosts: all, steps: [{ command: [ls], id: s }] }, { name: b, hosts: all, steps: [{ command: [ls], when: steps.s.changed }] }]\n",
+        "stands in another phase",
+    ),
+];
+
+#[test]
+fn one_mistake_in_a_phase_or_at_the_top_is_one_error() {
+    let files = Files::new("", "");
+    for (text, hint) in WHOLE {
+        files.write("whole.yaml", &format!("apiVersion: rollbook/v1\nkind: Runbook\n{text}"));
+        let run =
+            super::support::rollbook::Rollbook::new(["validate", "whole.yaml"]).dir(files.dir.path()).run();
+        assert_eq!(run.code, 65, "{text}: {}", run.stderr);
+        assert_eq!(run.stderr.matches("error[").count(), 1, "{text}: {}", run.stderr);
+        assert!(run.stderr.contains(hint), "{text}: {hint}\n{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_host_without_its_domain_is_known() {
+    let files = Files::new(TOP, &phase("- command: [ls]").replace("hosts: all", "hosts: w07"));
+    files.write("inventory.yaml", WITH_WORKERS);
+    files.rollbook("plan", &["--offline"]).exits(65).says("did you mean `w07.example.com`?");
+}

@@ -86,13 +86,15 @@ pub(super) fn only_all(drafts: &Drafts, span: Span) -> IndexMap<String, Group> {
 fn draft<'n>(entry: &'n Entry, drafts: &Drafts, diagnostics: &mut Diagnostics) -> Option<GroupDraft<'n>> {
     let name = &entry.key;
     let good = good_name(name, drafts, diagnostics);
-    let mut reader = MapReader::open_table(&entry.value, &tables::GROUP, diagnostics)?;
+    let mut reader = MapReader::open_table(&entry.value, &tables::GROUP, diagnostics)?
+        .with_habits(|key| HABITS.iter().find(|(habit, _)| *habit == key).map(|(_, instead)| *instead));
     let hosts = reader.take("hosts").map(|entry| &entry.value);
     let select = reader.take("select");
     let settings = settings::read(&mut reader, Level::Group, diagnostics);
+    let is_misspelt = reader.is_misspelt("hosts") || reader.is_misspelt("select");
     reader.finish_with_foreign_keys("a group", &HABITS, diagnostics);
     match (hosts, select) {
-        (None, None) => {
+        (None, None) if !is_misspelt => {
             let diagnostic =
                 diagnostics.error(BAD_GROUP, name.span, format!("the group `{}` has no hosts", name.value));
             diagnostic.hint("write `hosts: [w1, w2]` or `select: \"label(role=worker)\"`");

@@ -167,7 +167,7 @@ fn every_mistake_is_reported_in_one_go() {
             "RB0110 4:21 expected a user name, without spaces and not beginning with `-`, found `-x`\n\
              RB0110 4:31 expected a port from 1 to 65535, found `0`\n\
              RB0110 4:44 expected `strict` or `accept_new`, found `off`\n\
-             RB0110 4:66 expected a duration such as 10s, found `10`\n\
+             RB0110 4:66 expected a duration such as 10s, found `10` (a number needs a unit: write `10s` for seconds or `10m` for minutes)\n\
              RB0110 4:82 expected an absolute path without `..`, not below /tmp, /var/tmp or /dev/shm, where anybody may \
              write, found `/a/../b`\n",
         ),

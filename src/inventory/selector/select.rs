@@ -228,6 +228,11 @@ fn cut(mask: Mask, slice: Slice, offset: usize, of: &str) -> Result<Mask, Select
 
 fn unknown(name: &str, offset: usize, inventory: &Inventory) -> SelectorError {
     let error = SelectorError::new(offset, format!("no host and no group is named `{name}`"));
+    // `w07` of `w07.example.com`: people leave the domain out.
+    let short = |host: &&str| host.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+    if let Some(host) = inventory.hosts.keys().map(HostName::as_str).find(short) {
+        return error.hint(format!("did you mean `{host}`?"));
+    }
     let names =
         inventory.groups.keys().map(String::as_str).chain(inventory.hosts.keys().map(HostName::as_str));
     suggest(error, name, names)

@@ -179,6 +179,13 @@ impl Parser<'_> {
         }
         let offset = self.at;
         let word = self.word()?;
+        if word.eq_ignore_ascii_case("not")
+            && self.peek().is_some_and(|next| next == '(' || next == '!' || next.is_alphanumeric())
+        {
+            let rest = self.text[self.at..].trim();
+            return Err(SelectorError::new(offset, format!("`{word}` is no operator"))
+                .hint(format!("write `!{rest}`")));
+        }
         if word == "label" && self.text[self.at..].starts_with('(') {
             return self.label(offset);
         }
@@ -320,8 +327,11 @@ impl Parser<'_> {
             c if c.is_ascii_alphanumeric() => {
                 let rest = &self.text[self.at..];
                 let word = rest.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+                let is_not = self.text[self.at..].split_whitespace().nth(1) == Some("not");
                 match word.to_ascii_lowercase().as_str() {
+                    "and" if is_not => error.hint("write `& !`"),
                     "and" => error.hint("write `&`"),
+                    "or" if is_not => error.hint("write `| !`"),
                     "or" => error.hint("write `|`"),
                     "not" => error.hint("write `& !`"),
                     _ => error.hint("join names with `|` (either) or `&` (both)"),

@@ -130,6 +130,7 @@ pub(super) fn id(entry: &Entry, place: &mut StepScope, cx: &mut ParseContext<'_>
     if !super::is_identifier(text) {
         let error = cx.errors.error(BAD_NAME, entry.value.span, format!("`{}` is no id", shorten(text)));
         error.hint("write a letter followed by letters, digits and `_`, because `steps.ID` names it");
+        place.names.broken.push(text.to_owned());
         return None;
     }
     if names::steps_of(&mut place.names).contains_key(text) {

@@ -37,6 +37,11 @@ pub(super) const TOP: &[Habit] = &[
     other("vars_files", "write `params:` and give a `--params-file`"),
     other("vars_prompt", "write `params:` with `required: true`; nothing is asked while it runs"),
     other("inventory", "give the inventory with `-i`"),
+    other("kubernetes", "write `kube: { via: control_plane }`"),
+    other("k8s", "write `kube: { via: control_plane }`"),
+    other("cluster", "write `kube: { via: control_plane }`"),
+    other("kubectl", "write `kube: { via: control_plane }`"),
+    other("kubeconfig", "write `kube: { via: controller, kubeconfig: … }`"),
     other("spec", "there is no `spec:`; write its keys at the top"),
     later("notify", "run `rollbook run --ping-url URL`, or a `command` in a last phase"),
     later("hooks", "write a phase of its own"),
@@ -177,6 +182,11 @@ pub(super) const KINDS: &[Habit] = &[
     later("dnf", "write a `command` with `dnf`, and `unless:` to see whether it is needed"),
     later("yum", "write a `command` with `dnf`, and `unless:` to see whether it is needed"),
 ];
+
+/// What is said of a key, if it is in the table.
+pub(super) fn instead(foreign_keys: &[Habit], key: &str) -> Option<&'static str> {
+    foreign_keys.iter().find(|foreign_key| foreign_key.key == key).map(|found| found.instead)
+}
 
 /// Answers a key, if it is in the table.
 pub(super) fn answer(foreign_keys: &[Habit], entry: &Entry, what: &str, errors: &mut Diagnostics) -> bool {

@@ -98,6 +98,11 @@ fn check(
     names::steps_of(&mut place.names).clear();
     // One step, read as the lists of steps are.
     let only = check.value?;
+    if let NodeKind::Seq(_) = only.kind {
+        let error = cx.errors.wrong_type(&only, "one step that only looks");
+        error.hint("write it without a list: `check: { wait: { nodes: ready } }`; a gate has one check");
+        return None;
+    }
     let list = Node { span: only.span, kind: NodeKind::Seq(vec![only]) };
     let mut steps = step::list(&list, place, cx);
     check_read_only(&steps, "`gate` only looks", &mut cx.errors);

@@ -238,6 +238,12 @@ pub(super) fn common<'t>(types: impl Iterator<Item = &'t NameType>) -> NameType 
     common.unwrap_or(NameType::Open)
 }
 
+/// Forgets the steps of a phase, but not that there were some.
+pub(super) fn leave_phase(names: &mut Names) {
+    let left: Vec<String> = steps_of(names).drain(..).map(|(id, _)| id).collect();
+    names.elsewhere.extend(left);
+}
+
 /// The steps that `names` knows.
 pub(super) fn steps_of(names: &mut Names) -> &mut IndexMap<String, NameType> {
     let steps = names.roots.entry("steps".to_owned()).or_insert_with(|| closed([]));

@@ -32,7 +32,8 @@ pub(super) fn phases(node: &Node, mut place: StepScope, cx: &mut ParseContext<'_
 words!(Mode { "read_only" => ReadOnly, "read_write" => ReadWrite });
 
 fn phase(node: &Node, place: &mut StepScope, cx: &mut ParseContext<'_>) -> Option<Phase> {
-    let mut reader = MapReader::open_table(node, &tables::PHASE, &mut cx.errors)?;
+    let mut reader = MapReader::open_table(node, &tables::PHASE, &mut cx.errors)?
+        .with_habits(|key| foreign_keys::instead(foreign_keys::PHASE, key));
     let name = reader.require("name", "a phase", &mut cx.errors);
     let name = name.and_then(|entry| {
         let value = escape(entry.value.text("a name", &mut cx.errors)?);
@@ -40,11 +41,12 @@ fn phase(node: &Node, place: &mut StepScope, cx: &mut ParseContext<'_>) -> Optio
     });
     let hosts = reader.require("hosts", "a phase", &mut cx.errors);
     let hosts = hosts.and_then(|entry| top::selector(&entry.value, &mut cx.errors));
+    // Results of a phase are its own: a host that a later phase rolls need not have been in this one.
+    names::leave_phase(&mut place.names);
     let mode = reader.take("mode").and_then(|entry| entry.value.word(Mode::WORDS, &mut cx.errors));
     let mode = mode.unwrap_or(Mode::ReadWrite);
     place.tags = reader.take("tags").map(|entry| common::tags(&entry.value, cx)).unwrap_or_default();
     let rollout = self::rollout(reader.take("rollout").map(|entry| &entry.value), place, cx);
-    // Results of a phase are its own: a host that a later phase rolls need not have been in this one.
     names::steps_of(&mut place.names).clear();
     let before = cx.errors.items().len();
     let steps = if let Some(entry) = reader.take("steps") {
@@ -52,7 +54,9 @@ fn phase(node: &Node, place: &mut StepScope, cx: &mut ParseContext<'_>) -> Optio
     } else {
         if !reader.is_misspelt("steps") {
             let error = cx.errors.error(MISSING_KEY, super::start(node.span), "a phase needs `steps`");
-            error.hint("write `steps: [drain: {}]`");
+            error.hint(
+                "write `steps:` with a list, such as `steps: [command: [systemctl, restart, kubelet]]`",
+            );
         }
         Vec::new()
     };

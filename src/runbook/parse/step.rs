@@ -9,7 +9,7 @@ use crate::source::codes::{
     MISSING_KEY, NO_STEP_KIND, NOT_A_STEP, SEVERAL_STEP_KINDS, STEP_RULE, TOO_LARGE, UNKNOWN_KEY,
     UNKNOWN_STEP_KIND,
 };
-use crate::source::{Entry, MapReader, Node, NodeKind, nearest, odd_space, shorten, slip};
+use crate::source::{Entry, MapReader, Node, NodeKind, meant_key, nearest, shorten, slip, slip_in_key};
 use crate::step::StepKind;
 use crate::template::{Arg, ArgKind, compile_arg};
 use crate::value::{Field, Type, Value};
@@ -142,6 +142,13 @@ fn parts<'n>(node: &'n Node, cx: &mut ParseContext<'_>) -> Option<StepEntries<'n
     Some(parts)
 }
 
+/// The kind that a key stands for.
+fn meant_kind(key: &str) -> Option<&'static str> {
+    let kinds = crate::step::all().iter().map(|kind| kind.name()).chain(["include"]);
+    // `apt_get` is not `apt`, so only what stuck to the name is taken off.
+    if slip_in_key(key).is_some() { meant_key(key, kinds) } else { nearest(key, kinds) }
+}
+
 /// Whether a key beside a kind without fields is one of its fields, which only lacks indentation.
 fn is_field_of(entry: &Entry, kind: &Entry, known: &Kind) -> bool {
     let Kind::Known(step) = known else { return false };
@@ -166,8 +173,8 @@ fn report_unknown(entry: &Entry, has_kind: bool, cx: &mut ParseContext<'_>) -> b
         return true;
     }
     let kinds = || crate::step::all().iter().map(|kind| kind.name()).chain(["include"]);
-    let near_kind = if word == key { nearest(key, kinds()) } else { kinds().find(|kind| *kind == word) };
-    let near_common = nearest(key, common::keys());
+    let near_kind = if word == key { meant_kind(key) } else { kinds().find(|kind| *kind == word) };
+    let near_common = meant_key(key, common::keys());
     if has_kind || (near_kind.is_none() && near_common.is_some()) {
         let expected: Vec<String> = common::keys().map(str::to_owned).collect();
         let error = errors.unknown_key(&entry.key, "a step", &expected);
@@ -179,7 +186,7 @@ fn report_unknown(entry: &Entry, has_kind: bool, cx: &mut ParseContext<'_>) -> b
     }
     let error =
         errors.error(UNKNOWN_STEP_KIND, entry.key.span, format!("unknown step kind `{}`", shorten(key)));
-    if let Some(hint) = odd_space(key) {
+    if let Some(hint) = slip_in_key(key) {
         error.hint(hint);
         return true;
     }

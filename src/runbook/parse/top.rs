@@ -22,8 +22,9 @@ pub(super) fn runbook(root: &Node, path: Utf8PathBuf, cx: &mut ParseContext<'_>)
         return None;
     }
     let errors = &mut cx.errors;
-    let mut reader = MapReader::open_table(root, &tables::RUNBOOK, errors)?;
-    let (name, description) = metadata(take_header(&mut reader), root, errors);
+    let mut reader = MapReader::open_table(root, &tables::RUNBOOK, errors)?
+        .with_habits(|key| foreign_keys::instead(foreign_keys::TOP, key));
+    let (name, description) = metadata(&mut reader, root, errors);
     let params = match reader.take("params") {
         Some(entry) => declarations(&entry.value, "parameter", errors),
         None => Declarations::default(),
@@ -69,8 +70,11 @@ pub(super) fn runbook(root: &Node, path: Utf8PathBuf, cx: &mut ParseContext<'_>)
     })
 }
 
-fn metadata(node: Option<&Node>, root: &Node, errors: &mut Diagnostics) -> (String, String) {
-    let Some(node) = node else {
+fn metadata(reader: &mut MapReader<'_>, root: &Node, errors: &mut Diagnostics) -> (String, String) {
+    let Some(node) = take_header(reader) else {
+        if reader.is_misspelt("metadata") {
+            return Default::default();
+        }
         let error = errors.error(
             crate::source::codes::MISSING_KEY,
             super::start(root.span),

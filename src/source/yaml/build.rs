@@ -10,7 +10,7 @@ use granit_parser::{
 use super::super::codes::{
     ALIAS, BAD_CHARACTER, BAD_KEY, DUPLICATE_KEY, MERGE_KEY, SEVERAL_DOCUMENTS, SYNTAX, TAG, TOO_LARGE,
 };
-use super::super::{Diagnostics, Entry, FileId, Node, NodeKind, ScalarStyle, Span, Spanned, nearest};
+use super::super::{Diagnostics, Entry, FileId, Node, NodeKind, ScalarStyle, Span, Spanned, nearest, slip};
 use super::{Limits, characters, slips, syntax};
 
 /// The file cannot be read further; the reason is already reported.
@@ -138,9 +138,14 @@ impl<'t, 'd> Builder<'t, 'd> {
         if let Some((at, character)) = slips::no_break_space(self.text, &lines) {
             let message = format!("U+{:04X} stands where a space belongs", u32::from(character));
             let place = self.span(at, at + character.len_utf8());
-            self.diagnostics
-                .error(SYNTAX, place, message)
-                .hint("it looks like a space and is none (a no-break space): type a plain space instead");
+            let advice = slip::advice(character).unwrap_or_default();
+            self.diagnostics.error(SYNTAX, place, message).hint(advice);
+            return true;
+        }
+        if let Some((at, character, advice)) = slips::look_alike(self.text, &lines) {
+            let message = format!("U+{:04X} stands where YAML wants another character", u32::from(character));
+            let place = self.span(at, at + character.len_utf8());
+            self.diagnostics.error(SYNTAX, place, message).hint(advice);
             return true;
         }
         if syntax::is_about_a_quote(kind)
@@ -257,7 +262,8 @@ impl<'t, 'd> Builder<'t, 'd> {
         let style = match style {
             RawStyle::Plain => ScalarStyle::Plain,
             RawStyle::Literal | RawStyle::Folded => ScalarStyle::Block,
-            _ => ScalarStyle::Quoted,
+            RawStyle::DoubleQuoted => ScalarStyle::DoubleQuoted,
+            RawStyle::SingleQuoted => ScalarStyle::Quoted,
         };
         let plain = style == ScalarStyle::Plain;
         let kind = if plain && matches!(text, "" | "~" | "null" | "Null" | "NULL") {

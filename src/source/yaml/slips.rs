@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::super::slip::advice;
+
 /// The line that begins at `line_start` and the two lines before it: where the parser gives up, the slip is not far.
 pub(super) fn lines_before(text: &str, line_start: usize) -> Vec<Range<usize>> {
     let mut lines = Vec::new();
@@ -26,6 +28,31 @@ pub(super) fn no_break_space(text: &str, lines: &[Range<usize>]) -> Option<(usiz
             before = character;
             (is_place && is_odd_space(character)).then_some((line.start + at, character))
         })
+    })
+}
+
+/// A character that looks like one of YAML's marks, outside of quotes and comments, with what to type instead.
+pub(super) fn look_alike(text: &str, lines: &[Range<usize>]) -> Option<(usize, char, String)> {
+    lines.iter().find_map(|line| {
+        let written = &text[line.clone()];
+        let mut quote = None;
+        let mut before = ' ';
+        for (at, character) in written.char_indices() {
+            let is_mark = quote.is_none() && !character.is_ascii() && !is_odd_space(character);
+            if let Some(advice) = advice(character).filter(|_| is_mark) {
+                return Some((line.start + at, character, advice));
+            }
+            match quote {
+                Some(open) if character == open => quote = None,
+                None if character == '#' && before.is_whitespace() => return None,
+                None if matches!(character, '"' | '\'') && !before.is_alphanumeric() => {
+                    quote = Some(character);
+                }
+                _ => {}
+            }
+            before = character;
+        }
+        None
     })
 }
 
@@ -60,7 +87,7 @@ pub(in crate::source) fn missing_space(line: &str) -> Option<(usize, char)> {
     }
     let length = written.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
     let rest = written.get(length..)?.strip_prefix(':')?;
-    let is_value = rest.starts_with(|c: char| !c.is_whitespace() && c != '/' && c != ':');
+    let is_value = rest.starts_with(|c: char| !c.is_whitespace() && c != ':') && !rest.starts_with("//");
     (length > 0 && is_value).then_some((indentation + length, ':'))
 }
 
@@ -107,6 +134,7 @@ mod tests {
     fn a_missing_space_is_found_behind_its_mark() {
         let cases = [
             ("    timeout:10m", Some((11, ':'))),
+            ("dest:/etc/x", Some((4, ':'))),
             ("- drain:{}", Some((7, ':'))),
             ("  -drain: {}", Some((2, '-'))),
             ("-kubelet", Some((0, '-'))),

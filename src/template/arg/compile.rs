@@ -171,8 +171,12 @@ impl Compiler<'_, '_> {
         }
         match Expression::parse(text) {
             Ok((expression, found)) => {
+                let before = self.diagnostics.items().len();
                 self.check(node, 0, &found, Some(&Type::Bool));
                 self.check_comparisons(node, 0, text);
+                if self.diagnostics.items().len() > before {
+                    return None;
+                }
                 // What names nothing is the same on every host and at any time: it is known now what it is.
                 if expression.references.is_empty()
                     && let Err(error) = expression.eval_bool(&Scope::default())
@@ -237,13 +241,19 @@ impl Compiler<'_, '_> {
             let known = match self.names.check(&name.reference) {
                 Ok(known) => known,
                 Err(error) => {
+                    let text = node.scalar().unwrap_or_default();
+                    let is_told = |id: &String| text.contains(&format!("steps.{id}"));
+                    if self.names.broken.iter().any(is_told) {
+                        continue;
+                    }
+                    let knows_better = error.knows_better();
                     let diagnostic = self.diagnostics.error(UNKNOWN_NAME, span(), error.message);
                     if !error.hint.is_empty() {
                         diagnostic.hint(error.hint);
                     }
-                    let word = &name.reference.root;
-                    if name.reference.path.is_empty() && !name.alone {
-                        diagnostic.hint(format!("a text needs quotes: `\"{word}\"`"));
+                    if name.reference.path.is_empty() && !name.alone && !knows_better {
+                        let (word, quote) = (&name.reference.root, free_quote(node));
+                        diagnostic.hint(format!("a text needs quotes: `{quote}{word}{quote}`"));
                     }
                     continue;
                 }
@@ -292,6 +302,14 @@ impl Compiler<'_, '_> {
     }
 }
 
+/// The quotes that can stand inside of a scalar as it is written.
+fn free_quote(node: &Node) -> char {
+    match node.kind {
+        NodeKind::Scalar { style: ScalarStyle::DoubleQuoted, .. } => '\'',
+        _ => '"',
+    }
+}
+
 fn arg(node: &Node, ty: &Type, kind: ArgKind) -> Arg {
     Arg { kind, ty: ty.clone(), span: Some(node.span) }
 }
@@ -332,7 +350,7 @@ fn within(node: &Node, at: usize, length: usize) -> Span {
     let moved = span_length.checked_sub(text.len());
     let offset = match (style, moved) {
         (ScalarStyle::Plain, Some(0)) => Some(at),
-        (ScalarStyle::Quoted, Some(2)) => Some(at + 1),
+        (ScalarStyle::Quoted | ScalarStyle::DoubleQuoted, Some(2)) => Some(at + 1),
         (ScalarStyle::Block, Some(moved)) => in_block(text, moved, at),
         _ => None,
     };
@@ -360,6 +378,9 @@ fn in_block(text: &str, lost: usize, at: usize) -> Option<usize> {
 /// needs a shell.
 fn list_hint(text: &str) -> String {
     let text = text.trim();
+    if text.is_empty() {
+        return "write a list, such as `[a, b]`".to_owned();
+    }
     if text.contains(['|', '>', '<', '&', ';', '$', '`', '*', '\n']) {
         return "this needs a shell: write the step `script: \"…\"`, or `[sh, -c, \"…\"]`".to_owned();
     }
