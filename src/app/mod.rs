@@ -11,6 +11,7 @@ pub(crate) mod facts;
 pub(crate) mod kube;
 pub(crate) mod load;
 pub(crate) mod lock;
+pub(crate) mod missing_secrets;
 pub(crate) mod plan;
 pub(crate) mod plan_file;
 pub(crate) mod records;

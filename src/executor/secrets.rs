@@ -70,6 +70,16 @@ impl Secrets {
         Self { values: sources.iter().filter_map(read).collect() }
     }
 
+    /// Those that cannot be read now, and why.
+    pub fn unreadable(
+        sources: &IndexMap<String, SecretSource>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Vec<(String, SecretError)> {
+        let unread =
+            |(name, source): (&String, _)| Some((name.clone(), read_one(name, source, &variable).err()?));
+        sources.iter().filter_map(unread).collect()
+    }
+
     /// The filter before every sink.
     pub fn redactor(&self) -> Redactor {
         Redactor::new(self.values.values().map(ExposeSecret::expose_secret))

@@ -46,6 +46,7 @@ mod simulated;
 mod support;
 mod template_files;
 mod times;
+mod told;
 mod transport;
 mod uncordoned;
 mod unknown;

@@ -38,6 +38,9 @@ fn assumed(text: &str) -> Vec<&str> {
     after.lines().take_while(|line| line.starts_with("  ")).map(str::trim).collect()
 }
 
+/// Quietly, from a version that somebody stated.
+const STATED: &[&str] = &["--quiet", "--kubernetes", "1.30.0"];
+
 const OWN: &str = "kube: { via: cp1 }
 phases:
   - name: own
@@ -71,7 +74,7 @@ phases:
 #[test]
 fn what_nobody_simulates_is_taken_to_hold_and_listed() {
     let dir = tempfile::tempdir().unwrap();
-    let outcome = rehearse(dir.path(), OWN, None, &["--quiet"]).exits(0);
+    let outcome = rehearse(dir.path(), OWN, None, STATED).exits(0);
     let expected = [
         "/run/our/our.sock is there (on 5 hosts)",
         "`kubectl get deployments shop --namespace=web` succeeds (on cp1)",
@@ -100,7 +103,7 @@ fn what_is_simulated_is_not_taken_to_hold() {
     let dir = tempfile::tempdir().unwrap();
     let refused = |steps: &str| {
         let phases = format!("kube: {{ via: cp1 }}\nphases: [{{ name: p, hosts: w1, steps: [{steps}] }}]\n");
-        let outcome = rehearse(dir.path(), &phases, None, &["--quiet"]);
+        let outcome = rehearse(dir.path(), &phases, None, STATED);
         assert_ne!(outcome.code, 0, "{steps}: {}", outcome.stderr);
         assert_eq!(assumed(&outcome.stderr), Vec::<&str>::new(), "{steps}");
         outcome
@@ -331,7 +334,7 @@ phases:
       - wait: { node: ready, for: 5m }
       - uncordon: {}
 ";
-    let outcome = rehearse(dir.path(), runbook, None, &["--quiet", "--allow-commands"]).exits(0);
+    let outcome = rehearse(dir.path(), runbook, None, &[STATED, &["--allow-commands"]].concat()).exits(0);
     let expected = ["kubectl is installed, and its account may do everything (on controller)"];
     assert_eq!(assumed(&outcome.stderr), expected);
 }
@@ -374,7 +377,7 @@ fn warnings_of_the_plan_are_told_by_a_rehearsal() {
     rollout: { max_failures: 2, max_unavailable: 50% }
     steps: [{ apt: { install: { jq: latest } } }]
 ";
-    rehearse(dir.path(), phases, None, &["--quiet"]).says("warning: phase `p`: max_failures 2");
+    rehearse(dir.path(), phases, None, &["--quiet"]).says("warning: phase `p`: `max_failures` 2");
 }
 
 #[test]

@@ -160,7 +160,7 @@ pub(in crate::cli) struct Rehearse {
     pub(in crate::cli) input: RunbookArgs,
     #[command(flatten)]
     pub(in crate::cli) roll: Roll,
-    /// Kubernetes version that the simulated cluster starts with [default: one minor below the `target` parameter].
+    /// Kubernetes version that the simulated cluster starts with [default: below the highest version among the parameters, by a patch or a minor as the runbook needs].
     #[arg(long, value_name = "VERSION")]
     pub(in crate::cli) kubernetes: Option<String>,
     /// Play it in time, this many times as fast: `--speed 60` makes a minute a second [default: at

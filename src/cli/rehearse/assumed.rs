@@ -1,6 +1,7 @@
 //! What a rehearsal takes as true of what only the runbook knows: its commands do what their step says, and what it names
 //! is there and works.
 
+use crate::app::missing_secrets::missing_secrets;
 use crate::op::Op;
 use crate::plan::{Action, DeferredStep, GateOpens, HostTasks, Plan, PlannedPhase, StepRef, Task};
 use crate::simulation::{Assumption, Simulated};
@@ -9,6 +10,13 @@ use crate::value::Value;
 /// Tells the simulation of everything that a plan's steps name and nobody else may know.
 pub(super) fn assume(simulated: &Simulated, plan: &Plan) {
     simulated.assume_unheard();
+    if plan.runs_on_controller() {
+        let what = "steps on the controller run on a simulated machine; a real run needs --allow-commands";
+        simulated.note_assumed(CONTROLLER, what);
+    }
+    for secret in missing_secrets(plan) {
+        simulated.note_assumed(CONTROLLER, &secret.to_string());
+    }
     for (phase, planned) in (0_u32..).zip(&plan.phases) {
         for tasks in &planned.hosts {
             for (index, task) in (0_u32..).zip(&tasks.tasks) {
@@ -115,6 +123,8 @@ fn assume_checks(simulated: &Simulated, plan: &Plan, planned: &PlannedPhase) {
     }
 }
 
+/// The simulated host that stands for the machine that runs Rollbook.
+const CONTROLLER: &str = "controller";
 const WAIT: &str = "wait";
 
 /// Fields that name units. One that a step stops or masks may be missing, as on a real host.

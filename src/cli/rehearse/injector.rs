@@ -17,9 +17,14 @@ use crate::scenario::{FaultKind, Injection, Injections};
 use crate::simulation::{Fault, Simulated};
 use crate::value::Duration;
 
+/// Time that a rehearsal simulates at most: locks are renewed and looks are taken in all of it.
+pub(super) const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// The scenario of a rehearsal while it runs.
 pub(super) struct FaultInjector {
     simulated: Simulated,
+    /// When the first controller began.
+    began: Cell<Instant>,
     faults: Vec<FaultKind>,
     injections: RefCell<Injections>,
     /// What is due at a time.
@@ -32,6 +37,8 @@ pub(super) struct FaultInjector {
     asked_to_stop: Cell<bool>,
     /// Questions to which people will say no.
     refusals: Cell<u32>,
+    /// Questions that people would have been asked, and whether the answer was yes.
+    asked: RefCell<Vec<(String, bool)>>,
     /// Every event, as a journal would hold them.
     events: RefCell<Vec<Stamped>>,
     /// A rehearsal that is taken up is cut off where its journal ends.
@@ -47,6 +54,8 @@ pub(super) enum Killed {
     Leaves,
     /// The journal that is repeated ends there.
     Cut,
+    /// More time was simulated than anybody waits for.
+    TooLong,
 }
 
 #[derive(Clone, Debug)]
@@ -59,6 +68,7 @@ impl FaultInjector {
     pub(super) fn new(simulated: Simulated, faults: Vec<FaultKind>, injections: Injections) -> Self {
         Self {
             simulated,
+            began: Cell::new(Instant::now()),
             faults,
             injections: RefCell::new(injections),
             due: RefCell::default(),
@@ -68,6 +78,7 @@ impl FaultInjector {
             stops: RefCell::default(),
             asked_to_stop: Cell::default(),
             refusals: Cell::default(),
+            asked: RefCell::default(),
             events: RefCell::default(),
             cut_after: Cell::default(),
         }
@@ -76,6 +87,9 @@ impl FaultInjector {
     /// A controller begins; it hears of stops through the receiver.
     pub(super) fn begin_life(&self) -> mpsc::UnboundedReceiver<StopRequest> {
         let (sender, receiver) = mpsc::unbounded_channel();
+        if self.events.borrow().is_empty() {
+            self.began.set(Instant::now());
+        }
         *self.stops.borrow_mut() = Some(sender);
         self.killed.set(None);
         self.asked_to_stop.set(false);
@@ -101,6 +115,11 @@ impl FaultInjector {
     /// Cuts the controller off after an event, whatever the scenario says.
     pub(super) fn cut_after(&self, seq: Option<u64>) {
         self.cut_after.set(seq);
+    }
+
+    /// Questions that people would have been asked, and whether the answer was yes, in order.
+    pub(super) fn asked(&self) -> Vec<(String, bool)> {
+        self.asked.borrow().clone()
     }
 
     /// Faults that never struck, by index.
@@ -190,19 +209,24 @@ impl FaultInjector {
             if let Some(killed) = self.killed.get() {
                 return killed;
             }
+            let left = LONGEST.to_std().saturating_sub(self.began.get().elapsed());
+            if left.is_zero() {
+                self.kill(Killed::TooLong);
+                continue;
+            }
+            let end = Instant::now() + left;
             let next = self.due.borrow().iter().map(|(at, _)| *at).min();
-            let alarm = async {
-                match next {
-                    Some(at) => sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 biased;
                 () = self.changed.notified() => {}
-                () = alarm => self.strike_what_is_due(),
+                () = sleep_until(next.map_or(end, |at| at.min(end))) => self.strike_what_is_due(),
             }
         }
+    }
+
+    /// Whether it was stopped because more time was simulated than anybody waits for.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.killed.get() == Some(Killed::TooLong)
     }
 
     fn strike_what_is_due(&self) {
@@ -226,8 +250,9 @@ pub(super) struct People(pub(super) std::rc::Rc<FaultInjector>);
 
 #[async_trait(?Send)]
 impl Approver for People {
-    async fn ask(&self, _: &Question) -> ApprovalAnswer {
+    async fn ask(&self, question: &Question) -> ApprovalAnswer {
         let refusals = self.0.refusals.get();
+        self.0.asked.borrow_mut().push((question.text.clone(), refusals == 0));
         if refusals == 0 {
             return ApprovalAnswer::Yes { by: "the rehearsal".to_owned() };
         }

@@ -47,8 +47,9 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     let rehearsed = paused(rehearse(&staged, args.audience(), args.state_dir.as_ref(), &terminal))?;
     let rehearsed = rehearsed.map_err(|error| AppError::told(terminal.tell(&error)));
     if let Ok(rehearsed) = &rehearsed {
-        terminal.say(&words::left(&rehearsed.simulation.simulated, &staged.world.hosts));
-        for line in words::assumed(&rehearsed.simulation.simulated, &staged.world.hosts) {
+        let simulation = &rehearsed.simulation;
+        terminal.say(&words::left(&simulation.simulated, &staged.world.hosts));
+        for line in words::taken(simulation, &staged.world.hosts) {
             terminal.say(&line);
         }
         words::expected(&staged, &rehearsed.differences(&staged), &terminal);
@@ -124,9 +125,17 @@ impl Rehearsed {
             .as_ref()
             .map(|expect| judge(expect, &staged.loaded.inventory, &came))
             .unwrap_or_default();
-        for fault in self.simulation.stage.never_struck() {
-            differences.push(format!("faults: `{}` never struck", scenario.faults[fault].word()));
+        let sources = &staged.loaded.sources;
+        let place = |fault: usize| {
+            let fault = &scenario.faults[fault];
+            let (line, column) = sources.line_column(fault.span);
+            format!("faults: `{}` at {}:{line}:{column}", fault.word(), sources.file(fault.span.file).name)
+        };
+        if self.simulation.stage.is_too_long() {
+            differences.push(words::too_long());
         }
+        let never_struck = self.simulation.stage.never_struck();
+        differences.extend(never_struck.into_iter().map(|fault| format!("{} never struck", place(fault))));
         differences
     }
 }
@@ -204,6 +213,14 @@ async fn roll_on(
             ControllerEnd::Killed(Killed::Resumes) => {
                 terminal.say("the controller was killed; another one goes on");
                 past = Some(simulation.history());
+            }
+            ControllerEnd::Killed(Killed::TooLong) => {
+                let summary = Summary::of(&simulation.plan, &simulation.history());
+                terminal.say(&words::too_long());
+                terminal
+                    .hint("rehearse with shorter times: as parameters (`-p`), or in a copy of the runbook");
+                terminal.say(summary.text(&simulation.plan).trim_end());
+                return Ok(ExitKind::Failed);
             }
             ControllerEnd::Killed(Killed::Leaves | Killed::Cut) => {
                 let summary = Summary::of(&simulation.plan, &simulation.history());

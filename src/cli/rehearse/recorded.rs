@@ -22,7 +22,7 @@ pub(super) struct Beginning {
 /// Reads a recording, and makes these hosts those of it.
 pub(super) fn read(file: &Utf8Path, hosts: &mut [SimulatedHost]) -> Result<Beginning, AppError> {
     let text = std::fs::read_to_string(file)
-        .map_err(|error| AppError::new(ExitKind::Usage, format!("cannot read {file}: {error}")))?;
+        .map_err(|error| AppError::new(ExitKind::Io, format!("cannot read {file}: {error}")))?;
     let recording = Recording::read(&text).map_err(|reason| {
         AppError::new(ExitKind::Invalid, format!("{file} is no recording: {reason}"))
             .hint("write one with `rollbook facts -i INVENTORY --record FILE`")

@@ -130,7 +130,7 @@ pub(in super::super) fn resume(args: &Args, dir: RunDir, terminal: &Terminal) ->
     let audience = Audience { roll: &args.roll, speed: None, heard: None, approved: &approved };
     let exit = paused(go_on(&simulation, history, &record, audience, terminal))??;
     terminal.say(&words::left(&simulation.simulated, &saved.world.hosts));
-    for line in words::assumed(&simulation.simulated, &saved.world.hosts) {
+    for line in words::taken(&simulation, &saved.world.hosts) {
         terminal.say(&line);
     }
     terminal.say("This was a rehearsal: no host was touched.");

@@ -14,13 +14,14 @@ use crate::app::kube::USUAL as USUAL_GROUP;
 use crate::app::load::{Beside, Loaded, load_with, read_inventory, read_leniently, read_tree};
 use crate::inventory::{Host, HostName, Inventory, Selector};
 use crate::kubernetes::node::CONTROL_PLANE_LABELS;
+use crate::kubernetes::skew::check_hop;
 use crate::report::ExitKind;
 use crate::runbook::{KubeVia, Phase, Runbook, WrittenChoice};
 use crate::scenario::{self, GivenWhat, Scenario, Trigger};
 use crate::simulation::{Simulated, SimulatedCommand, SimulatedHost, SimulatedRecord};
 use crate::source::codes::FAULT_MISSES;
 use crate::source::{Diagnostics, SourceMap, Spanned, nearest, shorten};
-use crate::value::{Minor, Timestamp, Value, Version};
+use crate::value::{KubeVersion, Minor, Timestamp, Value, Version};
 
 /// Everything that a rehearsal begins with.
 pub(super) struct Staged {
@@ -38,6 +39,9 @@ pub(super) struct SimulationSetup {
     pub(super) epoch: Timestamp,
     pub(super) seed: u64,
     pub(super) kubernetes: Version,
+    /// Whether nobody said that version.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_start_assumed: bool,
     pub(super) hosts: Vec<SimulatedHost>,
     /// The cluster that it begins as, where one was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,6 +78,12 @@ impl SimulationSetup {
             }
         }
         systems::assume(&simulated, hosts, self.record.as_ref());
+        if self.is_start_assumed {
+            let starts = format!("the nodes start at Kubernetes {kubernetes}: `--kubernetes` says otherwise");
+            for host in hosts.iter().filter(|host| host.node_name.is_some()) {
+                simulated.note_assumed(host.name.as_str(), &starts);
+            }
+        }
         let faults = scenario.map(|scenario| scenario.faults.as_slice()).unwrap_or_default();
         for (fault, hosts) in faults.iter().zip(&self.befallen) {
             if matches!(fault.trigger, Trigger::Before) {
@@ -242,12 +252,26 @@ fn world(
         Some(beginning) => (Some(beginning.record), beginning.kubernetes),
         None => (None, None),
     };
-    let kubernetes = match of_record {
-        Some(version) => version,
-        None => version(args, loaded, scenario)?,
+    let stated = match of_record {
+        Some(version) => Some(version),
+        None => stated_version(args, scenario)?,
     };
+    let is_start_assumed = stated.is_none();
+    let kubernetes = stated.unwrap_or_else(|| usual_start(loaded).into());
     let etcd = etcd_hosts(&loaded.inventory, &hosts);
-    Ok(SimulationSetup { epoch: now(), seed, kubernetes, hosts, record, befallen, etcd, told, given })
+    let epoch = now();
+    Ok(SimulationSetup {
+        epoch,
+        seed,
+        kubernetes,
+        is_start_assumed,
+        hosts,
+        record,
+        befallen,
+        etcd,
+        told,
+        given,
+    })
 }
 
 pub(super) fn chosen(
@@ -261,25 +285,41 @@ pub(super) fn chosen(
     })
 }
 
-/// The version that the simulated cluster starts with: one minor below the target.
-fn version(args: &Args, loaded: &Loaded, scenario: Option<&Scenario>) -> Result<Version, AppError> {
+/// The version that the simulated cluster is said to start with.
+fn stated_version(args: &Args, scenario: Option<&Scenario>) -> Result<Option<Version>, AppError> {
     if let Some(text) = &args.kubernetes {
         return Version::parse(text)
+            .map(Some)
             .map_err(|error| AppError::new(ExitKind::Usage, format!("--kubernetes: {error}")));
     }
-    if let Some(version) = scenario.and_then(|scenario| scenario.kubernetes.clone()) {
-        return Ok(version);
+    Ok(scenario.and_then(|scenario| scenario.kubernetes.clone()))
+}
+
+/// Where a cluster begins whose version nobody says: what the runbook's other parameters name below its target, else a
+/// patch below it where only packages of nodes are moved, else a minor.
+fn usual_start(loaded: &Loaded) -> KubeVersion {
+    let versions = || {
+        loaded.params.values().filter_map(|value| match value {
+            Value::Version(version) => Some(version),
+            _ => None,
+        })
+    };
+    let Some(target) = versions().max_by(|left, right| left.cmp_precedence(right)) else {
+        return Minor::new(1, 30).first_release();
+    };
+    let named = versions().filter(|version| version.cmp_loosely(target).is_lt());
+    let legal = named.filter(|version| check_hop((*version).clone(), target.clone()).is_ok());
+    if let Some(release) =
+        legal.filter_map(|version| version.release()).max_by(|left, right| left.cmp_precedence(right))
+    {
+        return release.clone();
     }
-    let target = loaded.params.values().find_map(|value| match value {
-        Value::Version(version) => Some(version.clone()),
-        _ => None,
-    });
-    Ok(match target {
-        Some(target) => target.minor().previous(),
-        None => Minor::new(1, 30),
-    }
-    .first_release()
-    .into())
+    let may_move_minor = |kind: &str| ["apt_repo", "command", "kubeadm", "script"].contains(&kind);
+    let moves_minor =
+        loaded.runbook.phases.iter().flat_map(Phase::all_steps).any(|step| may_move_minor(step.kind.name()));
+    let patch = target.release().map(KubeVersion::patch).filter(|patch| *patch > 0 && !moves_minor);
+    let below = patch.and_then(|patch| KubeVersion::parse(&format!("{}.{}", target.minor(), patch - 1)).ok());
+    below.unwrap_or_else(|| target.minor().previous().first_release())
 }
 
 /// Hosts with a member of an etcd of its own: those that the inventory names, and those that are called so and are no

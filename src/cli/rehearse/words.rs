@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::super::terminal::Terminal;
+use super::controller::Simulation;
+use super::injector::LONGEST;
 use super::setup::Staged;
 use crate::inventory::HostName;
 use crate::scenario::NodeNow;
 use crate::simulation::{HostState, Simulated, SimulatedHost};
+use crate::value::escape;
 
 /// Nodes as an expectation sees them.
 pub(super) fn nodes(simulated: &Simulated, hosts: &[SimulatedHost]) -> BTreeMap<HostName, NodeNow> {
@@ -37,6 +40,34 @@ pub(super) fn left(simulated: &Simulated, hosts: &[SimulatedHost]) -> String {
         versions.iter().map(|(version, count)| format!("{count} at {version}")).collect();
     let versions = if versions.is_empty() { "no nodes".to_owned() } else { versions.join(", ") };
     format!("\nThe simulated cluster: {versions}\n{odd}").trim_end().to_owned()
+}
+
+/// What a rehearsal took for granted: what people would have been asked, and what nobody simulates.
+pub(super) fn taken(simulation: &Simulation, hosts: &[SimulatedHost]) -> Vec<String> {
+    let mut lines = asked(&simulation.stage.asked());
+    lines.extend(assumed(&simulation.simulated, hosts));
+    lines
+}
+
+/// What people would have been asked, a line each; equal questions once.
+fn asked(questions: &[(String, bool)]) -> Vec<String> {
+    if questions.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec!["A person would have been asked:".to_owned()];
+    for (text, is_approved) in questions {
+        let answer = if *is_approved { "approved by the rehearsal" } else { "refused by the scenario" };
+        let line = format!("  {}: {answer}", escape(text));
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+/// Why a rehearsal was stopped whose run waits longer than anybody simulates.
+pub(super) fn too_long() -> String {
+    format!("the rehearsal was stopped: it simulates {LONGEST} at most, and the run is not over by then")
 }
 
 /// What was taken to hold without being simulated, a line each.

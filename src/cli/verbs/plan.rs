@@ -1,10 +1,8 @@
 //! `rollbook plan`: a dry run. It is not a mode of running: it ends where a run would begin. A plan that was saved is
 //! shown again.
 
-use crate::app::AppError;
-use crate::app::earlier;
 use crate::app::plan::{PlanRequest, planned};
-use crate::app::plan_file;
+use crate::app::{AppError, earlier, missing_secrets, plan_file};
 use crate::cli::args::{Plan as Args, PlanFormat};
 use crate::cli::outcome::Outcome;
 use crate::cli::terminal::Terminal;
@@ -27,6 +25,7 @@ pub(in crate::cli) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         None => planned(&request(args), terminal)?,
     };
     show(&shown, old.as_ref(), args, terminal)?;
+    missing_secrets::warn(&shown.plan, terminal);
     if !forecast::refusals(&shown.plan).is_empty() {
         return Err(AppError::new(ExitKind::Failed, "the plan cannot succeed: look at the lines marked x"));
     }

@@ -8,6 +8,8 @@ use super::{KubectlCall, not_found};
 
 /// A blocked eviction is tried again after this long.
 const RETRY: Millis = 5000;
+/// One that is blocked for long is tried less often than by a real kubectl: after a hundredth of the time that it was.
+const PATIENCE: Millis = 100;
 /// Evicted pods are looked for this often.
 const LOOK: Millis = 2000;
 
@@ -21,6 +23,7 @@ struct DrainRun {
     disable_eviction: bool,
     /// `--timeout` as written, and when it ends.
     limit: String,
+    began: Millis,
     until: Millis,
     retry_at: Millis,
     /// The texts of clients before 1.22.
@@ -64,6 +67,7 @@ pub(super) fn drain(world: &mut World, call: &KubectlCall<'_>, out: &mut Output)
         disable_eviction: call.has("--disable-eviction"),
         limit: call.option(&["--timeout"]).unwrap_or("0s").to_owned(),
         until: if timeout == 0 { Millis::MAX } else { world.now + timeout },
+        began: world.now,
         retry_at: world.now,
         old: call.old,
     };
@@ -185,7 +189,7 @@ fn step(world: &mut World, mut drain: DrainRun, out: &mut Output) -> ProcessStep
         there
     });
     if world.now >= drain.retry_at {
-        drain.retry_at = world.now + RETRY;
+        drain.retry_at = world.now + RETRY.max((world.now - drain.began) / PATIENCE);
         if let Err(errors) = evict(world, &mut drain, out) {
             pending(&drain, &errors, out);
             return ProcessStep::Exit(1);
