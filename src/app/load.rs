@@ -152,7 +152,7 @@ pub(crate) fn load_inventory(path: &Utf8Path, tell: &dyn Tell) -> Result<Invento
 /// The same, and refuses what other commands leave to the machines to say.
 pub(crate) fn check_inventory(path: &Utf8Path, tell: &dyn Tell) -> Result<Inventory, AppError> {
     inventory_with(path, tell, |inventory, diagnostics| {
-        refuse_doubtful(inventory.hosts.values(), diagnostics)
+        refuse_doubtful(inventory.hosts.values(), diagnostics);
     })
 }
 

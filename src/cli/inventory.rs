@@ -31,7 +31,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         }
         InventoryCommand::Graph { inventory } => terminal.data(&graph(&load_inventory(inventory, terminal)?)),
         InventoryCommand::Check { inventory: path } => {
-            check(path, &check_inventory(path, terminal)?, terminal)
+            check(path, &check_inventory(path, terminal)?, terminal);
+            Ok(ExitKind::Ok)
         }
         InventoryCommand::Show { host, inventory, format } => {
             let inventory = load_inventory(inventory, terminal)?;
@@ -80,7 +81,7 @@ fn counted(count: usize, word: &str) -> String {
 }
 
 /// What is odd about an inventory without mistakes.
-fn check(path: &Utf8Path, inventory: &Inventory, terminal: &Terminal) -> Outcome {
+fn check(path: &Utf8Path, inventory: &Inventory, terminal: &Terminal) {
     let alone = in_no_group(inventory);
     if !alone.is_empty() {
         terminal.say(&format!("note: in no group: {}", alone.join(", ")));
@@ -105,7 +106,6 @@ fn check(path: &Utf8Path, inventory: &Inventory, terminal: &Terminal) -> Outcome
         counted(inventory.hosts.len(), "host"),
         counted(groups, "group")
     ));
-    Ok(ExitKind::Ok)
 }
 
 /// Files of this machine that connections name and nobody can read, each once with its hosts.

@@ -18,7 +18,7 @@ pub fn refuse_doubtful<'h>(hosts: impl Iterator<Item = &'h Host> + Clone, diagno
     let over_ssh = |host: &Host| host.connection.transport == TransportKind::Ssh;
     let place = |host: &'h Host| {
         let connection = &host.connection;
-        over_ssh(host).then(|| (host.address.as_str(), connection.port, connection.jump.as_deref()))
+        over_ssh(host).then_some((host.address.as_str(), connection.port, connection.jump.as_deref()))
     };
     refuse(hosts.clone(), place, same_address, diagnostics);
     let is_here = |host: &'h Host| (!over_ssh(host)).then_some(());

@@ -170,9 +170,9 @@ fn packages_that_turn_out_to_disrupt_do_not_move_on_a_node_whose_drain_was_skipp
 const SWITCHES: &str = "
 - drain: { timeout: 10m, delete_emptydir_data: true, reason: caches only }
 - apt_repo: { kubernetes: '1.31' }
-- apt: { install: { kubelet: 1.31.4-* }, hold: true }
+- apt: { install: { kubeadm: 1.31.4-* }, hold: true }
 - systemctl: { daemon_reload: true, restart: kubelet }
-- wait: { node: ready, kubelet: 1.31.4, for: 10m }
+- wait: { node: ready, for: 10m }
 - uncordon: {}
 ";
 
@@ -186,7 +186,7 @@ fn a_version_that_a_repository_inside_the_bracket_brings_is_not_refused_before_i
         assert_eq!(rolled.code, 0, "{}", rolled.told);
         for host in ["w1", "w2"] {
             let after = cluster.simulated.host(host).unwrap();
-            assert_eq!(after.packages["kubelet"], "1.31.4-1.1", "{host}");
+            assert_eq!(after.packages["kubeadm"], "1.31.4-1.1", "{host}");
         }
     });
 }
