@@ -37,7 +37,7 @@ pub trait AsDefault {
 
 /// Declares a mapping that people write: a struct with a `FromNode` that reads it and a `table()` that describes it.
 ///
-/// ```ignore
+/// ```text
 /// written! {
 ///     /// How a step that failed is tried again.
 ///     pub struct Retry at "retry", called "`retry`, such as `{ attempts: 3 }`", derive(PartialEq) {
@@ -57,7 +57,7 @@ pub trait AsDefault {
 /// field says less, `where` reads the text of a scalar in place of the type's own way, a literal in parentheses is a key that is
 /// no identifier, `struct Name: Default` gives what a mapping without keys gives, and `answers` answers unknown keys, such as those of other tools. The above becomes:
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Clone, Debug, PartialEq)]
 /// pub struct Retry { pub attempts: u32, pub note: Option<String>, pub delay: Duration, pub within: Duration }
 ///
