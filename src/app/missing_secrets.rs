@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Tell;
 use crate::executor::{SecretError, Secrets};
+use crate::op::secret_symbol;
 use crate::plan::Plan;
 
 /// A secret that cannot be read now.
@@ -38,7 +39,7 @@ pub(crate) fn warn(plan: &Plan, tell: &dyn Tell) {
 
 /// The first step that sends a secret.
 fn sender(plan: &Plan, name: &str) -> Option<String> {
-    let symbol = format!("secret:{name}");
+    let symbol = secret_symbol(name);
     let written = format!("secrets.{name}");
     let known = plan.actions.iter().find(|action| {
         action

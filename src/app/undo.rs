@@ -102,7 +102,7 @@ impl Undo<'_> {
         let Recorded { plan, history, .. } = &self.recorded;
         let tell = self.tell;
         let what = if is_left {
-            "what the run left cannot be put back from here, or is put back"
+            "no cordon and no hold of the run stands; what else it changed, a person has to look at"
         } else {
             "what the run left is put back, or was never changed"
         };

@@ -50,7 +50,18 @@ impl Counts {
     }
 }
 
+/// How a host ended, where anything was sent to it: one that was stopped while it waited for its turn has not started.
+fn end_of(host: &HostRun) -> Option<HostStatus> {
+    host.status.filter(|status| *status != HostStatus::Stopped || host.was_begun())
+}
+
 impl State {
+    /// Whether a host ended in a phase, stopped, before anything was sent to it.
+    pub fn was_not_begun(&self, plan: &Plan, phase: u16, host: HostId) -> bool {
+        let run = self.host_run(plan, phase, host);
+        run.is_some_and(|run| run.status == Some(HostStatus::Stopped) && !run.was_begun())
+    }
+
     /// How many of the hosts that phases work on ended how.
     pub fn counts(&self, plan: &Plan) -> Counts {
         // The gravest end, whether it is at work, and whether a phase that works on it has not begun with it.
@@ -59,7 +70,7 @@ impl State {
             let run = self.phases.get(index);
             for (position, tasks) in planned.hosts.iter().enumerate() {
                 let host = run.and_then(|run| run.hosts.get(position));
-                let (status, active) = host.map_or((None, false), |host| (host.status, host.is_active()));
+                let (status, active) = host.map_or((None, false), |host| (end_of(host), host.is_active()));
                 let end = ends.entry(tasks.host).or_default();
                 end.0 = end.0.max(status);
                 end.1 |= active;
@@ -83,7 +94,7 @@ impl State {
         let mut counts = Counts::default();
         for position in 0..plan.phase(phase).hosts.len() {
             let host = run.and_then(|run| run.hosts.get(position));
-            counts.count(host.and_then(|host| host.status), host.is_some_and(HostRun::is_active));
+            counts.count(host.and_then(end_of), host.is_some_and(HostRun::is_active));
         }
         counts
     }

@@ -496,6 +496,16 @@ impl HostRun {
         }
     }
 
+    /// Whether anything was sent to it, or a person was asked: looks alone are no beginning.
+    pub(super) fn was_begun(&self) -> bool {
+        let was_sent = |attempt: &AttemptRun| !attempt.ops.is_empty() || attempt.asked;
+        self.changes.any
+            || self.failure.is_some()
+            || self.at.failures > 0
+            || self.in_doubt.as_ref().is_some_and(|doubt| was_sent(&doubt.attempt))
+            || self.results.iter().any(|result| result.changed || result.failed || result.rc.is_some())
+    }
+
     /// Something changed, or may have.
     pub(super) fn change(&mut self) {
         self.changes = Changes { any: true, stand: true, out: self.changes.out || self.slot };

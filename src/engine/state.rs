@@ -394,7 +394,7 @@ impl State {
         work
     }
 
-    fn host_run(&self, plan: &Plan, phase: u16, host: HostId) -> Option<&HostRun> {
+    pub(super) fn host_run(&self, plan: &Plan, phase: u16, host: HostId) -> Option<&HostRun> {
         self.phases.get(usize::from(phase))?.hosts.get(position(plan, phase, host)?)
     }
 

@@ -189,7 +189,7 @@ pub(super) async fn take_up<E>(
         return OpEnd::Unknown(ELSEWHERE.to_owned());
     };
     let lost = LostOp { pool, name: &name, sending, launch: &launch };
-    settle(shared, lost, "the controller ended while it was in flight", may_begin).await
+    settle(shared, lost, "the run stopped before its end was known", may_begin).await
 }
 
 /// Asks again for the result of an op whose end is in the journal, or says why its host cannot tell.
@@ -260,7 +260,7 @@ async fn settle<E>(
     loop {
         let session = match shared.reach(pool, name, at_least).await {
             Ok(session) => session,
-            Err(error) => return OpEnd::Unknown(format!("{reason}; {error}")),
+            Err(error) => return OpEnd::Unknown(format!("{}; {error}", reason.trim_end_matches('.'))),
         };
         let attached = Instant::now();
         let mut is_link_whole = false;

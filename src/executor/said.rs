@@ -134,7 +134,9 @@ fn last_lines(text: &str) -> Vec<String> {
             }
         };
     }
-    let kept = if telling.is_empty() { lines } else { telling };
+    let mut kept = if telling.is_empty() { lines } else { telling };
+    // What a tool says again and again it says once here.
+    kept.dedup();
     let (before, last) = kept.split_at(kept.len().saturating_sub(LINES));
     let full =
         before.iter().rev().find(|line| is_full(line)).filter(|_| !last.iter().any(|line| is_full(line)));

@@ -129,6 +129,9 @@ impl StateDir {
     }
 }
 
+/// What the id of a run begins with.
+const SECOND: &str = "20261130-215200";
+
 /// The runs recorded in a state directory, oldest first. Takes no lock: a run may go on meanwhile.
 pub fn runs(state_dir: &Utf8Path) -> Result<Vec<RunDir>, StateDirError> {
     let path = state_dir.join("runs");
@@ -146,8 +149,12 @@ pub fn runs(state_dir: &Utf8Path) -> Result<Vec<RunDir>, StateDirError> {
             runs.push(RunDir { path });
         }
     }
-    // A run's id begins with its time.
-    runs.sort_by(|left, right| left.path.cmp(&right.path));
+    // A run's id begins with the second in which it was made; within it, its plan was written once and first.
+    let written = |run: &RunDir| run.plan().metadata().and_then(|found| found.modified()).ok();
+    runs.sort_by_cached_key(|run| {
+        let second: String = run.id().chars().take(SECOND.len()).collect();
+        (second, written(run), run.path.clone())
+    });
     Ok(runs)
 }
 
@@ -272,6 +279,21 @@ mod tests {
         std::fs::create_dir(&path).expect("made");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).expect("opened");
         assert!(matches!(StateDir::lock(&path, "run-1"), Err(StateDirError::NotPrivate { .. })));
+    }
+
+    #[test]
+    fn runs_of_one_second_stand_in_the_order_in_which_they_were_made() {
+        let (_guard, path) = directory();
+        let state = StateDir::lock(&path, "run-1").expect("free");
+        for (id, seconds) in
+            [("20260101-000000-ffff", 1), ("20260101-000000-0000", 2), ("20251231-235959-aaaa", 3)]
+        {
+            let run = state.create_run(id, b"{}").expect("made");
+            let plan = File::options().write(true).open(run.plan()).expect("there");
+            plan.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).expect("set");
+        }
+        let ids: Vec<String> = runs(&path).expect("read").iter().map(|run| run.id().to_owned()).collect();
+        assert_eq!(ids, ["20251231-235959-aaaa", "20260101-000000-ffff", "20260101-000000-0000"]);
     }
 
     #[test]

@@ -119,6 +119,24 @@ impl<'a> LintContext<'a> {
         self.every_step().flat_map(|view| view.actions.iter().map(move |action| (view.step, action)))
     }
 
+    /// What is done to nodes of a cluster while their pods run on them: before a drain, or behind an uncordon.
+    pub(super) fn undrained(&self) -> Vec<(&'a Step, &StepAction)> {
+        let mut found = Vec::new();
+        for phase in self.phases.iter().filter(|_| self.runbook.kube.is_some()) {
+            let mut drained = false;
+            for (step, action) in phase.actions() {
+                match &action.what {
+                    // What leaves the cluster has no pods to lose.
+                    ActionKind::Drain | ActionKind::Leave => drained = true,
+                    ActionKind::Uncordon | ActionKind::Join => drained = false,
+                    _ if !drained => found.push((step, action)),
+                    _ => {}
+                }
+            }
+        }
+        found
+    }
+
     /// Every command that people wrote, with its step, wherever that stands.
     pub(super) fn commands(&self) -> impl Iterator<Item = (&'a Step, &CommandLine)> {
         let verify = self.phases.iter().flat_map(|phase| &phase.verify);

@@ -12,7 +12,7 @@ use crate::plan::{Forecast, HostId, Plan, TaskId};
 pub(super) fn words(counts: &Counts, done: impl Fn(&Counts) -> Vec<(usize, &'static str)>) -> String {
     let mut all = done(counts);
     all.extend([
-        (counts.partly, "not finished"),
+        (counts.partly, "done in some phases"),
         (counts.failed, "failed"),
         (counts.unknown, "unknown"),
         (counts.stopped, "stopped"),
@@ -92,8 +92,12 @@ impl Versions {
             };
             format!("{what} {before} → {after}: {} of {}{in_doubt}", done.len(), counted(all, "host"))
         };
-        let mut lines: Vec<String> = all.iter().take(MOST_LINES).map(line).collect();
-        let more = all.len().saturating_sub(MOST_LINES);
+        // What people look for first, whatever else moved.
+        all.sort_by_key(|((what, ..), _)| !matches!(*what, "kubelet" | "kubelet version"));
+        // A line that says that there is one more is no shorter than that one.
+        let shown = if all.len() == MOST_LINES + 1 { all.len() } else { MOST_LINES };
+        let mut lines: Vec<String> = all.iter().take(shown).map(line).collect();
+        let more = all.len().saturating_sub(shown);
         lines.extend((more > 0).then(|| format!("and {} more", counted(more, "version"))));
         lines
     }

@@ -129,6 +129,9 @@ fn line(plan: &Plan, state: &State, event: &Event, verbosity: Verbosity) -> Opti
                 _ if state.was_rescued(plan, *phase, *host) => "rescued",
                 HostStatus::Ok => "ok",
                 HostStatus::Changed => "done",
+                HostStatus::Stopped if state.was_not_begun(plan, *phase, *host) => {
+                    "not started, because the run stopped"
+                }
                 HostStatus::Stopped => "stopped where it stood, because the run did",
                 HostStatus::Failed => "FAILED",
                 HostStatus::Unknown => "UNKNOWN",

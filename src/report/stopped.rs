@@ -30,8 +30,9 @@ impl StopReport {
                 self.phase = Some(*phase);
                 self.started.clear();
             }
-            Event::HostStarted { host, .. } => {
-                self.started.insert(*host);
+            // One that only waited for its turn has not started.
+            Event::OpStarted { task, .. } => {
+                self.started.insert(task.host);
             }
             Event::SlotTaken { host, .. } => {
                 self.out.insert(*host);
@@ -50,10 +51,13 @@ impl StopReport {
                     HostStatus::Ok | HostStatus::Changed if was_out && self.asked => {
                         self.came_back.push(*host);
                     }
-                    HostStatus::Stopped => {
+                    HostStatus::Stopped if self.started.contains(host) => {
                         self.cut_short.insert(*host);
                     }
-                    _ => {}
+                    HostStatus::Stopped => {}
+                    _ => {
+                        self.started.insert(*host);
+                    }
                 }
             }
             _ => {}

@@ -56,6 +56,16 @@ fn an_offline_plan_touches_nothing_and_goes_to_stdout() {
 }
 
 #[test]
+fn a_budget_above_what_the_runbook_allows_is_told() {
+    let told = "--max-unavailable 50 is above what the runbook allows";
+    with_shipped("plan", &["--offline", "--max-unavailable", "50"]).run().exits(0).shows(told);
+    for amount in ["1", "2"] {
+        let plan = with_shipped("plan", &["--offline", "--max-unavailable", amount]).run().exits(0);
+        assert!(!plan.stdout.contains("above what the runbook"), "{}", plan.stdout);
+    }
+}
+
+#[test]
 fn a_missing_parameter_is_named_with_an_example() {
     Rollbook::new(["plan", "runbooks/kubeadm-upgrade.yaml", "-i", "inventory.example.yaml", "--offline"])
         .run()

@@ -102,7 +102,9 @@ impl Worker<'_> {
             exit => format!("{exit:?}"),
         };
         let hint = if output.tells_of_a_full_disk() { FULL_DISK_HINT } else { "" };
-        fail(Cause::Command, format!("{title}: exit code {code}: {said}"), hint)
+        // Many programs say nothing.
+        let said = if said.is_empty() { said } else { format!(": {said}") };
+        fail(Cause::Command, format!("{title}: exit code {code}{said}"), hint)
     }
 
     fn is_kubectl(&self, op: &Op) -> bool {

@@ -1,9 +1,10 @@
 //! A node restarts only while its pods are elsewhere.
 
 use crate::lint::action::ActionKind;
-use crate::lint::context::{LintContext, PhaseView};
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
+use crate::runbook::Step;
 use crate::source::{Severity, codes};
 
 pub(in crate::lint) const RULE: Rule = Rule {
@@ -33,27 +34,13 @@ a phase are no nodes, say so with `allow`. Scripts are not looked into.",
 };
 
 fn check(cx: &LintContext<'_>, report: &mut Report) {
-    if cx.runbook.kube.is_some() {
-        for phase in &cx.phases {
-            of_phase(phase, report);
-        }
-    }
-}
-
-fn of_phase(phase: &PhaseView<'_>, report: &mut Report) {
-    let mut drained = false;
-    for (step, action) in phase.actions() {
-        match &action.what {
-            // What leaves the cluster has no pods to lose.
-            ActionKind::Drain | ActionKind::Leave => drained = true,
-            ActionKind::Uncordon | ActionKind::Join => drained = false,
-            // A script may look first where it is and what it may do.
-            ActionKind::Reboot if !drained && step.kind.name() != "script" => {
-                report
-                    .say(step, action.span, "the node restarts while its pods run")
-                    .hint("put `drain` before it, and `uncordon` behind it");
-            }
-            _ => {}
+    // A script may look first where it is and what it may do.
+    let is_told = |step: &Step| step.kind.name() != "script";
+    for (step, action) in cx.undrained() {
+        if matches!(action.what, ActionKind::Reboot) && is_told(step) {
+            report
+                .say(step, action.span, "the node restarts while its pods run")
+                .hint("put `drain` before it, and `uncordon` behind it");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! All packages of a node are upgraded only while its pods are elsewhere.
 
 use crate::lint::action::ActionKind;
-use crate::lint::context::{LintContext, PhaseView};
+use crate::lint::context::LintContext;
 use crate::lint::report::Report;
 use crate::lint::rule::Rule;
 use crate::source::{Severity, codes};
@@ -33,26 +33,12 @@ not stand between a drain and its uncordon. `download_only` may stand anywhere."
 };
 
 fn check(cx: &LintContext<'_>, report: &mut Report) {
-    if cx.runbook.kube.is_some() {
-        for phase in &cx.phases {
-            of_phase(phase, report);
-        }
-    }
-}
-
-fn of_phase(phase: &PhaseView<'_>, report: &mut Report) {
-    let mut drained = false;
-    for (step, action) in phase.actions() {
-        match &action.what {
-            ActionKind::Drain => drained = true,
-            ActionKind::Uncordon => drained = false,
-            ActionKind::UpgradeAll if !drained => {
-                let message = "every package moves while the node's pods run, also its container runtime";
-                report
-                    .say(step, action.span, message)
-                    .hint("put `drain` before it, and `uncordon` behind it");
-            }
-            _ => {}
+    let message = "every package moves while the node's pods run, also its container runtime";
+    for (step, action) in cx.undrained() {
+        if matches!(action.what, ActionKind::UpgradeAll) {
+            report
+                .say(step, action.span, message)
+                .hint("put `drain` before it, and `uncordon` behind it");
         }
     }
 }

@@ -91,12 +91,33 @@ pub(super) fn refuse_cordons<'p>(
     }
 }
 
+/// A budget on the command line that is above what the runbook allows in every phase: it only ever lowers it.
+fn warn_about_override(input: &CompileInput<'_>, phases: &[PlannedPhase]) -> Option<Warning> {
+    let wanted = input.overrides.max_unavailable?;
+    let mut is_above = false;
+    for phase in phases.iter().filter(|phase| !phase.batches.is_empty()) {
+        let count = phase.population.len();
+        let (wanted, written) = (wanted.of(count), phase.rollout.declared.of(count));
+        if wanted < written {
+            return None;
+        }
+        is_above |= wanted > written;
+    }
+    is_above.then(|| {
+        warning(
+            format!("--max-unavailable {wanted} is above what the runbook allows, which stays as it is"),
+            "the flag only lowers it: write a higher `max_unavailable` into the runbook",
+        )
+    })
+}
+
 /// Warnings about rollouts.
 pub(super) fn warn_about_limits(
     input: &CompileInput<'_>,
     phases: &[PlannedPhase],
     warnings: &mut Vec<Warning>,
 ) {
+    warnings.extend(warn_about_override(input, phases));
     for (phase, written) in phases.iter().zip(&input.runbook.phases) {
         let rollout = &phase.rollout;
         // A count in the runbook was compared when the runbook was read: its warning has a place in the file.
