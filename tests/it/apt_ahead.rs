@@ -18,6 +18,7 @@ use rollbook::step::ahead::{self, StagedLists};
 use rollbook::step::{Assessment, Lowered, SourcesUse, find};
 use rollbook::value::Value;
 
+use crate::support::ports::unused_port;
 use crate::support::root::{Root, answer, digest, lowered, worker};
 
 /// A host's apt: its configuration, lists and dpkg state below one directory, with kubelet 1.30.8 on hold, and beside
@@ -317,7 +318,7 @@ fn what_makes_a_repository_useless_is_said_in_apts_words() {
     let before = host.prints();
     let root = host.dir.path().display().to_string();
     let stranger = Host::new().key();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = unused_port();
     let good = format!("file://{root}/v1.31/");
     let cases = [
         ("an unknown key", switch(&host, &good, Some(&stranger)), "NO_PUBKEY"),

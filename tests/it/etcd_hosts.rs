@@ -2,13 +2,13 @@
 //! simulated one. No two of them are out together, and none while another one is not well.
 
 use std::fs;
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
 use rollbook::facts::{EtcdAccess, EtcdMember, etcd_member_probe, read_etcd_member};
 use rollbook::op::ProbeOutput;
 
 use super::roll::fleet::{Fleet, most_at_once};
+use super::support::ports::unused_port;
 use super::support::rollbook::{Outcome, Rollbook};
 use super::support::sshd::Sshd;
 
@@ -29,7 +29,7 @@ impl Drop for Etcd {
 }
 
 fn url() -> String {
-    format!("http://127.0.0.1:{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port())
+    format!("http://127.0.0.1:{}", unused_port())
 }
 
 impl Etcd {
@@ -52,9 +52,10 @@ impl Etcd {
         };
         let members = urls.iter().enumerate().map(start).collect();
         let clients = urls.into_iter().map(|(client, _)| client).collect();
-        let etcd = Self { members, clients, _dir: dir };
+        let mut etcd = Self { members, clients, _dir: dir };
         while (0..3).any(|member| etcd.ask(member).blocked.is_some()) {
-            std::thread::yield_now();
+            let ended = etcd.members.iter_mut().position(|member| member.try_wait().unwrap().is_some());
+            assert!(ended.is_none(), "etcd member {ended:?} ended");
         }
         etcd
     }

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
@@ -13,6 +12,7 @@ use rollbook::op::{OpKind, ProbeOutput, resolve_symbols, run_symbol};
 use rollbook::step::{Assessment, Lowered, StepKind, Subject, find};
 use rollbook::value::Value;
 
+use crate::support::ports::unused_port;
 use crate::support::root::{Root, answer, lowered};
 
 /// An etcd that listens on loopback with TLS, and a host's directories around it. It ends with the test.
@@ -37,10 +37,6 @@ impl Drop for Host {
     }
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 impl Host {
     fn new() -> Self {
         let root = Root::new("rollbook-etcd-");
@@ -55,7 +51,7 @@ impl Host {
             .output()
             .expect("openssl, of Debian's package openssl, is there");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let (client, peer) = (free_port(), free_port());
+        let (client, peer) = (unused_port(), unused_port());
         let endpoint = format!("https://127.0.0.1:{client}");
         let etcd = Command::new("etcd")
             .args([
@@ -82,12 +78,13 @@ impl Host {
             .stderr(Stdio::null())
             .spawn()
             .expect("etcd, of Debian's package etcd-server, is there");
-        let host = Self { root, etcd, endpoint };
+        let mut host = Self { root, etcd, endpoint };
         let manifest = format!("spec:\n    - --data-dir={}\n", host.path("data").display());
         fs::write(host.path("etcd.yaml"), manifest).unwrap();
         // It answers once it has elected itself.
         while !host.etcdctl(&["put", "a", "b"]) {
-            std::thread::yield_now();
+            let end = host.etcd.try_wait().unwrap();
+            assert!(end.is_none(), "etcd ended: {end:?}");
         }
         host
     }
@@ -278,7 +275,7 @@ fn only_its_own_older_snapshots_go() {
 #[test]
 fn an_etcd_that_does_not_answer_leaves_nothing() {
     let host = Host::new();
-    let nobody = format!("https://127.0.0.1:{}", free_port());
+    let nobody = format!("https://127.0.0.1:{}", unused_port());
     let args = host.args(&[("endpoints", Value::Str(nobody.clone()))]);
     let failed = host.save(&args, "r1", false);
     assert_eq!(failed.rc, 1);

@@ -36,9 +36,7 @@ fn check(cx: &LintContext<'_>, report: &mut Report) {
     let message = "every package moves while the node's pods run, also its container runtime";
     for (step, action) in cx.undrained() {
         if matches!(action.what, ActionKind::UpgradeAll) {
-            report
-                .say(step, action.span, message)
-                .hint("put `drain` before it, and `uncordon` behind it");
+            report.say(step, action.span, message).hint("put `drain` before it, and `uncordon` behind it");
         }
     }
 }

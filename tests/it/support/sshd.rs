@@ -4,13 +4,14 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
+
+use super::ports::unused_port;
 
 /// A running sshd; ended when dropped.
 pub(crate) struct Sshd {
@@ -50,7 +51,7 @@ impl Sshd {
         }
         // A port that was free a moment ago may be taken; sshd says so and we try another.
         for _ in 0..20 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = unused_port();
             if let Some(child) = listen(dir.path(), port, extra, machine) {
                 let sshd = Self { port, dir, child, listens_on: port, extra: extra.to_owned(), machine };
                 sshd.remember_key(&fs::read_to_string(sshd.path("host_key.pub")).unwrap());
