@@ -2,6 +2,7 @@
 //! a command is an argument vector, so that no value ever becomes syntax.
 
 mod program;
+mod temporary;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::Duration;
 
-pub use program::{base_name, command_behind, is_shell, only_runs_another};
+pub use program::{base_name, calls_kubectl, command_behind, is_shell, only_runs_another};
+pub use temporary::Temporary;
 
 /// What running something may do to a host; the plan shows it and the budget counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,6 +74,10 @@ pub enum RunWhen {
 }
 
 /// One change sent to a host. Every one of them goes through the launcher.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says something of its own, and stands so in every plan"
+)]
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Op {
     /// A few words for people, in the imperative: "install kubelet".
@@ -107,6 +113,16 @@ pub struct Op {
     /// The command that takes it back, for the summary's last lines; empty where there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub undo: String,
+    /// What it changes until something puts it back: a run that dies in between leaves this behind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub makes: Vec<Temporary>,
+    /// What it puts back of that: cordons that its own task set, holds whoever took them off. A step that closes a bracket
+    /// puts back what was opened there, and says nothing here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restores: Vec<Temporary>,
+    /// Whether it calls kubectl, so that how it fails may tell of the API server.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks_api: bool,
 }
 
 fn zero() -> Vec<i32> {
@@ -135,6 +151,9 @@ impl Op {
             success: zero(),
             yields: false,
             undo: String::new(),
+            makes: Vec::new(),
+            restores: Vec::new(),
+            asks_api: false,
         }
     }
 
@@ -160,7 +179,8 @@ impl Op {
             full.extend(self.env.iter().map(|(name, value)| format!("{name}={value}")));
         }
         full.extend(argv.iter().cloned());
-        let query = Query { argv: full, stdin: self.stdin.clone(), ..Query::default() };
+        let query =
+            Query { argv: full, stdin: self.stdin.clone(), asks_api: self.asks_api, ..Query::default() };
         Some(Probe { site: self.site, queries: vec![query], r#become: self.r#become, timeout: self.timeout })
     }
 }
@@ -179,6 +199,9 @@ pub struct Query {
     /// Whether this one runs as root, if not as the probe does: kubectl on the controller must not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r#become: Option<bool>,
+    /// Whether it calls kubectl, so that how it fails may tell of the API server.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks_api: bool,
 }
 
 /// A read-only look at a host: commands that run one after the other, in one round trip for each site they name, none
@@ -197,15 +220,9 @@ pub struct Probe {
 }
 
 impl Query {
-    /// Whether kubectl is called in it, be it by its path, behind `env` or `sudo`, or in a shell line. What other programs
-    /// print tells nothing of the API server, wherever they run; nor does a package of that name.
-    pub fn asks_kubectl(&self) -> bool {
-        let stands_before = |word: &String| {
-            matches!(word.as_str(), "env" | "sudo") || word.starts_with('-') || word.contains('=')
-        };
-        let program = self.argv.iter().find(|word| !stands_before(word));
-        let is_kubectl = program.is_some_and(|word| word.rsplit('/').next() == Some("kubectl"));
-        is_kubectl || self.argv.iter().chain([&self.stdin]).any(|text| text.contains("kubectl "))
+    /// A call of kubectl.
+    pub fn of_kubectl(argv: Vec<String>) -> Self {
+        Self { argv, asks_api: true, ..Self::default() }
     }
 
     /// Whether a part of it is known only where it is sent, such as the name of the host that it is about.
@@ -364,29 +381,5 @@ mod tests {
         for (text, shown) in cases {
             assert_eq!(show_symbols(&text), shown, "{text:?}");
         }
-    }
-
-    #[test]
-    fn kubectl_is_found_wherever_it_is_called() {
-        let asks = |argv: &[&str]| {
-            let argv = argv.iter().map(|word| (*word).to_owned()).collect();
-            Query { argv, ..Query::default() }.asks_kubectl()
-        };
-        assert!(asks(&["kubectl", "get", "nodes"]));
-        assert!(asks(&[
-            "env",
-            "--chdir=/",
-            "--",
-            "KUBECONFIG=/etc/kubernetes/admin.conf",
-            "kubectl",
-            "get",
-            "ns"
-        ]));
-        assert!(asks(&["/usr/local/bin/kubectl", "version"]));
-        assert!(asks(&["sh", "-c", "kubectl get ns team || exit 1"]));
-        assert!(asks(&["sudo", "-n", "kubectl", "get", "ns"]));
-        assert!(!asks(&["dpkg-query", "-W", "kubeadm", "kubelet", "kubectl"]));
-        assert!(!asks(&["curl", "--fail", "http://127.0.0.1:8080/"]));
-        assert!(!asks(&[]));
     }
 }

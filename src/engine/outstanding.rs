@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::op::{Effect, Exit, Op, OpKind, RunWhen};
+use crate::op::{Exit, Op, Temporary};
 use crate::plan::{HostId, Plan, TaskId};
-use crate::step::{Assessment, BracketKey, Lowered, Patched, patched};
+use crate::step::{Assessment, BracketKey, Patched, patched};
 
 use super::membership::nodes_deleted;
 use super::{Event, Stamped, TaskEnd};
@@ -106,12 +106,12 @@ impl Outstandings {
     fn started(&mut self, plan: &Plan, sending: SentOp) {
         let Some(lowered) = plan.lowered(sending.task) else { return };
         let Some(op) = lowered.ops.get(usize::from(sending.op)) else { return };
-        let mut changes = changes_of(&lowered, op, lowered.sets_cordon(sending.op));
-        if marked(op).is_none() {
-            changes.retain(|change| !self.was_off_hold(sending.task, change));
+        for change in &op.makes {
+            let change = outstanding(op, change);
+            if !self.was_off_hold(sending.task, &change) {
+                self.made.push(Made { sending, change, opens: lowered.opens.clone() });
+            }
         }
-        let opens = &lowered.opens;
-        self.made.extend(changes.into_iter().map(|change| Made { sending, change, opens: opens.clone() }));
     }
 
     /// Whether the package of an `Unhold` was seen without a hold before: there is none to put back.
@@ -134,27 +134,25 @@ impl Outstandings {
             }
             return;
         }
-        let restores = op.when == RunWhen::OnFailure && lowered.opens.contains(&BracketKey::Cordon);
-        if restores && matches!(came, Patched::Applied | Patched::NotMeant) {
+        if op.restores.contains(&Temporary::Cordon) && matches!(came, Patched::Applied | Patched::NotMeant) {
             self.made.retain(|made| made.sending.task != sending.task);
         }
-        if exit == Exit::Code(0) {
-            let deleted = nodes_deleted(plan, sending.task.host, op);
-            self.made.retain(|made| {
-                made.change != OutstandingChange::Cordon || !deleted.contains(&made.sending.task.host)
-            });
-        }
-        match (marked(op), exit) {
-            (Some(("hold", packages)), Exit::Code(0)) => self.made.retain(|made| {
-                let is_held = |package: &String| packages.contains(package);
-                let same_host = made.sending.task.host == sending.task.host;
-                !(same_host && matches!(&made.change, OutstandingChange::Unhold(package) if is_held(package)))
-            }),
-            (_, Exit::Code(code)) if code != 0 && !op.undo.is_empty() => {
-                self.made.retain(|made| made.sending != sending);
-            }
+        match exit {
+            Exit::Code(0) => self.succeeded(plan, sending.task.host, op),
+            Exit::Code(_) if !op.undo.is_empty() => self.made.retain(|made| made.sending != sending),
             _ => {}
         }
+    }
+
+    fn succeeded(&mut self, plan: &Plan, host: HostId, op: &Op) {
+        let deleted = nodes_deleted(plan, host, op);
+        self.made.retain(|made| match &made.change {
+            OutstandingChange::Cordon => !deleted.contains(&made.sending.task.host),
+            OutstandingChange::Unhold(package) => {
+                made.sending.task.host != host || !op.restores.contains(&Temporary::Unhold(package.clone()))
+            }
+            OutstandingChange::Other(_) => true,
+        });
     }
 
     /// A task that ended well closes brackets of its host, and has taken back whatever it did only for itself.
@@ -179,36 +177,11 @@ fn is_about_holds(plan: &Plan, task: TaskId) -> bool {
     })
 }
 
-/// What sending an op changes for a while.
-fn changes_of(lowered: &Lowered, op: &Op, sets_cordon: bool) -> Vec<OutstandingChange> {
-    let unhold = |package: &String| OutstandingChange::Unhold(package.clone());
-    match marked(op) {
-        // A hold is what a runbook is after, and stays.
-        Some(("hold", _)) => Vec::new(),
-        Some((_, packages)) => packages.iter().map(unhold).collect(),
-        None if sets_cordon => vec![OutstandingChange::Cordon],
-        // What follows it, such as a drain, names the same way back.
-        None if lowered.opens.contains(&BracketKey::Cordon) => Vec::new(),
-        None if !op.undo.is_empty() => vec![OutstandingChange::Other(op.undo.clone())],
-        // Whoever moves a held package takes its hold off, and puts it back as the last thing.
-        None if op.effect > Effect::Reads => {
-            let held = lowered.closes.iter().filter_map(|key| match key {
-                BracketKey::Hold(package) => Some(unhold(package)),
-                BracketKey::Cordon => None,
-            });
-            held.collect()
-        }
-        None => Vec::new(),
-    }
-}
-
-/// The verb and the packages of an `apt-mark`.
-fn marked(op: &Op) -> Option<(&str, &[String])> {
-    let OpKind::Exec { argv } = &op.kind else { return None };
-    match argv.as_slice() {
-        [program, verb, dashes, packages @ ..] if program == "apt-mark" && dashes == "--" => {
-            Some((verb.as_str(), packages))
-        }
-        _ => None,
+/// A change that an op makes, as what a run may leave behind.
+fn outstanding(op: &Op, change: &Temporary) -> OutstandingChange {
+    match change {
+        Temporary::Cordon => OutstandingChange::Cordon,
+        Temporary::Unhold(package) => OutstandingChange::Unhold(package.clone()),
+        Temporary::Undo => OutstandingChange::Other(op.undo.clone()),
     }
 }

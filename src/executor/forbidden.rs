@@ -26,7 +26,7 @@ const MISSING: u32 = 2;
 pub(super) fn refusal<'a>(probe: &Probe, answers: &'a [ProbeOutput]) -> Option<&'a str> {
     let mut asked = probe.queries.iter().zip(answers);
     let is_refused = |(query, answer): &(&Query, &ProbeOutput)| {
-        !answer.ok() && query.asks_kubectl() && rights::may_pass(&answer.stderr)
+        !answer.ok() && query.asks_api && rights::may_pass(&answer.stderr)
     };
     asked.find(is_refused).map(|(_, answer)| answer.stderr.as_str())
 }
@@ -84,7 +84,7 @@ fn probe(kube: &KubeCx, manifests: Vec<String>) -> Probe {
     let query = |words: &[&str], stdin: String| {
         let mut argv = kube.argv();
         argv.extend(words.iter().map(|word| (*word).to_owned()));
-        Query { argv, stdin, ..Query::default() }
+        Query { stdin, ..Query::of_kubectl(argv) }
     };
     let [review, version] = REVIEW;
     let mut queries: Vec<Query> = manifests.into_iter().map(|manifest| query(review, manifest)).collect();

@@ -28,15 +28,14 @@ pub(super) fn api_is_silent(rc: i32, stderr: &str) -> bool {
 /// What kubectl said of an API server that did not answer, where one of these answers is of that kind.
 pub(super) fn api_away<'a>(probe: &Probe, answers: &'a [ProbeOutput]) -> Option<&'a str> {
     let mut asked = probe.queries.iter().zip(answers);
-    let is_silent = |(query, answer): &(&Query, &ProbeOutput)| {
-        query.asks_kubectl() && api_is_silent(answer.rc, &answer.stderr)
-    };
+    let is_silent =
+        |(query, answer): &(&Query, &ProbeOutput)| query.asks_api && api_is_silent(answer.rc, &answer.stderr);
     asked.find(is_silent).map(|(_, answer)| answer.stderr.as_str())
 }
 
 /// Why kubectl cannot be used where one of these answers comes from: it is missing, or cannot use its kubeconfig.
 fn lameness(probe: &Probe, answers: &[ProbeOutput]) -> Option<String> {
-    let mut asked = probe.queries.iter().zip(answers).filter(|(query, _)| query.asks_kubectl());
+    let mut asked = probe.queries.iter().zip(answers).filter(|(query, _)| query.asks_api);
     asked.find_map(|(_, answer)| why_lame(answer))
 }
 
@@ -217,6 +216,7 @@ fn resolved(shared: &Shared, host: HostId, query: &Query) -> Query {
         stdin: resolve(&query.stdin),
         site: None,
         r#become: None,
+        asks_api: query.asks_api,
     }
 }
 
@@ -306,7 +306,7 @@ async fn ask_cluster(
                         }
                     }
                     // That another command was answered tells nothing of a silence that kubectl met.
-                    if told || probe.queries.iter().any(Query::asks_kubectl) {
+                    if told || probe.queries.iter().any(|query| query.asks_api) {
                         shared.cluster_answers();
                     }
                     return Ok(answers);

@@ -218,7 +218,7 @@ impl PoolError {
 
 async fn machine_id(session: &Rc<dyn Session>) -> Result<String, SessionError> {
     let argv = ["cat", "/etc/machine-id"].map(str::to_owned).to_vec();
-    let query = Query { argv, stdin: String::new(), site: None, r#become: None };
+    let query = Query { argv, ..Query::default() };
     let probe = Probe {
         site: Site::Subject,
         queries: vec![query],

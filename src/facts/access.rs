@@ -39,7 +39,7 @@ pub fn access_probe(kube: &KubeCx) -> Probe {
     let query = |words: &[&str]| {
         let mut argv = kube.argv();
         argv.extend(words.iter().map(|word| (*word).to_owned()));
-        Query { argv, ..Query::default() }
+        Query::of_kubectl(argv)
     };
     let rights = NEEDED
         .iter()

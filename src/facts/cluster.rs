@@ -107,7 +107,7 @@ pub fn cluster_probe(kube: &KubeCx) -> Probe {
     let query = |words: &[&str]| {
         let mut argv = kube.argv();
         argv.extend(words.iter().map(|word| (*word).to_owned()));
-        Query { argv, ..Query::default() }
+        Query::of_kubectl(argv)
     };
     Probe {
         site: crate::op::Site::Kube,

@@ -29,7 +29,7 @@ pub fn etcd_probe(kube: &KubeCx) -> Probe {
         PODS,
     ];
     argv.extend(words.map(str::to_owned));
-    let query = Query { argv, ..Query::default() };
+    let query = Query::of_kubectl(argv);
     Probe { site: Site::Kube, queries: vec![query], r#become: kube.r#become, timeout: kube.request_timeout }
 }
 

@@ -123,7 +123,7 @@ pub fn workloads_probe(kube: &KubeCx) -> Probe {
         let mut argv = kube.argv();
         let words = ["get", resource, "--all-namespaces", "--chunk-size=500", "-o", template];
         argv.extend(words.map(str::to_owned));
-        Query { argv, ..Query::default() }
+        Query::of_kubectl(argv)
     };
     Probe {
         site: Site::Kube,

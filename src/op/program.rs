@@ -31,6 +31,17 @@ pub fn base_name(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
 
+/// Whether kubectl is called in what people wrote, be it by its path, behind `env` or `sudo`, or in a shell line. What other
+/// programs print tells nothing of the API server, wherever they run; nor does a package of that name.
+pub fn calls_kubectl(argv: &[String], stdin: &str) -> bool {
+    let stands_before = |word: &String| {
+        matches!(word.as_str(), "env" | "sudo") || word.starts_with('-') || word.contains('=')
+    };
+    let program = argv.iter().find(|word| !stands_before(word));
+    let is_kubectl = program.is_some_and(|word| base_name(word) == "kubectl");
+    is_kubectl || argv.iter().map(String::as_str).chain([stdin]).any(|text| text.contains("kubectl "))
+}
+
 /// The command that is run in the end: `kubeadm upgrade node` of `sudo -n timeout 30m kubeadm upgrade node`.
 pub fn command_behind<'w, 'a>(mut words: &'w [&'a str]) -> &'w [&'a str] {
     while let [first, rest @ ..] = words
@@ -72,5 +83,30 @@ mod tests {
             let words: Vec<&str> = line.split(' ').collect();
             assert_eq!(command_behind(&words).join(" "), command, "{line}");
         }
+    }
+
+    #[test]
+    fn kubectl_is_found_wherever_it_is_called() {
+        let asks = |argv: &[&str]| {
+            let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
+            calls_kubectl(&argv, "")
+        };
+        assert!(asks(&["kubectl", "get", "nodes"]));
+        assert!(asks(&[
+            "env",
+            "--chdir=/",
+            "--",
+            "KUBECONFIG=/etc/kubernetes/admin.conf",
+            "kubectl",
+            "get",
+            "ns"
+        ]));
+        assert!(asks(&["/usr/local/bin/kubectl", "version"]));
+        assert!(asks(&["sh", "-c", "kubectl get ns team || exit 1"]));
+        assert!(asks(&["sudo", "-n", "kubectl", "get", "ns"]));
+        assert!(!asks(&["dpkg-query", "-W", "kubeadm", "kubelet", "kubectl"]));
+        assert!(!asks(&["curl", "--fail", "http://127.0.0.1:8080/"]));
+        assert!(!asks(&[]));
+        assert!(calls_kubectl(&["sh".to_owned()], "kubectl get ns"));
     }
 }

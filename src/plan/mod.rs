@@ -17,6 +17,7 @@ mod implied;
 pub mod lookahead;
 mod model;
 pub mod nodes;
+mod older;
 mod rights;
 pub mod show;
 mod sound;

@@ -156,6 +156,9 @@ fn show_op(op: &Op) -> Json {
         ("success", op.success != [0], json!(op.success)),
         ("yields", op.yields, json!(op.yields)),
         ("undo", !op.undo.is_empty(), json!(op.undo)),
+        ("makes", !op.makes.is_empty(), json!(op.makes)),
+        ("restores", !op.restores.is_empty(), json!(op.restores)),
+        ("asks_api", op.asks_api, json!(true)),
         ("site", op.site != Site::Subject, json!(op.site)),
     ];
     shown.extend(unusual.into_iter().filter(|(_, is, _)| *is).map(|(key, _, value)| (key.to_owned(), value)));
@@ -256,6 +259,19 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
     files.sort();
     files
+}
+
+/// What the cases of a kind come to when they are lowered, each with the name of its file.
+pub(crate) fn all_lowered(name: &str) -> Vec<(String, Lowered)> {
+    let kind = find(name).unwrap_or_else(|| panic!("no kind `{name}`"));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/cases/steps").join(name);
+    let lowered = files(&folder).into_iter().filter_map(|file| {
+        let text = std::fs::read_to_string(&file).expect("a readable case");
+        let case: Json = serde_json::from_str(&text).expect("a case is JSON");
+        let cx = case.get("cx").cloned().unwrap_or(json!({}));
+        Some((file.display().to_string(), lower(kind, &case["args"], &cx).ok()?))
+    });
+    lowered.collect()
 }
 
 /// Runs every case of a kind's folder, and fails with all that differ.

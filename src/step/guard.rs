@@ -7,7 +7,7 @@ use super::build::{
     would_change, wrong,
 };
 use super::{AssessError, Assessment, Fidelity, LowerCx, LowerError, Matter, Poll, Touches, Verify};
-use crate::op::{Op, Probe, ProbeOutput, Query};
+use crate::op::{Op, Probe, ProbeOutput, Query, calls_kubectl};
 use crate::value::{Duration, Field, Type};
 
 /// The fields, for the kinds' own lists.
@@ -105,15 +105,20 @@ impl Guard {
 
     /// A probe's command with the step's directory and environment, which a query does not carry by itself.
     fn query(&self, cx: &LowerCx<'_>, argv: &[String]) -> Query {
+        let full = self.with_surroundings(cx, argv);
+        Query { asks_api: calls_kubectl(&full, ""), ..query_of(full) }
+    }
+
+    fn with_surroundings(&self, cx: &LowerCx<'_>, argv: &[String]) -> Vec<String> {
         if self.chdir.is_none() && cx.env.is_empty() {
-            return query_of(argv.to_vec());
+            return argv.to_vec();
         }
         let mut full = vec!["env".to_owned()];
         full.extend(self.chdir.iter().map(|directory| format!("--chdir={directory}")));
         full.push("--".to_owned());
         full.extend(cx.env.iter().map(|(name, value)| format!("{name}={value}")));
         full.extend(argv.iter().cloned());
-        query_of(full)
+        full
     }
 
     /// The queries of [`Self::assess`], in its order.
@@ -252,8 +257,9 @@ pub(super) fn runnable(field: &str, argv: &[String]) -> Result<(), LowerError> {
     refuse_secrets(argv)
 }
 
-/// Sets what `success` and `detached` say.
+/// Sets what `success` and `detached` say, and what can be told from the command itself.
 pub(super) fn finish(op: &mut Op, args: Args<'_>) -> Result<(), LowerError> {
+    op.read_command();
     op.long = args.flag("detached");
     if args.has("success") {
         let codes = args.numbers("success").into_iter().map(|code| match u8::try_from(code) {

@@ -10,7 +10,7 @@ mod assert;
 mod body;
 mod build;
 #[cfg(test)]
-mod cases;
+pub(crate) mod cases;
 mod command;
 mod copy;
 mod cordon;

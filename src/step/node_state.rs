@@ -11,7 +11,7 @@ use std::fmt;
 
 use crate::kubernetes::node::{NODES, NodeRow, ONE_NODE, is_node_name, parse_nodes};
 use crate::kubernetes::{CORDONED_AT, CORDONED_BY, kubectl_errors};
-use crate::op::{Effect, Op, Probe, ProbeOutput, Query, Site, is_symbol, run_symbol};
+use crate::op::{Effect, Op, Probe, ProbeOutput, Query, Site, Temporary, is_symbol, run_symbol};
 use crate::step::build::wrong;
 use crate::step::{AssessError, Assessment, LowerCx, LowerError, Subject};
 use crate::value::Duration;
@@ -59,7 +59,7 @@ pub(crate) fn on_node<'a>(cx: &LowerCx<'a>, kind: &str) -> Result<OnNode<'a>, Lo
 pub(crate) fn kubectl_query(kube: &KubeCx, words: &[&str]) -> Query {
     let mut argv = kube.argv();
     argv.extend(words.iter().map(|word| (*word).to_owned()));
-    Query { argv, stdin: String::new(), site: Some(Site::Kube), r#become: Some(kube.r#become) }
+    Query { site: Some(Site::Kube), r#become: Some(kube.r#become), ..Query::of_kubectl(argv) }
 }
 
 /// A probe whose queries are kubectl's.
@@ -88,6 +88,7 @@ pub(crate) fn kubectl_op(
         r#become: kube.r#become,
         timeout: cx.timeout,
         effect,
+        asks_api: true,
         ..Op::exec(title, argv)
     }
 }
@@ -110,7 +111,7 @@ impl OnNode<'_> {
     /// the node's annotation holds one), or an earlier run's. Outside a run the symbol is empty, and no cordon is ours.
     pub(crate) fn run_query(self, owner: &str) -> Query {
         let argv = vec!["echo".to_owned(), owner.to_owned()];
-        Query { argv, stdin: String::new(), site: Some(Site::Kube), r#become: Some(self.kube.r#become) }
+        Query { argv, site: Some(Site::Kube), r#become: Some(self.kube.r#become), ..Query::default() }
     }
 
     /// The two ops of a cordon. The first sets it where nobody has, and yields where somebody did, which is fine: a
@@ -129,6 +130,7 @@ impl OnNode<'_> {
             success: vec![0, 1],
             yields: true,
             undo: self.way_back(),
+            makes: vec![Temporary::Cordon],
             ..self.patch(cx, format!("cordon {node}"), &patch, Effect::Disrupts)
         };
         [set, self.patch(cx, format!("make sure that {node} is cordoned"), &confirm, Effect::Reads)]
@@ -143,7 +145,11 @@ impl OnNode<'_> {
             { "op": "add", "path": AT, "value": run_symbol("started") },
         ]);
         let title = format!("take over the cordon of {}", self.node);
-        Op { undo: self.way_back(), ..self.patch(cx, title, &patch, Effect::Disrupts) }
+        Op {
+            undo: self.way_back(),
+            makes: vec![Temporary::Cordon],
+            ..self.patch(cx, title, &patch, Effect::Disrupts)
+        }
     }
 
     /// The op that releases the cordon of this run (`run.id` as a symbol) or of an earlier one, and no other.

@@ -1,9 +1,9 @@
 //! What a journal tells of the patch that sets or releases a node's cordon. kubectl exits 1 for every failure, so only
 //! its last line says whether the API server refused the patch, or took it and was not heard. Pure.
 
-use super::{BracketKey, Lowered};
+use super::Lowered;
 use crate::kubernetes::kubectl_errors::{KubectlError, causes};
-use crate::op::Exit;
+use crate::op::{Exit, Temporary};
 
 /// What came of the patch of a cordon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +47,7 @@ impl Lowered {
     /// Whether this op is the one that sets a cordon, or takes one over. What comes after it in a step, such as a drain,
     /// may work under the cordon of another hand.
     pub fn sets_cordon(&self, op: u16) -> bool {
-        let first = self.ops.iter().position(|op| !op.undo.is_empty());
-        self.opens.contains(&BracketKey::Cordon) && first == Some(usize::from(op))
+        self.ops.get(usize::from(op)).is_some_and(|op| op.makes.contains(&Temporary::Cordon))
     }
 }
 

@@ -67,6 +67,19 @@ fn every_journal_that_was_ever_written_can_be_read() {
     assert!(missing.is_empty(), "no journal of {} holds {missing:?}", folder());
 }
 
+/// Plans that were written before ops said what they change for a while.
+#[test]
+fn of_the_oldest_records_too_it_is_known_what_their_runs_left() {
+    let left = |name: &str| {
+        let recorded = RunDir::at(folder().join(name)).read().unwrap();
+        let left = rollbook::engine::standing(&recorded.plan, &recorded.history.events);
+        left.into_iter().map(|left| format!("{:?}", left.change)).collect::<Vec<_>>()
+    };
+    assert_eq!(left("cut-off-undone"), ["Cordon", "Unhold(\"kubelet\")"]);
+    assert_eq!(left("op-never-began"), ["Cordon"]);
+    assert_eq!(left("condition-decided"), [""; 0]);
+}
+
 const ALL: [&str; 43] = [
     "RunStarted",
     "RunResumed",

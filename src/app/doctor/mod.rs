@@ -150,7 +150,7 @@ async fn of_kubectl(pool: &Pool, host: &HostName, cx: &KubeCx) -> Result<Access,
 async fn as_root(pool: &Rc<Pool>, host: &HostName) -> Result<Vec<ProbeOutput>, String> {
     let query = |argv: &[&str]| {
         let argv = argv.iter().map(|word| (*word).to_owned()).collect();
-        Query { argv, stdin: String::new(), site: None, r#become: None }
+        Query { argv, ..Query::default() }
     };
     let queries = vec![query(&["id", "-u"]), query(&["/usr/sbin/sshd", "-T"])];
     let probe = Probe { site: Site::Subject, queries, r#become: true, timeout: Duration::from_secs(20) };

@@ -85,7 +85,7 @@ async fn everywhere(
     hear: Hear<'_>,
 ) -> Result<Vec<(HostName, ExecEnd)>, AppError> {
     let connections = Connections::real(targets(inventory))?;
-    let query = Query { argv: args.command.clone(), stdin: String::new(), site: None, r#become: None };
+    let query = Query { argv: args.command.clone(), ..Query::default() };
     let timeout = args.timeout.unwrap_or(USUAL_TIMEOUT);
     let probe =
         Rc::new(Probe { site: Site::Subject, queries: vec![query], r#become: args.r#become, timeout });

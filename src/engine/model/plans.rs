@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::inventory::{Become, Connection, HostName};
-use crate::op::{Effect, Op};
+use crate::op::{Effect, Op, Temporary};
 use crate::plan::{
     Action, ActionId, Bracket, Forecast, Gate, GateOpens, HostId, HostTasks, LeftOut, Plan, PlannedHost,
     PlannedPhase, Rollout, Sections, StepRef, Task, Ties, Topology,
@@ -113,6 +113,7 @@ fn sets_cordon() -> Arc<Action> {
     let mut action = Arc::unwrap_or_clone(action(None, None));
     action.lowered.opens = vec![BracketKey::Cordon];
     action.lowered.ops[0].undo = "kubectl uncordon".to_owned();
+    action.lowered.ops[0].makes = vec![Temporary::Cordon];
     Arc::new(action)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{BracketKey, Cause, Event, Exit, HostId, Story, TaskId, story};
-use crate::op::{OpKind, RunWhen};
+use crate::op::{OpKind, RunWhen, Temporary};
 use crate::runbook::Retry;
 use crate::value::Duration;
 
@@ -17,7 +17,9 @@ fn drains(tasks: &str) -> Story {
         action.lowered.ops[patch].yields = true;
     }
     action.lowered.ops[0].undo = "kubectl uncordon".to_owned();
+    action.lowered.ops[0].makes = vec![Temporary::Cordon];
     action.lowered.ops[2].when = RunWhen::OnFailure;
+    action.lowered.ops[2].restores = vec![Temporary::Cordon];
     story.goes_on();
     story
 }

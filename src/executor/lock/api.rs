@@ -131,7 +131,7 @@ impl LeaseApi {
         let mut argv = self.cx.argv();
         argv.extend(words.iter().map(|word| (*word).to_owned()));
         argv.extend([format!("--namespace={NAMESPACE}"), "--output=json".to_owned()]);
-        let query = Query { argv, stdin: stdin.to_owned(), site: None, r#become: None };
+        let query = Query { stdin: stdin.to_owned(), ..Query::of_kubectl(argv) };
         let timeout = self.cx.request_timeout.saturating_add(Duration::from_secs(5));
         let probe = Probe { site: Site::Kube, queries: vec![query], r#become: self.cx.r#become, timeout };
         let mut via: Vec<&HostName> = self.via.iter().collect();

@@ -35,6 +35,7 @@ fn read(bytes: &[u8]) -> Result<Plan, String> {
         return Err(format!("its format is {}, this version reads {}", plan.format, Plan::FORMAT));
     }
     super::sound::check(&plan)?;
+    super::older::complete(&mut plan);
     labels::make_plain(&mut plan);
     Ok(plan)
 }

@@ -20,7 +20,7 @@ use super::{
     AssessError, Assessment, BracketKey, Doc, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
     Subject, Touches, Verify,
 };
-use crate::op::{Effect, Op, ProbeOutput, Query, RunWhen};
+use crate::op::{Effect, Op, ProbeOutput, Query, RunWhen, Temporary};
 use crate::value::{Duration, Field, Value};
 
 use self::commands::update_argv;
@@ -314,7 +314,11 @@ impl AptSpec {
                 ops.extend(groups(packages).into_iter().map(|group| {
                     let shown: Vec<_> = group.iter().map(|package| package.show()).collect();
                     let effect = effect_of(group.iter().map(|package| package.name.as_str()));
-                    apt_op(cx, format!("install {}", shown.join(", ")), self.apt.install(&group), effect)
+                    let op =
+                        apt_op(cx, format!("install {}", shown.join(", ")), self.apt.install(&group), effect);
+                    // A held package loses its hold, and gets it back by the last op.
+                    let held = self.held_after().map(|name| Temporary::Unhold(name.to_owned()));
+                    Op { makes: held.collect(), ..op }
                 }));
                 ops.extend(self.hold.map(|hold| hold_op(cx, hold, &names(packages))));
             }
@@ -438,6 +442,12 @@ pub(super) fn hold_op(cx: &LowerCx<'_>, hold: bool, names: &[&str]) -> Op {
     let mut op = exec(cx, format!("{verb} {}", names.join(", ")), argv, Effect::Changes);
     op.when = if hold { RunWhen::Always } else { RunWhen::InOrder };
     op.undo = format!("apt-mark {back} {}", names.join(" "));
+    let packages = names.iter().map(|name| Temporary::Unhold((*name).to_owned())).collect();
+    if hold {
+        op.restores = packages;
+    } else {
+        op.makes = packages;
+    }
     op
 }
 

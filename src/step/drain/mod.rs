@@ -17,7 +17,7 @@ use super::{
 use crate::kubernetes::drain::DrainOptions;
 use crate::kubernetes::pdb::BUDGETS;
 use crate::kubernetes::pod::PODS;
-use crate::op::{Effect, Op, ProbeOutput, Query, RunWhen, run_symbol};
+use crate::op::{Effect, Op, ProbeOutput, Query, RunWhen, Temporary, run_symbol};
 use crate::value::{Duration, Field, Type, Value};
 
 /// Evicts the pods of the host's node.
@@ -164,6 +164,7 @@ impl StepKind for Drain {
                 when: RunWhen::OnFailure,
                 success: vec![0, 1],
                 yields: true,
+                restores: vec![Temporary::Cordon],
                 ..restore
             });
         }

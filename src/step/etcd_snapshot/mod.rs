@@ -121,9 +121,12 @@ read, and less free space than etcd's database takes and a tenth more.
         let call = |verb: &str| spec.call(verb, cx);
         let mut save = exec(cx, title.clone(), call("save"), Effect::Changes);
         SCRIPT.clone_into(&mut save.stdin);
+        // Its etcdctl may be that of the member's pod.
+        save.asks_api = true;
         // Gigabytes take their time, and a lost connection must not cut them off.
         save.long = true;
-        let look = probe(cx, vec![Query { argv: call("look"), stdin: SCRIPT.clone(), ..Query::default() }]);
+        let look = Query { stdin: SCRIPT.clone(), ..Query::of_kubectl(call("look")) };
+        let look = probe(cx, vec![look]);
         let poll = Poll {
             interval: Duration::from_secs(1),
             stable_for: Duration::ZERO,

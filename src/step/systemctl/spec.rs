@@ -2,7 +2,7 @@
 
 use super::sources;
 use super::units::{self, UnitState, parse_units};
-use crate::op::{Effect, Op, ProbeOutput, Query};
+use crate::op::{Effect, Op, ProbeOutput, Query, Temporary};
 use crate::step::args::Args;
 use crate::step::build::{
     absolute_path, argv, change, exec, query_of, refused, unreadable, would_change, wrong,
@@ -183,6 +183,7 @@ impl UnitSpec {
             };
             if !back.is_empty() {
                 op.undo = format!("systemctl {back} {}", names.join(" "));
+                op.makes = vec![Temporary::Undo];
             }
             ops.push(op);
         }
