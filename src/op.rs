@@ -1,6 +1,7 @@
 //! The closed set of things done to a host, as data. Nothing here runs anything, and nothing here is a shell line:
 //! a command is an argument vector, so that no value ever becomes syntax.
 
+mod membership;
 mod program;
 mod temporary;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::Duration;
 
+pub use membership::MovedNode;
 pub use program::{base_name, calls_kubectl, command_behind, is_shell, only_runs_another};
 pub use temporary::Temporary;
 
@@ -120,6 +122,9 @@ pub struct Op {
     /// puts back what was opened there, and says nothing here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restores: Vec<Temporary>,
+    /// Nodes that it takes out of the cluster or lets in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<MovedNode>,
     /// Whether it calls kubectl, so that how it fails may tell of the API server.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asks_api: bool,
@@ -153,6 +158,7 @@ impl Op {
             undo: String::new(),
             makes: Vec::new(),
             restores: Vec::new(),
+            moves: Vec::new(),
             asks_api: false,
         }
     }

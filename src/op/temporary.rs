@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Op, OpKind, calls_kubectl};
+use super::{MovedNode, Op, OpKind, calls_kubectl};
 
 /// A change that is made to be put back later.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -17,11 +17,12 @@ pub enum Temporary {
 }
 
 impl Op {
-    /// Reads from a command that people wrote what it does to holds, and whether it calls kubectl. Of commands that a step
-    /// kind made, the kind says it.
+    /// Reads from a command that people wrote what it does to holds and to the nodes of the cluster, and whether it calls
+    /// kubectl. Of commands that a step kind made, the kind says it.
     pub fn read_command(&mut self) {
         let OpKind::Exec { argv } = &self.kind else { return };
         self.asks_api = calls_kubectl(argv, &self.stdin);
+        self.moves = MovedNode::of_command(self);
         let [program, verb, dashes, packages @ ..] = argv.as_slice() else { return };
         if program != "apt-mark" || dashes != "--" {
             return;

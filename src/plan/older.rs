@@ -1,9 +1,9 @@
 //! Plans that were written before step kinds said of each op what it changes for a while, what it puts back, and whether
-//! it calls kubectl. Here alone this is told from the commands of ops; a plan of today says it all, and stays as it is.
+//! it calls kubectl and moves nodes of the cluster. Here alone this is told from the commands of ops; a plan of today says it all, and stays as it is.
 
 use std::sync::Arc;
 
-use super::Plan;
+use super::{DeferredStep, Plan};
 use crate::op::{Effect, Op, OpKind, Probe, RunWhen, Temporary, calls_kubectl};
 use crate::step::{BracketKey, Lowered};
 
@@ -12,6 +12,7 @@ pub(super) fn complete(plan: &mut Plan) {
     for action in &mut plan.actions {
         self::lowered(&mut Arc::make_mut(action).lowered);
     }
+    plan.deferred.iter_mut().for_each(DeferredStep::read_moves);
 }
 
 fn lowered(lowered: &mut Lowered) {
@@ -65,7 +66,7 @@ mod tests {
     fn as_before(of: &Lowered) -> Lowered {
         let mut lowered = of.clone();
         for op in &mut lowered.ops {
-            (op.makes, op.restores, op.asks_api) = (Vec::new(), Vec::new(), false);
+            (op.makes, op.restores, op.moves, op.asks_api) = (Vec::new(), Vec::new(), Vec::new(), false);
         }
         let verify = lowered.verify.as_mut().map(|verify| &mut verify.probe);
         for query in lowered.probe.iter_mut().chain(verify).flat_map(|probe| &mut probe.queries) {

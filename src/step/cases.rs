@@ -158,6 +158,7 @@ fn show_op(op: &Op) -> Json {
         ("undo", !op.undo.is_empty(), json!(op.undo)),
         ("makes", !op.makes.is_empty(), json!(op.makes)),
         ("restores", !op.restores.is_empty(), json!(op.restores)),
+        ("moves", !op.moves.is_empty(), json!(op.moves)),
         ("asks_api", op.asks_api, json!(true)),
         ("site", op.site != Site::Subject, json!(op.site)),
     ];

@@ -118,6 +118,8 @@ impl StepKind for Kubectl {
         }
         let title = format!("kubectl {}", words.join(" "));
         let op = kubectl_op(cx, kube, title.clone(), &words, effect);
+        let mut op = Op { stdin: args.text("stdin").unwrap_or_default().to_owned(), ..op };
+        op.read_command();
         let probe = args.has("unless").then(|| kubectl_probe(kube, vec![kubectl_query(kube, &unless)]));
         Ok(Lowered {
             title,
@@ -128,7 +130,7 @@ impl StepKind for Kubectl {
             closes: Vec::new(),
             probe,
             poll: None,
-            ops: vec![Op { stdin: args.text("stdin").unwrap_or_default().to_owned(), ..op }],
+            ops: vec![op],
             verify: None,
             repeatable: reads,
         })

@@ -146,6 +146,20 @@ fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     (1..).zip(before_tests.lines()).filter(|(_, line)| !line.trim_start().starts_with("//"))
 }
 
+/// What an op does is said by its step kind. Who decides by the words of a command decides by what a person may have written.
+#[test]
+fn the_engine_reads_no_command() {
+    let is_decision = |path: &Path| {
+        let text = path.to_string_lossy();
+        text.starts_with("engine/") && !text.contains("/stories") && !text.contains("/model")
+    };
+    for (path, text) in sources().iter().filter(|(path, _)| is_decision(path)) {
+        let words = ["OpKind", "argv", "stdin", "base_name", "command_behind"];
+        let reads = code_lines(text).find(|(_, line)| words.iter().any(|word| line.contains(word)));
+        assert_eq!(reads, None, "{}", path.display());
+    }
+}
+
 #[test]
 fn modules_import_only_what_stands_below_them() {
     let mut wrong = Vec::new();

@@ -197,7 +197,9 @@ fn cordoned_and(command: &[&str]) -> Story {
     let mut story = drains("dt");
     story.plan.hosts[0].subject.node = Some("h0".to_owned());
     let argv = command.iter().map(|word| (*word).to_owned()).collect();
-    Arc::make_mut(&mut story.plan.actions[4]).lowered.ops[0].kind = OpKind::Exec { argv };
+    let op = &mut Arc::make_mut(&mut story.plan.actions[4]).lowered.ops[0];
+    op.kind = OpKind::Exec { argv };
+    op.read_command();
     story.sees(&[]);
     story.op(0, 0, Some(0));
     story.changes(0, 0);

@@ -14,6 +14,7 @@ fn moved(words: &[&str], stdin: &str, began: bool) -> Vec<u32> {
     let op = &mut Arc::make_mut(&mut story.plan.actions[0]).lowered.ops[0];
     op.kind = OpKind::Exec { argv: words.iter().map(|word| (*word).to_owned()).collect() };
     stdin.clone_into(&mut op.stdin);
+    op.read_command();
     let (task, attempt, pass, op) = (TaskId { phase: 0, host: HostId(1), index: 0 }, 1, 0, 0);
     let mut membership = Membership::default();
     membership.note(&story.plan, &Event::OpStarted { task, attempt, pass, op, on: None, sent: None });
@@ -90,8 +91,10 @@ fn a_join_that_is_known_later_is_the_runs_own() {
             leave_cordoned: None,
             changed_when: None,
             fail_when: None,
+            moves: Vec::new(),
             place: String::new(),
         });
+        story.plan.deferred.iter_mut().for_each(crate::plan::DeferredStep::read_moves);
         for tasks in &mut story.plan.phases[0].hosts {
             tasks.tasks[0].step = StepRef::Deferred(crate::plan::DeferredId(0));
         }

@@ -1,10 +1,12 @@
 //! What a task runs: a step that is lowered, or one that waits for what earlier tasks bring about.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::{ActionId, DeferredId};
-use crate::op::{Effect, Site};
+use crate::op::{Effect, MovedNode, Site};
 use crate::runbook::Retry;
 use crate::step::Lowered;
 use crate::template::as_written;
@@ -104,11 +106,29 @@ pub struct DeferredStep {
     /// `fail_when:` as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fail_when: Option<String>,
+    /// Nodes that it takes out of the cluster or lets in, as far as its words tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<MovedNode>,
     /// "steps/kubelet.yaml:9".
     pub place: String,
 }
 
 impl DeferredStep {
+    /// Reads from its words which nodes it moves: of a command or script that is known only when its turn comes they are
+    /// those that are written, with a `$` for each that is not known, such as the token of a join.
+    pub(crate) fn read_moves(&mut self) {
+        let program = match self.kind.as_str() {
+            "command" | "script" => "",
+            "kubectl" => "kubectl ",
+            _ => return,
+        };
+        let does = self.words_as_written().filter(|(name, _)| *name != "unless");
+        let moves = does
+            .flat_map(|(_, words)| MovedNode::of_text(&format!("{program}{}", unknown_as_variable(&words))));
+        let moves: BTreeSet<MovedNode> = moves.collect();
+        self.moves = moves.into_iter().collect();
+    }
+
     /// Its fields as they are written, a list's items with blanks between.
     pub fn words_as_written(&self) -> impl Iterator<Item = (&str, String)> {
         self.args.iter().map(|(name, source)| {
@@ -119,6 +139,12 @@ impl DeferredStep {
             (name.as_str(), words)
         })
     }
+}
+
+fn unknown_as_variable(text: &str) -> String {
+    let mut parts = text.split("{{");
+    let known = parts.next().unwrap_or_default().to_owned();
+    parts.fold(known, |known, part| known + "$" + part.split_once("}}").map_or("", |(_, rest)| rest))
 }
 
 /// One `include` around a deferred step.

@@ -22,6 +22,7 @@ impl<'a> Lowering<'a, '_> {
         asks: &[bool],
     ) -> Task {
         let mut found = deferred(&self.input, step, round, waits_for.clone());
+        found.read_moves();
         keep_conditions(&mut found, asks);
         // Items that depend on the host make a step of its own for each.
         let key = format!("{asks:?}{}{}", round.key(), items_of(&found));
@@ -140,6 +141,7 @@ fn deferred(
         leave_cordoned: step.leave_cordoned.clone(),
         changed_when: step.changed_when.as_ref().map(|expression| expression.source.clone()),
         fail_when: step.fail_when.as_ref().map(|expression| expression.source.clone()),
+        moves: Vec::new(),
         place: step.origin.place.clone(),
     }
 }
