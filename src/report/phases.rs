@@ -92,8 +92,9 @@ impl Versions {
             };
             format!("{what} {before} → {after}: {} of {}{in_doubt}", done.len(), counted(all, "host"))
         };
-        // What people look for first, whatever else moved.
-        all.sort_by_key(|((what, ..), _)| !matches!(*what, "kubelet" | "kubelet version"));
+        all.sort_by_key(|((what, ..), _)| {
+            FIRST.iter().position(|first| first == what).unwrap_or(FIRST.len())
+        });
         // A line that says that there is one more is no shorter than that one.
         let shown = if all.len() == MOST_LINES + 1 { all.len() } else { MOST_LINES };
         let mut lines: Vec<String> = all.iter().take(shown).map(line).collect();
@@ -102,6 +103,9 @@ impl Versions {
         lines
     }
 }
+
+/// What people look for first, whatever else moved.
+const FIRST: [&str; 4] = ["kubelet", "kubelet version", "cluster", "kube-apiserver"];
 
 /// Versions that are told. An upgrade of all packages moves a hundred.
 const MOST_LINES: usize = 4;
@@ -126,19 +130,20 @@ fn foreseen(plan: &Plan) -> impl Iterator<Item = (TaskId, (&str, &str, &str))> {
             Forecast::Changes { changes, .. } => changes.as_slice(),
             _ => &[],
         };
-        let versions =
-            changes.iter().filter(|change| is_version(&change.before) && is_version(&change.after));
-        versions
-            .map(move |change| (id, (change.what.as_str(), change.before.as_str(), change.after.as_str())))
+        changes.iter().filter_map(move |change| {
+            Some((id, (change.what.as_str(), version(&change.before)?, version(&change.after)?)))
+        })
     })
 }
 
-/// Whether a text is a version, of a package or of a program, and nothing else.
-fn is_version(text: &str) -> bool {
-    let text = text.strip_prefix('v').unwrap_or(text);
-    text.starts_with(|first: char| first.is_ascii_digit())
-        && text.contains('.')
-        && !text.contains(char::is_whitespace)
+/// The version that a state is, of a package or of a program; nothing where it is another state.
+fn version(state: &str) -> Option<&str> {
+    let version = state.strip_suffix(", held").unwrap_or(state);
+    let digits = version.strip_prefix('v').unwrap_or(version);
+    let is_version = digits.starts_with(|first: char| first.is_ascii_digit())
+        && digits.contains('.')
+        && !digits.contains(char::is_whitespace);
+    is_version.then_some(version)
 }
 
 #[cfg(test)]
@@ -148,10 +153,11 @@ mod tests {
     #[test]
     fn versions_are_told_from_other_states() {
         for text in ["1.30.8-1.1", "v1.31.4", "1:2.3.4+ds-1ubuntu2", "1.7.24-1"] {
-            assert!(is_version(text), "{text}");
+            assert_eq!(version(text), Some(text));
+            assert_eq!(version(&format!("{text}, held")), Some(text));
         }
         for text in ["absent", "", "held", "0644", "4 packages", "1.30.8 (held)", "active.running"] {
-            assert!(!is_version(text), "{text}");
+            assert_eq!(version(text), None);
         }
     }
 }

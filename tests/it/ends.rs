@@ -10,6 +10,7 @@ use rollbook::value::Duration;
 use tokio::sync::mpsc;
 
 use super::support::cluster::{Cluster, Shared, story};
+use super::support::rollbook::Rollbook;
 
 const DRAIN: &str = "apiVersion: rollbook/v1
 kind: Runbook
@@ -82,6 +83,35 @@ fn a_stop_is_no_failure_and_says_what_came_back_and_what_was_not_begun() {
         assert!(!text.contains("FAILED") && !text.contains("outside its limits"), "{text}");
         assert_eq!(summary.exit_code(), 130);
     });
+}
+
+#[test]
+fn hosts_that_only_waited_for_a_slot_have_not_started() {
+    let cluster = Cluster::new(1, 3, "1.30.0");
+    let at_once = DRAIN.replace("batches: [1], ", "");
+    story(async {
+        let plan = Rc::new(cluster.plan_of(&at_once, &[]).await.unwrap());
+        let (stop, stops) = mpsc::unbounded_channel();
+        let told = Shared::default();
+        let reporters: Vec<Box<dyn rollbook::report::Reporter>> = vec![
+            Box::new(rollbook::report::Plain::new(told.clone(), rollbook::report::Verbosity::Changes)),
+            Box::new(StopsAt { line: "w1  goes out of service", told: told.clone(), stop: Some(stop) }),
+        ];
+        let history = roll(Setup { stops, reporters, ..cluster.setup(&plan) }).await.unwrap();
+        let summary = Summary::of(&plan, &history);
+        let text = summary.text(&plan);
+        assert!(text.contains("1 changed, 2 not started"), "{text}");
+        assert!(!text.contains("2 stopped"), "{text}");
+        assert_eq!(summary.exit_code(), 130);
+    });
+}
+
+#[test]
+fn the_version_that_people_look_for_is_told_first() {
+    let args = "rehearse runbooks/kubeadm-upgrade.yaml -i inventory.example.yaml -p target=1.31.4 --quiet";
+    let said = Rollbook::new(args.split(' ')).run().exits(0).stderr;
+    let first = said.lines().find(|line| line.contains(" → ")).expect("versions are told");
+    assert!(first.trim_start().starts_with("kubelet "), "{said}");
 }
 
 /// Asks the run to stop once it has told something.
