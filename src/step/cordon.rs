@@ -1,40 +1,44 @@
 //! The step `cordon`.
 
-use std::sync::LazyLock;
-
-use super::args::Args;
+use super::arguments::{Arguments, arguments, word_arguments};
 use super::build::{change, exactly, satisfied, would_change};
 use super::cordoned::{self, CordonNow, CordonSet, Cordons, IfUncordoned};
+use super::kind::Kind;
 use super::node_state::{CordonOwner, checked_run, kubectl_probe, no_such_node, on_node, read_cordon};
 use super::{
-    AssessError, Assessment, BracketKey, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Role, StepKind,
-    Subject, Touches,
+    AssessError, Assessment, BracketKey, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Role, Subject,
+    Touches,
 };
 use crate::op::{Effect, Probe, ProbeOutput, run_symbol};
-use crate::value::{Field, Type, Value};
+use crate::value::Value;
 
 /// Keeps new pods off the host's node.
 pub(crate) struct Cordon;
 
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    vec![
-        Field::optional(
-            "adopt",
-            Type::Str,
-            "Take over the cordon that this earlier run left, instead of setting one; a node without it is left alone.",
-        ),
-        cordoned::field(
-            "cordon_again",
-            "What to do where somebody took the cordon away before a step disrupts under it: `cordon_again`, three times \
-             at most, or `fail` the host.",
-        ),
-    ]
-});
-
-impl StepKind for Cordon {
-    fn name(&self) -> &'static str {
-        "cordon"
+arguments! {
+    /// Whose cordon it is, and what happens where it is taken away.
+    pub(crate) struct CordonArgs {
+        /// Take over the cordon that this earlier run left, instead of setting one; a node without it is left alone.
+        adopt: Option<String>,
+        /// What to do where somebody took the cordon away before a step disrupts under it: `cordon_again`, three times
+        /// at most, or `fail` the host.
+        if_uncordoned: IfCordonGone = IfCordonGone::Again,
     }
+}
+
+/// What is written for a cordon that is gone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum IfCordonGone {
+    Again,
+    Fail,
+}
+
+word_arguments!(IfCordonGone { "cordon_again" => Again, "fail" => Fail });
+
+impl Kind for Cordon {
+    type Args = CordonArgs;
+
+    const NAME: &'static str = "cordon";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -55,11 +59,7 @@ impl StepKind for Cordon {
         }
     }
 
-    fn fields(&self) -> &'static [Field] {
-        &FIELDS
-    }
-
-    fn touches(&self, _: &Value) -> Touches {
+    fn touches(&self, _: Option<&CordonArgs>) -> Touches {
         Touches::both(vec![Matter::Cordon])
     }
 
@@ -71,9 +71,9 @@ impl StepKind for Cordon {
         Effect::Disrupts
     }
 
-    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let on = on_node(cx, self.name())?;
-        let (title, role, ops) = match adopted(args).map(checked_run).transpose()? {
+    fn lower(&self, args: &CordonArgs, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let on = on_node(cx, Self::NAME)?;
+        let (title, role, ops) = match args.adopt.as_deref().map(checked_run).transpose()? {
             Some(run) => (
                 format!("take over the cordon of {} from run {run}", on.node),
                 Role::Goal,
@@ -97,15 +97,15 @@ impl StepKind for Cordon {
 
     fn assess(
         &self,
-        args: &Value,
+        args: &CordonArgs,
         subject: &Subject,
         answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
         let [nodes, run] = exactly::<2>(answers)?;
         let Some((_, owner)) = read_cordon(nodes, run)? else { return Ok(no_such_node(subject)) };
-        if let Some(run) = adopted(args) {
+        if let Some(run) = &args.adopt {
             return Ok(match owner {
-                CordonOwner::Run(other) if other == run => would_change(
+                CordonOwner::Run(other) if other == *run => would_change(
                     vec![change("node", format!("cordoned by run {run}"), "cordoned by this run")],
                     Fidelity::Exact,
                 ),
@@ -126,12 +126,13 @@ impl StepKind for Cordon {
 
 impl Cordons for Cordon {
     fn look(&self, _: &Value, cx: &LowerCx<'_>) -> Result<Probe, LowerError> {
-        Ok(kubectl_probe(on_node(cx, self.name())?.kube, cordoned::queries(cx, self.name())?))
+        Ok(kubectl_probe(on_node(cx, Self::NAME)?.kube, cordoned::queries(cx, Self::NAME)?))
     }
 
     fn read(&self, args: &Value, set: CordonSet, answers: &[ProbeOutput]) -> Result<CordonNow, AssessError> {
         // A cordon that was to be taken over and was not there is none to look after.
-        if adopted(args).is_some() && !set.changed {
+        let adopts = CordonArgs::read(args).is_ok_and(|args| args.adopt.is_some());
+        if adopts && !set.changed {
             return Ok(CordonNow::Stands);
         }
         let [nodes, run] = exactly::<2>(answers)?;
@@ -139,16 +140,15 @@ impl Cordons for Cordon {
     }
 
     fn if_uncordoned(&self, args: &Value) -> IfUncordoned {
-        cordoned::wanted(args)
+        match CordonArgs::read(args).map(|args| args.if_uncordoned) {
+            Ok(IfCordonGone::Fail) => IfUncordoned::Fail,
+            Ok(IfCordonGone::Again) | Err(_) => IfUncordoned::Again,
+        }
     }
 
     fn done_again(&self) -> &'static str {
         "cordoned"
     }
-}
-
-fn adopted(args: &Value) -> Option<&str> {
-    Args(args).text("adopt")
 }
 
 #[cfg(test)]

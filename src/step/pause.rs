@@ -1,22 +1,24 @@
 //! The step `pause`.
 
-use std::sync::LazyLock;
-
-use super::args::Args;
+use super::arguments::{Arguments, arguments};
 use super::build::wrong;
-use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject};
+use super::kind::Kind;
+use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, Subject};
 use crate::op::{Effect, ProbeOutput};
-use crate::value::{Duration, Field, Type, Value, escape};
+use crate::value::{Duration, Value, escape};
 
 /// Waits for a person, or for a time.
 pub(crate) struct Pause;
 
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    vec![
-        Field::optional("manual", Type::Str, "What a person has to do, and then confirms."),
-        Field::optional("for", Type::Duration, "How long to wait."),
-    ]
-});
+arguments! {
+    /// What a pause waits for.
+    pub(crate) struct PauseArgs {
+        /// What a person has to do, and then confirms.
+        manual: Option<String>,
+        /// How long to wait.
+        time ("for"): Option<Duration>,
+    }
+}
 
 /// What a pause waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,18 +31,20 @@ pub enum PauseFor {
 
 /// What a step waits for, if it is a pause.
 pub fn pause_of(kind: &str, args: &Value) -> Option<PauseFor> {
-    if kind != Pause.name() {
-        return None;
-    }
-    let args = Args(args);
-    let time = args.duration("for").map(PauseFor::Time);
-    time.or_else(|| Some(PauseFor::Person(escape(args.text("manual").unwrap_or_default().trim()))))
+    if kind == Pause::NAME { PauseArgs::read(args).ok().map(|args| args.waits_for()) } else { None }
 }
 
-impl StepKind for Pause {
-    fn name(&self) -> &'static str {
-        "pause"
+impl PauseArgs {
+    fn waits_for(&self) -> PauseFor {
+        let person = || PauseFor::Person(escape(self.manual.as_deref().unwrap_or_default().trim()));
+        self.time.map_or_else(person, PauseFor::Time)
     }
+}
+
+impl Kind for Pause {
+    type Args = PauseArgs;
+
+    const NAME: &'static str = "pause";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -59,10 +63,6 @@ impl StepKind for Pause {
         }
     }
 
-    fn fields(&self) -> &'static [Field] {
-        &FIELDS
-    }
-
     fn check(&self, written: &[&str]) -> Vec<String> {
         let both = ["manual", "for"].iter().filter(|field| written.contains(field)).count();
         if both == 1 { Vec::new() } else { vec!["write exactly one of `manual`, `for`".to_owned()] }
@@ -72,12 +72,12 @@ impl StepKind for Pause {
         Effect::Reads
     }
 
-    fn lower(&self, args: &Value, _: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let title = match pause_of(self.name(), args) {
-            Some(PauseFor::Person(text)) if text.trim().is_empty() => {
+    fn lower(&self, args: &PauseArgs, _: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let title = match args.waits_for() {
+            PauseFor::Person(text) if text.trim().is_empty() => {
                 return Err(wrong("`manual` says nothing", "write what the person has to do"));
             }
-            Some(PauseFor::Person(text)) => {
+            PauseFor::Person(text) => {
                 if let Some(time) = Duration::meant_by(&text) {
                     return Err(wrong(
                         format!("`manual` is `{text}`, which tells a person nothing to do"),
@@ -86,20 +86,19 @@ impl StepKind for Pause {
                 }
                 format!("pause for a person: {text}")
             }
-            Some(PauseFor::Time(Duration::ZERO)) => {
+            PauseFor::Time(Duration::ZERO) => {
                 return Err(wrong(
                     "`for` is 0s, which is no pause",
                     "write a time such as `1m`, or leave the step out",
                 ));
             }
-            Some(PauseFor::Time(time)) => format!("pause for {time}"),
-            None => String::new(),
+            PauseFor::Time(time) => format!("pause for {time}"),
         };
         Ok(Lowered::idle(title, Role::Means))
     }
 
     /// It has no probe.
-    fn assess(&self, _: &Value, _: &Subject, _: &[ProbeOutput]) -> Result<Assessment, AssessError> {
+    fn assess(&self, _: &PauseArgs, _: &Subject, _: &[ProbeOutput]) -> Result<Assessment, AssessError> {
         Ok(super::build::satisfied(""))
     }
 }

@@ -1,33 +1,31 @@
 //! The step `uncordon`.
 
-use std::sync::LazyLock;
-
-use super::args::Args;
+use super::arguments::arguments;
 use super::build::{change, exactly, satisfied, would_change};
+use super::kind::Kind;
 use super::node_state::{CordonOwner, checked_run, kubectl_probe, no_such_node, on_node, read_cordon};
 use super::{
-    AssessError, Assessment, BracketKey, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Role, StepKind,
-    Subject, Touches,
+    AssessError, Assessment, BracketKey, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Role, Subject,
+    Touches,
 };
 use crate::op::{Effect, ProbeOutput, run_symbol};
-use crate::value::{Field, Type, Value};
 
 /// Lets new pods onto the host's node again.
 pub(crate) struct Uncordon;
 
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    vec![Field::optional(
-        "set_by",
-        Type::Str,
-        "Release the cordon that this earlier run left, instead of this run's own. A goal then: where that run's cordon \
-         is gone, there is nothing to do.",
-    )]
-});
-
-impl StepKind for Uncordon {
-    fn name(&self) -> &'static str {
-        "uncordon"
+arguments! {
+    /// Whose cordon is released.
+    pub(crate) struct UncordonArgs {
+        /// Release the cordon that this earlier run left, instead of this run's own. A goal then: where that run's cordon
+        /// is gone, there is nothing to do.
+        set_by: Option<String>,
     }
+}
+
+impl Kind for Uncordon {
+    type Args = UncordonArgs;
+
+    const NAME: &'static str = "uncordon";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -40,11 +38,7 @@ impl StepKind for Uncordon {
         }
     }
 
-    fn fields(&self) -> &'static [Field] {
-        &FIELDS
-    }
-
-    fn touches(&self, _: &Value) -> Touches {
+    fn touches(&self, _: Option<&UncordonArgs>) -> Touches {
         Touches::both(vec![Matter::Cordon])
     }
 
@@ -56,16 +50,16 @@ impl StepKind for Uncordon {
         Effect::Changes
     }
 
-    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let on = on_node(cx, self.name())?;
-        let owner = set_by(args).map_or_else(|| Ok(run_symbol("id")), checked_run)?;
-        let title = match set_by(args) {
+    fn lower(&self, args: &UncordonArgs, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let on = on_node(cx, Self::NAME)?;
+        let owner = args.set_by.as_deref().map_or_else(|| Ok(run_symbol("id")), checked_run)?;
+        let title = match args.set_by.as_deref() {
             Some(run) => format!("uncordon {} (cordoned by run {run})", on.node),
             None => format!("uncordon {}", on.node),
         };
         Ok(Lowered {
             title,
-            role: if set_by(args).is_some() { Role::Goal } else { Role::Means },
+            role: if args.set_by.as_deref().is_some() { Role::Goal } else { Role::Means },
             effect: Effect::Changes,
             opens: Vec::new(),
             closes: vec![BracketKey::Cordon],
@@ -80,7 +74,7 @@ impl StepKind for Uncordon {
 
     fn assess(
         &self,
-        args: &Value,
+        args: &UncordonArgs,
         subject: &Subject,
         answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
@@ -88,9 +82,9 @@ impl StepKind for Uncordon {
         let Some((_, owner)) = read_cordon(nodes, run)? else {
             // Whoever took the node away took the cordon with it.
             let gone = || satisfied("the node is gone from the cluster");
-            return Ok(set_by(args).map_or_else(|| no_such_node(subject), |_| gone()));
+            return Ok(args.set_by.as_deref().map_or_else(|| no_such_node(subject), |_| gone()));
         };
-        let whose = set_by(args).map_or_else(|| "this run".to_owned(), |run| format!("run {run}"));
+        let whose = args.set_by.as_deref().map_or_else(|| "this run".to_owned(), |run| format!("run {run}"));
         Ok(match owner {
             CordonOwner::Nobody => satisfied("not cordoned"),
             CordonOwner::Us => would_change(
@@ -111,10 +105,6 @@ impl StepKind for Uncordon {
             }
         })
     }
-}
-
-fn set_by(args: &Value) -> Option<&str> {
-    Args(args).text("set_by")
 }
 
 #[cfg(test)]

@@ -1,29 +1,32 @@
 //! The step `version_skew`.
 
-use std::sync::LazyLock;
-
-use super::args::Args;
-use super::build::{exactly, refused, satisfied, unreadable, wrong};
+use super::arguments::arguments;
+use super::build::{exactly, refused, satisfied, unreadable};
+use super::kind::Kind;
 use super::node_state::{kube, kubectl_probe, kubectl_query, read_nodes};
-use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject};
+use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, Subject};
 use crate::facts::server_version;
 use crate::kubernetes::node::{NODES, NodeRow};
 use crate::kubernetes::skew::{check_hop, check_kubelet};
 use crate::kubernetes::some_of;
 use crate::op::{Effect, ProbeOutput};
-use crate::value::{Field, Type, Value, Version};
+use crate::value::Version;
 
 /// Checks that the cluster may go to a version in one hop.
 pub(crate) struct VersionSkew;
 
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    vec![Field::required("target", Type::Version, "The version that the control plane is to reach.")]
-});
-
-impl StepKind for VersionSkew {
-    fn name(&self) -> &'static str {
-        "version_skew"
+arguments! {
+    /// Where the cluster is to go.
+    pub(crate) struct VersionSkewArgs {
+        /// The version that the control plane is to reach.
+        target: Version,
     }
+}
+
+impl Kind for VersionSkew {
+    type Args = VersionSkewArgs;
+
+    const NAME: &'static str = "version_skew";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -37,18 +40,13 @@ impl StepKind for VersionSkew {
         }
     }
 
-    fn fields(&self) -> &'static [Field] {
-        &FIELDS
-    }
-
     fn effect(&self) -> Effect {
         Effect::Reads
     }
 
-    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let kube = kube(cx, self.name())?;
-        let target =
-            target(args).ok_or_else(|| wrong("`target` has no value", "write a version such as `1.31.4`"))?;
+    fn lower(&self, args: &VersionSkewArgs, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let kube = kube(cx, Self::NAME)?;
+        let target = &args.target;
         let version = kubectl_query(kube, &["version", "-o", "json"]);
         let nodes = kubectl_query(kube, &["get", "nodes", "--chunk-size=500", "-o", NODES]);
         let probe = Some(kubectl_probe(kube, vec![version, nodes]));
@@ -56,15 +54,18 @@ impl StepKind for VersionSkew {
         Ok(Lowered { probe, ..Lowered::idle(title, Role::Check) })
     }
 
-    fn assess(&self, args: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
+    fn assess(
+        &self,
+        args: &VersionSkewArgs,
+        _: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         let [version, nodes] = exactly::<2>(answers)?;
         let server = server_version(version)
             .map_err(|error| AssessError { command: error.command, reason: error.reason })?;
         let server = Version::parse(&server)
             .map_err(|_| unreadable("kubectl version -o json", "a version of the API server", version))?;
-        let Some(target) = target(args) else {
-            return Err(unreadable("version_skew", "a target", version));
-        };
+        let target = &args.target;
         if let Err(error) = check_hop(&server, target) {
             return Ok(refused(error.to_string(), "choose a target that is the same minor or the next"));
         }
@@ -78,10 +79,6 @@ impl StepKind for VersionSkew {
         }
         Ok(satisfied(state(&server, target, nodes.len())))
     }
-}
-
-fn target(args: &Value) -> Option<&Version> {
-    Args(args).version("target")
 }
 
 /// The nodes whose kubelet may not run under the target, each with why. A kubelet that never reported has no version.
