@@ -1,36 +1,41 @@
 //! `apt_mark`: holds on packages. `hold` is a goal; `unhold` is a means that opens a bracket which `hold` closes.
 
-use std::sync::LazyLock;
-
 use super::apt::{checked_package_name, hold_op, holds, lock_holder, no_apt};
-use super::args::Args;
+use super::arguments::arguments;
 use super::build::{change, exactly, probe, query, satisfied, would_change, wrong};
+use super::kind::Kind;
 use super::{
     AssessError, Assessment, BracketKey, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role,
-    StepKind, Subject, Touches, Verify,
+    Subject, Touches, Verify,
 };
 use crate::op::{Effect, ProbeOutput, RunWhen};
-use crate::value::{Duration, Field, Type, Value};
+use crate::value::{Duration, Type};
 
 /// The kind `apt_mark`.
 pub(crate) struct AptMark;
 
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    let names = || Type::OneOrMany(Box::new(Type::Str));
-    vec![
-        Field::optional("hold", names(), "Packages that must be on hold."),
-        Field::optional(
-            "unhold",
-            names(),
-            "Packages to take off hold, until a later `hold` of the same phase.",
-        ),
-    ]
-});
-
-impl StepKind for AptMark {
-    fn name(&self) -> &'static str {
-        "apt_mark"
+arguments! {
+    /// Which packages are held, or let go.
+    pub(crate) struct AptMarkArgs {
+        /// Packages that must be on hold.
+        hold: Option<Vec<String>> as (Type::Str.one_or_many()),
+        /// Packages to take off hold, until a later `hold` of the same phase.
+        unhold: Option<Vec<String>> as (Type::Str.one_or_many()),
     }
+}
+
+impl AptMarkArgs {
+    /// Whether to hold, and which packages.
+    fn spec(&self) -> (bool, Vec<&str>) {
+        let names = self.hold.as_ref().or(self.unhold.as_ref());
+        (self.hold.is_some(), names.into_iter().flatten().map(String::as_str).collect())
+    }
+}
+
+impl Kind for AptMark {
+    type Args = AptMarkArgs;
+
+    const NAME: &'static str = "apt_mark";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -46,10 +51,6 @@ later `hold` in the phase is an error, because the next unattended upgrade would
         }
     }
 
-    fn fields(&self) -> &'static [Field] {
-        &FIELDS
-    }
-
     fn check(&self, written: &[&str]) -> Vec<String> {
         match (written.contains(&"hold"), written.contains(&"unhold")) {
             (true, true) => {
@@ -60,7 +61,7 @@ later `hold` in the phase is an error, because the next unattended upgrade would
         }
     }
 
-    fn touches(&self, _: &Value) -> Touches {
+    fn touches(&self, _: Option<&AptMarkArgs>) -> Touches {
         Touches::both(vec![Matter::Holds])
     }
 
@@ -72,8 +73,8 @@ later `hold` in the phase is an error, because the next unattended upgrade would
         Effect::Changes
     }
 
-    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let (hold, names) = spec(args);
+    fn lower(&self, args: &AptMarkArgs, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let (hold, names) = args.spec();
         if names.is_empty() {
             return Err(wrong(
                 format!("`{}` is empty", if hold { "hold" } else { "unhold" }),
@@ -106,11 +107,16 @@ later `hold` in the phase is an error, because the next unattended upgrade would
         })
     }
 
-    fn assess(&self, args: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
+    fn assess(
+        &self,
+        args: &AptMarkArgs,
+        _: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         if let Some(refusal) = no_apt(answers) {
             return Ok(refusal);
         }
-        let (hold, names) = spec(args);
+        let (hold, names) = args.spec();
         let [showhold] = exactly(answers)?;
         let on_hold = holds(showhold)?;
         let wrong = names.iter().filter(|name| on_hold.contains(**name) != hold);
@@ -122,13 +128,6 @@ later `hold` in the phase is an error, because the next unattended upgrade would
             would_change(changes, Fidelity::Exact)
         })
     }
-}
-
-/// Whether to hold, and which packages.
-fn spec(args: &Value) -> (bool, Vec<&str>) {
-    let args = Args(args);
-    let hold = args.has("hold");
-    (hold, args.texts(if hold { "hold" } else { "unhold" }))
 }
 
 #[cfg(test)]

@@ -1,31 +1,47 @@
 //! The step `assert`.
 
-use std::sync::LazyLock;
-
-use super::args::Args;
+use super::arguments::{FromValue, arguments};
 use super::build::{refused, satisfied};
-use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject};
+use super::kind::Kind;
+use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, Subject};
 use crate::op::{Effect, Probe, ProbeOutput, Site};
-use crate::value::{Duration, Field, Type, Value, escape};
+use crate::value::{Duration, Type, Value, escape};
 
 /// Fails the host where a condition does not hold.
 pub(crate) struct Assert;
 
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    vec![
-        Field::required(
-            "that",
-            Type::OneOrMany(Box::new(Type::Expr)),
-            "What must be true: an expression, or a list of them.",
-        ),
-        Field::optional("message", Type::Str, "What to tell people where it is not."),
-    ]
-});
-
-impl StepKind for Assert {
-    fn name(&self) -> &'static str {
-        "assert"
+arguments! {
+    /// What must be true.
+    pub(crate) struct AssertArgs {
+        /// What must be true: an expression, or a list of them.
+        that: Vec<Condition> as (Type::Expr.one_or_many()),
+        /// What to tell people where it is not.
+        message: Option<String>,
     }
+}
+
+/// An expression and whether it is true. One whose value is no boolean does not hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Condition {
+    text: String,
+    holds: bool,
+}
+
+impl FromValue for Condition {
+    fn ty() -> Type {
+        Type::Expr
+    }
+
+    fn from_value(value: &Value) -> Option<Self> {
+        let text = value.get("text").and_then(Value::as_str).unwrap_or("an expression").to_owned();
+        Some(Self { text, holds: value.get("value").and_then(Value::as_bool).unwrap_or(false) })
+    }
+}
+
+impl Kind for Assert {
+    type Args = AssertArgs;
+
+    const NAME: &'static str = "assert";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -37,16 +53,12 @@ impl StepKind for Assert {
         }
     }
 
-    fn fields(&self) -> &'static [Field] {
-        &FIELDS
-    }
-
     fn effect(&self) -> Effect {
         Effect::Reads
     }
 
-    fn lower(&self, args: &Value, _cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let texts: Vec<_> = conditions(args).map(|(text, _)| text).collect();
+    fn lower(&self, args: &AssertArgs, _cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let texts: Vec<_> = args.that.iter().map(|condition| condition.text.as_str()).collect();
         // It judges what is known, and asks nothing.
         let probe =
             Probe { site: Site::Subject, queries: Vec::new(), r#become: false, timeout: Duration::ZERO };
@@ -54,32 +66,18 @@ impl StepKind for Assert {
         Ok(Lowered { probe: Some(probe), ..Lowered::idle(title, Role::Check) })
     }
 
-    fn assess(&self, args: &Value, _: &Subject, _: &[ProbeOutput]) -> Result<Assessment, AssessError> {
-        let failed: Vec<_> =
-            conditions(args).filter(|(_, holds)| !holds).map(|(text, _)| format!("`{text}`")).collect();
+    fn assess(&self, args: &AssertArgs, _: &Subject, _: &[ProbeOutput]) -> Result<Assessment, AssessError> {
+        let failed = args.that.iter().filter(|condition| !condition.holds);
+        let failed: Vec<_> = failed.map(|condition| format!("`{}`", condition.text)).collect();
         if failed.is_empty() {
             return Ok(satisfied("holds"));
         }
         let not_true = format!("{} is not true", failed.join(" and "));
-        Ok(match Args(args).text("message") {
+        Ok(match &args.message {
             Some(message) => refused(escape(message.trim()), not_true),
             None => refused(not_true, "look at the host's facts with `rollbook facts`"),
         })
     }
-}
-
-/// The text and the value of each expression. One whose value is no boolean does not hold.
-fn conditions(args: &Value) -> impl Iterator<Item = (&str, bool)> {
-    let one = args.get("that");
-    let items = match one {
-        Some(Value::List(items)) => items.as_slice(),
-        Some(item) => std::slice::from_ref(item),
-        None => &[],
-    };
-    items.iter().map(|item| {
-        let text = item.get("text").and_then(Value::as_str).unwrap_or("an expression");
-        (text, item.get("value").and_then(Value::as_bool).unwrap_or(false))
-    })
 }
 
 #[cfg(test)]

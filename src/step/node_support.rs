@@ -1,36 +1,33 @@
 //! The step `node_support`.
 
-use std::sync::LazyLock;
-
-use super::args::Args;
-use super::build::{exactly, refused, satisfied, unreadable, wrong};
+use super::arguments::arguments;
+use super::build::{exactly, refused, satisfied};
+use super::kind::Kind;
 use super::node_state::{kube, on_node, read_nodes};
-use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject};
+use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, Subject};
 use crate::facts::{CGROUP, cgroup_version};
 use crate::kubernetes::traps::{Machine, against};
 use crate::op::{Effect, Probe, ProbeOutput, Query, Site};
-use crate::value::{Duration, Field, Type, Value, Version};
+use crate::value::{Duration, Version};
 
 /// Checks that the host can run a version of Kubernetes.
 pub(crate) struct NodeSupport;
 
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    vec![
-        Field::required("target", Type::Version, "The version of Kubernetes that the host is to run."),
-        Field::with_default(
-            "accept_cgroup_v1",
-            Type::Bool,
-            Value::Bool(false),
-            "Whether control groups v1 are accepted from 1.35 on. The kubelet then needs `failCgroupV1: false`, and kubeadm \
-             `ignore_preflight_errors: [SystemVerification]`.",
-        ),
-    ]
-});
-
-impl StepKind for NodeSupport {
-    fn name(&self) -> &'static str {
-        "node_support"
+arguments! {
+    /// What the host is to run.
+    pub(crate) struct NodeSupportArgs {
+        /// The version of Kubernetes that the host is to run.
+        target: Version,
+        /// Whether control groups v1 are accepted from 1.35 on. The kubelet then needs `failCgroupV1: false`, and kubeadm
+        /// `ignore_preflight_errors: [SystemVerification]`.
+        accept_cgroup_v1: bool = false,
     }
+}
+
+impl Kind for NodeSupport {
+    type Args = NodeSupportArgs;
+
+    const NAME: &'static str = "node_support";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -46,22 +43,17 @@ impl StepKind for NodeSupport {
         }
     }
 
-    fn fields(&self) -> &'static [Field] {
-        &FIELDS
-    }
-
     fn effect(&self) -> Effect {
         Effect::Reads
     }
 
-    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let target =
-            target(args).ok_or_else(|| wrong("`target` has no value", "write a version such as `1.35.2`"))?;
-        let kube = kube(cx, self.name())?;
+    fn lower(&self, args: &NodeSupportArgs, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let target = &args.target;
+        let kube = kube(cx, Self::NAME)?;
         let mut queries = vec![Query { argv: CGROUP.map(str::to_owned).to_vec(), ..Query::default() }];
         // A machine outside the cluster has no runtime that somebody reports.
         if cx.subject.node.is_some() {
-            queries.push(on_node(cx, self.name())?.node_query());
+            queries.push(on_node(cx, Self::NAME)?.node_query());
         }
         let timeout = kube.request_timeout.saturating_add(Duration::from_secs(10));
         let probe = Probe { site: Site::Subject, queries, r#become: false, timeout };
@@ -71,7 +63,7 @@ impl StepKind for NodeSupport {
 
     fn assess(
         &self,
-        args: &Value,
+        args: &NodeSupportArgs,
         subject: &Subject,
         answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
@@ -82,12 +74,10 @@ impl StepKind for NodeSupport {
                 (cgroup, read_nodes(nodes)?)
             }
         };
-        let Some(target) = target(args) else {
-            return Err(unreadable("node_support", "a target", cgroup));
-        };
+        let target = &args.target;
         let runtime = nodes.first().map_or("", |node| node.runtime);
         let cgroup = cgroup_version(cgroup);
-        let accepted = Args(args).flag("accept_cgroup_v1") && cgroup == "v1";
+        let accepted = args.accept_cgroup_v1 && cgroup == "v1";
         let judged = if accepted { "" } else { cgroup };
         let reasons = against(target, &Machine { name: &subject.host, cgroup: judged, runtime });
         if reasons.is_empty() {
@@ -100,10 +90,6 @@ impl StepKind for NodeSupport {
             "change that first, with the version that runs now, or choose an older target",
         ))
     }
-}
-
-fn target(args: &Value) -> Option<&Version> {
-    Args(args).version("target")
 }
 
 #[cfg(test)]

@@ -1,14 +1,12 @@
 //! What restarts or stops the machine, and what has to be over before that: locks of apt and dpkg, and whatever has asked
 //! logind to block a shutdown. Pure.
 
-use super::args::Args;
+use super::arguments::Arguments;
 use super::build::{exactly, query, unreadable};
+use super::reboot::{LOCK_TIMEOUT, RebootArgs};
 use super::{AssessError, Lowered, Poll, Verify};
 use crate::op::{Effect, Op, OpKind, Probe, ProbeOutput, Site, base_name, command_behind, is_shell};
 use crate::value::{Duration, Value, escape};
-
-/// How long a lock or an inhibitor is waited for where the step says nothing.
-pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Files that apt and dpkg lock while they work, and what they call them.
 const LOCKS: [(&str, &str); 4] = [
@@ -117,7 +115,8 @@ pub fn obstacles_of(args: &Value, lowered: &Lowered) -> Option<Verify> {
     ];
     let probe =
         Probe { site: Site::Subject, queries, r#become: op.r#become, timeout: Duration::from_secs(60) };
-    let within = Args(args).duration("lock_timeout").unwrap_or(LOCK_TIMEOUT);
+    // A command or script has no such field, and waits as long as a `reboot` that says nothing.
+    let within = RebootArgs::read(args).map_or(LOCK_TIMEOUT, |reboot| reboot.lock_timeout);
     Some(Verify {
         probe,
         poll: Poll { interval: Duration::from_secs(3), stable_for: Duration::ZERO, within },

@@ -1,51 +1,41 @@
 //! `reboot`: restarts the machine, always or where an upgrade asked for it.
 
-use std::sync::LazyLock;
-
-use super::args::Args;
+use super::arguments::arguments;
 use super::build::{change, exactly, op, probe, query, satisfied, unreadable, would_change};
-use super::power::LOCK_TIMEOUT;
+use super::kind::Kind;
 use super::{
-    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
-    Subject, Touches, Verify,
+    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role, Subject,
+    Touches, Verify,
 };
 use crate::op::{Effect, OpKind, ProbeOutput};
-use crate::value::{Duration, Field, Type, Value};
+use crate::value::Duration;
 
 /// The kind `reboot`.
 pub(crate) struct Reboot;
+
+/// How long a lock or an inhibitor is waited for where the step says nothing.
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Debian's and Ubuntu's packages leave this where a reboot is wanted, and the names of those that want it beside it.
 const REQUIRED: &str = "/var/run/reboot-required";
 const REQUIRED_BY: &str = "/var/run/reboot-required.pkgs";
 
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    vec![
-        Field::with_default(
-            "when_required",
-            Type::Bool,
-            Value::Bool(false),
-            "Only where /var/run/reboot-required is there. The step is then a goal.",
-        ),
-        Field::with_default(
-            "for",
-            Type::Duration,
-            Value::Duration(Duration::from_secs(300)),
-            "How long the units of the boot may take to end once the host answers again.",
-        ),
-        Field::with_default(
-            "lock_timeout",
-            Type::Duration,
-            Value::Duration(LOCK_TIMEOUT),
-            "How long locks of apt and dpkg, and what blocks a shutdown, are waited for.",
-        ),
-    ]
-});
-
-impl StepKind for Reboot {
-    fn name(&self) -> &'static str {
-        "reboot"
+arguments! {
+    /// When it reboots, and how long what is around it may take.
+    pub(crate) struct RebootArgs {
+        /// Only where /var/run/reboot-required is there. The step is then a goal.
+        when_required: bool = false,
+        /// How long the units of the boot may take to end once the host answers again.
+        boot ("for"): Duration = Duration::from_secs(300),
+        /// How long locks of apt and dpkg, and what blocks a shutdown, are waited for.
+        lock_timeout: Duration = LOCK_TIMEOUT,
     }
+}
+
+impl Kind for Reboot {
+    type Args = RebootArgs;
+
+    const NAME: &'static str = "reboot";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -73,11 +63,7 @@ reboot.",
         }
     }
 
-    fn fields(&self) -> &'static [Field] {
-        &FIELDS
-    }
-
-    fn touches(&self, _: &Value) -> Touches {
+    fn touches(&self, _: Option<&RebootArgs>) -> Touches {
         // Both directories are emptied.
         let mut changes = ["/run", "/tmp"].map(Matter::file).to_vec();
         changes.extend([Matter::Boot, Matter::RebootRequired, Matter::Units, Matter::Disks]);
@@ -92,13 +78,11 @@ reboot.",
         Duration::from_secs(120)
     }
 
-    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let args = Args(args);
-        let when_required = args.flag("when_required");
+    fn lower(&self, args: &RebootArgs, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let when_required = args.when_required;
         let title = if when_required { "reboot if required" } else { "reboot" };
         let op = op(cx, "reboot", OpKind::Reboot, Effect::Disrupts);
-        let within = args.duration("for").unwrap_or(Duration::from_secs(300));
-        let poll = Poll { interval: Duration::from_secs(2), stable_for: Duration::ZERO, within };
+        let poll = Poll { interval: Duration::from_secs(2), stable_for: Duration::ZERO, within: args.boot };
         let required = vec![query(&["test", "-e", REQUIRED]), query(&["cat", REQUIRED_BY])];
         Ok(Lowered {
             title: title.to_owned(),
@@ -115,7 +99,12 @@ reboot.",
         })
     }
 
-    fn assess(&self, _: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
+    fn assess(
+        &self,
+        _: &RebootArgs,
+        _: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         let [required, by] = exactly(answers)?;
         match required.rc {
             0 => {
@@ -136,7 +125,7 @@ reboot.",
 
     fn assess_verify(
         &self,
-        _: &Value,
+        _: &RebootArgs,
         _: &Subject,
         answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
