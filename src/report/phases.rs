@@ -6,7 +6,8 @@ use std::fmt::{self, Write};
 
 use super::plain::{counted, names};
 use crate::engine::{Counts, Event, State, TaskEnd};
-use crate::plan::{Forecast, HostId, Plan, TaskId};
+use crate::plan::{Forecast, HostId, Plan, Section, TaskId};
+use crate::step::Matter;
 
 /// Counts in words: "3 done, 1 failed, 13 not started".
 pub(super) fn words(counts: &Counts, done: impl Fn(&Counts) -> Vec<(usize, &'static str)>) -> String {
@@ -67,6 +68,18 @@ impl Versions {
         }
     }
 
+    /// Whether a rescue sent something to a task's host, in the same phase and after it, that may move packages.
+    fn was_rescued(&self, plan: &Plan, task: TaskId) -> bool {
+        let phase = plan.phases.get(usize::from(task.phase));
+        let tasks = phase.and_then(|phase| phase.hosts.iter().find(|tasks| tasks.host == task.host));
+        let mut rescue = tasks.into_iter().flat_map(|tasks| tasks.range(Section::Rescue));
+        let moves = |id| plan.may_change(id).iter().any(|matter| matter.meets(&Matter::Packages));
+        rescue.any(|index| {
+            let id = TaskId { index, ..task };
+            index > task.index && self.sent.contains(&id) && moves(id)
+        })
+    }
+
     /// "kubelet 1.30.8-1.1 → 1.31.4-1.1: 3 of 17 hosts; not known: w01".
     pub(super) fn lines(&self, plan: &Plan) -> Vec<String> {
         let mut all: Vec<((&str, &str, &str), Hosts)> = Vec::new();
@@ -78,11 +91,22 @@ impl Versions {
             });
             let hosts = &mut all[place].1;
             match (self.done.contains(&task), self.sent.contains(&task)) {
+                // What a rescue does is to put back what it can.
+                (true, _) if self.was_rescued(plan, task) => hosts.in_doubt.push(task.host),
                 (true, _) => hosts.after.push(task.host),
                 (false, true) => hosts.in_doubt.push(task.host),
                 (false, false) => hosts.before += 1,
             }
         }
+        // A package of the same version says it with its revision.
+        let packages: Vec<(&str, &str, &str)> = all.iter().map(|(key, _)| *key).collect();
+        let is_package_of = |(what, before, after): (&str, &str, &str), package: &(&str, &str, &str)| {
+            let is_revision = |version: &str, of: &str| {
+                of.strip_prefix(version).is_some_and(|revision| revision.starts_with('-'))
+            };
+            what == package.0 && is_revision(before, package.1) && is_revision(after, package.2)
+        };
+        all.retain(|(key, _)| !packages.iter().any(|package| is_package_of(*key, package)));
         let line = |((what, before, after), hosts): &((&str, &str, &str), Hosts)| {
             let Hosts { after: done, before: waiting, in_doubt } = hosts;
             let all = done.len() + waiting + in_doubt.len();
@@ -105,7 +129,10 @@ impl Versions {
 }
 
 /// What people look for first, whatever else moved.
-const FIRST: [&str; 4] = ["kubelet", "kubelet version", "cluster", "kube-apiserver"];
+const FIRST: [&str; 3] = ["kubelet", "kubelet version", "kube-apiserver"];
+
+/// What a step of kubeadm waits for; no host has it.
+const OF_NO_HOST: &str = "cluster";
 
 /// Versions that are told. An upgrade of all packages moves a hundred.
 const MOST_LINES: usize = 4;
@@ -130,7 +157,7 @@ fn foreseen(plan: &Plan) -> impl Iterator<Item = (TaskId, (&str, &str, &str))> {
             Forecast::Changes { changes, .. } => changes.as_slice(),
             _ => &[],
         };
-        changes.iter().filter_map(move |change| {
+        changes.iter().filter(|change| change.what != OF_NO_HOST).filter_map(move |change| {
             Some((id, (change.what.as_str(), version(&change.before)?, version(&change.after)?)))
         })
     })

@@ -128,7 +128,7 @@ impl<'p> Walk<'p> {
         let told = &mut told[usize::from(index)];
         told.forecast = self.doubted(id, &told.forecast);
         if may_run(&told.forecast) && told.effect > Effect::Reads {
-            let changes = changes(self.plan, id);
+            let changes = self.plan.may_change(id);
             if changes.contains(&Matter::Cluster) {
                 self.shares.insert(phase);
             }
@@ -228,15 +228,17 @@ impl<'p> Walk<'p> {
     }
 }
 
-/// What a task may change; of a step that is not known yet, anything.
-fn changes(plan: &Plan, task: TaskId) -> Vec<Matter> {
-    match plan.task(task).step {
-        StepRef::Action(action) => {
-            let action = plan.action(action);
-            let kind = crate::step::find(&action.kind).expect("invariant: a plan names registered kinds");
-            kind.touches(&action.args).changes
+impl Plan {
+    /// What a task may change; of a step that is not known yet, anything.
+    pub fn may_change(&self, task: TaskId) -> Vec<Matter> {
+        match self.task(task).step {
+            StepRef::Action(action) => {
+                let action = self.action(action);
+                let kind = crate::step::find(&action.kind).expect("invariant: a plan names registered kinds");
+                kind.touches(&action.args).changes
+            }
+            StepRef::Deferred(_) => vec![Matter::Anything],
         }
-        StepRef::Deferred(_) => vec![Matter::Anything],
     }
 }
 
