@@ -1,41 +1,29 @@
 //! The step `kubectl`: any other command of kubectl, told apart by its verb.
 
-use std::sync::LazyLock;
-
-use super::args::Args;
+use super::arguments::arguments;
 use super::build::{change, exactly, refuse_secrets, satisfied, would_change, wrong};
+use super::kind::Kind;
 use super::node_state::{kube, kubectl_op, kubectl_probe, kubectl_query};
 use super::{
-    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Role, StepKind, Subject,
-    Touches,
+    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Role, Subject, Touches,
 };
 use crate::kubernetes::kubectl_errors;
 use crate::op::{Effect, Op, ProbeOutput};
-use crate::value::{Field, Type, Value};
 
 /// Runs kubectl.
 pub(crate) struct Kubectl;
 
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    let words = || Type::List(Box::new(Type::Str));
-    vec![
-        Field::required(
-            "args",
-            words(),
-            "The arguments after `kubectl`, the verb first. No shell reads them.",
-        ),
-        Field::optional(
-            "stdin",
-            Type::Str,
-            "What kubectl reads, for `apply -f -`. May hold secrets, which `args` may not.",
-        ),
-        Field::optional(
-            "unless",
-            words(),
-            "Arguments of a reading command; where it ends with 0 there is nothing to do.",
-        ),
-    ]
-});
+arguments! {
+    /// What kubectl is told.
+    pub(crate) struct KubectlArgs {
+        /// The arguments after `kubectl`, the verb first. No shell reads them.
+        args: Vec<String>,
+        /// What kubectl reads, for `apply -f -`. May hold secrets, which `args` may not.
+        stdin: Option<String>,
+        /// Arguments of a reading command; where it ends with 0 there is nothing to do.
+        unless: Option<Vec<String>>,
+    }
+}
 
 /// Verbs that change nothing. A verb with a second word is told apart by both.
 const READS: [&str; 18] = [
@@ -72,10 +60,10 @@ const REFUSED: [(&str, &str); 9] = [
     ("plugin", "it runs other programs: use `command`"),
 ];
 
-impl StepKind for Kubectl {
-    fn name(&self) -> &'static str {
-        "kubectl"
-    }
+impl Kind for Kubectl {
+    type Args = KubectlArgs;
+
+    const NAME: &'static str = "kubectl";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -89,11 +77,7 @@ impl StepKind for Kubectl {
         }
     }
 
-    fn fields(&self) -> &'static [Field] {
-        &FIELDS
-    }
-
-    fn touches(&self, _: &Value) -> Touches {
+    fn touches(&self, _: Option<&KubectlArgs>) -> Touches {
         // What a user's `unless` looks at shows more than what kubectl writes: the version of a kubelet, say.
         let reads = vec![Matter::Anything, Matter::Cluster];
         Touches { changes: vec![Matter::Cluster, Matter::Node, Matter::Cordon], reads }
@@ -103,14 +87,15 @@ impl StepKind for Kubectl {
         Effect::Changes
     }
 
-    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let args = Args(args);
-        let kube = kube(cx, self.name())?;
-        let words = args.texts("args");
+    fn lower(&self, args: &KubectlArgs, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let kube = kube(cx, Self::NAME)?;
+        let words = strs(&args.args);
         let reads = check_words("args", &words)?;
         let effect = cx.effect.unwrap_or(if reads { Effect::Reads } else { Effect::Changes });
-        let unless = args.texts("unless");
-        if args.has("unless") && !check_words("unless", &unless)? {
+        let unless = args.unless.as_deref().map(strs);
+        if let Some(unless) = &unless
+            && !check_words("unless", unless)?
+        {
             return Err(wrong(
                 format!("`unless` runs `kubectl {}`, which changes something", unless.join(" ")),
                 "use a reading verb such as `get`",
@@ -118,9 +103,9 @@ impl StepKind for Kubectl {
         }
         let title = format!("kubectl {}", words.join(" "));
         let op = kubectl_op(cx, kube, title.clone(), &words, effect);
-        let mut op = Op { stdin: args.text("stdin").unwrap_or_default().to_owned(), ..op };
+        let mut op = Op { stdin: args.stdin.clone().unwrap_or_default(), ..op };
         op.read_command();
-        let probe = args.has("unless").then(|| kubectl_probe(kube, vec![kubectl_query(kube, &unless)]));
+        let probe = unless.map(|unless| kubectl_probe(kube, vec![kubectl_query(kube, &unless)]));
         Ok(Lowered {
             title,
             // What only reads has no state to reach: it runs where it stands, and only in a bracket that is needed.
@@ -136,9 +121,14 @@ impl StepKind for Kubectl {
         })
     }
 
-    fn assess(&self, args: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
+    fn assess(
+        &self,
+        args: &KubectlArgs,
+        _: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         let [answer] = exactly::<1>(answers)?;
-        let unless = format!("kubectl {}", Args(args).texts("unless").join(" "));
+        let unless = format!("kubectl {}", args.unless.as_deref().unwrap_or_default().join(" "));
         if answer.ok() {
             return Ok(satisfied(format!("`{unless}` succeeds")));
         }
@@ -157,6 +147,10 @@ impl StepKind for Kubectl {
         let change = change(format!("`{unless}`"), format!("ends with {}", answer.rc), "the change is made");
         Ok(would_change(vec![change], Fidelity::Exact))
     }
+}
+
+fn strs(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
 }
 
 /// Refuses what cannot run unattended; says whether the verb only reads.
