@@ -2,17 +2,16 @@
 
 mod seen;
 
-use std::sync::LazyLock;
-
-use super::args::Args;
+use super::arguments::{Arguments, FromValue, arguments, word_arguments};
 use super::build::{absolute_path, argv, query, query_of, refuse_secrets, wrong};
+use super::kind::Kind;
 use super::label_selector::checked;
 use super::node_state::{kube, kubectl_probe, kubectl_query, on_node};
-use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Poll, Role, StepKind, Subject};
+use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Poll, Role, Subject};
 use crate::kubernetes::node::NODES;
 use crate::kubernetes::pod::PODS;
 use crate::op::{Effect, Probe, ProbeOutput, Query, Site};
-use crate::value::{Duration, Field, Type, Value};
+use crate::value::{Duration, Type, Value, Version};
 
 /// Waits until something is so.
 pub(crate) struct Wait;
@@ -20,50 +19,66 @@ pub(crate) struct Wait;
 /// What can be waited for; exactly one.
 const SUBJECTS: [&str; 7] = ["node", "nodes", "pods", "url", "port", "file", "command"];
 
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    let ready = || Type::Enum(vec!["ready".to_owned()]);
-    let pods = Type::Record(vec![
-        Field::required("namespace", Type::Str, "Their namespace."),
-        Field::required("selector", Type::Str, "Their labels, such as `app=web`."),
-    ]);
-    vec![
-        Field::optional("node", ready(), "The host's node is Ready."),
-        Field::optional("kubelet", Type::Version, "With `node`: and its kubelet reports this version."),
-        Field::optional("nodes", ready(), "All nodes of the cluster are Ready."),
-        Field::optional("pods", pods, "All pods of a selection are Ready, and there is at least one."),
-        Field::optional("url", Type::Str, "The host gets a success from this URL. Needs curl on the host."),
-        Field::optional("port", Type::Int, "Something listens on this TCP port of the host."),
-        Field::optional("file", Type::Str, "This file is there on the host."),
-        Field::optional(
-            "command",
-            Type::List(Box::new(Type::Str)),
-            "This command ends with 0. It must change nothing.",
-        ),
-        Field::with_default(
-            "for",
-            Type::Duration,
-            Value::Duration(Duration::from_secs(300)),
-            "How long it may take; then the host fails.",
-        ),
-        Field::with_default(
-            "stable_for",
-            Type::Duration,
-            Value::Duration(Duration::ZERO),
-            "How long it must stay so without a break.",
-        ),
-        Field::with_default(
-            "interval",
-            Type::Duration,
-            Value::Duration(Duration::from_secs(5)),
-            "Between the end of one look and the next.",
-        ),
-    ]
-});
-
-impl StepKind for Wait {
-    fn name(&self) -> &'static str {
-        "wait"
+arguments! {
+    /// What is waited for, and how long.
+    pub(crate) struct WaitArgs {
+        /// The host's node is Ready.
+        node: Option<Ready>,
+        /// With `node`: and its kubelet reports this version.
+        kubelet: Option<Version>,
+        /// All nodes of the cluster are Ready.
+        nodes: Option<Ready>,
+        /// All pods of a selection are Ready, and there is at least one.
+        pods: Option<WaitPods>,
+        /// The host gets a success from this URL. Needs curl on the host.
+        url: Option<String>,
+        /// Something listens on this TCP port of the host.
+        port: Option<i64>,
+        /// This file is there on the host.
+        file: Option<String>,
+        /// This command ends with 0. It must change nothing.
+        command: Option<Vec<String>>,
+        /// How long it may take; then the host fails.
+        within ("for"): Duration = Duration::from_secs(300),
+        /// How long it must stay so without a break.
+        stable_for: Duration = Duration::ZERO,
+        /// Between the end of one look and the next.
+        interval: Duration = Duration::from_secs(5),
     }
+}
+
+arguments! {
+    /// Which pods are waited for.
+    pub(crate) struct WaitPods {
+        /// Their namespace.
+        namespace: String,
+        /// Their labels, such as `app=web`.
+        selector: String,
+    }
+}
+
+impl FromValue for WaitPods {
+    fn ty() -> Type {
+        Type::Record(Self::fields().to_vec())
+    }
+
+    fn from_value(value: &Value) -> Option<Self> {
+        Self::read(value).ok()
+    }
+}
+
+/// The only thing that a node can be waited for to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ready {
+    Ready,
+}
+
+word_arguments!(Ready { "ready" => Ready });
+
+impl Kind for Wait {
+    type Args = WaitArgs;
+
+    const NAME: &'static str = "wait";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -74,10 +89,6 @@ impl StepKind for Wait {
             example: "- wait: { node: ready, kubelet: 1.31.4, for: 10m, stable_for: 20s }\n",
             shorthand: None,
         }
-    }
-
-    fn fields(&self) -> &'static [Field] {
-        &FIELDS
     }
 
     fn check(&self, written: &[&str]) -> Vec<String> {
@@ -100,8 +111,7 @@ impl StepKind for Wait {
         Duration::from_secs(20)
     }
 
-    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let args = Args(args);
+    fn lower(&self, args: &WaitArgs, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
         let poll = poll(args)?;
         let (title, probe) = look(args, cx)?;
         Ok(Lowered { probe: Some(probe), poll: Some(poll), ..Lowered::idle(title, Role::Check) })
@@ -109,20 +119,19 @@ impl StepKind for Wait {
 
     fn assess(
         &self,
-        args: &Value,
+        args: &WaitArgs,
         subject: &Subject,
         answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
-        seen::assess(Args(args), subject, answers)
+        seen::assess(args, subject, answers)
     }
 }
 
-fn poll(args: Args<'_>) -> Result<Poll, LowerError> {
-    let or = |field: &str, default: u64| args.duration(field).unwrap_or(Duration::from_secs(default));
+fn poll(args: &WaitArgs) -> Result<Poll, LowerError> {
     // Looking without a pause would load the API for nothing.
-    let interval = or("interval", 5).max(Duration::from_millis(500));
-    let poll = Poll { interval, stable_for: or("stable_for", 0), within: or("for", 300) };
-    if args.duration("interval") == Some(Duration::ZERO) {
+    let interval = args.interval.max(Duration::from_millis(500));
+    let poll = Poll { interval, stable_for: args.stable_for, within: args.within };
+    if args.interval == Duration::ZERO {
         return Err(wrong(
             "`interval` is 0s, and looks need a pause between them",
             "write a time such as `5s`",
@@ -144,22 +153,22 @@ fn poll(args: Args<'_>) -> Result<Poll, LowerError> {
 }
 
 /// What is waited for, in words, and the look at it.
-fn look(args: Args<'_>, cx: &LowerCx<'_>) -> Result<(String, Probe), LowerError> {
-    if args.has("node") {
+fn look(args: &WaitArgs, cx: &LowerCx<'_>) -> Result<(String, Probe), LowerError> {
+    if args.node.is_some() {
         let on = on_node(cx, "wait")?;
         let kubelet =
-            args.version("kubelet").map(|version| format!(" with kubelet {version}")).unwrap_or_default();
+            args.kubelet.as_ref().map(|version| format!(" with kubelet {version}")).unwrap_or_default();
         let title = format!("wait for {} to be Ready{kubelet}", on.node);
         return Ok((title, kubectl_probe(on.kube, vec![on.node_query()])));
     }
-    if args.has("nodes") {
+    if args.nodes.is_some() {
         let kube = kube(cx, "wait")?;
         let words = ["get", "nodes", "--chunk-size=500", "-o", NODES];
         let title = "wait for all nodes to be Ready".to_owned();
         return Ok((title, kubectl_probe(kube, vec![kubectl_query(kube, &words)])));
     }
-    if let Some(pods) = args.get("pods") {
-        return look_at_pods(Args(pods), cx);
+    if let Some(pods) = &args.pods {
+        return look_at_pods(pods, cx);
     }
     let (title, queries) = look_at_host(args)?;
     let site = cx.run_on.unwrap_or(Site::Subject);
@@ -167,10 +176,9 @@ fn look(args: Args<'_>, cx: &LowerCx<'_>) -> Result<(String, Probe), LowerError>
     Ok((title, Probe { site, queries, r#become: cx.r#become, timeout }))
 }
 
-fn look_at_pods(pods: Args<'_>, cx: &LowerCx<'_>) -> Result<(String, Probe), LowerError> {
+fn look_at_pods(pods: &WaitPods, cx: &LowerCx<'_>) -> Result<(String, Probe), LowerError> {
     let kube = kube(cx, "wait")?;
-    let (namespace, selector) =
-        (pods.text("namespace").unwrap_or("default"), pods.text("selector").unwrap_or_default());
+    let WaitPods { namespace, selector } = pods;
     if selector.is_empty() {
         return Err(wrong(
             "`pods.selector` is empty, which selects every pod",
@@ -192,8 +200,8 @@ fn look_at_pods(pods: Args<'_>, cx: &LowerCx<'_>) -> Result<(String, Probe), Low
     Ok((format!("wait for pods {selector} of {namespace} to be Ready"), kubectl_probe(kube, vec![query])))
 }
 
-fn look_at_host(args: Args<'_>) -> Result<(String, Vec<Query>), LowerError> {
-    if let Some(url) = args.text("url") {
+fn look_at_host(args: &WaitArgs) -> Result<(String, Vec<Query>), LowerError> {
+    if let Some(url) = &args.url {
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(wrong(
                 format!("`url` is `{}`", url.escape_debug()),
@@ -215,20 +223,20 @@ fn look_at_host(args: Args<'_>) -> Result<(String, Vec<Query>), LowerError> {
         refuse_secrets(&argv(&words))?;
         return Ok((format!("wait for {url}"), vec![query(&words)]));
     }
-    if let Some(Value::Int(port)) = args.get("port") {
-        if !(1..=65535).contains(port) {
+    if let Some(port) = args.port {
+        if !(1..=65535).contains(&port) {
             return Err(wrong(format!("`port` is {port}"), "write a number from 1 to 65535"));
         }
         // The kernel's own tables: no program beyond the base system, and no connection that the service would see.
         let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| query(&["cat", table]));
         return Ok((format!("wait for port {port}"), tables.into()));
     }
-    if let Some(file) = args.text("file") {
+    if let Some(file) = &args.file {
         return Ok((format!("wait for {file}"), vec![query(&["test", "-e", absolute_path("file", file)?])]));
     }
-    let command: Vec<String> = args.texts("command").iter().map(|word| (*word).to_owned()).collect();
+    let command = args.command.clone().unwrap_or_default();
     if command.first().is_none_or(String::is_empty) {
-        if args.has("command") {
+        if args.command.is_some() {
             return Err(wrong(
                 "`command` is empty",
                 "write a program and its arguments, such as `[test, -e, /run/x]`",

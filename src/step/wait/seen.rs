@@ -1,40 +1,40 @@
 //! What a look of `wait` saw. An API that is away says nothing about the node: the next look may tell.
 
+use super::WaitArgs;
 use crate::kubernetes::node::NodeRow;
 use crate::kubernetes::pod::parse_pods;
 use crate::kubernetes::some_of;
 use crate::op::ProbeOutput;
-use crate::step::args::Args;
 use crate::step::build::{exactly, refused, satisfied};
 use crate::step::node_state::{api_away, no_such_node, read_nodes, succeeded, unreadable_rows};
 use crate::step::{AssessError, Assessment, Subject};
-use crate::value::{KubeVersion, Value, Version, escape_quoted};
+use crate::value::{KubeVersion, Version, escape_quoted};
 
 /// Reads the answers of the one look that the arguments ask for.
 pub(super) fn assess(
-    args: Args<'_>,
+    args: &WaitArgs,
     subject: &Subject,
     answers: &[ProbeOutput],
 ) -> Result<Assessment, AssessError> {
-    if let Some(Value::Int(port)) = args.get("port") {
+    if let Some(port) = args.port {
         let [four, six] = exactly::<2>(answers)?;
-        return Ok(port_state(*port, &[four, six]));
+        return Ok(port_state(port, &[four, six]));
     }
     let [answer] = exactly::<1>(answers)?;
-    let asks_the_api = ["node", "nodes", "pods"].iter().any(|subject| args.has(subject));
+    let asks_the_api = args.node.is_some() || args.nodes.is_some() || args.pods.is_some();
     if let Some(away) = api_away(answer).filter(|_| asks_the_api) {
         return Ok(away);
     }
-    if args.has("node") {
+    if args.node.is_some() {
         let rows = read_nodes(answer)?;
         return Ok(rows
             .first()
-            .map_or_else(|| no_such_node(subject), |row| node_state(row, args.version("kubelet"))));
+            .map_or_else(|| no_such_node(subject), |row| node_state(row, args.kubelet.as_ref())));
     }
-    if args.has("nodes") {
+    if args.nodes.is_some() {
         return Ok(nodes_state(&read_nodes(answer)?));
     }
-    if args.has("pods") {
+    if args.pods.is_some() {
         return pods_state(answer);
     }
     Ok(command_state(args, answer))
@@ -100,13 +100,13 @@ fn port_state(port: i64, tables: &[&ProbeOutput]) -> Assessment {
     not_yet(format!("nothing listens on port {port}"))
 }
 
-fn command_state(args: Args<'_>, answer: &ProbeOutput) -> Assessment {
+fn command_state(args: &WaitArgs, answer: &ProbeOutput) -> Assessment {
     if answer.ok() {
         return satisfied("as wanted");
     }
     if answer.rc == 127 {
-        let program =
-            if args.has("url") { "curl" } else { args.texts("command").first().copied().unwrap_or("test") };
+        let command = args.command.as_ref().and_then(|words| words.first());
+        let program = if args.url.is_some() { "curl" } else { command.map_or("test", String::as_str) };
         return refused(
             format!("there is no program `{program}` on the host"),
             "install it, or wait for something else",
@@ -114,8 +114,8 @@ fn command_state(args: Args<'_>, answer: &ProbeOutput) -> Assessment {
     }
     let said = answer.stderr.lines().chain(answer.stdout.lines()).find(|line| !line.trim().is_empty());
     let said: String = said.unwrap_or_default().chars().take(200).collect();
-    let what = args.text("url").or(args.text("file")).unwrap_or("the command");
-    match (args.has("file"), said.is_empty()) {
+    let what = args.url.as_deref().or(args.file.as_deref()).unwrap_or("the command");
+    match (args.file.is_some(), said.is_empty()) {
         (true, true) => not_yet(format!("{what} is not there")),
         (_, true) => not_yet(format!("{what} ends with {}", answer.rc)),
         (_, false) => not_yet(format!("{what} ends with {}: {}", answer.rc, escape_quoted(&said))),
