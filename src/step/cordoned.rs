@@ -5,7 +5,7 @@ use super::node_state::{CordonOwner, on_node, read_cordon};
 use super::{AssessError, LowerCx, LowerError};
 use crate::kubernetes::node::NodeRow;
 use crate::op::{Probe, ProbeOutput};
-use crate::value::{Field, Type, Value};
+use crate::value::Value;
 
 /// A kind of step that sets a cordon.
 pub trait Cordons: Sync {
@@ -57,20 +57,6 @@ pub enum IfUncordoned {
     Again,
     /// The host fails.
     Fail,
-}
-
-/// The option of both kinds, with the word for doing the step again.
-pub(super) fn field(again: &str, doc: &'static str) -> Field {
-    let words = Type::Enum(vec![again.to_owned(), "fail".to_owned()]);
-    Field::with_default("if_uncordoned", words, Value::Str(again.to_owned()), doc)
-}
-
-/// What is written for it.
-pub(super) fn wanted(args: &Value) -> IfUncordoned {
-    match super::args::Args(args).text("if_uncordoned") {
-        Some("fail") => IfUncordoned::Fail,
-        _ => IfUncordoned::Again,
-    }
 }
 
 /// The queries for the node and for whose cordon is meant.

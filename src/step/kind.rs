@@ -96,8 +96,13 @@ fn no_value<K: Kind>(name: &str) -> LowerError {
     LowerError { message: format!("`{name}` has no value"), hint: expected }
 }
 
+/// The arguments of a step that is lowered.
+pub(super) fn given<K: Kind>(args: &Value) -> Result<K::Args, LowerError> {
+    K::Args::read(args).map_err(no_value::<K>)
+}
+
 /// The arguments of a step that was lowered.
-fn lowered<K: Kind>(args: &Value) -> Result<K::Args, AssessError> {
+pub(super) fn lowered<K: Kind>(args: &Value) -> Result<K::Args, AssessError> {
     K::Args::read(args)
         .map_err(|name| AssessError { command: K::NAME.to_owned(), reason: no_value::<K>(name).message })
 }
@@ -152,7 +157,7 @@ impl<K: Kind> StepKind for K {
     }
 
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        Kind::lower(self, &K::Args::read(args).map_err(no_value::<K>)?, cx)
+        Kind::lower(self, &given::<K>(args)?, cx)
     }
 
     fn assess(

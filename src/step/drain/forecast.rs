@@ -1,13 +1,12 @@
 //! What a drain would do now, from the node, its pods and the budgets; and whether it did.
 
-use super::options;
+use super::{DrainArgs, OnNotReady, options};
 use crate::kubernetes::drain::{DrainForecast, forecast};
 use crate::kubernetes::node::NodeRow;
 use crate::kubernetes::pdb::{Pressure, parse_budgets, weigh};
 use crate::kubernetes::pod::{PodRow, parse_pods};
 use crate::kubernetes::some_of;
 use crate::op::ProbeOutput;
-use crate::step::args::Args;
 use crate::step::build::{change, exactly, refused, satisfied, would_change};
 use crate::step::node_state::{
     CordonOwner, api_away, no_such_node, read_cordon, read_nodes, succeeded, unreadable_rows,
@@ -16,7 +15,7 @@ use crate::step::{AssessError, Assessment, Change, Fidelity, Subject};
 
 /// Reads node, run, pods and budgets.
 pub(super) fn assess(
-    args: Args<'_>,
+    args: &DrainArgs,
     subject: &Subject,
     answers: &[ProbeOutput],
 ) -> Result<Assessment, AssessError> {
@@ -54,16 +53,16 @@ pub(super) fn assess(
     }
     changes.extend(pod_changes(&told));
     changes.extend(pressures.iter().map(pressure_change));
-    if args.flag("disable_eviction") {
+    if args.disable_eviction == Some(true) {
         changes.push(change("budgets", "respected", "ignored: pods are deleted, not evicted"));
     }
     Ok(would_change(changes, Fidelity::Predicted))
 }
 
 /// A node whose kubelet does not report never ends a pod, so neither would the drain end.
-fn not_ready(args: Args<'_>, node: &NodeRow<'_>) -> Assessment {
+fn not_ready(args: &DrainArgs, node: &NodeRow<'_>) -> Assessment {
     let state = format!("{} is {}", node.name, node.condition());
-    if args.text("on_not_ready") == Some("fail") {
+    if args.on_not_ready == OnNotReady::Fail {
         return refused(
             format!("{state}: no kubelet would end its pods"),
             "bring the node back, or set `on_not_ready: skip`",
@@ -79,11 +78,11 @@ fn read_pods(answer: &ProbeOutput) -> Result<Vec<PodRow>, AssessError> {
 
 /// The budgets that do not let all pods go at once, and the pods that are under two of them.
 fn budget_pressure(
-    args: Args<'_>,
+    args: &DrainArgs,
     answer: &ProbeOutput,
     told: &DrainForecast<'_>,
 ) -> Result<(Vec<Pressure>, Vec<String>), AssessError> {
-    if args.flag("disable_eviction") {
+    if args.disable_eviction == Some(true) {
         return Ok((Vec::new(), Vec::new()));
     }
     let command = "kubectl get poddisruptionbudgets";
@@ -111,7 +110,7 @@ fn pressure_change(pressure: &Pressure) -> Change {
 /// Reads the pods afterwards: none that would be evicted may be left, on a node that is there. Plans of before ask for the
 /// pods alone.
 pub(super) fn assess_verify(
-    args: Args<'_>,
+    args: &DrainArgs,
     subject: &Subject,
     answers: &[ProbeOutput],
 ) -> Result<Assessment, AssessError> {

@@ -1,36 +1,36 @@
 //! Whether a drained node still is: cordoned, and without a pod that the drain would move.
 
-use super::{Drain, options, pods_query_as};
+use super::{Drain, DrainArgs, IfDrainGone, OnNotReady, options, pods_query_as};
 use crate::kubernetes::drain::forecast;
 use crate::kubernetes::pod::{PodRow, TOLERATING_PODS, parse_tolerating_pods};
 use crate::kubernetes::some_of;
 use crate::op::{Probe, ProbeOutput};
-use crate::step::args::Args;
 use crate::step::build::exactly;
 use crate::step::cordoned::{self, CordonNow, CordonSet, Cordons, IfUncordoned};
+use crate::step::kind::{Kind, given, lowered};
 use crate::step::node_state::{kubectl_probe, on_node, succeeded, unreadable_rows};
-use crate::step::{AssessError, LowerCx, LowerError, StepKind};
+use crate::step::{AssessError, LowerCx, LowerError};
 use crate::value::Value;
 
 impl Cordons for Drain {
     fn look(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Probe, LowerError> {
-        let on = on_node(cx, self.name())?;
-        let mut queries = cordoned::queries(cx, self.name())?;
-        queries.push(pods_query_as(Args(args), on, TOLERATING_PODS));
+        let on = on_node(cx, Self::NAME)?;
+        let mut queries = cordoned::queries(cx, Self::NAME)?;
+        queries.push(pods_query_as(&given::<Self>(args)?, on, TOLERATING_PODS));
         Ok(kubectl_probe(on.kube, queries))
     }
 
     fn read(&self, args: &Value, set: CordonSet, answers: &[ProbeOutput]) -> Result<CordonNow, AssessError> {
         let [nodes, run, pods] = exactly::<3>(answers)?;
-        let args = Args(args);
+        let args = lowered::<Self>(args)?;
         let (node, now) = cordoned::read(nodes, run, set)?;
         let Some(node) = node else { return Ok(now) };
-        let skips = args.text("on_not_ready") != Some("fail");
+        let skips = args.on_not_ready == OnNotReady::Skip;
         if !node.is_ready() && !set.changed && skips {
             // It was not drained, because it was not Ready, and is not now: its pods are left as they are.
             return Ok(CordonNow::Stands);
         }
-        let came = came(args, pods)?;
+        let came = came(&args, pods)?;
         let pods = if came.is_empty() { String::new() } else { some_of(&came) };
         let what = match now {
             CordonNow::Stands if came.is_empty() => return Ok(CordonNow::Stands),
@@ -47,7 +47,10 @@ impl Cordons for Drain {
     }
 
     fn if_uncordoned(&self, args: &Value) -> IfUncordoned {
-        cordoned::wanted(args)
+        match given::<Self>(args).map(|args| args.if_uncordoned) {
+            Ok(IfDrainGone::Fail) => IfUncordoned::Fail,
+            Ok(IfDrainGone::Again) | Err(_) => IfUncordoned::Again,
+        }
     }
 
     fn done_again(&self) -> &'static str {
@@ -56,7 +59,7 @@ impl Cordons for Drain {
 }
 
 /// Pods that the drain would move, or would not be allowed to, and that a cordon keeps away.
-fn came(args: Args<'_>, answer: &ProbeOutput) -> Result<Vec<String>, AssessError> {
+fn came(args: &DrainArgs, answer: &ProbeOutput) -> Result<Vec<String>, AssessError> {
     let command = "kubectl get pods";
     succeeded(command, answer)?;
     let pods = parse_tolerating_pods(&answer.stdout).map_err(|error| unreadable_rows(command, &error))?;

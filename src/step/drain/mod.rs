@@ -3,22 +3,21 @@
 mod forecast;
 mod held;
 
-use std::sync::LazyLock;
-
-use super::args::Args;
+use super::arguments::{arguments, word_arguments};
 use super::build::{refuse_secrets, wrong};
-use super::cordoned::{self, Cordons};
+use super::cordoned::Cordons;
+use super::kind::Kind;
 use super::label_selector;
 use super::node_state::{OnNode, kubectl_op, kubectl_probe, kubectl_query, on_node};
 use super::{
-    AssessError, Assessment, BracketKey, Doc, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
-    Subject, Touches, Verify,
+    AssessError, Assessment, BracketKey, Doc, LowerCx, LowerError, Lowered, Matter, Poll, Role, Subject,
+    Touches, Verify,
 };
 use crate::kubernetes::drain::DrainOptions;
 use crate::kubernetes::pdb::BUDGETS;
 use crate::kubernetes::pod::PODS;
 use crate::op::{Effect, Op, ProbeOutput, Query, RunWhen, Temporary, run_symbol};
-use crate::value::{Duration, Field, Type, Value};
+use crate::value::Duration;
 
 /// Evicts the pods of the host's node.
 pub(crate) struct Drain;
@@ -30,76 +29,70 @@ const MARGIN: Duration = Duration::from_secs(60);
 const EMPTY: Poll =
     Poll { interval: Duration::from_secs(5), stable_for: Duration::ZERO, within: Duration::from_secs(120) };
 
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    let words = |words: &[&str]| Type::Enum(words.iter().map(|word| (*word).to_owned()).collect());
-    let text = |word: &str| Value::Str(word.to_owned());
-    vec![
-        Field::with_default(
-            "timeout",
-            Type::Duration,
-            Value::Duration(Duration::from_secs(600)),
-            "How long kubectl tries. Never endless: a budget that allows nothing would hold the roll for ever.",
-        ),
-        Field::with_default(
-            "ignore_daemonsets",
-            Type::Bool,
-            Value::Bool(true),
-            "Whether pods of a DaemonSet stay. Without it, every node that has one refuses to drain.",
-        ),
-        Field::optional(
-            "delete_emptydir_data",
-            Type::Bool,
-            "Evict pods with `emptyDir` volumes; the data is lost. Needs `reason`.",
-        ),
-        Field::optional(
-            "force",
-            Type::Bool,
-            "Delete pods without a controller; they are gone for good. Needs `reason`.",
-        ),
-        Field::optional(
-            "disable_eviction",
-            Type::Bool,
-            "Delete instead of evict, which ignores every PodDisruptionBudget. Needs `reason`.",
-        ),
-        Field::optional("reason", Type::Str, "Why data, pods or budgets may be given up. Shown in the plan."),
-        Field::optional(
-            "grace_period",
-            Type::Duration,
-            "Time that each pod gets to end, in place of its own. Not longer than `timeout`.",
-        ),
-        Field::optional(
-            "pod_selector",
-            Type::Str,
-            "Only pods with these labels, such as `app!=ingress`. The others stay.",
-        ),
-        Field::with_default(
-            "on_not_ready",
-            words(&["skip", "fail"]),
-            text("skip"),
-            "What to do where the node is not Ready: `skip` leaves its pods as they are, because no kubelet would end \
-             them and the drain would not either; `fail` fails the host.",
-        ),
-        Field::with_default(
-            "if_fails",
-            words(&["restore", "leave"]),
-            text("restore"),
-            "Whether a drain that failed takes back this run's cordon (`restore`) or leaves the node cordoned (`leave`).",
-        ),
-        cordoned::field(
-            "drain_again",
-            "What to do where somebody uncordoned the node before a step disrupts it: `drain_again`, three times at \
-             most, or `fail` the host.",
-        ),
-    ]
-});
+arguments! {
+    /// What `kubectl drain` may do, and what a drain that does not end means.
+    pub(crate) struct DrainArgs {
+        /// How long kubectl tries. Never endless: a budget that allows nothing would hold the roll for ever.
+        timeout: Duration = Duration::from_secs(600),
+        /// Whether pods of a DaemonSet stay. Without it, every node that has one refuses to drain.
+        ignore_daemonsets: bool = true,
+        /// Evict pods with `emptyDir` volumes; the data is lost. Needs `reason`.
+        delete_emptydir_data: Option<bool>,
+        /// Delete pods without a controller; they are gone for good. Needs `reason`.
+        force: Option<bool>,
+        /// Delete instead of evict, which ignores every PodDisruptionBudget. Needs `reason`.
+        disable_eviction: Option<bool>,
+        /// Why data, pods or budgets may be given up. Shown in the plan.
+        reason: Option<String>,
+        /// Time that each pod gets to end, in place of its own. Not longer than `timeout`.
+        grace_period: Option<Duration>,
+        /// Only pods with these labels, such as `app!=ingress`. The others stay.
+        pod_selector: Option<String>,
+        /// What to do where the node is not Ready: `skip` leaves its pods as they are, because no kubelet would end
+        /// them and the drain would not either; `fail` fails the host.
+        on_not_ready: OnNotReady = OnNotReady::Skip,
+        /// Whether a drain that failed takes back this run's cordon (`restore`) or leaves the node cordoned (`leave`).
+        if_fails: IfFails = IfFails::Restore,
+        /// What to do where somebody uncordoned the node before a step disrupts it: `drain_again`, three times at
+        /// most, or `fail` the host.
+        if_uncordoned: IfDrainGone = IfDrainGone::Again,
+    }
+}
+
+/// What is written for a node that is not Ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnNotReady {
+    Skip,
+    Fail,
+}
+
+word_arguments!(OnNotReady { "skip" => Skip, "fail" => Fail });
+
+/// What is written for a drain that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IfFails {
+    Restore,
+    Leave,
+}
+
+word_arguments!(IfFails { "restore" => Restore, "leave" => Leave });
+
+/// What is written for a drained node that takes pods again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum IfDrainGone {
+    Again,
+    Fail,
+}
+
+word_arguments!(IfDrainGone { "drain_again" => Again, "fail" => Fail });
 
 /// The options that give something up, each of which needs a reason.
 const GIVES_UP: [&str; 3] = ["delete_emptydir_data", "force", "disable_eviction"];
 
-impl StepKind for Drain {
-    fn name(&self) -> &'static str {
-        "drain"
-    }
+impl Kind for Drain {
+    type Args = DrainArgs;
+
+    const NAME: &'static str = "drain";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -122,10 +115,6 @@ impl StepKind for Drain {
         }
     }
 
-    fn fields(&self) -> &'static [Field] {
-        &FIELDS
-    }
-
     fn check(&self, written: &[&str]) -> Vec<String> {
         if written.contains(&"reason") {
             return Vec::new();
@@ -134,7 +123,7 @@ impl StepKind for Drain {
         given_up.map(|option| format!("`{option}` gives something up: say why in `reason:`")).collect()
     }
 
-    fn touches(&self, _: &Value) -> Touches {
+    fn touches(&self, _: Option<&DrainArgs>) -> Touches {
         Touches::both(vec![Matter::Cordon])
     }
 
@@ -150,13 +139,12 @@ impl StepKind for Drain {
         Duration::from_secs(60)
     }
 
-    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let args = Args(args);
-        let on = on_node(cx, self.name())?;
+    fn lower(&self, args: &DrainArgs, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let on = on_node(cx, Self::NAME)?;
         let drain = drain_op(args, on, cx)?;
         let [cordon, confirm] = on.cordon(cx);
         let mut ops = vec![cordon, confirm, drain];
-        if args.text("if_fails") != Some("leave") {
+        if args.if_fails != IfFails::Leave {
             // The patch tests whose cordon it is: 1 means that it is somebody else's, and stays.
             let restore = on.uncordon(cx, &run_symbol("id"));
             ops.push(Op {
@@ -190,35 +178,35 @@ impl StepKind for Drain {
 
     fn assess(
         &self,
-        args: &Value,
+        args: &DrainArgs,
         subject: &Subject,
         answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
-        forecast::assess(Args(args), subject, answers)
+        forecast::assess(args, subject, answers)
     }
 
     fn assess_verify(
         &self,
-        args: &Value,
+        args: &DrainArgs,
         subject: &Subject,
         answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
-        forecast::assess_verify(Args(args), subject, answers)
+        forecast::assess_verify(args, subject, answers)
     }
 }
 
 /// What the options mean to the filters of kubectl.
-fn options(args: Args<'_>) -> DrainOptions {
+fn options(args: &DrainArgs) -> DrainOptions {
     DrainOptions {
-        ignore_daemonsets: args.boolean("ignore_daemonsets") != Some(false),
-        delete_emptydir_data: args.flag("delete_emptydir_data"),
-        force: args.flag("force"),
+        ignore_daemonsets: args.ignore_daemonsets,
+        delete_emptydir_data: args.delete_emptydir_data == Some(true),
+        force: args.force == Some(true),
     }
 }
 
-fn title(args: Args<'_>, node: &str) -> String {
-    let given_up: Vec<_> = GIVES_UP.iter().filter(|option| args.flag(option)).copied().collect();
-    match (given_up.is_empty(), args.text("reason")) {
+fn title(args: &DrainArgs, node: &str) -> String {
+    let given_up: Vec<_> = given_up(args).map(|(option, _)| option).collect();
+    match (given_up.is_empty(), args.reason.as_deref()) {
         (true, _) => format!("drain {node}"),
         (false, reason) => {
             format!("drain {node} ({}: {})", given_up.join(", "), reason.unwrap_or("no reason given"))
@@ -226,22 +214,28 @@ fn title(args: Args<'_>, node: &str) -> String {
     }
 }
 
-fn drain_op(args: Args<'_>, on: OnNode<'_>, cx: &LowerCx<'_>) -> Result<Op, LowerError> {
+fn drain_op(args: &DrainArgs, on: OnNode<'_>, cx: &LowerCx<'_>) -> Result<Op, LowerError> {
     let flags = flags(args)?;
     refuse_secrets(&flags)?;
     let mut words = vec!["drain", on.node];
     words.extend(flags.iter().map(String::as_str));
     let op = kubectl_op(cx, on.kube, format!("drain {}", on.node), &words, Effect::Disrupts);
-    let timeout = timeout(args).saturating_add(MARGIN);
+    let timeout = args.timeout.saturating_add(MARGIN);
     Ok(Op { timeout, long: true, undo: on.way_back(), ..op })
 }
 
-fn timeout(args: Args<'_>) -> Duration {
-    args.duration("timeout").unwrap_or(Duration::from_secs(600))
+/// What the arguments give up, each with the flag of kubectl.
+fn given_up(args: &DrainArgs) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let options = [
+        (args.delete_emptydir_data, "delete_emptydir_data", "--delete-emptydir-data"),
+        (args.force, "force", "--force"),
+        (args.disable_eviction, "disable_eviction", "--disable-eviction"),
+    ];
+    options.into_iter().filter(|(given, ..)| *given == Some(true)).map(|(_, option, flag)| (option, flag))
 }
 
-fn flags(args: Args<'_>) -> Result<Vec<String>, LowerError> {
-    let timeout = timeout(args).as_secs();
+fn flags(args: &DrainArgs) -> Result<Vec<String>, LowerError> {
+    let timeout = args.timeout.as_secs();
     if timeout == 0 {
         return Err(wrong(
             "`timeout` is below a second, which kubectl takes for endless",
@@ -253,20 +247,13 @@ fn flags(args: Args<'_>) -> Result<Vec<String>, LowerError> {
         format!("--ignore-daemonsets={}", options(args).ignore_daemonsets),
         format!("--timeout={timeout}s"),
     ];
-    let given_up = [
-        ("delete_emptydir_data", "--delete-emptydir-data"),
-        ("force", "--force"),
-        ("disable_eviction", "--disable-eviction"),
-    ];
-    for (option, flag) in given_up {
-        if args.flag(option) {
-            if args.text("reason").is_none_or(|reason| reason.trim().is_empty()) {
-                return Err(wrong(format!("`{option}` gives something up"), "say why in `reason:`"));
-            }
-            flags.push(flag.to_owned());
+    for (option, flag) in given_up(args) {
+        if args.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
+            return Err(wrong(format!("`{option}` gives something up"), "say why in `reason:`"));
         }
+        flags.push(flag.to_owned());
     }
-    if let Some(grace) = args.duration("grace_period") {
+    if let Some(grace) = args.grace_period {
         if grace.as_secs() > timeout {
             return Err(wrong(
                 format!(
@@ -277,21 +264,21 @@ fn flags(args: Args<'_>) -> Result<Vec<String>, LowerError> {
         }
         flags.push(format!("--grace-period={}", grace.as_secs()));
     }
-    if let Some(selector) = args.text("pod_selector") {
+    if let Some(selector) = &args.pod_selector {
         label_selector::checked("pod_selector", selector)?;
         flags.push(format!("--pod-selector={selector}"));
     }
     Ok(flags)
 }
 
-fn pods_query(args: Args<'_>, on: OnNode<'_>) -> Query {
+fn pods_query(args: &DrainArgs, on: OnNode<'_>) -> Query {
     pods_query_as(args, on, PODS)
 }
 
 /// The query for the pods that the step is about, printed by this template.
-fn pods_query_as(args: Args<'_>, on: OnNode<'_>, template: &str) -> Query {
+fn pods_query_as(args: &DrainArgs, on: OnNode<'_>, template: &str) -> Query {
     let of_node = format!("--field-selector=spec.nodeName={}", on.node);
-    let selector = args.text("pod_selector").map(|selector| format!("--selector={selector}"));
+    let selector = args.pod_selector.as_ref().map(|selector| format!("--selector={selector}"));
     let mut words = vec!["get", "pods", "--all-namespaces", &of_node];
     words.extend(selector.as_deref());
     words.extend(["-o", template]);
