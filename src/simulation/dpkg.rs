@@ -2,7 +2,8 @@
 
 use super::assumed;
 use super::command::Invocation;
-use super::package::{InstalledPackage, glob};
+use super::package::InstalledPackage;
+use super::package_version::glob;
 use super::process::{Output, ProcessStep};
 use super::world::World;
 

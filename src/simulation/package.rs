@@ -1,16 +1,13 @@
 //! Packages: what is installed on a host, what repositories offer, what was downloaded. Pure tables and lookups.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
 
+use super::package_version::{compare, glob};
+use super::releases;
 use super::sources::SuiteSource;
 use super::world::Millis;
 use crate::value::{KubeVersion, Minor};
 
-/// Oldest and newest minor that the simulated community repository serves.
-pub(super) const MINORS: std::ops::RangeInclusive<u32> = 20..=37;
-/// Patch releases of every minor: more than there ever were, so that any target can be rehearsed.
-const PATCHES: std::ops::RangeInclusive<u32> = 0..=19;
 /// What every minor's repository holds in the minor's own version.
 pub(super) const KUBERNETES_PACKAGES: [&str; 3] = ["kubeadm", "kubectl", "kubelet"];
 /// Where a version comes from that is taken to be on offer, in the place of a repository.
@@ -77,16 +74,6 @@ pub(super) struct Candidate<'p> {
     pub(super) version: &'p str,
     /// The repository in `apt-cache madison`'s words.
     pub(super) origin: &'p str,
-}
-
-/// What a minor's repository offers, newest first. Every question to apt of every host reads them.
-fn versions_of(minor: u32) -> &'static [String] {
-    static ALL: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| {
-        let of = |minor| PATCHES.rev().map(|patch| format!("1.{minor}.{patch}-1.1")).collect();
-        MINORS.map(of).collect()
-    });
-    let index = minor.checked_sub(*MINORS.start()).and_then(|index| usize::try_from(index).ok());
-    index.and_then(|index| ALL.get(index)).map_or(&[], Vec::as_slice)
 }
 
 impl Packages {
@@ -210,14 +197,14 @@ impl Packages {
         let versions = self.told.entry(name.to_owned()).or_default();
         if !versions.iter().any(|(known, _)| known == version) {
             versions.push((version.to_owned(), origin.to_owned()));
-            versions.sort_by_key(|(version, _)| std::cmp::Reverse(numbers(version)));
+            versions.sort_by(|(left, _), (right, _)| compare(right, left));
         }
     }
 
-    /// Takes a package to be on offer in a version that fits, where nobody knows better. Kubernetes's own packages are known
-    /// in full, and so are those that somebody told of; of the distribution's, the version of its table.
+    /// Takes a package to be on offer in a version that fits, where nobody knows better. What somebody told of is known in
+    /// full; of the distribution's packages, the version of its table.
     pub(super) fn suppose(&mut self, name: &str, pattern: Option<&str>, lists: &str) {
-        if KUBERNETES_PACKAGES.contains(&name) || self.told.contains_key(name) {
+        if self.told.contains_key(name) {
             return;
         }
         let fits = |version: &str| pattern.is_none_or(|pattern| glob(pattern, version));
@@ -225,14 +212,29 @@ impl Packages {
             // The distribution's lists were not fetched, or lack it: that is how it is.
             (None, _) if is_of_distribution(name) => return,
             (Some(offered), _) if offered.iter().any(|candidate| fits(candidate.version)) => return,
+            _ if KUBERNETES_PACKAGES.contains(&name) => match self.possible_release(lists, fits) {
+                Some(version) => version.to_owned(),
+                None => return,
+            },
             (_, Some(installed)) if fits(&installed.version) => installed.version.clone(),
             _ => fitting(pattern.unwrap_or_default()),
         };
         if !self.is_missing(name, &fitting) {
             let versions = self.supposed.entry(name.to_owned()).or_default();
             versions.push(fitting);
-            versions.sort_by_key(|version| std::cmp::Reverse(numbers(version)));
+            versions.sort_by(|left, right| compare(right, left));
         }
+    }
+
+    /// A release of Kubernetes that nobody knows, in a repository that was fetched.
+    fn possible_release(&self, lists: &str, fits: impl Fn(&str) -> bool) -> Option<&'static str> {
+        let mut possible = self.minors(lists).flat_map(releases::possible).map(String::as_str);
+        possible.find(|version| fits(version))
+    }
+
+    /// Minors of Kubernetes whose repositories were fetched.
+    fn minors(&self, lists: &str) -> impl Iterator<Item = u32> {
+        self.lists.get(lists).into_iter().flatten().filter_map(|source| source.minor)
     }
 
     /// Whether nobody knows anything of a package of this name.
@@ -248,12 +250,20 @@ impl Packages {
     /// What the fetched lists offer for a package, newest first, and then what is taken to be on offer. `None`: no list
     /// knows the name.
     pub(super) fn candidates(&self, name: &str, lists: &str) -> Option<Vec<Candidate<'_>>> {
-        let supposed = self.supposed.get(name);
+        // A release of Kubernetes comes from the repository of its minor alone.
+        let is_offered = |version: &&String| {
+            !KUBERNETES_PACKAGES.contains(&name)
+                || self.minors(lists).any(|minor| releases::possible(minor).contains(version))
+        };
+        let supposed = self.supposed.get(name).map(|versions| versions.iter().filter(is_offered));
         let supposed =
-            supposed.map(|versions| versions.iter().map(|version| Candidate { version, origin: ASSUMED }));
+            supposed.map(|versions| versions.map(|version| Candidate { version, origin: ASSUMED }));
         match (self.listed(name, lists), supposed) {
             (listed, None) => listed,
-            (listed, Some(supposed)) => Some(listed.into_iter().flatten().chain(supposed).collect()),
+            (listed, Some(supposed)) => {
+                let all: Vec<Candidate> = listed.into_iter().flatten().chain(supposed).collect();
+                (!all.is_empty()).then_some(all)
+            }
         }
     }
 
@@ -269,8 +279,9 @@ impl Packages {
             let mut repositories: Vec<(u32, &str)> =
                 fetched.iter().filter_map(|source| Some((source.minor?, source.origin.as_str()))).collect();
             repositories.sort_by_key(|(minor, _)| std::cmp::Reverse(*minor));
-            let offers =
-                |(minor, origin)| versions_of(minor).iter().map(move |version| Candidate { version, origin });
+            let offers = |(minor, origin)| {
+                releases::versions(minor).iter().map(move |version| Candidate { version, origin })
+            };
             let offered: Vec<Candidate> = repositories
                 .into_iter()
                 .flat_map(offers)
@@ -292,11 +303,6 @@ impl Packages {
     }
 }
 
-/// Numbers of a version in order: enough to compare the versions of these tables.
-pub(super) fn numbers(version: &str) -> Vec<u64> {
-    version.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
-}
-
 fn is_of_distribution(name: &str) -> bool {
     DISTRIBUTION.iter().any(|(known, _, _)| *known == name)
 }
@@ -311,50 +317,9 @@ fn fitting(pattern: &str) -> String {
     }
 }
 
-/// Whether `text` matches a pattern of apt's `package=version`: `*`, `?` and plain characters.
-pub(super) fn glob(pattern: &str, text: &str) -> bool {
-    // A version holds no character of more than one byte.
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        if pattern.get(p).is_some_and(|c| *c == b'?' || (*c != b'*' && *c == text[t])) {
-            p += 1;
-            t += 1;
-        } else if pattern.get(p) == Some(&b'*') {
-            star = Some((p, t));
-            p += 1;
-        } else if let Some((at, from)) = star {
-            // The last star takes one character more.
-            star = Some((at, from + 1));
-            p = at + 1;
-            t = from + 1;
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|c| *c == b'*')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn globs_match_as_apt_does() {
-        let cases = [
-            ("1.31.4-*", "1.31.4-1.1", true),
-            ("1.31.4-*", "1.31.40-1.1", false),
-            ("1.31.*", "1.31.4-1.1", true),
-            ("*", "", true),
-            ("1.3?.4-1.1", "1.31.4-1.1", true),
-            ("1.31.4", "1.31.4-1.1", false),
-            ("*-1.1", "1.31.4-1.1", true),
-        ];
-        for (pattern, text, expected) in cases {
-            assert_eq!(glob(pattern, text), expected, "{pattern} {text}");
-        }
-    }
 
     #[test]
     fn what_nobody_knows_is_on_offer_as_it_is_asked_for() {
@@ -374,6 +339,10 @@ mod tests {
             ("containerd", Some("1.6.*"), None),
             ("jq", None, None),
             ("kubelet", Some("1.31.*"), None),
+            ("kubelet", Some("1.30.14-*"), None),
+            ("kubelet", Some("1.30.99-*"), None),
+            // Of a known minor, and newer than what is known of it.
+            ("kubeadm", Some("1.30.17-*"), Some("1.30.17-1.1")),
             ("told", Some("1.7.*"), None),
             ("gone", Some("1.2-*"), None),
         ];
@@ -398,7 +367,7 @@ mod tests {
         let source = |minor: u32| SuiteSource::new(&format!("https://mirror/v1.{minor}/deb/"), "/");
         packages.fetched(String::new(), vec![source(31), source(30)]);
         let offered = packages.candidates("kubelet", "").expect("known");
-        assert_eq!(offered[0].version, "1.31.19-1.1", "the newest first");
+        assert_eq!(offered[0].version, "1.31.14-1.1", "the newest first");
         assert!(offered.iter().any(|candidate| candidate.version == "1.30.0-1.1"));
         assert_eq!(packages.candidates("nosuch", ""), None);
         assert_eq!(packages.candidates("jq", ""), None, "the distribution's lists were not fetched");

@@ -115,6 +115,21 @@ fn what_is_simulated_is_not_taken_to_hold() {
     refused(made).says("/opt/made");
 }
 
+/// No release of that number is known: it may be out by now, or be a slip of the pen.
+#[test]
+fn a_release_that_nobody_knows_is_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let listed = |version: &str| {
+        let phases = format!(
+            "kube: {{ via: cp1 }}\nphases: [{{ name: p, hosts: w1, steps: [{{ apt: {{ install: {{ kubelet: \"{version}-*\" }}, \
+             hold: true, update: true }} }}] }}]\n"
+        );
+        assumed(&rehearse(dir.path(), &phases, None, STATED).exits(0).stderr).join("\n")
+    };
+    assert_eq!(listed("1.30.19"), "package kubelet 1.30.19-1.1 is in a repository (on w1)");
+    assert_eq!(listed("1.30.9"), "");
+}
+
 /// Looks that runbooks take at hosts: none of them fails because the simulation does not play it.
 const LOOKS: &[&str] = &[
     "systemctl status kubelet --no-pager",

@@ -3,8 +3,8 @@
 
 use super::super::assumed;
 use super::super::command::{self, Invocation};
-use super::super::package::MINORS;
 use super::super::process::{Output, ProcessStep};
+use super::super::releases;
 use super::super::sources;
 use super::super::world::World;
 
@@ -78,7 +78,7 @@ fn fetch(world: &mut World, command: &Invocation, ask: &AheadRequest) -> (Output
                 "Failed to fetch {}InRelease  Could not connect to mirror: Connection timed out",
                 source.uri
             ))
-        } else if source.minor.is_some_and(|minor| !MINORS.contains(&minor)) {
+        } else if source.minor.is_some_and(|minor| !releases::has_minor(minor)) {
             Some(format!("The repository '{}  Release' does not have a Release file.", source.uri))
         } else {
             None

@@ -1,11 +1,14 @@
 //! `apt-get install`, `remove`, `upgrade`, `download`: what would change, whether it may, and the change itself.
 
 use super::super::command::Invocation;
-use super::super::host::{CONTAINERD, PackageLock, REPOSITORY};
+use super::super::files::FileTree;
+use super::super::host::{CONTAINERD, PackageLock, REPOSITORY, SimulatedMachine};
 use super::super::kubelet;
-use super::super::package::{ARCHIVE_BYTES, Packages, glob, numbers};
+use super::super::package::{ARCHIVE_BYTES, Packages};
+use super::super::package_version::{compare, glob};
 use super::super::process::{Output, ProcessStep};
 use super::super::world::{Millis, World};
+use super::preferences::{self, Wanted};
 use super::{AptCall, preamble};
 
 /// Whether a package asks for a reboot, by its maintainer scripts.
@@ -30,7 +33,7 @@ impl Move {
     }
 
     fn is_downgrade(&self) -> bool {
-        !self.before.is_empty() && numbers(&self.before) > numbers(&self.after)
+        !self.before.is_empty() && compare(&self.before, &self.after).is_gt()
     }
 }
 
@@ -85,10 +88,11 @@ fn resolve(
 ) -> Result<Option<Move>, String> {
     let (name, pattern) = name_and_version(operand);
     let assumes = world.assumed.is_on;
-    let packages = &mut world.hosts[call.host].packages;
+    let machine = &mut world.hosts[call.host];
     if assumes {
-        packages.suppose(name, pattern, &call.lists);
+        machine.packages.suppose(name, pattern, &call.lists);
     }
+    let packages = &machine.packages;
     let installed = packages.installed(name).map(|installed| installed.version.clone());
     let candidates = packages.candidates(name, &call.lists);
     if candidates.is_none() && installed.is_none() {
@@ -102,7 +106,10 @@ fn resolve(
             .ok_or_else(|| format!("E: Version '{pattern}' for '{name}' was not found"))?,
         None if installed.is_some() && (call.no_upgrade || offered.is_empty()) => return Ok(None),
         None => {
-            versions.next().ok_or_else(|| format!("E: Package '{name}' has no installation candidate"))?
+            let pinned = preferred(&machine.files, packages, name, &call.lists, out);
+            versions
+                .find(|version| pinned.as_deref() == Some(*version))
+                .ok_or_else(|| format!("E: Package '{name}' has no installation candidate"))?
         }
     };
     if installed.is_none() && call.only_upgrade {
@@ -125,6 +132,21 @@ fn resolve(
     }))
 }
 
+/// The version that apt wants of a package; what its pins say that nobody can judge is taken to change nothing.
+fn preferred(
+    files: &FileTree,
+    packages: &Packages,
+    name: &str,
+    lists: &str,
+    out: &mut Output,
+) -> Option<String> {
+    let Wanted { version, is_unheard } = preferences::wanted(files, packages, name, lists);
+    if is_unheard {
+        out.assume(format!("apt's pins by release change nothing for {name}"));
+    }
+    version
+}
+
 /// `apt-get upgrade [PATTERN/now…]`: everything that is neither on hold nor wanted as it is.
 pub(super) fn upgrade(world: &mut World, call: AptCall, out: &mut Output) -> ProcessStep {
     if call.simulate || call.print_uris {
@@ -136,19 +158,15 @@ pub(super) fn upgrade(world: &mut World, call: AptCall, out: &mut Output) -> Pro
 fn plan_upgrade(world: &mut World, call: &AptCall, out: &mut Output) -> ProcessStep {
     preamble(out);
     out.line("Calculating upgrade...");
-    let packages = &world.hosts[call.host].packages;
-    let newest = |name: &str| Some(packages.candidates(name, &call.lists)?.first()?.version.to_owned());
-    let newer: Vec<Move> = packages
-        .all()
-        .filter_map(|(name, installed)| Some((name, installed, newest(name)?)))
-        .filter(|(_, installed, newest)| numbers(newest) > numbers(&installed.version))
-        .map(|(name, installed, newest)| Move {
-            name: name.to_owned(),
-            before: installed.version.clone(),
-            after: newest,
-            held: packages.is_held(name),
-        })
-        .collect();
+    let SimulatedMachine { packages, files, .. } = &world.hosts[call.host];
+    let mut newer: Vec<Move> = Vec::new();
+    for (name, installed) in packages.all() {
+        let wanted = preferred(files, packages, name, &call.lists, out);
+        if let Some(after) = wanted.filter(|wanted| *wanted != installed.version) {
+            let before = installed.version.clone();
+            newer.push(Move { name: name.to_owned(), before, after, held: packages.is_held(name) });
+        }
+    }
     let stays =
         |change: &Move| change.held || call.operands.iter().any(|wanted| is_now(wanted, &change.name));
     let (kept, moves): (Vec<Move>, Vec<Move>) = newer.into_iter().partition(stays);

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use super::super::command::Invocation;
 use super::super::host::SimulatedMachine;
-use super::super::package::MINORS;
 use super::super::process::{Output, ProcessStep};
+use super::super::releases;
 use super::super::sources::{self, SuiteSource};
 use super::super::world::World;
-use super::{AptCall, TAKES_VALUE, not_played, settings};
+use super::{AptCall, TAKES_VALUE, not_played, preferences, settings};
 
 /// Fetches the lists of all sources.
 pub(super) fn update(world: &mut World, call: AptCall, out: &mut Output) -> ProcessStep {
@@ -27,7 +27,7 @@ pub(super) fn update(world: &mut World, call: AptCall, out: &mut Output) -> Proc
         if host.active_faults.mirror_dead {
             return dead_mirror(&sources, call.strict_update, out);
         }
-        let unknown = |source: &&SuiteSource| source.minor.is_some_and(|minor| !MINORS.contains(&minor));
+        let unknown = |source: &&SuiteSource| source.minor.is_some_and(|minor| !releases::has_minor(minor));
         for (index, source) in sources.iter().enumerate() {
             out.line(format!("Get:{} {} {} [1186 B]", index + 1, source.uri, source.suite));
         }
@@ -142,7 +142,8 @@ fn policy(host: &SimulatedMachine, name: &str, lists: &str, out: &mut Output) {
         return;
     }
     let current = installed.map_or("(none)", |installed| installed.version.as_str());
-    let newest = candidates.first().map_or(current, |candidate| candidate.version);
+    let newest = preferences::wanted(&host.files, &host.packages, name, lists).version;
+    let newest = newest.as_deref().unwrap_or("(none)");
     // A package on hold keeps its version as the candidate.
     let candidate = if host.packages.is_held(name) { current } else { newest };
     out.line(format!("{name}:\n  Installed: {current}\n  Candidate: {candidate}\n  Version table:"));

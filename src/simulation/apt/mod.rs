@@ -4,6 +4,7 @@ mod ahead;
 mod install;
 mod lists;
 mod mark;
+mod preferences;
 
 use super::assumed;
 use super::command::Invocation;

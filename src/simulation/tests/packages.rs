@@ -91,3 +91,34 @@ fn an_apt_that_was_killed_leaves_a_broken_package_behind() {
         host.must("apt-get install -y nginx").await;
     });
 }
+
+#[test]
+fn an_upgrade_leaves_what_is_held_or_pinned() {
+    let simulated = cluster(1, 1, 1);
+    simulated.put_file(
+        "w1",
+        "/etc/apt/preferences.d/openssl",
+        "Package: openssl\nPin: version 3.0.15*\nPin-Priority: 1001\n",
+    );
+    story(async {
+        let host = Trigger::host(&simulated, "w1").await;
+        host.must("apt-get update").await;
+        host.must("apt-mark hold runc").await;
+        let policy = host.ask("apt-cache policy openssl").await.stdout;
+        assert!(policy.contains("Candidate: 3.0.15-1~deb12u1"), "{policy}");
+        for line in ["apt-get -y upgrade", "apt-get -y dist-upgrade", "apt-get -y install openssl"] {
+            host.must(line).await;
+            let state = simulated.host("w1").expect("a host");
+            let version = |name: &str| state.packages[name].clone();
+            assert_eq!(
+                [version("openssl"), version("runc"), version("curl"), version("kubelet")],
+                ["3.0.15-1~deb12u1", "1.1.5+ds1-1+b1", "7.88.1-10+deb12u12", "1.30.2-1.1"],
+                "{line}"
+            );
+        }
+        // Without its hold a node's kubelet goes to the newest release that is known, as with a real apt.
+        host.must("apt-mark unhold kubelet").await;
+        host.must("apt-get -y upgrade").await;
+        assert_eq!(simulated.host("w1").expect("a host").packages["kubelet"], "1.30.14-1.1");
+    });
+}
