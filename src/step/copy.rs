@@ -223,13 +223,13 @@ impl<'a> FileSpec<'a> {
     fn read(args: Args<'a>) -> Result<Self, LowerError> {
         let dest = absolute_path("dest", args.text("dest").unwrap_or_default())?;
         if dest.ends_with('/') || dest.split('/').any(|part| part == "..") {
-            return Err(wrong(format!("`dest` is `{dest}`"), "write the path of a file, without `..`"));
+            return Err(wrong(format!("`dest` is `{dest}`, which names no file"), "write the path of a file, without `..`"));
         }
         let mode = args.text("mode").unwrap_or("0644");
         let bits = u32::from_str_radix(mode, 8).ok().filter(|bits| mode.len() <= 5 && *bits <= 0o7777);
         let Some(bits) = bits.filter(|_| mode.bytes().all(|byte| byte.is_ascii_digit())) else {
             return Err(wrong(
-                format!("`mode` is `{}`", mode.escape_debug()),
+                format!("`mode` is `{}`, which is no mode of a file", mode.escape_debug()),
                 "write octal digits, such as 0644",
             ));
         };
@@ -239,7 +239,7 @@ impl<'a> FileSpec<'a> {
                 && (name.is_empty() || name.starts_with('-') || !name.chars().all(known))
             {
                 return Err(wrong(
-                    format!("`{field}` is `{}`", name.escape_debug()),
+                    format!("`{field}` is `{}`, which can be no name", name.escape_debug()),
                     "write a name or a number",
                 ));
             }

@@ -189,6 +189,7 @@ impl Names {
                 let near = Reference { root: root.to_owned(), path: name.path.clone() };
                 format!("did you mean `{near}`?")
             }
+            (None, None) if self.roots.is_empty() => "no name is known here".to_owned(),
             (None, None) => list(ALL_NAMES, self.roots.keys().map(String::as_str)),
         };
         NameError { message, hint }

@@ -88,7 +88,7 @@ pub(in crate::cli) struct Exec {
     #[arg(long)]
     pub(in crate::cli) change: bool,
     /// Hosts to run on at the same time.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = super::count)]
     pub(in crate::cli) parallel: u32,
     /// Kill it on a host after this long [default: 1m].
     #[arg(long, value_name = "DURATION", value_parser = duration)]

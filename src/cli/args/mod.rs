@@ -153,7 +153,7 @@ pub(super) struct RunbookArgs {
     #[arg(long, value_name = "N|N%", value_parser = amount)]
     pub(super) max_unavailable: Option<Amount>,
     /// Lower the number of hosts prepared at the same time.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = count)]
     pub(super) parallel: Option<u32>,
     /// Allow steps that run commands on this machine (`run_on: controller`).
     #[arg(long)]
@@ -228,6 +228,14 @@ fn key_value(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write it as KEY=VALUE, such as `-p target=1.31.4`".to_owned()),
     }
+}
+
+fn whole_number<N: std::str::FromStr>(text: &str) -> Result<N, String> {
+    text.parse().map_err(|_| "write a whole number such as 3".to_owned())
+}
+
+fn count(text: &str) -> Result<u32, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "write a whole number from 1 on".to_owned())
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -57,7 +57,7 @@ pub(in crate::cli) enum RunsCommand {
     #[command(after_help = "Example:\n  rollbook runs prune --keep 20")]
     Prune {
         /// Keep this many of the newest runs, whatever their result.
-        #[arg(long, value_name = "N", default_value_t = 20)]
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = super::whole_number::<usize>)]
         keep: usize,
         /// Show what would be removed, and remove nothing.
         #[arg(long)]

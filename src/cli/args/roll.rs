@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 
-use super::{RunbookArgs, duration, speed};
+use super::{RunbookArgs, duration, speed, whole_number};
 use crate::value::Duration;
 
 /// How a plan is printed.
@@ -153,7 +153,7 @@ pub(in crate::cli) struct Roll {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Rehearse {
-    /// The runbook; a scenario may name it instead.
+    /// The runbook; a scenario may name it instead, and may stand here itself.
     #[arg(required_unless_present_any = ["scenario", "check"])]
     pub(in crate::cli) runbook: Option<Utf8PathBuf>,
     #[command(flatten)]
@@ -168,7 +168,7 @@ pub(in crate::cli) struct Rehearse {
     #[arg(long, value_name = "FACTOR", value_parser = speed)]
     pub(in crate::cli) speed: Option<f64>,
     /// The same seed gives the same rehearsal [default: 1].
-    #[arg(long)]
+    #[arg(long, value_parser = whole_number::<u64>)]
     pub(in crate::cli) seed: Option<u64>,
     /// Start from the hosts and the cluster that `rollbook facts --record FILE` recorded.
     #[arg(long, value_name = "FILE", conflicts_with = "kubernetes")]

@@ -256,7 +256,8 @@ fn path<'a>(field: &str, path: &'a str) -> Result<&'a str, LowerError> {
         || written.split('/').any(|part| part == "..")
         || !written.chars().all(plain);
     if bad {
-        let message = format!("`{field}` is `{}`", crate::op::show_symbols(path).escape_debug());
+        let shown = crate::op::show_symbols(path);
+        let message = format!("`{field}` is `{}`, which names no file", shown.escape_debug());
         return Err(wrong(message, "write the absolute path of a file: letters, digits and `._-+@:`"));
     }
     Ok(path)
