@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
-use std::sync::{Mutex, PoisonError};
+use std::os::unix::fs::FileTypeExt;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
@@ -53,12 +55,17 @@ pub(crate) fn load_with(
     beside: Beside,
     tell: &dyn Tell,
 ) -> Result<Loaded, AppError> {
+    let loaded_runbook = read_leniently(&mut sources, runbook, &mut diagnostics)?;
     let Some(inventory_path) = &input.inventory else {
+        // A file of another kind needs no inventory.
+        if loaded_runbook.is_none() && diagnostics.has_errors() {
+            tell.diagnostics(&diagnostics, &sources);
+            return Err(AppError::invalid());
+        }
         return Err(
             AppError::new(ExitKind::Usage, "there is no inventory").hint("name one with `-i inventory.yaml`")
         );
     };
-    let loaded_runbook = read_leniently(&mut sources, runbook, &mut diagnostics)?;
     let before_inventory = diagnostics.count_errors();
     let loaded_inventory = read_tree(&mut sources, inventory_path, &mut diagnostics)?
         .and_then(|(_, tree)| crate::inventory::parse_leniently(&tree, &mut diagnostics));
@@ -198,8 +205,8 @@ pub(crate) fn read_leniently(
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<Runbook>, AppError> {
     let Some(file) = read_file(sources, path, diagnostics)? else { return Ok(None) };
-    let root = path.parent().filter(|parent| !parent.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
-    Ok(crate::runbook::parse_leniently(sources, file, &Below { root: root.to_owned() }, diagnostics))
+    let root = directory_of(path).to_owned();
+    Ok(crate::runbook::parse_leniently(sources, file, &Below { root }, diagnostics))
 }
 
 pub(crate) fn read_inventory(
@@ -246,40 +253,72 @@ fn read_file(
 /// Files that people write are small. What is larger is an image or a log whose name was given by mistake.
 const LARGEST: u64 = 32 << 20;
 
-/// The bytes of a file that people write. A pipe that nobody writes to would be waited for forever; one that the shell
-/// opened, as in `<(generate)`, has its writer.
+/// The bytes of a file that somebody names: a file, or a pipe that somebody writes to, as in `<(generate)`.
 ///
 /// What comes from a pipe comes once, and some verbs look at a file twice, so it is kept.
 pub(crate) fn bytes_of(path: &Utf8Path) -> anyhow::Result<Vec<u8>> {
     static FROM_PIPES: Mutex<BTreeMap<Utf8PathBuf, Vec<u8>>> = Mutex::new(BTreeMap::new());
-    let path = if path == "-" { Utf8Path::new("/dev/stdin") } else { path };
     let mut kept = FROM_PIPES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(bytes) = kept.get(path) {
         return Ok(bytes.clone());
     }
-    let cannot = |reason: &str| anyhow::anyhow!("cannot read {path}: {reason}");
-    let read = || -> std::io::Result<Result<Vec<u8>, &str>> {
-        let kind = std::fs::metadata(path)?.file_type();
-        if kind.is_dir() {
-            return Ok(Err("it is a directory"));
-        }
-        if !kind.is_file() && !is_from_a_pipe(path) {
-            return Ok(Err("it is no regular file"));
-        }
-        let mut bytes = Vec::new();
-        File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
-        Ok(if bytes.len() as u64 > LARGEST { Err("it is larger than 32 MiB") } else { Ok(bytes) })
+    let is_pipe = is_from_a_pipe(path);
+    let real = if path == "-" { Utf8Path::new("/dev/stdin") } else { path };
+    let bytes = if is_pipe && real == path && !is_of_this_process(path) {
+        from_named_pipe(path)
+    } else {
+        from_file(real, is_pipe)
     };
-    let bytes = read().map_err(|error| cannot(&error.to_string()))?.map_err(cannot)?;
-    if is_from_a_pipe(path) {
+    let bytes = bytes.map_err(|reason| anyhow::anyhow!("cannot read {path}: {reason}"))?;
+    if is_pipe {
         kept.insert(path.to_owned(), bytes.clone());
     }
     Ok(bytes)
 }
 
-/// Whether a path names what the shell opened for this process.
+fn from_file(path: &Utf8Path, may_be_pipe: bool) -> Result<Vec<u8>, String> {
+    let kind = std::fs::metadata(path).map_err(|error| error.to_string())?.file_type();
+    if kind.is_dir() {
+        return Err("it is a directory".to_owned());
+    }
+    if !kind.is_file() && !may_be_pipe {
+        return Err("it is no regular file".to_owned());
+    }
+    all_of(File::open(path))
+}
+
+fn all_of(file: std::io::Result<File>) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = file.and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
+    read.map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > LARGEST { Err("it is larger than 32 MiB".to_owned()) } else { Ok(bytes) }
+}
+
+/// A pipe that has a name, whose writer may begin after us. One that nobody writes to would be waited for forever.
+fn from_named_pipe(path: &Utf8Path) -> Result<Vec<u8>, String> {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let (sender, opened) = mpsc::channel();
+    let name = path.to_owned();
+    // It opens once there is a writer.
+    std::thread::spawn(move || sender.send(File::open(name)));
+    let file = opened.recv_timeout(PATIENCE);
+    all_of(file.map_err(|_| "it is a pipe to which nobody writes".to_owned())?)
+}
+
+/// Whether a path names a pipe: standard input, what the shell opened for this process, or one with a name.
 fn is_from_a_pipe(path: &Utf8Path) -> bool {
+    let is_fifo = || std::fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo());
+    path == "-" || is_of_this_process(path) || is_fifo()
+}
+
+fn is_of_this_process(path: &Utf8Path) -> bool {
     path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd") || path == "/dev/stdin"
+}
+
+/// The directory that paths in a file are relative to: its own; of text that came from nowhere, the working directory.
+pub(crate) fn directory_of(path: &Utf8Path) -> &Utf8Path {
+    let own = path.parent().filter(|_| path != "-" && !is_of_this_process(path));
+    own.filter(|own| !own.as_str().is_empty()).unwrap_or(Utf8Path::new("."))
 }
 
 /// Reads included files, which must lie below the runbook's directory, also after symbolic links.
@@ -295,7 +334,8 @@ impl FileReader for Below {
     }
 
     fn bytes(&self, from: &Utf8Path, path: &str) -> Result<(Utf8PathBuf, Vec<u8>), String> {
-        let wanted = from.parent().unwrap_or(Utf8Path::new("")).join(path);
+        let directory = directory_of(from);
+        let wanted = if directory == "." { Utf8PathBuf::from(path) } else { directory.join(path) };
         let real = |path: &Utf8Path| {
             path.canonicalize_utf8().map_err(|error| match path.read_link_utf8() {
                 Ok(target) => format!("cannot read {path}, a link to {target}: {error}"),
@@ -306,7 +346,8 @@ impl FileReader for Below {
         if !resolved.starts_with(&root) {
             return Err(format!("{wanted} lies outside {root}, the runbook's directory"));
         }
-        let bytes = bytes_of(&resolved).map_err(|error| error.to_string())?;
+        let bytes =
+            from_file(&resolved, false).map_err(|reason| format!("cannot read {resolved}: {reason}"))?;
         Ok((wanted, bytes))
     }
 }

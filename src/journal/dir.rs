@@ -152,7 +152,10 @@ pub fn runs(state_dir: &Utf8Path) -> Result<Vec<RunDir>, StateDirError> {
     // A run's id begins with the second in which it was made; within it, its plan was written once and first.
     let written = |run: &RunDir| run.plan().metadata().and_then(|found| found.modified()).ok();
     runs.sort_by_cached_key(|run| {
-        let second: String = run.id().chars().take(SECOND.len()).collect();
+        // A rehearsal's says nothing of the time.
+        let begins_with_time = run.id().starts_with(|first: char| first.is_ascii_digit());
+        let second = run.id().chars().take(if begins_with_time { SECOND.len() } else { 0 });
+        let second: String = second.collect();
         (second, written(run), run.path.clone())
     });
     Ok(runs)

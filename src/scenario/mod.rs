@@ -24,9 +24,9 @@ pub struct Scenario {
     /// `metadata.name`.
     pub name: String,
     /// The runbook, relative to the scenario's own directory.
-    pub runbook: Option<String>,
+    pub runbook: Option<Spanned<String>>,
     /// The inventory, likewise.
-    pub inventory: Option<String>,
+    pub inventory: Option<Spanned<String>>,
     /// Values for the runbook's parameters; a mapping, whose types only the runbook knows.
     pub params: Option<Node>,
     /// `--limit`.

@@ -40,7 +40,7 @@ fn json(text: &str) -> Option<Foreign> {
         return Some(Foreign {
             code: NOT_A_RUNBOOK,
             message: "this is a saved plan",
-            hint: "`rollbook run FILE` runs it, `rollbook plan RUNBOOK --diff FILE` compares with it",
+            hint: "`rollbook run FILE` runs it, `rollbook plan RUNBOOK --diff FILE` compares with it; to rehearse, name the runbook",
         });
     }
     None

@@ -121,7 +121,10 @@ pub(crate) fn absolute_path<'a>(field: &str, path: &'a str) -> Result<&'a str, L
     if clean {
         Ok(path)
     } else {
-        Err(wrong(format!("`{field}` is `{}`, which is no absolute path", path.escape_debug()), "write an absolute path"))
+        Err(wrong(
+            format!("`{field}` is `{}`, which is no absolute path", path.escape_debug()),
+            "write an absolute path",
+        ))
     }
 }
 

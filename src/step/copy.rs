@@ -223,7 +223,10 @@ impl<'a> FileSpec<'a> {
     fn read(args: Args<'a>) -> Result<Self, LowerError> {
         let dest = absolute_path("dest", args.text("dest").unwrap_or_default())?;
         if dest.ends_with('/') || dest.split('/').any(|part| part == "..") {
-            return Err(wrong(format!("`dest` is `{dest}`, which names no file"), "write the path of a file, without `..`"));
+            return Err(wrong(
+                format!("`dest` is `{dest}`, which names no file"),
+                "write the path of a file, without `..`",
+            ));
         }
         let mode = args.text("mode").unwrap_or("0644");
         let bits = u32::from_str_radix(mode, 8).ok().filter(|bits| mode.len() <= 5 && *bits <= 0o7777);

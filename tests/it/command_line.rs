@@ -166,7 +166,7 @@ fn what_is_no_file_that_people_write_is_named_and_never_waited_for() {
     fs::write(path("tabs.yaml"), runbook.replace("      -", "\t-")).unwrap();
     let cases = [
         ("dir.yaml", 1, "cannot read dir.yaml: it is a directory"),
-        ("fifo.yaml", 1, "cannot read fifo.yaml: it is no regular file"),
+        ("fifo.yaml", 1, "cannot read fifo.yaml: it is a pipe to which nobody writes"),
         ("huge.yaml", 1, "cannot read huge.yaml: it is larger than 32 MiB"),
         ("hosts.yaml/x", 1, "cannot read hosts.yaml/x: Not a directory"),
         ("empty.yaml", 65, "empty.yaml:1:1"),
@@ -529,5 +529,17 @@ phases:
         assert!(!said.contains('\u{1b}'), "{format}: {said:?}");
         assert!(!said.lines().any(|line| line.trim_start().starts_with("= ")), "{format}: {said}");
         assert!(said.contains("harmless"), "{format}: {said}");
+    }
+}
+
+#[test]
+fn a_flag_that_takes_a_number_says_so() {
+    for (args, words) in [
+        (&["rehearse", "rb.yaml", "--seed", "x"][..], "write a whole number such as 3"),
+        (&["runs", "prune", "--keep=-1"], "write a whole number such as 3"),
+        (&["exec", "-i", "i.yaml", "all", "--parallel", "0", "--", "ls"], "write a whole number from 1 on"),
+        (&["rehearse", "rb.yaml", "--parallel", "two"], "write a whole number from 1 on"),
+    ] {
+        Rollbook::new(args.iter().copied()).run().exits(64).says(words);
     }
 }

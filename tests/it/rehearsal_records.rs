@@ -3,6 +3,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 
 use super::support::rollbook::{Outcome, Rollbook};
 
@@ -119,4 +122,49 @@ fn what_reads_records_says_that_one_is_a_rehearsals() {
     fs::remove_file(path.join("rehearsal.json")).expect("removed");
     let show = kept.run(&["runs", "show", RUN]).exits(0).stdout;
     assert!(show.contains("This was a rehearsal") && !show.contains("to go on"), "{show}");
+}
+
+#[test]
+fn a_second_rehearsal_leaves_the_record_of_the_first() {
+    let kept = Kept::new();
+    let first = fs::read(kept.dir().join("journal.jsonl")).expect("read");
+    let file = kept.home.path().join("s.yaml");
+    let again = kept.run(&["rehearse", "-q", "--scenario", file.to_str().expect("UTF-8")]).exits(137);
+    again.says("to go on: rollbook resume rehearsal-killed-1-2");
+    assert_eq!(fs::read(kept.dir().join("journal.jsonl")).expect("read"), first);
+    // The newest is meant where none is named.
+    kept.run(&["resume", "-q"]).exits(0).says("rehearsal-killed-1-2 is a rehearsal");
+    assert_eq!(fs::read(kept.dir().join("journal.jsonl")).expect("read"), first);
+    kept.run(&["resume", "-q"]).exits(0).says("rehearsal-killed-1 is a rehearsal");
+}
+
+/// An hour that nobody waits for: a stop ends it.
+#[test]
+fn ctrl_c_stops_a_rehearsal_that_is_watched_as_it_stops_a_run() {
+    let home = tempfile::tempdir().expect("a directory");
+    let head = "apiVersion: rollbook/v1\nmetadata: { name: t }\n";
+    let write = |name: &str, text: &str| {
+        fs::write(home.path().join(name), format!("{head}{text}")).expect("written");
+    };
+    write("inv.yaml", "kind: Inventory\nhosts: { h1: {}, h2: {} }\n");
+    let steps = "[{ pause: { for: 1h } }, { command: [our-tool], effect: changes }]";
+    let phase = format!("{{ name: p, hosts: all, rollout: {{ batches: [1] }}, steps: {steps} }}");
+    write("rb.yaml", &format!("kind: Runbook\nphases: [{phase}]\n"));
+    let in_home =
+        |args: &[&str]| Rollbook::new(args.iter().copied().chain(["--state-dir", "state"])).dir(home.path());
+    let running = in_home(&["rehearse", "rb.yaml", "-i", "inv.yaml", "--speed", "1", "--plain"]).start();
+    let journal = home.path().join("state/rehearsals/runs/rehearsal-1/journal.jsonl");
+    let end = Instant::now() + Duration::from_mins(1);
+    while !fs::read_to_string(&journal).is_ok_and(|text| text.contains("task_started")) {
+        assert!(Instant::now() < end, "no step started");
+        std::thread::yield_now();
+    }
+    running.signal(Signal::INT);
+    let stopped = running.end().exits(130);
+    stopped
+        .says("stopped_by: Ctrl-C")
+        .says("to go on: rollbook resume")
+        .says("This was a rehearsal: no host was touched.");
+    // It is taken up where it was stopped.
+    in_home(&["resume", "-q"]).run().exits(0).says("2 hosts: 2 changed");
 }

@@ -100,6 +100,79 @@ fn mistakes_of_every_file_are_told_before_anything_is_rehearsed() {
     with("only: [worker]\n", &["--scenario"]).exits(65).says("RB0326").says("did you mean `workers`?");
 }
 
+/// What a fault names may exist in the plan alone: the file is wrong all the same, and nothing came otherwise.
+#[test]
+fn mistakes_that_only_the_plan_shows_are_mistakes_of_the_file() {
+    let no_step = "faults: [{ host: cp1.example.com, step: dran, fault: pod_stuck }]\n";
+    for expected in [0, 65] {
+        let rest = format!("{no_step}expect: {{ exit: {expected} }}\n");
+        let outcome = with(&rest, &["--check"]).exits(65).says("did you mean `drain`?");
+        assert_eq!(outcome.stdout, "", "{expected}");
+    }
+}
+
+#[test]
+fn a_scenario_may_stand_in_the_place_of_a_runbook() {
+    with("expect: { exit: 0 }\n", &["-q"]).exits(0).says("All expectations of the scenario were met.");
+    rehearse(["inventory.example.yaml"]).exits(65).says("this is an inventory");
+    let plan = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(plan.path(), "{\"digest\":\"sha256:1\"}").expect("written");
+    let outcome = rehearse([plan.path().to_str().expect("UTF-8")]).exits(65);
+    outcome.says("this is a saved plan").says("to rehearse, name the runbook");
+}
+
+#[test]
+fn a_file_that_a_scenario_names_and_nobody_can_read_is_told_where_it_is_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let head = "apiVersion: rollbook/v1\nkind: Scenario\nmetadata: { name: own }\n";
+    let shell = |text: &str| fs::write(dir.path().join("s.yaml"), format!("{head}{text}")).expect("written");
+    let run = |flag: &str| Rollbook::new(["rehearse", flag, "s.yaml"]).dir(dir.path()).run();
+    for flag in ["--scenario", "--check"] {
+        shell("runbook: nope.yaml\ninventory: inv.yaml\nexpect: { exit: 0 }\n");
+        run(flag).exits(1).says("s.yaml:4:10: cannot read nope.yaml: No such file");
+        // Its other mistakes are told, too.
+        shell("runbook: nope.yaml\nfaults: [{ fault: nosuch }]\n");
+        run(flag).says("s.yaml:4:10: cannot read nope.yaml").says("unknown fault `nosuch`");
+    }
+}
+
+/// What comes from a pipe has no directory: paths in it are relative to the working directory.
+#[test]
+fn scenarios_runbooks_and_inventories_come_from_pipes_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let scenario = "apiVersion: rollbook/v1\nkind: Scenario\nmetadata: { name: own }\nrunbook: kubeadm-upgrade.yaml\n\
+                    inventory: ../inventory.example.yaml\nparams: { target: 1.31.4 }\nexpect: { exit: 0 }\n";
+    fs::write(dir.path().join("s.yaml"), scenario).expect("written");
+    let lines = [
+        "rehearse --check <(cat $T/s.yaml)",
+        "rehearse -q --scenario - < $T/s.yaml",
+        "rehearse -q <(cat $T/s.yaml)",
+        "validate <(cat kubeadm-upgrade.yaml) -i <(cat ../inventory.example.yaml)",
+        "rehearse -q <(cat kubeadm-upgrade.yaml) -i ../inventory.example.yaml --params-file <(echo target: 1.31.4)",
+        "inventory check -i - < ../inventory.example.yaml",
+        "validate $T/fifo",
+    ];
+    fs::write(
+        dir.path().join("small.yaml"),
+        "apiVersion: rollbook/v1\nkind: Runbook\nmetadata: { name: t }\n\
+        phases: [{ name: p, hosts: all, steps: [{ command: [\"true\"], effect: reads }] }]\n",
+    )
+    .expect("written");
+    for line in lines {
+        let before = "rm -f $T/fifo; mkfifo $T/fifo; cat $T/small.yaml > $T/fifo & writer=$!; ";
+        let binary = env!("CARGO_BIN_EXE_rollbook");
+        let script = format!("{before}{binary} {line}; code=$?; kill $writer 2> /dev/null; exit $code");
+        let output = std::process::Command::new("bash")
+            .args(["-c", &script])
+            .env("T", dir.path())
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks"))
+            .stdin(std::process::Stdio::null())
+            .output()
+            .expect("bash starts");
+        assert_eq!(output.status.code(), Some(0), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 #[test]
 fn a_scenario_exits_as_the_run_would_and_shows_what_is_left() {
     let outcome = rehearse(["--scenario", "scenarios/kubelet-does-not-start.yaml"]).exits(11);

@@ -8,7 +8,7 @@ use super::super::args::Rehearse as Args;
 use super::super::outcome::Outcome;
 use super::super::terminal::Terminal;
 use super::setup::{self, Staged};
-use super::{paused, rehearse, words};
+use super::{Unrehearsed, paused, rehearse, words};
 use crate::app::AppError;
 use crate::report::ExitKind;
 use crate::scenario::{Came, judge};
@@ -20,16 +20,18 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
     for file in &args.check {
         match setup::read(args, Some(file), terminal).and_then(|staged| expects(staged, file)) {
             Ok(staged) => all.push((file, staged)),
-            Err(error) if error.kind == ExitKind::Io => return Err(error),
             Err(error) => broken = broken.or(Some(terminal.tell(&error))),
         }
     }
     if let Some(kind) = broken {
         return Ok(kind);
     }
-    let mut failed = 0;
+    let (mut failed, mut mistaken) = (0, 0);
     for (file, staged) in &all {
-        let (differences, assumed) = differences(args, staged, terminal)?;
+        let Checked::Rehearsed { differences, assumed } = check(args, staged, terminal)? else {
+            mistaken += 1;
+            continue;
+        };
         failed += usize::from(!differences.is_empty());
         let word = if differences.is_empty() { "ok    " } else { "FAILED" };
         let mut lines = vec![format!("{word}  {file}")];
@@ -37,11 +39,14 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         lines.extend(assumed.iter().map(|line| format!("        {line}")));
         terminal.data(&format!("{}\n", lines.join("\n")))?;
     }
-    if failed == 0 {
-        return Ok(ExitKind::Ok);
+    if failed > 0 {
+        terminal.say(&format!("{failed} of {} scenarios did not come as expected", all.len()));
     }
-    terminal.say(&format!("{failed} of {} scenarios did not come as expected", all.len()));
-    Ok(ExitKind::Failed)
+    Ok(match (mistaken, failed) {
+        (0, 0) => ExitKind::Ok,
+        (0, _) => ExitKind::Failed,
+        (_, _) => ExitKind::Invalid,
+    })
 }
 
 /// A scenario that expects nothing would hold whatever happens.
@@ -53,21 +58,32 @@ fn expects(staged: Staged, file: &Utf8Path) -> Result<Staged, AppError> {
         .hint("write `expect: { exit: 0 }`, and more"))
 }
 
-/// What came otherwise, and what was taken to hold.
-fn differences(
-    args: &Args,
-    staged: &Staged,
-    terminal: &Terminal,
-) -> Result<(Vec<String>, Vec<String>), AppError> {
+/// What a check found.
+enum Checked {
+    Rehearsed {
+        /// What came otherwise.
+        differences: Vec<String>,
+        /// What was taken to hold.
+        assumed: Vec<String>,
+    },
+    /// The scenario has mistakes that only the plan shows; they are told.
+    Mistaken,
+}
+
+fn check(args: &Args, staged: &Staged, terminal: &Terminal) -> Result<Checked, AppError> {
     let silent = terminal.listening(true);
     match paused(rehearse(staged, args.audience(), None, &silent))? {
         Ok(rehearsed) => {
             let assumed = words::assumed(&rehearsed.simulation.simulated, &staged.world.hosts);
-            Ok((rehearsed.differences(staged), assumed))
+            Ok(Checked::Rehearsed { differences: rehearsed.differences(staged), assumed })
         }
-        Err(error) if error.kind == ExitKind::Io => Err(error),
+        Err(Unrehearsed::Mistaken(diagnostics)) => {
+            terminal.diagnostics(&diagnostics, &staged.loaded.sources);
+            Ok(Checked::Mistaken)
+        }
+        Err(Unrehearsed::Refused(error)) if error.kind == ExitKind::Io => Err(error),
         // The plan was refused: that may be what is expected.
-        Err(error) => {
+        Err(Unrehearsed::Refused(error)) => {
             let code = silent.tell(&error).code();
             let said = silent.heard();
             let came = Came { exit: code, said: &said, run: None, nodes: BTreeMap::new() };
@@ -78,7 +94,7 @@ fn differences(
                 // Why it was refused is what somebody wants to read then.
                 differences.extend(said.lines().map(|line| format!("| {line}")));
             }
-            Ok((differences, Vec::new()))
+            Ok(Checked::Rehearsed { differences, assumed: Vec::new() })
         }
     }
 }

@@ -175,7 +175,7 @@ impl FaultInjector {
             FaultKind::ControllerKilled { resumes } => {
                 self.kill(if *resumes { Killed::Resumes } else { Killed::Leaves });
             }
-            FaultKind::Stopped { term } => self.stop(*term),
+            FaultKind::Stopped { term } => self.stop(if *term { "SIGTERM" } else { "Ctrl-C" }),
             FaultKind::ApprovalRefused => self.refusals.update(|refusals| refusals + 1),
             kind => {
                 for host in &injection.hosts {
@@ -194,9 +194,10 @@ impl FaultInjector {
         }
     }
 
-    fn stop(&self, term: bool) {
+    /// Somebody asks the controller to stop: in order, and again at once.
+    pub(super) fn stop(&self, by: &str) {
         let level = if self.asked_to_stop.replace(true) { StopLevel::Now } else { StopLevel::Graceful };
-        let by = if term { "SIGTERM" } else { "Ctrl-C" }.to_owned();
+        let by = by.to_owned();
         if let Some(stops) = &*self.stops.borrow() {
             // A run that is over needs no stop.
             let _ = stops.send(StopRequest { level, by });

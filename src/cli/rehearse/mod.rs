@@ -7,12 +7,15 @@ mod controller;
 mod faults;
 mod given;
 mod injector;
+mod interrupts;
+mod named_files;
 mod recorded;
 mod saved;
 mod setup;
 mod systems;
 mod words;
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use camino::Utf8PathBuf;
@@ -34,6 +37,7 @@ use crate::scenario::{FaultKind, Scenario, judge};
 use crate::source::Diagnostics;
 use controller::{ControllerEnd, ControllerRun, ReportBuffer, Simulation};
 use injector::Killed;
+use interrupts::{HandsOn, Interrupts};
 use setup::Staged;
 
 pub(super) use saved::{find as find_saved, resume as resume_saved};
@@ -43,9 +47,15 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Outcome {
         return check::run(args, terminal);
     }
     let terminal = terminal.listening(false);
-    let staged = setup::read(args, args.scenario.as_deref(), &terminal)?;
+    let staged = setup::read(args, named_files::scenario_of(args).as_deref(), &terminal)?;
     let rehearsed = paused(rehearse(&staged, args.audience(), args.state_dir.as_ref(), &terminal))?;
-    let rehearsed = rehearsed.map_err(|error| AppError::told(terminal.tell(&error)));
+    let rehearsed = rehearsed.map_err(|error| match error {
+        Unrehearsed::Mistaken(diagnostics) => {
+            terminal.diagnostics(&diagnostics, &staged.loaded.sources);
+            AppError::invalid()
+        }
+        Unrehearsed::Refused(error) => AppError::told(terminal.tell(&error)),
+    });
     if let Ok(rehearsed) = &rehearsed {
         let simulation = &rehearsed.simulation;
         terminal.say(&words::left(&simulation.simulated, &staged.world.hosts));
@@ -82,10 +92,18 @@ impl Args {
 
 impl Audience<'_> {
     /// The reporters of a roll, after one that makes them wait where somebody wants to watch.
-    fn reporters(self, terminal: &Terminal) -> anyhow::Result<Vec<Box<dyn Reporter>>> {
+    fn reporters(
+        self,
+        interrupts: &Interrupts,
+        terminal: &Terminal,
+    ) -> anyhow::Result<Vec<Box<dyn Reporter>>> {
         let mut all: Vec<Box<dyn Reporter>> = Vec::new();
         if !terminal.is_silent() {
-            all.extend(self.speed.map(|speed| Box::new(Pace::new(speed)) as Box<dyn Reporter>));
+            let paced = |speed| {
+                let interrupts = interrupts.clone();
+                Box::new(Pace::new(speed, move |time| interrupts.sleep(time))) as Box<dyn Reporter>
+            };
+            all.extend(self.speed.map(paced));
             all.extend(reporters(self.roll, self.speed, terminal)?);
         }
         if let Some(heard) = self.heard {
@@ -140,13 +158,27 @@ impl Rehearsed {
     }
 }
 
+/// Why nothing was rehearsed.
+enum Unrehearsed {
+    /// The scenario has mistakes that only the plan shows.
+    Mistaken(Diagnostics),
+    /// As a run would be refused.
+    Refused(AppError),
+}
+
+impl<E: Into<AppError>> From<E> for Unrehearsed {
+    fn from(error: E) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
 /// Plans and rolls.
 async fn rehearse(
     staged: &Staged,
     audience: Audience<'_>,
     keep: Option<&Utf8PathBuf>,
     terminal: &Terminal,
-) -> Result<Rehearsed, AppError> {
+) -> Result<Rehearsed, Unrehearsed> {
     let plan = Rc::new(plan(staged, terminal).await?);
     for Warning { message, hint } in &plan.warnings {
         terminal.say(&format!("warning: {message}"));
@@ -155,11 +187,11 @@ async fn rehearse(
     let mut diagnostics = Diagnostics::default();
     let scenario = staged.scenario.as_ref();
     let run = run_id(scenario, staged.world.seed);
-    let simulation = Simulation::new(&staged.world, scenario, plan, run, &mut diagnostics);
-    terminal.diagnostics(&diagnostics, &staged.loaded.sources);
+    let mut simulation = Simulation::new(&staged.world, scenario, plan, run, &mut diagnostics);
     if diagnostics.has_errors() {
-        return Err(AppError::invalid());
+        return Err(Unrehearsed::Mistaken(diagnostics));
     }
+    terminal.diagnostics(&diagnostics, &staged.loaded.sources);
     let leaves = |fault: &crate::scenario::Fault| {
         let killed = FaultKind::ControllerKilled { resumes: false };
         fault.kind == killed || fault.kind == FaultKind::ApprovalRefused
@@ -167,7 +199,7 @@ async fn rehearse(
     let leaves = scenario.is_some_and(|scenario| scenario.faults.iter().any(leaves));
     // What is only checked leaves nothing behind.
     let saved = (leaves || keep.is_some()) && !terminal.is_silent();
-    let record = if saved { Some(saved::begin(keep, staged, &simulation)?) } else { None };
+    let record = if saved { Some(saved::begin(keep, staged, &mut simulation)?) } else { None };
     let heard = ReportBuffer::default();
     // Only a scenario asks what people were told.
     let audience = Audience { heard: scenario.map(|_| &heard), ..audience };
@@ -195,8 +227,26 @@ async fn roll_on(
 ) -> Outcome {
     let written =
         record.map(|record| Written { called: &record.called, directory: record.dir.path().as_str() });
+    // Nobody can stop what nobody sees.
+    let interrupts = if terminal.is_silent() { Interrupts::default() } else { Interrupts::listen()? };
+    let heard = Rc::new(Cell::new(0));
     loop {
-        let reporters = audience.reporters(terminal)?;
+        let mut reporters = audience.reporters(&interrupts, terminal)?;
+        let note = {
+            let dir = record.map(|record| record.dir.clone());
+            move |stop| {
+                if let Some(dir) = &dir {
+                    saved::note_stop(dir, stop);
+                }
+            }
+        };
+        let stage = Rc::clone(&simulation.stage);
+        reporters.push(Box::new(HandsOn {
+            interrupts: interrupts.clone(),
+            stage,
+            heard: Rc::clone(&heard),
+            note,
+        }));
         let journal = record.map(|record| Journal::reopen(&record.dir.journal())).transpose();
         let journal = journal.map_err(anyhow::Error::from)?;
         let life = ControllerRun {

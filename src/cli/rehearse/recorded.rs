@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use camino::Utf8Path;
 
 use crate::app::AppError;
+use crate::app::load::bytes_of;
 use crate::facts::{HostFacts, NodeFacts, RecordedCluster, RecordedPod, Recording};
 use crate::report::ExitKind;
 use crate::simulation::{
     Allowance, RecordedHost, RecordedNode, SimulatedHost, SimulatedRecord, SimulatedWorkload, WorkloadKind,
 };
+use crate::source::read_utf8;
 use crate::value::Version;
 
 /// The beginning of a rehearsal.
@@ -21,8 +23,8 @@ pub(super) struct Beginning {
 
 /// Reads a recording, and makes these hosts those of it.
 pub(super) fn read(file: &Utf8Path, hosts: &mut [SimulatedHost]) -> Result<Beginning, AppError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| AppError::new(ExitKind::Io, format!("cannot read {file}: {error}")))?;
+    let text = read_utf8(bytes_of(file)?)
+        .map_err(|error| AppError::new(ExitKind::Invalid, format!("{file}: {error}")))?;
     let recording = Recording::read(&text).map_err(|reason| {
         AppError::new(ExitKind::Invalid, format!("{file} is no recording: {reason}"))
             .hint("write one with `rollbook facts -i INVENTORY --record FILE`")

@@ -11,6 +11,7 @@ use super::super::args::Resume as Args;
 use super::super::outcome::Outcome;
 use super::super::terminal::Terminal;
 use super::controller::{ControllerEnd, ControllerRun, Simulation};
+use super::interrupts::{RepeatedStop, Repeats};
 use super::setup::{SimulationSetup, Staged};
 use super::{Audience, paused, roll_on, words};
 use crate::app::AppError;
@@ -33,6 +34,9 @@ struct SavedRehearsal {
     world: SimulationSetup,
     /// The scenario's text; empty where there is none.
     scenario: String,
+    /// Where people stopped it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stops: Vec<RepeatedStop>,
 }
 
 const FORMAT: u32 = 1;
@@ -62,23 +66,24 @@ fn lock(place: &Utf8Path, run: &str) -> Result<StateDir, AppError> {
     }
 }
 
-/// Begins the record of a rehearsal. An earlier one of the same scenario and seed gives way to it.
+/// Begins the record of a rehearsal, beside those of earlier ones of the same scenario and seed.
 pub(super) fn begin(
     given: Option<&Utf8PathBuf>,
     staged: &Staged,
-    simulation: &Simulation,
+    simulation: &mut Simulation,
 ) -> Result<RehearsalRecord, AppError> {
     let place = place(given)?;
+    let state = lock(&place, &simulation.run)?;
+    let runs = place.join("runs");
+    let others = (2_u32..).map(|number| format!("{}-{number}", simulation.run));
+    let mut names = std::iter::once(simulation.run.clone()).chain(others);
+    let is_free = |run: &String| !runs.join(run).exists();
+    simulation.run = names.find(is_free).expect("invariant: numbers do not end");
     let run = simulation.run.as_str();
-    let state = lock(&place, run)?;
-    let path = place.join("runs").join(run);
-    if path.join(FILE).is_file() {
-        fs::remove_dir_all(&path).map_err(anyhow::Error::from)?;
-    }
+    let path = runs.join(run);
     let dir = state.create_run(run, &bytes(&simulation.plan)).map_err(anyhow::Error::from)?;
-    let saved = SavedRehearsal { format: FORMAT, world: staged.world.clone(), scenario: staged.text.clone() };
-    let json = serde_json::to_vec(&saved).map_err(anyhow::Error::from)?;
-    fs::write(path.join(FILE), json).map_err(anyhow::Error::from)?;
+    let (world, scenario) = (staged.world.clone(), staged.text.clone());
+    write(&dir, &SavedRehearsal { format: FORMAT, world, scenario, stops: Vec::new() })?;
     Journal::create(&dir.journal()).map_err(anyhow::Error::from)?;
     let called = if given.is_none() { run } else { path.as_str() }.to_owned();
     Ok(RehearsalRecord { dir, called, _state: state })
@@ -128,13 +133,27 @@ pub(in super::super) fn resume(args: &Args, dir: RunDir, terminal: &Terminal) ->
         _state: state,
     };
     let audience = Audience { roll: &args.roll, speed: None, heard: None, approved: &approved };
-    let exit = paused(go_on(&simulation, history, &record, audience, terminal))??;
+    let exit = paused(go_on(&simulation, history, saved.stops, &record, audience, terminal))??;
     terminal.say(&words::left(&simulation.simulated, &saved.world.hosts));
     for line in words::taken(&simulation, &saved.world.hosts) {
         terminal.say(&line);
     }
     terminal.say("This was a rehearsal: no host was touched.");
     Ok(exit)
+}
+
+fn write(dir: &RunDir, saved: &SavedRehearsal) -> anyhow::Result<()> {
+    let (path, new) = (dir.path().join(FILE), dir.path().join("rehearsal.new"));
+    fs::write(&new, serde_json::to_vec(saved)?)?;
+    Ok(fs::rename(new, path)?)
+}
+
+/// Notes that people stopped the rehearsal. Without the note it is not taken up again, and `resume` says so.
+pub(super) fn note_stop(dir: &RunDir, stop: RepeatedStop) {
+    if let Ok(mut saved) = read(dir) {
+        saved.stops.push(stop);
+        drop(write(dir, &saved));
+    }
 }
 
 fn read(dir: &RunDir) -> anyhow::Result<SavedRehearsal> {
@@ -155,11 +174,12 @@ fn scenario_of(text: &str) -> Option<Scenario> {
 async fn go_on(
     simulation: &Simulation,
     history: History,
+    stops: Vec<RepeatedStop>,
     record: &RehearsalRecord,
     audience: Audience<'_>,
     terminal: &Terminal,
 ) -> Outcome {
-    if let Err(reason) = repeat(simulation, &history, &terminal.listening(true)).await {
+    if let Err(reason) = repeat(simulation, &history, &stops, &terminal.listening(true)).await {
         return Err(AppError::new(
             ExitKind::Io,
             format!("the rehearsal {} cannot be taken up: {reason}", record.dir.id()),
@@ -170,7 +190,12 @@ async fn go_on(
 }
 
 /// Rolls again up to the end of a journal, unseen, so that the simulated cluster is as it was then.
-async fn repeat(simulation: &Simulation, history: &History, unheard: &Terminal) -> Result<(), String> {
+async fn repeat(
+    simulation: &Simulation,
+    history: &History,
+    stops: &[RepeatedStop],
+    unheard: &Terminal,
+) -> Result<(), String> {
     let stage = &simulation.stage;
     let end = history.events.last().map_or(0, |last| last.seq);
     stage.cut_after(Some(end));
@@ -181,7 +206,7 @@ async fn repeat(simulation: &Simulation, history: &History, unheard: &Terminal) 
             past,
             record: Box::new(()),
             run_dir: None,
-            reporters: Vec::new(),
+            reporters: vec![Box::new(Repeats { stops: stops.to_vec(), stage: Rc::clone(stage) })],
             deadline: None,
             in_doubt: InDoubt::Leave,
             approved: Vec::new(),

@@ -1,11 +1,12 @@
 //! What is rehearsed: the runbook with its inventory, the scenario, and the simulated world that they begin with.
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 
 use super::super::args::Rehearse as Args;
 use super::super::terminal::Terminal;
 use super::faults::{can_inject_on, inject_on};
+use super::named_files::{beside, can_read, named, runbook_of};
 use super::{given, recorded, systems};
 use crate::app::AppError;
 use crate::app::RunbookInput;
@@ -109,21 +110,18 @@ pub(super) fn read(args: &Args, file: Option<&Utf8Path>, terminal: &Terminal) ->
                 scenario::parse_leniently(&tree, &mut diagnostics)
             });
             if diagnostics.has_errors() {
-                if let Some(scenario) = &scenario {
-                    further(args, file, scenario, &mut sources, &mut diagnostics)?;
-                }
+                let found = scenario
+                    .as_ref()
+                    .map_or(Ok(()), |scenario| further(args, file, scenario, &mut sources, &mut diagnostics));
                 terminal.diagnostics(&diagnostics, &sources);
-                return Err(AppError::invalid());
+                return Err(found.err().unwrap_or_else(AppError::invalid));
             }
             scenario
         }
         None => None,
     };
-    let beside = |path: &String| {
-        let directory = file.and_then(Utf8Path::parent).unwrap_or(Utf8Path::new(""));
-        directory.join(path)
-    };
-    let (runbook, input) = named(args, scenario.as_ref(), beside)?;
+    let (runbook, input) = named(args, file, scenario.as_ref())?;
+    can_read(file, scenario.as_ref(), [Some(&runbook), input.inventory.as_ref()], &sources)?;
     let beside = scenario.as_ref().map(|scenario| Beside {
         params: scenario.params.clone(),
         choice: WrittenChoice { only: scenario.only.clone(), skip: scenario.skip.clone() },
@@ -147,14 +145,15 @@ fn further(
     sources: &mut SourceMap,
     diagnostics: &mut Diagnostics,
 ) -> Result<(), AppError> {
-    let directory = file.parent().unwrap_or(Utf8Path::new(""));
-    let beside = |path: &Option<String>| path.as_ref().map(|path| directory.join(path));
-    if let Some(path) = args.input.inventory.clone().or_else(|| beside(&scenario.inventory))
+    let inventory = args.input.inventory.clone().or_else(|| beside(file, scenario.inventory.as_ref()));
+    let runbook = runbook_of(args, Some(file)).or_else(|| beside(file, scenario.runbook.as_ref()));
+    can_read(Some(file), Some(scenario), [runbook.as_ref(), inventory.as_ref()], sources)?;
+    if let Some(path) = inventory
         && let Some(inventory) = read_inventory(sources, &path, diagnostics)?
     {
         scenario.check(&inventory, diagnostics);
     }
-    if let Some(path) = args.runbook.clone().or_else(|| beside(&scenario.runbook))
+    if let Some(path) = runbook
         && let Some(runbook) = read_leniently(sources, &path, diagnostics)?
     {
         unknown_steps(scenario, &runbook, diagnostics);
@@ -184,26 +183,6 @@ fn unknown_steps(scenario: &Scenario, runbook: &Runbook, diagnostics: &mut Diagn
         if let Some(near) = nearest(word, kinds()) {
             error.hint(format!("did you mean `{near}`?"));
         }
-    }
-}
-
-/// The runbook and the input: the command line's, else the scenario's.
-fn named(
-    args: &Args,
-    scenario: Option<&Scenario>,
-    beside: impl Fn(&String) -> Utf8PathBuf,
-) -> Result<(Utf8PathBuf, RunbookInput), AppError> {
-    let mut input = args.input.request();
-    let mut runbook = args.runbook.clone();
-    if let Some(scenario) = scenario {
-        runbook = runbook.or_else(|| scenario.runbook.as_ref().map(&beside));
-        input.inventory = input.inventory.or_else(|| scenario.inventory.as_ref().map(&beside));
-        input.limit = input.limit.or_else(|| scenario.limit.clone());
-    }
-    match runbook {
-        Some(runbook) => Ok((runbook, input)),
-        None => Err(AppError::new(ExitKind::Usage, "there is no runbook")
-            .hint("name one on the command line, or in a scenario as `runbook: FILE`")),
     }
 }
 

@@ -58,8 +58,9 @@ fn read(root: &Node, errors: &mut Diagnostics) -> Option<Scenario> {
     let name = top.require("metadata", "a scenario", errors);
     let name =
         name.and_then(|entry| Metadata::from_entry(entry, &Metadata::ty(), errors)).map(Metadata::name);
-    let mut path =
-        |key: &str, errors: &mut Diagnostics| top.take(key).and_then(|entry| text(entry, "a path", errors));
+    let mut path = |key: &str, errors: &mut Diagnostics| {
+        top.take(key).and_then(|entry| spanned(entry, "a path", errors))
+    };
     let (runbook, inventory) = (path("runbook", errors), path("inventory", errors));
     let params = top.take("params").and_then(|entry| {
         if !matches!(entry.value.kind, NodeKind::Map(_)) {

@@ -225,7 +225,10 @@ fn look_at_host(args: &WaitArgs) -> Result<(String, Vec<Query>), LowerError> {
     }
     if let Some(port) = args.port {
         if !(1..=65535).contains(&port) {
-            return Err(wrong(format!("`port` is {port}, which is no port"), "write a number from 1 to 65535"));
+            return Err(wrong(
+                format!("`port` is {port}, which is no port"),
+                "write a number from 1 to 65535",
+            ));
         }
         // The kernel's own tables: no program beyond the base system, and no connection that the service would see.
         let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| query(&["cat", table]));
