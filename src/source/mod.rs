@@ -8,6 +8,7 @@ pub mod examples;
 mod file;
 mod foreign;
 mod metadata;
+mod places;
 mod render;
 mod slip;
 mod suggest;

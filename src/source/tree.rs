@@ -1,5 +1,7 @@
 //! The tree of a YAML document as written: raw text of scalars, order of keys, a span on everything.
 
+use std::sync::Arc;
+
 use super::{Diagnostics, Span, Spanned, meant_key};
 use crate::value::Table;
 
@@ -23,6 +25,15 @@ pub struct Node {
     pub kind: NodeKind,
     /// Where it was written. For an alias: where the alias stands.
     pub span: Span,
+    /// What stands in the file for a scalar of which YAML made another text: escapes, folding, indentation.
+    pub raw: Option<Arc<str>>,
+}
+
+impl Node {
+    /// One that stands in the file as it is.
+    pub fn new(kind: NodeKind, span: Span) -> Self {
+        Self { kind, span, raw: None }
+    }
 }
 
 /// What a node is. Anchors, aliases and merge keys are resolved; nothing else is interpreted.

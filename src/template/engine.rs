@@ -7,8 +7,9 @@ use std::sync::Arc;
 use minijinja::{Environment, Expression as Compiled};
 
 use super::lexer::{self, Mistake, TemplatePart, Token};
+use super::places::Places;
 use super::references::{self, TemplateNames};
-use super::{Gives, Printed, Reference, Scope, machine, rewrite};
+use super::{Gives, Printed, Reference, RenderError, Scope, machine, rewrite, tree};
 use crate::source::Span;
 use crate::value::Value;
 
@@ -26,6 +27,7 @@ pub struct Template {
     pub file: Option<Arc<str>>,
     /// What each of its pieces can put into the text; empty where the types of its names are not known.
     pub printed: Arc<[Printed]>,
+    places: Places,
     body: Arc<TemplateBody>,
 }
 
@@ -54,6 +56,7 @@ pub struct Expression {
     pub gives: Gives,
     /// Where it is written, where that is known.
     pub span: Option<Span>,
+    places: Places,
     program: Arc<Program>,
 }
 
@@ -74,36 +77,6 @@ impl fmt::Debug for Program {
     }
 }
 
-/// A template that could not be rendered. Never holds a value, only names and types.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct RenderError {
-    /// What went wrong: "host.vars.slow_disk is not defined".
-    pub message: String,
-    /// Where the argument or the expression is written, where that is known.
-    pub span: Option<Span>,
-}
-
-impl RenderError {
-    /// One without a place.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), span: None }
-    }
-
-    /// The same, at a place unless it has one.
-    #[must_use]
-    pub fn at(self, span: Option<Span>) -> Self {
-        Self { span: self.span.or(span), ..self }
-    }
-}
-
-impl From<Mistake> for RenderError {
-    fn from(mistake: Mistake) -> Self {
-        let Mistake { message, hint, .. } = mistake;
-        Self { span: None, message: if hint.is_empty() { message } else { format!("{message}; {hint}") } }
-    }
-}
-
 impl Template {
     /// Compiles; the error names what is wrong with the syntax.
     pub fn compile(source: &str) -> Result<Self, RenderError> {
@@ -120,7 +93,17 @@ impl Template {
             TemplateBody::Pieces(parts.into_iter().map(|part| piece(source, part)).collect::<Result<_, _>>()?)
         };
         let (source, references) = (source.to_owned(), unique(&found));
-        Ok((Self { source, references, file: None, printed: Arc::default(), body: Arc::new(body) }, found))
+        Ok((
+            Self {
+                source,
+                references,
+                file: None,
+                printed: Arc::default(),
+                places: Places::default(),
+                body: Arc::new(body),
+            },
+            found,
+        ))
     }
 
     /// The same as the text of a file, which errors then name.
@@ -133,6 +116,12 @@ impl Template {
     #[must_use]
     pub(super) fn printing(self, printed: Vec<Printed>) -> Self {
         Self { printed: printed.into(), ..self }
+    }
+
+    /// The same, with the places of what stands in it.
+    #[must_use]
+    pub(super) fn placed(self, places: Places) -> Self {
+        Self { places, ..self }
     }
 
     /// Renders to text; undefined, boolean, null, list and map inside `{{ }}` are errors.
@@ -187,7 +176,7 @@ impl Template {
 
     /// An error with its place in the file, where the template is one: `motd.tmpl:3:9`.
     fn located(&self, error: RenderError, at: Option<usize>) -> RenderError {
-        let Some(file) = &self.file else { return error };
+        let Some(file) = &self.file else { return self.places.locate(error, at) };
         let place = at.and_then(|at| self.source.get(..at)).map(|before| {
             let line = before.rsplit('\n').next().unwrap_or_default();
             format!(":{}:{}", before.matches('\n').count() + 1, line.chars().count() + 1)
@@ -233,7 +222,10 @@ fn piece(source: &str, part: TemplatePart) -> Result<CompiledPiece, Mistake> {
 /// Compiles what was written, for its own mistakes, and gives the rewritten form.
 fn compile_blocks(source: &str, parts: &[TemplatePart]) -> Result<String, Mistake> {
     let env: &Environment<'_> = machine::environment();
-    env.template_from_str(source).map_err(|error| syntax(&error, line_start(source, error.line())))?;
+    for part in parts {
+        tree::of_part(source, part)?;
+    }
+    env.template_from_str(source).map_err(|error| unreadable(line_start(source, error.line())))?;
     let rewritten = rewrite::template(source, parts)?;
     env.template_from_str(&rewritten).map_err(|_| ambiguous(0))?;
     Ok(rewritten)
@@ -241,6 +233,7 @@ fn compile_blocks(source: &str, parts: &[TemplatePart]) -> Result<String, Mistak
 
 fn compile(source: &str, tokens: &[Token]) -> Result<Program, Mistake> {
     let found = references::in_expression(source, tokens)?;
+    tree::parse(source, tokens)?;
     if let [only] = found.uses.as_slice()
         && only.alone
     {
@@ -249,16 +242,17 @@ fn compile(source: &str, tokens: &[Token]) -> Result<Program, Mistake> {
     let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else {
         return Err(Mistake::at(0, "the expression is empty"));
     };
-    let env: &Environment<'_> = machine::environment();
-    let written = &source[first.range.start..last.range.end];
-    env.compile_expression(written).map_err(|error| syntax(&error, first.range.start))?;
+    if !machine::is_readable(&source[first.range.start..last.range.end]) {
+        return Err(unreadable(first.range.start));
+    }
     let rewritten = rewrite::expression(source, tokens)?;
     let compiled = machine::environment().compile_expression_owned(rewritten);
     compiled.map(Program::Compiled).map_err(|_| ambiguous(first.range.start))
 }
 
-fn syntax(error: &minijinja::Error, near: usize) -> Mistake {
-    Mistake::near(near, error.detail().unwrap_or("the syntax is wrong"))
+fn unreadable(near: usize) -> Mistake {
+    let mistake = Mistake::near(near, "an expression here cannot be read");
+    mistake.hint("put parentheses around its parts to find the one; `rollbook explain` shows what there is")
 }
 
 fn ambiguous(near: usize) -> Mistake {
@@ -293,7 +287,17 @@ impl Expression {
         let found = references::in_expression(source, &tokens)?;
         let program = Arc::new(compile(source, &tokens)?);
         let references = unique(&found);
-        Ok((Self { source: source.to_owned(), references, gives: Gives::Text, span: None, program }, found))
+        Ok((
+            Self {
+                source: source.to_owned(),
+                references,
+                gives: Gives::Text,
+                span: None,
+                places: Places::default(),
+                program,
+            },
+            found,
+        ))
     }
 
     /// The same, with what it can put into a text.
@@ -304,14 +308,14 @@ impl Expression {
 
     /// The same, with its place.
     #[must_use]
-    pub(super) fn placed(self, span: Span) -> Self {
-        Self { span: Some(span), ..self }
+    pub(super) fn placed(self, span: Span, places: Places) -> Self {
+        Self { span: Some(span), places, ..self }
     }
 
     /// The value, with its type kept.
     pub fn eval(&self, scope: &Scope) -> Result<Value, RenderError> {
         let value = self.program.eval(scope, &self.references, self.source.trim());
-        value.map_err(|error| error.at(self.span))
+        value.map_err(|error| self.places.locate(error, None).at(self.span))
     }
 
     /// The value, which must be a boolean.

@@ -221,7 +221,7 @@ fn mistakes_in_the_syntax_are_explained() {
     let cases = [
         ("{{ params.target", "never closed"),
         ("{{ }}", "is empty"),
-        ("{{ params. }}", "unexpected"),
+        ("{{ params. }}", "`.` needs the name"),
         ("{{ a b }}", "nothing between them"),
         ("{% if params.flag %}x", "never closed"),
         ("{% extends 'x' %}", "does not exist here"),

@@ -25,6 +25,11 @@ pub(super) fn environment() -> &'static Environment<'static> {
     ENVIRONMENT.get_or_init(build)
 }
 
+/// Whether the engine can read an expression. Its own words about one that it cannot read name neither place nor cure.
+pub(super) fn is_readable(text: &str) -> bool {
+    environment().compile_expression(text).is_ok()
+}
+
 fn build() -> Environment<'static> {
     let mut env = Environment::empty();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -77,7 +82,8 @@ pub(super) fn raise(message: impl Into<String>) -> Error {
         .with_source(RenderError { span: None, message: message.into() })
 }
 
-/// An error on its way out, for `what`. The engine's own words are kept only where they are known to hold no value.
+/// An error on its way out, for `what`. The engine's own words are never kept: they could hold a
+/// value, and they speak of another language than ours.
 pub(super) fn translate(error: &Error, what: &str) -> RenderError {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(current) = cause {
@@ -91,11 +97,17 @@ pub(super) fn translate(error: &Error, what: &str) -> RenderError {
         ErrorKind::UndefinedError => format!("`{what}` uses a name that is not defined"),
         ErrorKind::OutOfFuel => format!("`{what}` takes too many steps"),
         ErrorKind::WriteFailure => format!("`{what}` gives a text that is too long"),
-        ErrorKind::SyntaxError | ErrorKind::TooManyArguments | ErrorKind::MissingArgument => {
-            format!("`{what}`: {}", if detail.is_empty() { "the syntax is wrong" } else { detail })
+        ErrorKind::TooManyArguments => format!("`{what}` gives a filter or a test more than it takes"),
+        ErrorKind::MissingArgument => format!("`{what}` gives a filter or a test less than it needs"),
+        ErrorKind::InvalidOperation if detail.starts_with("tried to use ") => {
+            format!("`{what}` calculates with what is no number; `~` joins texts")
         }
-        ErrorKind::InvalidOperation if detail.starts_with("tried to use ") => format!("`{what}`: {detail}"),
-        kind => format!("`{what}` cannot be evaluated: {kind}"),
+        ErrorKind::InvalidOperation => {
+            format!(
+                "`{what}` calculates with what does not fit: numbers are whole, and nothing is divided by 0"
+            )
+        }
+        _ => format!("`{what}` cannot be evaluated: its values do not fit what is done with them"),
     };
     RenderError { span: None, message }
 }

@@ -145,6 +145,17 @@ impl Names {
         }
     }
 
+    /// The members of a mapping that are known.
+    pub(super) fn members(&self, name: &Reference) -> Vec<String> {
+        match self.find(name) {
+            Some(NameType::Closed(members)) => members.into_keys().collect(),
+            Some(NameType::Value(Type::Record(fields))) => {
+                fields.iter().map(|field| field.name.to_owned()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// What was meant by a name without its namespace, as far as it exists.
     fn below(&self, root: &str, name: &Reference) -> String {
         let whole = |length: usize| Reference {

@@ -162,38 +162,6 @@ impl Writer<'_> {
     }
 }
 
-/// Every comparison of an expression, those in brackets included: left side, mark, right side.
-pub(super) fn compared<'t>(source: &'t str, tokens: &'t [Token]) -> Vec<(&'t [Token], &'t str, &'t [Token])> {
-    let mut found = Vec::new();
-    let mut from = 0;
-    for at in separators(source, tokens).into_iter().chain([tokens.len()]) {
-        let operand = &tokens[from..at];
-        if let [(mark, 1, function)] = comparisons(source, operand).as_slice()
-            && *function != "__in"
-            && *mark > 0
-            && mark + 1 < operand.len()
-        {
-            found.push((&operand[..*mark], operand[*mark].text(source), &operand[mark + 1..]));
-        }
-        from = at + 1;
-    }
-    for at in 0..tokens.len() {
-        if let Some(close) = closing(source, tokens, at) {
-            // Each bracket gives its own; those further in are reached from it.
-            let is_outer = !found_inside(source, tokens, at);
-            if is_outer {
-                found.extend(compared(source, &tokens[at + 1..close]));
-            }
-        }
-    }
-    found
-}
-
-/// Whether a bracket stands inside another one.
-fn found_inside(source: &str, tokens: &[Token], at: usize) -> bool {
-    (0..at).any(|before| closing(source, tokens, before).is_some_and(|close| close > at))
-}
-
 /// Where the brackets that open at `at` close.
 fn closing(source: &str, tokens: &[Token], at: usize) -> Option<usize> {
     let step = |token: &Token| match token.text(source) {

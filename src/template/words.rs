@@ -1,6 +1,8 @@
 //! Every filter, test and operator, with what it does and an example: the check when a file is loaded and the reference
 //! page are made from these tables, and each example is evaluated by a test.
 
+use std::ops::RangeInclusive;
+
 /// A word of the language.
 #[derive(Clone, Copy, Debug)]
 pub struct LanguageWord {
@@ -118,6 +120,16 @@ pub const OPERATORS: [LanguageWord; 9] = [
     word("a.b, a[\"b\"], a[0]", "A member of a mapping, an item of a list.", "[\"a\", \"b\"][0]", "a"),
 ];
 
+/// How many arguments a filter or a test takes, beside the value that it is about.
+pub(super) fn arguments(name: &str) -> RangeInclusive<usize> {
+    match name {
+        "default" | "glob" | "matching" => 1..=1,
+        "replace" => 2..=2,
+        "join" | "split" => 0..=1,
+        _ => 0..=0,
+    }
+}
+
 /// Whether a table has a word.
 pub(super) fn has(table: &[LanguageWord], name: &str) -> bool {
     table.iter().any(|word| word.name == name)
@@ -131,6 +143,24 @@ mod tests {
     #[test]
     fn the_tables_are_sorted() {
         assert!(FILTERS.is_sorted_by_key(|word| word.name) && TESTS.is_sorted_by_key(|word| word.name));
+    }
+
+    #[test]
+    fn filters_take_as_many_arguments_as_the_table_says() {
+        let calls = FILTERS.iter().map(|word| (word.name, "'a' | ")).chain([("matching", "'a' is ")]);
+        for (name, before) in calls {
+            for count in 0..3 {
+                let source = format!("{before}{name}({})", vec!["'a'"; count].join(", "));
+                let outcome =
+                    Expression::compile(&source).and_then(|expression| expression.eval(&Scope::new()));
+                let is_refused =
+                    outcome.is_err_and(|error| error.message.contains("gives a filter or a test"));
+                // `join` and `split` leave alone what is too much.
+                let takes = arguments(name).contains(&count)
+                    || *arguments(name).start() == 0 && *arguments(name).end() == 1;
+                assert_eq!(!is_refused, takes, "{source}");
+            }
+        }
     }
 
     #[test]

@@ -161,7 +161,10 @@ fn what_a_list_is_not_is_told_with_its_place_once_for_all_hosts() {
             "the items are a string, where a list or a mapping is needed (host `w1`)",
         ),
         ("\"{{ host.vars.tools }}\"", "`host.vars.tools` is not defined (host `w3`)"),
-        ("\"{{ facts.disks }}\"", "the items depend on `facts.disks`, and no host is asked (host `w1`)"),
+        (
+            "\"{{ facts.disks | default({}) }}\"",
+            "the items depend on `facts.disks`, and no host is asked (host `w1`)",
+        ),
     ] {
         let files =
             Files::new("", &phase(&format!("- command: [ls, \"{{{{ each }}}}\"]\n  for_each: {list}")));

@@ -16,6 +16,7 @@ mod docs;
 mod ends;
 mod etcd_hosts;
 mod etcd_snapshot;
+mod expressions;
 mod golden;
 mod host_order;
 mod hostile_plans;

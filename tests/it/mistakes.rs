@@ -461,7 +461,7 @@ fn what_a_plan_finds_in_values_stands_at_the_field() {
         .says("octal");
     plan("- command: [ls]\n  when: host.vars.slow", &[]).says("up.yaml:16:15").says("host.vars.slow");
     plan("- command:\n    argv: [ls, \"{{ host.vars.slow }}\"]", &[])
-        .says("up.yaml:16:22")
+        .says("up.yaml:16:26")
         .says("host.vars.slow");
     plan("- command: [ls]", &["-p", "target=1.31.4-1.1"])
         .says("version of a package")

@@ -51,7 +51,7 @@ fn mistakes_are_told_in_the_template_with_their_line() {
     for (text, place, words) in [
         ("a\nname {{ host.nmae }}\n", "book/files/app.tmpl:2:9", "did you mean `host.name`?"),
         ("é {{ params.level\n", "book/files/app.tmpl:1:3", "never closed"),
-        ("a\nb {{ params.level + }}\n", "book/files/app.tmpl:2:6", "unexpected"),
+        ("a\nb {{ params.level + }}\n", "book/files/app.tmpl:2:19", "needs a value behind it"),
         ("a\n\n  {% if facts.systemd %}\nb\n", "book/files/app.tmpl:3:6", "never closed"),
         ("a\n{{ facts.systemd }}\n", "book/files/app.tmpl:2:4", "true or false"),
         ("a\n{{ }}\n", "book/files/app.tmpl:2:1", "is empty"),

@@ -68,7 +68,7 @@ impl Drafts {
     /// Reads one entry, which may be a range of hosts.
     fn define(&mut self, entry: &Entry, diagnostics: &mut Diagnostics) {
         let names = names(&entry.key, diagnostics);
-        let nothing = Node { kind: NodeKind::Map(Vec::new()), span: entry.value.span };
+        let nothing = Node::new(NodeKind::Map(Vec::new()), entry.value.span);
         let node = if matches!(entry.value.kind, NodeKind::Null) { &nothing } else { &entry.value };
         let Some(mut reader) = MapReader::open_table(node, &tables::HOST, diagnostics) else { return };
         let one = names.len() <= 1;

@@ -103,7 +103,7 @@ fn check(
         error.hint("write it without a list: `check: { wait: { nodes: ready } }`; a gate has one check");
         return None;
     }
-    let list = Node { span: only.span, kind: NodeKind::Seq(vec![only]) };
+    let list = Node::new(NodeKind::Seq(vec![only.clone()]), only.span);
     let mut steps = step::list(&list, place, cx);
     check_read_only(&steps, "`gate` only looks", &mut cx.errors);
     check_decides(&steps, "`gate`", &mut cx.errors);

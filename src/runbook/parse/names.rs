@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::declare::Declarations;
 use crate::template::{Arg, ArgKind, NameType, Names};
-use crate::value::{Type, Value};
+use crate::value::{Field, Type, Value};
 
 pub(super) fn closed<'k>(members: impl IntoIterator<Item = (&'k str, NameType)>) -> NameType {
     NameType::Closed(members.into_iter().map(|(key, ty)| (key.to_owned(), ty)).collect())
@@ -39,6 +39,24 @@ fn texts() -> NameType {
     value(Type::List(Box::new(Type::Str)))
 }
 
+/// A mapping whose entries all have these members.
+fn records(fields: impl IntoIterator<Item = (&'static str, Type)>) -> NameType {
+    let fields = fields.into_iter().map(|(name, ty)| Field::optional(name, ty, ""));
+    value(Type::Map(Box::new(Type::Record(fields.collect()))))
+}
+
+fn packages() -> NameType {
+    records([("version", Type::Str), ("held", Type::Bool)])
+}
+
+fn disks() -> NameType {
+    records([("total", Type::Size), ("free", Type::Size)])
+}
+
+fn units() -> NameType {
+    records([("active", Type::Str), ("enabled", Type::Str), ("started", Type::Int)])
+}
+
 /// A member of a namespace: its name, its type, and what it is.
 type NamespaceMember = (&'static str, fn() -> NameType, &'static str);
 
@@ -64,14 +82,14 @@ const FACTS: &[NamespaceMember] = &[
     ("hostname", text, "The host's own name for itself."),
     ("boot_id", text, "Another after every boot."),
     ("machine_id", text, "/etc/machine-id."),
-    ("packages", open, "Packages of Kubernetes by name, each with `version` and `held`."),
+    ("packages", packages, "Packages of Kubernetes by name, each with `version` and `held`."),
     ("dpkg_broken", flag, "Whether dpkg has half-installed packages."),
     ("kubeadm", version, "Its version; nothing where it is not installed."),
     ("kubelet", version, "Its version; nothing where it is not installed."),
     ("swap_total", number, "Bytes of swap; 0 where it is off."),
     ("reboot_required", flag, "Whether the host asks for a reboot."),
-    ("disks", open, "By mount point, each with `total` and `free` in bytes."),
-    ("units", open, "Units by name, each with `active` and `enabled`."),
+    ("disks", disks, "By mount point, each with `total` and `free` in bytes."),
+    ("units", units, "Units by name, each with `active` and `enabled`."),
     ("systemd", flag, "Whether PID 1 is systemd."),
     ("cgroup", text, "`v1` or `v2`."),
     ("clock", number, "Its time, in seconds since 1970."),

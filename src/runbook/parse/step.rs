@@ -167,7 +167,7 @@ fn report_unknown(entry: &Entry, has_kind: bool, cx: &mut ParseContext<'_>) -> b
     let word = key.rsplit('.').next().unwrap_or(key);
     let short = Entry {
         key: crate::source::Spanned { value: word.replace('-', "_"), span: entry.key.span },
-        value: Node { kind: NodeKind::Null, span: entry.value.span },
+        value: Node::new(NodeKind::Null, entry.value.span),
     };
     if foreign_keys::answer(foreign_keys::KINDS, &short, "a step", errors) {
         return true;

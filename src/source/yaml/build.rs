@@ -271,7 +271,11 @@ impl<'t, 'd> Builder<'t, 'd> {
         } else {
             NodeKind::Scalar { text: text.to_owned(), style }
         };
-        Ok(Built { node: Node { kind, span }, size: 1, height: 1, merge: plain && text == "<<" })
+        let written = &self.text[span.start as usize..span.end as usize];
+        let quotes = usize::from(matches!(style, ScalarStyle::Quoted | ScalarStyle::DoubleQuoted));
+        let is_moved = written.get(quotes..written.len().saturating_sub(quotes).max(quotes)) != Some(text);
+        let raw = is_moved.then(|| written.into());
+        Ok(Built { node: Node { kind, span, raw }, size: 1, height: 1, merge: plain && text == "<<" })
     }
 
     fn open(
@@ -309,7 +313,8 @@ impl<'t, 'd> Builder<'t, 'd> {
         } else {
             kind
         };
-        let built = Built { node: Node { kind, span }, size: frame.size, height: frame.height, merge: false };
+        let built =
+            Built { node: Node::new(kind, span), size: frame.size, height: frame.height, merge: false };
         self.add(built, frame.anchor);
     }
 
@@ -341,7 +346,7 @@ impl<'t, 'd> Builder<'t, 'd> {
         };
         // Whatever the alias stands for is unknown, so every complaint about its place would be noise.
         self.usable = false;
-        self.add(Built { node: Node { kind: NodeKind::Null, span }, size: 1, height: 1, merge: false }, 0);
+        self.add(Built { node: Node::new(NodeKind::Null, span), size: 1, height: 1, merge: false }, 0);
     }
 
     /// Puts a finished node where it belongs.

@@ -9,8 +9,10 @@ use crate::source::{
     Diagnostics, Entry, FileId, MapReader, Node, NodeKind, ScalarStyle, Severity, SourceMap, Span, shorten,
 };
 use crate::template::lexer::{self, Mistake, TemplatePart};
+use crate::template::places::Places;
 use crate::template::references::TemplateNames;
-use crate::template::{Expression, Names, Scope, Template, machine, printed, scalar, types};
+use crate::template::types::{self, Impossible};
+use crate::template::{Expression, Names, Printed, Scope, Template, machine, printed, scalar, tree};
 use crate::value::{Field, Type, Value};
 
 /// Checks a node against a type and compiles its templates against the names of its place. Reports everything that
@@ -34,7 +36,7 @@ pub fn compile_file(
     let (name, text) = (sources.file(file).name.as_str(), &*sources.file(file).text);
     let span = Span::new(file, 0, text.len());
     // As if it were a plain scalar: what stands where in it stands there in the file.
-    let node = Node { kind: NodeKind::Scalar { text: text.to_owned(), style: ScalarStyle::Plain }, span };
+    let node = Node::new(NodeKind::Scalar { text: text.to_owned(), style: ScalarStyle::Plain }, span);
     if !lexer::is_template(text) {
         return Some(arg(&node, &Type::Str, ArgKind::Const(Value::Str(text.to_owned()))));
     }
@@ -42,6 +44,7 @@ pub fn compile_file(
         Ok((template, found)) => {
             let mut compiler = Compiler { names, diagnostics };
             compiler.check(&node, 0, &found, None);
+            compiler.check_parts(&node, text, &lexer::parts(text).unwrap_or_default());
             let clean = diagnostics.items()[before..].iter().all(|item| item.severity != Severity::Error);
             clean.then(|| arg(&node, &Type::Str, ArgKind::Text(template.of_file(name))))
         }
@@ -173,7 +176,7 @@ impl Compiler<'_, '_> {
             Ok((expression, found)) => {
                 let before = self.diagnostics.items().len();
                 self.check(node, 0, &found, Some(&Type::Bool));
-                self.check_comparisons(node, 0, text);
+                self.check_values(node, 0, text, true);
                 if self.diagnostics.items().len() > before {
                     return None;
                 }
@@ -185,7 +188,11 @@ impl Compiler<'_, '_> {
                     wrong.hint("compare something, as in `facts.swap_total == 0`");
                     return None;
                 }
-                Some(arg(node, &Type::Expr, ArgKind::Condition(expression.placed(node.span))))
+                Some(arg(
+                    node,
+                    &Type::Expr,
+                    ArgKind::Condition(expression.placed(node.span, Places::of(node, 0, &found))),
+                ))
             }
             Err(mistake) => self.mistake(node, 0, mistake),
         }
@@ -196,10 +203,11 @@ impl Compiler<'_, '_> {
             return match Expression::parse(inside) {
                 Ok((expression, found)) => {
                     self.check(node, base, &found, Some(ty));
-                    self.check_comparisons(node, base, inside);
+                    self.check_values(node, base, inside, *ty == Type::Bool);
                     let gives = lexer::expression(inside)
                         .map_or(expression.gives, |tokens| printed::gives(inside, &tokens, self.names));
-                    Some(arg(node, ty, ArgKind::Expr(expression.giving(gives))))
+                    let placed = expression.giving(gives).placed(node.span, Places::of(node, base, &found));
+                    Some(arg(node, ty, ArgKind::Expr(placed)))
                 }
                 Err(mistake) => self.mistake(node, base, mistake),
             };
@@ -219,8 +227,16 @@ impl Compiler<'_, '_> {
             Ok((template, found)) => {
                 self.check(node, 0, &found, None);
                 let parts = lexer::parts(text).unwrap_or_default();
+                self.check_parts(node, text, &parts);
                 let printed = printed::pieces(text, &parts, self.names);
-                Some(arg(node, ty, ArgKind::Text(template.printing(printed))))
+                let pieces = printed.iter().filter_map(|piece| match piece {
+                    Printed::Expression { range, .. } => {
+                        Some((range.start, node.within(range.start, range.len())))
+                    }
+                    Printed::Text(_) => None,
+                });
+                let places = Places::of(node, 0, &found).with_pieces(pieces);
+                Some(arg(node, ty, ArgKind::Text(template.placed(places).printing(printed))))
             }
             Err(mistake) => self.mistake(node, 0, mistake),
         }
@@ -231,13 +247,13 @@ impl Compiler<'_, '_> {
     fn check(&mut self, node: &Node, base: usize, found: &TemplateNames, wanted: Option<&Type>) {
         for (local, range) in &found.locals {
             if self.names.roots.contains_key(local) {
-                let span = within(node, base + range.start, range.len());
+                let span = node.within(base + range.start, range.len());
                 let message = format!("the loop variable `{local}` hides the namespace of that name");
                 self.diagnostics.error(SHADOWED_NAME, span, message).hint("give the variable another name");
             }
         }
         for name in &found.uses {
-            let span = || within(node, base + name.range.start, name.range.len());
+            let span = || node.within(base + name.range.start, name.range.len());
             let known = match self.names.check(&name.reference) {
                 Ok(known) => known,
                 Err(error) => {
@@ -277,11 +293,30 @@ impl Compiler<'_, '_> {
         }
     }
 
-    /// Reports comparisons that fail with any values.
-    fn check_comparisons(&mut self, node: &Node, base: usize, source: &str) {
+    /// Reports what fails with any values. The type of a single name is told by [`Self::check`].
+    fn check_values(&mut self, node: &Node, base: usize, source: &str, decides: bool) {
         let Ok(tokens) = lexer::expression(source) else { return };
-        for wrong in types::impossible(source, &tokens, self.names) {
-            let span = within(node, base + wrong.range.start, wrong.range.len());
+        let Ok(Some(tree)) = tree::parse(source, &tokens) else { return };
+        self.impossible(
+            node,
+            base,
+            types::impossible(source, &tree, self.names, decides && tree.reference().is_none()),
+        );
+    }
+
+    /// The same, of every part of a text.
+    fn check_parts(&mut self, node: &Node, source: &str, parts: &[TemplatePart]) {
+        for part in parts {
+            let decides = matches!(part, TemplatePart::Block(tokens)
+                if tokens.first().is_some_and(|word| word.is(source, "if") || word.is(source, "elif")));
+            let Ok(Some(tree)) = tree::of_part(source, part) else { continue };
+            self.impossible(node, 0, types::impossible(source, &tree, self.names, decides));
+        }
+    }
+
+    fn impossible(&mut self, node: &Node, base: usize, found: Vec<Impossible>) {
+        for wrong in found {
+            let span = node.within(base + wrong.range.start, wrong.range.len());
             let diagnostic = self.diagnostics.error(TYPE_OF_EXPRESSION, span, wrong.message);
             if !wrong.hint.is_empty() {
                 diagnostic.hint(wrong.hint);
@@ -290,13 +325,13 @@ impl Compiler<'_, '_> {
     }
 
     fn mistake<T>(&mut self, node: &Node, base: usize, mistake: Mistake) -> Option<T> {
-        let span = mistake.at.map_or(node.span, |at| within(node, base + at, 1));
+        let span = mistake.at.map_or(node.span, |at| node.within(base + at, 1));
         let diagnostic = self.diagnostics.error(TEMPLATE_SYNTAX, span, mistake.message);
-        if !mistake.hint.is_empty() {
-            diagnostic.hint(mistake.hint);
-        } else if matches!(&node.kind, NodeKind::Scalar { text, .. } if text.contains("{{.") || text.contains("{{ ."))
-        {
+        // As in the templates of Go, which another program is to read.
+        if node.scalar().is_some_and(|text| text.contains("{{.") || text.contains("{{ .")) {
             diagnostic.hint("to write braces literally: {{ '{{' }}");
+        } else if !mistake.hint.is_empty() {
+            diagnostic.hint(mistake.hint);
         }
         None
     }
@@ -340,38 +375,6 @@ fn only_expression(text: &str) -> Option<(usize, &str)> {
         }
         _ => None,
     }
-}
-
-/// The place of bytes `at` of a scalar's text. Where escapes or folding moved the text about, the whole scalar is the
-/// best that can be shown.
-fn within(node: &Node, at: usize, length: usize) -> Span {
-    let NodeKind::Scalar { text, style } = &node.kind else { return node.span };
-    let span_length = (node.span.end - node.span.start) as usize;
-    let moved = span_length.checked_sub(text.len());
-    let offset = match (style, moved) {
-        (ScalarStyle::Plain, Some(0)) => Some(at),
-        (ScalarStyle::Quoted | ScalarStyle::DoubleQuoted, Some(2)) => Some(at + 1),
-        (ScalarStyle::Block, Some(moved)) => in_block(text, moved, at),
-        _ => None,
-    };
-    match offset {
-        Some(offset) if offset + length <= span_length => {
-            let start = node.span.start as usize + offset;
-            Span::new(node.span.file, start, start + length)
-        }
-        _ => node.span,
-    }
-}
-
-/// A block loses the same indentation on every line after its first, and none on empty ones; from what it lost in all,
-/// the indentation follows.
-fn in_block(text: &str, lost: usize, at: usize) -> Option<usize> {
-    let indented = |text: &str| text.split('\n').skip(1).filter(|line| !line.is_empty()).count();
-    let lines = indented(text);
-    let indentation = lost.checked_div(lines).unwrap_or(0);
-    let before = text.get(..at)?.matches('\n').count();
-    let crossed = text.split('\n').skip(1).take(before).filter(|line| !line.is_empty()).count();
-    (indentation * lines == lost).then_some(at + indentation * crossed)
 }
 
 /// What to write where a text stands in the place of a list: a command line as its words, or as a `script` where it

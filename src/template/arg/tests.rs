@@ -165,7 +165,7 @@ fn mistakes_are_shown_where_they_stand() {
         ("al", amount_or_all.clone(), "1:1", "a count or a percentage, such as 2 or 25%, or `all`"),
         ("{for: 5}", Type::OneOf(vec![Type::Str, record()]), "1:7", "needs a unit"),
         ("\"{% for params in params.list %}x{% endfor %}\"", Type::Str, "1:9", "hides the namespace"),
-        ("\"{{.Names}}\"", Type::Str, "1:1", "write braces literally"),
+        ("\"{{.Names}}\"", Type::Str, "1:4", "write braces literally"),
     ];
     for (yaml, ty, place, part) in cases {
         let shown = compile(yaml, &ty).expect_err(yaml);
