@@ -396,6 +396,12 @@ impl AsDefault for NonZeroU32 {
     }
 }
 
+impl AsDefault for String {
+    fn as_default(&self) -> Value {
+        Value::Str(self.clone())
+    }
+}
+
 impl AsDefault for Duration {
     fn as_default(&self) -> Value {
         Value::Duration(*self)

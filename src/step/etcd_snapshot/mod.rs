@@ -6,14 +6,15 @@ mod look;
 use std::sync::LazyLock;
 
 use self::look::SnapshotProbe;
-use super::args::Args;
+use super::arguments::arguments;
 use super::build::{change, exactly, exec, probe, refused, satisfied, unreadable, would_change, wrong};
+use super::kind::Kind;
 use super::{
-    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
-    Subject, Touches, Verify,
+    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role, Subject,
+    Touches, Verify,
 };
 use crate::op::{Effect, ProbeOutput, Query, run_symbol, subject_symbol};
-use crate::value::{Duration, Field, Type, Value};
+use crate::value::{Duration, Type};
 
 /// The kind `etcd_snapshot`.
 pub(crate) struct EtcdSnapshot;
@@ -28,40 +29,33 @@ static SCRIPT: LazyLock<String> = LazyLock::new(|| {
     format!("{{\n{}\n}} </dev/null\n", lines.join("\n"))
 });
 
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    let pki = |file: &str| Value::Str(format!("/etc/kubernetes/pki/etcd/{file}"));
-    vec![
-        Field::required(
-            "to",
-            Type::Str,
-            "The file, as an absolute path with `{{ run.id }}` in it: a snapshot of an earlier run is another one's.",
-        ),
-        Field::optional(
-            "keep",
-            Type::Int,
-            "How many snapshots of this step stay in the directory, this one included; all where left out. Only files \
-             that it made itself are removed, the oldest first.",
-        ),
-        Field::optional(
-            "endpoints",
-            Type::OneOrMany(Box::new(Type::Str)),
-            "Addresses of an etcd that does not run on this host. The first that answers is saved.",
-        ),
-        Field::with_default("cacert", Type::Str, pki("ca.crt"), "The CA of etcd's certificate, on the host."),
-        Field::with_default(
-            "cert",
-            Type::Str,
-            pki("server.crt"),
-            "The certificate to show etcd, on the host.",
-        ),
-        Field::with_default("key", Type::Str, pki("server.key"), "Its key, on the host."),
-    ]
-});
-
-impl StepKind for EtcdSnapshot {
-    fn name(&self) -> &'static str {
-        "etcd_snapshot"
+arguments! {
+    /// Where the snapshot goes, and where etcd is.
+    pub(crate) struct EtcdSnapshotArgs {
+        /// The file, as an absolute path with `{{ run.id }}` in it: a snapshot of an earlier run is another one's.
+        to: String,
+        /// How many snapshots of this step stay in the directory, this one included; all where left out. Only files
+        /// that it made itself are removed, the oldest first.
+        keep: Option<i64>,
+        /// Addresses of an etcd that does not run on this host. The first that answers is saved.
+        endpoints: Option<Vec<String>> as (Type::Str.one_or_many()),
+        /// The CA of etcd's certificate, on the host.
+        cacert: String = pki("ca.crt"),
+        /// The certificate to show etcd, on the host.
+        cert: String = pki("server.crt"),
+        /// Its key, on the host.
+        key: String = pki("server.key"),
     }
+}
+
+fn pki(file: &str) -> String {
+    format!("/etc/kubernetes/pki/etcd/{file}")
+}
+
+impl Kind for EtcdSnapshot {
+    type Args = EtcdSnapshotArgs;
+
+    const NAME: &'static str = "etcd_snapshot";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -90,10 +84,6 @@ read, and less free space than etcd's database takes and a tenth more.
         }
     }
 
-    fn fields(&self) -> &'static [Field] {
-        &FIELDS
-    }
-
     fn check(&self, written: &[&str]) -> Vec<String> {
         let pair = ["cert", "key"].map(|field| written.contains(&field));
         if pair[0] == pair[1] {
@@ -103,7 +93,7 @@ read, and less free space than etcd's database takes and a tenth more.
         vec![format!("`{there}` is written without `{missing}`, which belongs to it")]
     }
 
-    fn touches(&self, _: &Value) -> Touches {
+    fn touches(&self, _: Option<&EtcdSnapshotArgs>) -> Touches {
         Touches::both(vec![Matter::Disks])
     }
 
@@ -115,8 +105,8 @@ read, and less free space than etcd's database takes and a tenth more.
         Duration::from_secs(10)
     }
 
-    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let spec = SnapshotSpec::read(Args(args))?;
+    fn lower(&self, args: &EtcdSnapshotArgs, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let spec = SnapshotSpec::read(args)?;
         let title = format!("save etcd to {}", spec.to);
         let call = |verb: &str| spec.call(verb, cx);
         let mut save = exec(cx, title.clone(), call("save"), Effect::Changes);
@@ -147,7 +137,12 @@ read, and less free space than etcd's database takes and a tenth more.
         })
     }
 
-    fn assess(&self, _: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
+    fn assess(
+        &self,
+        _: &EtcdSnapshotArgs,
+        _: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         let look = read(answers)?;
         if let Some(saved) = &look.saved {
             return Ok(satisfied(saved.show()));
@@ -164,7 +159,7 @@ read, and less free space than etcd's database takes and a tenth more.
 
     fn assess_verify(
         &self,
-        _: &Value,
+        _: &EtcdSnapshotArgs,
         _: &Subject,
         answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
@@ -192,15 +187,15 @@ fn read(answers: &[ProbeOutput]) -> Result<SnapshotProbe, AssessError> {
 struct SnapshotSpec<'a> {
     to: &'a str,
     keep: i64,
-    endpoints: Vec<&'a str>,
+    endpoints: &'a [String],
     /// CA, certificate, key.
     pki: [&'a str; 3],
 }
 
 impl<'a> SnapshotSpec<'a> {
-    fn read(args: Args<'a>) -> Result<Self, LowerError> {
-        let keep = match args.get("keep") {
-            Some(Value::Int(keep)) if *keep >= 1 => *keep,
+    fn read(args: &'a EtcdSnapshotArgs) -> Result<Self, LowerError> {
+        let keep = match args.keep {
+            Some(keep) if keep >= 1 => keep,
             Some(_) => {
                 return Err(wrong(
                     "`keep` is below 1",
@@ -209,7 +204,7 @@ impl<'a> SnapshotSpec<'a> {
             }
             None => 0,
         };
-        let to = path("to", args.text("to").unwrap_or_default())?;
+        let to = path("to", &args.to)?;
         if !to.contains(&run_symbol("id")) {
             let message = format!("`to` is `{to}`, the same file for every run");
             return Err(wrong(
@@ -217,8 +212,8 @@ impl<'a> SnapshotSpec<'a> {
                 "put `{{ run.id }}` into its name: a snapshot of an earlier run says nothing of this one",
             ));
         }
-        let endpoints = args.texts("endpoints");
-        for endpoint in &endpoints {
+        let endpoints = args.endpoints.as_deref().unwrap_or_default();
+        for endpoint in endpoints {
             let host = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://"));
             let known = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
             if host.is_none_or(|host| host.is_empty() || !host.chars().all(known)) {
@@ -226,10 +221,7 @@ impl<'a> SnapshotSpec<'a> {
                 return Err(wrong(message, "write it as `https://HOST:2379`"));
             }
         }
-        let mut pki = ["cacert", "cert", "key"];
-        for field in &mut pki {
-            *field = path(field, args.text(field).unwrap_or_default())?;
-        }
+        let pki = [path("cacert", &args.cacert)?, path("cert", &args.cert)?, path("key", &args.key)?];
         Ok(Self { to, keep, endpoints, pki })
     }
 

@@ -3,18 +3,16 @@
 mod kubelet_config;
 mod look;
 
-use std::sync::LazyLock;
-
-use super::args::Args;
+use super::arguments::{arguments, word_arguments};
 use super::build::{exec, refuse_secrets, wrong};
+use super::kind::Kind;
 use super::node_state::{OnNode, api_away, kubectl_op, on_node};
 use super::{
-    AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind, Subject,
-    Touches, Verify,
+    AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Matter, Poll, Role, Subject, Touches, Verify,
 };
 use crate::kubernetes::KUBEADM_NODE;
 use crate::op::{Effect, Op, ProbeOutput, RunWhen};
-use crate::value::{Duration, Field, KubeVersion, Minor, Type, Value};
+use crate::value::{Duration, KubeVersion, Minor, Version};
 
 /// Runs `kubeadm upgrade` on the host.
 pub(crate) struct Kubeadm;
@@ -30,42 +28,45 @@ const COMPONENTS_READY: Poll = Poll {
 const WORKER_DONE: Poll =
     Poll { interval: Duration::from_secs(2), stable_for: Duration::ZERO, within: Duration::from_secs(30) };
 
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    vec![
-        Field::required(
-            "upgrade",
-            Type::Enum(vec!["apply".to_owned(), "node".to_owned()]),
-            "`apply` on the first control plane, once per cluster and version; `node` on every other node.",
-        ),
-        Field::required("version", Type::Version, "The version to reach, with its patch: `1.31.4`."),
-        Field::optional(
-            "certificate_renewal",
-            Type::Bool,
-            "Whether certificates are renewed on the way. kubeadm's default is yes.",
-        ),
-        Field::optional(
-            "etcd_upgrade",
-            Type::Bool,
-            "Whether a stacked etcd member is upgraded. kubeadm's default is yes.",
-        ),
-        Field::optional(
-            "patches",
-            Type::Str,
-            "Directory on the host with kubeadm's patches for static pods and kubelet.",
-        ),
-        Field::optional(
-            "ignore_preflight_errors",
-            Type::List(Box::new(Type::Str)),
-            "Checks of kubeadm whose failure is accepted, by name. Needs `reason`.",
-        ),
-        Field::optional("reason", Type::Str, "Why failing checks may be ignored. Shown in the plan."),
-    ]
-});
-
-impl StepKind for Kubeadm {
-    fn name(&self) -> &'static str {
-        "kubeadm"
+arguments! {
+    /// What kubeadm upgrades, and how.
+    pub(crate) struct KubeadmArgs {
+        /// `apply` on the first control plane, once per cluster and version; `node` on every other node.
+        upgrade: UpgradeVerb,
+        /// The version to reach, with its patch: `1.31.4`.
+        version: Version,
+        /// Whether certificates are renewed on the way. kubeadm's default is yes.
+        certificate_renewal: Option<bool>,
+        /// Whether a stacked etcd member is upgraded. kubeadm's default is yes.
+        etcd_upgrade: Option<bool>,
+        /// Directory on the host with kubeadm's patches for static pods and kubelet.
+        patches: Option<String>,
+        /// Checks of kubeadm whose failure is accepted, by name. Needs `reason`.
+        ignore_preflight_errors: Option<Vec<String>>,
+        /// Why failing checks may be ignored. Shown in the plan.
+        reason: Option<String>,
     }
+}
+
+impl KubeadmArgs {
+    fn ignored(&self) -> &[String] {
+        self.ignore_preflight_errors.as_deref().unwrap_or_default()
+    }
+}
+
+/// What stands behind `kubeadm upgrade`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UpgradeVerb {
+    Apply,
+    Node,
+}
+
+word_arguments!(UpgradeVerb { "apply" => Apply, "node" => Node });
+
+impl Kind for Kubeadm {
+    type Args = KubeadmArgs;
+
+    const NAME: &'static str = "kubeadm";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -86,10 +87,6 @@ impl StepKind for Kubeadm {
         }
     }
 
-    fn fields(&self) -> &'static [Field] {
-        &FIELDS
-    }
-
     fn check(&self, written: &[&str]) -> Vec<String> {
         if written.contains(&"ignore_preflight_errors") && !written.contains(&"reason") {
             return vec!["`ignore_preflight_errors` gives checks up: say why in `reason:`".to_owned()];
@@ -97,12 +94,12 @@ impl StepKind for Kubeadm {
         Vec::new()
     }
 
-    fn touches(&self, args: &Value) -> Touches {
+    fn touches(&self, args: Option<&KubeadmArgs>) -> Touches {
         let files = ["/etc/kubernetes", "/var/lib/kubelet"].map(Matter::file);
         let mut changes = vec![Matter::Node, Matter::Units];
         changes.extend(files.clone());
         // Only `apply` writes what all hosts read.
-        if Args(args).text("upgrade") == Some("apply") {
+        if args.is_none_or(|args| args.upgrade == UpgradeVerb::Apply) {
             changes.push(Matter::Cluster);
         }
         let mut reads = vec![Matter::Packages, Matter::Node, Matter::Cluster];
@@ -118,9 +115,8 @@ impl StepKind for Kubeadm {
         Duration::from_secs(90)
     }
 
-    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let args = Args(args);
-        let on = on_node(cx, self.name())?;
+    fn lower(&self, args: &KubeadmArgs, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let on = on_node(cx, Self::NAME)?;
         let version = target(args)?;
         let part = NodeRole::of(args, cx.subject);
         let title = title(args, version);
@@ -157,25 +153,25 @@ impl StepKind for Kubeadm {
 
     fn assess(
         &self,
-        args: &Value,
+        args: &KubeadmArgs,
         subject: &Subject,
         answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
-        let args = Args(args);
         let target = known_target(args)?;
         match NodeRole::of(args, subject) {
             NodeRole::ControlPlane => look::assess_control_plane(target, answers),
-            NodeRole::Worker => Ok(look::read_worker(subject, answers)?.assess(target, args.has("patches"))),
+            NodeRole::Worker => {
+                Ok(look::read_worker(subject, answers)?.assess(target, args.patches.is_some()))
+            }
         }
     }
 
     fn assess_verify(
         &self,
-        args: &Value,
+        args: &KubeadmArgs,
         subject: &Subject,
         answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
-        let args = Args(args);
         let target = known_target(args)?;
         match NodeRole::of(args, subject) {
             NodeRole::ControlPlane => look::assess_components(target, subject, answers),
@@ -195,8 +191,8 @@ enum NodeRole {
 }
 
 impl NodeRole {
-    fn of(args: Args<'_>, subject: &Subject) -> Self {
-        let control_plane = subject.control_plane || args.text("upgrade") == Some("apply");
+    fn of(args: &KubeadmArgs, subject: &Subject) -> Self {
+        let control_plane = subject.control_plane || args.upgrade == UpgradeVerb::Apply;
         if control_plane { Self::ControlPlane } else { Self::Worker }
     }
 
@@ -209,10 +205,13 @@ impl NodeRole {
     }
 }
 
-fn title(args: Args<'_>, version: &KubeVersion) -> String {
-    let verb = args.text("upgrade").unwrap_or("node");
-    let ignored = args.texts("ignore_preflight_errors").join(", ");
-    match args.text("reason") {
+fn title(args: &KubeadmArgs, version: &KubeVersion) -> String {
+    let verb = match args.upgrade {
+        UpgradeVerb::Apply => "apply",
+        UpgradeVerb::Node => "node",
+    };
+    let ignored = args.ignored().join(", ");
+    match &args.reason {
         Some(reason) if !ignored.is_empty() => {
             format!("kubeadm upgrade {verb} to {version} (ignoring {ignored}: {reason})")
         }
@@ -221,10 +220,8 @@ fn title(args: Args<'_>, version: &KubeVersion) -> String {
 }
 
 /// The version to reach. kubeadm takes `1.31` for no version at all, after twenty seconds of checks.
-fn target(args: Args<'_>) -> Result<&KubeVersion, LowerError> {
-    let version = args
-        .version("version")
-        .ok_or_else(|| wrong("`version` has no value", "write a version such as `1.31.4`"))?;
+fn target(args: &KubeadmArgs) -> Result<&KubeVersion, LowerError> {
+    let version = &args.version;
     version.release().ok_or_else(|| {
         wrong(
             format!("`version` is `{version}`, a minor without a patch"),
@@ -234,34 +231,31 @@ fn target(args: Args<'_>) -> Result<&KubeVersion, LowerError> {
 }
 
 /// The version of arguments that have been lowered before.
-fn known_target(args: Args<'_>) -> Result<&KubeVersion, AssessError> {
+fn known_target(args: &KubeadmArgs) -> Result<&KubeVersion, AssessError> {
     target(args).map_err(|error| AssessError { command: "kubeadm".to_owned(), reason: error.message })
 }
 
-fn argv(args: Args<'_>, version: &KubeVersion) -> Result<Vec<String>, LowerError> {
+fn argv(args: &KubeadmArgs, version: &KubeVersion) -> Result<Vec<String>, LowerError> {
     let mut words = vec!["kubeadm".to_owned(), "upgrade".to_owned()];
-    if args.text("upgrade") == Some("apply") {
+    if args.upgrade == UpgradeVerb::Apply {
         words.extend(["apply".to_owned(), format!("v{version}"), "--yes".to_owned()]);
     } else {
         words.push("node".to_owned());
     }
-    for (field, flag) in
-        [("certificate_renewal", "--certificate-renewal"), ("etcd_upgrade", "--etcd-upgrade")]
-    {
-        words.extend(args.boolean(field).map(|yes| format!("{flag}={yes}")));
-    }
-    if let Some(patches) = args.text("patches") {
+    words.extend(args.certificate_renewal.map(|yes| format!("--certificate-renewal={yes}")));
+    words.extend(args.etcd_upgrade.map(|yes| format!("--etcd-upgrade={yes}")));
+    if let Some(patches) = &args.patches {
         let directory = super::build::absolute_path("patches", patches)?;
         // The flag lost its prefix in 1.22, when patches became beta.
         let flag = if version.minor() < Minor::new(1, 22) { "--experimental-patches" } else { "--patches" };
         words.push(format!("{flag}={directory}"));
     }
-    let ignored = args.texts("ignore_preflight_errors");
+    let ignored = args.ignored();
     if !ignored.is_empty() {
-        if args.text("reason").is_none_or(|reason| reason.trim().is_empty()) {
+        if args.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
             return Err(wrong("`ignore_preflight_errors` gives checks up", "say why in `reason:`"));
         }
-        let fits = |name: &&str| {
+        let fits = |name: &String| {
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b))
         };
         if let Some(name) = ignored.iter().find(|name| !fits(name) || name.eq_ignore_ascii_case("all")) {

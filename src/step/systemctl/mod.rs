@@ -6,66 +6,70 @@ mod sources;
 mod spec;
 mod units;
 
-use std::sync::LazyLock;
-
 use self::spec::{Goal, UnitSpec, UnitVerb, VERBS};
-use super::args::Args;
+use super::arguments::arguments;
 use super::build::{probe, satisfied, would_change, wrong};
+use super::kind::Kind;
 use super::{
-    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
-    Subject, Touches, Verify,
+    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role, Subject,
+    Touches, Verify,
 };
 use crate::op::{Effect, ProbeOutput};
-use crate::value::{Duration, Field, Type, Value};
+use crate::value::{Duration, Type};
 
 /// The kind `systemctl`.
 pub(crate) struct Systemctl;
 
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    let units = |name, doc| Field::optional(name, Type::OneOrMany(Box::new(Type::Str)), doc);
-    vec![
-        Field::with_default(
-            "daemon_reload",
-            Type::Bool,
-            Value::Bool(false),
-            "Have systemd read its unit files again, before anything else. Holds when no unit needs it.",
-        ),
-        units("unmask", "Units that must not be masked."),
-        units("mask", "Units that must be masked."),
-        units("enable", "Units that must start at boot."),
-        units("disable", "Units that must not start at boot."),
-        units("stop", "Units that must not run."),
-        units("start", "Units that must run."),
-        units(
-            "restart",
-            "Units whose process must be newer than its binary, its unit files and its configuration.",
-        ),
-        units("newer_than", "Further files that a process of `restart` must be newer than. Absolute paths."),
-        Field::with_default(
-            "always",
-            Type::Bool,
-            Value::Bool(false),
-            "Restart whatever the host looks like. The step is then opaque: a plan cannot say whether it is needed.",
-        ),
-        Field::with_default(
-            "for",
-            Type::Duration,
-            Value::Duration(Duration::from_secs(60)),
-            "How long units may take to get where they should be.",
-        ),
-        Field::with_default(
-            "stable_for",
-            Type::Duration,
-            Value::Duration(Duration::from_secs(3)),
-            "How long started and restarted units must then stay active.",
-        ),
-    ]
-});
-
-impl StepKind for Systemctl {
-    fn name(&self) -> &'static str {
-        "systemctl"
+arguments! {
+    /// What units should be like.
+    pub(crate) struct SystemctlArgs {
+        /// Have systemd read its unit files again, before anything else. Holds when no unit needs it.
+        daemon_reload: bool = false,
+        /// Units that must not be masked.
+        unmask: Option<Vec<String>> as (Type::Str.one_or_many()),
+        /// Units that must be masked.
+        mask: Option<Vec<String>> as (Type::Str.one_or_many()),
+        /// Units that must start at boot.
+        enable: Option<Vec<String>> as (Type::Str.one_or_many()),
+        /// Units that must not start at boot.
+        disable: Option<Vec<String>> as (Type::Str.one_or_many()),
+        /// Units that must not run.
+        stop: Option<Vec<String>> as (Type::Str.one_or_many()),
+        /// Units that must run.
+        start: Option<Vec<String>> as (Type::Str.one_or_many()),
+        /// Units whose process must be newer than its binary, its unit files and its configuration.
+        restart: Option<Vec<String>> as (Type::Str.one_or_many()),
+        /// Further files that a process of `restart` must be newer than. Absolute paths.
+        newer_than: Option<Vec<String>> as (Type::Str.one_or_many()),
+        /// Restart whatever the host looks like. The step is then opaque: a plan cannot say whether it is needed.
+        always: bool = false,
+        /// How long units may take to get where they should be.
+        within ("for"): Duration = Duration::from_secs(60),
+        /// How long started and restarted units must then stay active.
+        stable_for: Duration = Duration::from_secs(3),
     }
+}
+
+impl SystemctlArgs {
+    /// The units of a verb, where it is written.
+    fn units(&self, verb: UnitVerb) -> Option<&[String]> {
+        let units = match verb {
+            UnitVerb::Unmask => &self.unmask,
+            UnitVerb::Mask => &self.mask,
+            UnitVerb::Enable => &self.enable,
+            UnitVerb::Disable => &self.disable,
+            UnitVerb::Stop => &self.stop,
+            UnitVerb::Start => &self.start,
+            UnitVerb::Restart => &self.restart,
+        };
+        units.as_deref()
+    }
+}
+
+impl Kind for Systemctl {
+    type Args = SystemctlArgs;
+
+    const NAME: &'static str = "systemctl";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -95,10 +99,6 @@ whatever happens to be loaded.",
         }
     }
 
-    fn fields(&self) -> &'static [Field] {
-        &FIELDS
-    }
-
     fn check(&self, written: &[&str]) -> Vec<String> {
         let mut messages = Vec::new();
         let does = |field: &&str| *field == "daemon_reload" || VERBS.iter().any(|verb| verb.word() == *field);
@@ -113,8 +113,9 @@ whatever happens to be loaded.",
         messages
     }
 
-    fn touches(&self, args: &Value) -> Touches {
-        let sources = UnitSpec::from_lowered(args).map_or(vec![Matter::Anything], |spec| spec.started_from());
+    fn touches(&self, args: Option<&SystemctlArgs>) -> Touches {
+        let sources = args.and_then(|args| UnitSpec::read(args).ok());
+        let sources = sources.map_or(vec![Matter::Anything], |spec| spec.started_from());
         let reads = [Matter::Units, Matter::Packages].into_iter().chain(sources).collect();
         Touches { changes: vec![Matter::Units], reads }
     }
@@ -127,11 +128,11 @@ whatever happens to be loaded.",
         Duration::from_secs(5)
     }
 
-    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let spec = UnitSpec::read(Args(args))?;
+    fn lower(&self, args: &SystemctlArgs, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let spec = UnitSpec::read(args)?;
         let ops = spec.ops(cx);
         let Some(effect) = ops.iter().map(|op| op.effect).max() else {
-            if let Some(verb) = VERBS.iter().find(|verb| Args(args).has(verb.word())) {
+            if let Some(verb) = VERBS.iter().find(|verb| args.units(**verb).is_some()) {
                 return Err(wrong(
                     format!("`{}` is empty", verb.word()),
                     "name a unit, or leave the step out with `when`",
@@ -160,7 +161,12 @@ whatever happens to be loaded.",
         })
     }
 
-    fn assess(&self, args: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
+    fn assess(
+        &self,
+        args: &SystemctlArgs,
+        _: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         let spec = UnitSpec::from_lowered(args)?;
         let look = match spec.look(Goal::Reached, answers) {
             Ok(look) => look,
@@ -176,7 +182,7 @@ whatever happens to be loaded.",
 
     fn assess_verify(
         &self,
-        args: &Value,
+        args: &SystemctlArgs,
         _: &Subject,
         answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {

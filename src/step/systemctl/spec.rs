@@ -1,14 +1,13 @@
 //! What a `systemctl` step asks for, the look that tells whether it holds, and what differs. Pure.
 
-use super::sources;
 use super::units::{self, UnitState, parse_units};
+use super::{SystemctlArgs, sources};
 use crate::op::{Effect, Op, ProbeOutput, Query, Temporary};
-use crate::step::args::Args;
 use crate::step::build::{
     absolute_path, argv, change, exec, query_of, refused, unreadable, would_change, wrong,
 };
 use crate::step::{AssessError, Assessment, Change, Fidelity, LowerCx, LowerError, Matter};
-use crate::value::{Duration, Value};
+use crate::value::Duration;
 
 /// What may be asked of units, in the order in which it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,31 +106,31 @@ pub(super) struct UnitProbe {
 }
 
 impl UnitSpec {
-    pub(super) fn read(args: Args<'_>) -> Result<Self, LowerError> {
+    pub(super) fn read(args: &SystemctlArgs) -> Result<Self, LowerError> {
         let mut verbs = Vec::new();
         for verb in VERBS {
-            let names =
-                args.texts(verb.word()).into_iter().map(units::full_name).collect::<Result<Vec<_>, _>>()?;
+            let names = args.units(verb).unwrap_or_default().iter();
+            let names = names.map(|name| units::full_name(name)).collect::<Result<Vec<_>, _>>()?;
             if !names.is_empty() {
                 verbs.push((verb, names));
             }
         }
         refuse_opposites(&verbs)?;
-        let path = |path| absolute_path("newer_than", path).map(ToOwned::to_owned);
-        let newer_than = args.texts("newer_than").into_iter().map(path).collect::<Result<Vec<_>, _>>()?;
+        let path = |path: &String| absolute_path("newer_than", path).map(ToOwned::to_owned);
+        let newer_than = args.newer_than.iter().flatten().map(path).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            reload: args.flag("daemon_reload"),
+            reload: args.daemon_reload,
             verbs,
             newer_than,
-            always: args.flag("always"),
-            within: args.duration("for").unwrap_or(Duration::from_secs(60)),
-            stable_for: args.duration("stable_for").unwrap_or(Duration::from_secs(3)),
+            always: args.always,
+            within: args.within,
+            stable_for: args.stable_for,
         })
     }
 
     /// The same arguments were lowered before; that they fail now would be a damaged plan.
-    pub(super) fn from_lowered(args: &Value) -> Result<Self, AssessError> {
-        Self::read(Args(args))
+    pub(super) fn from_lowered(args: &SystemctlArgs) -> Result<Self, AssessError> {
+        Self::read(args)
             .map_err(|error| AssessError { command: "systemctl show".to_owned(), reason: error.message })
     }
 
