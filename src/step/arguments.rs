@@ -32,7 +32,7 @@ pub(crate) trait FromValue: Sized {
 
 /// Declares the arguments of a step kind, in the words of [`written!`](crate::source::written): a field without a default must
 /// be written, unless its type is an `Option`; `as` says what it must be where the type of the field says less; a literal in
-/// parentheses is a key that is no identifier.
+/// parentheses is a key that is no identifier; `with` takes the arguments in that several kinds share.
 ///
 /// ```text
 /// arguments! {
@@ -58,7 +58,7 @@ macro_rules! arguments {
     (@default $ty:ty, $default:expr) => { Some($crate::source::AsDefault::as_default(&$default)) };
     (
         $(#[doc = $doc:literal])+
-        $vis:vis struct $name:ident {
+        $vis:vis struct $name:ident $(with $shared:ident: $shared_ty:ident)? {
             $(
                 $(#[doc = $key_doc:literal])+
                 $key:ident $(($written:literal))? : $ty:ty $(as ($as:expr))? $(= $default:expr)?
@@ -69,18 +69,21 @@ macro_rules! arguments {
         #[derive(Clone, Debug)]
         $vis struct $name {
             $($(#[doc = $key_doc])+ $vis $key: $ty,)+
+            $($vis $shared: $shared_ty,)?
         }
 
         impl $crate::step::arguments::Arguments for $name {
             fn fields() -> &'static [$crate::value::Field] {
                 static FIELDS: std::sync::LazyLock<Vec<$crate::value::Field>> = std::sync::LazyLock::new(|| {
-                    vec![$($crate::value::Field {
+                    let own = vec![$($crate::value::Field {
                         name: $crate::step::arguments::arguments!(@name $key $($written)?),
                         ty: $crate::step::arguments::arguments!(@ty $ty $(, $as)?),
                         required: $crate::step::arguments::arguments!(@required $ty $(, $default)?),
                         default: $crate::step::arguments::arguments!(@default $ty $(, $default)?),
                         doc: concat!($($key_doc),+).trim_ascii_start(),
-                    }),+]
+                    }),+];
+                    $(let own = [&own, <$shared_ty as $crate::step::arguments::Arguments>::fields()].concat();)?
+                    own
                 });
                 &FIELDS
             }
@@ -93,7 +96,8 @@ macro_rules! arguments {
                         .or_else(|| $crate::step::arguments::arguments!(@absent $ty $(, $default)?))
                         .ok_or(name)?;
                 )+
-                Ok(Self { $($key),+ })
+                $(let $shared = <$shared_ty as $crate::step::arguments::Arguments>::read(args)?;)?
+                Ok(Self { $($key,)+ $($shared)? })
             }
         }
     };

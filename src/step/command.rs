@@ -3,28 +3,26 @@
 use std::sync::LazyLock;
 
 use super::ahead::SourcesUse;
-use super::args::Args;
+use super::arguments::arguments;
 use super::build::exec;
-use super::guard::{self, Guard};
-use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject, Touches};
+use super::guard::{self, Guard, GuardArgs};
+use super::kind::Kind;
+use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, Subject, Touches};
 use crate::op::{Effect, ProbeOutput};
-use crate::value::{Duration, Field, Type, Value};
+use crate::value::Duration;
 
 /// The kind `command`.
 pub(crate) struct Command;
 
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    let mut fields = vec![
-        Field::required(
-            "argv",
-            Type::List(Box::new(Type::Str)),
-            "The program and its arguments, one item each.",
-        ),
-        Field::optional("stdin", Type::Str, "Text for its standard input."),
-    ];
-    fields.extend(guard::fields());
-    fields
-});
+arguments! {
+    /// What is run, and when.
+    pub(crate) struct CommandArgs with guard: GuardArgs {
+        /// The program and its arguments, one item each.
+        argv: Vec<String>,
+        /// Text for its standard input.
+        stdin: Option<String>,
+    }
+}
 
 static BODY: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -37,10 +35,10 @@ characters and nothing needs escaping. A line for a shell belongs in `script`.
     )
 });
 
-impl StepKind for Command {
-    fn name(&self) -> &'static str {
-        "command"
-    }
+impl Kind for Command {
+    type Args = CommandArgs;
+
+    const NAME: &'static str = "command";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -51,11 +49,7 @@ impl StepKind for Command {
         }
     }
 
-    fn fields(&self) -> &'static [Field] {
-        &FIELDS
-    }
-
-    fn touches(&self, _: &Value) -> Touches {
+    fn touches(&self, _: Option<&CommandArgs>) -> Touches {
         guard::touches()
     }
 
@@ -67,19 +61,18 @@ impl StepKind for Command {
         Duration::from_secs(5)
     }
 
-    fn sources(&self, _: &Value) -> SourcesUse {
+    fn sources(&self, _: Option<&CommandArgs>) -> SourcesUse {
         SourcesUse::MayChange
     }
 
-    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let args = Args(args);
-        let words = args.owned_texts("argv");
+    fn lower(&self, args: &CommandArgs, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let words = args.argv.clone();
         guard::runnable("argv", &words)?;
-        let guard = Guard::read(args)?;
+        let guard = Guard::read(&args.guard)?;
         let title = super::build::shown(&words);
         let mut op = exec(cx, title.clone(), guard.in_directory(words), Effect::Disrupts);
-        args.text("stdin").unwrap_or_default().clone_into(&mut op.stdin);
-        guard::finish(&mut op, args)?;
+        op.stdin = args.stdin.clone().unwrap_or_default();
+        guard::finish(&mut op, &args.guard)?;
         op.effect = cx.effect.unwrap_or(Effect::Disrupts);
         Ok(Lowered {
             title,
@@ -96,13 +89,18 @@ impl StepKind for Command {
         })
     }
 
-    fn assess(&self, args: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
+    fn assess(
+        &self,
+        args: &CommandArgs,
+        _: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         read(args)?.assess(answers)
     }
 
     fn assess_verify(
         &self,
-        args: &Value,
+        args: &CommandArgs,
         _: &Subject,
         answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
@@ -110,8 +108,8 @@ impl StepKind for Command {
     }
 }
 
-fn read(args: &Value) -> Result<Guard, AssessError> {
-    Guard::read(Args(args))
+fn read(args: &CommandArgs) -> Result<Guard, AssessError> {
+    Guard::read(&args.guard)
         .map_err(|error| AssessError { command: "the probe".to_owned(), reason: error.message })
 }
 

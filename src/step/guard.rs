@@ -1,45 +1,34 @@
 //! What tells whether a user's command is needed: `creates`, `check`, `unless`, `only_if`. Shared by `command` and
 //! `script`. Pure.
 
-use super::args::Args;
+use super::arguments::arguments;
 use super::build::{
     absolute_path, change, has_symbol, probe, query, query_of, refuse_secrets, satisfied, unreadable,
     would_change, wrong,
 };
 use super::{AssessError, Assessment, Fidelity, LowerCx, LowerError, Matter, Poll, Touches, Verify};
 use crate::op::{Op, Probe, ProbeOutput, Query, calls_kubectl};
-use crate::value::{Duration, Field, Type};
+use crate::value::Duration;
 
-/// The fields, for the kinds' own lists.
-pub(super) fn fields() -> Vec<Field> {
-    let command = || Type::List(Box::new(Type::Str));
-    vec![
-        Field::optional(
-            "creates",
-            Type::Str,
-            "A file that is there afterwards, as an absolute path. Where it is, nothing runs.",
-        ),
-        Field::optional(
-            "check",
-            command(),
-            "A read-only command that says whether the goal holds: 0 yes, 1 no, anything else is an error. It must say \
-             yes afterwards.",
-        ),
-        Field::optional("unless", command(), "A read-only command. Where it succeeds, nothing runs."),
-        Field::optional("only_if", command(), "A read-only command. Where it fails, nothing runs."),
-        Field::optional("chdir", Type::Str, "The directory to run in, as an absolute path."),
-        Field::optional(
-            "success",
-            Type::List(Box::new(Type::Int)),
-            "Exit codes that mean success; 0 where left out.",
-        ),
-        Field::with_default(
-            "detached",
-            Type::Bool,
-            crate::value::Value::Bool(false),
-            "Whether it may take long: it then runs as a unit of its own, and outlives the connection.",
-        ),
-    ]
+arguments! {
+    /// What tells whether a command is needed, and how it runs.
+    pub(crate) struct GuardArgs {
+        /// A file that is there afterwards, as an absolute path. Where it is, nothing runs.
+        creates: Option<String>,
+        /// A read-only command that says whether the goal holds: 0 yes, 1 no, anything else is an error. It must say
+        /// yes afterwards.
+        check: Option<Vec<String>>,
+        /// A read-only command. Where it succeeds, nothing runs.
+        unless: Option<Vec<String>>,
+        /// A read-only command. Where it fails, nothing runs.
+        only_if: Option<Vec<String>>,
+        /// The directory to run in, as an absolute path.
+        chdir: Option<String>,
+        /// Exit codes that mean success; 0 where left out.
+        success: Option<Vec<i64>>,
+        /// Whether it may take long: it then runs as a unit of its own, and outlives the connection.
+        detached: bool = false,
+    }
 }
 
 /// What the reference pages of both kinds say.
@@ -70,24 +59,23 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    pub(super) fn read(args: Args<'_>) -> Result<Self, LowerError> {
-        let command = |field: &str| -> Result<Option<Vec<String>>, LowerError> {
-            if !args.has(field) {
-                return Ok(None);
-            }
-            let words = args.owned_texts(field);
-            runnable(field, &words)?;
-            Ok(Some(words))
-        };
-        let path = |field: &str| -> Result<Option<String>, LowerError> {
-            args.text(field).map(|path| absolute_path(field, path).map(ToOwned::to_owned)).transpose()
-        };
+    pub(super) fn read(args: &GuardArgs) -> Result<Self, LowerError> {
+        let GuardArgs { creates, check, unless, only_if, chdir, .. } = args;
+        if let Some(path) = creates {
+            absolute_path("creates", path)?;
+        }
+        for (field, words) in [("check", check), ("unless", unless), ("only_if", only_if)] {
+            words.as_ref().map_or(Ok(()), |words| runnable(field, words))?;
+        }
+        if let Some(path) = chdir {
+            absolute_path("chdir", path)?;
+        }
         Ok(Self {
-            creates: path("creates")?,
-            check: command("check")?,
-            unless: command("unless")?,
-            only_if: command("only_if")?,
-            chdir: path("chdir")?,
+            creates: creates.clone(),
+            check: check.clone(),
+            unless: unless.clone(),
+            only_if: only_if.clone(),
+            chdir: chdir.clone(),
         })
     }
 
@@ -258,11 +246,11 @@ pub(super) fn runnable(field: &str, argv: &[String]) -> Result<(), LowerError> {
 }
 
 /// Sets what `success` and `detached` say, and what can be told from the command itself.
-pub(super) fn finish(op: &mut Op, args: Args<'_>) -> Result<(), LowerError> {
+pub(super) fn finish(op: &mut Op, args: &GuardArgs) -> Result<(), LowerError> {
     op.read_command();
-    op.long = args.flag("detached");
-    if args.has("success") {
-        let codes = args.numbers("success").into_iter().map(|code| match u8::try_from(code) {
+    op.long = args.detached;
+    if let Some(success) = &args.success {
+        let codes = success.iter().map(|code| match u8::try_from(*code) {
             Ok(code) => Ok(i32::from(code)),
             Err(_) => Err(wrong(format!("`success` has {code}"), "exit codes go from 0 to 255")),
         });

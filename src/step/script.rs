@@ -3,28 +3,28 @@
 use std::sync::LazyLock;
 
 use super::ahead::SourcesUse;
-use super::args::Args;
+use super::arguments::arguments;
 use super::build::{exec, has_symbol, wrong};
-use super::guard::{self, Guard};
-use super::{
-    AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, StepKind, Subject, Touches, shown_line,
-};
+use super::guard::{self, Guard, GuardArgs};
+use super::kind::Kind;
+use super::{AssessError, Assessment, Doc, LowerCx, LowerError, Lowered, Role, Subject, Touches, shown_line};
 use crate::op::{Effect, ProbeOutput, is_shell};
-use crate::value::{Duration, Field, Type, Value};
+use crate::value::Duration;
 
 /// The kind `script`.
 pub(crate) struct Script;
 
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    let texts = || Type::List(Box::new(Type::Str));
-    let mut fields = vec![
-        Field::required("text", Type::Str, "The script."),
-        Field::optional("interpreter", texts(), "What runs it, as a list; `[/bin/sh]` where left out."),
-        Field::optional("args", texts(), "Arguments, `$1` and so on for a shell."),
-    ];
-    fields.extend(guard::fields());
-    fields
-});
+arguments! {
+    /// What is run by which interpreter, and when.
+    pub(crate) struct ScriptArgs with guard: GuardArgs {
+        /// The script.
+        text: String,
+        /// What runs it, as a list; `[/bin/sh]` where left out.
+        interpreter: Option<Vec<String>>,
+        /// Arguments, `$1` and so on for a shell.
+        args: Option<Vec<String>>,
+    }
+}
 
 static BODY: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -45,10 +45,10 @@ a type such as `int` or `version` is refused (`text-as-code`, RB0730), because t
     )
 });
 
-impl StepKind for Script {
-    fn name(&self) -> &'static str {
-        "script"
-    }
+impl Kind for Script {
+    type Args = ScriptArgs;
+
+    const NAME: &'static str = "script";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -59,11 +59,7 @@ impl StepKind for Script {
         }
     }
 
-    fn fields(&self) -> &'static [Field] {
-        &FIELDS
-    }
-
-    fn touches(&self, _: &Value) -> Touches {
+    fn touches(&self, _: Option<&ScriptArgs>) -> Touches {
         guard::touches()
     }
 
@@ -75,31 +71,27 @@ impl StepKind for Script {
         Duration::from_secs(10)
     }
 
-    fn sources(&self, _: &Value) -> SourcesUse {
+    fn sources(&self, _: Option<&ScriptArgs>) -> SourcesUse {
         SourcesUse::MayChange
     }
 
-    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let args = Args(args);
-        let text = args.text("text").unwrap_or_default();
+    fn lower(&self, args: &ScriptArgs, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let text = args.text.as_str();
         if text.trim().is_empty() {
             return Err(wrong("`text` is empty", "write it below `text: |`"));
         }
-        let mut words = args.owned_texts("interpreter");
-        if words.is_empty() && !args.has("interpreter") {
-            words.push("/bin/sh".to_owned());
-        }
+        let mut words = args.interpreter.clone().unwrap_or_else(|| vec!["/bin/sh".to_owned()]);
         guard::runnable("interpreter", &words)?;
         // Shells take `-s -- ARGS`; others take `- ARGS`.
         let shell = is_shell(&words[0]);
         words.extend(super::build::argv(if shell { &["-s", "--"] } else { &["-"] }));
-        words.extend(args.owned_texts("args"));
+        words.extend(args.args.iter().flatten().cloned());
         guard::runnable("args", &words)?;
-        let guard = Guard::read(args)?;
+        let guard = Guard::read(&args.guard)?;
         let title = title(text);
         let mut op = exec(cx, title.clone(), guard.in_directory(words), Effect::Disrupts);
         op.stdin = if shell { wrapped(text) } else { text.to_owned() };
-        guard::finish(&mut op, args)?;
+        guard::finish(&mut op, &args.guard)?;
         op.effect = cx.effect.unwrap_or(Effect::Disrupts);
         // Nobody knows how long a script takes.
         op.long = true;
@@ -117,13 +109,18 @@ impl StepKind for Script {
         })
     }
 
-    fn assess(&self, args: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
+    fn assess(
+        &self,
+        args: &ScriptArgs,
+        _: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         read(args)?.assess(answers)
     }
 
     fn assess_verify(
         &self,
-        args: &Value,
+        args: &ScriptArgs,
         _: &Subject,
         answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
@@ -131,8 +128,8 @@ impl StepKind for Script {
     }
 }
 
-fn read(args: &Value) -> Result<Guard, AssessError> {
-    Guard::read(Args(args))
+fn read(args: &ScriptArgs) -> Result<Guard, AssessError> {
+    Guard::read(&args.guard)
         .map_err(|error| AssessError { command: "the probe".to_owned(), reason: error.message })
 }
 
