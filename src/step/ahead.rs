@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use crate::op::{Probe, ProbeOutput, Query};
-use crate::value::{Duration, Value};
+use crate::value::Duration;
 
 /// What a step has to do with a host's package sources.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,11 +173,6 @@ fn failures(update: &ProbeOutput) -> Vec<String> {
         }
     }
     found
-}
-
-/// Whether any of a step's arguments names a file below a directory: a step that writes there by its own means.
-pub(super) fn writes_below(args: &Value, field: &str, directory: &str) -> bool {
-    args.get(field).and_then(Value::as_str).is_some_and(|path| path.starts_with(directory))
 }
 
 #[cfg(test)]

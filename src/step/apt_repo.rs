@@ -1,20 +1,19 @@
 //! `apt_repo`: a package repository of a host, as one file below /etc/apt/sources.list.d, with its lists fetched.
 
-use std::sync::LazyLock;
-
 use super::ahead::{PackageSource, SourcesUse};
 use super::apt::{lock_holder, no_apt, update_op};
-use super::args::Args;
+use super::arguments::arguments;
 use super::build::{
     absolute_path, argv, change, exactly, exec, has_symbol, op, probe, query, satisfied, unreadable,
     would_change, wrong,
 };
+use super::kind::Kind;
 use super::{
-    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
-    Subject, Touches, Verify,
+    AssessError, Assessment, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role, Subject,
+    Touches, Verify,
 };
 use crate::op::{Effect, OpKind, ProbeOutput, Query};
-use crate::value::{Duration, Field, Type, Value};
+use crate::value::{Duration, Type, Version};
 
 /// The kind `apt_repo`.
 pub(crate) struct AptRepo;
@@ -23,46 +22,34 @@ pub(crate) struct AptRepo;
 const COMMUNITY: &str = "https://pkgs.k8s.io/core:/stable:/";
 const KEYRINGS: &str = "/etc/apt/keyrings";
 
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    let one_or_many = || Type::OneOrMany(Box::new(Type::Str));
-    vec![
-        Field::optional(
-            "kubernetes",
-            Type::Version,
-            "The minor whose Kubernetes repository to use, such as 1.31.",
-        ),
-        Field::with_default(
-            "base",
-            Type::Str,
-            Value::Str(COMMUNITY.to_owned()),
-            "What stands before `v1.31/deb/` in the address, for mirrors. Only with `kubernetes`.",
-        ),
-        Field::optional("name", Type::Str, "Name of any other repository; the file is named after it."),
-        Field::optional("uris", one_or_many(), "Its addresses."),
-        Field::optional(
-            "suites",
-            one_or_many(),
-            "Its suites; one that ends in `/` is a path and has no components.",
-        ),
-        Field::optional("components", one_or_many(), "Its components."),
-        Field::optional(
-            "signed_by",
-            Type::Str,
-            "The keyring that its signatures must be from; absolute path.",
-        ),
-        Field::optional(
-            "key",
-            Type::Str,
-            "The key itself, ASCII-armored; written to `signed_by`, which then ends in `.asc`.",
-        ),
-        Field::optional("file", Type::Str, "The file, where it is not the usual one."),
-    ]
-});
-
-impl StepKind for AptRepo {
-    fn name(&self) -> &'static str {
-        "apt_repo"
+arguments! {
+    /// The repository.
+    pub(crate) struct AptRepoArgs {
+        /// The minor whose Kubernetes repository to use, such as 1.31.
+        kubernetes: Option<Version>,
+        /// What stands before `v1.31/deb/` in the address, for mirrors. Only with `kubernetes`.
+        base: String = COMMUNITY.to_owned(),
+        /// Name of any other repository; the file is named after it.
+        name: Option<String>,
+        /// Its addresses.
+        uris: Option<Vec<String>> as (Type::Str.one_or_many()),
+        /// Its suites; one that ends in `/` is a path and has no components.
+        suites: Option<Vec<String>> as (Type::Str.one_or_many()),
+        /// Its components.
+        components: Option<Vec<String>> as (Type::Str.one_or_many()),
+        /// The keyring that its signatures must be from; absolute path.
+        signed_by: Option<String>,
+        /// The key itself, ASCII-armored; written to `signed_by`, which then ends in `.asc`.
+        key: Option<String>,
+        /// The file, where it is not the usual one.
+        file: Option<String>,
     }
+}
+
+impl Kind for AptRepo {
+    type Args = AptRepoArgs;
+
+    const NAME: &'static str = "apt_repo";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -86,10 +73,6 @@ Keys are left alone unless `key` is written. Old minors were signed with a key t
             example: "- apt_repo: { kubernetes: 1.31 }\n",
             shorthand: None,
         }
-    }
-
-    fn fields(&self) -> &'static [Field] {
-        &FIELDS
     }
 
     fn check(&self, written: &[&str]) -> Vec<String> {
@@ -122,18 +105,20 @@ Keys are left alone unless `key` is written. Old minors were signed with a key t
         Duration::from_secs(10)
     }
 
-    fn touches(&self, args: &Value) -> Touches {
-        let own = Repository::read(Args(args)).map_or(Matter::Anything, |own| Matter::file(&own.file));
+    fn touches(&self, args: Option<&AptRepoArgs>) -> Touches {
+        let own = args.and_then(|args| Repository::read(args).ok());
+        let own = own.map_or(Matter::Anything, |own| Matter::file(&own.file));
         let apt = Matter::file("/etc/apt");
         Touches { changes: vec![Matter::Lists, apt.clone(), own.clone()], reads: vec![apt, own] }
     }
 
-    fn sources(&self, args: &Value) -> SourcesUse {
-        Repository::read(Args(args)).map_or(SourcesUse::MayChange, |repository| repository.ahead())
+    fn sources(&self, args: Option<&AptRepoArgs>) -> SourcesUse {
+        let repository = args.and_then(|args| Repository::read(args).ok());
+        repository.map_or(SourcesUse::MayChange, |repository| repository.ahead())
     }
 
-    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let repository = Repository::read(Args(args))?;
+    fn lower(&self, args: &AptRepoArgs, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let repository = Repository::read(args)?;
         let mut ops = Vec::new();
         if let Some(key) = &repository.key {
             // Debian has the folder since apt 2.4; older releases do not.
@@ -163,11 +148,16 @@ Keys are left alone unless `key` is written. Old minors were signed with a key t
         })
     }
 
-    fn assess(&self, args: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
+    fn assess(
+        &self,
+        args: &AptRepoArgs,
+        _: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         if let Some(refusal) = no_apt(answers) {
             return Ok(refusal);
         }
-        let repository = Repository::read(Args(args))
+        let repository = Repository::read(args)
             .map_err(|error| AssessError { command: "cat".to_owned(), reason: error.message })?;
         let mut changes = Vec::new();
         let (file, targets) = if let Some(key) = &repository.key {
@@ -214,12 +204,12 @@ struct Repository {
 }
 
 impl Repository {
-    fn read(args: Args<'_>) -> Result<Self, LowerError> {
-        let owned = |field| args.owned_texts(field);
-        let key = args.text("key").map(|key| format!("{}\n", key.trim_end()));
-        let mut repository = if let Some(version) = args.version("kubernetes") {
+    fn read(args: &AptRepoArgs) -> Result<Self, LowerError> {
+        let owned = |words: &Option<Vec<String>>| words.clone().unwrap_or_default();
+        let key = args.key.as_ref().map(|key| format!("{}\n", key.trim_end()));
+        let mut repository = if let Some(version) = &args.kubernetes {
             let minor = version.minor();
-            let base = args.text("base").unwrap_or(COMMUNITY).trim_end_matches('/');
+            let base = args.base.trim_end_matches('/');
             let suffix = if key.is_some() { "asc" } else { "gpg" };
             Self {
                 title: format!("use the Kubernetes {minor} repository"),
@@ -231,21 +221,21 @@ impl Repository {
                 key,
             }
         } else {
-            let name = args.text("name").unwrap_or_default();
+            let name = args.name.as_deref().unwrap_or_default();
             Self {
                 title: format!("use the repository {name}"),
                 file: format!("/etc/apt/sources.list.d/{}.list", file_stem(name)?),
-                uris: owned("uris"),
-                suites: owned("suites"),
-                components: owned("components"),
+                uris: owned(&args.uris),
+                suites: owned(&args.suites),
+                components: owned(&args.components),
                 signed_by: key.as_ref().map_or(String::new(), |_| format!("{KEYRINGS}/{name}.asc")),
                 key,
             }
         };
-        if let Some(path) = args.text("signed_by") {
+        if let Some(path) = &args.signed_by {
             absolute_path("signed_by", path)?.clone_into(&mut repository.signed_by);
         }
-        if let Some(path) = args.text("file") {
+        if let Some(path) = &args.file {
             absolute_path("file", path)?.clone_into(&mut repository.file);
         }
         repository.validate()?;

@@ -3,19 +3,18 @@
 mod lines;
 mod look;
 
-use std::sync::LazyLock;
-
 use sha2::{Digest, Sha256};
 
-use super::ahead::{SourcesUse, writes_below};
-use super::args::Args;
+use super::ahead::SourcesUse;
+use super::arguments::arguments;
 use super::build::{absolute_path, change, has_symbol, op, probe, query, satisfied, wrong};
+use super::kind::Kind;
 use super::{
     AssessError, Assessment, Change, Doc, Fidelity, LowerCx, LowerError, Lowered, Matter, Poll, Role,
-    StepKind, Subject, Touches, Verify,
+    Subject, Touches, Verify,
 };
 use crate::op::{Effect, OpKind, ProbeOutput, Query};
-use crate::value::{Duration, Field, Type, Value};
+use crate::value::Duration;
 use look::{FileProbe, readable_by_all};
 
 /// The kind `copy`.
@@ -26,29 +25,28 @@ const SHOWN_BYTES: usize = 32 << 10;
 /// Homes are closed to others as a rule, whatever the mode of a file in them: a kubeconfig of 0644 is no public text.
 const PRIVATE: [&str; 2] = ["/root/", "/home/"];
 
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    vec![
-        Field::optional("content", Type::Str, "The file's whole text; may hold templates."),
-        Field::optional(
-            "template",
-            Type::Str,
-            "A file with the text instead, as a path relative to the file that the step stands in; may hold templates.",
-        ),
-        Field::required("dest", Type::Str, "Where, as an absolute path. The directory must be there."),
-        Field::with_default("mode", Type::Str, Value::Str("0644".to_owned()), "Permission bits, in octal."),
-        Field::optional(
-            "owner",
-            Type::Str,
-            "Owning user; left as it is where left out, root for a new file.",
-        ),
-        Field::optional("group", Type::Str, "Owning group; needs `owner`."),
-    ]
-});
-
-impl StepKind for Copy {
-    fn name(&self) -> &'static str {
-        "copy"
+arguments! {
+    /// The file as it is to be.
+    pub(crate) struct CopyArgs {
+        /// The file's whole text; may hold templates.
+        content: Option<String>,
+        /// A file with the text instead, as a path relative to the file that the step stands in; may hold templates.
+        template: Option<String>,
+        /// Where, as an absolute path. The directory must be there.
+        dest: String,
+        /// Permission bits, in octal.
+        mode: String = "0644".to_owned(),
+        /// Owning user; left as it is where left out, root for a new file.
+        owner: Option<String>,
+        /// Owning group; needs `owner`.
+        group: Option<String>,
     }
+}
+
+impl Kind for Copy {
+    type Args = CopyArgs;
+
+    const NAME: &'static str = "copy";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -73,10 +71,6 @@ Links and directories are refused as `dest`: a rename would replace the link ins
         }
     }
 
-    fn fields(&self) -> &'static [Field] {
-        &FIELDS
-    }
-
     fn check(&self, written: &[&str]) -> Vec<String> {
         let has = |field| written.contains(&field);
         let mut wrong = Vec::new();
@@ -95,22 +89,23 @@ Links and directories are refused as `dest`: a rename would replace the link ins
         Some(("template", "content"))
     }
 
-    fn touches(&self, args: &Value) -> Touches {
-        let dest = Args(args).text("dest").unwrap_or_default();
+    fn touches(&self, args: Option<&CopyArgs>) -> Touches {
         // What is known only on the host may be any path.
-        Touches::both(vec![Matter::file(if has_symbol(dest) { "/" } else { dest })])
+        let known = args.map(|args| args.dest.as_str()).filter(|dest| !has_symbol(dest));
+        Touches::both(vec![Matter::file(known.unwrap_or("/"))])
     }
 
     fn effect(&self) -> Effect {
         Effect::Changes
     }
 
-    fn sources(&self, args: &Value) -> SourcesUse {
-        if writes_below(args, "dest", "/etc/apt/") { SourcesUse::MayChange } else { SourcesUse::Nothing }
+    fn sources(&self, args: Option<&CopyArgs>) -> SourcesUse {
+        let writes_sources = args.is_some_and(|args| args.dest.starts_with("/etc/apt/"));
+        if writes_sources { SourcesUse::MayChange } else { SourcesUse::Nothing }
     }
 
-    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let file = FileSpec::read(Args(args))?;
+    fn lower(&self, args: &CopyArgs, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let file = FileSpec::read(args)?;
         let kind = OpKind::Write { path: file.dest.to_owned(), mode: file.mode.clone(), owner: file.owner() };
         let mut write = op(cx, format!("write {}", file.dest), kind, Effect::Changes);
         file.content.clone_into(&mut write.stdin);
@@ -134,7 +129,12 @@ Links and directories are refused as `dest`: a rename would replace the link ins
         })
     }
 
-    fn assess(&self, args: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
+    fn assess(
+        &self,
+        args: &CopyArgs,
+        _: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         let file = from_lowered(args)?;
         let look = match FileProbe::read(&file, answers)? {
             Ok(look) => look,
@@ -166,7 +166,7 @@ Links and directories are refused as `dest`: a rename would replace the link ins
 
     fn assess_verify(
         &self,
-        args: &Value,
+        args: &CopyArgs,
         _: &Subject,
         answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
@@ -194,9 +194,8 @@ Links and directories are refused as `dest`: a rename would replace the link ins
     }
 }
 
-fn from_lowered(args: &Value) -> Result<FileSpec<'_>, AssessError> {
-    FileSpec::read(Args(args))
-        .map_err(|error| AssessError { command: "stat".to_owned(), reason: error.message })
+fn from_lowered(args: &CopyArgs) -> Result<FileSpec<'_>, AssessError> {
+    FileSpec::read(args).map_err(|error| AssessError { command: "stat".to_owned(), reason: error.message })
 }
 
 /// Whether the lines of a file may stand in a plan: it is not only its own mode that keeps a file from others.
@@ -220,15 +219,15 @@ struct FileSpec<'a> {
 }
 
 impl<'a> FileSpec<'a> {
-    fn read(args: Args<'a>) -> Result<Self, LowerError> {
-        let dest = absolute_path("dest", args.text("dest").unwrap_or_default())?;
+    fn read(args: &'a CopyArgs) -> Result<Self, LowerError> {
+        let dest = absolute_path("dest", &args.dest)?;
         if dest.ends_with('/') || dest.split('/').any(|part| part == "..") {
             return Err(wrong(
                 format!("`dest` is `{dest}`, which names no file"),
                 "write the path of a file, without `..`",
             ));
         }
-        let mode = args.text("mode").unwrap_or("0644");
+        let mode = args.mode.as_str();
         let bits = u32::from_str_radix(mode, 8).ok().filter(|bits| mode.len() <= 5 && *bits <= 0o7777);
         let Some(bits) = bits.filter(|_| mode.bytes().all(|byte| byte.is_ascii_digit())) else {
             return Err(wrong(
@@ -236,9 +235,9 @@ impl<'a> FileSpec<'a> {
                 "write octal digits, such as 0644",
             ));
         };
-        for field in ["owner", "group"] {
+        for (field, name) in [("owner", &args.owner), ("group", &args.group)] {
             let known = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-            if let Some(name) = args.text(field)
+            if let Some(name) = name
                 && (name.is_empty() || name.starts_with('-') || !name.chars().all(known))
             {
                 return Err(wrong(
@@ -247,12 +246,15 @@ impl<'a> FileSpec<'a> {
                 ));
             }
         }
+        if let (Some(template), None) = (&args.template, &args.content) {
+            return Err(wrong(format!("the text of `{template}` was not read"), "load the runbook again"));
+        }
         let file = Self {
             dest,
-            content: args.text("content").unwrap_or_default(),
+            content: args.content.as_deref().unwrap_or_default(),
             mode: format!("{bits:04o}"),
-            owner: args.text("owner"),
-            group: args.text("group"),
+            owner: args.owner.as_deref(),
+            group: args.group.as_deref(),
         };
         if file.group.is_some() && file.owner.is_none() {
             return Err(wrong("`group` is written without `owner`", "write both"));

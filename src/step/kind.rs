@@ -37,6 +37,23 @@ pub(crate) trait Kind: Sync {
         SourcesUse::Nothing
     }
 
+    /// The field that names a template file, and the one that takes its text.
+    fn template_file(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    /// Whether a refusal is about packages that no source offers.
+    fn is_out_of_reach(&self, args: &Self::Args, answers: &[ProbeOutput]) -> bool {
+        let _ = (args, answers);
+        false
+    }
+
+    /// Whether what the probe sees stays as it is while nobody touches the host.
+    fn is_steady(&self, args: &Self::Args) -> bool {
+        let _ = args;
+        true
+    }
+
     /// Why a failure may pass by itself.
     fn transient(&self, stderr: &str) -> Option<String> {
         let _ = stderr;
@@ -130,6 +147,18 @@ impl<K: Kind> StepKind for K {
 
     fn sources(&self, args: &Value) -> SourcesUse {
         Kind::sources(self, K::Args::read(args).ok().as_ref())
+    }
+
+    fn template_file(&self) -> Option<(&'static str, &'static str)> {
+        Kind::template_file(self)
+    }
+
+    fn is_out_of_reach(&self, args: &Value, answers: &[ProbeOutput]) -> bool {
+        K::Args::read(args).is_ok_and(|args| Kind::is_out_of_reach(self, &args, answers))
+    }
+
+    fn is_steady(&self, args: &Value) -> bool {
+        K::Args::read(args).map_or(true, |args| Kind::is_steady(self, &args))
     }
 
     fn transient(&self, stderr: &str) -> Option<String> {
