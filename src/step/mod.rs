@@ -5,7 +5,6 @@ pub mod ahead;
 mod apt;
 mod apt_mark;
 mod apt_repo;
-mod args;
 mod arguments;
 mod assert;
 mod body;
@@ -56,7 +55,8 @@ pub use power::{Obstacles, command_power_cycles, obstacles_of, power_cycles, rea
 pub use registry::{all, find};
 pub use touches::{Matter, Touches};
 
-/// One kind of step, such as `drain`. Implementations are unit structs without state.
+/// One kind of step, such as `drain`, for whoever has a step of any kind. Kinds implement `Kind`, over
+/// their own arguments.
 pub trait StepKind: Sync {
     /// The key that people write. Hyphens are accepted for underscores when a file is read.
     fn name(&self) -> &'static str;
@@ -69,23 +69,15 @@ pub trait StepKind: Sync {
 
     /// Rules between fields that types cannot say ("exactly one of install, download"). Gets the names that were
     /// written; gives messages. Values are not known yet, they may be templates.
-    fn check(&self, written: &[&str]) -> Vec<String> {
-        let _ = written;
-        Vec::new()
-    }
+    fn check(&self, written: &[&str]) -> Vec<String>;
 
     /// The field that names a template file, and the one that takes its text: `("template", "content")`. The text is there
     /// whenever such a step is lowered, as if it had been written inline.
-    fn template_file(&self) -> Option<(&'static str, &'static str)> {
-        None
-    }
+    fn template_file(&self) -> Option<(&'static str, &'static str)>;
 
     /// What a step with these arguments changes, and what its goal is judged by. A goal that holds is known later where an
     /// earlier step of its host may change what it reads.
-    fn touches(&self, args: &Value) -> Touches {
-        let _ = args;
-        Touches::default()
-    }
+    fn touches(&self, args: &Value) -> Touches;
 
     /// Facts that a successful change of this kind may alter, as dotted names below `facts` ("packages.kubelet").
     /// An expression over one of them that stands later in the same phase is deferred.
@@ -95,55 +87,34 @@ pub trait StepKind: Sync {
 
     /// What a step with these arguments has to do with the package sources of its host. A plan looks at packages as
     /// they will be when the sources before them are in place.
-    fn sources(&self, args: &Value) -> SourcesUse {
-        let _ = args;
-        SourcesUse::Nothing
-    }
+    fn sources(&self, args: &Value) -> SourcesUse;
 
     /// Whether a refusal over these answers is about packages that no source offers, so that no other change helps.
-    fn is_out_of_reach(&self, args: &Value, answers: &[ProbeOutput]) -> bool {
-        let _ = (args, answers);
-        false
-    }
+    fn is_out_of_reach(&self, args: &Value, answers: &[ProbeOutput]) -> bool;
 
     /// Whether what the probe sees stays as it is while nobody touches the host. Where it does not, such as the age of
     /// package lists, a plan assumes nothing of it.
-    fn is_steady(&self, args: &Value) -> bool {
-        let _ = args;
-        true
-    }
+    fn is_steady(&self, args: &Value) -> bool;
 
     /// Why an op of this kind that failed with this standard error may well succeed a little later, such as a lock that
     /// somebody else holds; `None` for every other failure.
-    fn transient(&self, stderr: &str) -> Option<String> {
-        let _ = stderr;
-        None
-    }
+    fn transient(&self, stderr: &str) -> Option<String>;
 
     /// What the output of an op that ended well adds to the step's title in reports, such as the revision of a snapshot.
-    fn outcome(&self, stdout: &str, stderr: &str) -> Option<String> {
-        let _ = (stdout, stderr);
-        None
-    }
+    fn outcome(&self, stdout: &str, stderr: &str) -> Option<String>;
 
     /// How the cordon is looked at again that a step of this kind sets on its host's node; `None` for kinds that set none.
-    fn cordons(&self) -> Option<&'static dyn Cordons> {
-        None
-    }
+    fn cordons(&self) -> Option<&'static dyn Cordons>;
 
     /// Whether a step of this kind takes this run's cordon away.
-    fn uncordons(&self) -> bool {
-        false
-    }
+    fn uncordons(&self) -> bool;
 
     /// The strongest effect that a step of this kind with these written fields can have; known before any value is.
     fn effect(&self) -> Effect;
 
     /// How long a step of this kind usually takes on a host, where no earlier run tells: an estimate for whoever reviews a
     /// plan, and nothing waits by it.
-    fn usual(&self) -> Duration {
-        Duration::from_secs(2)
-    }
+    fn usual(&self) -> Duration;
 
     /// Typed arguments to data. `args` is a [`Value::Map`] with every field of [`Self::fields`] converted to its type.
     fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError>;
@@ -163,9 +134,7 @@ pub trait StepKind: Sync {
         args: &Value,
         subject: &Subject,
         answers: &[ProbeOutput],
-    ) -> Result<Assessment, AssessError> {
-        self.assess(args, subject, answers)
-    }
+    ) -> Result<Assessment, AssessError>;
 }
 
 /// Text of a kind's reference page.

@@ -2,6 +2,7 @@
 //! command lines are in [`commands`], what the tools print is read in [`output`], what it means is in [`verdict`] and, of
 //! upgrades, in [`upgrade`].
 
+mod arguments;
 mod commands;
 mod name;
 mod output;
@@ -9,19 +10,20 @@ mod page;
 mod upgrade;
 mod verdict;
 
+use self::arguments::{AptArgs, Conffiles, Packages, Update};
 use self::commands::AptGet;
 pub use self::commands::is_own_variable;
 use self::name::{Pattern, WantedPackage, package_name, takes_host_out};
 use self::upgrade::UpgradeSpec;
 use super::ahead::SourcesUse;
-use super::args::Args;
 use super::build::{exec, probe, wrong};
+use super::kind::Kind;
 use super::{
-    AssessError, Assessment, BracketKey, Doc, LowerCx, LowerError, Lowered, Matter, Poll, Role, StepKind,
-    Subject, Touches, Verify,
+    AssessError, Assessment, BracketKey, Doc, LowerCx, LowerError, Lowered, Matter, Poll, Role, Subject,
+    Touches, Verify,
 };
 use crate::op::{Effect, Op, ProbeOutput, Query, RunWhen, Temporary};
-use crate::value::{Duration, Field, Value};
+use crate::value::Duration;
 
 use self::commands::update_argv;
 pub(super) use self::name::package_name as checked_package_name;
@@ -53,10 +55,10 @@ struct AptSpec {
 
 const JOBS: [&str; 4] = ["install", "download", "remove", "upgrade"];
 
-impl StepKind for Apt {
-    fn name(&self) -> &'static str {
-        "apt"
-    }
+impl Kind for Apt {
+    type Args = AptArgs;
+
+    const NAME: &'static str = "apt";
 
     fn doc(&self) -> Doc {
         Doc {
@@ -65,10 +67,6 @@ impl StepKind for Apt {
             example: "- apt: { install: { kubelet: \"1.31.4-*\", kubectl: \"1.31.4-*\" }, hold: true }\n",
             shorthand: None,
         }
-    }
-
-    fn fields(&self) -> &'static [Field] {
-        &page::FIELDS
     }
 
     fn check(&self, written: &[&str]) -> Vec<String> {
@@ -106,11 +104,11 @@ impl StepKind for Apt {
         messages
     }
 
-    fn touches(&self, args: &Value) -> Touches {
-        let spec = AptSpec::from_lowered(args).ok();
-        let args = Args(args);
-        let downloads = args.has("download") || args.flag("download_only");
-        let moves = !downloads && JOBS.iter().any(|job| args.has(job));
+    fn touches(&self, args: Option<&AptArgs>) -> Touches {
+        let Some(args) = args else { return Touches::both(vec![Matter::Anything]) };
+        let spec = AptSpec::read(args).ok();
+        let downloads = args.download.is_some() || args.downloads_only();
+        let moves = !downloads && args.is_about_packages();
         let mut changes = Vec::new();
         if moves {
             // Dependencies move packages that the step does not name; maintainer scripts restart units and write files.
@@ -120,10 +118,10 @@ impl StepKind for Apt {
         if moves || downloads {
             changes.push(Matter::Archives);
         }
-        if args.has("hold") || args.has("remove") {
+        if args.hold.is_some() || args.remove.is_some() {
             changes.push(Matter::Holds);
         }
-        if !matches!(args.get("update"), None | Some(Value::Bool(false))) || !(moves || downloads) {
+        if args.updates() || !(moves || downloads) {
             changes.push(Matter::Lists);
         }
         let mut reads = Vec::new();
@@ -142,8 +140,8 @@ impl StepKind for Apt {
     }
 
     /// Lists grow older by themselves.
-    fn is_steady(&self, args: &Value) -> bool {
-        JOBS.iter().any(|job| Args(args).has(job))
+    fn is_steady(&self, args: &AptArgs) -> bool {
+        args.is_about_packages()
     }
 
     fn transient(&self, stderr: &str) -> Option<String> {
@@ -158,18 +156,18 @@ impl StepKind for Apt {
         Duration::from_secs(45)
     }
 
-    fn sources(&self, args: &Value) -> SourcesUse {
-        let args = Args(args);
-        let reads = ["install", "download", "upgrade"].iter().any(|job| args.has(job));
-        if reads { SourcesUse::Reads } else { SourcesUse::Nothing }
+    fn sources(&self, args: Option<&AptArgs>) -> SourcesUse {
+        let reads =
+            |args: &AptArgs| args.install.is_some() || args.download.is_some() || args.upgrade.is_some();
+        if args.is_some_and(reads) { SourcesUse::Reads } else { SourcesUse::Nothing }
     }
 
-    fn is_out_of_reach(&self, args: &Value, answers: &[ProbeOutput]) -> bool {
-        AptSpec::from_lowered(args).is_ok_and(|spec| verdict::lacks_candidate(&spec, answers))
+    fn is_out_of_reach(&self, args: &AptArgs, answers: &[ProbeOutput]) -> bool {
+        AptSpec::read(args).is_ok_and(|spec| verdict::lacks_candidate(&spec, answers))
     }
 
-    fn lower(&self, args: &Value, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
-        let spec = AptSpec::read(Args(args))?;
+    fn lower(&self, args: &AptArgs, cx: &LowerCx<'_>) -> Result<Lowered, LowerError> {
+        let spec = AptSpec::read(args)?;
         let ops = spec.ops(cx);
         let verify = spec.verify_queries();
         let poll = Poll {
@@ -198,13 +196,18 @@ impl StepKind for Apt {
         upgrade::outcome(stderr)
     }
 
-    fn assess(&self, args: &Value, _: &Subject, answers: &[ProbeOutput]) -> Result<Assessment, AssessError> {
+    fn assess(
+        &self,
+        args: &AptArgs,
+        _: &Subject,
+        answers: &[ProbeOutput],
+    ) -> Result<Assessment, AssessError> {
         no_apt(answers).map_or_else(|| verdict::before(&AptSpec::from_lowered(args)?, answers), Ok)
     }
 
     fn assess_verify(
         &self,
-        args: &Value,
+        args: &AptArgs,
         _: &Subject,
         answers: &[ProbeOutput],
     ) -> Result<Assessment, AssessError> {
@@ -213,24 +216,21 @@ impl StepKind for Apt {
 }
 
 impl AptSpec {
-    fn read(args: Args<'_>) -> Result<Self, LowerError> {
-        let update = args.get("update");
-        let job = if args.has("install") {
-            AptJob::Install(wanted(args, "install")?)
-        } else if args.has("download") {
-            AptJob::Download(wanted(args, "download")?)
-        } else if args.has("remove") {
-            let names = args.texts("remove").into_iter();
-            AptJob::Remove(
-                names.map(|name| package_name(name).map(ToOwned::to_owned)).collect::<Result<_, _>>()?,
-            )
-        } else if args.has("upgrade") {
-            AptJob::Upgrade(UpgradeSpec::read(args)?)
+    fn read(args: &AptArgs) -> Result<Self, LowerError> {
+        let job = if let Some(packages) = &args.install {
+            AptJob::Install(wanted(packages)?)
+        } else if let Some(packages) = &args.download {
+            AptJob::Download(wanted(packages)?)
+        } else if let Some(names) = &args.remove {
+            let names = names.iter().map(|name| package_name(name).map(ToOwned::to_owned));
+            AptJob::Remove(names.collect::<Result<_, _>>()?)
+        } else if let Some(names) = &args.upgrade {
+            AptJob::Upgrade(UpgradeSpec::read(names, args)?)
         } else {
-            AptJob::Update(match update {
-                Some(Value::Bool(true)) => None,
-                Some(Value::Duration(age)) => Some(*age),
-                _ => {
+            AptJob::Update(match args.update {
+                Some(Update::Given(true)) => None,
+                Some(Update::Older(age)) => Some(age),
+                Some(Update::Given(false)) | None => {
                     return Err(wrong(
                         "nothing to do",
                         "write `install`, `upgrade`, `download`, `remove` or `update: true`",
@@ -251,21 +251,19 @@ impl AptSpec {
                 "name a package, or leave the step out with `when`",
             ));
         }
-        let update_first =
-            !matches!(job, AptJob::Update(_)) && !matches!(update, None | Some(Value::Bool(false)));
+        let update_first = !matches!(job, AptJob::Update(_)) && args.updates();
         let apt = AptGet {
-            allow_downgrade: args.flag("allow_downgrade"),
+            allow_downgrade: args.allow_downgrade,
             // A held package may be changed only by a step that says what its hold is afterwards.
-            change_held: args.has("hold"),
-            replace_conffiles: args.text("conffiles") == Some("replace"),
-            lock_timeout: args.duration("lock_timeout").unwrap_or(Duration::from_secs(300)),
+            change_held: args.hold.is_some(),
+            replace_conffiles: args.conffiles == Conffiles::Replace,
+            lock_timeout: args.lock_timeout,
         };
-        Ok(Self { job, hold: args.boolean("hold"), update_first, apt })
+        Ok(Self { job, hold: args.hold, update_first, apt })
     }
 
-    fn from_lowered(args: &Value) -> Result<Self, AssessError> {
-        Self::read(Args(args))
-            .map_err(|error| AssessError { command: "apt-get".to_owned(), reason: error.message })
+    fn from_lowered(args: &AptArgs) -> Result<Self, AssessError> {
+        Self::read(args).map_err(|error| AssessError { command: "apt-get".to_owned(), reason: error.message })
     }
 
     /// Whether its goal follows what the lists offer.
@@ -390,17 +388,11 @@ impl AptSpec {
 }
 
 /// The packages of a field: a mapping to versions, or a list that stands for `present`.
-fn wanted(args: Args<'_>, field: &str) -> Result<Vec<WantedPackage>, LowerError> {
-    let names = args.texts(field).into_iter().map(|name| (name, "present".to_owned()));
-    let pairs = names.chain(args.entries(field));
-    pairs
-        .map(|(name, version)| {
-            Ok(WantedPackage {
-                name: package_name(name)?.to_owned(),
-                pattern: Pattern::read(name, &version)?,
-            })
-        })
-        .collect()
+fn wanted(packages: &Packages) -> Result<Vec<WantedPackage>, LowerError> {
+    let wanted = packages.0.iter().map(|(name, version)| {
+        Ok(WantedPackage { name: package_name(name)?.to_owned(), pattern: Pattern::read(name, version)? })
+    });
+    wanted.collect()
 }
 
 /// `present` packages go into a call of their own: its `--no-upgrade` would hold for the others too.

@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::*;
+use crate::step::arguments::{Arguments, FromValue};
 use crate::step::cases;
+use crate::value::{Value, Version};
 
 #[test]
 fn cases_hold() {
@@ -113,6 +115,7 @@ fn only_a_lock_makes_a_failure_pass_by_itself() {
 #[test]
 fn only_lists_that_were_read_put_a_version_out_of_reach() {
     let args = cases::typed_args(&Apt, &json!({ "download": { "kubelet": "1.31.9-*" } }));
+    let args = AptArgs::read(&args).expect("complete");
     let madison = |stdout: &str, stderr: &str| {
         let none = ProbeOutput { rc: 1, ..ProbeOutput::default() };
         let offers = ProbeOutput { rc: 0, stdout: stdout.to_owned(), stderr: stderr.to_owned() };
@@ -123,4 +126,13 @@ fn only_lists_that_were_read_put_a_version_out_of_reach() {
     assert!(madison("", "E: Unable to locate package kubelet\n"));
     assert!(!madison(" kubelet | 1.31.9-1.1 | https://m  Packages\n", ""));
     assert!(!madison("", "E: Write error - write (28: No space left on device)\n"));
+}
+
+#[test]
+fn packages_keep_their_order_and_versions_are_text() {
+    let version = Value::Version(Version::parse("1.31.4").expect("a version"));
+    let written = [("kubelet".to_owned(), version), ("a".to_owned(), Value::Str("1.*".to_owned()))];
+    let packages = Packages::from_value(&Value::Map(written.into_iter().collect())).expect("packages");
+    let expected = [("kubelet", "1.31.4"), ("a", "1.*")];
+    assert_eq!(packages.0, expected.map(|(name, version)| (name.to_owned(), version.to_owned())));
 }

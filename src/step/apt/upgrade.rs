@@ -1,11 +1,11 @@
 //! `upgrade:`: everything, or packages by name, to the newest versions that the host's lists offer. Never a removal, never
 //! a package on hold. Pure.
 
+use super::arguments::AptArgs;
 use super::commands::{AptGet, simulating};
 use super::name::{package_name, takes_host_out};
 use super::output::{audit, holds, kept_back, kept_conffiles, missing_archives, simulation};
 use crate::op::{Effect, ProbeOutput, Query};
-use crate::step::args::Args;
 use crate::step::build::{argv, change, exactly, query, query_of, refused, satisfied, would_change, wrong};
 use crate::step::{AssessError, Assessment, Fidelity, LowerError};
 
@@ -49,15 +49,16 @@ const ALL_ELSEWHERE: [&str; 12] = [
 const NOTHING_ELSEWHERE: [&str; 4] = ["false", "no", "none", "off"];
 
 impl UpgradeSpec {
-    pub(super) fn read(args: Args<'_>) -> Result<Self, LowerError> {
-        let names = |field: &str| -> Result<Vec<String>, LowerError> {
-            args.texts(field).into_iter().map(|name| package_name(name).map(ToOwned::to_owned)).collect()
+    pub(super) fn read(upgrade: &[String], args: &AptArgs) -> Result<Self, LowerError> {
+        let names = |names: &[String]| -> Result<Vec<String>, LowerError> {
+            names.iter().map(|name| package_name(name).map(ToOwned::to_owned)).collect()
         };
-        let except = names("except")?;
+        let except = names(args.except.as_deref().unwrap_or_default())?;
         if let Some(name) = except.iter().find(|name| name.contains(':')) {
             return Err(wrong(format!("`except` has `{name}`"), "write the name without its architecture"));
         }
-        let what = match args.texts("upgrade").as_slice() {
+        let words: Vec<&str> = upgrade.iter().map(String::as_str).collect();
+        let what = match words.as_slice() {
             [word] if ALL_ELSEWHERE.contains(word) => {
                 return Err(wrong(
                     format!("`upgrade` is `{word}`, and takes names of packages, or `all`"),
@@ -77,9 +78,9 @@ impl UpgradeSpec {
             _ if !except.is_empty() => {
                 return Err(wrong("`except` goes with `upgrade: all`", "leave the packages out of the list"));
             }
-            _ => UpgradeScope::Named(names("upgrade")?),
+            _ => UpgradeScope::Named(names(upgrade)?),
         };
-        Ok(Self { what, download_only: args.flag("download_only") })
+        Ok(Self { what, download_only: args.downloads_only() })
     }
 
     pub(super) fn is_empty(&self) -> bool {
