@@ -2,12 +2,13 @@
 //! What a step asks for is in [`spec`], what a look at units says in [`units`], what processes were started from in
 //! [`sources`].
 
+mod arguments;
 mod sources;
 mod spec;
 mod units;
 
+use self::arguments::SystemctlArgs;
 use self::spec::{Goal, UnitSpec, UnitVerb, VERBS};
-use super::arguments::arguments;
 use super::build::{probe, satisfied, would_change, wrong};
 use super::kind::Kind;
 use super::{
@@ -15,56 +16,10 @@ use super::{
     Touches, Verify,
 };
 use crate::op::{Effect, ProbeOutput};
-use crate::value::{Duration, Type};
+use crate::value::Duration;
 
 /// The kind `systemctl`.
 pub(crate) struct Systemctl;
-
-arguments! {
-    /// What units should be like.
-    pub(crate) struct SystemctlArgs {
-        /// Have systemd read its unit files again, before anything else. Holds when no unit needs it.
-        daemon_reload: bool = false,
-        /// Units that must not be masked.
-        unmask: Option<Vec<String>> as (Type::Str.one_or_many()),
-        /// Units that must be masked.
-        mask: Option<Vec<String>> as (Type::Str.one_or_many()),
-        /// Units that must start at boot.
-        enable: Option<Vec<String>> as (Type::Str.one_or_many()),
-        /// Units that must not start at boot.
-        disable: Option<Vec<String>> as (Type::Str.one_or_many()),
-        /// Units that must not run.
-        stop: Option<Vec<String>> as (Type::Str.one_or_many()),
-        /// Units that must run.
-        start: Option<Vec<String>> as (Type::Str.one_or_many()),
-        /// Units whose process must be newer than its binary, its unit files and its configuration.
-        restart: Option<Vec<String>> as (Type::Str.one_or_many()),
-        /// Further files that a process of `restart` must be newer than. Absolute paths.
-        newer_than: Option<Vec<String>> as (Type::Str.one_or_many()),
-        /// Restart whatever the host looks like. The step is then opaque: a plan cannot say whether it is needed.
-        always: bool = false,
-        /// How long units may take to get where they should be.
-        within ("for"): Duration = Duration::from_secs(60),
-        /// How long started and restarted units must then stay active.
-        stable_for: Duration = Duration::from_secs(3),
-    }
-}
-
-impl SystemctlArgs {
-    /// The units of a verb, where it is written.
-    fn units(&self, verb: UnitVerb) -> Option<&[String]> {
-        let units = match verb {
-            UnitVerb::Unmask => &self.unmask,
-            UnitVerb::Mask => &self.mask,
-            UnitVerb::Enable => &self.enable,
-            UnitVerb::Disable => &self.disable,
-            UnitVerb::Stop => &self.stop,
-            UnitVerb::Start => &self.start,
-            UnitVerb::Restart => &self.restart,
-        };
-        units.as_deref()
-    }
-}
 
 impl Kind for Systemctl {
     type Args = SystemctlArgs;
@@ -132,7 +87,7 @@ whatever happens to be loaded.",
         let spec = UnitSpec::read(args)?;
         let ops = spec.ops(cx);
         let Some(effect) = ops.iter().map(|op| op.effect).max() else {
-            if let Some(verb) = VERBS.iter().find(|verb| args.units(**verb).is_some()) {
+            if let Some(verb) = VERBS.iter().find(|verb| verb.units(args).is_some()) {
                 return Err(wrong(
                     format!("`{}` is empty", verb.word()),
                     "name a unit, or leave the step out with `when`",

@@ -1,7 +1,8 @@
 //! What a `systemctl` step asks for, the look that tells whether it holds, and what differs. Pure.
 
+use super::arguments::SystemctlArgs;
+use super::sources;
 use super::units::{self, UnitState, parse_units};
-use super::{SystemctlArgs, sources};
 use crate::op::{Effect, Op, ProbeOutput, Query, Temporary};
 use crate::step::build::{
     absolute_path, argv, change, exec, query_of, refused, unreadable, would_change, wrong,
@@ -42,6 +43,20 @@ impl UnitVerb {
             Self::Start => "start",
             Self::Restart => "restart",
         }
+    }
+
+    /// The units that are written for it; none where it is left out.
+    pub(super) fn units(self, args: &SystemctlArgs) -> Option<&[String]> {
+        let units = match self {
+            Self::Unmask => &args.unmask,
+            Self::Mask => &args.mask,
+            Self::Enable => &args.enable,
+            Self::Disable => &args.disable,
+            Self::Stop => &args.stop,
+            Self::Start => &args.start,
+            Self::Restart => &args.restart,
+        };
+        units.as_deref()
     }
 
     fn effect(self) -> Effect {
@@ -109,7 +124,7 @@ impl UnitSpec {
     pub(super) fn read(args: &SystemctlArgs) -> Result<Self, LowerError> {
         let mut verbs = Vec::new();
         for verb in VERBS {
-            let names = args.units(verb).unwrap_or_default().iter();
+            let names = verb.units(args).unwrap_or_default().iter();
             let names = names.map(|name| units::full_name(name)).collect::<Result<Vec<_>, _>>()?;
             if !names.is_empty() {
                 verbs.push((verb, names));
