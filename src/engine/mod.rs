@@ -32,5 +32,5 @@ pub use history::{History, REHEARSAL};
 pub use host::{AttemptRun, HostFailure, OpRun, OpenCordon, TaskResult};
 pub use illegal::{IllegalEvent, IllegalReason};
 pub use membership::Membership;
-pub use outstanding::{Outstanding, OutstandingChange, standing};
+pub use outstanding::{Outstanding, OutstandingChange, SentOp, sent_ops};
 pub use state::{Awaited, State, Work};

@@ -1,22 +1,35 @@
-//! What a run did, or may have done, and did not take back. A fold of its events, as the summary is; for whoever takes
-//! it back in the run's stead, and for the budget of the run itself.
+//! What a run did to hosts, or may have done, and did not take back: the one fold of its events that says so. The budget
+//! counts by it, the last lines name its commands, `runs undo` takes it back, and drift is told from the run's own work.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::op::{Exit, Op, Temporary};
+use crate::op::{Effect, Exit, Op, Temporary};
 use crate::plan::{HostId, Plan, TaskId};
 use crate::step::{Assessment, BracketKey, Patched, patched};
 
 use super::membership::nodes_deleted;
-use super::{Event, Stamped, TaskEnd};
+use super::{Event, Stamped, State, TaskEnd};
 
-/// A change that stands.
+/// A change that stands, or may: who takes it back has to look first where that is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outstanding {
-    /// The host that it was made for.
-    pub host: HostId,
+    /// The sending of the op that made it.
+    pub sending: SentOp,
     /// What.
     pub change: OutstandingChange,
+    /// The command that takes it back, as the plan has it; empty where the step names none.
+    pub undo: String,
+    /// The end of its op has not said that it is this run's: it may be the cordon of another hand.
+    pub in_doubt: bool,
+    /// Brackets that its task opened: it stands until they are closed. Without any, until the task is done.
+    opens: Vec<BracketKey>,
+}
+
+impl Outstanding {
+    /// The host that it was made for.
+    pub fn host(&self) -> HostId {
+        self.sending.task.host
+    }
 }
 
 /// A change that a run makes to take it back later.
@@ -30,42 +43,57 @@ pub enum OutstandingChange {
     Other(String),
 }
 
-/// Changes that stand, each once, in the plan's order of hosts. One whose end nobody knows is among them: who takes it
-/// back has to look first. Deferred steps are lowered in the run, and are not known here.
-pub fn standing(plan: &Plan, events: &[Stamped]) -> Vec<Outstanding> {
-    let mut fold = Outstandings::default();
-    for event in events {
-        fold.take(plan, &event.event);
-    }
-    let changes: BTreeSet<_> =
-        fold.made.into_iter().map(|made| (made.sending.task.host, made.change)).collect();
-    changes.into_iter().map(|(host, change)| Outstanding { host, change }).collect()
-}
-
 /// One sending of an op.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct SentOp {
-    task: TaskId,
-    attempt: u32,
-    pass: u32,
-    op: u16,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SentOp {
+    /// The task.
+    pub task: TaskId,
+    /// The attempt at it.
+    pub attempt: u32,
+    /// The go of the attempt.
+    pub pass: u32,
+    /// Index into the lowered step's ops.
+    pub op: u16,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Made {
-    sending: SentOp,
-    change: OutstandingChange,
-    /// Brackets that its task opened: it stands until they are closed. Without any, until the task is done.
-    opens: Vec<BracketKey>,
+/// Every op that events send, with the host where its kubectl runs, where that is a host of the plan.
+pub fn sent_ops(events: &[Stamped]) -> impl Iterator<Item = (SentOp, Option<HostId>)> {
+    events.iter().filter_map(|stamped| match stamped.event {
+        Event::OpStarted { task, attempt, pass, op, on, .. } => {
+            Some((SentOp { task, attempt, pass, op }, on))
+        }
+        _ => None,
+    })
 }
 
-/// What a run did so far, or may have done, and did not take back: the one answer to that. The budget counts by it, the
-/// last lines name the hosts, and `rollbook runs undo` takes it back.
+/// What a run did so far, or may have done, and did not take back. Of steps that are lowered in the run only what their
+/// kind says is known here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outstandings {
-    made: Vec<Made>,
+    made: Vec<Outstanding>,
     /// Packages that the last probe of a task saw without a hold.
     off_hold: BTreeMap<TaskId, Vec<String>>,
+    /// Ops that were sent and of whose end nothing is known, with the host where their kubectl runs.
+    unheard: BTreeMap<SentOp, Option<HostId>>,
+    /// How many ops that change something were sent for a host and began, or may have.
+    acts: BTreeMap<HostId, u32>,
+}
+
+impl State {
+    /// Changes that stand on hosts, or may, in the order in which they were made.
+    pub fn outstanding(&self) -> &[Outstanding] {
+        &self.outstanding.made
+    }
+
+    /// Ops whose end is not known, with the host where their kubectl runs.
+    pub fn unheard(&self) -> impl Iterator<Item = (SentOp, Option<HostId>)> {
+        self.outstanding.unheard.iter().map(|(sending, on)| (*sending, *on))
+    }
+
+    /// Whether this run changed a host, or may have: what differs there from the plan may be its own work.
+    pub fn has_acted_on(&self, host: HostId) -> bool {
+        self.outstanding.acts.contains_key(&host)
+    }
 }
 
 impl Outstandings {
@@ -87,14 +115,21 @@ impl Outstandings {
                     self.off_hold.remove(&task);
                 }
             }
-            Event::OpStarted { task, attempt, pass, op, .. } => {
-                self.started(plan, SentOp { task, attempt, pass, op });
+            Event::OpStarted { task, attempt, pass, op, on, .. } => {
+                let sending = SentOp { task, attempt, pass, op };
+                self.unheard.insert(sending, on);
+                if acts(plan, task) {
+                    *self.acts.entry(task.host).or_default() += 1;
+                }
+                self.started(plan, sending);
             }
             Event::OpNotStarted { task, attempt, pass, op } => {
-                self.made.retain(|made| made.sending != SentOp { task, attempt, pass, op });
+                self.never_began(plan, SentOp { task, attempt, pass, op });
             }
             Event::OpEnded { task, attempt, pass, op, exit, ref last_line, .. } => {
-                self.ended(plan, SentOp { task, attempt, pass, op }, exit, last_line);
+                let sending = SentOp { task, attempt, pass, op };
+                self.unheard.remove(&sending);
+                self.ended(plan, sending, exit, last_line);
             }
             Event::TaskEnded { task, end: TaskEnd::Changed { .. } | TaskEnd::Satisfied { .. }, .. } => {
                 self.done(plan, task);
@@ -109,7 +144,27 @@ impl Outstandings {
         for change in &op.makes {
             let change = outstanding(op, change);
             if !self.was_off_hold(sending.task, &change) {
-                self.made.push(Made { sending, change, opens: lowered.opens.clone() });
+                self.made.push(Outstanding {
+                    sending,
+                    in_doubt: change == OutstandingChange::Cordon,
+                    change,
+                    undo: op.undo.clone(),
+                    opens: lowered.opens.clone(),
+                });
+            }
+        }
+    }
+
+    /// It was about to be sent: its host is as it was before.
+    fn never_began(&mut self, plan: &Plan, sending: SentOp) {
+        self.unheard.remove(&sending);
+        self.made.retain(|made| made.sending != sending);
+        if acts(plan, sending.task)
+            && let Some(count) = self.acts.get_mut(&sending.task.host)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.acts.remove(&sending.task.host);
             }
         }
     }
@@ -128,9 +183,14 @@ impl Outstandings {
         let Some(op) = lowered.ops.get(usize::from(sending.op)) else { return };
         let came = patched(exit, last_line);
         if lowered.sets_cordon(sending.op) {
-            // The cordon of another hand, unless a sending before it was this run's.
-            if matches!(came, Patched::Refused | Patched::NotMeant) {
-                self.made.retain(|made| made.sending != sending);
+            match came {
+                // The cordon of another hand, unless a sending before it was this run's.
+                Patched::Refused | Patched::NotMeant => self.made.retain(|made| made.sending != sending),
+                Patched::Applied => {
+                    let sent = self.made.iter_mut().filter(|made| made.sending == sending);
+                    sent.for_each(|made| made.in_doubt = false);
+                }
+                Patched::InDoubt => {}
             }
             return;
         }
@@ -157,7 +217,7 @@ impl Outstandings {
 
     /// A task that ended well closes brackets of its host, and has taken back whatever it did only for itself.
     fn done(&mut self, plan: &Plan, task: TaskId) {
-        let stands = |made: &Made| made.sending.task.host == task.host;
+        let stands = |made: &Outstanding| made.sending.task.host == task.host;
         if !self.made.iter().any(stands) {
             return;
         }
@@ -169,6 +229,11 @@ impl Outstandings {
             !is_done && !is_closed
         });
     }
+}
+
+/// Whether ops of a task may change something.
+fn acts(plan: &Plan, task: TaskId) -> bool {
+    plan.task(task).effect > Effect::Reads
 }
 
 fn is_about_holds(plan: &Plan, task: TaskId) -> bool {

@@ -5,7 +5,6 @@
 mod approval;
 mod attempt;
 mod bracket;
-mod changed_hosts;
 mod clearance;
 mod clock;
 mod context;
@@ -16,6 +15,7 @@ mod gather_facts;
 mod lock;
 mod look;
 mod observe;
+mod op_site;
 mod ops;
 mod orphaned_ops;
 mod output;

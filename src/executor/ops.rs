@@ -13,7 +13,7 @@ use super::output::{Listener, OpOutput};
 use super::pool::Pool;
 use super::secrets::Secrets;
 use super::sent::digest as sent_digest;
-use crate::engine::{Failure, OpRun};
+use crate::engine::{Failure, OpRun, SentOp};
 use crate::inventory::HostName;
 use crate::journal::OUTPUT_DIR;
 use crate::op::{Op, OpKind, SYMBOL_CLOSE, SYMBOL_OPEN, Site, secret_symbol};
@@ -61,7 +61,12 @@ pub(super) struct OpId<'a> {
 impl OpId<'_> {
     /// Its name: one directory on the host where it runs.
     fn id(self, shared: &Shared) -> LaunchId {
-        launch_id(&shared.run, self.task, (self.attempt, self.pass, self.index))
+        launch_id(&shared.run, self.sent())
+    }
+
+    fn sent(self) -> SentOp {
+        let Self { task, attempt, pass, index, .. } = self;
+        SentOp { task, attempt, pass, op: index }
     }
 
     /// Whether a secret is sent with it, so that what it says may hold one.
@@ -102,12 +107,9 @@ impl OpId<'_> {
     }
 }
 
-/// An op of a task: the attempt, the go within it, and the op's index.
-pub(super) type Sent = (u32, u32, u16);
-
 /// The name of an op of a run.
-pub(super) fn launch_id(run: &str, task: TaskId, (attempt, pass, op): Sent) -> LaunchId {
-    let TaskId { phase, host, index } = task;
+pub(super) fn launch_id(run: &str, sent: SentOp) -> LaunchId {
+    let SentOp { task: TaskId { phase, host, index }, attempt, pass, op } = sent;
     LaunchId { run: run.to_owned(), op: format!("{phase}-{}-{index}-{attempt}-{pass}-{op}", host.0) }
 }
 

@@ -11,7 +11,6 @@ use tokio::time::sleep_until;
 
 use super::approval::Approver;
 use super::attempt::{self, Assignment};
-use super::changed_hosts::Touched;
 use super::context::{EventSender, InDoubt, Message, Shared};
 use super::lock::{self, Lock};
 use super::runtime_values::{RuntimeValues, failure_value, steps_value};
@@ -112,7 +111,6 @@ struct Roller {
     inbox: mpsc::UnboundedReceiver<Message>,
     event_sender: EventSender,
     workers: JoinSet<()>,
-    touched: Touched,
     journal_error: Option<std::io::Error>,
 }
 
@@ -183,7 +181,6 @@ impl Roller {
         let resumed = past.is_some();
         let history = past.unwrap_or_else(|| History::new(&plan));
         Self {
-            touched: Touched::of(&plan, &history.events),
             resumed,
             machine,
             history,
@@ -382,7 +379,6 @@ impl Roller {
                 self.shared.busy.borrow_mut().remove(host);
             }
             _ => {
-                self.touched.note(&self.plan, event);
                 self.shared.membership.borrow_mut().note(&self.plan, event);
             }
         }
@@ -413,7 +409,7 @@ impl Roller {
                 self.workers.spawn_local(observe::run(shared, event_sender, phase, batch));
             }
             WorkItem::ProbeBracket { phase, host, bracket } => {
-                let untouched = !self.touched.has(host);
+                let untouched = !self.history.state.has_acted_on(host);
                 self.workers.spawn_local(bracket::run(shared, event_sender, phase, host, bracket, untouched));
             }
             WorkItem::Attempt { task, run } => {
@@ -479,7 +475,7 @@ impl Roller {
             task,
             attempt,
             has_slot: self.history.state.holds_slot(task.host),
-            untouched: !self.touched.has(task.host),
+            untouched: !self.history.state.has_acted_on(task.host),
             recorded,
             approved_by,
             finishes: self.history.state.finishes(&self.plan, task.phase, task.host),

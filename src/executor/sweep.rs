@@ -13,11 +13,11 @@ use tokio::time::sleep;
 
 use super::Pool;
 use super::look::controller_name;
+use super::op_site::OpSite;
 use super::ops::launch_id;
-use crate::engine::{Event, History};
+use crate::engine::{History, sent_ops};
 use crate::inventory::HostName;
-use crate::op::{Op, Site};
-use crate::plan::{HostId, Plan, StepRef, TaskId};
+use crate::plan::Plan;
 use crate::transport::{LaunchId, Session, SessionError};
 
 /// Hosts swept at the same time.
@@ -34,6 +34,12 @@ pub struct Swept {
     pub host: Option<HostName>,
     /// Whether they are root's.
     pub r#become: bool,
+}
+
+impl Swept {
+    fn at(plan: &Plan, site: OpSite) -> Self {
+        Self { host: site.host.map(|host| plan.host(host).name.clone()), r#become: site.r#become }
+    }
 }
 
 /// A place where something stays that should have gone.
@@ -68,9 +74,10 @@ pub async fn sweep(
 pub async fn hush(plan: &Plan, history: &History, pools: (&Rc<Pool>, &Rc<Pool>)) -> Vec<Unswept> {
     let Some(run) = history.run() else { return Vec::new() };
     let mut ops: BTreeMap<Swept, Vec<LaunchId>> = BTreeMap::new();
-    for (task, sent, on) in sendings(history) {
-        if let Some((place, true)) = place_of(plan, task, sent.2, on) {
-            ops.entry(place).or_default().push(launch_id(run, task, sent));
+    for (sent, on) in sent_ops(&history.events) {
+        let site = OpSite::of(plan, sent, on);
+        if site.is_given_a_secret {
+            ops.entry(Swept::at(plan, site)).or_default().push(launch_id(run, sent));
         }
     }
     go_over(ops.into_iter().map(|(place, ops)| (place, Broom::Hush(ops.into()))), pools).await
@@ -78,8 +85,7 @@ pub async fn hush(plan: &Plan, history: &History, pools: (&Rc<Pool>, &Rc<Pool>))
 
 /// Where a run sent ops.
 pub fn places(plan: &Plan, history: &History) -> BTreeSet<Swept> {
-    let places = sendings(history).filter_map(|(task, sent, on)| place_of(plan, task, sent.2, on));
-    places.map(|(place, _)| place).collect()
+    sent_ops(&history.events).map(|(sent, on)| Swept::at(plan, OpSite::of(plan, sent, on))).collect()
 }
 
 async fn go_over(
@@ -145,34 +151,4 @@ async fn apply(session: &dyn Session, broom: &Broom, r#become: bool) -> Result<(
             Ok(())
         }
     }
-}
-
-/// Every op that was sent: its task, how often, and where kubectl ran.
-fn sendings(history: &History) -> impl Iterator<Item = (TaskId, (u32, u32, u16), Option<HostId>)> {
-    history.events.iter().filter_map(|stamped| match stamped.event {
-        Event::OpStarted { task, attempt, pass, op, on, .. } => Some((task, (attempt, pass, op), on)),
-        _ => None,
-    })
-}
-
-/// Where an op ran, and whether it was given a secret; of a step that was lowered late that is not known.
-fn place_of(plan: &Plan, task: TaskId, op: u16, on: Option<HostId>) -> Option<(Swept, bool)> {
-    let (site, r#become, secret) = match plan.task(task).step {
-        StepRef::Action(action) => {
-            let op: &Op = plan.action(action).lowered.ops.get(usize::from(op))?;
-            (op.site, op.r#become, op.is_given_a_secret())
-        }
-        StepRef::Deferred(step) => {
-            let step = &plan.deferred[step.0 as usize];
-            let site = step.run_on.unwrap_or(if on.is_some() { Site::Kube } else { Site::Subject });
-            (site, step.r#become, !plan.secrets.is_empty())
-        }
-    };
-    let host = match site {
-        Site::Subject => Some(task.host),
-        Site::Kube => on,
-        Site::Controller => None,
-    };
-    let host = host.map(|host| plan.host(host).name.clone());
-    Some((Swept { host, r#become }, secret))
 }

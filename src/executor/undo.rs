@@ -1,12 +1,12 @@
 //! Finds out what can be put back of a run that will not go on: what its journal says, less what no longer stands and
 //! what nobody can look at. Changes nothing; the plan that comes of it is rolled like any other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::orphaned_ops::{Leftover, await_orphan};
 use super::{Pool, Redactor, forecast_plan};
-use crate::engine::{History, OutstandingChange, standing};
+use crate::engine::{History, OutstandingChange};
 use crate::inventory::HostName;
 use crate::plan::undo::{PutBack, undo_plan};
 use crate::plan::{HostId, Plan, forecast};
@@ -36,10 +36,10 @@ pub async fn undoing(
     for host in of.hosts.iter().filter(|host| !host.machine_id.is_empty()) {
         pool.expect_machine(&host.name, &host.machine_id);
     }
-    let mut work = UndoWork::of(of, history);
+    let mut work = UndoWork::of(history);
     // An op that still runs would go on under a node that takes pods again, or into the run that comes next.
-    for orphan in Leftover::of(of, run, &history.events) {
-        let host = orphan.host;
+    for orphan in Leftover::of(of, run, &history.state) {
+        let host = orphan.host();
         let (name, title) = (&of.host(host).name, orphan.title(of));
         tell(&format!("{name}  waits for the end of `{title}`, if it still runs"));
         if let Err(why) = await_orphan(of, &orphan, here, pool, controller).await {
@@ -82,16 +82,19 @@ struct UndoWork {
 
 impl UndoWork {
     /// What the journal says that the run left.
-    fn of(plan: &Plan, history: &History) -> Self {
+    fn of(history: &History) -> Self {
         let mut work = Self { wanted: BTreeMap::new(), kept: BTreeMap::new(), is_unsure: false };
-        for left in standing(plan, &history.events) {
-            match left.change {
-                OutstandingChange::Cordon => work.wanted.entry(left.host).or_default().uncordon = true,
+        // Each once, whatever was sent for it again.
+        let changes: BTreeSet<_> =
+            history.state.outstanding().iter().map(|made| (made.host(), &made.change)).collect();
+        for (host, change) in changes {
+            match change {
+                OutstandingChange::Cordon => work.wanted.entry(host).or_default().uncordon = true,
                 OutstandingChange::Unhold(package) => {
-                    work.wanted.entry(left.host).or_default().hold.push(package);
+                    work.wanted.entry(host).or_default().hold.push(package.clone());
                 }
                 OutstandingChange::Other(command) => {
-                    work.kept.entry(left.host).or_default().push(format!("it may need: {command}"));
+                    work.kept.entry(host).or_default().push(format!("it may need: {command}"));
                 }
             }
         }

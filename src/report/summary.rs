@@ -10,7 +10,7 @@ use super::phases::{self, Versions};
 use super::plain::{counted, halt_words, host_name, title};
 use super::stopped::StopReport;
 use super::trouble::LastWords;
-use super::ways_back::WaysBack;
+use super::ways_back::ways_back;
 use crate::engine::{
     BracketFinding, Cause, Counts, Event, Failure, HaltCause, History, HostStatus, State, TaskEnd,
 };
@@ -322,7 +322,6 @@ struct SummaryFold<'p> {
     uncordoned: BTreeSet<HostId>,
     /// Hosts whose nodes are cordoned, or may be, by this run or by the hand that it found at work.
     bracketed: BTreeSet<HostId>,
-    ways_back: WaysBack,
     /// What ops of attempts that have not ended said last.
     said: BTreeMap<TaskId, LastWords>,
     versions: Versions,
@@ -343,7 +342,6 @@ impl<'p> SummaryFold<'p> {
             stopped: StopReport::default(),
             uncordoned: BTreeSet::new(),
             bracketed: BTreeSet::new(),
-            ways_back: WaysBack::default(),
             said: BTreeMap::new(),
             versions: Versions::default(),
             nodes: Nodes::default(),
@@ -352,7 +350,6 @@ impl<'p> SummaryFold<'p> {
 
     fn take(&mut self, event: &Event) {
         self.stopped.take(event);
-        self.ways_back.take(self.plan, event);
         self.versions.take(event);
         self.nodes.take(self.plan, event);
         match event {
@@ -475,7 +472,7 @@ impl<'p> SummaryFold<'p> {
         is_node && !self.bracketed.contains(&host) && !self.uncordoned.contains(&host)
     }
 
-    fn left(&mut self, state: &State) -> (Vec<Left>, Vec<OnPurpose>) {
+    fn left(&self, state: &State) -> (Vec<Left>, Vec<OnPurpose>) {
         if let Some(run) = &self.plan.undoes {
             return (not_put_back(self.plan, run, state), Vec::new());
         }
@@ -491,12 +488,12 @@ impl<'p> SummaryFold<'p> {
             }
         }
         let on_purpose = on_purpose.into_iter().map(|(host, reason)| {
-            let commands = self.ways_back.commands(self.plan, host, &self.run);
+            let commands = ways_back(self.plan, state, host, &self.run);
             OnPurpose { host, reason, commands }
         });
         let on_purpose = on_purpose.collect();
         let left = out.union(&half).copied().map(|host| {
-            let mut commands = self.ways_back.commands(self.plan, host, &self.run);
+            let mut commands = ways_back(self.plan, state, host, &self.run);
             if self.has_lost_node(host) {
                 // There is no cordon any more to take back.
                 commands.retain(|command| !command.starts_with("kubectl uncordon "));

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{BracketKey, Cause, Event, Exit, HostId, Story, TaskId, story};
+use super::{BracketKey, Cause, Event, Exit, HostId, State, Story, TaskId, story};
+use crate::engine::outstanding::Outstandings;
 use crate::op::{OpKind, RunWhen, Temporary};
 use crate::runbook::Retry;
 use crate::value::Duration;
@@ -219,5 +220,37 @@ fn a_cordon_counts_until_its_node_is_deleted() {
         assert!(story.state.cordoned().contains_key(&HostId(0)), "it was cordoned");
         story.op(1, 0, Some(0));
         assert_eq!(story.state.cordoned().contains_key(&HostId(0)), counts, "{command:?}");
+    }
+}
+
+#[test]
+fn a_host_was_acted_on_once_an_op_that_changes_something_began_or_may_have() {
+    const READ: (u16, u16) = (0, 0);
+    const CHANGE: (u16, u16) = (1, 0);
+    // What is sent, whether it began, and whether the host may be changed after each.
+    let cases: [&[((u16, u16), bool, bool)]; 4] = [
+        &[(READ, true, false)],
+        &[(CHANGE, true, true)],
+        &[(CHANGE, false, false), (CHANGE, true, true)],
+        &[(CHANGE, true, true), ((1, 1), false, true)],
+    ];
+    for case in cases {
+        let mut outstanding = Outstandings::default();
+        let story = story(1, "rc", |_| {});
+        let acts = |outstanding: &Outstandings| State {
+            outstanding: outstanding.clone(),
+            ..State::new(&story.plan)
+        };
+        for ((index, op), began, acted) in case {
+            let (task, attempt, pass) = (TaskId { phase: 0, host: HostId(0), index: *index }, 1, 0);
+            let (op, on, sent) = (*op, None, None);
+            outstanding.take(&story.plan, &Event::OpStarted { task, attempt, pass, op, on, sent });
+            if !began {
+                outstanding.take(&story.plan, &Event::OpNotStarted { task, attempt, pass, op });
+            }
+            let state = acts(&outstanding);
+            assert_eq!(state.has_acted_on(HostId(0)), *acted, "{case:?}");
+            assert_eq!(state.unheard().count() > 0, *began || *acted, "{case:?}");
+        }
     }
 }
