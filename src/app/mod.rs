@@ -9,6 +9,7 @@ mod error;
 pub(crate) mod exec;
 pub(crate) mod facts;
 pub(crate) mod kube;
+pub(crate) mod left;
 pub(crate) mod load;
 pub(crate) mod lock;
 pub(crate) mod missing_secrets;

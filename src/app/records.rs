@@ -3,9 +3,11 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::connections;
+use super::left::LaterRuns;
 use super::{AppError, Tell};
 use crate::engine::{HaltCause, History};
 use crate::journal::{JournalError, Recorded, RecordedError, RunDir, StateDir, StateDirError, runs};
+use crate::kubernetes::some_of;
 use crate::plan::Plan;
 use crate::report::{ExitKind, Summary};
 
@@ -102,6 +104,23 @@ pub(crate) fn find(
     Ok(Some(Found::new(dir, state_dir)))
 }
 
+const UNREADABLE: &str = "it cannot be read";
+
+/// Why the record of a run is kept, where it is.
+fn kept_because(recorded: &Recorded, run: &RunDir, later: &LaterRuns) -> Option<String> {
+    let Recorded { plan, history, .. } = recorded;
+    if run.goes_on() {
+        return Some("it goes on at this moment".to_owned());
+    }
+    if history.state.can_resume() && run.superseded().is_none() {
+        return Some("it can go on".to_owned());
+    }
+    let mut summary = Summary::of(plan, history);
+    later.settle(&mut summary, recorded, run);
+    let names: Vec<String> = summary.left.iter().map(|left| plan.host(left.host).name.to_string()).collect();
+    (!names.is_empty()).then(|| format!("it left {}", some_of(&names)))
+}
+
 /// Only what is over and left nothing behind is removed: the rest is somebody's evidence.
 pub(crate) fn prune(
     state_dir: Option<&Utf8PathBuf>,
@@ -112,13 +131,21 @@ pub(crate) fn prune(
     let held = lock_state(state_dir, "runs being pruned")?;
     let all = runs(held.path()).map_err(anyhow::Error::from)?;
     let old = all.len().saturating_sub(keep);
-    for run in &all[..old] {
-        let over = run.read().is_ok_and(|recorded| {
-            let Recorded { plan, history, .. } = &recorded;
-            !history.state.can_resume() && Summary::of(plan, history).left.is_empty()
-        });
-        if !over {
-            tell.say(&format!("keeping {}: it can go on, left hosts behind, or cannot be read", run.id()));
+    let mut later = LaterRuns::default();
+    let mut kept = Vec::with_capacity(all.len());
+    for run in all.iter().rev() {
+        let recorded = run.read();
+        kept.push(
+            recorded.as_ref().map_or(Some(UNREADABLE.to_owned()), |found| kept_because(found, run, &later)),
+        );
+        if let Ok(recorded) = recorded {
+            later.take(&recorded);
+        }
+    }
+    kept.reverse();
+    for (run, kept) in all[..old].iter().zip(kept) {
+        if let Some(why) = kept {
+            tell.say(&format!("keeping {}: {why}", run.id()));
         } else if dry_run {
             tell.say(&format!("would remove {}", run.id()));
         } else {

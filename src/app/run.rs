@@ -23,8 +23,9 @@ use crate::report::ExitKind;
 
 /// Plans or reads a plan, asks, and rolls it to its end.
 pub(crate) fn run(args: &RunRequest<'_>, tell: &dyn Tell) -> Result<ExitKind, AppError> {
-    args.consent.refuse_nobody("review with `rollbook plan`, then run with --yes")?;
+    // A file that cannot be rolled is told first: who adds --yes for it would only hear of it then.
     let source = RunSource::read(args, tell)?;
+    args.consent.refuse_nobody("review with `rollbook plan`, then run with --yes")?;
     if args.resume_unfinished
         && let Some(record) = unfinished_of(args, &source)?
     {

@@ -1,7 +1,7 @@
 //! `rollbook runs undo`: puts back the cordons and holds that a run left which will not go on. That is a run of its own,
 //! with a plan that is shown first and a record; the undone run's journal says that it cannot go on any more.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use camino::Utf8PathBuf;
@@ -9,28 +9,29 @@ use camino::Utf8PathBuf;
 use super::Tell;
 use super::connections::{Connections, machine, now, run_id, runtime, who};
 use super::earlier;
+use super::left::LaterRuns;
 use super::lock::{self, Begin};
 use super::records::{Found, Which, find, lock_state, refuse_rehearsal};
 use super::resume::{open, ways};
 use super::roll::{ReadyRun, roll_on};
 use super::{Consent, RollRequest, UndoRequest};
 use crate::app::AppError;
-use crate::engine::{Event, History, Stamped};
+use crate::engine::{Event, Stamped};
 use crate::executor::{Nobody, Secrets, Undoing, undoing};
 use crate::journal::{Journal, Record, Recorded, RunDir, StateDir};
 use crate::plan::show::{bytes, digest};
 use crate::plan::{HostId, Plan};
-use crate::report::ExitKind;
+use crate::report::{ExitKind, Summary};
 use crate::value::Duration;
 
 /// Puts back what a run left, as a run of its own.
 pub(crate) fn undo(args: &UndoRequest<'_>, tell: &dyn Tell) -> Result<ExitKind, AppError> {
-    args.consent.refuse_nobody("look at it with `rollbook runs show`, then undo it with --yes")?;
     let state_dir = args.state_dir.as_ref();
     let Some(found) = find(state_dir, Some(&args.run), Which::Newest)? else {
         return Err(AppError::told(ExitKind::Usage));
     };
     refuse_rehearsal(&found.dir, "nothing is to be put back; `rollbook rehearse` begins anew")?;
+    args.consent.refuse_nobody("look at it with `rollbook runs show`, then undo it with --yes")?;
     let state = lock_state(state_dir, "a run being undone")?;
     // Before it is read, and held to the end: nobody goes on with the run meanwhile.
     let journal = open(&found.dir)?;
@@ -68,16 +69,30 @@ impl Undo<'_> {
         let found = undoing(of, history, here, pools, &mut |line| tell.say(line)).await;
         let Undoing { plan, kept, is_unsure } =
             found.map_err(|error| anyhow::anyhow!("{}", error.message))?;
-        let left = left_as_it_is(of, history, &kept);
+        // What is looked at and not kept is put back below, or stands no more.
+        let is_put_back = |host: HostId| !kept.contains_key(&host);
+        let mut summary = Summary::of(of, history);
+        LaterRuns::after(&self.recorded, self.state.path())?.settle_with(
+            &mut summary,
+            &self.recorded,
+            is_put_back,
+        );
+        let left = left_as_it_is(of, &summary, &kept);
         if self.args.consent != Consent::Given && !is_unsure {
             // Whoever is asked has to know it.
             say_all(&left, tell);
         }
-        let code = match plan {
-            Some(plan) => self.roll(plan, connections).await?,
-            None if is_unsure => self.not_given_up(),
-            None => self.give_up(!left.is_empty(), connections).await?,
+        let (code, is_back) = match plan {
+            Some(plan) => {
+                let code = self.roll(plan, connections).await?;
+                (code, code == ExitKind::Ok)
+            }
+            None if is_unsure => (self.not_given_up(), false),
+            None => (self.give_up(!left.is_empty(), connections).await?, true),
         };
+        if is_back && kept.is_empty() {
+            self.record.put_back(&who()).map_err(anyhow::Error::from)?;
+        }
         say_all(&left, tell);
         Ok(if kept.is_empty() { code } else { ExitKind::LeftOut })
     }
@@ -104,16 +119,19 @@ impl Undo<'_> {
         let what = if is_left {
             "no cordon and no hold of the run stands; what else it changed, a person has to look at"
         } else {
-            "what the run left is put back, or was never changed"
+            "nothing of the run stands"
         };
+        // Asked again it ends as it did before.
+        let ends =
+            if is_left && history.state.undone_by().is_none() { ExitKind::LeftOut } else { ExitKind::Ok };
         let Some(run) = history.run().filter(|_| history.state.can_resume()) else {
             tell.say(&format!("nothing to do: {what}"));
-            return Ok(ExitKind::Ok);
+            return Ok(ends);
         };
         tell.say(&format!("nothing to do on the hosts: {what}"));
         if let Some(why) = self.record.superseded() {
             tell.say(&format!("run {run} was given up already by {why}"));
-            return Ok(ExitKind::Ok);
+            return Ok(ends);
         }
         if self.args.consent != Consent::Given
             && !tell.confirm(&format!("Give run {run} up? It cannot be resumed afterwards."))
@@ -126,7 +144,7 @@ impl Undo<'_> {
         lock::give_up(plan, (run, here), &why, connections, tell).await?;
         self.record.supersede(&why).map_err(anyhow::Error::from)?;
         tell.say(&format!("run {run} is given up; a new run does what is still to be done"));
-        Ok(if is_left { ExitKind::LeftOut } else { ExitKind::Ok })
+        Ok(ends)
     }
 
     async fn roll(&mut self, plan: Plan, connections: &Connections) -> Result<ExitKind, AppError> {
@@ -184,23 +202,20 @@ impl Undo<'_> {
     }
 }
 
-/// What stays as it was, a line each: what only a person can put back, and hosts in the middle of the run's steps.
-fn left_as_it_is(plan: &Plan, history: &History, kept: &BTreeMap<HostId, Vec<String>>) -> Vec<String> {
+/// What stays as it was, a line each: what only a person can put back, and what the run left beside its brackets.
+fn left_as_it_is(plan: &Plan, summary: &Summary, kept: &BTreeMap<HostId, Vec<String>>) -> Vec<String> {
     let name = |host: HostId| &plan.host(host).name;
     let mut lines = Vec::new();
     for (host, reasons) in kept {
         lines.extend(reasons.iter().map(|why| format!("{}  is left as it was: {why}", name(*host))));
     }
-    let half = history.state.half_changed(plan);
-    let under_way = history.state.out_of_service(plan);
-    let hosts: BTreeSet<HostId> = half.iter().chain(&under_way).copied().collect();
-    for host in hosts {
-        let what = if half.contains(&host) { "half-changed" } else { "in the middle of its steps" };
-        lines.push(format!(
-            "{}  is left {what} by the run: look at it, and let a new run do what is still to be done",
-            name(host)
-        ));
-    }
+    lines.extend(summary.left.iter().map(|left| {
+        format!(
+            "{}  is left {} by the run: look at it, and let a new run do what is still to be done",
+            name(left.host),
+            left.what
+        )
+    }));
     lines
 }
 

@@ -11,6 +11,7 @@ use super::outcome::Outcome;
 use super::terminal::Terminal;
 use crate::app::AppError;
 use crate::app::connections::state_dir;
+use crate::app::left::{LaterRuns, as_it_stands};
 use crate::app::records::{Which, find, prune, rehearsals};
 use crate::engine::History;
 use crate::journal::{Recorded, RunDir, runs};
@@ -37,12 +38,20 @@ fn list(state: &Utf8Path, format: Format, terminal: &Terminal) -> Outcome {
     let mut rows = Vec::new();
     // Rehearsals first: whoever asks for the newest run reads the last line.
     let rehearsals = rehearsals(state).map_err(anyhow::Error::from)?;
-    for run in rehearsals.into_iter().chain(runs(state).map_err(anyhow::Error::from)?) {
+    let all = rehearsals.into_iter().chain(runs(state).map_err(anyhow::Error::from)?);
+    // What a run left is known once those after it are.
+    let mut later = LaterRuns::default();
+    for run in all.collect::<Vec<_>>().iter().rev() {
         rows.push(match run.read() {
-            Ok(recorded) => RunRow::of(&run, &recorded),
-            Err(error) => RunRow::unreadable(&run, &error),
+            Ok(recorded) => {
+                let row = RunRow::of(run, &recorded, &later);
+                later.take(&recorded);
+                row
+            }
+            Err(error) => RunRow::unreadable(run, &error),
         });
     }
+    rows.reverse();
     terminal.data(&match format {
         Format::Text => table(&rows),
         Format::Json => format!("{}\n", serde_json::to_string_pretty(&rows).map_err(anyhow::Error::from)?),
@@ -63,31 +72,44 @@ struct RunRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped_by: Option<String>,
     can_resume: bool,
-    /// No host was touched, and none is left.
+    /// No host was touched: what it left, it left in the simulation.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     rehearsal: bool,
     runbook: String,
     inventory: String,
     hosts: usize,
-    /// Hosts that are out of service or half-changed.
+    /// Hosts that it left out of service, half-changed or in the middle of its steps, and that no later run brought to
+    /// their end.
     left: usize,
     #[serde(skip_serializing_if = "String::is_empty")]
     note: String,
 }
 
 impl RunRow {
-    fn of(run: &RunDir, recorded: &Recorded) -> Self {
+    fn of(run: &RunDir, recorded: &Recorded, later: &LaterRuns) -> Self {
         let Recorded { plan, history, .. } = recorded;
-        let summary = Summary::of(plan, history);
+        let mut summary = Summary::of(plan, history);
+        let exit = summary.exit();
+        if run.goes_on() {
+            summary.without_those_at_work(plan, &history.state);
+        } else if !run.is_rehearsal() {
+            later.settle(&mut summary, recorded, run);
+        }
         let given_up = run.superseded();
         let rehearsal = run.is_rehearsal();
         let can_resume = history.state.can_resume() && given_up.is_none();
-        let word = match (history.state.finished(), summary.exit()) {
+        let word = match (history.state.finished(), exit) {
             _ if history.state.undone_by().is_some() => "undone",
             (false, _) if run.goes_on() => "running",
             _ if given_up.is_some() => "given up",
             (false, _) => "cut off",
             (true, ExitKind::Ok) => "done",
+            // It was asked to stop when everything was under way.
+            (true, ExitKind::Interrupted | ExitKind::Terminated | ExitKind::Deadline)
+                if history.state.is_whole() && !can_resume =>
+            {
+                "done"
+            }
             (true, _) if can_resume => "stopped",
             (true, _) => "failed",
         };
@@ -103,7 +125,7 @@ impl RunRow {
             inventory: plan.inventory.clone(),
             // Not a machine that only runs kubectl.
             hosts: history.state.counts(plan).all(),
-            left: if rehearsal { 0 } else { summary.left.len() },
+            left: summary.left.len(),
             note: String::new(),
         }
     }
@@ -175,7 +197,9 @@ fn show(args: &Args, named: Option<&str>, verbose: bool, terminal: &Terminal) ->
             format!("there are no runs in {}", state_dir(args.state_dir.as_ref())?),
         ));
     };
-    let Recorded { plan, history, .. } = found.read()?;
+    let recorded = found.read()?;
+    let (summary, ended_later) = as_it_stands(&recorded, &found.dir, args.state_dir.as_ref())?;
+    let Recorded { plan, history, .. } = recorded;
     let way_on = found.way_on(&history, &plan);
     let mut text = Vec::new();
     let mut plain = Plain::new(&mut text, Verbosity::of_log(verbose));
@@ -186,9 +210,12 @@ fn show(args: &Args, named: Option<&str>, verbose: bool, terminal: &Terminal) ->
         plain.event(&plan, &then, event);
     }
     let mut text = String::from_utf8_lossy(&text).into_owned();
-    let mut summary = Summary::of(&plan, &history).recorded_in(found.dir.path().as_str());
+    let mut summary = summary.recorded_in(found.dir.path().as_str());
     summary.can_resume = way_on.is_some();
     text.push_str(&summary.text(&plan));
+    for ended in ended_later {
+        text.extend([ended.line(&plan).as_str(), "\n"]);
+    }
     if let Some(way_on) = way_on {
         text.extend([way_on.as_str(), "\n"]);
     }

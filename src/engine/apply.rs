@@ -326,6 +326,9 @@ impl State {
             return Err(IllegalReason::Unfinished { what: "a phase is".to_owned() });
         }
         self.ended = true;
+        let rest = plan.phases.iter().skip(self.phases.len());
+        self.is_whole = self.phases.iter().all(|run| run.ended == Some(true))
+            && rest.into_iter().all(|phase| phase.batches.is_empty());
         Ok(())
     }
 

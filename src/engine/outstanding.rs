@@ -8,7 +8,7 @@ use crate::plan::{HostId, Plan, TaskId};
 use crate::step::{Assessment, BracketKey, Patched, patched};
 
 use super::membership::nodes_deleted;
-use super::{Event, Stamped, State, TaskEnd};
+use super::{Event, Stamped, TaskEnd};
 
 /// A change that stands, or may: who takes it back has to look first where that is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,14 @@ pub fn sent_ops(events: &[Stamped]) -> impl Iterator<Item = (SentOp, Option<Host
     })
 }
 
+/// How many ops that change something were sent for a host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Acts {
+    all: u32,
+    /// Of steps other than those that open brackets or uncordon: taking brackets back does not take back what they did.
+    lasting: u32,
+}
+
 /// What a run did so far, or may have done, and did not take back. Of steps that are lowered in the run only what their
 /// kind says is known here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,28 +83,31 @@ pub(super) struct Outstandings {
     off_hold: BTreeMap<TaskId, Vec<String>>,
     /// Ops that were sent and of whose end nothing is known, with the host where their kubectl runs.
     unheard: BTreeMap<SentOp, Option<HostId>>,
-    /// How many ops that change something were sent for a host and began, or may have.
-    acts: BTreeMap<HostId, u32>,
-}
-
-impl State {
-    /// Changes that stand on hosts, or may, in the order in which they were made.
-    pub fn outstanding(&self) -> &[Outstanding] {
-        &self.outstanding.made
-    }
-
-    /// Ops whose end is not known, with the host where their kubectl runs.
-    pub fn unheard(&self) -> impl Iterator<Item = (SentOp, Option<HostId>)> {
-        self.outstanding.unheard.iter().map(|(sending, on)| (*sending, *on))
-    }
-
-    /// Whether this run changed a host, or may have: what differs there from the plan may be its own work.
-    pub fn has_acted_on(&self, host: HostId) -> bool {
-        self.outstanding.acts.contains_key(&host)
-    }
+    /// Ops that change something and were sent for a host and began, or may have.
+    acts: BTreeMap<HostId, Acts>,
 }
 
 impl Outstandings {
+    /// Changes that stand, or may, in the order in which they were made.
+    pub(super) fn made(&self) -> &[Outstanding] {
+        &self.made
+    }
+
+    /// Ops whose end is not known, with the host where their kubectl runs.
+    pub(super) fn unheard(&self) -> impl Iterator<Item = (SentOp, Option<HostId>)> {
+        self.unheard.iter().map(|(sending, on)| (*sending, *on))
+    }
+
+    /// Whether an op that changes something was sent for a host and began, or may have.
+    pub(super) fn has_acted_on(&self, host: HostId) -> bool {
+        self.acts.get(&host).is_some_and(|acts| acts.all > 0)
+    }
+
+    /// Whether it did what stays when its cordons and holds are taken back.
+    pub(super) fn has_lasting_acts(&self, host: HostId) -> bool {
+        self.acts.get(&host).is_some_and(|acts| acts.lasting > 0)
+    }
+
     /// Hosts whose node this run cordoned, or may have, each with the task that did.
     pub(super) fn cordons(&self) -> impl Iterator<Item = (HostId, TaskId)> {
         let cordons = self.made.iter().filter(|made| made.change == OutstandingChange::Cordon);
@@ -118,9 +129,7 @@ impl Outstandings {
             Event::OpStarted { task, attempt, pass, op, on, .. } => {
                 let sending = SentOp { task, attempt, pass, op };
                 self.unheard.insert(sending, on);
-                if acts(plan, task) {
-                    *self.acts.entry(task.host).or_default() += 1;
-                }
+                self.count(plan, task, 1);
                 self.started(plan, sending);
             }
             Event::OpNotStarted { task, attempt, pass, op } => {
@@ -159,14 +168,21 @@ impl Outstandings {
     fn never_began(&mut self, plan: &Plan, sending: SentOp) {
         self.unheard.remove(&sending);
         self.made.retain(|made| made.sending != sending);
-        if acts(plan, sending.task)
-            && let Some(count) = self.acts.get_mut(&sending.task.host)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.acts.remove(&sending.task.host);
-            }
+        self.count(plan, sending.task, -1);
+    }
+
+    /// One op more or less was sent for a task that may change something.
+    fn count(&mut self, plan: &Plan, task: TaskId, by: i32) {
+        if plan.task(task).effect == Effect::Reads {
+            return;
         }
+        // Who closes a hold may have moved its package.
+        let is_lasting = plan
+            .lowered(task)
+            .is_none_or(|lowered| lowered.opens.is_empty() && !lowered.closes.contains(&BracketKey::Cordon));
+        let acts = self.acts.entry(task.host).or_default();
+        acts.all = acts.all.saturating_add_signed(by);
+        acts.lasting = acts.lasting.saturating_add_signed(if is_lasting { by } else { 0 });
     }
 
     /// Whether the package of an `Unhold` was seen without a hold before: there is none to put back.
@@ -229,11 +245,6 @@ impl Outstandings {
             !is_done && !is_closed
         });
     }
-}
-
-/// Whether ops of a task may change something.
-fn acts(plan: &Plan, task: TaskId) -> bool {
-    plan.task(task).effect > Effect::Reads
 }
 
 fn is_about_holds(plan: &Plan, task: TaskId) -> bool {

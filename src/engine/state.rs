@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::{Budget, Cordoning, HostId, Plan, TaskId};
+use crate::op::Effect;
+use crate::plan::{Budget, Cordoning, HostId, HostTasks, Plan, TaskId};
 use crate::runbook::OnFailure;
 use crate::value::Timestamp;
 
 use super::host::{AttemptRun, HostFailure, HostRun, HostWork, OpenCordon, TaskResult};
-use super::outstanding::Outstandings;
+use super::outstanding::{Outstanding, Outstandings, SentOp};
 use super::phase::{PhaseRun, position};
 use super::{HaltCause, HostStatus, StopLevel};
 
@@ -22,11 +23,17 @@ pub(super) struct RequestedStop {
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is something that became true of a run, and they combine freely"
+)]
 pub struct State {
     pub(super) seq: u64,
     pub(super) clock: Timestamp,
     pub(super) started: bool,
     pub(super) ended: bool,
+    /// It ended, and nothing is left to do: every phase that has hosts ended within its limits.
+    pub(super) is_whole: bool,
     /// The run that puts back what this one left.
     pub(super) undone_by: Option<String>,
     /// Phases that began; the last one may be open.
@@ -109,6 +116,7 @@ impl State {
             clock: Timestamp::default(),
             started: false,
             ended: false,
+            is_whole: false,
             undone_by: None,
             phases: Vec::with_capacity(plan.phases.len()),
             lost: BTreeMap::new(),
@@ -134,6 +142,11 @@ impl State {
     /// Whether the run ended by itself.
     pub fn finished(&self) -> bool {
         self.ended
+    }
+
+    /// Whether it ended and nothing is left to do, though somebody may have asked it to stop.
+    pub fn is_whole(&self) -> bool {
+        self.ended && self.is_whole
     }
 
     /// The run that puts back what this one left, where somebody undid it.
@@ -165,9 +178,9 @@ impl State {
             ) => self.has_doubts(),
             // Its hosts may be well and only its checks were red; where no host succeeded there is nothing to check again.
             Some(HaltCause::BatchFailed { .. }) => self.has_doubts() || self.has_success_in_last_batch(),
-            Some(
-                HaltCause::Stopped { .. } | HaltCause::BudgetSpentByOthers { .. } | HaltCause::Paused { .. },
-            ) => true,
+            // The stop may have come when all that was left was under way, and ended well.
+            Some(HaltCause::Stopped { .. }) => !self.is_whole || self.has_doubts(),
+            Some(HaltCause::BudgetSpentByOthers { .. } | HaltCause::Paused { .. }) => true,
         }
     }
 
@@ -256,6 +269,26 @@ impl State {
     /// last; in the plan's order.
     pub fn cordoned(&self) -> BTreeMap<HostId, TaskId> {
         self.outstanding.cordons().collect()
+    }
+
+    /// Changes that stand on hosts, or may, in the order in which they were made.
+    pub fn outstanding(&self) -> &[Outstanding] {
+        self.outstanding.made()
+    }
+
+    /// Ops whose end is not known, with the host where their kubectl runs.
+    pub fn unheard(&self) -> impl Iterator<Item = (SentOp, Option<HostId>)> {
+        self.outstanding.unheard()
+    }
+
+    /// Whether this run changed a host, or may have: what differs there from the plan may be its own work.
+    pub fn has_acted_on(&self, host: HostId) -> bool {
+        self.outstanding.has_acted_on(host)
+    }
+
+    /// Whether this run changed a host, or may have, in a way that stays when its cordons and holds are taken back.
+    pub fn has_lasting_acts(&self, host: HostId) -> bool {
+        self.outstanding.has_lasting_acts(host)
     }
 
     /// Whether the last look at the cluster, or a check after it, saw a host out of service that this run did not take
@@ -360,6 +393,19 @@ impl State {
         let Some(phase) = self.current_phase() else { return Vec::new() };
         let hosts = plan.phase(phase).hosts.iter().zip(&self.phases[usize::from(phase)].hosts);
         hosts.filter(|(_, run)| run.is_active()).map(|(tasks, _)| tasks.host).collect()
+    }
+
+    /// Hosts of the open phase that are in the middle of steps that change them, or may have.
+    pub fn at_work(&self, plan: &Plan) -> Vec<HostId> {
+        let Some(phase) = self.current_phase() else { return Vec::new() };
+        let is_at_work = |tasks: &HostTasks, run: &HostRun| {
+            let changes =
+                tasks.tasks.get(usize::from(run.at.index)).is_some_and(|task| task.effect > Effect::Reads);
+            let is_sent = changes && run.attempt().is_some_and(|attempt| !attempt.ops.is_empty());
+            run.is_active() && (run.changes.any || is_sent)
+        };
+        let hosts = plan.phase(phase).hosts.iter().zip(&self.phases[usize::from(phase)].hosts);
+        hosts.filter(|(tasks, run)| is_at_work(tasks, run)).map(|(tasks, _)| tasks.host).collect()
     }
 
     /// Work that was started and has no result.

@@ -129,6 +129,11 @@ impl StateDir {
     }
 }
 
+/// The file in a run's directory that says by whom it was given up, and why.
+const SUPERSEDED: &str = "superseded";
+/// The file that says that nothing of the run is to be put back any more.
+const PUT_BACK: &str = "put-back";
+
 /// What the id of a run begins with.
 const SECOND: &str = "20261130-215200";
 
@@ -226,21 +231,35 @@ impl RunDir {
 
     /// Who gave the run up, and why, where somebody did: it may not go on.
     pub fn superseded(&self) -> Option<String> {
-        let text = std::fs::read_to_string(self.path.join("superseded")).ok()?;
+        let text = std::fs::read_to_string(self.path.join(SUPERSEDED)).ok()?;
         Some(text.trim().to_owned())
     }
 
     /// Gives the run up for good, durably.
     pub fn supersede(&self, why: &str) -> Result<(), StateDirError> {
-        let path = self.path.join("superseded");
+        self.write_down(SUPERSEDED, why)
+    }
+
+    fn write_down(&self, name: &str, text: &str) -> Result<(), StateDirError> {
+        let path = self.path.join(name);
         let write = || -> io::Result<()> {
             let mut file =
                 OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-            file.write_all(why.as_bytes())?;
+            file.write_all(text.as_bytes())?;
             file.sync_all()?;
             File::open(&self.path)?.sync_all()
         };
         write().map_err(|source| StateDirError::Io { path: path.clone(), source })
+    }
+
+    /// Whether somebody looked at the hosts of the run, which is over, and no cordon and no hold of it stands there.
+    pub fn is_put_back(&self) -> bool {
+        self.path.join(PUT_BACK).exists()
+    }
+
+    /// Writes down that no cordon and no hold of the run stands.
+    pub fn put_back(&self, by: &str) -> Result<(), StateDirError> {
+        self.write_down(PUT_BACK, by)
     }
 
     /// Takes away a run that never began.

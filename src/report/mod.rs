@@ -4,6 +4,7 @@
 mod events;
 mod exit;
 mod gates;
+mod left;
 mod live;
 mod nodes;
 mod pace;
@@ -21,10 +22,11 @@ use crate::plan::{HostId, Plan};
 
 pub use events::Events;
 pub use exit::ExitKind;
+pub use left::Left;
 pub use live::{Live, TerminalStyle};
 pub use pace::Pace;
 pub use plain::{Plain, Verbosity, said_of};
-pub use summary::{Left, Summary, Troubled};
+pub use summary::{Summary, Troubled};
 pub use took::took;
 pub use trouble::LastWords;
 

@@ -5,6 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::exit::ExitKind;
+use super::left::{
+    self, AT_WORK, HALF_CHANGED, Left, NOT_CORDONED, OUT_OF_SERVICE, OnPurpose, Told, UNCORDONED, UNDER_WAY,
+    not_put_back,
+};
 use super::nodes::Nodes;
 use super::phases::{self, Versions};
 use super::plain::{counted, halt_words, host_name, title};
@@ -42,6 +46,8 @@ pub struct Summary {
     pub lifted: Vec<String>,
     /// Whether its last lines are followed by how it goes on: another way than bringing hosts back by hand.
     pub can_resume: bool,
+    /// Whether it ended and nothing was left to do, though it may have been asked to stop.
+    pub is_whole: bool,
     /// Whether another run puts back what this one left: how, that one's record says.
     pub undone: bool,
     /// Why the run did not go to its end, if it did not.
@@ -63,17 +69,6 @@ pub struct Summary {
     service: &'static str,
 }
 
-/// A host that the runbook leaves cordoned.
-#[derive(Clone, Debug)]
-pub struct OnPurpose {
-    /// The host.
-    pub host: HostId,
-    /// Why, as `leave_cordoned` says.
-    pub reason: String,
-    /// Commands that bring it back, in order.
-    pub commands: Vec<String>,
-}
-
 /// A host in trouble.
 #[derive(Clone, Debug)]
 pub struct Troubled {
@@ -93,66 +88,8 @@ pub struct Troubled {
     pub said: LastWords,
 }
 
-/// A host that somebody has to look after.
-#[derive(Clone, Debug)]
-pub struct Left {
-    /// The host.
-    pub host: HostId,
-    /// "out of service" or "half-changed".
-    pub what: &'static str,
-    /// Commands that bring it back, in order.
-    pub commands: Vec<String>,
-    /// What they do not mend, where the run saw something: "its node is `NotReady`".
-    pub wrong: Option<String>,
-}
-
-impl Left {
-    fn write(&self, plan: &Plan, of: &Summary, out: &mut String) -> std::fmt::Result {
-        let Self { host, what, commands, wrong } = self;
-        let (is_rehearsal, can_resume) = (of.rehearsal, of.can_resume);
-        if of.undone {
-            // What became of it is in the record of the run that put it back.
-            return writeln!(out, "{}  was left {what}", host_name(plan, *host));
-        }
-        // Whether it serves nobody has looked: its power may have failed meanwhile.
-        let service = if *what == HALF_CHANGED { "; this run does not keep it out of service" } else { "" };
-        let seen = wrong.as_ref().map(|wrong| format!(", and {wrong}")).unwrap_or_default();
-        writeln!(out, "{}  is left {what}{service}{seen}", host_name(plan, *host))?;
-        // An uncordon makes no node Ready: pods would be sent to a node that cannot run them.
-        let when = if wrong.is_some() { "when that is mended, " } else { "" };
-        if wrong.is_some() && (!is_rehearsal || commands.is_empty()) {
-            writeln!(out, "    first find out why, on the host: journalctl -b -u kubelet -u containerd")?;
-        }
-        write_ways(commands, can_resume, when, is_rehearsal, out)
-    }
-}
-
-/// The commands that bring a host back. Of a run that can go on they are one of two ways: who did both would let pods back
-/// onto a host that the run then goes on to disrupt.
-fn write_ways(
-    commands: &[String],
-    can_resume: bool,
-    when: &str,
-    is_rehearsal: bool,
-    out: &mut String,
-) -> std::fmt::Result {
-    if is_rehearsal && !commands.is_empty() {
-        return writeln!(out, "    a real run names here what brings it back");
-    }
-    let either = if can_resume { "either, " } else { "" };
-    commands.iter().try_for_each(|command| writeln!(out, "    {either}{when}to bring it back: {command}"))
-}
-
 const ALL_SERVE: &str = "all hosts are in service";
 const OURS_SERVE: &str = "this run keeps no host out of service";
-const OUT_OF_SERVICE: &str = "out of service";
-const HALF_CHANGED: &str = "half-changed";
-/// It was worked on without a cordon, so that pods go on as far as its node is Ready.
-const NOT_CORDONED: &str = "half-changed, and was not cordoned by this run";
-/// The same of one that holds a slot, and of which nothing is known to be changed.
-const UNDER_WAY: &str = "in the middle of its steps, and was not cordoned by this run";
-/// Whether it serves nobody has looked: it failed.
-const UNCORDONED: &str = "half-changed, and was uncordoned";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum StopCause {
@@ -208,6 +145,7 @@ impl Summary {
             versions: fold.versions.lines(plan),
             service: if lost_nodes || state.has_seen_others_out() { OURS_SERVE } else { ALL_SERVE },
             can_resume: state.can_resume(),
+            is_whole: state.is_whole(),
             undone: state.undone_by().is_some(),
         }
     }
@@ -222,7 +160,19 @@ impl Summary {
     /// Every host that this run leaves out of service or half-changed, on purpose or not.
     pub fn hosts_left(&self) -> BTreeSet<HostId> {
         let on_purpose = self.on_purpose.iter().map(|left| left.host);
-        self.left.iter().map(|left| left.host).chain(on_purpose).collect()
+        let left = self.left.iter().filter(|left| left.what != AT_WORK).map(|left| left.host);
+        left.chain(on_purpose).collect()
+    }
+
+    /// Of hosts on which no cordon and no hold of the run stands any more: what is left there, without them.
+    pub(crate) fn put_back(&mut self, plan: &Plan, state: &State, is_back: impl Fn(HostId) -> bool) {
+        left::without_brackets(&mut self.left, plan, state, is_back);
+    }
+
+    /// What is left by a run that goes on: it has not left those that it works on.
+    pub(crate) fn without_those_at_work(&mut self, plan: &Plan, state: &State) {
+        let active = state.active_hosts(plan);
+        self.left.retain(|left| !active.contains(&left.host));
     }
 
     /// The exit code of [`Summary::exit`].
@@ -294,13 +244,17 @@ impl Summary {
             writeln!(out, "stopped_by: {by}")?;
         }
         self.stopped.write(plan, out)?;
-        self.left.iter().try_for_each(|left| left.write(plan, self, out))?;
+        if self.is_whole && self.stopped_by.is_some() && !self.can_resume {
+            writeln!(out, "every step had ended: nothing is left to do")?;
+        }
+        let Self { rehearsal, can_resume, undone, .. } = *self;
+        left::write(plan, &self.left, Told { rehearsal, can_resume, undone }, out)?;
         for OnPurpose { host, reason, commands } in &self.on_purpose {
             writeln!(out, "{}  is out of service, on purpose: {reason}", host_name(plan, *host))?;
-            write_ways(commands, false, "", self.rehearsal, out)?;
+            left::write_ways(commands, Told { rehearsal, can_resume: false, undone }, "", out)?;
         }
         let is_over = !self.troubled.is_empty() || self.stopped_by.is_some();
-        if self.hosts_left().is_empty() && is_over {
+        if self.left.is_empty() && self.on_purpose.is_empty() && is_over {
             writeln!(out, "{}", self.service)?;
         }
         Ok(())
@@ -465,7 +419,9 @@ impl<'p> SummaryFold<'p> {
         };
         self.troubled.extract_if(.., was_rescued).map(words).collect()
     }
+}
 
+impl SummaryFold<'_> {
     /// Whether a host is a node on which no cordon stands, as far as this run knows: it takes pods as long as it is Ready.
     fn is_not_cordoned(&self, host: HostId) -> bool {
         let is_node = self.plan.host(host).subject.node.is_some();
@@ -492,7 +448,9 @@ impl<'p> SummaryFold<'p> {
             OnPurpose { host, reason, commands }
         });
         let on_purpose = on_purpose.collect();
-        let left = out.union(&half).copied().map(|host| {
+        let at_work: BTreeSet<HostId> = state.at_work(self.plan).into_iter().collect();
+        let all: BTreeSet<HostId> = out.iter().chain(&half).chain(&at_work).copied().collect();
+        let left = all.into_iter().map(|host| {
             let mut commands = ways_back(self.plan, state, host, &self.run);
             if self.has_lost_node(host) {
                 // There is no cordon any more to take back.
@@ -503,31 +461,17 @@ impl<'p> SummaryFold<'p> {
                 true if self.is_not_cordoned(host) => UNDER_WAY,
                 true if self.uncordoned.contains(&host) && commands.is_empty() => UNCORDONED,
                 true => OUT_OF_SERVICE,
-                false => HALF_CHANGED,
+                false if half.contains(&host) => HALF_CHANGED,
+                false => AT_WORK,
             };
             Left { host, what, commands, wrong: self.wrong(host) }
         });
         (left.collect(), on_purpose)
     }
-}
 
-impl SummaryFold<'_> {
     /// Whether a host failed because its node is gone.
     fn has_lost_node(&self, host: HostId) -> bool {
         let mut troubled = self.troubled.iter();
         troubled.any(|troubled| troubled.host == host && troubled.failure.cause == Cause::NodeLost)
     }
-}
-
-/// Hosts that a run which puts back what another one left did not put back: they are as that one left them.
-fn not_put_back(plan: &Plan, run: &str, state: &State) -> Vec<Left> {
-    let hosts = plan.phases.iter().flat_map(|phase| &phase.hosts).map(|tasks| tasks.host);
-    let is_back = |host: &HostId| {
-        matches!(state.overall_status(plan, *host), Some(HostStatus::Ok | HostStatus::Changed))
-    };
-    let commands = vec![format!("rollbook runs undo {run}")];
-    hosts
-        .filter(|host| !is_back(host))
-        .map(|host| Left { host, what: "as it was", commands: commands.clone(), wrong: None })
-        .collect()
 }

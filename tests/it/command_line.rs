@@ -66,6 +66,15 @@ fn a_budget_above_what_the_runbook_allows_is_told() {
 }
 
 #[test]
+fn a_file_that_cannot_be_rolled_is_told_before_anybody_is_asked_to_confirm() {
+    let run = Rollbook::new(["run", "nosuch.yaml", "-i", "inventory.example.yaml"]).run();
+    assert!(run.stderr.contains("nosuch.yaml"), "{}", run.stderr);
+    assert!(!run.stderr.contains("confirmation required"), "{}", run.stderr);
+    let undo = Rollbook::new(["runs", "undo", "20200101-000000-0000"]).run().exits(64);
+    undo.says("there is no run `20200101-000000-0000`");
+}
+
+#[test]
 fn a_missing_parameter_is_named_with_an_example() {
     Rollbook::new(["plan", "runbooks/kubeadm-upgrade.yaml", "-i", "inventory.example.yaml", "--offline"])
         .run()

@@ -109,7 +109,7 @@ fn what_reads_records_says_that_one_is_a_rehearsals() {
     assert!(list.stdout.contains(RUN) && list.stdout.contains("rehearsal, cut off"), "{}", list.stdout);
     let list = kept.run(&["runs", "list", "--format", "json"]).exits(0).stdout;
     let rows: serde_json::Value = serde_json::from_str(&list).expect("JSON");
-    assert_eq!((&rows[0]["rehearsal"], &rows[0]["left"]), (&true.into(), &0.into()), "{list}");
+    assert_eq!((&rows[0]["rehearsal"], &rows[0]["left"]), (&true.into(), &3.into()), "{list}");
     let path = kept.dir();
     for run in [RUN, path.to_str().expect("UTF-8")] {
         let show = kept.run(&["runs", "show", run]).exits(0).stdout;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BracketKey, Cause, Event, Exit, HostId, State, Story, TaskId, story};
+use super::{BracketKey, Cause, Event, Exit, HostId, Story, TaskId, story};
 use crate::engine::outstanding::Outstandings;
 use crate::op::{OpKind, RunWhen, Temporary};
 use crate::runbook::Retry;
@@ -225,10 +225,11 @@ fn a_cordon_counts_until_its_node_is_deleted() {
 
 #[test]
 fn a_host_was_acted_on_once_an_op_that_changes_something_began_or_may_have() {
+    type Sent = ((u16, u16), bool, bool);
     const READ: (u16, u16) = (0, 0);
     const CHANGE: (u16, u16) = (1, 0);
     // What is sent, whether it began, and whether the host may be changed after each.
-    let cases: [&[((u16, u16), bool, bool)]; 4] = [
+    let cases: [&[Sent]; 4] = [
         &[(READ, true, false)],
         &[(CHANGE, true, true)],
         &[(CHANGE, false, false), (CHANGE, true, true)],
@@ -237,10 +238,6 @@ fn a_host_was_acted_on_once_an_op_that_changes_something_began_or_may_have() {
     for case in cases {
         let mut outstanding = Outstandings::default();
         let story = story(1, "rc", |_| {});
-        let acts = |outstanding: &Outstandings| State {
-            outstanding: outstanding.clone(),
-            ..State::new(&story.plan)
-        };
         for ((index, op), began, acted) in case {
             let (task, attempt, pass) = (TaskId { phase: 0, host: HostId(0), index: *index }, 1, 0);
             let (op, on, sent) = (*op, None, None);
@@ -248,9 +245,8 @@ fn a_host_was_acted_on_once_an_op_that_changes_something_began_or_may_have() {
             if !began {
                 outstanding.take(&story.plan, &Event::OpNotStarted { task, attempt, pass, op });
             }
-            let state = acts(&outstanding);
-            assert_eq!(state.has_acted_on(HostId(0)), *acted, "{case:?}");
-            assert_eq!(state.unheard().count() > 0, *began || *acted, "{case:?}");
+            assert_eq!(outstanding.has_acted_on(HostId(0)), *acted, "{case:?}");
+            assert_eq!(outstanding.unheard().count() > 0, *began || *acted, "{case:?}");
         }
     }
 }

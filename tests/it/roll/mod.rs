@@ -12,6 +12,7 @@ mod failures;
 mod fire;
 mod gates;
 mod goals;
+mod left;
 mod links;
 mod loops;
 mod nodes;

@@ -72,6 +72,9 @@ fn a_first_ctrl_c_starts_no_new_host_and_lets_those_that_are_out_finish() {
     running.signal(Signal::INT);
     let outcome = running.end().exits(130).says("stopped_by: ");
     let outcome = outcome.says("came back after that: h1").says("not started in phase roll: h2, h3, h4");
+    // What only waited for its turn was sent nothing.
+    let outcome =
+        outcome.says("4 hosts: 1 changed, 3 not started").says("h2  not started, because the run stopped");
     let outcome = outcome.says("all hosts are in service").says("to go on: rollbook resume ");
     assert!(outcome.stderr.contains("Ctrl-C"), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("FAILED"), "{}", outcome.stderr);
@@ -82,6 +85,21 @@ fn a_first_ctrl_c_starts_no_new_host_and_lets_those_that_are_out_finish() {
     let events = fleet.journal();
     assert!(events.iter().any(|stamped| matches!(stamped.event, Event::StopRequested { .. })));
     assert!(matches!(events.last().unwrap().event, Event::RunEnded), "{:?}", events.last());
+}
+
+#[test]
+fn a_ctrl_c_that_takes_nothing_away_leaves_nothing_to_go_on_with() {
+    let fleet = Fleet::of(1);
+    fleet.runbook("", "", "- command: { argv: [\"@work\", \"{{ host.name }}\", only, \"1\"] }");
+    let running = fleet.run(&[]).start();
+    fleet.await_lines(1, 1);
+    running.signal(Signal::INT);
+    let outcome = running.end().exits(130).says("1 host: 1 changed").says("nothing is left to do");
+    assert!(!outcome.stderr.contains("to go on"), "{}", outcome.stderr);
+    let list = fleet.rollbook_on("runs", "list", &["--state-dir", "state"]).run().exits(0);
+    assert!(list.stdout.contains("  done  "), "{}", list.stdout);
+    let run = fleet.run_dir().file_name().unwrap().to_str().unwrap().to_owned();
+    fleet.rollbook_on("resume", &run, &["--state-dir", "state"]).run().exits(64).says("is over");
 }
 
 #[test]

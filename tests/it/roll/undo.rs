@@ -53,12 +53,12 @@ impl Nodes {
         self.rollbook("run", "up.yaml", &[&args, more].concat())
     }
 
-    fn undo(&self, run: &str, more: &[&str]) -> Outcome {
+    pub(super) fn undo(&self, run: &str, more: &[&str]) -> Outcome {
         self.rollbook("runs", "undo", &[&[run, "--state-dir", "state"], more].concat()).run()
     }
 
     /// Nodes that are cordoned, and by whom.
-    fn cordons(&self) -> Vec<(String, String)> {
+    pub(super) fn cordons(&self) -> Vec<(String, String)> {
         let cordoned =
             |name: &String| fs::metadata(self.fleet.path(&format!("nodes/{name}/cordoned"))).is_ok();
         let by = |name: String| {
@@ -76,13 +76,13 @@ impl Nodes {
     }
 
     /// Lets what waits at the gate go on, and everybody who comes later.
-    fn open(&self) {
+    pub(super) fn open(&self) {
         fs::write(self.fleet.path("gate"), "").unwrap();
         fs::write(self.fleet.path("open"), "").unwrap();
     }
 
     /// Starts a run and kills it while it works on the first host; the run's id.
-    fn killed(&self) -> String {
+    pub(super) fn killed(&self) -> String {
         let running = self.run(&[]).start();
         self.fleet.await_lines(1, 2);
         let run = self.fleet.run_dir().file_name().unwrap().to_str().unwrap().to_owned();
