@@ -19,7 +19,10 @@ use crate::report::ExitKind;
 use crate::runbook::{
     FileReader, ParamSources, Runbook, WrittenChoice, check_limit, limit_error, resolve_params,
 };
-use crate::source::{Diagnostics, FileId, Limits, Node, SourceMap, Span, Spanned, codes, parse, read_utf8};
+use crate::source::codes::PARAM_UNKNOWN;
+use crate::source::{
+    Diagnostics, FileId, Limits, Node, NodeKind, SourceMap, Span, Spanned, codes, parse, read_utf8, shorten,
+};
 use crate::value::Value;
 
 /// A runbook with everything it needs.
@@ -72,7 +75,8 @@ pub(crate) fn load_with(
     let inventory_is_sound = diagnostics.count_errors() == before_inventory;
     let mut files: Vec<Node> = beside.params.into_iter().collect();
     for path in &input.params_file {
-        files.extend(read_tree(&mut sources, path, &mut diagnostics)?.map(|(_, tree)| tree));
+        let tree = read_tree(&mut sources, path, &mut diagnostics)?.map(|(_, tree)| tree);
+        files.extend(tree.filter(|tree| holds_parameters(tree, &mut diagnostics)));
     }
     let typed = choice(&mut sources, &input.only, &input.skip);
     let choice = if typed.is_empty() { beside.choice } else { typed };
@@ -350,4 +354,16 @@ impl FileReader for Below {
             from_file(&resolved, false).map_err(|reason| format!("cannot read {resolved}: {reason}"))?;
         Ok((wanted, bytes))
     }
+}
+
+/// Refuses a file of another kind once, not each of its keys.
+fn holds_parameters(tree: &Node, diagnostics: &mut Diagnostics) -> bool {
+    let NodeKind::Map(entries) = &tree.kind else { return true };
+    let find = |key: &str| entries.iter().find(|entry| entry.key.value == key);
+    let (Some(version), Some(kind)) = (find("apiVersion"), find("kind")) else { return true };
+    let Some(kind) = kind.value.scalar() else { return true };
+    let message = format!("this file is no list of parameters but has `kind: {}`", shorten(kind));
+    let error = diagnostics.error(PARAM_UNKNOWN, version.key.span, message);
+    error.hint("name a file of lines such as `target: 1.31.4` with `--params-file`");
+    false
 }

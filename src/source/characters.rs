@@ -39,6 +39,14 @@ pub fn refuse_characters(sources: &SourceMap, file: FileId, diagnostics: &mut Di
 
 fn refuse(text: &str, file: FileId, diagnostics: &mut Diagnostics, advice: fn(&Hint) -> String) -> bool {
     let found = refused(text);
+    // One mistake, not one for each of its bytes.
+    if found.len() == MOST && found.iter().all(|refused| refused.character.is_control()) {
+        let place = Span::new(file, found[0].at, found[0].at + found[0].character.len_utf8());
+        let message =
+            format!("this is no text: control characters begin with U+{:04X}", u32::from(found[0].character));
+        diagnostics.error(BAD_CHARACTER, place, message).hint("name a text file in UTF-8");
+        return true;
+    }
     for refused in &found {
         let place = Span::new(file, refused.at, refused.at + refused.character.len_utf8());
         let message = format!("the character U+{:04X} is not allowed here", u32::from(refused.character));

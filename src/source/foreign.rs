@@ -10,6 +10,18 @@ pub(super) struct Foreign {
     pub(super) hint: &'static str,
 }
 
+/// Nothing but names, one on a line: two of them at least, and one with a digit or a dot, as hosts have.
+fn are_names(text: &str) -> bool {
+    let lines =
+        || text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', ';']));
+    let is_name = |line: &str| {
+        line.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && line.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+    };
+    let is_host = |line: &str| line.contains(|c: char| c.is_ascii_digit() || c == '.');
+    lines().count() > 1 && lines().all(is_name) && lines().any(is_host)
+}
+
 /// What a file is, where it is none of ours that people write.
 pub(super) fn recognise(text: &str) -> Option<Foreign> {
     let text = text.trim_start_matches('\u{FEFF}').trim_start();
@@ -21,6 +33,13 @@ pub(super) fn recognise(text: &str) -> Option<Foreign> {
             code: NOT_AN_INVENTORY,
             message: "this is an inventory of Ansible, in INI form",
             hint: "write it as YAML with `apiVersion: rollbook/v1` and `kind: Inventory`; docs/guide/from-ansible.md shows how",
+        });
+    }
+    if are_names(text) {
+        return Some(Foreign {
+            code: NOT_AN_INVENTORY,
+            message: "this is a list of host names, one on each line",
+            hint: "write an inventory: `apiVersion: rollbook/v1`, `kind: Inventory`, and each name as `NAME: {}` below `hosts:`",
         });
     }
     if text.starts_with("#!") {
@@ -91,6 +110,9 @@ mod tests {
             ("{\"digest\":\"sha256:5b\",\"plan\":{}}", Some("saved plan")),
             ("{\n  \"digest\": \"sha256:5b\"}", Some("saved plan")),
             ("#!/bin/sh\nset -e\n", Some("script")),
+            ("# ours\nw1\nw2.example.com\n", Some("list of host names")),
+            ("one\ntwo\n", None),
+            ("w1\n", None),
             ("apiVersion: rollbook/v1\nkind: Runbook\n", None),
             ("[a, b]\n", None),
             ("[a]\n- b\n", None),

@@ -123,7 +123,11 @@ pub(crate) fn absolute_path<'a>(field: &str, path: &'a str) -> Result<&'a str, L
     } else {
         Err(wrong(
             format!("`{field}` is `{}`, which is no absolute path", path.escape_debug()),
-            "write an absolute path",
+            if path.starts_with('/') {
+                "remove the line break, or what else is no part of a path"
+            } else {
+                "write an absolute path"
+            },
         ))
     }
 }

@@ -224,7 +224,11 @@ impl<'a> FileSpec<'a> {
         if dest.ends_with('/') || dest.split('/').any(|part| part == "..") {
             return Err(wrong(
                 format!("`dest` is `{dest}`, which names no file"),
-                "write the path of a file, without `..`",
+                if dest.ends_with('/') {
+                    "write the name of the file behind the directory, such as `/etc/app/app.conf`"
+                } else {
+                    "write the path without `..`"
+                },
             ));
         }
         let mode = args.mode.as_str();

@@ -82,6 +82,7 @@ impl Kind for Script {
         }
         let mut words = args.interpreter.clone().unwrap_or_else(|| vec!["/bin/sh".to_owned()]);
         guard::runnable("interpreter", &words)?;
+        interpreter_fits(&words, text)?;
         // Shells take `-s -- ARGS`; others take `- ARGS`.
         let shell = is_shell(&words[0]);
         words.extend(super::build::argv(if shell { &["-s", "--"] } else { &["-"] }));
@@ -126,6 +127,29 @@ impl Kind for Script {
     ) -> Result<Assessment, AssessError> {
         read(args)?.assess_verify(answers)
     }
+}
+
+/// Refuses an interpreter that is a whole command line, and one that another language is given to.
+fn interpreter_fits(words: &[String], text: &str) -> Result<(), LowerError> {
+    let command: Vec<&str> = words[0].split_whitespace().collect();
+    if words.len() == 1 && command.len() > 1 {
+        return Err(wrong(
+            format!("`interpreter` is one word, `{}`", words[0].escape_debug()),
+            format!("write each word as an item: `[{}]`", command.join(", ")),
+        ));
+    }
+    let Some(named) = text.strip_prefix("#!").and_then(|rest| rest.lines().next()) else { return Ok(()) };
+    let of_another = |word: &str| {
+        let name = word.rsplit('/').next().unwrap_or_default();
+        ["python", "perl", "ruby", "node", "awk", "php"].iter().any(|other| name.starts_with(other))
+    };
+    if is_shell(&words[0]) && named.split_whitespace().take(2).any(of_another) {
+        return Err(wrong(
+            format!("`text` begins with `#!{}`, and `{}` runs it", named.trim().escape_debug(), words[0]),
+            format!("write `interpreter: [{}]`", named.split_whitespace().collect::<Vec<_>>().join(", ")),
+        ));
+    }
+    Ok(())
 }
 
 fn read(args: &ScriptArgs) -> Result<Guard, AssessError> {

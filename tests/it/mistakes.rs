@@ -675,3 +675,61 @@ fn a_host_without_its_domain_is_known() {
     files.write("inventory.yaml", WITH_WORKERS);
     files.rollbook("plan", &["--offline"]).exits(65).says("did you mean `w07.example.com`?");
 }
+
+/// A file of another kind, the verb that it is given to, and what is said of it, once.
+const OF_OTHER_KINDS: &[(&str, &str, &[&str], &str)] = &[
+    (
+        "pod.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: { name: a }\n",
+        &["validate", "pod.yaml"],
+        "a manifest of Kubernetes (`kind: Pod`)",
+    ),
+    ("c.yaml", "services:\n  web: { image: a }\n", &["validate", "c.yaml"], "a file of Docker Compose"),
+    ("a.json", "{\"a\": 1, \"b\": [2]}\n", &["validate", "a.json"], "a file that begins with `a`"),
+    ("b.bin", "\u{1}\u{2}\u{3}\u{4}\u{5}\u{6}\u{7}ab\n", &["validate", "b.bin"], "this is no text"),
+    (
+        "web.yaml",
+        "web:\n  hosts:\n    h1:\nungrouped:\n  hosts:\n    h2:\n",
+        &["inventory", "list", "-i", "web.yaml"],
+        "inventory of Ansible",
+    ),
+    ("names", "h1\nh2\n", &["inventory", "list", "-i", "names"], "a list of host names"),
+    (
+        "x",
+        "",
+        &["plan", "--offline", "up.yaml", "-i", "inventory.yaml", "--params-file", "up.yaml"],
+        "no list of parameters but has `kind: Runbook`",
+    ),
+];
+
+#[test]
+fn a_file_of_another_kind_is_one_error() {
+    let files = Files::new("", &phase("- command: [ls]"));
+    for (name, text, args, words) in OF_OTHER_KINDS {
+        files.write(name, text);
+        let run = super::support::rollbook::Rollbook::new(args.iter().copied()).dir(files.dir.path()).run();
+        assert_eq!(run.code, 65, "{name}: {}", run.stderr);
+        assert_eq!(run.stderr.matches("error[").count(), 1, "{name}: {}", run.stderr);
+        assert!(run.stderr.contains(words) && run.stderr.contains("hint"), "{name}: {words}\n{}", run.stderr);
+    }
+}
+
+#[test]
+fn an_interpreter_and_a_destination_that_cannot_be_are_told() {
+    check(&[
+        ("- script: { text: ls, interpreter: [\"bash -e\"] }", "1:43", &["`[bash, -e]`"]),
+        (
+            "- script:\n    text: |\n      #!/usr/bin/env python3\n      print(1)",
+            "3:13",
+            &["`interpreter: [/usr/bin/env, python3]`"],
+        ),
+        ("- copy: { content: a, dest: /etc/x/ }", "1:35", &["the name of the file behind"]),
+        ("- copy: { content: a, dest: \"/etc/x\\n\" }", "1:35", &["remove the line break"]),
+    ]);
+    takes(&[
+        "- script: { text: ls, interpreter: [bash, -e] }",
+        "- script:\n    text: |\n      #!/usr/bin/env python3\n      print(1)\n    interpreter: [/usr/bin/env, python3]",
+        "- script:\n    text: |\n      #!/bin/bash\n      ls",
+        "- copy: { content: a, dest: /etc/x/app.conf }",
+    ]);
+}

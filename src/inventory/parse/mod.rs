@@ -9,7 +9,7 @@ mod tables;
 
 use super::{Inventory, shared};
 use crate::source::codes::{MISSING_KEY, NOT_AN_INVENTORY};
-use crate::source::{Diagnostics, FromNode, MapReader, Metadata, Node, NodeKind, Spanned};
+use crate::source::{Diagnostics, Entry, FromNode, MapReader, Metadata, Node, NodeKind, Spanned};
 use crate::value::{Table, escape};
 
 pub use tables::INVENTORY;
@@ -56,7 +56,7 @@ pub fn parse_leniently(root: &Node, diagnostics: &mut Diagnostics) -> Option<Inv
         return None;
     };
     let has = |wanted: &str| entries.iter().any(|entry| entry.key.value == wanted);
-    if !has("apiVersion") && has("all") {
+    if !has("apiVersion") && (has("all") || !has("kind") && are_groups_of_ansible(entries)) {
         let diagnostic =
             diagnostics.error(NOT_AN_INVENTORY, root.at(0), "the file is an inventory of Ansible");
         diagnostic.hint("begin with `apiVersion: rollbook/v1`, `kind: Inventory` and `hosts:`, a mapping from names to hosts");
@@ -92,6 +92,20 @@ pub fn parse_leniently(root: &Node, diagnostics: &mut Diagnostics) -> Option<Inv
     let mut inventory = Inventory { name, hosts, groups, etcd: None, params };
     inventory.etcd = kube.and_then(|entry| etcd::read(&entry.value, &inventory, diagnostics));
     Some(inventory)
+}
+
+/// Groups at the top, each with hosts, variables or groups below it.
+fn are_groups_of_ansible(entries: &[Entry]) -> bool {
+    let is_group = |entry: &Entry| match &entry.value.kind {
+        NodeKind::Map(members) => {
+            !members.is_empty()
+                && members
+                    .iter()
+                    .all(|member| ["hosts", "vars", "children"].contains(&member.key.value.as_str()))
+        }
+        kind => matches!(kind, NodeKind::Null),
+    };
+    !entries.is_empty() && entries.iter().all(is_group)
 }
 
 fn header(top: &mut MapReader<'_>, diagnostics: &mut Diagnostics) {

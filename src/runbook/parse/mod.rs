@@ -26,7 +26,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::{Frame, FrameId, Runbook};
 use crate::source::codes::{HABIT, NOT_A_RUNBOOK};
 use crate::source::{
-    self, Diagnostics, FileId, Limits, MapReader, Node, NodeKind, Severity, SourceMap, Span,
+    self, Diagnostics, Entry, FileId, Limits, MapReader, Node, NodeKind, Severity, SourceMap, Span, shorten,
 };
 use crate::template::{Arg, Names, Reference};
 
@@ -172,6 +172,26 @@ fn of_a_list(items: &[Node]) -> &'static str {
     }
 }
 
+/// What a file is that has neither of the two lines, or both of them from another tool.
+fn of_another_tool<'e>(root: &Node, find: &dyn Fn(&str) -> Option<&'e Entry>) -> Option<String> {
+    let scalar = |key: &str| find(key).and_then(|entry| entry.value.scalar());
+    let ours = ["Runbook", "Inventory", "Scenario", "Steps"];
+    match (scalar("apiVersion"), scalar("kind")) {
+        (Some(version), Some(kind)) if !version.starts_with("rollbook/") && !ours.contains(&kind) => {
+            Some(format!("this is a manifest of Kubernetes (`kind: {}`)", shorten(kind)))
+        }
+        (None, None) if find("services").is_some() => Some("this is a file of Docker Compose".to_owned()),
+        (None, None) if ["tasks", "steps", "phases"].iter().all(|key| find(key).is_none()) => {
+            let first = match &root.kind {
+                NodeKind::Map(entries) => entries.first().map(|entry| shorten(&entry.key.value)),
+                _ => None,
+            };
+            Some(format!("this is a file that begins with `{}`", first?))
+        }
+        _ => None,
+    }
+}
+
 /// Checks the two lines that every file begins with. Gives `false` for a file of another kind.
 fn header(root: &Node, what: &str, kind: &str, errors: &mut Diagnostics) -> bool {
     let NodeKind::Map(entries) = &root.kind else {
@@ -183,6 +203,12 @@ fn header(root: &Node, what: &str, kind: &str, errors: &mut Diagnostics) -> bool
         return false;
     };
     let find = |key: &str| entries.iter().find(|entry| entry.key.value == key);
+    if let Some(other) = of_another_tool(root, &find) {
+        errors
+            .error(NOT_A_RUNBOOK, start(root.span), format!("{other}, not {what}"))
+            .hint(format!("name a file that begins with `apiVersion: rollbook/v1` and `kind: {kind}`"));
+        return false;
+    }
     for (key, expected) in [("apiVersion", "rollbook/v1"), ("kind", kind)] {
         let Some(entry) = find(key) else {
             let error =
