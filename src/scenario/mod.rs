@@ -2,10 +2,12 @@
 //! out. Knows no simulation; the cli carries out what strikes.
 
 mod expect;
+mod faults;
 mod fields;
 mod injections;
 mod page;
 mod parse;
+mod raw;
 
 use crate::inventory::{Inventory, Selector};
 use crate::source::codes::FAULT_MISSES;
@@ -13,10 +15,15 @@ use crate::source::{Diagnostics, Node, Span, Spanned};
 use crate::value::{Duration, Version};
 
 pub use expect::{Came, Expect, HostEnd, NodeExpect, NodeNow, SlotCount, StepExpect, judge};
-pub use fields::{COMMON, EXPECT, FAULTS, FaultInfo, FaultTarget, TOP};
+pub use faults::{
+    AfterKill, ClockJump, Component, FAULTS, FaultInfo, FaultKind, FaultTarget, HeldLock, InhibitorMode,
+    StopSignal,
+};
+pub use fields::{COMMON, EXPECT, TOP};
 pub use injections::{Injection, Injections};
 pub use page::page;
 pub use parse::{parse, parse_leniently};
+pub use raw::Raw;
 
 /// A scenario as written.
 #[derive(Clone, Debug)]
@@ -80,120 +87,6 @@ pub enum Trigger {
         /// The name of its phase, where there are several such steps.
         phase: Option<Spanned<String>>,
     },
-}
-
-/// What goes wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FaultKind {
-    /// The step's commands never end by themselves.
-    NeverFinishes,
-    /// The step's commands do nothing and fail.
-    Fails {
-        /// Exit code.
-        exit: i32,
-        /// Standard error.
-        stderr: String,
-        /// How many of them, from the first one on.
-        times: u32,
-    },
-    /// A pod's budget never lets it leave the node.
-    BudgetBlocks,
-    /// A pod of the node never ends.
-    PodStuck,
-    /// A pod that nothing replaces is on the node.
-    BarePod,
-    /// No connection can be made or kept.
-    LinkLost {
-        /// For so long; for ever where it is absent.
-        lasting: Option<Duration>,
-    },
-    /// The machine loses its power.
-    PowerLost {
-        /// As above.
-        lasting: Option<Duration>,
-    },
-    /// Package repositories do not answer.
-    MirrorDies {
-        /// As above.
-        lasting: Option<Duration>,
-    },
-    /// Repositories lack versions of a package.
-    PackageMissing {
-        /// The package.
-        package: String,
-        /// Beginning of the versions.
-        version: String,
-    },
-    /// Somebody else holds a lock of the package tools.
-    LockHeld {
-        /// The lock of apt's lists, instead of dpkg's.
-        lists: bool,
-        /// Who, in apt's words.
-        by: String,
-        /// As above.
-        lasting: Option<Duration>,
-    },
-    /// Somebody has asked logind to be told of a shutdown.
-    ShutdownInhibited {
-        /// Who.
-        by: String,
-        /// It blocks the shutdown, instead of delaying it for some seconds.
-        blocks: bool,
-        /// As above.
-        lasting: Option<Duration>,
-    },
-    /// The kubelet dies whenever it is started.
-    KubeletDoesNotStart,
-    /// A component of the control plane crashes again and again once kubeadm has replaced it.
-    CrashLoop {
-        /// `kube-scheduler` and the like.
-        component: String,
-    },
-    /// The control plane's API server has only just started, and forbids everything for a while.
-    ApiServerStarts {
-        /// As above.
-        lasting: Option<Duration>,
-    },
-    /// Somebody else cordons the node.
-    NodeCordoned {
-        /// As above.
-        lasting: Option<Duration>,
-    },
-    /// Somebody else takes the cordon away, whoever set it.
-    NodeUncordoned,
-    /// Somebody deletes the node's object; its machine goes on.
-    NodeDeleted {
-        /// So long until its kubelet is restarted and registers anew; for ever where it is absent.
-        lasting: Option<Duration>,
-    },
-    /// The node's kubelet dies.
-    NodeNotReady {
-        /// As above.
-        lasting: Option<Duration>,
-    },
-    /// The machine's clock jumps.
-    ClockJumps {
-        /// By so many milliseconds; backwards where it is negative.
-        millis: i64,
-    },
-    /// Swap is on.
-    SwapOn,
-    /// The machine wants a reboot.
-    RebootRequired,
-    /// The distribution's packages are as new as its repository has them.
-    UpToDate,
-    /// The controller is killed, as by `kill -9`.
-    ControllerKilled {
-        /// Whether another one goes on at once.
-        resumes: bool,
-    },
-    /// Somebody asks the run to stop.
-    Stopped {
-        /// By SIGTERM, instead of Ctrl-C.
-        term: bool,
-    },
-    /// Somebody who is asked says no.
-    ApprovalRefused,
 }
 
 /// How a command of the runbook answers.

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::fields::{COMMON, EXPECT, FAULTS, FaultTarget, TOP};
+use super::faults::{FAULTS, FaultTarget};
+use super::fields::{COMMON, EXPECT, TOP};
 use super::parse::{Command, ExpectedNode, ExpectedStep, File, Package, Port};
 use crate::value::{Field, Value};
 

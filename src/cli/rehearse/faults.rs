@@ -2,7 +2,7 @@
 
 use crate::inventory::HostName;
 use crate::plan::TaskId;
-use crate::scenario::FaultKind;
+use crate::scenario::{FaultKind, HeldLock, InhibitorMode};
 use crate::simulation::{Fault, OpFault, Simulated, SimulatedHost};
 use crate::value::Duration;
 
@@ -40,9 +40,15 @@ pub(super) fn inject_on(
     let host = || host.as_str().to_owned();
     let (fault, end) = match kind.clone() {
         FaultKind::NeverFinishes => (faulty_op(host(), task?, OpFault::NeverEnds, u32::MAX), None),
-        FaultKind::Fails { exit, stderr, times } => {
-            (faulty_op(host(), task?, OpFault::Fails { code: exit, stderr }, times), None)
-        }
+        FaultKind::Fails { exit, stderr, times } => (
+            faulty_op(
+                host(),
+                task?,
+                OpFault::Fails { code: i32::from(exit), stderr: stderr.unwrap_or_default().0 },
+                times,
+            ),
+            None,
+        ),
         FaultKind::BudgetBlocks => (Fault::DrainBlocked { host: host() }, None),
         FaultKind::PodStuck => (Fault::PodStuck { host: host() }, None),
         FaultKind::BarePod => (Fault::BarePod { host: host() }, None),
@@ -52,18 +58,23 @@ pub(super) fn inject_on(
             (Fault::MirrorDead { host: host() }, lasting.zip(Some(Fault::MirrorAnswers { host: host() })))
         }
         FaultKind::PackageMissing { package, version } => {
-            (Fault::PackageMissing { host: host(), package, version }, None)
+            (Fault::PackageMissing { host: host(), package: package.0, version: version.0 }, None)
         }
-        FaultKind::LockHeld { lists, by, lasting } => {
+        FaultKind::LockHeld { lock, by, lasting } => {
             let until = at.saturating_add(lasting.unwrap_or(FOR_EVER));
-            (Fault::LockHeld { host: host(), holder: by, until, lists }, None)
+            let lists = lock == HeldLock::Lists;
+            (Fault::LockHeld { host: host(), holder: by.0, until, lists }, None)
         }
-        FaultKind::ShutdownInhibited { by, blocks, lasting } => {
+        FaultKind::ShutdownInhibited { by, mode, lasting } => {
             let until = at.saturating_add(lasting.unwrap_or(FOR_EVER));
-            (Fault::ShutdownInhibited { host: host(), who: by, blocks, until }, None)
+            let blocks = mode == InhibitorMode::Block;
+            (Fault::ShutdownInhibited { host: host(), who: by.0, blocks, until }, None)
         }
         FaultKind::KubeletDoesNotStart => (Fault::KubeletDoesNotStart { host: host() }, None),
-        FaultKind::CrashLoop { component } => (Fault::StaticPodCrashLoops { host: host(), component }, None),
+        FaultKind::CrashLoop { component } => {
+            let component = component.name().to_owned();
+            (Fault::StaticPodCrashLoops { host: host(), component }, None)
+        }
         FaultKind::ApiServerStarts { lasting } => (Fault::ApiServerStarts { host: host(), lasting }, None),
         FaultKind::NodeCordoned { lasting } => (
             Fault::NodeCordoned { host: host(), at },
@@ -77,7 +88,7 @@ pub(super) fn inject_on(
             Fault::NodeNotReady { host: host(), at },
             lasting.zip(Some(Fault::KubeletRecovers { host: host() })),
         ),
-        FaultKind::ClockJumps { millis } => (Fault::ClockJumps { host: host(), millis }, None),
+        FaultKind::ClockJumps { by } => (Fault::ClockJumps { host: host(), millis: by.0 }, None),
         FaultKind::SwapOn => (Fault::SwapOn { host: host() }, None),
         FaultKind::RebootRequired => (Fault::RebootRequired { host: host() }, None),
         FaultKind::UpToDate => (Fault::UpToDate { host: host() }, None),

@@ -13,7 +13,7 @@ use super::faults::inject_on;
 use crate::engine::{Stamped, StopLevel};
 use crate::executor::{ApprovalAnswer, Approver, Question, StopRequest};
 use crate::journal::Record;
-use crate::scenario::{FaultKind, Injection, Injections};
+use crate::scenario::{AfterKill, FaultKind, Injection, Injections, StopSignal};
 use crate::simulation::{Fault, Simulated};
 use crate::value::Duration;
 
@@ -172,10 +172,14 @@ impl FaultInjector {
     fn inject(&self, injection: &Injection) {
         self.struck.borrow_mut().insert(injection.fault);
         match &self.faults[injection.fault] {
-            FaultKind::ControllerKilled { resumes } => {
-                self.kill(if *resumes { Killed::Resumes } else { Killed::Leaves });
-            }
-            FaultKind::Stopped { term } => self.stop(if *term { "SIGTERM" } else { "Ctrl-C" }),
+            FaultKind::ControllerKilled { then } => self.kill(match then {
+                AfterKill::Resume => Killed::Resumes,
+                AfterKill::Leave => Killed::Leaves,
+            }),
+            FaultKind::Stopped { by } => self.stop(match by {
+                StopSignal::CtrlC => "Ctrl-C",
+                StopSignal::Sigterm => "SIGTERM",
+            }),
             FaultKind::ApprovalRefused => self.refusals.update(|refusals| refusals + 1),
             kind => {
                 for host in &injection.hosts {

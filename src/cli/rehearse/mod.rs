@@ -33,7 +33,7 @@ use crate::executor::InDoubt;
 use crate::journal::{Journal, Record};
 use crate::plan::{Plan, Warning};
 use crate::report::{ExitKind, Pace, Plain, Reporter, Summary, Verbosity};
-use crate::scenario::{FaultKind, Scenario, judge};
+use crate::scenario::{AfterKill, FaultKind, Scenario, judge};
 use crate::source::Diagnostics;
 use controller::{ControllerEnd, ControllerRun, ReportBuffer, Simulation};
 use injector::Killed;
@@ -193,7 +193,7 @@ async fn rehearse(
     }
     terminal.diagnostics(&diagnostics, &staged.loaded.sources);
     let leaves = |fault: &crate::scenario::Fault| {
-        let killed = FaultKind::ControllerKilled { resumes: false };
+        let killed = FaultKind::ControllerKilled { then: AfterKill::Leave };
         fault.kind == killed || fault.kind == FaultKind::ApprovalRefused
     };
     let leaves = scenario.is_some_and(|scenario| scenario.faults.iter().any(leaves));

@@ -1,8 +1,7 @@
 //! Faults of a scenario.
 
-use super::{duration, list_of, number, selector, spanned, text};
-use crate::scenario::fields::{COMPONENTS, FAULTS, FaultInfo, FaultTarget, HOLDER, INHIBITOR};
-use crate::scenario::{Fault, FaultKind, Trigger};
+use super::{duration, list_of, selector, spanned};
+use crate::scenario::{FAULTS, Fault, FaultInfo, FaultKind, FaultTarget, Trigger};
 use crate::source::codes::BAD_FAULT;
 use crate::source::{Diagnostics, Entry, MapReader, Node, Spanned, nearest, shorten};
 use crate::value::Duration;
@@ -24,7 +23,7 @@ fn fault(node: &Node, errors: &mut Diagnostics) -> Option<Fault> {
     // Which other keys it has depends on the word.
     let word = word?;
     let info = info(&word, errors)?;
-    let kind = kind(info, &mut reader, errors);
+    let kind = FaultKind::read(info.word, &mut reader, errors);
     reader.finish(&format!("a fault `{}`", info.word), errors);
     targets(info, &word, [hosts, step, after_event, after], errors);
     let selected = hosts.and_then(|entry| selector(&entry.value, errors));
@@ -126,92 +125,4 @@ fn trigger(
         (None, None) if after.is_some() || info.on == FaultTarget::Controller => Some(Trigger::Start),
         (None, None) => Some(Trigger::Before),
     }
-}
-
-fn kind(info: &FaultInfo, reader: &mut MapReader<'_>, errors: &mut Diagnostics) -> Option<FaultKind> {
-    let lasting = |reader: &mut MapReader<'_>, errors: &mut Diagnostics| {
-        reader.take("for").and_then(|entry| duration(entry, errors))
-    };
-    let words = |key: &str, reader: &mut MapReader<'_>, errors: &mut Diagnostics| {
-        reader.take(key).and_then(|entry| text(entry, "a text", errors))
-    };
-    Some(match info.word {
-        "never_finishes" => FaultKind::NeverFinishes,
-        "fails" => FaultKind::Fails {
-            exit: number(reader.take("exit"), 1..=255, "an exit code from 1 to 255", errors).unwrap_or(1),
-            stderr: words("stderr", reader, errors).unwrap_or_default(),
-            times: number(reader.take("times"), 1..=1000, "a number from 1 to 1000", errors)
-                .map_or(1, i32::unsigned_abs),
-        },
-        "budget_blocks" => FaultKind::BudgetBlocks,
-        "pod_stuck" => FaultKind::PodStuck,
-        "bare_pod" => FaultKind::BarePod,
-        "link_lost" => FaultKind::LinkLost { lasting: lasting(reader, errors) },
-        "power_lost" => FaultKind::PowerLost { lasting: lasting(reader, errors) },
-        "mirror_dies" => FaultKind::MirrorDies { lasting: lasting(reader, errors) },
-        "package_missing" => {
-            let package = reader.require("package", "a fault `package_missing`", errors);
-            let package = package.and_then(|entry| text(entry, "a package", errors));
-            let version = words("version", reader, errors).unwrap_or_default();
-            FaultKind::PackageMissing { package: package?, version }
-        }
-        "lock_held" => FaultKind::LockHeld {
-            lists: reader
-                .take("lock")
-                .and_then(|entry| entry.value.word(&[("dpkg", false), ("lists", true)], errors))
-                .unwrap_or(false),
-            by: words("by", reader, errors).unwrap_or_else(|| HOLDER.to_owned()),
-            lasting: lasting(reader, errors),
-        },
-        "shutdown_inhibited" => FaultKind::ShutdownInhibited {
-            by: words("by", reader, errors).unwrap_or_else(|| INHIBITOR.to_owned()),
-            blocks: reader
-                .take("mode")
-                .and_then(|entry| entry.value.word(&[("block", true), ("delay", false)], errors))
-                .unwrap_or(true),
-            lasting: lasting(reader, errors),
-        },
-        "kubelet_does_not_start" => FaultKind::KubeletDoesNotStart,
-        "crash_loop" => {
-            let words = COMPONENTS.map(|name| (name, name));
-            let component = reader.take("component").and_then(|entry| entry.value.word(&words, errors));
-            FaultKind::CrashLoop { component: component.unwrap_or("kube-scheduler").to_owned() }
-        }
-        "api_server_starts" => FaultKind::ApiServerStarts { lasting: lasting(reader, errors) },
-        "node_cordoned" => FaultKind::NodeCordoned { lasting: lasting(reader, errors) },
-        "node_uncordoned" => FaultKind::NodeUncordoned,
-        "node_deleted" => FaultKind::NodeDeleted { lasting: lasting(reader, errors) },
-        "node_not_ready" => FaultKind::NodeNotReady { lasting: lasting(reader, errors) },
-        "clock_jumps" => {
-            let by = reader.require("by", "a fault `clock_jumps`", errors)?;
-            FaultKind::ClockJumps { millis: by.value.parsed("a jump such as 1h or -1h", errors, jump)? }
-        }
-        "swap_on" => FaultKind::SwapOn,
-        "reboot_required" => FaultKind::RebootRequired,
-        "up_to_date" => FaultKind::UpToDate,
-        "controller_killed" => FaultKind::ControllerKilled {
-            resumes: reader
-                .take("then")
-                .and_then(|entry| entry.value.word(&[("resume", true), ("leave", false)], errors))
-                .unwrap_or(true),
-        },
-        "stopped" => FaultKind::Stopped {
-            term: reader
-                .take("by")
-                .and_then(|entry| entry.value.word(&[("ctrl_c", false), ("sigterm", true)], errors))
-                .unwrap_or(false),
-        },
-        "approval_refused" => FaultKind::ApprovalRefused,
-        other => unreachable!("invariant: `{other}` stands in the table of faults and is read"),
-    })
-}
-
-/// `1h`, `-90s`, in milliseconds.
-fn jump(text: &str) -> Option<i64> {
-    let (sign, length) = match text.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, text),
-    };
-    let millis = i64::try_from(Duration::parse(length)?.as_millis()).ok()?;
-    (millis != 0).then_some(sign * millis)
 }

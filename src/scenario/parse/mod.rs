@@ -4,13 +4,11 @@ mod expect;
 mod faults;
 mod given;
 
-use super::{CommandAnswer, Scenario};
+use super::{CommandAnswer, Raw, Scenario};
 use crate::inventory::Selector;
 use crate::source::codes::{BAD_SELECTOR, NOT_A_SCENARIO};
-use crate::source::{
-    AsDefault, Diagnostics, Entry, FromNode, MapReader, Node, NodeKind, Span, Spanned, written,
-};
-use crate::value::{Duration, Type, Value, Version};
+use crate::source::{Diagnostics, Entry, FromNode, MapReader, Node, NodeKind, Span, Spanned, written};
+use crate::value::{Duration, Type, Version};
 
 pub(super) use expect::{ExpectedNode, ExpectedStep};
 use given::Installs;
@@ -163,30 +161,6 @@ impl From<Command> for CommandAnswer {
     }
 }
 
-/// A text as it is: what a host prints may well look like a template.
-#[derive(Clone, Debug, Default)]
-pub(in crate::scenario) struct Raw(String);
-
-impl FromNode for Raw {
-    fn ty() -> Type {
-        Type::Str
-    }
-
-    fn from_node(node: &Node, ty: &Type, errors: &mut Diagnostics) -> Option<Self> {
-        let text = node.scalar().map(str::to_owned);
-        if text.is_none() {
-            errors.wrong_type(node, &ty.expected());
-        }
-        text.map(Self)
-    }
-}
-
-impl AsDefault for Raw {
-    fn as_default(&self) -> Value {
-        Value::Str(self.0.clone())
-    }
-}
-
 impl FromNode for Selector {
     fn ty() -> Type {
         selector_type()
@@ -232,15 +206,6 @@ fn list_of<T>(
 ) -> Vec<T> {
     let items = node.items(expected, errors).unwrap_or_default();
     items.iter().filter_map(|item| read(item, errors)).collect()
-}
-
-fn text(entry: &Entry, expected: &str, errors: &mut Diagnostics) -> Option<String> {
-    // What a host prints may well look like a template.
-    let text = entry.value.scalar().map(str::to_owned);
-    if text.is_none() {
-        errors.wrong_type(&entry.value, expected);
-    }
-    text
 }
 
 fn spanned(entry: &Entry, expected: &str, errors: &mut Diagnostics) -> Option<Spanned<String>> {

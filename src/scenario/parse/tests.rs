@@ -1,6 +1,7 @@
 //! The tables of fields and the reader name the same keys.
 
-use super::super::fields::{COMMON, EXPECT, FAULTS, FaultInfo, TOP};
+use super::super::fields::{COMMON, EXPECT, TOP};
+use super::super::{FAULTS, FaultInfo};
 use super::*;
 use crate::source::{Limits, SourceMap, codes, parse as parse_yaml};
 use crate::value::Field;
