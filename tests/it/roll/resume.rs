@@ -263,7 +263,7 @@ fn an_undo_that_finds_nothing_to_put_back_gives_the_run_up() {
     };
     // Its command on h1 has ended by now, and the run never did the next one.
     let undo = runs("undo", &[&run, "--yes"]).exits(11).says("nothing to do on the hosts");
-    let undo = undo.says("h1  is left in the middle of its steps by the run");
+    let undo = undo.says("h1  is left out of service by the run");
     let undo = undo.says(&format!("run {run} is given up; a new run does what is still to be done"));
     assert!(
         !undo.stderr.contains("never changed") && !undo.stderr.contains("h2  is left"),
@@ -273,7 +273,7 @@ fn an_undo_that_finds_nothing_to_put_back_gives_the_run_up() {
     runs("list", &[]).exits(0).shows("given up");
     let show = runs("show", &[&run]).exits(0).shows("given up by ");
     assert!(!show.stdout.contains("to go on"), "{}", show.stdout);
-    runs("undo", &[&run, "--yes"]).exits(0).says("was given up already by ");
+    runs("undo", &[&run, "--yes"]).exits(11).says("was given up already by ");
     fleet.run(&[]).run().exits(0);
 }
 
