@@ -106,6 +106,8 @@ pub(super) fn write_ways(commands: &[String], told: Told, when: &str, out: &mut 
 }
 
 pub(super) const OUT_OF_SERVICE: &str = "out of service";
+/// The command that cordons it was stopped or lost, and nothing that disturbs it was sent.
+pub(super) const PERHAPS_CORDONED: &str = "out of service, if its cordon took effect";
 pub(super) const HALF_CHANGED: &str = "half-changed";
 /// It was worked on without a cordon, so that pods go on as far as its node is Ready.
 pub(super) const NOT_CORDONED: &str = "half-changed, and was not cordoned by this run";
@@ -133,8 +135,8 @@ pub(super) fn without_brackets(
         }
         left.commands.clear();
         left.what = match left.what {
-            OUT_OF_SERVICE if half.contains(&left.host) => HALF_CHANGED,
-            OUT_OF_SERVICE => AT_WORK,
+            OUT_OF_SERVICE | PERHAPS_CORDONED if half.contains(&left.host) => HALF_CHANGED,
+            OUT_OF_SERVICE | PERHAPS_CORDONED => AT_WORK,
             what => what,
         };
         state.has_lasting_acts(left.host) && (half.contains(&left.host) || at_work.contains(&left.host))

@@ -6,8 +6,8 @@ use std::fmt::Write;
 
 use super::exit::ExitKind;
 use super::left::{
-    self, AT_WORK, HALF_CHANGED, Left, NOT_CORDONED, OUT_OF_SERVICE, OnPurpose, Told, UNCORDONED, UNDER_WAY,
-    not_put_back,
+    self, AT_WORK, HALF_CHANGED, Left, NOT_CORDONED, OUT_OF_SERVICE, OnPurpose, PERHAPS_CORDONED, Told,
+    UNCORDONED, UNDER_WAY, not_put_back,
 };
 use super::nodes::Nodes;
 use super::phases::{self, Versions};
@@ -16,8 +16,10 @@ use super::stopped::StopReport;
 use super::trouble::LastWords;
 use super::ways_back::ways_back;
 use crate::engine::{
-    BracketFinding, Cause, Counts, Event, Failure, HaltCause, History, HostStatus, State, TaskEnd,
+    BracketFinding, Cause, Counts, Event, Failure, HaltCause, History, HostStatus, Outstanding,
+    OutstandingChange, State, TaskEnd,
 };
+use crate::op::Effect;
 use crate::plan::{Cordoning, HostId, Plan, Section, TaskId};
 use crate::value::Duration;
 
@@ -276,6 +278,8 @@ struct SummaryFold<'p> {
     uncordoned: BTreeSet<HostId>,
     /// Hosts whose nodes are cordoned, or may be, by this run or by the hand that it found at work.
     bracketed: BTreeSet<HostId>,
+    /// Hosts that were disturbed by something else than a drain.
+    disturbed: BTreeSet<HostId>,
     /// What ops of attempts that have not ended said last.
     said: BTreeMap<TaskId, LastWords>,
     versions: Versions,
@@ -296,6 +300,7 @@ impl<'p> SummaryFold<'p> {
             stopped: StopReport::default(),
             uncordoned: BTreeSet::new(),
             bracketed: BTreeSet::new(),
+            disturbed: BTreeSet::new(),
             said: BTreeMap::new(),
             versions: Versions::default(),
             nodes: Nodes::default(),
@@ -315,6 +320,9 @@ impl<'p> SummaryFold<'p> {
             }
             Event::OpStarted { task, .. } if self.plan.cordoning(*task) == Cordoning::Sets => {
                 self.bracketed.insert(task.host);
+            }
+            Event::OpStarted { task, .. } if self.plan.task(*task).effect == Effect::Disrupts => {
+                self.disturbed.insert(task.host);
             }
             Event::OpEnded { .. } => self.changed_anything = true,
             Event::TaskStarted { task, .. } => drop(self.said.remove(task)),
@@ -460,6 +468,7 @@ impl SummaryFold<'_> {
                 true if self.is_not_cordoned(host) && half.contains(&host) => NOT_CORDONED,
                 true if self.is_not_cordoned(host) => UNDER_WAY,
                 true if self.uncordoned.contains(&host) && commands.is_empty() => UNCORDONED,
+                true if self.is_perhaps_cordoned(host, state) => PERHAPS_CORDONED,
                 true => OUT_OF_SERVICE,
                 false if half.contains(&host) => HALF_CHANGED,
                 false => AT_WORK,
@@ -467,6 +476,13 @@ impl SummaryFold<'_> {
             Left { host, what, commands, wrong: self.wrong(host) }
         });
         (left.collect(), on_purpose)
+    }
+
+    /// Whether nothing keeps a host out of service but a cordon of which nobody knows whether it took effect.
+    fn is_perhaps_cordoned(&self, host: HostId, state: &State) -> bool {
+        let cordon = |made: &&Outstanding| made.host() == host && made.change == OutstandingChange::Cordon;
+        let mut cordons = state.outstanding().iter().filter(cordon).peekable();
+        !self.disturbed.contains(&host) && cordons.peek().is_some() && cordons.all(|made| made.in_doubt)
     }
 
     /// Whether a host failed because its node is gone.
