@@ -33,7 +33,8 @@ pub(super) fn nothing_changes(stage: &Stage, _: Level) {
     // Nothing would bring it back.
     lab.run(&["workload", "bare"]);
     refused("a pod without a controller", "1.21.0", 10).ends_with("lab/bare");
-    lab.kubectl(&["-n", "lab", "delete", "pod", "bare", "--wait=false"]);
+    // Gone before its node is cut off: one that is still terminating is a reason to refuse, too.
+    lab.kubectl(&["-n", "lab", "delete", "pod", "bare", "--now"]);
 
     // The connection to w1 leads to the machine of w2, and its host key fits: machine ids tell.
     refused_over(&swapped(&lab, &files), "addresses are swapped", "1.21.0", 65).ends_with("w1");
