@@ -1,5 +1,6 @@
-//! Plans that were written before step kinds said of each op what it changes for a while, what it puts back, and whether
-//! it calls kubectl and moves nodes of the cluster. Here alone this is told from the commands of ops; a plan of today says it all, and stays as it is.
+//! Plans that were written before step kinds said of each op what it changes for a while, what it puts back, which nodes it
+//! moves, and whether it calls kubectl. Here alone this is told from the commands of ops; a plan of today says it all, and
+//! stays as it is.
 
 use std::sync::Arc;
 

@@ -60,14 +60,7 @@ fn a_stop_is_no_failure_and_says_what_came_back_and_what_was_not_begun() {
     let soaking = DRAIN.replace("batches: [1]", "batches: [1], soak: 5m");
     story(async {
         let plan = Rc::new(cluster.plan_of(&(soaking + second), &[]).await.unwrap());
-        let (stop, stops) = mpsc::unbounded_channel();
-        let told = Shared::default();
-        let reporters: Vec<Box<dyn rollbook::report::Reporter>> = vec![
-            Box::new(rollbook::report::Plain::new(told.clone(), rollbook::report::Verbosity::Changes)),
-            Box::new(StopsAt { line: "w1  goes out of service", told: told.clone(), stop: Some(stop) }),
-        ];
-        let history = roll(Setup { stops, reporters, ..cluster.setup(&plan) }).await.unwrap();
-        let summary = Summary::of(&plan, &history);
+        let (told, summary) = stopped_once_w1_is_out(&cluster, &plan).await;
         let text = told.text() + &summary.text(&plan);
         for line in [
             "batch 1: the run stopped before its soak and its checks had ended",
@@ -91,14 +84,7 @@ fn hosts_that_only_waited_for_a_slot_have_not_started() {
     let at_once = DRAIN.replace("batches: [1], ", "");
     story(async {
         let plan = Rc::new(cluster.plan_of(&at_once, &[]).await.unwrap());
-        let (stop, stops) = mpsc::unbounded_channel();
-        let told = Shared::default();
-        let reporters: Vec<Box<dyn rollbook::report::Reporter>> = vec![
-            Box::new(rollbook::report::Plain::new(told.clone(), rollbook::report::Verbosity::Changes)),
-            Box::new(StopsAt { line: "w1  goes out of service", told: told.clone(), stop: Some(stop) }),
-        ];
-        let history = roll(Setup { stops, reporters, ..cluster.setup(&plan) }).await.unwrap();
-        let summary = Summary::of(&plan, &history);
+        let (_, summary) = stopped_once_w1_is_out(&cluster, &plan).await;
         let text = summary.text(&plan);
         assert!(text.contains("1 changed, 2 not started"), "{text}");
         assert!(!text.contains("2 stopped"), "{text}");
@@ -112,6 +98,18 @@ fn the_version_that_people_look_for_is_told_first() {
     let said = Rollbook::new(args.split(' ')).run().exits(0).stderr;
     let first = said.lines().find(|line| line.contains(" → ")).expect("versions are told");
     assert!(first.trim_start().starts_with("kubelet "), "{said}");
+}
+
+/// Rolls a plan that somebody stops as soon as w1 goes out of service: what was told, and what it came to.
+async fn stopped_once_w1_is_out(cluster: &Cluster, plan: &Rc<rollbook::plan::Plan>) -> (Shared, Summary) {
+    let (stop, stops) = mpsc::unbounded_channel();
+    let told = Shared::default();
+    let reporters: Vec<Box<dyn rollbook::report::Reporter>> = vec![
+        Box::new(rollbook::report::Plain::new(told.clone(), rollbook::report::Verbosity::Changes)),
+        Box::new(StopsAt { line: "w1  goes out of service", told: told.clone(), stop: Some(stop) }),
+    ];
+    let history = roll(Setup { stops, reporters, ..cluster.setup(plan) }).await.unwrap();
+    (told, Summary::of(plan, &history))
 }
 
 /// Asks the run to stop once it has told something.
